@@ -1,0 +1,377 @@
+"""LogicalPlan: what to compute, as frozen dataclasses.
+
+A plan is a tree of nodes; each says what rows it gives and nothing about how. Column names inside one plan are unique
+across the whole plan (the builder sees to it), so expressions name columns without a table, and a correlated subquery
+names its outer columns like any other. Expressions are sqlglot's, dialect duckdb, and are never changed in place.
+
+A subquery inside an expression is a `Subplan`, whose plan may name columns of the node that holds the expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, TypeVar
+
+from sqlglot import exp
+
+from engine.schema import Column
+from engine.storage.protocol import TableHandle
+
+__all__ = [
+    "Aggregate",
+    "Collect",
+    "Distinct",
+    "Filter",
+    "Join",
+    "JoinKind",
+    "Limit",
+    "LogicalPlan",
+    "NamedExpr",
+    "Project",
+    "Rename",
+    "Scan",
+    "SetOp",
+    "Sort",
+    "SortKey",
+    "SqlQuery",
+    "Subplan",
+    "Values",
+    "Window",
+    "col",
+    "lit",
+    "walk",
+]
+
+JoinKind = str  # one of Join.KINDS
+
+
+class Subplan(exp.Expression):
+    """A logical plan in the place of a subquery: scalar as it stands, or below EXISTS, IN, ANY and ALL."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"plan": True}
+
+    @property
+    def plan(self) -> LogicalPlan:
+        """The subquery's plan."""
+        plan: LogicalPlan = self.args["plan"]
+        return plan
+
+
+def col(name: str) -> exp.Column:
+    """A column by name; ``col("age") > 21`` is an expression."""
+    return exp.column(exp.to_identifier(name, quoted=True))
+
+
+def lit(value: Any) -> exp.Expression:
+    """A constant from a Python value."""
+    return exp.convert(value)
+
+
+@dataclass(frozen=True)
+class NamedExpr:
+    """An expression and the name of the column that it becomes."""
+
+    name: str
+    expr: exp.Expression
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """One key of an ordering; `nulls_first` is always explicit."""
+
+    expr: exp.Expression
+    descending: bool = False
+    nulls_first: bool = False
+
+
+class LogicalPlan:
+    """The base of all nodes. Children are the dataclass fields that are plans."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns that this node gives, in order."""
+        raise NotImplementedError
+
+    @property
+    def children(self) -> tuple[LogicalPlan, ...]:
+        """The inputs, left to right. The plans of subqueries in expressions are not among them."""
+        return tuple(v for f in fields(self) if isinstance(v := getattr(self, f.name), LogicalPlan))  # type: ignore[arg-type]
+
+    def with_children(self, children: tuple[LogicalPlan, ...]) -> LogicalPlan:
+        """The same node over other inputs."""
+        names = [f.name for f in fields(self) if isinstance(getattr(self, f.name), LogicalPlan)]  # type: ignore[arg-type]
+        if len(names) != len(children):
+            raise ValueError(f"{type(self).__name__} has {len(names)} inputs, {len(children)} were given")
+        if all(getattr(self, n) is c for n, c in zip(names, children, strict=True)):
+            return self
+        return replace(self, **dict(zip(names, children, strict=True)))  # type: ignore[type-var]
+
+
+def _require_unique(node: LogicalPlan) -> None:
+    seen: set[str] = set()
+    for name in node.names:
+        if name in seen:
+            raise ValueError(f"{type(node).__name__} gives the column {name!r} twice")
+        seen.add(name)
+
+
+@dataclass(frozen=True)
+class Scan(LogicalPlan):
+    """Columns of one table version. `filter` and `limit` are pushed down by the optimizer.
+
+    `columns` names the table's columns in order with their kernel types; `aliases` names the columns that the plan
+    sees, position by position. `filter` is written over the aliases.
+    """
+
+    table: TableHandle
+    columns: tuple[Column, ...]
+    aliases: tuple[str, ...]
+    filter: exp.Expression | None = None
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.columns) != len(self.aliases):
+            raise ValueError("Scan needs one alias for each column")
+        _require_unique(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.aliases
+
+
+@dataclass(frozen=True)
+class Values(LogicalPlan):
+    """Rows of constants. Without columns it is one row of none, the input of ``SELECT 1``."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[exp.Expression, ...], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.columns
+
+
+@dataclass(frozen=True)
+class Filter(LogicalPlan):
+    """The rows for which `predicate` is true; false and NULL drop a row."""
+
+    input: LogicalPlan
+    predicate: exp.Expression
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.input.names
+
+
+@dataclass(frozen=True)
+class Project(LogicalPlan):
+    """One output column for each expression."""
+
+    input: LogicalPlan
+    exprs: tuple[NamedExpr, ...]
+
+    def __post_init__(self) -> None:
+        _require_unique(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(e.name for e in self.exprs)
+
+
+@dataclass(frozen=True)
+class Aggregate(LogicalPlan):
+    """One row for each group. Gives the keys, then the aggregates.
+
+    With `grouping_sets`, each set lists positions in `keys`; a key outside of the set at hand is NULL, and
+    ``GROUPING(key)`` may stand among the aggregates. Without keys there is one row, whatever comes in.
+    """
+
+    input: LogicalPlan
+    keys: tuple[NamedExpr, ...]
+    aggregates: tuple[NamedExpr, ...]
+    grouping_sets: tuple[tuple[int, ...], ...] | None = None
+
+    def __post_init__(self) -> None:
+        _require_unique(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(e.name for e in self.keys + self.aggregates)
+
+
+@dataclass(frozen=True)
+class Window(LogicalPlan):
+    """The input's columns, then one for each window function."""
+
+    input: LogicalPlan
+    functions: tuple[NamedExpr, ...]
+
+    def __post_init__(self) -> None:
+        _require_unique(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.input.names + tuple(e.name for e in self.functions)
+
+
+@dataclass(frozen=True)
+class Join(LogicalPlan):
+    """Two inputs with disjoint column names. `semi` and `anti` give the left columns only.
+
+    `condition` is None for `cross` only. The right side is the build side where a runtime has a choice.
+    """
+
+    KINDS: ClassVar[frozenset[str]] = frozenset({"inner", "left", "right", "full", "semi", "anti", "cross"})
+
+    left: LogicalPlan
+    right: LogicalPlan
+    kind: JoinKind
+    condition: exp.Expression | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in self.KINDS:
+            raise ValueError(f"{self.kind!r} is no join kind")
+        if (self.condition is None) != (self.kind == "cross"):
+            raise ValueError(f"a {self.kind} join {'needs a' if self.condition is None else 'has no'} condition")
+        shared = set(self.left.names) & set(self.right.names)
+        if shared:
+            raise ValueError(f"both sides of the join have {sorted(shared)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.left.names if self.kind in ("semi", "anti") else self.left.names + self.right.names
+
+
+@dataclass(frozen=True)
+class Sort(LogicalPlan):
+    """The input in order of `keys`."""
+
+    input: LogicalPlan
+    keys: tuple[SortKey, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.input.names
+
+
+@dataclass(frozen=True)
+class Limit(LogicalPlan):
+    """At most `count` rows (None: all) after the first `offset`."""
+
+    input: LogicalPlan
+    count: int | None
+    offset: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.input.names
+
+
+@dataclass(frozen=True)
+class Distinct(LogicalPlan):
+    """Each row once."""
+
+    input: LogicalPlan
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.input.names
+
+
+@dataclass(frozen=True)
+class SetOp(LogicalPlan):
+    """Union, intersect or except of two inputs, by position. Gives `columns` as names."""
+
+    KINDS: ClassVar[frozenset[str]] = frozenset({"union", "intersect", "except"})
+
+    left: LogicalPlan
+    right: LogicalPlan
+    kind: str
+    all: bool
+    columns: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.kind not in self.KINDS:
+            raise ValueError(f"{self.kind!r} is no set operation")
+        if not len(self.left.names) == len(self.right.names) == len(self.columns):
+            raise ValueError("the sides of a set operation need the same number of columns")
+        _require_unique(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.columns
+
+
+@dataclass(frozen=True)
+class Rename(LogicalPlan):
+    """The same columns under other names, position by position. Only here may a name stand twice, at the root."""
+
+    input: LogicalPlan
+    columns: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.columns) != len(self.input.names):
+            raise ValueError(f"{len(self.input.names)} columns cannot take {len(self.columns)} names")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.columns
+
+
+@dataclass(frozen=True)
+class Collect(LogicalPlan):
+    """A part of the plan that several places read: computed once, under `name`. The same object stands in each."""
+
+    input: LogicalPlan
+    name: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.input.names
+
+
+@dataclass(frozen=True)
+class SqlQuery(LogicalPlan):
+    """A SELECT that is not taken apart. `query` is kernel SQL that names its inputs as tables.
+
+    `columns` are the output columns; each input is reachable in `query` under the identifier beside it.
+    """
+
+    query: str
+    columns: tuple[str, ...]
+    inputs: tuple[tuple[str, LogicalPlan], ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.columns
+
+    @property
+    def children(self) -> tuple[LogicalPlan, ...]:
+        return tuple(plan for _, plan in self.inputs)
+
+    def with_children(self, children: tuple[LogicalPlan, ...]) -> SqlQuery:
+        return replace(self, inputs=tuple((n, c) for (n, _), c in zip(self.inputs, children, strict=True)))
+
+
+def walk(plan: LogicalPlan) -> Iterator[LogicalPlan]:
+    """Every node, root first; not into subqueries of expressions."""
+    yield plan
+    for child in plan.children:
+        yield from walk(child)
+
+
+Plan = TypeVar("Plan", bound=LogicalPlan)
+
+
+def transform_up(plan: LogicalPlan, rule: Callable[[LogicalPlan], LogicalPlan]) -> LogicalPlan:
+    """`rule` applied to every node, children first; a node that stands in several places is rewritten once."""
+    done: dict[int, LogicalPlan] = {}
+
+    def visit(node: LogicalPlan) -> LogicalPlan:
+        found = done.get(id(node))
+        if found is None:
+            found = done[id(node)] = rule(node.with_children(tuple(visit(c) for c in node.children)))
+        return found
+
+    return visit(plan)

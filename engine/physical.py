@@ -1,0 +1,182 @@
+"""PhysicalPlan and the operator contract.
+
+An operator says what it is in the kernel's language: `relation(inputs)` takes its children's relations (sqlglot
+SELECTs) and returns its own. A tree of operators is therefore one kernel statement, which the kernel fuses, reorders
+and parallelises; no Python runs between operators. `execute(ctx)` on any node compiles the subtree below it, registers
+its sources with the kernel and returns the kernel's stream.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar
+
+import pyarrow as pa
+from sqlglot import exp
+
+from engine.schema import RowType
+from engine.storage.protocol import ScanCaps
+
+if TYPE_CHECKING:
+    from engine.context import ExecutionContext
+    from engine.storage.protocol import Source
+
+__all__ = [
+    "Broadcast",
+    "ExecutionMode",
+    "Hash",
+    "OperatorCaps",
+    "PartitioningSpec",
+    "PhysicalOperator",
+    "PhysicalPlan",
+    "PlanProperties",
+    "Range",
+    "RoundRobin",
+    "Single",
+    "SourceBinder",
+    "walk",
+]
+
+
+@dataclass(frozen=True)
+class OperatorCaps:
+    """What planners may assume of an operator; they decide from this, never from its type.
+
+    `streaming`: gives rows before it has seen all of its input. `blocking`: must see all of some input first.
+    `parallel_safe`: run on each partition of its input, the outputs together are the whole answer.
+    `requires_partitioning`: parallel-safe only where its input is partitioned as it asks.
+    `scan`: for sources, what can be pushed into them.
+    """
+
+    streaming: bool = True
+    blocking: bool = False
+    parallel_safe: bool = True
+    requires_partitioning: bool = False
+    scan: ScanCaps | None = None
+
+
+@dataclass(frozen=True)
+class Hash:
+    """Rows with equal `keys` are in the same of `n` partitions; NULL keys hash like any value."""
+
+    keys: tuple[exp.Expression, ...]
+    n: int
+
+
+@dataclass(frozen=True)
+class Range:
+    """Partition i holds the rows between bounds i-1 and i of the ordering `keys`; there are len(bounds) + 1."""
+
+    keys: tuple[object, ...]
+    bounds: tuple[tuple[object, ...], ...]
+    n: int
+
+
+@dataclass(frozen=True)
+class RoundRobin:
+    """Rows anywhere in `n` partitions."""
+
+    n: int
+
+
+@dataclass(frozen=True)
+class Single:
+    """All rows in one partition."""
+
+
+@dataclass(frozen=True)
+class Broadcast:
+    """All rows in every partition."""
+
+
+PartitioningSpec = Hash | Range | RoundRobin | Single | Broadcast
+
+
+class ExecutionMode(Enum):
+    """Where a plan runs."""
+
+    LOCAL = "local"
+    DISTRIBUTED = "distributed"
+
+
+class SourceBinder(ABC):
+    """Takes the sources of a statement while it is compiled."""
+
+    @abstractmethod
+    def bind(self, source: Source, columns: RowType) -> exp.Select:
+        """A SELECT of exactly `columns`, by name and kernel type, over the registered source."""
+
+    @abstractmethod
+    def shared(self, name: str, operator: PhysicalOperator) -> exp.Select:
+        """A SELECT over `operator`'s rows, computed once for the statement under `name`."""
+
+    @property
+    @abstractmethod
+    def context(self) -> ExecutionContext:
+        """The surroundings of the execution."""
+
+
+class PhysicalOperator(ABC):
+    """One operator: a frozen dataclass, stateless between runs. Children are the fields that are operators."""
+
+    capabilities: ClassVar[OperatorCaps] = OperatorCaps()
+
+    @property
+    @abstractmethod
+    def schema(self) -> tuple[str, ...]:
+        """The names of the columns that the operator gives, in order."""
+
+    @property
+    def children(self) -> tuple[PhysicalOperator, ...]:
+        """The inputs, left to right."""
+        return tuple(v for f in fields(self) if isinstance(v := getattr(self, f.name), PhysicalOperator))  # type: ignore[arg-type]
+
+    def with_children(self, children: tuple[PhysicalOperator, ...]) -> PhysicalOperator:
+        """The same operator over other inputs."""
+        names = [f.name for f in fields(self) if isinstance(getattr(self, f.name), PhysicalOperator)]  # type: ignore[arg-type]
+        if all(getattr(self, n) is c for n, c in zip(names, children, strict=True)):
+            return self
+        return replace(self, **dict(zip(names, children, strict=True)))  # type: ignore[type-var]
+
+    @abstractmethod
+    def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
+        """What the operator is, as one SELECT over its inputs' SELECTs."""
+
+    def describe(self) -> str:
+        """The operator's line in EXPLAIN, without its children."""
+        return type(self).__name__
+
+    def execute(self, ctx: ExecutionContext) -> pa.RecordBatchReader:
+        """Run the subtree and stream its rows."""
+        from engine.execution import run
+
+        return run(self, ctx).reader
+
+
+@dataclass(frozen=True)
+class PlanProperties:
+    """What holds for the whole plan: where it runs, how its output is partitioned, whether it blocks."""
+
+    execution_mode: ExecutionMode
+    partitioning: PartitioningSpec
+    blocking: bool
+
+
+@dataclass(frozen=True)
+class PhysicalPlan:
+    """The root operator, its output columns with kernel types, their Arrow schema, and the plan's properties."""
+
+    root: PhysicalOperator
+    columns: RowType
+    schema: pa.Schema
+    properties: PlanProperties
+
+
+def walk(operator: PhysicalOperator) -> Iterator[PhysicalOperator]:
+    """Every operator, root first."""
+    yield operator
+    for child in operator.children:
+        yield from walk(child)

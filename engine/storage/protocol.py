@@ -1,0 +1,175 @@
+"""The Storage contract: tables by name, pinned versions, splits, sources for the kernel, atomic writes.
+
+A query takes one `Snapshot`, resolves each of its tables to a `TableHandle` through it, and from then on reads only
+handles: a handle is small, picklable and pins one version, so every stage, retry and worker reads the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+from sqlglot import exp
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+__all__ = [
+    "ArrowSource",
+    "KernelSource",
+    "ScanCaps",
+    "ScanRequest",
+    "Snapshot",
+    "Source",
+    "Split",
+    "Storage",
+    "TableHandle",
+    "TableName",
+    "WriteMode",
+]
+
+CATALOG = "grism"
+DEFAULT_SCHEMA = "main"
+
+
+@dataclass(frozen=True, order=True)
+class TableName:
+    """A table's full name inside the catalog `grism`. Names compare without regard to case through `key`."""
+
+    schema: str
+    table: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Equal for names that differ only in case."""
+        return self.schema.lower(), self.table.lower()
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.table}"
+
+
+@dataclass(frozen=True)
+class ScanCaps:
+    """What a source can do for a scan. What it cannot, the kernel does above it."""
+
+    predicate_pushdown: bool = False
+    projection_pushdown: bool = False
+    limit_pushdown: bool = False
+    vector_search: bool = False
+
+
+@dataclass(frozen=True)
+class TableHandle:
+    """One version of one table.
+
+    `kind` names the storage kind (``memory``, ``lance``, ``parquet``), `location` is that kind's own address of the
+    data, `version` its pinned version, `rows` and `bytes` are statistics (None where unknown; `bytes` uncompressed
+    in Arrow memory where the kind knows it, else stored bytes).
+    """
+
+    name: TableName
+    kind: str
+    location: tuple[str, ...]
+    version: str
+    rows: int | None
+    bytes: int | None
+    caps: ScanCaps = ScanCaps()
+
+
+@dataclass(frozen=True)
+class Split:
+    """A part of a table that any worker can open: `part` is the kind's own description (JSON-like, picklable)."""
+
+    table: TableHandle
+    part: tuple[Any, ...]
+    rows: int | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class ScanRequest:
+    """What a scan wants: `columns` in order, a `filter` over the table's own column names, a `limit` in rows.
+
+    The source may use `filter` and `limit` to read less, never to answer more narrowly than asked: `limit` counts
+    rows that pass `filter`, and only a source whose filter is exact may apply a limit below one.
+    """
+
+    columns: tuple[str, ...]
+    filter: exp.Expression | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class ArrowSource:
+    """Arrow data that is registered with the kernel. A Table brings its row count, a Dataset takes pushdown."""
+
+    data: pa.Table | ds.Dataset | pa.RecordBatchReader
+
+
+@dataclass(frozen=True)
+class KernelSource:
+    """Data that the kernel reads by itself: `query` is a SELECT, as over ``read_parquet([...])``."""
+
+    query: exp.Select
+
+
+Source = ArrowSource | KernelSource
+
+
+class WriteMode(Enum):
+    """What a write does with a table that is there or not."""
+
+    CREATE = "create"  # TableExistsError where the table is there
+    APPEND = "append"  # UnknownTableError where it is not
+    REPLACE = "replace"  # in one step; creates where it is not
+    CREATE_APPEND = "create_append"  # creates or appends
+
+
+class Snapshot(Protocol):
+    """The versions that one query reads. A table's version is pinned when it is first resolved."""
+
+    @property
+    def id(self) -> str:
+        """Names the snapshot in logs and contexts."""
+
+    def table(self, name: TableName, version: str | None = None) -> TableHandle:
+        """The pinned handle; with `version` that version (time travel).
+
+        Raises UnknownTableError (naming the nearest), DataCorruptError for a table whose files cannot be read, and
+        UnsupportedError where the kind keeps no versions.
+        """
+
+
+class Storage(Protocol):
+    """Named tables. Thread-safe."""
+
+    def schemas(self) -> list[str]:
+        """Schema names, sorted; always has ``main``."""
+
+    def tables(self, schema: str | None = None) -> list[TableName]:
+        """Table names, sorted, of one schema or of all. Opens no table."""
+
+    def snapshot(self) -> Snapshot:
+        """A view of the tables as they are now."""
+
+    def splits(self, table: TableHandle, target: int) -> list[Split]:
+        """The table cut into about `target` parts, that together hold each row once; at least one part."""
+
+    def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
+        """What the kernel reads for this table or part of it."""
+
+    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+        """Write all of `data` or nothing; returns the number of rows.
+
+        Raises SchemaMismatchError before anything is written where the columns do not fit the table's, in name, type
+        or order; TableExistsError and UnknownTableError by `mode`; StorageError where the storage fails.
+        """
+
+    def drop(self, name: TableName) -> None:
+        """Remove the table; UnknownTableError where it is not there. Running queries keep their version."""
+
+    def directories(self) -> Sequence[str]:
+        """The folders below which the kernel may read files."""
