@@ -1,0 +1,51 @@
+# Everything runs in .venv, which is made and filled where it is missing or older than pyproject.toml.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+
+.PHONY: demo test soak bench format proto install clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml $(wildcard setup.py) $(wildcard engine/native/*.c)
+	@test -n "$(PYTHON)" || { echo "grism needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing grism into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/python -m benchmarks.demo
+
+test: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not soak"
+
+soak: $(STAMP)
+	$(BIN)/python -m pytest -m soak
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.local --scale 1
+	$(BIN)/python -m benchmarks.bulk
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# The generated modules go into the descriptor pool of flight_server/proto/pool.py instead of the process's one.
+proto: $(STAMP)
+	$(BIN)/python -m grpc_tools.protoc -I flight_server/proto \
+		--python_out=flight_server/proto --pyi_out=flight_server/proto flight_server/proto/*.proto
+	sed -i.bak -e 's/^from google.protobuf import descriptor_pool as _descriptor_pool$$/from flight_server.proto.pool import POOL as _pool/' \
+		-e 's/_descriptor_pool\.Default()/_pool/' flight_server/proto/*_pb2.py
+	rm flight_server/proto/*_pb2.py.bak
+
+clean:
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

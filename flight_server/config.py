@@ -1,0 +1,337 @@
+"""The server's options, in typed groups, from flags, `GRISM_*` variables and a TOML file.
+
+A flag wins over a variable, a variable over the file, the file over the default. Each option has one name in three
+spellings::
+
+    --memory-limit 4GB         GRISM_MEMORY_LIMIT=4GB         [resources]
+                                                              memory_limit = "4GB"
+
+An option that does not exist, or a value that does not fit, is refused with its name and what is allowed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+from engine.errors import nearest
+
+__all__ = [
+    "CLIENT_VARIABLES",
+    "ENV_PREFIX",
+    "ConfigError",
+    "DataOptions",
+    "ListenOptions",
+    "LogOptions",
+    "Option",
+    "ResourceOptions",
+    "RuntimeOptions",
+    "ServerConfig",
+    "ServiceOptions",
+    "load",
+    "options",
+    "parse_duration",
+    "parse_size",
+]
+
+ENV_PREFIX = "GRISM_"
+CLIENT_VARIABLES = frozenset({"GRISM_CONFIG", "GRISM_URI"})
+"""Variables that are no server options: the path of the TOML file, and the server that client commands talk to."""
+
+
+class ConfigError(Exception):
+    """An option that is unknown or whose value does not fit. The message names it and says what is allowed."""
+
+
+# ---- values
+
+
+def parse_size(text: str) -> int:
+    """Bytes from a text such as ``4GB`` (decimal), ``512MiB`` (binary) or ``1048576``; ValueError otherwise."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)(B?)\s*", text, re.IGNORECASE)
+    if found is None or (found[3] and not found[2]):
+        raise ValueError("a size such as 512MB, 4GB or 4GiB")
+    size = int(float(found[1]) * (1024 if found[3] else 1000) ** " KMGT".index(found[2].upper() or " "))
+    if size <= 0:
+        raise ValueError("a size above zero, such as 512MB, 4GB or 4GiB")
+    return size
+
+
+def parse_duration(text: str) -> float:
+    """Seconds from a text such as ``30``, ``500ms``, ``30s``, ``5m`` or ``2h``; ValueError otherwise."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)\s*", text, re.IGNORECASE)
+    if found is None:
+        raise ValueError("a duration such as 500ms, 30s, 5m or 2h")
+    scale = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2].lower()]
+    return float(found[1]) * scale
+
+
+def _text(value: str) -> str:
+    if not value:
+        raise ValueError("a text that is not empty")
+    return value
+
+
+def _folder(value: str) -> Path:
+    return Path(_text(value)).expanduser()
+
+
+def _truth(value: str) -> bool:
+    known = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+    if value.lower() not in known:
+        raise ValueError("true or false")
+    return known[value.lower()]
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"\d+", value.strip()) or not low <= int(value) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value.lower() not in allowed:
+            raise ValueError(" or ".join(allowed))
+        return value.lower()
+
+    return parse
+
+
+# ---- options
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its `group` (the TOML section), `name`, what it takes and what it is for."""
+
+    group: str
+    name: str
+    parse: Callable[[str], Any]
+    takes: str
+    help: str
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return ENV_PREFIX + self.name.upper()
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the flag stands alone."""
+        return self.parse is _truth
+
+    def read(self, value: object, origin: str) -> Any:
+        """The typed value; ConfigError names the option as `origin` spells it."""
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        if not isinstance(value, str | int | float):
+            raise ConfigError(f"{origin}: takes {self.takes}, not a {type(value).__name__}.")
+        try:
+            return self.parse(str(value))
+        except ValueError as error:
+            raise ConfigError(f"{origin}: {str(value)!r} is not allowed; it takes {error}.") from None
+
+
+@dataclass(frozen=True)
+class _Spec:
+    """What an option's annotation says of it."""
+
+    parse: Callable[[str], Any]
+    takes: str
+    help: str
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Where the tables are."""
+
+    data: Annotated[Path | None, _Spec(_folder, "DIR", "the folder whose files and Lance tables are served")] = None
+
+
+@dataclass(frozen=True)
+class ListenOptions:
+    """Where the server listens."""
+
+    host: Annotated[str, _Spec(_text, "ADDRESS", "the address to listen on; only loopback without --insecure")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, _Spec(_whole(0, 65535), "PORT", "the port to listen on; 0 takes a free one")] = 31337
+    insecure: Annotated[bool, _Spec(_truth, "true or false", "listen on any address although nobody logs in")] = False
+
+
+@dataclass(frozen=True)
+class ResourceOptions:
+    """What queries may use together."""
+
+    memory_limit: Annotated[int | None, _Spec(parse_size, "SIZE", "memory for all queries together, as in 4GB")] = None
+    threads: Annotated[int | None, _Spec(_whole(1, 1024), "N", "threads of all queries together (every core)")] = None
+    spill_dir: Annotated[Path | None, _Spec(_folder, "DIR", "where queries over the memory limit spill")] = None
+
+
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """What runs the queries."""
+
+    runtime: Annotated[
+        str, _Spec(_one_of("local", "ray"), "local or ray", "run queries in this process or on a Ray cluster")
+    ] = "local"
+    workers: Annotated[int | None, _Spec(_whole(1, 10_000), "N", "workers on Ray (what the cluster has room for)")] = (
+        None
+    )
+    ray_address: Annotated[str | None, _Spec(_text, "ADDRESS", "the Ray cluster to use (one is started here)")] = None
+
+
+@dataclass(frozen=True)
+class ServiceOptions:
+    """What clients may hold, and for how long. Times are in seconds."""
+
+    max_statement_size: Annotated[int, _Spec(parse_size, "SIZE", "the longest text of a statement")] = 16_000_000
+    max_statements: Annotated[int, _Spec(_whole(1, 10**7), "N", "planned statements that wait for do_get")] = 10_000
+    statement_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long a planned statement waits")] = 300.0
+    max_prepared: Annotated[int, _Spec(_whole(1, 10**7), "N", "prepared statements that are open")] = 10_000
+    prepared_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long an unused one stays open")] = 3600.0
+    max_parameter_rows: Annotated[int, _Spec(_whole(1, 10**7), "N", "rows of parameters bound at once")] = 10_000
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """What is logged, on stderr."""
+
+    log_level: Annotated[
+        str, _Spec(_one_of("debug", "info", "warning", "error"), "debug, info, warning or error", "what to log")
+    ] = "info"
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """All options, by group."""
+
+    data: DataOptions = DataOptions()
+    listen: ListenOptions = ListenOptions()
+    resources: ResourceOptions = ResourceOptions()
+    runtime: RuntimeOptions = RuntimeOptions()
+    service: ServiceOptions = ServiceOptions()
+    log: LogOptions = LogOptions()
+
+    def check(self) -> None:
+        """Raise ConfigError where options do not go together, or the data folder cannot be served."""
+        folder = self.data.data
+        if folder is None:
+            raise ConfigError("--data is missing: name the folder to serve (or set GRISM_DATA).")
+        if not folder.is_dir():
+            raise ConfigError(f"--data: {str(folder)!r} is not a folder.")
+        if not self.listen.insecure and not _is_loopback(self.listen.host):
+            raise ConfigError(
+                f"--host: {self.listen.host!r} can be reached from other machines and nobody has to log in; "
+                "listen on 127.0.0.1, or say --insecure."
+            )
+        if self.runtime.runtime == "local":
+            for name in ("workers", "ray_address"):
+                if getattr(self.runtime, name) is not None:
+                    raise ConfigError(f"--{name.replace('_', '-')} needs --runtime ray.")
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _groups() -> dict[str, type[Any]]:
+    return get_type_hints(ServerConfig)
+
+
+def options() -> Iterator[Option]:
+    """Every option, group by group."""
+    for group, kind in _groups().items():
+        for name, annotation in get_type_hints(kind, include_extras=True).items():
+            spec: _Spec = annotation.__metadata__[0]
+            yield Option(group, name, spec.parse, spec.takes, spec.help)
+
+
+# ---- sources
+
+
+def load(
+    flags: Mapping[str, object], environment: Mapping[str, str] | None = None, file: Path | None = None
+) -> ServerConfig:
+    """The configuration from `flags` (by option name), variables and a TOML file.
+
+    The file is `file`, or the one that GRISM_CONFIG names, or none. Raises ConfigError.
+    """
+    environment = os.environ if environment is None else environment
+    known = {option.name: option for option in options()}
+    if file is None and environment.get("GRISM_CONFIG"):
+        file = Path(environment["GRISM_CONFIG"])
+    values: dict[str, Any] = {}
+    if file is not None:
+        values |= _from_file(file, known)
+    values |= _from_environment(environment, known)
+    values |= {name: known[name].read(value, known[name].flag) for name, value in flags.items() if value is not None}
+    groups = {
+        group: kind(
+            **{
+                option.name: values[option.name]
+                for option in known.values()
+                if option.group == group and option.name in values
+            }
+        )
+        for group, kind in _groups().items()
+    }
+    return ServerConfig(**groups)
+
+
+def _from_environment(environment: Mapping[str, str], known: Mapping[str, Option]) -> dict[str, Any]:
+    by_variable = {option.variable: option for option in known.values()}
+    values = {}
+    for variable, value in environment.items():
+        if variable in by_variable:
+            values[by_variable[variable].name] = by_variable[variable].read(value, variable)
+        elif variable.startswith(ENV_PREFIX) and variable not in CLIENT_VARIABLES:
+            raise ConfigError(_unknown("variable", variable, [*by_variable, *CLIENT_VARIABLES]))
+    return values
+
+
+def _from_file(path: Path, known: Mapping[str, Option]) -> dict[str, Any]:
+    try:
+        sections = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The configuration file {str(path)!r} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration file {str(path)!r} is not TOML: {error}.") from None
+    allowed: dict[str, list[str]] = {}
+    for option in known.values():
+        allowed.setdefault(option.group, []).append(option.name)
+    values = {}
+    for section, entries in sections.items():
+        if section not in allowed:
+            raise ConfigError(f"{path}: " + _unknown("section", section, list(allowed)))
+        if not isinstance(entries, dict):
+            raise ConfigError(f"{path}: [{section}] is a section; write its options below it.")
+        for name, value in entries.items():
+            if name not in allowed[section]:
+                raise ConfigError(f"{path}: " + _unknown(f"option in [{section}]", name, allowed[section]))
+            values[name] = known[name].read(value, f"{path}: {section}.{name}")
+    return values
+
+
+def _unknown(what: str, name: str, allowed: list[str]) -> str:
+    near = nearest(name, allowed)
+    hint = f" Did you mean {near!r}?" if near else ""
+    return f"There is no {what} {name!r}.{hint} Allowed: {', '.join(sorted(allowed))}."

@@ -1,0 +1,123 @@
+"""Options: their sources, their precedence, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flight_server.config import ConfigError, ServerConfig, load, options, parse_duration, parse_size
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1048576", 1048576),
+        ("4GB", 4_000_000_000),
+        ("4gb", 4_000_000_000),
+        ("4 GiB", 4 * 2**30),
+        ("1.5K", 1500),
+        ("512MiB", 512 * 2**20),
+        ("7B", 7),
+    ],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1", "4XB", "4iB", "0", "1e9", "four"])
+def test_refused_sizes(text: str) -> None:
+    with pytest.raises(ValueError, match="a size"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30", 30), ("500ms", 0.5), ("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86400)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "5 weeks", "1:30"])
+def test_refused_durations(text: str) -> None:
+    with pytest.raises(ValueError, match="a duration"):
+        parse_duration(text)
+
+
+def test_defaults() -> None:
+    config = load({}, {})
+    assert config == ServerConfig()
+    assert (config.listen.host, config.listen.port) == ("127.0.0.1", 31337)
+
+
+def test_a_flag_wins_over_a_variable_over_the_file_over_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "grism.toml"
+    file.write_text('[listen]\nhost = "127.0.0.2"\nport = 1\n[resources]\nthreads = 1\nmemory_limit = "1GB"\n')
+    environment = {"GRISM_CONFIG": str(file), "GRISM_PORT": "2", "GRISM_THREADS": "2", "HOME": "/"}
+    config = load({"port": "3", "threads": None}, environment)
+    assert config.listen.port == 3
+    assert config.resources.threads == 2
+    assert config.resources.memory_limit == 10**9
+    assert config.listen.host == "127.0.0.2"
+    assert config.runtime.runtime == "local"
+
+
+def test_every_option_has_one_name_in_three_spellings() -> None:
+    known = list(options())
+    assert len({option.name for option in known}) == len(known)
+    memory = next(option for option in known if option.name == "memory_limit")
+    assert (memory.flag, memory.variable, memory.group) == ("--memory-limit", "GRISM_MEMORY_LIMIT", "resources")
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "message"),
+    [
+        ({"port": "http"}, {}, r"--port: 'http' is not allowed; it takes a whole number from 0 to 65535"),
+        ({"port": "70000"}, {}, r"--port: '70000' is not allowed"),
+        ({"runtime": "spark"}, {}, r"--runtime: 'spark' is not allowed; it takes local or ray"),
+        ({}, {"GRISM_MEMORY_LIMIT": "lots"}, r"GRISM_MEMORY_LIMIT: 'lots' is not allowed; it takes a size such as"),
+        ({}, {"GRISM_PROT": "1"}, r"There is no variable 'GRISM_PROT'\. Did you mean 'GRISM_PORT'\?.*GRISM_HOST"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_what_is_allowed(
+    flags: dict[str, object], environment: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load(flags, environment)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[listn]\nport = 1", r"no section 'listn'\. Did you mean 'listen'\?"),
+        ("[listen]\nprot = 1", r"no option in \[listen\] 'prot'\. Did you mean 'port'\?"),
+        ("[listen]\nport = 'x'", r"listen\.port: 'x' is not allowed"),
+        ("[listen]\nport = [1]", r"listen\.port: takes PORT, not a list"),
+        ("listen = 1", r"\[listen\] is a section"),
+        ("port 1", r"is not TOML"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "grism.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load({}, {}, file)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        load({}, {}, tmp_path / "absent.toml")
+
+
+def test_what_is_checked_before_serving(tmp_path: Path) -> None:
+    load({"data": str(tmp_path)}, {}).check()
+    load({"data": str(tmp_path), "host": "0.0.0.0", "insecure": True}, {}).check()  # noqa: S104
+    for flags, message in [
+        ({}, "--data is missing"),
+        ({"data": str(tmp_path / "absent")}, "is not a folder"),
+        ({"data": str(tmp_path), "host": "0.0.0.0"}, "say --insecure"),  # noqa: S104
+        ({"data": str(tmp_path), "host": "example.org"}, "say --insecure"),
+        ({"data": str(tmp_path), "workers": "2"}, "--workers needs --runtime ray"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            load(flags, {}).check()
