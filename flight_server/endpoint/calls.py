@@ -1,0 +1,167 @@
+"""The calls that an endpoint serves, and how each is stopped: by its client, its deadline, or the endpoint."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pyarrow import flight
+
+from engine.context import Cancellation
+
+__all__ = ["CALL_KEY", "Call", "CallRegistry", "Headers"]
+
+log = logging.getLogger(__name__)
+
+CALL_KEY = "grism.call"
+
+Headers = Mapping[str, list[str] | list[bytes]]
+
+
+class Call:
+    """One RPC, from its headers to its last byte.
+
+    `cancellation` is thrown when the client goes away, when the client's deadline passes and when the endpoint stops:
+    whatever works for the call should hang on it.
+    """
+
+    def __init__(self, method: str, headers: Headers, registry: CallRegistry) -> None:
+        self.method = method
+        self.headers = headers
+        self.cancellation = Cancellation()
+        self.started = time.monotonic()
+        self._registry = registry
+        self._lock = threading.Lock()
+        self._context: flight.ServerCallContext | None = None
+        self._closers: list[Callable[[], None]] = []
+        self._finished = False
+
+    def __repr__(self) -> str:
+        return f"Call({self.method})"
+
+    @property
+    def peer(self) -> str:
+        """The client's address as gRPC writes it, for instance ``ipv4:127.0.0.1:40112``."""
+        return str(self._in_call().peer())
+
+    @property
+    def identity(self) -> str:
+        """Who the endpoint's auth handler or the client's TLS certificate says is calling; may be empty."""
+        return bytes(self._in_call().peer_identity()).decode()
+
+    def middleware(self, key: str) -> Any:
+        """The middleware instance for this call of the factory registered under `key`, or None."""
+        return self._in_call().get_middleware(key)
+
+    def add_header(self, key: str, value: str) -> None:
+        """Send a response header; only before the first message."""
+        self._in_call().add_header(key, value)
+
+    def add_trailer(self, key: str, value: str) -> None:
+        """Send a trailer when the call ends."""
+        self._in_call().add_trailer(key, value)
+
+    def on_end(self, close: Callable[[], None]) -> None:
+        """Run `close` once when the call is over, or at once where it is over already."""
+        with self._lock:
+            if not self._finished:
+                self._closers.append(close)
+                return
+        close()
+
+    def enter(self, context: flight.ServerCallContext) -> None:
+        """Begin to be served. The context is gRPC's and lives until `finish`."""
+        with self._lock:
+            self._context = context
+        self._registry.add(self)
+
+    def poll(self) -> None:
+        """Cancel the work where the client is gone or out of time."""
+        with self._lock:  # the context is freed once finish() has returned
+            gone = self._context is not None and bool(self._context.is_cancelled())
+        if gone:
+            self.cancellation.cancel("The client went away or its deadline passed.")
+
+    def finish(self) -> None:
+        """The call is over: forget its context and run what `on_end` took."""
+        with self._lock:
+            self._finished, self._context = True, None
+            closers, self._closers = self._closers, []
+        for close in reversed(closers):
+            try:
+                close()
+            except Exception:
+                log.exception("while ending %r", self)
+        self._registry.remove(self)
+
+    def _in_call(self) -> flight.ServerCallContext:
+        if self._context is None:
+            raise RuntimeError(f"{self!r} is over, its context is gone")
+        return self._context
+
+
+class CallRegistry:
+    """Every running call. A thread of its own asks gRPC, every `interval` seconds, which clients are gone."""
+
+    def __init__(self, interval: float = 0.2) -> None:
+        self._interval = interval
+        self._changed = threading.Condition()
+        self._calls: set[Call] = set()
+        self._stop_reason: str | None = None
+        self._stopped = False
+        self._watcher = threading.Thread(target=self._watch, name="flight-calls", daemon=True)
+        self._watcher.start()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def add(self, call: Call) -> None:
+        """A call began."""
+        with self._changed:
+            self._calls.add(call)
+            reason = self._stop_reason
+            self._changed.notify_all()
+        if reason is not None:
+            call.cancellation.cancel(reason)
+
+    def remove(self, call: Call) -> None:
+        """A call is over."""
+        with self._changed:
+            self._calls.discard(call)
+            self._changed.notify_all()
+
+    def cancel_all(self, reason: str) -> None:
+        """Stop the work of every running call, and of any that still comes."""
+        with self._changed:
+            self._stop_reason = reason
+        for call in self._running():
+            call.cancellation.cancel(reason)
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait until no call runs; False where some still do after `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._calls, timeout)
+
+    def stop(self) -> None:
+        """End the watching thread."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        self._watcher.join()
+
+    def _running(self) -> list[Call]:
+        with self._changed:
+            return list(self._calls)
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped or bool(self._calls))
+                self._changed.wait_for(lambda: self._stopped, self._interval)
+                if self._stopped:
+                    return
+            for call in self._running():
+                call.poll()

@@ -1,0 +1,232 @@
+"""The Flight endpoint: one gRPC server that hands its calls to a Handler. The service and the workers both run one.
+
+An endpoint adds to pyarrow's server what every user of it needs: errors leave through one table (`status`), the work of
+a call stops when its client is gone (`calls`), messages keep under gRPC's limit (`streams`), and `shutdown` is bounded.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pyarrow import flight
+
+from flight_server.endpoint.calls import CALL_KEY, Call, CallRegistry, Headers
+from flight_server.endpoint.handler import Handler
+from flight_server.endpoint.status import flight_errors
+from flight_server.endpoint.streams import record_batch_stream
+
+__all__ = ["Endpoint", "ServerTls"]
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ServerTls:
+    """PEM texts. With `client_ca`, clients must show a certificate that it signed (mutual TLS)."""
+
+    certificate: bytes
+    private_key: bytes
+    client_ca: bytes | None = None
+
+
+class Endpoint:
+    """A running Flight server on `host`:`port` (0 takes a free port) that serves `handler` until `shutdown`.
+
+    `auth_handler` and `middleware` are pyarrow's, for identity. The constructor returns once the port is open.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: ServerTls | None = None,
+        auth_handler: flight.ServerAuthHandler | None = None,
+        middleware: Mapping[str, flight.ServerMiddlewareFactory] | None = None,
+    ) -> None:
+        self.host = host
+        self._tls = tls
+        self._calls = CallRegistry()
+        self._draining = threading.Event()
+        self._closed = threading.Event()
+        try:
+            self._server = _Server(
+                handler,
+                _location(host, port, tls is not None),
+                auth_handler=auth_handler,
+                tls_certificates=[(tls.certificate, tls.private_key)] if tls else None,
+                verify_client=bool(tls and tls.client_ca),
+                root_certificates=(tls.client_ca or b"") if tls else b"",
+                middleware={CALL_KEY: _CallFactory(self._calls, self._draining), **(middleware or {})},
+            )
+        except BaseException:
+            self._calls.stop()
+            raise
+
+    @property
+    def port(self) -> int:
+        """The port that is open."""
+        return int(self._server.port)
+
+    @property
+    def location(self) -> str:
+        """Where clients connect, for instance ``grpc://127.0.0.1:31337``."""
+        return _location(self.host, self.port, self._tls is not None)
+
+    @property
+    def running_calls(self) -> int:
+        """How many calls are being served."""
+        return len(self._calls)
+
+    def drain(self) -> None:
+        """Refuse new calls from here on with UNAVAILABLE; running ones go on."""
+        self._draining.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until `shutdown` is through; False where `timeout` seconds passed first."""
+        return self._closed.wait(timeout)
+
+    def shutdown(self, grace: float = 0.0, force: float = 5.0) -> bool:
+        """Stop: let running calls finish for `grace` seconds, cancel the rest, close the port.
+
+        Returns within about `grace` + `force` seconds. False where a call held out even then, as one does whose client
+        stays connected and does not read; its thread is left behind, and the process should end without waiting for it.
+        """
+        self.drain()
+        if not self._calls.wait_idle(grace):
+            self._calls.cancel_all("The server is shutting down.")
+        closer = threading.Thread(target=self._server.shutdown, name="flight-shutdown", daemon=True)
+        closer.start()
+        closer.join(force)
+        self._calls.stop()
+        self._closed.set()
+        if closer.is_alive():
+            log.warning("%d calls did not stop within %.1f s after they were cancelled", len(self._calls), force)
+            return False
+        return True
+
+    def __enter__(self) -> Endpoint:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+
+
+def _location(host: str, port: int, tls: bool) -> str:
+    address = f"[{host}]" if ":" in host else host
+    return f"{'grpc+tls' if tls else 'grpc'}://{address}:{port}"
+
+
+class _CallMiddleware(flight.ServerMiddleware):
+    """Carries a Call from the headers of an RPC to its very end, which only middleware gets to see."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def call_completed(self, exception: BaseException | None) -> None:
+        del exception
+        self.call.finish()
+
+
+class _CallFactory(flight.ServerMiddlewareFactory):
+    def __init__(self, calls: CallRegistry, draining: threading.Event) -> None:
+        self._calls = calls
+        self._draining = draining
+
+    def start_call(self, info: flight.CallInfo, headers: Headers) -> _CallMiddleware:
+        if self._draining.is_set():
+            raise flight.FlightUnavailableError("The server is shutting down; connect to another or try again later.")
+        return _CallMiddleware(Call(_METHODS.get(info.method, str(info.method)), headers, self._calls))
+
+
+_METHODS: dict[Any, str] = {
+    flight.FlightMethod.HANDSHAKE: "Handshake",
+    flight.FlightMethod.LIST_FLIGHTS: "ListFlights",
+    flight.FlightMethod.GET_FLIGHT_INFO: "GetFlightInfo",
+    flight.FlightMethod.GET_SCHEMA: "GetSchema",
+    flight.FlightMethod.DO_GET: "DoGet",
+    flight.FlightMethod.DO_PUT: "DoPut",
+    flight.FlightMethod.DO_ACTION: "DoAction",
+    flight.FlightMethod.LIST_ACTIONS: "ListActions",
+    flight.FlightMethod.DO_EXCHANGE: "DoExchange",
+}
+
+
+class _Server(flight.FlightServerBase):
+    """pyarrow's server, each method guarded and handed on."""
+
+    def __init__(self, handler: Handler, location: str, **options: Any) -> None:
+        self._handler = handler
+        super().__init__(location, **options)
+
+    def list_flights(  # type: ignore[override]  # the stub has str, the criteria are bytes
+        self, context: flight.ServerCallContext, criteria: bytes
+    ) -> Iterator[flight.FlightInfo]:
+        with flight_errors(context.add_trailer):
+            return iter(list(self._handler.list_flights(_call(context), criteria)))
+
+    def get_flight_info(
+        self, context: flight.ServerCallContext, descriptor: flight.FlightDescriptor
+    ) -> flight.FlightInfo:
+        with flight_errors(context.add_trailer):
+            return self._handler.get_flight_info(_call(context), descriptor)
+
+    def get_schema(self, context: flight.ServerCallContext, descriptor: flight.FlightDescriptor) -> flight.SchemaResult:
+        with flight_errors(context.add_trailer):
+            return flight.SchemaResult(self._handler.get_schema(_call(context), descriptor))
+
+    def do_get(self, context: flight.ServerCallContext, ticket: flight.Ticket) -> flight.FlightDataStream:
+        with flight_errors(context.add_trailer):
+            call = _call(context)
+            stream = self._handler.do_get(call, ticket.ticket)
+            call.on_end(stream.close)
+            return record_batch_stream(stream.reader)
+
+    def do_put(
+        self,
+        context: flight.ServerCallContext,
+        descriptor: flight.FlightDescriptor,
+        reader: flight.MetadataRecordBatchReader,
+        writer: flight.FlightMetadataWriter,
+    ) -> None:
+        with flight_errors(context.add_trailer):
+            self._handler.do_put(_call(context), descriptor, reader, writer)
+
+    def do_exchange(
+        self,
+        context: flight.ServerCallContext,
+        descriptor: flight.FlightDescriptor,
+        reader: flight.MetadataRecordBatchReader,
+        writer: flight.MetadataRecordBatchWriter,
+    ) -> None:
+        with flight_errors(context.add_trailer):
+            self._handler.do_exchange(_call(context), descriptor, reader, writer)
+
+    def do_action(self, context: flight.ServerCallContext, action: flight.Action) -> Iterator[bytes]:
+        with flight_errors(context.add_trailer):
+            results = self._handler.do_action(_call(context), action.type, action.body.to_pybytes())
+        return _guarded(results, context)
+
+    def list_actions(  # type: ignore[override]  # the stub has Action, pyarrow wants pairs
+        self, context: flight.ServerCallContext
+    ) -> list[tuple[str, str]]:
+        with flight_errors(context.add_trailer):
+            return list(self._handler.list_actions(_call(context)))
+
+
+def _guarded(items: Iterable[T], context: flight.ServerCallContext) -> Iterator[T]:
+    with flight_errors(context.add_trailer):
+        yield from items
+
+
+def _call(context: flight.ServerCallContext) -> Call:
+    middleware = context.get_middleware(CALL_KEY)
+    assert isinstance(middleware, _CallMiddleware)
+    middleware.call.enter(context)
+    return middleware.call

@@ -1,0 +1,108 @@
+"""The one table from our errors to what a Flight client sees, and the guard that stands around every RPC.
+
+What pyarrow's server can send is decided by the class of the Python exception: ValueError gives INVALID_ARGUMENT,
+KeyError NOT_FOUND, NotImplementedError UNIMPLEMENTED, and the Flight errors their own codes. ALREADY_EXISTS,
+RESOURCE_EXHAUSTED and DATA_LOSS cannot be sent; the nearest code that can be stands in for them. Every failed call also
+carries the class of the error in the trailer `grism-error`, and, where the code leaves room, in the message's detail.
+
+pyarrow appends the formatted traceback of a Python exception to the message, and only the exception's class name where
+it cannot be formatted. So what is raised here cannot be formatted.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import pyarrow as pa
+from pyarrow import flight
+
+from engine import errors
+
+__all__ = ["ERROR_TRAILER", "STATUS_BY_ERROR", "UnauthenticatedError", "flight_errors", "to_flight"]
+
+log = logging.getLogger(__name__)
+
+ERROR_TRAILER = "grism-error"
+
+
+class UnauthenticatedError(errors.GrismError):
+    """The caller did not prove who they are, or what they hold is not valid."""
+
+
+_INVALID_ARGUMENT = ValueError
+_NOT_FOUND = pa.ArrowKeyError
+_UNIMPLEMENTED = NotImplementedError
+_INTERNAL = flight.FlightInternalError
+
+STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
+    UnauthenticatedError: flight.FlightUnauthenticatedError,
+    errors.PlanningError: _INVALID_ARGUMENT,
+    errors.SqlSyntaxError: _INVALID_ARGUMENT,
+    errors.UnknownTableError: _NOT_FOUND,
+    errors.UnknownColumnError: _NOT_FOUND,
+    errors.TypeMismatchError: _INVALID_ARGUMENT,
+    errors.SchemaMismatchError: _INVALID_ARGUMENT,
+    errors.ForbiddenError: flight.FlightUnauthorizedError,
+    errors.TableExistsError: _INVALID_ARGUMENT,
+    errors.UnsupportedError: _UNIMPLEMENTED,
+    errors.ExecutionError: _INTERNAL,
+    errors.InvalidValueError: _INVALID_ARGUMENT,
+    errors.DataCorruptError: _INTERNAL,
+    errors.StorageError: _INTERNAL,
+    errors.MemoryExceededError: flight.FlightUnavailableError,
+    errors.ResourceExhaustedError: flight.FlightUnavailableError,
+    errors.CancelledError: flight.FlightCancelledError,
+    errors.DeadlineExceededError: flight.FlightTimedOutError,
+    errors.StageFailedError: _INTERNAL,
+    errors.ExchangeFailedError: flight.FlightUnavailableError,
+    errors.WorkerLostError: flight.FlightUnavailableError,
+}
+
+
+def to_flight(error: BaseException) -> Exception:
+    """The exception that makes pyarrow's server send `error`; what is not ours becomes an incident in the log.
+
+    The message loses its full stop: pyarrow goes on with ". Detail: ".
+    """
+    if isinstance(error, flight.FlightError):
+        return _unformattable(type(error), type(error).__name__)(*error.args, extra_info=error.extra_info)
+    for kind in type(error).__mro__:
+        if isinstance(error, errors.GrismError) and kind in STATUS_BY_ERROR:
+            return _unformattable(STATUS_BY_ERROR[kind], type(error).__name__)(error.message.rstrip("."))
+    incident = secrets.token_hex(4)
+    log.error("incident %s", incident, exc_info=error)
+    return _unformattable(_INTERNAL, "InternalError")(f"An internal error occurred; the log has it as {incident}")
+
+
+@contextmanager
+def flight_errors(add_trailer: Callable[[str, str], None] | None = None) -> Iterator[None]:
+    """Around everything that pyarrow's server calls: whatever is raised leaves as `to_flight` has it.
+
+    `add_trailer` is the call context's method of that name.
+    """
+    try:
+        yield
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # a panic in native code is no Exception
+        translated = to_flight(error)
+        if add_trailer is not None:
+            add_trailer(ERROR_TRAILER, type(translated).__name__)
+        raise translated from None
+
+
+def _no_cause(_: BaseException) -> NoReturn:
+    raise AttributeError("__cause__")
+
+
+def _unformattable(base: type[Exception], name: str) -> Callable[..., Exception]:
+    if (base, name) not in _UNFORMATTABLE:
+        _UNFORMATTABLE[base, name] = type(name, (base,), {"__cause__": property(_no_cause), "__module__": __name__})
+    return _UNFORMATTABLE[base, name]
+
+
+_UNFORMATTABLE: dict[tuple[type[Exception], str], type[Exception]] = {}

@@ -1,0 +1,90 @@
+"""Tickets that only their issuer can make: a payload under an HMAC, bound to one audience, with an end.
+
+Layout, in network byte order::
+
+    version  u8       1
+    key id   4 bytes  which key signed
+    expiry   u64      milliseconds since 1970
+    payload  n bytes  in the clear: signed, not encrypted
+    mac      32 bytes HMAC-SHA256 over all of the above and the scope
+
+The scope (a query, an identity) is signed and not sent: whoever opens a ticket names the scope that they expect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import struct
+import time
+
+from flight_server.endpoint.status import UnauthenticatedError
+
+__all__ = ["TicketError", "TicketSigner"]
+
+_VERSION = 1
+_HEADER = struct.Struct("!B4sQ")
+_MAC_SIZE = hashlib.sha256().digest_size
+_MIN_KEY_SIZE = 16
+
+
+class TicketError(UnauthenticatedError):
+    """The ticket is not one of ours, not for this scope, or past its end. Which of these is not told."""
+
+    def __init__(self) -> None:
+        super().__init__("The ticket is not valid or has expired; ask for a new one.")
+
+    def __reduce__(self) -> tuple[type[TicketError], tuple[()]]:
+        return type(self), ()
+
+
+class TicketSigner:
+    """Makes and opens tickets under one secret key of at least 16 bytes."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < _MIN_KEY_SIZE:
+            raise ValueError(f"A ticket key has {len(key)} bytes; at least {_MIN_KEY_SIZE} are needed.")
+        self._key = bytes(key)
+        self._key_id = self._hmac(b"id")[:4]
+
+    @classmethod
+    def generate(cls) -> TicketSigner:
+        """A signer with a new random key."""
+        return cls(secrets.token_bytes(32))
+
+    def __repr__(self) -> str:
+        return f"TicketSigner(key_id={self._key_id.hex()})"
+
+    def derive_key(self, label: str) -> bytes:
+        """A key of its own for `label`, for instance a query: whoever holds it learns nothing about this key."""
+        return self._hmac(b"derive", label.encode())
+
+    def derive(self, label: str) -> TicketSigner:
+        """The signer under `derive_key(label)`."""
+        return TicketSigner(self.derive_key(label))
+
+    def seal(self, payload: bytes, scope: str, expires_at: float) -> bytes:
+        """A ticket that carries `payload`, opens under `scope` only, until `expires_at` (seconds since 1970)."""
+        body = _HEADER.pack(_VERSION, self._key_id, int(expires_at * 1000)) + payload
+        return body + self._mac(body, scope)
+
+    def open(self, ticket: bytes, scope: str) -> bytes:
+        """The payload. Raises TicketError for whatever `seal` did not give under this key and scope, or that ended."""
+        body, mac = ticket[:-_MAC_SIZE], ticket[-_MAC_SIZE:]
+        if len(body) < _HEADER.size or not hmac.compare_digest(mac, self._mac(body, scope)):
+            raise TicketError
+        version, key_id, expiry = _HEADER.unpack_from(body)
+        if version != _VERSION or key_id != self._key_id or expiry <= time.time() * 1000:
+            raise TicketError
+        return bytes(body[_HEADER.size :])
+
+    def _mac(self, body: bytes, scope: str) -> bytes:
+        return self._hmac(b"ticket", scope.encode(), body)
+
+    def _hmac(self, *parts: bytes) -> bytes:
+        mac = hmac.new(self._key, digestmod=hashlib.sha256)
+        for part in parts:
+            mac.update(len(part).to_bytes(8, "big"))
+            mac.update(part)
+        return mac.digest()
