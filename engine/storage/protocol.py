@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 __all__ = [
+    "CATALOG",
+    "DEFAULT_SCHEMA",
     "ArrowSource",
     "KernelSource",
     "ScanCaps",
@@ -135,11 +138,11 @@ class Snapshot(Protocol):
     def id(self) -> str:
         """Names the snapshot in logs and contexts."""
 
-    def table(self, name: TableName, version: str | None = None) -> TableHandle:
-        """The pinned handle; with `version` that version (time travel).
+    def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
+        """The pinned handle; for time travel that of `version`, or of the version that was current `at` an instant.
 
-        Raises UnknownTableError (naming the nearest), DataCorruptError for a table whose files cannot be read, and
-        UnsupportedError where the kind keeps no versions.
+        Raises UnknownTableError (naming the nearest table, or the versions that are there), DataCorruptError for a
+        table whose files cannot be read, and UnsupportedError where the kind keeps no versions.
         """
 
 
@@ -155,11 +158,21 @@ class Storage(Protocol):
     def snapshot(self) -> Snapshot:
         """A view of the tables as they are now."""
 
+    def describe(self, table: TableHandle) -> Source:
+        """All columns of the table and no rows, or rows that are not read: the kernel reads the types from it."""
+
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """The table cut into about `target` parts, that together hold each row once; at least one part."""
 
+    def probe(self, table: TableHandle) -> Source:
+        """All columns of the table in order, for the kernel's binder to describe; its rows may be left out."""
+
     def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
-        """What the kernel reads for this table or part of it."""
+        """What the kernel reads for this table or part of it: the columns asked for, under the table's own names.
+
+        A request for no columns gives some one column, so that rows can be counted. Raises StorageError where the
+        version that the handle pins is gone, and DataCorruptError where its files cannot be read.
+        """
 
     def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
         """Write all of `data` or nothing; returns the number of rows.
