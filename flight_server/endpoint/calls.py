@@ -49,7 +49,9 @@ class Call:
 
     @property
     def identity(self) -> str:
-        """Who the endpoint's auth handler or the client's TLS certificate says is calling; may be empty."""
+        """Who is calling, by the endpoint's auth handler, or else by the client's TLS certificate, where gRPC takes the
+        first alternative name, and the common name where there is none. May be empty.
+        """
         return bytes(self._in_call().peer_identity()).decode()
 
     def middleware(self, key: str) -> Any:

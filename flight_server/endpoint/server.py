@@ -177,7 +177,11 @@ class _Server(flight.FlightServerBase):
         with flight_errors(context.add_trailer):
             return self._handler.get_flight_info(_call(context), descriptor)
 
-    def get_schema(self, context: flight.ServerCallContext, descriptor: flight.FlightDescriptor) -> flight.SchemaResult:
+    def get_schema(  # type: ignore[override]
+        self,
+        context: flight.ServerCallContext,
+        descriptor: flight.FlightDescriptor,
+    ) -> flight.SchemaResult:  # which the stub has as Schema
         with flight_errors(context.add_trailer):
             return flight.SchemaResult(self._handler.get_schema(_call(context), descriptor))
 
@@ -186,7 +190,7 @@ class _Server(flight.FlightServerBase):
             call = _call(context)
             stream = self._handler.do_get(call, ticket.ticket)
             call.on_end(stream.close)
-            return record_batch_stream(stream.reader)
+            return record_batch_stream(stream, call.cancellation)
 
     def do_put(
         self,

@@ -9,9 +9,10 @@ from typing import Literal
 import pyarrow as pa
 from pyarrow import flight, ipc
 
-__all__ = ["MAX_MESSAGE_BYTES", "ResultStream", "record_batch_stream"]
+from engine.context import Cancellation
+from engine.streams import MAX_MESSAGE_BYTES, sliced
 
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024 - 64 * 1024  # gRPC's default limit for one message, with room for headers
+__all__ = ["ResultStream", "record_batch_stream"]
 
 
 def _nothing() -> None:
@@ -24,20 +25,22 @@ class ResultStream:
 
     `close` stops the work behind `reader` and frees it. The endpoint calls it once the call is over, however it ended:
     read to its end, failed, or left by the client. It may be called from any thread and more than once.
+
+    `compression` of the messages is off by default: not every client can read it.
     """
 
     reader: pa.RecordBatchReader
     close: Callable[[], None] = _nothing
+    compression: Literal["lz4", "zstd"] | None = None
 
 
 def record_batch_stream(
-    reader: pa.RecordBatchReader,
-    max_message_bytes: int = MAX_MESSAGE_BYTES,
-    compression: Literal["lz4", "zstd"] | None = None,
+    stream: ResultStream, cancellation: Cancellation, max_bytes: int = MAX_MESSAGE_BYTES
 ) -> flight.RecordBatchStream:
-    """`reader` as Flight messages of at most `max_message_bytes`, except for single rows larger than that.
+    """The Flight messages of `stream`, of at most `max_bytes` except for single rows larger than that.
 
-    `compression` is None, ``lz4`` or ``zstd``; not every client can read the latter two.
+    A cancelled call sends no further message.
     """
-    del max_message_bytes
-    return flight.RecordBatchStream(reader, options=ipc.IpcWriteOptions(compression=compression))
+    messages = sliced(stream.reader, max_bytes)
+    cancellation.on_cancel(messages.stop)
+    return flight.RecordBatchStream(messages.reader, options=ipc.IpcWriteOptions(compression=stream.compression))
