@@ -103,20 +103,28 @@ class ExecutionMode(Enum):
 
 
 class SourceBinder(ABC):
-    """Takes the sources of a statement while it is compiled."""
+    """Takes what a statement needs while it is compiled: sources, shared parts, subqueries in expressions."""
+
+    @property
+    @abstractmethod
+    def context(self) -> ExecutionContext:
+        """The surroundings of the execution."""
 
     @abstractmethod
     def bind(self, source: Source, columns: RowType) -> exp.Select:
         """A SELECT of exactly `columns`, by name and kernel type, over the registered source."""
 
     @abstractmethod
-    def shared(self, name: str, operator: PhysicalOperator) -> exp.Select:
-        """A SELECT over `operator`'s rows, computed once for the statement under `name`."""
+    def shared(self, name: str, relation: exp.Select) -> exp.Select:
+        """A SELECT over `relation`, which the statement names `name` and computes once."""
 
-    @property
     @abstractmethod
-    def context(self) -> ExecutionContext:
-        """The surroundings of the execution."""
+    def raw(self, text: str) -> exp.Table:
+        """Kernel SQL that stands as a derived table without being parsed again."""
+
+    @abstractmethod
+    def expression(self, expr: exp.Expression) -> exp.Expression:
+        """`expr` in the kernel's language: its subplans become subqueries."""
 
 
 class PhysicalOperator(ABC):
@@ -148,6 +156,11 @@ class PhysicalOperator(ABC):
     def describe(self) -> str:
         """The operator's line in EXPLAIN, without its children."""
         return type(self).__name__
+
+    def direct(self, ctx: ExecutionContext) -> pa.RecordBatchReader | None:
+        """The rows as they lie in storage, where the operator neither computes nor selects; else None."""
+        del ctx
+        return None
 
     def execute(self, ctx: ExecutionContext) -> pa.RecordBatchReader:
         """Run the subtree and stream its rows."""

@@ -5,13 +5,14 @@ The service holds one Runtime for each name that it offers and needs nothing els
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from engine.context import Cancellation
+from engine.kernel import arrow_error
 
 if TYPE_CHECKING:
     from engine.kernel import Kernel
@@ -33,16 +34,42 @@ class QueryOptions:
 
 @dataclass(frozen=True)
 class QueryResult:
-    """A running query. Read `reader` to its end, or `close()`; both free all that the query holds.
+    """A running query. Read `reader` to its end, or stop it and let it go; both free all that the query holds.
 
-    `counters` (rows, batches, bytes) grow while the stream is read, wherever it is read from. `close` may be called
-    more than once and from any thread; it stops the work.
+    `counters` (rows, batches, bytes) grow while the stream is read, wherever it is read from. Iterating gives record
+    batches and raises the execution errors by type; `reader` is for C++ consumers and gives Arrow's errors.
     """
 
     reader: pa.RecordBatchReader
     counters: StreamCounters
     cancellation: Cancellation
-    close: Callable[[], None]
+    stop: Callable[[], None]
+
+    def close(self) -> None:
+        """Stop the work, from any thread and as often as one likes. What was read stays valid."""
+        self.cancellation.cancel("The result was closed.")
+        self.stop()
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        while True:
+            try:
+                batch = self.reader.read_next_batch()
+            except StopIteration:
+                return
+            except (pa.ArrowException, OSError) as error:
+                self.cancellation.check()
+                raise arrow_error(error) from None
+            yield batch
+
+    def read_all(self) -> pa.Table:
+        """All rows. Raises the execution errors."""
+        return pa.Table.from_batches(list(self), self.schema)
+
+    def __enter__(self) -> QueryResult:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def schema(self) -> pa.Schema:

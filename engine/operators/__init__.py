@@ -1,0 +1,38 @@
+"""Every operator of the physical plan, one in a file."""
+
+from engine.operators.collect import CollectExec
+from engine.operators.distinct import DistinctExec
+from engine.operators.empty import EmptyExec
+from engine.operators.filter import FilterExec
+from engine.operators.hash_aggregate import AggregateMode, HashAggregateExec
+from engine.operators.hash_join import HashJoinExec
+from engine.operators.limit import LimitExec
+from engine.operators.project import ProjectExec
+from engine.operators.rename import RenameExec
+from engine.operators.sort import SortExec
+from engine.operators.sql_query import SqlExec
+from engine.operators.table_scan import TableScanExec
+from engine.operators.top_n import TopNExec
+from engine.operators.union import UnionExec
+from engine.operators.values import ValuesExec
+from engine.operators.window import WindowExec
+
+__all__ = [
+    "AggregateMode",
+    "CollectExec",
+    "DistinctExec",
+    "EmptyExec",
+    "FilterExec",
+    "HashAggregateExec",
+    "HashJoinExec",
+    "LimitExec",
+    "ProjectExec",
+    "RenameExec",
+    "SortExec",
+    "SqlExec",
+    "TableScanExec",
+    "TopNExec",
+    "UnionExec",
+    "ValuesExec",
+    "WindowExec",
+]

@@ -1,0 +1,135 @@
+"""From an operator tree to one kernel statement, and its stream."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from engine.context import ExecutionContext, OperatorMetrics
+from engine.logical.nodes import Subplan
+from engine.operators.collect import CollectExec
+from engine.operators.sql import identifier, over
+from engine.physical import PhysicalOperator, SourceBinder
+from engine.schema import RowType
+from engine.storage.protocol import KernelSource, Source
+from engine.streams import SlicedStream, sliced
+
+__all__ = ["Statement", "compile_statement", "run"]
+
+# Types that Arrow cannot carry; the kernel must be told what they were when such a column comes back.
+_LOSSY = ("HUGEINT", "UUID", "BIT", "TIME WITH TIME ZONE", "TIMETZ", "JSON", "BIGNUM", "UNION")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Kernel SQL and the Arrow data that it reads by name."""
+
+    sql: str
+    sources: dict[str, Any]
+
+
+@dataclass
+class _Compiler(SourceBinder):
+    """Compiles one tree. What several places share becomes a CTE of the outermost statement."""
+
+    ctx: ExecutionContext | None
+    sources: dict[str, Any] = field(default_factory=dict)
+    ctes: dict[str, exp.Select] = field(default_factory=dict)
+    raws: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def context(self) -> ExecutionContext:
+        if self.ctx is None:
+            raise RuntimeError("this statement is compiled for its types only")
+        return self.ctx
+
+    def compile(self, operator: PhysicalOperator) -> exp.Select:
+        if isinstance(operator, CollectExec) and operator.name in self.ctes:
+            return self._named(operator.name)
+        return operator.relation(tuple(self.compile(child) for child in operator.children), self)
+
+    def bind(self, source: Source, columns: RowType) -> exp.Select:
+        if isinstance(source, KernelSource):
+            return source.query.copy()
+        name = f"__s{len(self.sources)}"
+        self.sources[name] = source.data
+        items: list[exp.Expression] = []
+        for c in columns:
+            column: exp.Expression = exp.column(identifier(c.name))
+            if any(lossy in c.type for lossy in _LOSSY):
+                to = exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=c.type)
+                column = exp.alias_(exp.Cast(this=column, to=to), identifier(c.name), copy=False)
+            items.append(column)
+        if not items:
+            items.append(exp.alias_(exp.Literal.number(1), identifier("__row")))
+        return exp.Select(expressions=items, from_=exp.From(this=exp.Table(this=identifier(name))))
+
+    def shared(self, name: str, relation: exp.Select) -> exp.Select:
+        self.ctes.setdefault(name, relation)
+        return self._named(name)
+
+    def raw(self, text: str) -> exp.Table:
+        name = f"__raw{len(self.raws)}"
+        self.raws[name] = text
+        return exp.Table(this=identifier(name))
+
+    def expression(self, expr: exp.Expression) -> exp.Expression:
+        copied = expr.copy()
+        for found in list(copied.find_all(Subplan)):
+            query = self.compile(found.args["plan"])
+            inside = isinstance(found.parent, exp.Exists)
+            replacement = query if inside else exp.Subquery(this=query)
+            if found is copied:
+                return replacement
+            found.replace(replacement)
+        return copied
+
+    def statement(self, root: exp.Select) -> Statement:
+        if self.ctes:
+            ctes = [
+                exp.CTE(this=query, alias=exp.TableAlias(this=identifier(name))) for name, query in self.ctes.items()
+            ]
+            root = over(root) if root.args.get("with_") else root
+            root.set("with_", exp.With(expressions=ctes))
+        sql = root.sql("duckdb", copy=False)
+        for name, text in self.raws.items():
+            sql = sql.replace(f'"{name}"', f"({text})")
+        return Statement(sql, self.sources)
+
+    def _named(self, name: str) -> exp.Select:
+        return exp.Select(expressions=[exp.Star()], from_=exp.From(this=exp.Table(this=identifier(name))))
+
+
+def compile_statement(operator: PhysicalOperator, ctx: ExecutionContext | None) -> Statement:
+    """One kernel statement for the whole subtree. Without a context, its leaves must not be tables."""
+    compiler = _Compiler(ctx)
+    return compiler.statement(compiler.compile(operator))
+
+
+def run(operator: PhysicalOperator, ctx: ExecutionContext) -> SlicedStream:
+    """Execute the subtree; the stream's batches stay under one Flight message.
+
+    Rows that go out as they lie in storage do not pass through the kernel. Raises the execution errors.
+    """
+    ctx.cancellation.check()
+    started = time.monotonic()
+
+    def record() -> None:
+        counters = stream.counters
+        ctx.metrics_sink.record(
+            type(operator).__name__,
+            OperatorMetrics(counters.rows, counters.batches, counters.bytes, time.monotonic() - started),
+        )
+
+    reader: pa.RecordBatchReader | None = operator.direct(ctx)
+    if reader is not None:
+        stream = sliced(reader, on_close=lambda: (forget(), record()))
+        forget = ctx.cancellation.on_cancel(stream.stop)
+        return stream
+    statement = compile_statement(operator, ctx)
+    stream = ctx.kernel.stream(statement.sql, statement.sources, ctx.cancellation, on_close=record)
+    return stream

@@ -1,0 +1,30 @@
+"""Plans as text."""
+
+from __future__ import annotations
+
+from engine.logical.subplans import subplans_of
+from engine.operators.collect import CollectExec
+from engine.physical import PhysicalOperator
+
+__all__ = ["render"]
+
+
+def render(operator: PhysicalOperator, indent: str = "") -> str:
+    """The tree, root first, two spaces a level; a part that several places read is shown once."""
+    lines: list[str] = []
+    shown: set[str] = set()
+
+    def visit(node: PhysicalOperator, depth: int, prefix: str = "") -> None:
+        lines.append(f"{indent}{'  ' * depth}{prefix}{node.describe()}")
+        if isinstance(node, CollectExec):
+            if node.name in shown:
+                lines[-1] += " (shown above)"
+                return
+            shown.add(node.name)
+        for plan in subplans_of(node):
+            visit(plan, depth + 1, "subquery: ")
+        for child in node.children:
+            visit(child, depth + 1)
+
+    visit(operator, 0)
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+"""Which columns an expression or a plan mentions."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from engine.logical.nodes import LogicalPlan, Subplan, walk
+from engine.logical.subplans import node_expressions
+
+__all__ = ["conjunction", "conjuncts", "has_subplan", "is_volatile", "mentioned", "substitute"]
+
+_VOLATILE = frozenset({"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "setseed"})
+
+
+def mentioned(expr: exp.Expression) -> set[str]:
+    """The column names in `expr`, and those that its subqueries mention, their own as well as outer ones."""
+    names = {column.name for column in expr.find_all(exp.Column)}
+    for found in expr.find_all(Subplan):
+        names |= _mentioned_in(found.plan)
+    return names
+
+
+def _mentioned_in(plan: LogicalPlan) -> set[str]:
+    names: set[str] = set()
+    for node in walk(plan):
+        for expr in node_expressions(node):
+            names |= mentioned(expr)
+    return names
+
+
+def has_subplan(expr: exp.Expression) -> bool:
+    """Whether a subquery stands in `expr`."""
+    return expr.find(Subplan) is not None
+
+
+def is_volatile(expr: exp.Expression) -> bool:
+    """Whether `expr` may give another value each time that it is computed."""
+    for node in expr.find_all(exp.Func):
+        name = node.name.lower() if isinstance(node, exp.Anonymous) else node.sql_name().lower()
+        if name in _VOLATILE or isinstance(node, exp.Rand | exp.Uuid):
+            return True
+    return False
+
+
+def conjuncts(predicate: exp.Expression) -> list[exp.Expression]:
+    """The parts of a predicate that must all be true."""
+    parts: list[exp.Expression] = []
+    stack = [predicate]
+    while stack:
+        node = stack.pop()
+        while isinstance(node, exp.Paren):
+            node = node.this
+        if isinstance(node, exp.And):
+            stack.extend((node.right, node.left))
+        else:
+            parts.append(node)
+    return parts
+
+
+def conjunction(parts: list[exp.Expression]) -> exp.Expression:
+    """One predicate of `parts`, of which there is at least one."""
+    result = _operand(parts[0])
+    for part in parts[1:]:
+        result = exp.And(this=result, expression=_operand(part))
+    return result
+
+
+def _operand(part: exp.Expression) -> exp.Expression:
+    copied = part.copy()
+    return exp.Paren(this=copied) if isinstance(copied, exp.Or | exp.Not | exp.Between | exp.Case) else copied
+
+
+def substitute(expr: exp.Expression, columns: dict[str, exp.Expression]) -> exp.Expression:
+    """`expr` with columns replaced by expressions; not inside its subqueries."""
+
+    def replace(node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Column) and node.name in columns:
+            found = columns[node.name].copy()
+            return found if isinstance(found, exp.Column | exp.Literal | exp.Cast | exp.Func) else exp.Paren(this=found)
+        return node
+
+    return expr.copy().transform(replace, copy=False)

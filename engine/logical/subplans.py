@@ -1,0 +1,81 @@
+"""Rewriting the plans of subqueries inside the expressions of a node, logical or physical."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from sqlglot import exp
+
+from engine.logical.nodes import NamedExpr, SortKey, Subplan
+
+__all__ = ["map_expressions", "map_subplans", "node_expressions", "subplans_of"]
+
+Node = TypeVar("Node")
+
+
+def map_expressions(node: Node, rule: Callable[[exp.Expression], exp.Expression]) -> Node:
+    """`node` with `rule` applied to each of its expressions; the same object where nothing changes."""
+    changes: dict[str, Any] = {}
+    if not is_dataclass(node):
+        return node
+    for f in fields(node):
+        value = getattr(node, f.name)
+        changed = _map_value(value, rule)
+        if changed is not value:
+            changes[f.name] = changed
+    return replace(node, **changes) if changes else node  # type: ignore[return-value]
+
+
+def _map_value(value: Any, rule: Callable[[exp.Expression], exp.Expression]) -> Any:
+    if isinstance(value, exp.Expression):
+        return rule(value)
+    if isinstance(value, NamedExpr | SortKey):
+        expr = rule(value.expr)
+        return value if expr is value.expr else replace(value, expr=expr)
+    if isinstance(value, tuple):
+        mapped = tuple(_map_value(v, rule) for v in value)
+        return value if all(a is b for a, b in zip(mapped, value, strict=True)) else mapped
+    return value
+
+
+def node_expressions(node: object) -> Iterator[exp.Expression]:
+    """Every expression that stands in a node's own fields."""
+
+    def visit(value: Any) -> Iterator[exp.Expression]:
+        if isinstance(value, exp.Expression):
+            yield value
+        elif isinstance(value, NamedExpr | SortKey):
+            yield value.expr
+        elif isinstance(value, tuple):
+            for item in value:
+                yield from visit(item)
+
+    if is_dataclass(node):
+        for f in fields(node):
+            yield from visit(getattr(node, f.name))
+
+
+def subplans_of(node: object) -> Iterator[Any]:
+    """The plans of the subqueries in a node's expressions."""
+    for expr in node_expressions(node):
+        for found in expr.find_all(Subplan):
+            yield found.args["plan"]
+
+
+def map_subplans(node: Node, rule: Callable[[Any], Any]) -> Node:
+    """`node` with `rule` applied to the plan of each subquery in its expressions."""
+
+    def rewrite(expr: exp.Expression) -> exp.Expression:
+        if expr.find(Subplan) is None:
+            return expr
+        copied = expr.copy()
+        for found in list(copied.find_all(Subplan)):
+            changed = Subplan(plan=rule(found.args["plan"]))
+            if found is copied:
+                return changed
+            found.replace(changed)
+        return copied
+
+    return map_expressions(node, rewrite)

@@ -1,0 +1,107 @@
+"""From logical nodes to operators: the same code for both runtimes, one exhaustive match."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from engine.logical import nodes as logical
+from engine.logical.nodes import NamedExpr
+from engine.logical.subplans import map_subplans
+from engine.operators import (
+    CollectExec,
+    DistinctExec,
+    FilterExec,
+    HashAggregateExec,
+    HashJoinExec,
+    LimitExec,
+    ProjectExec,
+    RenameExec,
+    SortExec,
+    SqlExec,
+    TableScanExec,
+    TopNExec,
+    UnionExec,
+    ValuesExec,
+    WindowExec,
+)
+from engine.physical import PhysicalOperator
+
+__all__ = ["lower"]
+
+
+def lower(plan: logical.LogicalPlan) -> PhysicalOperator:
+    """The operators that compute `plan`. A node that stands in several places becomes one operator."""
+    return _Lowering().plan(plan)
+
+
+class _Lowering:
+    def __init__(self) -> None:
+        self._done: dict[int, PhysicalOperator] = {}
+
+    def plan(self, node: logical.LogicalPlan) -> PhysicalOperator:
+        found = self._done.get(id(node))
+        if found is None:
+            found = self._done[id(node)] = self._lower(node)
+        return found
+
+    def _lower(self, node: logical.LogicalPlan) -> PhysicalOperator:
+        node = map_subplans(node, self.plan)
+        match node:
+            case logical.Scan():
+                return TableScanExec(node.table, node.columns, node.aliases, node.filter, node.limit)
+            case logical.Values():
+                return ValuesExec(node.columns, node.rows)
+            case logical.Filter():
+                return FilterExec(self.plan(node.input), node.predicate)
+            case logical.Project():
+                child = self.plan(node.input)
+                return child if _passes_all(node.exprs, child.schema) else ProjectExec(child, node.exprs)
+            case logical.Aggregate():
+                return self._aggregate(node)
+            case logical.Window():
+                return WindowExec(self.plan(node.input), node.functions)
+            case logical.Join():
+                return HashJoinExec(self.plan(node.left), self.plan(node.right), node.kind, node.condition)
+            case logical.Sort():
+                return SortExec(self.plan(node.input), node.keys)
+            case logical.Limit():
+                return self._limit(node)
+            case logical.Distinct():
+                return DistinctExec(self.plan(node.input))
+            case logical.SetOp():
+                return UnionExec(self.plan(node.left), self.plan(node.right), node.kind, node.all, node.columns)
+            case logical.Rename():
+                child = self.plan(node.input)
+                return child if child.schema == node.columns else RenameExec(child, node.columns)
+            case logical.Collect():
+                return CollectExec(self.plan(node.input), node.name)
+            case logical.SqlQuery():
+                return SqlExec(node.query, node.columns, tuple((n, self.plan(p)) for n, p in node.inputs))
+            case _:
+                raise TypeError(f"{type(node).__name__} is not a logical node that can be lowered")
+
+    def _limit(self, node: logical.Limit) -> PhysicalOperator:
+        if isinstance(node.input, logical.Sort) and node.count is not None:
+            return TopNExec(self.plan(node.input.input), node.input.keys, node.count, node.offset)
+        return LimitExec(self.plan(node.input), node.count, node.offset)
+
+    def _aggregate(self, node: logical.Aggregate) -> PhysicalOperator:
+        child = self.plan(node.input)
+        keys, aggregates = node.keys, node.aggregates
+        if node.grouping_sets is None:
+            return HashAggregateExec(child, keys, aggregates)
+        passed = tuple(NamedExpr(name, logical.col(name)) for name in child.schema)
+        computed = tuple(k for k in keys if not (isinstance(k.expr, exp.Column) and k.expr.name == k.name))
+        if computed:
+            hidden = tuple(c for c in passed if c.name not in {k.name for k in computed})
+            child = ProjectExec(child, hidden + computed)
+            keys = tuple(NamedExpr(k.name, logical.col(k.name)) for k in keys)
+        return HashAggregateExec(child, keys, aggregates, node.grouping_sets)
+
+
+def _passes_all(exprs: tuple[NamedExpr, ...], names: tuple[str, ...]) -> bool:
+    """Whether a projection gives its input as it is."""
+    return len(exprs) == len(names) and all(
+        e.name == name and isinstance(e.expr, exp.Column) and e.expr.name == name
+        for e, name in zip(exprs, names, strict=True)
+    )

@@ -1,0 +1,75 @@
+"""HashAggregateExec: one row for each group, in one phase or in two.
+
+The two phases use the kernel's exported aggregate states. `partial` gives, for each aggregate, its state as a plain
+Arrow value; `final` merges states of other processes with the kernel's own formula. `single` does both at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from sqlglot import exp
+
+from engine.logical.nodes import NamedExpr, col
+from engine.operators.sql import identifier, named, over, show
+from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
+
+__all__ = ["AggregateMode", "HashAggregateExec"]
+
+
+class AggregateMode(Enum):
+    """Which phase of an aggregate an operator does."""
+
+    SINGLE = "single"
+    PARTIAL = "partial"
+    FINAL = "final"
+
+
+@dataclass(frozen=True)
+class HashAggregateExec(PhysicalOperator):
+    """Groups by `keys` and computes `aggregates`; keys come first in the output.
+
+    In every mode `keys` and `aggregates` are expressions over the input as it is. With `grouping_sets`, the keys are
+    plain columns and each set lists positions in them. Without keys there is one row, whatever comes in.
+    """
+
+    capabilities: ClassVar[OperatorCaps] = OperatorCaps(streaming=False, blocking=True, requires_partitioning=True)
+
+    input: PhysicalOperator
+    keys: tuple[NamedExpr, ...]
+    aggregates: tuple[NamedExpr, ...]
+    grouping_sets: tuple[tuple[int, ...], ...] | None = None
+    mode: AggregateMode = AggregateMode.SINGLE
+
+    @property
+    def schema(self) -> tuple[str, ...]:
+        return tuple(e.name for e in self.keys + self.aggregates)
+
+    def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
+        items = named(self.keys + self.aggregates, sources)
+        select = over(inputs[0], *(items or [exp.alias_(exp.Literal.number(1), identifier("__row"))]))
+        if self.grouping_sets is not None:
+            sets = [
+                exp.Tuple(expressions=[sources.expression(self.keys[i].expr) for i in members])
+                for members in self.grouping_sets
+            ]
+            select.set("group", exp.Group(grouping_sets=[exp.GroupingSets(expressions=sets)]))
+        elif self.keys:
+            positions = [exp.Literal.number(i + 1) for i in range(len(self.keys))]
+            select.set("group", exp.Group(expressions=positions))
+        elif not self.aggregates:
+            select.set("limit", exp.Limit(expression=exp.Literal.number(1)))
+        return select
+
+    def describe(self) -> str:
+        keys = ", ".join(e.name for e in self.keys)
+        aggregates = ", ".join(f"{show(e.expr)} AS {e.name}" for e in self.aggregates)
+        sets = f" sets={self.grouping_sets}" if self.grouping_sets is not None else ""
+        return f"HashAggregateExec {self.mode.value} keys=[{keys}] [{aggregates}]{sets}"
+
+
+def key_columns(keys: tuple[NamedExpr, ...]) -> tuple[exp.Expression, ...]:
+    """The keys as the columns that they become."""
+    return tuple(col(k.name) for k in keys)

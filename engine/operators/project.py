@@ -1,0 +1,36 @@
+"""ProjectExec: one output column for each expression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from engine.logical.nodes import NamedExpr
+from engine.operators.sql import identifier, named, over, show
+from engine.physical import PhysicalOperator, SourceBinder
+
+__all__ = ["ProjectExec"]
+
+
+@dataclass(frozen=True)
+class ProjectExec(PhysicalOperator):
+    """Computes `exprs` on every row."""
+
+    input: PhysicalOperator
+    exprs: tuple[NamedExpr, ...]
+
+    @property
+    def schema(self) -> tuple[str, ...]:
+        return tuple(e.name for e in self.exprs)
+
+    def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
+        items = named(self.exprs, sources) or [exp.alias_(exp.Literal.number(1), identifier("__row"))]
+        return over(inputs[0], *items)
+
+    def describe(self) -> str:
+        items = ", ".join(
+            e.name if isinstance(e.expr, exp.Column) and e.expr.name == e.name else f"{show(e.expr)} AS {e.name}"
+            for e in self.exprs
+        )
+        return f"ProjectExec {items}"

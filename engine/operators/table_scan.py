@@ -1,0 +1,104 @@
+"""TableScanExec: columns of one table version, or of some of its splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import pyarrow as pa
+from sqlglot import exp
+
+from engine.context import ExecutionContext
+from engine.operators.empty import EmptyExec
+from engine.operators.sql import identifier, over, show
+from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
+from engine.schema import Column
+from engine.storage.protocol import ArrowSource, ScanRequest, Split, TableHandle
+
+__all__ = ["TableScanExec"]
+
+
+@dataclass(frozen=True)
+class TableScanExec(PhysicalOperator):
+    """Reads `columns` of `table` under the names `aliases`; `filter` is written over the aliases.
+
+    With `splits`, reads those parts only. `direct_schema` is the Arrow schema in which the kernel gives these columns:
+    rows that lie in storage in just that schema may go out as they are.
+    """
+
+    capabilities: ClassVar[OperatorCaps] = OperatorCaps()
+
+    table: TableHandle
+    columns: tuple[Column, ...]
+    aliases: tuple[str, ...]
+    filter: exp.Expression | None = None
+    limit: int | None = None
+    splits: tuple[Split, ...] | None = None
+    direct_schema: pa.Schema | None = field(default=None, compare=False)
+
+    @property
+    def schema(self) -> tuple[str, ...]:
+        return self.aliases
+
+    @property
+    def request(self) -> ScanRequest:
+        """What is asked of the storage, over the table's own column names."""
+        own = dict(zip(self.aliases, (c.name for c in self.columns), strict=True))
+        pushed = None
+        if self.filter is not None:
+            pushed = self.filter.transform(
+                lambda n: exp.column(identifier(own[n.name])) if isinstance(n, exp.Column) else n
+            )
+        return ScanRequest(tuple(c.name for c in self.columns), pushed, self.limit)
+
+    def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
+        del inputs
+        parts = [self._read(data, sources) for data in (self.splits if self.splits is not None else (self.table,))]
+        if not parts:
+            named = tuple(Column(a, c.type) for a, c in zip(self.aliases, self.columns, strict=True))
+            return EmptyExec(named).relation((), sources)
+        union: exp.Select | exp.SetOperation = parts[0]
+        for part in parts[1:]:
+            union = exp.Union(this=union, expression=part, distinct=False)
+        select = over(union) if self.filter is not None or self.limit is not None or len(parts) > 1 else parts[0]
+        if self.filter is not None:
+            select.set("where", exp.Where(this=sources.expression(self.filter)))
+        if self.limit is not None:
+            select.set("limit", exp.Limit(expression=exp.Literal.number(self.limit)))
+        return select
+
+    def _read(self, data: TableHandle | Split, sources: SourceBinder) -> exp.Select:
+        source = sources.context.storage.open(data, self.request)
+        bound = sources.bind(source, self.columns)
+        items: list[exp.Expression] = [
+            exp.alias_(exp.column(identifier(c.name)), identifier(alias), copy=False)
+            for c, alias in zip(self.columns, self.aliases, strict=True)
+        ]
+        return over(bound, *(items or [exp.alias_(exp.Literal.number(1), identifier("__row"))]))
+
+    def direct(self, ctx: ExecutionContext) -> pa.RecordBatchReader | None:
+        if self.direct_schema is None or self.filter is not None or self.limit is not None or self.splits is not None:
+            return None
+        source = ctx.storage.open(self.table, self.request)
+        if not isinstance(source, ArrowSource):
+            return None
+        data = source.data
+        if isinstance(data, pa.Table):
+            data = data.to_reader()
+        elif not isinstance(data, pa.RecordBatchReader):
+            data = data.scanner(columns=list(self.request.columns)).to_reader()
+        return data if data.schema.remove_metadata() == self.direct_schema.remove_metadata() else None
+
+    def describe(self) -> str:
+        text = f"TableScanExec {self.table.name} [{', '.join(self.aliases)}]"
+        if self.filter is not None:
+            text += f" filter={show(self.filter)}"
+        if self.limit is not None:
+            text += f" limit={self.limit}"
+        if self.splits is not None:
+            text += f" splits={len(self.splits)}"
+        return text
+
+    def with_splits(self, splits: tuple[Split, ...]) -> TableScanExec:
+        """The same scan over some parts of the table."""
+        return replace(self, splits=splits)

@@ -1,0 +1,35 @@
+"""ValuesExec: rows of constants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from engine.operators.sql import identifier
+from engine.physical import PhysicalOperator, SourceBinder
+
+__all__ = ["ValuesExec"]
+
+
+@dataclass(frozen=True)
+class ValuesExec(PhysicalOperator):
+    """Gives `rows`; without columns, one row of none."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[exp.Expression, ...], ...]
+
+    @property
+    def schema(self) -> tuple[str, ...]:
+        return self.columns
+
+    def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
+        del inputs
+        if not self.columns:
+            return exp.Select(expressions=[exp.alias_(exp.Literal.number(1), identifier("__row"))])
+        rows = [exp.Tuple(expressions=[sources.expression(v) for v in row]) for row in self.rows]
+        alias = exp.TableAlias(this=identifier("t"), columns=[identifier(c) for c in self.columns])
+        return exp.Select(expressions=[exp.Star()], from_=exp.From(this=exp.Values(expressions=rows, alias=alias)))
+
+    def describe(self) -> str:
+        return f"ValuesExec {len(self.rows)} rows"

@@ -1,0 +1,175 @@
+"""Predicates move towards the tables, and into their scans.
+
+Equality between the two sides of a cross join makes it an inner join. A predicate moves only where the rows and their
+values stay the same: not below LIMIT, not into the side of an outer join that may be padded with NULLs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlglot import exp
+
+from engine.logical.columns import conjunction, conjuncts, has_subplan, is_volatile, mentioned, substitute
+from engine.logical.nodes import (
+    Aggregate,
+    Distinct,
+    Filter,
+    Join,
+    LogicalPlan,
+    Project,
+    Rename,
+    Scan,
+    SetOp,
+    Sort,
+    col,
+)
+from engine.logical.subplans import map_subplans
+
+__all__ = ["push_filters"]
+
+_LEFT_ALONE = frozenset({"inner", "cross", "left", "semi", "anti"})
+_RIGHT_ALONE = frozenset({"inner", "cross", "right"})
+
+
+def push_filters(plan: LogicalPlan) -> LogicalPlan:
+    """The plan with each predicate as low as it may stand."""
+    return _Pusher().visit(plan)
+
+
+class _Pusher:
+    """`_done` keeps the result for shared nodes, so that they stay shared."""
+
+    def __init__(self) -> None:
+        self._done: dict[int, tuple[LogicalPlan, LogicalPlan]] = {}
+
+    def visit(self, node: LogicalPlan) -> LogicalPlan:
+        found = self._done.get(id(node))
+        if found is None:
+            found = (node, self._visit(node))
+            self._done[id(node)] = found
+        return found[1]
+
+    def _visit(self, node: LogicalPlan) -> LogicalPlan:
+        node = map_subplans(node, self.visit)
+        if isinstance(node, Filter):
+            return self.push(node.input, conjuncts(node.predicate))
+        if isinstance(node, Join):
+            return self.push(node, [])
+        return node.with_children(tuple(self.visit(child) for child in node.children))
+
+    def push(self, node: LogicalPlan, parts: list[exp.Expression]) -> LogicalPlan:
+        """`parts` applied to `node` as low as possible; `node` itself is not visited yet."""
+        match node:
+            case Filter():
+                node = map_subplans(node, self.visit)
+                return self.push(node.input, [*conjuncts(node.predicate), *parts])
+            case Project():
+                return self._below_project(map_subplans(node, self.visit), parts)
+            case Rename() if len(set(node.columns)) == len(node.columns):
+                mapping = {new: col(old) for new, old in zip(node.columns, node.input.names, strict=True)}
+                return self._below(node, parts, dict(mapping))
+            case Sort() | Distinct():
+                node = map_subplans(node, self.visit)
+                return self._below(node, parts, {})
+            case Join():
+                return self._below_join(map_subplans(node, self.visit), parts)
+            case Aggregate() if node.grouping_sets is None and node.keys:
+                return self._below_aggregate(map_subplans(node, self.visit), parts)
+            case SetOp():
+                return self._below_set_operation(node, parts)
+            case Scan():
+                return _into_scan(node, parts)
+            case _:
+                return _filtered(self.visit(node), parts)
+
+    def _below(self, node: LogicalPlan, parts: list[exp.Expression], mapping: dict[str, exp.Expression]) -> LogicalPlan:
+        low = [p for p in parts if not (has_subplan(p) and mapping)]
+        high = [p for p in parts if has_subplan(p) and mapping]
+        (child,) = node.children
+        pushed = self.push(child, [substitute(p, mapping) if mapping else p for p in low])
+        return _filtered(node.with_children((pushed,)), high)
+
+    def _below_project(self, node: Project, parts: list[exp.Expression]) -> LogicalPlan:
+        mapping = {e.name: e.expr for e in node.exprs}
+        low, high = [], []
+        for part in parts:
+            used = [mapping[name] for name in mentioned(part) if name in mapping]
+            blocked = has_subplan(part) and any(
+                not isinstance(e, exp.Column) or e.name != n for n, e in mapping.items() if n in mentioned(part)
+            )
+            if blocked or any(has_subplan(e) or is_volatile(e) for e in used):
+                high.append(part)
+            else:
+                low.append(part if has_subplan(part) else substitute(part, mapping))
+        return _filtered(replace(node, input=self.push(node.input, low)), high)
+
+    def _below_join(self, node: Join, parts: list[exp.Expression]) -> LogicalPlan:
+        left_names, right_names = set(node.left.names), set(node.right.names)
+        to_left: list[exp.Expression] = []
+        to_right: list[exp.Expression] = []
+        on: list[exp.Expression] = []
+        above: list[exp.Expression] = []
+        for part in parts:
+            used = mentioned(part)
+            if is_volatile(part):
+                above.append(part)
+            elif used & left_names and not used & right_names and node.kind in _LEFT_ALONE:
+                to_left.append(part)
+            elif used & right_names and not used & left_names and node.kind in _RIGHT_ALONE:
+                to_right.append(part)
+            elif node.kind in ("inner", "cross") and used & left_names and used & right_names and not has_subplan(part):
+                on.append(part)
+            else:
+                above.append(part)
+        condition = [] if node.condition is None else conjuncts(node.condition)
+        for part in condition:
+            used = mentioned(part)
+            only_left, only_right = not used & right_names, not used & left_names
+            if is_volatile(part) or not used & (left_names | right_names):
+                on.append(part)
+            elif only_left and node.kind in ("inner", "right", "semi"):
+                to_left.append(part)
+            elif only_right and node.kind in ("inner", "left", "semi", "anti"):
+                to_right.append(part)
+            else:
+                on.append(part)
+        left, right = self.push(node.left, to_left), self.push(node.right, to_right)
+        kind = node.kind
+        if kind in ("inner", "cross"):
+            kind = "inner" if on else "cross"
+        elif not on:
+            on = [exp.true()]
+        return _filtered(Join(left, right, kind, conjunction(on) if on else None), above)
+
+    def _below_aggregate(self, node: Aggregate, parts: list[exp.Expression]) -> LogicalPlan:
+        keys = {k.name: k.expr for k in node.keys}
+        outputs = set(node.names)
+        low, high = [], []
+        for part in parts:
+            used = mentioned(part) & outputs
+            movable = used and used <= set(keys) and not has_subplan(part) and not is_volatile(part)
+            (low if movable else high).append(part)
+        pushed = self.push(node.input, [substitute(p, keys) for p in low])
+        return _filtered(replace(node, input=pushed), high)
+
+    def _below_set_operation(self, node: SetOp, parts: list[exp.Expression]) -> LogicalPlan:
+        # The sides of a set operation are cast to common types above; a predicate may only move where no cast stands
+        # between, which is not known here.
+        return _filtered(node.with_children(tuple(self.visit(c) for c in node.children)), parts)
+
+
+def _into_scan(node: Scan, parts: list[exp.Expression]) -> LogicalPlan:
+    own = set(node.names)
+    low = [p for p in parts if not has_subplan(p) and not is_volatile(p) and mentioned(p) <= own]
+    high = [p for p in parts if not any(p is q for q in low)]
+    if node.limit is not None:
+        return _filtered(node, parts)
+    if low:
+        existing = [] if node.filter is None else conjuncts(node.filter)
+        node = replace(node, filter=conjunction([*existing, *low]))
+    return _filtered(node, high)
+
+
+def _filtered(node: LogicalPlan, parts: list[exp.Expression]) -> LogicalPlan:
+    return Filter(node, conjunction(parts)) if parts else node

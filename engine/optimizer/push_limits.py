@@ -1,0 +1,30 @@
+"""A LIMIT over a scan, with only row-by-row work between, reaches the scan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.logical.nodes import Limit, LogicalPlan, Project, Rename, Scan, transform_up
+from engine.logical.subplans import map_subplans
+
+__all__ = ["push_limits"]
+
+
+def push_limits(plan: LogicalPlan) -> LogicalPlan:
+    """Scans below a LIMIT stop after as many rows as it can use; the LIMIT itself stays."""
+
+    def rule(node: LogicalPlan) -> LogicalPlan:
+        node = map_subplans(node, push_limits)
+        if isinstance(node, Limit) and node.count is not None:
+            return replace(node, input=_limited(node.input, node.count + node.offset))
+        return node
+
+    return transform_up(plan, rule)
+
+
+def _limited(node: LogicalPlan, count: int) -> LogicalPlan:
+    if isinstance(node, Project | Rename):
+        return node.with_children((_limited(node.children[0], count),))
+    if isinstance(node, Scan):
+        return replace(node, limit=count if node.limit is None else min(count, node.limit))
+    return node

@@ -1,0 +1,489 @@
+"""From a qualified sqlglot SELECT to a LogicalPlan.
+
+The text is the kernel's own canonical form, already bound by it, so what arrives here is valid. Whatever the builder
+does not know raises `NotTakenApart`, and the front end leaves the whole statement to the kernel as a `SqlQuery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from engine.logical.nodes import (
+    Aggregate,
+    Collect,
+    Distinct,
+    Filter,
+    Join,
+    Limit,
+    LogicalPlan,
+    NamedExpr,
+    Project,
+    Rename,
+    Scan,
+    SetOp,
+    Sort,
+    SortKey,
+    Subplan,
+    Values,
+    Window,
+    col,
+)
+from engine.schema import Column
+from engine.sql.extraction import Extraction, function_name
+from engine.sql.names import NameAllocator, NotTakenApart, Scope
+from engine.storage.protocol import TableHandle
+
+__all__ = ["Built", "LogicalBuilder"]
+
+_SELECT_PARTS = frozenset(
+    {"expressions", "from_", "joins", "where", "group", "having", "qualify", "distinct", "order", "limit", "offset"}
+    | {"with_", "kind"}
+)
+_ROW_MAKERS = frozenset({"unnest", "unlist", "generate_subscripts", "explode"})
+
+
+@dataclass(frozen=True)
+class Built:
+    """A plan and what its columns are called in the text; `outputs` pairs text names with plan names, in order."""
+
+    plan: LogicalPlan
+    outputs: tuple[tuple[str, str], ...]
+
+
+class LogicalBuilder:
+    """Builds one statement. `tables` maps the names of tables in the text to versions and their columns."""
+
+    def __init__(
+        self, tables: Mapping[str, tuple[TableHandle, tuple[Column, ...]]], aggregates: frozenset[str]
+    ) -> None:
+        self._tables = tables
+        self._aggregates = aggregates
+        self._names = NameAllocator()
+
+    def build(self, query: exp.Expression) -> Built:
+        """The plan of a whole statement."""
+        return self._query(query, None, {})
+
+    def _query(self, node: exp.Expression, outer: Scope | None, ctes: Mapping[str, _Cte]) -> Built:
+        while isinstance(node, exp.Subquery | exp.Paren) and not _clauses(node):
+            node = node.this
+        ctes = self._with(node, outer, ctes)
+        if isinstance(node, exp.Select):
+            return self._select(node, outer, ctes)
+        if isinstance(node, exp.SetOperation):
+            return self._set_operation(node, outer, ctes)
+        raise NotTakenApart(type(node).__name__)
+
+    def _with(self, node: exp.Expression, outer: Scope | None, ctes: Mapping[str, _Cte]) -> Mapping[str, _Cte]:
+        clause = node.args.get("with_")
+        if clause is None:
+            return ctes
+        visible = dict(ctes)
+        for cte in clause.expressions:
+            name = cte.alias.lower()
+            if clause.args.get("recursive") and _refers_to(cte.this, name):
+                raise NotTakenApart("recursive CTE")
+            if cte.args["alias"].columns:
+                raise NotTakenApart("CTE with column names")
+            visible[name] = _Cte(cte.this, outer, dict(visible), _references(node, name))
+        return visible
+
+    def _set_operation(self, node: exp.SetOperation, outer: Scope | None, ctes: Mapping[str, _Cte]) -> Built:
+        if node.args.get("by_name") or node.args.get("match_by") or node.args.get("on") or node.args.get("side"):
+            raise NotTakenApart("set operation by name")
+        left = self._query(node.this, outer, ctes)
+        right = self._query(node.expression, outer, ctes)
+        if len(left.outputs) != len(right.outputs):
+            raise NotTakenApart("set operation of different widths")
+        kind = {exp.Union: "union", exp.Intersect: "intersect", exp.Except: "except"}[type(node)]
+        names = tuple(self._names.fresh(text) for text, _ in left.outputs)
+        plan: LogicalPlan = SetOp(
+            self._exactly(left), self._exactly(right), kind, all=not node.args.get("distinct"), columns=names
+        )
+        built = Built(plan, tuple((text, name) for (text, _), name in zip(left.outputs, names, strict=True)))
+        keys = [self._output_key(ordered, built) for ordered in _order_keys(node)]
+        plan = Sort(plan, tuple(keys)) if keys else plan
+        return Built(self._limited(plan, node), built.outputs)
+
+    def _exactly(self, built: Built) -> LogicalPlan:
+        wanted = tuple(name for _, name in built.outputs)
+        if built.plan.names == wanted:
+            return built.plan
+        return Project(built.plan, tuple(NamedExpr(self._names.fresh(text), col(name)) for text, name in built.outputs))
+
+    def _output_key(self, ordered: exp.Ordered, built: Built) -> SortKey:
+        key = ordered.this
+        if isinstance(key, exp.Literal) and not key.is_string:
+            name = built.outputs[int(key.name) - 1][1]
+        elif isinstance(key, exp.Column):
+            name = dict((text.lower(), unique) for text, unique in reversed(built.outputs)).get(key.name.lower(), "")
+        else:
+            name = ""
+        if not name:
+            raise NotTakenApart("ordering of a set operation by an expression")
+        return _sort_key(ordered, col(name))
+
+    def _select(self, node: exp.Select, outer: Scope | None, ctes: Mapping[str, _Cte]) -> Built:
+        unknown = {name for name, value in node.args.items() if value and name not in _SELECT_PARTS}
+        if unknown:
+            raise NotTakenApart(f"SELECT with {sorted(unknown)}")
+        scope = Scope(outer)
+        plan = self._from(node, scope, ctes)
+        where = node.args.get("where")
+        if where is not None:
+            plan = Filter(plan, self._expr(where.this, scope, ctes))
+        return _SelectBuilder(self, node, scope, ctes).finish(plan)
+
+    def _from(self, node: exp.Select, scope: Scope, ctes: Mapping[str, _Cte]) -> LogicalPlan:
+        clause = node.args.get("from_")
+        if clause is None:
+            return Values((), ((),))
+        plan = self._relation(clause.this, scope, ctes)
+        for join in [*(node.args.get("joins") or [])]:
+            plan = self._join(plan, join, scope, ctes)
+        return plan
+
+    def _relation(self, node: exp.Expression, scope: Scope, ctes: Mapping[str, _Cte]) -> LogicalPlan:
+        if node.args.get("sample") or node.args.get("pivots") or node.args.get("laterals"):
+            raise NotTakenApart("sample, pivot or lateral")
+        if isinstance(node, exp.Paren | exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery | exp.Paren):
+            plan = self._relation(node.this, scope, ctes)
+        elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
+            plan = self._table(node, scope, ctes)
+        elif isinstance(node, exp.Subquery):
+            built = self._query(node.this, scope.outer, ctes)
+            plan = self._exactly(built) if built.plan.names != tuple(n for _, n in built.outputs) else built.plan
+            scope.add(node.alias, dict(zip((text for text, _ in built.outputs), plan.names, strict=True)))
+        elif isinstance(node, exp.Values):
+            plan = self._values(node, scope, ctes)
+        else:
+            raise NotTakenApart(f"{type(node).__name__} in FROM")
+        for join in node.args.get("joins") or []:
+            plan = self._join(plan, join, scope, ctes)
+        return plan
+
+    def _table(self, node: exp.Table, scope: Scope, ctes: Mapping[str, _Cte]) -> LogicalPlan:
+        cte = ctes.get(node.name.lower())
+        if cte is not None:
+            plan, outputs = self._cte(cte, node.name)
+            scope.add(node.alias or node.name, dict(zip(outputs, plan.names, strict=True)))
+            return plan
+        if node.name not in self._tables:
+            raise NotTakenApart(f"table {node.name}")
+        handle, columns = self._tables[node.name]
+        aliases = tuple(self._names.fresh(c.name) for c in columns)
+        scope.add(node.alias or node.name, {c.name: a for c, a in zip(columns, aliases, strict=True)})
+        return Scan(handle, columns, aliases)
+
+    def _cte(self, cte: _Cte, name: str) -> tuple[LogicalPlan, tuple[str, ...]]:
+        """The CTE's plan under fresh column names where several places read it, as it is where one does."""
+        if cte.references <= 1:
+            built = self._query(cte.query, cte.outer, cte.visible)
+            return self._exactly(built), tuple(text for text, _ in built.outputs)
+        if cte.shared is None:
+            built = self._query(cte.query, cte.outer, cte.visible)
+            cte.outputs = tuple(text for text, _ in built.outputs)
+            cte.shared = Collect(self._exactly(built), self._names.fresh(f"cte_{name}"))
+        renamed = Rename(cte.shared, tuple(self._names.fresh(text) for text in cte.outputs))
+        return renamed, cte.outputs
+
+    def _values(self, node: exp.Values, scope: Scope, ctes: Mapping[str, _Cte]) -> LogicalPlan:
+        alias = node.args.get("alias")
+        if alias is None or not alias.columns:
+            raise NotTakenApart("VALUES without column names")
+        texts = [c.name for c in alias.columns]
+        names = tuple(self._names.fresh(text) for text in texts)
+        rows = tuple(tuple(self._expr(v, scope, ctes) for v in row.expressions) for row in node.expressions)
+        if any(len(row) != len(names) for row in rows):
+            raise NotTakenApart("VALUES of different widths")
+        scope.add(node.alias, dict(zip(texts, names, strict=True)))
+        return Values(names, rows)
+
+    def _join(self, left: LogicalPlan, join: exp.Join, scope: Scope, ctes: Mapping[str, _Cte]) -> LogicalPlan:
+        if (
+            join.args.get("method")
+            or join.args.get("using")
+            or join.args.get("global_")
+            or join.args.get("match_condition")
+        ):
+            raise NotTakenApart("join with a method or USING")
+        right = self._relation(join.this, scope, ctes)
+        on = join.args.get("on")
+        kind, side = (join.kind or "").upper(), (join.side or "").upper()
+        if kind not in ("", "INNER", "OUTER", "CROSS", "SEMI", "ANTI") or (
+            kind in ("SEMI", "ANTI") and side not in ("", "LEFT")
+        ):
+            raise NotTakenApart(f"{side} {kind} join")
+        if on is None and kind in ("", "INNER", "CROSS") and not side:
+            return Join(left, right, "cross")
+        if on is None:
+            raise NotTakenApart("outer join without a condition")
+        name = kind.lower() if kind in ("SEMI", "ANTI") else (side.lower() or "inner")
+        return Join(left, right, name, self._expr(on, scope, ctes))
+
+    def _expr(self, expr: exp.Expression, scope: Scope, ctes: Mapping[str, _Cte]) -> exp.Expression:
+        """`expr` over the plan's column names, its subqueries as Subplans."""
+        holder = exp.Paren(this=_unwrap(expr.copy()))
+        stack: list[exp.Expression] = [holder.this]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, exp.Query):
+                plan = self._subplan(node, scope, ctes)
+                target = node.parent if isinstance(node.parent, exp.Subquery) else node
+                target.replace(Subplan(plan=plan))
+            elif isinstance(node, exp.Column):
+                if not node.table:
+                    raise NotTakenApart(f"{node.name} is not qualified")
+                node.replace(col(scope.resolve(node.table, node.name)))
+            elif isinstance(node, exp.Star | exp.Lambda | exp.Placeholder | exp.Parameter | exp.Unnest | exp.Explode):
+                raise NotTakenApart(type(node).__name__)
+            elif isinstance(node, exp.Func) and function_name(node) in _ROW_MAKERS:
+                raise NotTakenApart("a function that makes rows")
+            else:
+                stack.extend(node.iter_expressions())
+        result: exp.Expression = holder.this
+        result.pop()
+        return result
+
+    def _subplan(self, node: exp.Expression, scope: Scope, ctes: Mapping[str, _Cte]) -> LogicalPlan:
+        inner = node.this if isinstance(node, exp.Subquery) and not _clauses(node) else node
+        return self._exactly(self._query(inner, scope, ctes))
+
+    def _limited(self, plan: LogicalPlan, node: exp.Expression) -> LogicalPlan:
+        limit, offset = node.args.get("limit"), node.args.get("offset")
+        if limit is None and offset is None:
+            return plan
+        if limit is not None and not isinstance(limit, exp.Limit):
+            raise NotTakenApart("FETCH")
+        if limit is not None and (limit.args.get("limit_options") or limit.expressions):
+            raise NotTakenApart("LIMIT with options")
+        count = None if limit is None else _constant_count(limit.expression)
+        skip = 0 if offset is None else _constant_count(offset.expression)
+        return Limit(plan, count, skip or 0)
+
+
+class _SelectBuilder:
+    """The part of a SELECT that comes after FROM and WHERE: grouping, windows, projection, ordering."""
+
+    def __init__(self, builder: LogicalBuilder, node: exp.Select, scope: Scope, ctes: Mapping[str, _Cte]) -> None:
+        self.builder, self.node, self.scope, self.ctes = builder, node, scope, ctes
+        self.fresh = builder._names.fresh
+        self.texts = [item.alias_or_name for item in node.expressions]
+        self.items = [self.convert(item.unalias()) for item in node.expressions]
+        self.having = self.optional("having")
+        self.qualify = self.optional("qualify")
+        self.order = [(o, self.order_key(o)) for o in _order_keys(node)]
+
+    def convert(self, expr: exp.Expression) -> exp.Expression:
+        return self.builder._expr(expr, self.scope, self.ctes)
+
+    def optional(self, part: str) -> exp.Expression | None:
+        clause = self.node.args.get(part)
+        return None if clause is None else self.convert(clause.this)
+
+    def order_key(self, ordered: exp.Ordered) -> exp.Expression:
+        """The key as an expression over the input: an output's alias stands for what it names."""
+        key = ordered.this
+        if isinstance(key, exp.Column) and not key.table:
+            for text, item in zip(self.texts, self.items, strict=True):
+                if text.lower() == key.name.lower():
+                    return item
+            raise NotTakenApart(f"ordering by {key.name}")
+        if isinstance(key, exp.Literal):
+            if key.is_string:
+                raise NotTakenApart("ordering by a constant")
+            return self.items[int(key.name) - 1]
+        return self.convert(key)
+
+    def finish(self, plan: LogicalPlan) -> Built:
+        plan = self.aggregate(plan)
+        plan = self.window(plan)
+        return self.project(plan)
+
+    def everywhere(self, rule: object) -> None:
+        """Apply a rewrite to every expression that is evaluated after the grouping."""
+        apply = rule
+        self.items = [apply(e) for e in self.items]  # type: ignore[operator]
+        self.having = None if self.having is None else apply(self.having)  # type: ignore[operator]
+        self.qualify = None if self.qualify is None else apply(self.qualify)  # type: ignore[operator]
+        self.order = [(o, apply(e)) for o, e in self.order]  # type: ignore[operator]
+
+    def aggregate(self, plan: LogicalPlan) -> LogicalPlan:
+        extraction = Extraction(self.builder._aggregates, self.fresh)
+        group = self.node.args.get("group")
+        late = [*self.items, *(e for e in (self.having, self.qualify) if e is not None), *(e for _, e in self.order)]
+        if group is None and self.having is None and not any(extraction.contains_aggregate(e) for e in late):
+            return plan
+        keys, sets = self.grouping(group, extraction)
+        named = self.key_names(keys, plan, sets is not None)
+        if sets is not None:
+            plan, named = self.key_projection(plan, named)
+        lookup = [(key, k.name) for key, k in zip(keys, named, strict=True)]
+        self.everywhere(lambda e: extraction.replace_keys(e, lookup))
+        self.everywhere(extraction.take_aggregates)
+        plan = Aggregate(plan, tuple(named), tuple(extraction.calls), sets)
+        reachable = set(plan.names)
+        inner = {name for columns in self.scope.relations.values() for name in columns.values()}
+        for expr in [
+            *self.items,
+            *(e for e in (self.having, self.qualify) if e is not None),
+            *(e for _, e in self.order),
+        ]:
+            for column in expr.find_all(exp.Column):
+                if column.name in inner and column.name not in reachable:
+                    raise NotTakenApart(f"{column.name} is neither grouped nor aggregated")
+        return plan if self.having is None else Filter(plan, self.having)
+
+    def grouping(
+        self, group: exp.Group | None, extraction: Extraction
+    ) -> tuple[list[exp.Expression], tuple[tuple[int, ...], ...] | None]:
+        """The distinct keys, and the grouping sets as positions in them."""
+        if group is None:
+            return [], None
+        if group.args.get("cube") or group.args.get("rollup") or group.args.get("totals"):
+            raise NotTakenApart("ROLLUP or CUBE that was not expanded")
+        if group.args.get("all"):
+            plain = [
+                e for e in self.items if not extraction.contains_aggregate(e) and not extraction.contains_window(e)
+            ]
+            return _distinct(
+                [e for e in plain if e.find(exp.Column) is not None or not isinstance(e, exp.Literal)]
+            ), None
+        plain = [self.convert(e) for e in group.expressions]
+        if any(isinstance(e, exp.Literal) for e in plain):
+            raise NotTakenApart("grouping by a constant")
+        sets = group.args.get("grouping_sets")
+        if not sets:
+            return _distinct(plain), None
+        if len(sets) != 1:
+            raise NotTakenApart("several lists of grouping sets")
+        members = [self.set_members(member) for member in sets[0].expressions]
+        keys = _distinct([*plain, *(e for member in members for e in member)])
+        position = {key: i for i, key in enumerate(keys)}
+        always = [position[e] for e in plain]
+        return keys, tuple(tuple(dict.fromkeys([*always, *(position[e] for e in member)])) for member in members)
+
+    def set_members(self, member: exp.Expression) -> list[exp.Expression]:
+        if isinstance(member, exp.Tuple):
+            return [self.convert(e) for e in member.expressions]
+        if isinstance(member, exp.Paren):
+            return [self.convert(member.this)]
+        if isinstance(member, exp.Column | exp.Func | exp.Binary):
+            return [self.convert(member)]
+        raise NotTakenApart("nested grouping sets")
+
+    def key_names(self, keys: list[exp.Expression], plan: LogicalPlan, fresh: bool) -> list[NamedExpr]:
+        named = []
+        for key in keys:
+            if isinstance(key, exp.Column) and key.name in plan.names and not fresh:
+                named.append(NamedExpr(key.name, key))
+            else:
+                texts = [t for t, item in zip(self.texts, self.items, strict=True) if item == key]
+                named.append(NamedExpr(self.fresh(texts[0] if texts else "key"), key))
+        return named
+
+    def key_projection(self, plan: LogicalPlan, named: list[NamedExpr]) -> tuple[LogicalPlan, list[NamedExpr]]:
+        passed = tuple(NamedExpr(name, col(name)) for name in plan.names)
+        return Project(plan, (*passed, *named)), [NamedExpr(k.name, col(k.name)) for k in named]
+
+    def window(self, plan: LogicalPlan) -> LogicalPlan:
+        extraction = Extraction(self.builder._aggregates, self.fresh)
+        self.everywhere(extraction.take_windows)
+        if extraction.calls:
+            plan = Window(plan, tuple(extraction.calls))
+        return plan if self.qualify is None else Filter(plan, self.qualify)
+
+    def project(self, plan: LogicalPlan) -> Built:
+        taken: set[str] = set()
+        exprs: list[NamedExpr] = []
+        for text, item in zip(self.texts, self.items, strict=True):
+            keep = isinstance(item, exp.Column) and item.name in plan.names and item.name not in taken
+            name = item.name if keep else self.fresh(text)
+            taken.add(name)
+            exprs.append(NamedExpr(name, item))
+        outputs = tuple((text, e.name) for text, e in zip(self.texts, exprs, strict=True))
+        by_expr: dict[exp.Expression, str] = {}
+        for e in exprs:
+            by_expr.setdefault(e.expr, e.name)
+        keys, hidden = [], []
+        for ordered, expr in self.order:
+            name = by_expr.get(expr)
+            if name is None:
+                keep = isinstance(expr, exp.Column) and expr.name in plan.names and expr.name not in taken
+                name = expr.name if keep else self.fresh("order")
+                taken.add(name)
+                by_expr[expr] = name
+                hidden.append(NamedExpr(name, expr))
+            keys.append(_sort_key(ordered, col(name)))
+        distinct = self.node.args.get("distinct")
+        if distinct is not None and (distinct.args.get("on") or hidden):
+            raise NotTakenApart("DISTINCT ON")
+        plan = Project(plan, (*exprs, *hidden))
+        plan = Distinct(plan) if distinct is not None else plan
+        plan = Sort(plan, tuple(keys)) if keys else plan
+        plan = self.builder._limited(plan, self.node)
+        if hidden:
+            plan = Project(plan, tuple(NamedExpr(e.name, col(e.name)) for e in exprs))
+        return Built(plan, outputs)
+
+
+@dataclass
+class _Cte:
+    """A CTE and what its query may name; `shared` is its plan once two places read it."""
+
+    query: exp.Expression
+    outer: Scope | None
+    visible: Mapping[str, _Cte]
+    references: int
+    shared: Collect | None = None
+    outputs: tuple[str, ...] = ()
+
+
+def _clauses(node: exp.Expression) -> bool:
+    return any(node.args.get(part) for part in ("order", "limit", "offset", "with_", "joins", "pivots", "sample"))
+
+
+def _unwrap(expr: exp.Expression) -> exp.Expression:
+    while isinstance(expr, exp.Paren):
+        expr = expr.this
+    return expr
+
+
+def _references(node: exp.Expression, name: str) -> int:
+    return sum(1 for t in node.find_all(exp.Table) if t.name.lower() == name and not t.db)
+
+
+def _refers_to(node: exp.Expression, name: str) -> bool:
+    return _references(node, name) > 0
+
+
+def _order_keys(node: exp.Expression) -> list[exp.Ordered]:
+    clause = node.args.get("order")
+    if clause is None:
+        return []
+    keys = list(clause.expressions)
+    if clause.args.get("siblings") or any(not isinstance(k, exp.Ordered) or k.args.get("with_fill") for k in keys):
+        raise NotTakenApart("ORDER BY with options")
+    return keys
+
+
+def _sort_key(ordered: exp.Ordered, expr: exp.Expression) -> SortKey:
+    return SortKey(expr, bool(ordered.args.get("desc")), bool(ordered.args.get("nulls_first")))
+
+
+def _distinct(exprs: list[exp.Expression]) -> list[exp.Expression]:
+    return list(dict.fromkeys(exprs))
+
+
+def _constant_count(expr: exp.Expression) -> int | None:
+    """A row count written as a constant; NULL is no limit."""
+    while isinstance(expr, exp.Paren | exp.Cast):
+        expr = expr.this
+    if isinstance(expr, exp.Null):
+        return None
+    if isinstance(expr, exp.Literal) and expr.name.isdigit():
+        return int(expr.name)
+    raise NotTakenApart("a row count that is no constant")

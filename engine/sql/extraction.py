@@ -1,0 +1,139 @@
+"""Taking aggregates and window functions out of expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from sqlglot import exp
+
+from engine.logical.nodes import NamedExpr, col
+
+__all__ = ["Extraction", "contains_aggregate", "function_name", "is_window"]
+
+_WRAPPERS = (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
+
+
+def function_name(node: exp.Expression) -> str:
+    """The kernel's name of the function that `node` calls, in lower case; empty where it calls none."""
+    if isinstance(node, exp.Anonymous):
+        return str(node.name).lower()
+    if isinstance(node, exp.Func):
+        text = node.sql("duckdb")
+        return text.partition("(")[0].strip().lower()
+    return ""
+
+
+def is_window(node: exp.Expression) -> bool:
+    """Whether `node` is a window function with its OVER clause."""
+    return isinstance(node, exp.Window)
+
+
+class Extraction:
+    """Replaces calls by columns and remembers the calls.
+
+    `aggregates` are the kernel's aggregate function names; `fresh` allocates a column name.
+    """
+
+    def __init__(self, aggregates: frozenset[str], fresh: Callable[[str], str]) -> None:
+        self._aggregates = aggregates
+        self._fresh = fresh
+        self.calls: list[NamedExpr] = []
+        self._known: dict[exp.Expression, str] = {}
+
+    def is_aggregate(self, node: exp.Expression) -> bool:
+        """Whether `node` is an aggregate call, with its FILTER or ordering if it has them."""
+        while isinstance(node, _WRAPPERS):
+            node = node.this
+        if isinstance(node, exp.AggFunc):
+            return True
+        if isinstance(node, exp.Anonymous | exp.Func):
+            return function_name(node) in self._aggregates or function_name(node) in ("grouping", "grouping_id")
+        return False
+
+    def contains_aggregate(self, expr: exp.Expression) -> bool:
+        """Whether an aggregate stands in `expr` outside of a window function's own call."""
+        return next(self._found(expr, self._aggregate_at), None) is not None
+
+    def contains_window(self, expr: exp.Expression) -> bool:
+        """Whether a window function stands in `expr`."""
+        return expr.find(exp.Window) is not None
+
+    def replace_keys(self, expr: exp.Expression, keys: Iterable[tuple[exp.Expression, str]]) -> exp.Expression:
+        """`expr` with each part that equals a grouping key replaced by the key's column; not inside aggregates."""
+        lookup = dict(keys)
+
+        def at(node: exp.Expression) -> exp.Expression | None:
+            name = lookup.get(node)
+            return col(name) if name is not None else None
+
+        return self._rewrite(expr, at, skip_aggregates=True)
+
+    def take_aggregates(self, expr: exp.Expression) -> exp.Expression:
+        """`expr` with its aggregate calls replaced by columns."""
+        return self._rewrite(expr, lambda n: self._column(n) if self.is_aggregate(n) else None)
+
+    def take_windows(self, expr: exp.Expression) -> exp.Expression:
+        """`expr` with its window calls replaced by columns."""
+        return self._rewrite(expr, lambda n: self._column(n) if is_window(n) else None)
+
+    def _column(self, call: exp.Expression) -> exp.Expression:
+        name = self._known.get(call)
+        if name is None:
+            inner = call
+            while isinstance(inner, (*_WRAPPERS, exp.Window)):
+                inner = inner.this
+            name = self._fresh(function_name(inner) or "value")
+            self._known[call.copy()] = name
+            self.calls.append(NamedExpr(name, call.copy()))
+        return col(name)
+
+    def _aggregate_at(self, node: exp.Expression) -> bool:
+        return self.is_aggregate(node)
+
+    def _found(self, expr: exp.Expression, test: Callable[[exp.Expression], bool]) -> Iterable[exp.Expression]:  # type: ignore[misc]
+        stack = [expr]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, exp.Window):
+                stack.extend(_window_parts(node))
+            elif test(node):
+                yield node
+            else:
+                stack.extend(node.iter_expressions())
+
+    def _rewrite(
+        self,
+        expr: exp.Expression,
+        at: Callable[[exp.Expression], exp.Expression | None],
+        skip_aggregates: bool = False,
+    ) -> exp.Expression:
+        holder = exp.Paren(this=expr.copy())
+        stack: list[exp.Expression] = [holder.this]
+        while stack:
+            node = stack.pop()
+            replacement = at(node)
+            if replacement is not None:
+                node.replace(replacement)
+            elif isinstance(node, exp.Window):
+                stack.extend(_window_parts(node))
+            elif not (skip_aggregates and self.is_aggregate(node)) or function_name(node).startswith("grouping"):
+                stack.extend(node.iter_expressions())
+        result: exp.Expression = holder.this
+        result.pop()
+        return result
+
+
+def contains_aggregate(expr: exp.Expression, aggregates: frozenset[str]) -> bool:
+    """Whether `expr` calls an aggregate."""
+    return Extraction(aggregates, lambda base: base).contains_aggregate(expr)
+
+
+def _window_parts(window: exp.Window) -> list[exp.Expression]:
+    """What is computed before a window function runs: its arguments and its clauses, not the call itself."""
+    call = window.this
+    parts = [part for part in window.iter_expressions() if part is not call]
+    while isinstance(call, _WRAPPERS):
+        parts.extend(part for part in call.iter_expressions() if part is not call.this)
+        call = call.this
+    parts.extend(call.iter_expressions())
+    return parts

@@ -1,0 +1,281 @@
+"""SqlFrontend: from SQL text to a LogicalPlan, pinned to one snapshot."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import sqlglot
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.qualify import qualify
+
+from engine.errors import GrismError, InvalidValueError, UnknownTableError, UnsupportedError, nearest
+from engine.kernel import Kernel
+from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
+from engine.schema import Column, RowType
+from engine.schema_inference import plan_columns
+from engine.sql import syntax
+from engine.sql.builder import LogicalBuilder
+from engine.sql.literals import literal
+from engine.sql.names import NotTakenApart
+from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA, KernelSource, Snapshot, Storage, TableHandle, TableName
+
+__all__ = ["SqlFrontend"]
+
+_log = logging.getLogger(__name__)
+_CACHED_TABLES = 512
+_INSTANTS = {
+    "now": "TIMESTAMP WITH TIME ZONE",
+    "current_timestamp": "TIMESTAMP WITH TIME ZONE",
+    "get_current_timestamp": "TIMESTAMP WITH TIME ZONE",
+    "transaction_timestamp": "TIMESTAMP WITH TIME ZONE",
+    "current_date": "DATE",
+    "today": "DATE",
+    "current_time": "TIME WITH TIME ZONE",
+    "get_current_time": "TIME WITH TIME ZONE",
+    "localtime": "TIME",
+    "current_localtime": "TIME",
+    "localtimestamp": "TIMESTAMP",
+    "current_localtimestamp": "TIMESTAMP",
+}
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    """A statement whose tables are pinned: canonical text, its output columns, the tables by their names in it."""
+
+    text: str
+    columns: RowType
+    tables: dict[str, tuple[TableHandle, RowType]]
+    wanted: frozenset[str] | None
+
+
+class SqlFrontend:
+    """Plans SQL over one storage. Thread-safe."""
+
+    def __init__(self, kernel: Kernel, storage: Storage) -> None:
+        self.kernel = kernel
+        self.storage = storage
+        self._columns: OrderedDict[tuple[object, ...], RowType] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def plan(
+        self,
+        text: str,
+        *,
+        snapshot: Snapshot | None = None,
+        parameters: Sequence[pa.Scalar] | None = None,
+        default_schema: str = DEFAULT_SCHEMA,
+    ) -> LogicalPlan:
+        """The plan of one SELECT. Parameters are given in the order of `parameters()`.
+
+        Raises SqlSyntaxError, UnknownTableError, UnknownColumnError, TypeMismatchError, ForbiddenError and
+        UnsupportedError; nothing runs.
+        """
+        statement = self.kernel.parse(text)
+        syntax.check(statement)
+        self._bind_parameters(statement, parameters)
+        resolved = self._resolve(statement, snapshot or self.storage.snapshot(), default_schema)
+        names = tuple(c.name for c in resolved.columns)
+        plan = self._taken_apart(resolved)
+        if plan is None:
+            plan = _as_query(resolved)
+        return plan if plan.names == names else Rename(plan, names)
+
+    def parameters(self, text: str, *, default_schema: str = DEFAULT_SCHEMA) -> pa.Schema:
+        """The parameters of one SELECT, by name (``1``, ``2`` for ``?``); utf8 where the text does not tell a type."""
+        statement = self.kernel.parse(text)
+        syntax.check(statement)
+        names = _parameter_names(statement)
+        if not names:
+            return pa.schema([])
+        text_, tables = self._pin(statement, self.storage.snapshot(), default_schema)
+        types = self.kernel.parameter_types(text_, {name: columns for name, (_, columns) in tables.items()})
+        columns = tuple(Column(name, types.get(name, "VARCHAR")) for name in names)
+        return self.kernel.arrow_schema(
+            tuple(Column(c.name, "VARCHAR" if c.type in ("UNKNOWN", "NULL", '"NULL"') else c.type) for c in columns)
+        )
+
+    def result_schema(self, text: str, *, default_schema: str = DEFAULT_SCHEMA) -> pa.Schema:
+        """The Arrow schema of a SELECT whose parameters are not bound yet."""
+        statement = self.kernel.parse(text)
+        syntax.check(statement)
+        names = _parameter_names(statement)
+        given = (
+            [pa.scalar(None, f.type) for f in self.parameters(text, default_schema=default_schema)] if names else None
+        )
+        self._bind_parameters(statement, given)
+        return self.kernel.arrow_schema(self._resolve(statement, self.storage.snapshot(), default_schema).columns)
+
+    def table_plan(self, name: TableName, snapshot: Snapshot | None = None, version: str | None = None) -> LogicalPlan:
+        """All columns of one table."""
+        handle = (snapshot or self.storage.snapshot()).table(name, version)
+        columns = self.table_columns(handle)
+        return Scan(handle, columns, tuple(c.name for c in columns))
+
+    def table_columns(self, handle: TableHandle) -> RowType:
+        """The table's columns in the kernel's types."""
+        key = (handle.kind, handle.location, handle.version)
+        with self._lock:
+            found = self._columns.get(key)
+            if found is not None:
+                self._columns.move_to_end(key)
+                return found
+        source = self.storage.describe(handle)
+        if isinstance(source, KernelSource):
+            columns = self.kernel.describe(source.query.sql("duckdb"))
+        else:
+            columns = self.kernel.column_types(source.data)
+        with self._lock:
+            self._columns[key] = columns
+            while len(self._columns) > _CACHED_TABLES:
+                self._columns.popitem(last=False)
+        return columns
+
+    def _bind_parameters(self, statement: syntax.Node, values: Sequence[pa.Scalar] | None) -> None:
+        """Put constants in the place of parameters and of functions that tell the time or the session."""
+        names = _parameter_names(statement)
+        given = list(values or [])
+        if len(given) != len(names):
+            raise InvalidValueError(f"The statement has {len(names)} parameters, {len(given)} values were given.")
+        bound = dict(zip(names, given, strict=True))
+        now = datetime.datetime.now(datetime.UTC)
+
+        def choose(node: syntax.Node) -> syntax.Node | None:
+            if node.get("class") == "PARAMETER":
+                return self._constant(literal(bound[str(node.get("identifier"))]))
+            name = syntax.called_function(node)
+            if name in _INSTANTS and (node.get("class") == "FUNCTION" or name.startswith("current_")):
+                return self._constant(_instant(now, _INSTANTS[name]))
+            if node.get("class") == "FUNCTION" and name in ("current_database", "current_catalog"):
+                return self._constant(f"'{CATALOG}'")
+            if node.get("class") == "FUNCTION" and name == "current_schema":
+                return self._constant(f"'{DEFAULT_SCHEMA}'")
+            return None
+
+        syntax.replace(statement, choose, self._display)
+
+    def _constant(self, text: str) -> syntax.Node:
+        item: syntax.Node = self.kernel.parse(f"SELECT {text}")["node"]["select_list"][0]
+        return item
+
+    def _display(self, item: syntax.Node) -> str:
+        """The column name that the kernel gives to an unnamed item."""
+        shell = self.kernel.parse("SELECT 1")
+        shell["node"]["select_list"] = [json.loads(json.dumps(item))]
+        return self.kernel.unparse(shell).removeprefix("SELECT ")
+
+    def _resolve(self, statement: syntax.Node, snapshot: Snapshot, default_schema: str) -> _Resolved:
+        wanted = syntax.referenced_columns(statement)
+        text, tables = self._pin(statement, snapshot, default_schema)
+        columns = self.kernel.describe(text, {name: columns for name, (_, columns) in tables.items()})
+        return _Resolved(text, columns, tables, wanted)
+
+    def _pin(
+        self, statement: syntax.Node, snapshot: Snapshot, default_schema: str
+    ) -> tuple[str, dict[str, tuple[TableHandle, RowType]]]:
+        """Give each table in the tree a name of its own; returns the canonical text and what the names stand for."""
+        tables: dict[str, tuple[TableHandle, RowType]] = {}
+        qualified: set[tuple[str, ...]] = set()
+        for node in syntax.table_references(statement):
+            path = syntax.table_path(node)
+            name = self._table_name(path, default_schema)
+            handle = snapshot.table(name, _version(node))
+            unique = f"__t{len(tables)}"
+            tables[unique] = (handle, self.table_columns(handle))
+            node["alias"] = node.get("alias") or path[-1]
+            if len(path) > 1:
+                qualified.add(tuple(part.lower() for part in path))
+            node.update(
+                table_name=unique, schema_name="", catalog_name="", at_clause=None, qualified_name={"path": [unique]}
+            )
+        _shorten_references(statement, qualified)
+        return self.kernel.unparse(statement), tables
+
+    def _table_name(self, path: tuple[str, ...], default_schema: str) -> TableName:
+        match path:
+            case (table,):
+                return TableName(default_schema, table)
+            case (schema, table) if schema.lower() != CATALOG or schema in self.storage.schemas():
+                return TableName(schema, table)
+            case (_, table):
+                return TableName(default_schema, table)
+            case (catalog, schema, table) if catalog.lower() == CATALOG:
+                return TableName(schema, table)
+            case (catalog, *_):
+                near = nearest(catalog, [CATALOG])
+                hint = f'; did you mean "{near}"?' if near else f'; the catalog is "{CATALOG}".'
+                raise UnknownTableError(f'There is no catalog "{catalog}"{hint}')
+        raise UnknownTableError("A table needs a name.")
+
+    def _taken_apart(self, resolved: _Resolved) -> LogicalPlan | None:
+        """The plan in nodes, where it is known to give just the kernel's columns; else None."""
+        try:
+            parsed = sqlglot.parse_one(resolved.text, dialect="duckdb")
+            schema = {name: {c.name: c.type for c in columns} for name, (_, columns) in resolved.tables.items()}
+            qualified = qualify(parsed, schema=schema, dialect="duckdb", sql=resolved.text)
+            built = LogicalBuilder(resolved.tables, self.kernel.aggregates).build(qualified)
+            plan = built.plan
+            if plan.names != tuple(name for _, name in built.outputs):
+                raise NotTakenApart("columns in another order")
+            types = plan_columns(plan, self.kernel)
+        except (NotTakenApart, SqlglotError, RecursionError, ValueError, GrismError) as reason:
+            _log.debug("not taken apart: %s", reason)
+            return None
+        if tuple(c.type for c in types) != tuple(c.type for c in resolved.columns):
+            _log.debug("not taken apart: types differ from the kernel's")
+            return None
+        return plan
+
+
+def _as_query(resolved: _Resolved) -> SqlQuery:
+    inputs = []
+    for name, (handle, columns) in resolved.tables.items():
+        used = tuple(c for c in columns if resolved.wanted is None or c.name.lower() in resolved.wanted)
+        used = used or columns[:1]
+        inputs.append((name, Scan(handle, used, tuple(c.name for c in used))))
+    names = tuple(f"c{i}" for i in range(len(resolved.columns)))
+    return SqlQuery(resolved.text, names, tuple(inputs))
+
+
+def _parameter_names(statement: syntax.Node) -> list[str]:
+    names = [str(node.get("identifier")) for node in syntax.parameters(statement)]
+    unique = list(dict.fromkeys(names))
+    return sorted(unique, key=int) if all(name.isdigit() for name in unique) else unique
+
+
+def _instant(now: datetime.datetime, kind: str) -> str:
+    text = now.strftime("%Y-%m-%d %H:%M:%S.%f+00")
+    return f"CAST(CAST('{text}' AS TIMESTAMP WITH TIME ZONE) AS {kind})"
+
+
+def _version(node: syntax.Node) -> str | None:
+    clause = node.get("at_clause")
+    if not clause:
+        return None
+    expr = clause.get("expr") or {}
+    value = (expr.get("literal") or {}).get("text")
+    if value is None:
+        raise UnsupportedError("AT takes a constant, as in AT (VERSION => 3).")
+    if str(clause.get("unit", "")).upper() != "VERSION":
+        raise UnsupportedError(f"AT ({clause.get('unit')} => ...) is not handled; use AT (VERSION => n).")
+    return str(value)
+
+
+def _shorten_references(statement: syntax.Node, qualified: set[tuple[str, ...]]) -> None:
+    """Columns written with their table's schema lose it, as the table itself has."""
+    for node, _ in syntax.walk(statement):
+        parts = node.get("column_names") if node.get("class") == "COLUMN_REF" else None
+        if not parts:
+            continue
+        folded = tuple(str(p).lower() for p in parts)
+        for path in qualified:
+            if len(folded) > len(path) and folded[: len(path)] == path:
+                node["column_names"] = parts[len(path) - 1 :]
+                break

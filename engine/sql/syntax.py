@@ -1,0 +1,155 @@
+"""The kernel's syntax tree of one SELECT: which tables it reads, and what a client may not say.
+
+The tree is the kernel's own, so what is checked here is what the kernel would run; no second parser stands between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from engine.errors import ForbiddenError, UnsupportedError
+
+__all__ = [
+    "Node",
+    "check",
+    "parameters",
+    "referenced_columns",
+    "replace",
+    "select_items",
+    "table_references",
+    "walk",
+]
+
+Node = dict[str, Any]
+
+# Everything else that stands in FROM with brackets reads files, settings, memory addresses or tables by text.
+TABLE_FUNCTIONS = frozenset(
+    {"range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree", "pg_timezone_names"}
+    | {"icu_calendar_names", "duckdb_keywords", "duckdb_types", "test_all_types", "test_vector_types", "unlist"}
+)
+FORBIDDEN_FUNCTIONS = frozenset(
+    {"getenv", "getvariable", "current_setting", "query", "query_table", "read_text", "read_blob", "read_csv"}
+    | {"read_csv_auto", "read_parquet", "parquet_scan", "read_json", "read_json_auto", "read_ndjson", "glob"}
+    | {"nextval", "currval", "setseed", "write_log", "json_serialize_plan", "json_execute_serialized_sql"}
+    | {"add_parquet_key", "is_histogram_other_bin", "duckdb_secrets", "which_secret", "sniff_csv"}
+    | {"parse_duckdb_log_message", "current_query", "pg_get_viewdef", "in_search_path", "txid_current", "error"}
+) - {"is_histogram_other_bin", "error"}
+
+
+def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
+    """Every node of the tree with the names of the CTEs in reach of it, folded to lower case."""
+    stack: list[tuple[Any, frozenset[str]]] = [(root, frozenset())]
+    while stack:
+        value, scope = stack.pop()
+        if isinstance(value, list):
+            stack.extend((item, scope) for item in value)
+            continue
+        if not isinstance(value, dict):
+            continue
+        inner = scope
+        if value.get("type") == "RECURSIVE_CTE_NODE":
+            inner = inner | {str(value.get("cte_name", "")).lower()}
+        ctes = value.get("cte_map")
+        if isinstance(ctes, dict):
+            for entry in ctes.get("map") or []:
+                stack.append((entry["value"], inner))
+                inner = inner | {str(entry["key"]).lower()}
+        yield value, inner
+        stack.extend((item, inner) for key, item in value.items() if key != "cte_map" and isinstance(item, dict | list))
+
+
+def check(root: Node) -> None:
+    """Raise ForbiddenError where the statement reaches beyond tables and values."""
+    for node, _ in walk(root):
+        kind = node.get("type")
+        if kind == "TABLE_FUNCTION":
+            name = _function_name(node.get("function") or {})
+            if name not in TABLE_FUNCTIONS:
+                raise ForbiddenError(
+                    f"The table function {name}() may not be used here; read tables by name, as in SELECT * FROM t."
+                )
+        elif kind == "SHOW_REF" and not node.get("query"):
+            raise UnsupportedError("SHOW stands alone as a statement; it cannot be part of a query.")
+        elif node.get("class") == "FUNCTION" and _function_name(node) in FORBIDDEN_FUNCTIONS:
+            raise ForbiddenError(f"The function {_function_name(node)}() may not be used here.")
+
+
+def table_references(root: Node) -> list[Node]:
+    """The nodes that name tables, CTEs left out."""
+    return [
+        node
+        for node, scope in walk(root)
+        if node.get("type") == "BASE_TABLE"
+        and not (len(table_path(node)) == 1 and table_path(node)[0].lower() in scope)
+    ]
+
+
+def table_path(node: Node) -> tuple[str, ...]:
+    """The parts of a table's name as it is written."""
+    path = (node.get("qualified_name") or {}).get("path") or [
+        part for part in (node.get("catalog_name"), node.get("schema_name"), node.get("table_name")) if part
+    ]
+    return tuple(path)
+
+
+def parameters(root: Node) -> list[Node]:
+    """The nodes that stand for parameters, in the order of the text."""
+    found = [node for node, _ in walk(root) if node.get("class") == "PARAMETER"]
+    return sorted(found, key=lambda node: int(node.get("query_location") or 0))
+
+
+def select_items(root: Node) -> Iterator[Node]:
+    """Every expression that stands in a SELECT list."""
+    for node, _ in walk(root):
+        if node.get("type") == "SELECT_NODE":
+            yield from node.get("select_list") or []
+
+
+def referenced_columns(root: Node) -> frozenset[str] | None:
+    """The column names that the text mentions, in lower case; None where it may mean all columns."""
+    names: set[str] = set()
+    for node, _ in walk(root):
+        kind = node.get("class")
+        if kind == "STAR" or node.get("ref_type") == "NATURAL" or node.get("type") in ("PIVOT", "SHOW_REF", "UNPIVOT"):
+            return None
+        if kind == "COLUMN_REF":
+            names.update(str(part).lower() for part in node.get("column_names") or [])
+        for using in node.get("using_columns") or []:
+            names.add(str(using).lower())
+    return frozenset(names)
+
+
+def replace(root: Node, choose: Callable[[Node], Node | None], display: Callable[[Node], str]) -> None:
+    """Put `choose(node)` in the place of nodes, in the tree itself; None leaves a node.
+
+    An item of a SELECT list without an alias keeps the name that it would have had: `display` gives it.
+    """
+    pending = [(node, chosen) for node, _ in walk(root) if (chosen := choose(node)) is not None]
+    changed = {id(node) for node, _ in pending}
+    if not pending:
+        return
+    for item in select_items(root):
+        if not item.get("alias") and any(id(node) in changed for node, _ in walk(item)):
+            name = display(item)
+            chosen = next((c for n, c in pending if n is item), None)
+            (chosen if chosen is not None else item)["alias"] = name
+    for node, chosen in pending:
+        alias = chosen.get("alias") or node.get("alias", "")
+        node.clear()
+        node.update(chosen)
+        node["alias"] = alias
+
+
+def _function_name(node: Node) -> str:
+    path = (node.get("qualified_name") or {}).get("path")
+    return str(path[-1] if path else node.get("function_name", "")).lower()
+
+
+def called_function(node: Node) -> str:
+    """The name of a function that is called without arguments, written with or without brackets; else empty."""
+    if node.get("class") == "FUNCTION" and not node.get("arguments"):
+        return _function_name(node)
+    if node.get("class") == "COLUMN_REF" and len(node.get("column_names") or []) == 1:
+        return str(node["column_names"][0]).lower()
+    return ""

@@ -1,0 +1,19 @@
+"""LocalExecutor: runs a physical plan in this process, pulled by its reader."""
+
+from __future__ import annotations
+
+from engine.context import ExecutionContext
+from engine.execution import run
+from engine.physical import PhysicalPlan
+from engine.runtime import QueryResult
+
+__all__ = ["LocalExecutor"]
+
+
+class LocalExecutor:
+    """Executes plans. One executor may run any number of queries at once."""
+
+    def execute(self, plan: PhysicalPlan, context: ExecutionContext) -> QueryResult:
+        """Start `plan`; its rows come while the reader of the result is read. Raises the execution errors."""
+        stream = run(plan.root, context)
+        return QueryResult(stream.reader, stream.counters, context.cancellation, stream.stop)

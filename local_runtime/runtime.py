@@ -1,0 +1,74 @@
+"""LocalRuntime: planner, executor and kernel of one process, put together."""
+
+from __future__ import annotations
+
+from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
+from engine.kernel import Kernel, KernelConfig
+from engine.logical.nodes import LogicalPlan
+from engine.physical import PhysicalPlan
+from engine.runtime import QueryOptions, QueryResult
+from engine.sql.frontend import SqlFrontend
+from engine.storage.protocol import Storage
+from local_runtime.context import LocalExecutionContext
+from local_runtime.executor import LocalExecutor
+from local_runtime.planner import LocalPhysicalPlanner
+
+__all__ = ["LocalRuntime"]
+
+
+class LocalRuntime:
+    """Plans and runs queries in this process.
+
+    `memory_limit` is in bytes, `threads` a count; None lets the kernel choose. Close it, or use it in a ``with``
+    block: closing stops what runs and removes the spill files.
+    """
+
+    name = "local"
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        memory_limit: int | None = None,
+        threads: int | None = None,
+        spill_directory: str | None = None,
+        memory_manager: MemoryManager | None = None,
+        metrics_sink: MetricsSink | None = None,
+    ) -> None:
+        self.storage = storage
+        self.kernel = Kernel(KernelConfig(tuple(storage.directories()), memory_limit, threads, spill_directory))
+        self.frontend = SqlFrontend(self.kernel, storage)
+        self._planner = LocalPhysicalPlanner(self.kernel)
+        self._executor = LocalExecutor()
+        self._memory_manager = memory_manager or NoopMemoryManager()
+        self._metrics_sink = metrics_sink or NoopMetricsSink()
+
+    def plan(self, query: LogicalPlan) -> PhysicalPlan:
+        """The physical plan of `query`."""
+        return self._planner.plan(query)
+
+    def execute(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryResult:
+        """Start `plan`."""
+        options = options or QueryOptions()
+        context = LocalExecutionContext(
+            self.storage, self.kernel, self._memory_manager, self._metrics_sink, options.cancellation
+        )
+        return self._executor.execute(plan, context)
+
+    def explain(self, plan: PhysicalPlan) -> str:
+        """The operator tree as text."""
+        return self._planner.explain(plan)
+
+    def sql(self, text: str) -> QueryResult:
+        """Plan and start one SELECT."""
+        return self.execute(self.plan(self.frontend.plan(text)))
+
+    def close(self) -> None:
+        """Stop what runs and free what is held."""
+        self.kernel.close()
+
+    def __enter__(self) -> LocalRuntime:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
