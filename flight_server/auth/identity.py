@@ -1,0 +1,43 @@
+"""Identities and the Authenticator contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["ANONYMOUS", "Anonymous", "Authenticator", "Headers", "Identity"]
+
+Headers = Mapping[str, Sequence[str | bytes]]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who calls. Tickets, handles and sessions belong to an identity, by its name."""
+
+    name: str
+
+
+ANONYMOUS = Identity("anonymous")
+
+
+class Authenticator(Protocol):
+    """Tells from a call's headers who calls."""
+
+    def identify(self, headers: Headers) -> Identity:
+        """The caller; raises UnauthenticatedError where the headers prove nobody."""
+
+    def issue_token(self, identity: Identity) -> str:
+        """A bearer token for `identity`, the answer to a Handshake."""
+
+
+class Anonymous:
+    """Everybody is the same; whatever user, password or token a client sends is not looked at."""
+
+    def identify(self, headers: Headers) -> Identity:
+        del headers
+        return ANONYMOUS
+
+    def issue_token(self, identity: Identity) -> str:
+        """A word that proves nothing: drivers that were given a user and a password insist on a token."""
+        return identity.name

@@ -1,0 +1,173 @@
+"""Metadata commands: catalogs, schemas, tables, keys, type and server information."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import pyarrow as pa
+from google.protobuf.message import Message
+
+from engine.errors import GrismError
+from engine.runtime import Runtime
+from engine.sql.frontend import SqlFrontend
+from engine.storage.protocol import CATALOG, Snapshot, TableName
+from flight_server.endpoint.streams import ResultStream
+from flight_server.proto import sql
+from flight_server.service import schemas
+from flight_server.service.columns import annotate
+from flight_server.service.request import Offer, Request
+from flight_server.service.sqlinfo import SqlInfo, info_table
+from flight_server.service.wire import schema_bytes
+from flight_server.service.xdbc import type_info_table
+
+__all__ = ["Metadata", "matches"]
+
+_log = logging.getLogger(__name__)
+
+TABLE_TYPE = "TABLE"
+
+
+class Metadata:
+    """Answers each command with a small table. The command itself is the ticket, so nothing is kept between calls."""
+
+    def __init__(self, runtime: Runtime, frontend: SqlFrontend, info: SqlInfo) -> None:
+        self._runtime = runtime
+        self._frontend = frontend
+        self._info = info
+        self._answers: Mapping[type[Message], Callable[..., pa.Table]] = {
+            sql.CommandGetSqlInfo: self._sql_info,
+            sql.CommandGetXdbcTypeInfo: self._xdbc_type_info,
+            sql.CommandGetCatalogs: self._catalogs,
+            sql.CommandGetDbSchemas: self._db_schemas,
+            sql.CommandGetTables: self._tables,
+            sql.CommandGetTableTypes: self._table_types,
+            sql.CommandGetPrimaryKeys: self._no_primary_keys,
+            sql.CommandGetExportedKeys: self._no_foreign_keys,
+            sql.CommandGetImportedKeys: self._no_foreign_keys,
+            sql.CommandGetCrossReference: self._no_foreign_keys,
+        }
+
+    @property
+    def commands(self) -> Iterable[type[Message]]:
+        """The commands that are answered here."""
+        return self._answers
+
+    def info(self, request: Request, command: Message) -> Offer:
+        """The schema, and the command as the ticket."""
+        return Offer(self.schema(request, command), command)
+
+    def schema(self, request: Request, command: Message) -> pa.Schema:
+        """The schema that the protocol has for the command's answer."""
+        del request
+        match command:
+            case sql.CommandGetSqlInfo():
+                return schemas.SQL_INFO
+            case sql.CommandGetXdbcTypeInfo():
+                return schemas.XDBC_TYPE_INFO
+            case sql.CommandGetCatalogs():
+                return schemas.CATALOGS
+            case sql.CommandGetDbSchemas():
+                return schemas.SCHEMAS
+            case sql.CommandGetTables(include_schema=True):
+                return schemas.TABLES_WITH_SCHEMA
+            case sql.CommandGetTables():
+                return schemas.TABLES
+            case sql.CommandGetTableTypes():
+                return schemas.TABLE_TYPES
+            case sql.CommandGetPrimaryKeys():
+                return schemas.PRIMARY_KEYS
+        return schemas.FOREIGN_KEYS
+
+    def fetch(self, request: Request, command: Message) -> ResultStream:
+        """The rows, as they are now."""
+        return ResultStream(self._answers[type(command)](request, command).to_reader())
+
+    # ---- the answers
+
+    def _sql_info(self, request: Request, command: sql.CommandGetSqlInfo) -> pa.Table:
+        del request
+        return info_table(self._info, command.info)
+
+    def _xdbc_type_info(self, request: Request, command: sql.CommandGetXdbcTypeInfo) -> pa.Table:
+        del request
+        return type_info_table(command.data_type if command.HasField("data_type") else None)
+
+    def _catalogs(self, request: Request, command: sql.CommandGetCatalogs) -> pa.Table:
+        del request, command
+        return _table([{"catalog_name": CATALOG}], schemas.CATALOGS)
+
+    def _db_schemas(self, request: Request, command: sql.CommandGetDbSchemas) -> pa.Table:
+        del request
+        rows: list[dict[str, object]] = [
+            {"catalog_name": CATALOG, "db_schema_name": name}
+            for name in self._runtime.storage.schemas()
+            if _in_catalog(command) and _passes(command, "db_schema_filter_pattern", name)
+        ]
+        return _table(rows, schemas.SCHEMAS)
+
+    def _tables(self, request: Request, command: sql.CommandGetTables) -> pa.Table:
+        del request
+        names = [
+            name
+            for name in self._runtime.storage.tables()
+            if _in_catalog(command)
+            and _passes(command, "db_schema_filter_pattern", name.schema)
+            and _passes(command, "table_name_filter_pattern", name.table)
+            and (not command.table_types or TABLE_TYPE in command.table_types)
+        ]
+        rows: list[dict[str, object]] = [
+            {
+                "catalog_name": CATALOG,
+                "db_schema_name": name.schema,
+                "table_name": name.table,
+                "table_type": TABLE_TYPE,
+            }
+            for name in names
+        ]
+        if not command.include_schema:
+            return _table(rows, schemas.TABLES)
+        snapshot = self._runtime.storage.snapshot()
+        for row, name in zip(rows, names, strict=True):
+            row["table_schema"] = schema_bytes(self.table_schema(name, snapshot))
+        return _table(rows, schemas.TABLES_WITH_SCHEMA)
+
+    def table_schema(self, name: TableName, snapshot: Snapshot) -> pa.Schema:
+        """A table's annotated schema; without columns where the table cannot be read, which its query then reports."""
+        try:
+            return annotate(self._runtime.plan(self._frontend.table_plan(name, snapshot)).schema, name)
+        except GrismError as error:
+            _log.warning("table %s has no readable schema: %s", name, error.message)
+            return pa.schema([])
+
+    def _table_types(self, request: Request, command: sql.CommandGetTableTypes) -> pa.Table:
+        del request, command
+        return _table([{"table_type": TABLE_TYPE}], schemas.TABLE_TYPES)
+
+    def _no_primary_keys(self, request: Request, command: Message) -> pa.Table:
+        del request, command
+        return schemas.PRIMARY_KEYS.empty_table()
+
+    def _no_foreign_keys(self, request: Request, command: Message) -> pa.Table:
+        del request, command
+        return schemas.FOREIGN_KEYS.empty_table()
+
+
+def _table(rows: list[dict[str, object]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _in_catalog(command: sql.CommandGetDbSchemas | sql.CommandGetTables) -> bool:
+    return not command.HasField("catalog") or command.catalog.lower() == CATALOG
+
+
+def _passes(command: Message, field: str, name: str) -> bool:
+    return not command.HasField(field) or matches(getattr(command, field), name)
+
+
+def matches(pattern: str, name: str) -> bool:
+    r"""Whether `name` is like `pattern`, without regard to case: ``%`` any text, ``_`` any character, ``\`` escapes."""
+    parts = re.findall(r"\\[%_\\]|.", pattern, re.DOTALL)
+    expression = "".join({"%": ".*", "_": "."}.get(part) or re.escape(part[-1]) for part in parts)
+    return re.fullmatch(expression, name, re.DOTALL | re.IGNORECASE) is not None

@@ -1,0 +1,49 @@
+"""One call, as the parts of the service see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from google.protobuf.message import Message
+
+from engine.storage.protocol import DEFAULT_SCHEMA
+from flight_server.auth import Identity
+from flight_server.endpoint.calls import Call
+from flight_server.endpoint.streams import ResultStream
+
+__all__ = ["Offer", "Planned", "Request", "Session"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a client has set: where names without a schema are looked up."""
+
+    schema: str = DEFAULT_SCHEMA
+
+
+@dataclass(frozen=True)
+class Request:
+    """A call, who makes it, and in which session."""
+
+    call: Call
+    identity: Identity
+    session: Session = field(default_factory=Session)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A result that is ready to be fetched: its schema, and `open`, which starts it anew each time."""
+
+    schema: pa.Schema
+    open: Callable[[Request], ResultStream]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What get_flight_info answers: the schema, and the message that fetches the rows when it comes back as ticket."""
+
+    schema: pa.Schema
+    ticket: Message
+    rows: int = -1

@@ -1,0 +1,169 @@
+"""The service: Flight's methods, and which part of the service answers which message."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from google.protobuf.message import Message
+from pyarrow import flight
+
+from engine.errors import UnsupportedError
+from engine.runtime import Runtime
+from engine.sql.frontend import SqlFrontend
+from flight_server.auth import IDENTITY_KEY
+from flight_server.config import ServiceOptions
+from flight_server.endpoint.calls import Call
+from flight_server.endpoint.handler import BaseHandler
+from flight_server.endpoint.streams import ResultStream
+from flight_server.endpoint.tickets import TicketSigner
+from flight_server.proto import flight as messages
+from flight_server.proto import sql
+from flight_server.service.metadata import Metadata
+from flight_server.service.prepared import PreparedStatements
+from flight_server.service.request import Offer, Request
+from flight_server.service.sqlinfo import sql_info
+from flight_server.service.statements import Statements
+from flight_server.service.tables import Tables
+from flight_server.service.wire import BadRequestError, unwrap, wrap
+
+__all__ = ["FlightSqlService"]
+
+
+@dataclass(frozen=True)
+class _Query:
+    """How a command that stands in a descriptor is answered."""
+
+    info: Callable[[Request, Any], Offer]
+    schema: Callable[[Request, Any], pa.Schema]
+
+
+@dataclass(frozen=True)
+class _Action:
+    """How an action is answered; its body is `message` inside of an Any."""
+
+    message: type[Message]
+    run: Callable[[Request, Any], Iterable[Message]]
+    text: str
+
+
+class FlightSqlService(BaseHandler):
+    """Flight SQL and plain Flight over one runtime."""
+
+    def __init__(
+        self, runtime: Runtime, options: ServiceOptions, version: str, signer: TicketSigner | None = None
+    ) -> None:
+        frontend = SqlFrontend(runtime.kernel, runtime.storage)
+        statements = Statements(runtime, frontend, options)
+        metadata = Metadata(runtime, frontend, sql_info(version, options.max_statement_size))
+        prepared = PreparedStatements(statements, options)
+        self._tables = Tables(statements, metadata)
+        self._signer = signer or TicketSigner.generate()
+        self._ticket_ttl = options.statement_ttl
+
+        self._queries: Mapping[type[Message], _Query] = {
+            sql.CommandStatementQuery: _Query(statements.info, statements.schema),
+            sql.CommandPreparedStatementQuery: _Query(prepared.info, prepared.schema),
+            **{command: _Query(metadata.info, metadata.schema) for command in metadata.commands},
+        }
+        self._tickets: Mapping[type[Message], Callable[[Request, Any], ResultStream]] = {
+            sql.TicketStatementQuery: statements.fetch,
+            messages.FlightDescriptor: self._tables.fetch,
+            **dict.fromkeys(metadata.commands, metadata.fetch),
+        }
+        self._uploads: Mapping[type[Message], Callable[[Request, Any, flight.MetadataRecordBatchReader], Message]] = {
+            sql.CommandPreparedStatementQuery: prepared.bind,
+        }
+        self._actions: Mapping[str, _Action] = {
+            "CreatePreparedStatement": _Action(
+                sql.ActionCreatePreparedStatementRequest, prepared.create, "Prepare a statement; gives a handle."
+            ),
+            "ClosePreparedStatement": _Action(
+                sql.ActionClosePreparedStatementRequest, prepared.close, "Forget a prepared statement."
+            ),
+        }
+
+    # ---- Flight's methods
+
+    def list_flights(self, call: Call, criteria: bytes) -> Iterable[flight.FlightInfo]:
+        del criteria
+        request = self._request(call)
+        for name, offer in self._tables.list(request):
+            yield self._info(request, flight.FlightDescriptor.for_path(name.schema, name.table), offer)
+
+    def get_flight_info(self, call: Call, descriptor: flight.FlightDescriptor) -> flight.FlightInfo:
+        request = self._request(call)
+        if descriptor.descriptor_type == flight.DescriptorType.PATH:
+            return self._info(request, descriptor, self._tables.info(request, descriptor.path))
+        command = unwrap(_command(descriptor))
+        return self._info(request, descriptor, _chosen(self._queries, command).info(request, command))
+
+    def get_schema(self, call: Call, descriptor: flight.FlightDescriptor) -> pa.Schema:
+        request = self._request(call)
+        if descriptor.descriptor_type == flight.DescriptorType.PATH:
+            return self._tables.schema(request, descriptor.path)
+        command = unwrap(_command(descriptor))
+        return _chosen(self._queries, command).schema(request, command)
+
+    def do_get(self, call: Call, ticket: bytes) -> ResultStream:
+        request = self._request(call)
+        message = unwrap(self._signer.open(ticket, request.identity.name))
+        fetch: Callable[[Request, Message], ResultStream] = _chosen(self._tickets, message)
+        return fetch(request, message)
+
+    def do_put(
+        self,
+        call: Call,
+        descriptor: flight.FlightDescriptor,
+        reader: flight.MetadataRecordBatchReader,
+        writer: flight.FlightMetadataWriter,
+    ) -> None:
+        request = self._request(call)
+        answer: Message
+        if descriptor.descriptor_type == flight.DescriptorType.PATH:
+            answer = sql.DoPutUpdateResult(record_count=self._tables.put(request, descriptor.path, reader))
+        else:
+            command = unwrap(_command(descriptor))
+            answer = _chosen(self._uploads, command)(request, command, reader)
+        writer.write(pa.py_buffer(answer.SerializeToString()))
+
+    def do_action(self, call: Call, name: str, body: bytes) -> Iterable[bytes]:
+        request = self._request(call)
+        action = self._actions.get(name)
+        if action is None:
+            raise UnsupportedError(f"There is no action {name[:200]!r}; there are {', '.join(sorted(self._actions))}.")
+        message = unwrap(body)
+        if not isinstance(message, action.message):
+            expected = action.message.DESCRIPTOR.name
+            raise BadRequestError(f"{name} takes a message {expected}, not a {message.DESCRIPTOR.name}.")
+        return [wrap(result) for result in action.run(request, message)]
+
+    def list_actions(self, call: Call) -> Iterable[tuple[str, str]]:
+        del call
+        return [(name, action.text) for name, action in sorted(self._actions.items())]
+
+    # ----
+
+    def _request(self, call: Call) -> Request:
+        return Request(call, call.middleware(IDENTITY_KEY).identity)
+
+    def _info(self, request: Request, descriptor: flight.FlightDescriptor, offer: Offer) -> flight.FlightInfo:
+        expires_at = time.time() + self._ticket_ttl
+        ticket = self._signer.seal(wrap(offer.ticket), request.identity.name, expires_at)
+        return flight.FlightInfo(offer.schema, descriptor, [flight.FlightEndpoint(ticket, [])], offer.rows, -1)
+
+
+def _command(descriptor: flight.FlightDescriptor) -> bytes:
+    if descriptor.descriptor_type != flight.DescriptorType.CMD:
+        raise BadRequestError("The descriptor has neither a path nor a command.")
+    return bytes(descriptor.command)
+
+
+def _chosen(answers: Mapping[type[Message], Any], message: Message) -> Any:
+    answer = answers.get(type(message))
+    if answer is None:
+        raise UnsupportedError(f"{message.DESCRIPTOR.name} is not offered here.")
+    return answer

@@ -1,0 +1,170 @@
+"""Statements: planned when a client asks for their FlightInfo, run when it fetches the rows.
+
+A statement is planned on a snapshot, and the plan is kept under a handle that is the ticket. So the rows are those of
+the moment of planning, a ticket that is fetched twice gives the same rows twice, and the text is not parsed again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from engine.errors import ResourceExhaustedError, TypeMismatchError
+from engine.physical import PhysicalPlan
+from engine.runtime import QueryOptions, QueryResult, Runtime
+from engine.sql.frontend import SqlFrontend
+from engine.storage.protocol import Snapshot, TableName
+from flight_server.config import ServiceOptions
+from flight_server.endpoint.streams import ResultStream
+from flight_server.proto import sql
+from flight_server.service.request import Offer, Planned, Request
+from flight_server.service.store import HandleStore
+from flight_server.service.wire import BadRequestError
+
+__all__ = ["Parameters", "Statements"]
+
+Parameters = Sequence[Sequence[pa.Scalar]]
+"""Rows of parameters; a statement runs once for each, and the results follow each other."""
+
+_EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?=\S)", re.IGNORECASE)
+_EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
+_MAX_PLANNED_TEXT = 64_000_000  # bytes of text of all planned statements; a plan is some dozen times its text
+
+
+class Statements:
+    """Plans SQL texts and keeps what was planned."""
+
+    def __init__(self, runtime: Runtime, frontend: SqlFrontend, options: ServiceOptions) -> None:
+        self.runtime = runtime
+        self.frontend = frontend
+        self._options = options
+        self._planned: HandleStore[Planned] = HandleStore(
+            "planned statements", options.statement_ttl, options.max_statements, _MAX_PLANNED_TEXT
+        )
+
+    def plan(self, request: Request, text: str, parameters: Parameters | None = None) -> Planned:
+        """`text` planned on a snapshot of now, to be run for each row of `parameters`. Raises PlanningError."""
+        self.check_size(text)
+        explained = _EXPLAIN.match(text)
+        if explained:
+            return self._explain(request, text[explained.end() :], parameters)
+        return self._query(request, text, parameters)
+
+    def plan_table(self, name: TableName) -> Planned:
+        """All of a table, as it is now."""
+        plan = self.runtime.plan(self.frontend.table_plan(name, self.runtime.storage.snapshot()))
+        return Planned(plan.schema, lambda request: self._run(request, plan))
+
+    def offer(self, request: Request, planned: Planned, weight: int) -> Offer:
+        """Keep `planned` until it is fetched; `weight` is the bytes of its text."""
+        handle = self._planned.put(planned, request.identity, weight)
+        return Offer(planned.schema, sql.TicketStatementQuery(statement_handle=handle))
+
+    def fetch(self, request: Request, ticket: sql.TicketStatementQuery) -> ResultStream:
+        """Run what was offered under this ticket."""
+        stream = self._planned.get(ticket.statement_handle, request.identity).open(request)
+        self._planned.spend(ticket.statement_handle)
+        return stream
+
+    def parameters(self, request: Request, text: str) -> pa.Schema:
+        """The parameters that a statement takes, by name."""
+        explained = _EXPLAIN.match(text)
+        return self.frontend.parameters(
+            text[explained.end() :] if explained else text, default_schema=request.session.schema
+        )
+
+    def result_schema(self, request: Request, text: str) -> pa.Schema:
+        """The schema of a statement's result before parameters are bound, as far as it can be told; plans nothing."""
+        if _EXPLAIN.match(text):
+            return _EXPLAIN_SCHEMA
+        try:
+            return self.frontend.result_schema(text, default_schema=request.session.schema)
+        except TypeMismatchError:
+            if not len(self.parameters(request, text)):
+                raise
+            return pa.schema([])
+
+    # CommandStatementQuery
+
+    def info(self, request: Request, command: sql.CommandStatementQuery) -> Offer:
+        """Plan a query and keep the plan."""
+        return self.offer(request, self.plan(request, command.query), len(command.query))
+
+    def schema(self, request: Request, command: sql.CommandStatementQuery) -> pa.Schema:
+        """The schema of a query's result."""
+        return self.plan(request, command.query).schema
+
+    # ----
+
+    def check_size(self, text: str) -> None:
+        """Raise ResourceExhaustedError where a statement's text is longer than the server takes."""
+        if len(text.encode()) > self._options.max_statement_size:
+            raise ResourceExhaustedError(
+                f"The statement has {len(text.encode())} bytes; the server takes {self._options.max_statement_size}."
+            )
+
+    def _query(self, request: Request, text: str, parameters: Parameters | None) -> Planned:
+        snapshot = self.runtime.storage.snapshot()
+        rows = parameters if parameters is not None else [()]
+        if not rows:
+            raise BadRequestError("No row of parameters was bound; bind at least one.")
+        plan = self._plan(request, text, rows[0], snapshot)
+        if len(rows) == 1:
+            return Planned(plan.schema, lambda request: self._run(request, plan))
+        query = _ManyRows(self, text, rows, snapshot, plan.schema)
+        return Planned(plan.schema, query.open)
+
+    def _plan(self, request: Request, text: str, row: Sequence[pa.Scalar], snapshot: Snapshot) -> PhysicalPlan:
+        logical = self.frontend.plan(
+            text, snapshot=snapshot, parameters=row or None, default_schema=request.session.schema
+        )
+        return self.runtime.plan(logical)
+
+    def _explain(self, request: Request, text: str, parameters: Parameters | None) -> Planned:
+        row = parameters[0] if parameters else ()
+        lines = self.runtime.explain(self._plan(request, text, row, self.runtime.storage.snapshot())).splitlines()
+        table = pa.table([pa.array(lines, pa.string())], schema=_EXPLAIN_SCHEMA)
+        return Planned(table.schema, lambda _: ResultStream(table.to_reader()))
+
+    def _run(self, request: Request, plan: PhysicalPlan) -> ResultStream:
+        result = self.execute(request, plan)
+        return ResultStream(result.reader, result.close)
+
+    def execute(self, request: Request, plan: PhysicalPlan) -> QueryResult:
+        """Start `plan`; it stops when the call does."""
+        return self.runtime.execute(plan, QueryOptions(cancellation=request.call.cancellation))
+
+
+@dataclass
+class _ManyRows:
+    """A query with several rows of parameters: one execution after the other, each started when the last one ends.
+
+    Only here do batches pass through Python: an execution costs so much more than a batch does that it does not show.
+    """
+
+    statements: Statements
+    text: str
+    rows: Parameters
+    snapshot: Snapshot
+    schema: pa.Schema
+
+    def open(self, request: Request) -> ResultStream:
+        running: list[QueryResult] = []
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for row in self.rows:
+                plan = self.statements._plan(request, self.text, row, self.snapshot)
+                if not plan.schema.equals(self.schema):
+                    raise TypeMismatchError("The rows of parameters give results of different types; cast them to one.")
+                running.append(self.statements.execute(request, plan))
+                yield from running[-1].reader
+                running.pop().close()
+
+        def close() -> None:
+            for result in running:
+                result.close()
+
+        return ResultStream(pa.RecordBatchReader.from_batches(self.schema, batches()), close)

@@ -1,0 +1,63 @@
+"""Uploads: an incoming stream that is known to be whole and valid before the last of it is given on.
+
+Flight has no mark for the end of an upload: to the server a client that was killed looks like one that is done. What
+tells them apart is the state of the call, so that is looked at before the end of the stream is passed on to whoever
+writes, which commits only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+from pyarrow import flight
+
+from engine.errors import DataCorruptError, GrismError
+from flight_server.service.request import Request
+
+__all__ = ["Upload"]
+
+
+class Upload:
+    """One upload. Its failures reach the client as they are, whatever the writer makes of a stream that breaks."""
+
+    def __init__(self, request: Request, reader: flight.MetadataRecordBatchReader) -> None:
+        self._request = request
+        self._reader = reader
+        self._failure: GrismError | None = None
+
+    def into(self, write: Callable[[pa.RecordBatchReader], int]) -> int:
+        """Give the upload to `write`, which takes all of it or nothing; returns its number of rows.
+
+        Raises DataCorruptError for what is not valid Arrow data, CancelledError where the client went away, and what
+        `write` raises.
+        """
+        data = pa.RecordBatchReader.from_batches(self._reader.schema, self._batches())
+        try:
+            return write(data)
+        except Exception as error:
+            if self._failure is not None:
+                raise self._failure from error
+            raise
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._received()
+            self._request.call.poll()
+            self._request.call.cancellation.check()
+        except GrismError as error:
+            self._failure = error
+            raise
+
+    def _received(self) -> Iterator[pa.RecordBatch]:
+        while True:
+            try:
+                batch = self._reader.read_chunk().data
+                if batch is None:
+                    continue
+                batch.validate(full=True)
+            except StopIteration:
+                return
+            except (pa.ArrowInvalid, OSError, UnicodeDecodeError):
+                raise DataCorruptError("The upload is not valid Arrow data; nothing was written.") from None
+            yield batch

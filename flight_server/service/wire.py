@@ -1,0 +1,61 @@
+"""Flight SQL's encoding: messages inside of `google.protobuf.Any`, schemas as IPC messages."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import pyarrow as pa
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import DecodeError, Message
+
+from engine.errors import PlanningError
+from flight_server.proto import flight, sql
+
+__all__ = ["BadRequestError", "parse", "schema_bytes", "unwrap", "wrap"]
+
+M = TypeVar("M", bound=Message)
+
+_MESSAGES: dict[str, type[Message]] = {
+    kind.DESCRIPTOR.full_name: kind
+    for kind in [*vars(sql).values(), flight.FlightDescriptor]
+    if isinstance(kind, type) and issubclass(kind, Message)
+}
+
+
+class BadRequestError(PlanningError):
+    """The request is not what the protocol says: bytes that cannot be read, or a handle that is not known."""
+
+
+def wrap(message: Message) -> bytes:
+    """`message` in a serialised Any."""
+    envelope = Any(type_url=f"type.googleapis.com/{message.DESCRIPTOR.full_name}", value=message.SerializeToString())
+    return envelope.SerializeToString()
+
+
+def unwrap(data: bytes) -> Message:
+    """The Flight SQL message in a serialised Any.
+
+    Raises BadRequestError where `data` is none, or of a message that Flight SQL does not have.
+    """
+    envelope = parse(Any, data)
+    name = envelope.type_url.rpartition("/")[2]
+    if not name:
+        raise BadRequestError("The request is not a Flight SQL message: a google.protobuf.Any is expected.")
+    kind = _MESSAGES.get(name)
+    if kind is None:
+        raise BadRequestError(f"There is no Flight SQL message {name[:200]!r}.")
+    return parse(kind, envelope.value)
+
+
+def parse(kind: type[M], data: bytes) -> M:
+    """`data` as a message of `kind`; BadRequestError where it is none."""
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        raise BadRequestError(f"The request is not a valid {kind.DESCRIPTOR.name} message.") from None
+
+
+def schema_bytes(schema: pa.Schema) -> bytes:
+    """An encapsulated IPC schema message."""
+    data: bytes = schema.serialize().to_pybytes()
+    return data
