@@ -57,9 +57,9 @@ class _Compiler(SourceBinder):
             return source.query.copy()
         name = f"__s{len(self.sources)}"
         self.sources[name] = source.data
-        items: list[exp.Expression] = []
+        items: list[exp.Expr] = []
         for c in columns:
-            column: exp.Expression = exp.column(identifier(c.name))
+            column: exp.Expr = exp.column(identifier(c.name))
             if any(lossy in c.type for lossy in _LOSSY):
                 to = exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=c.type)
                 column = exp.alias_(exp.Cast(this=column, to=to), identifier(c.name), copy=False)
@@ -77,7 +77,7 @@ class _Compiler(SourceBinder):
         self.raws[name] = text
         return exp.Table(this=identifier(name))
 
-    def expression(self, expr: exp.Expression) -> exp.Expression:
+    def expression(self, expr: exp.Expr) -> exp.Expr:
         copied = expr.copy()
         for found in list(copied.find_all(Subplan)):
             query = self.compile(found.args["plan"])
@@ -127,7 +127,12 @@ def run(operator: PhysicalOperator, ctx: ExecutionContext) -> SlicedStream:
 
     reader: pa.RecordBatchReader | None = operator.direct(ctx)
     if reader is not None:
-        stream = sliced(reader, on_close=lambda: (forget(), record()))
+
+        def close() -> None:
+            forget()
+            record()
+
+        stream = sliced(reader, on_close=close)
         forget = ctx.cancellation.on_cancel(stream.stop)
         return stream
     statement = compile_statement(operator, ctx)

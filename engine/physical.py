@@ -62,7 +62,7 @@ class OperatorCaps:
 class Hash:
     """Rows with equal `keys` are in the same of `n` partitions; NULL keys hash like any value."""
 
-    keys: tuple[exp.Expression, ...]
+    keys: tuple[exp.Expr, ...]
     n: int
 
 
@@ -123,7 +123,7 @@ class SourceBinder(ABC):
         """Kernel SQL that stands as a derived table without being parsed again."""
 
     @abstractmethod
-    def expression(self, expr: exp.Expression) -> exp.Expression:
+    def expression(self, expr: exp.Expr) -> exp.Expr:
         """`expr` in the kernel's language: its subplans become subqueries."""
 
 

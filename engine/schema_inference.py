@@ -18,10 +18,19 @@ from engine.operators import EmptyExec, HashAggregateExec, ProjectExec, TableSca
 from engine.physical import PhysicalOperator
 from engine.schema import Column, RowType
 
-__all__ = ["build_aggregate_schema", "build_project_schema", "infer_expr_type", "operator_columns", "plan_columns"]
+__all__ = [
+    "build_aggregate_schema",
+    "build_project_schema",
+    "infer_expr_type",
+    "operator_columns",
+    "plan_columns",
+    "remember_columns",
+]
+
+_KNOWN = "_columns"
 
 
-def infer_expr_type(expr: exp.Expression, columns: RowType, kernel: Kernel) -> str:
+def infer_expr_type(expr: exp.Expr, columns: RowType, kernel: Kernel) -> str:
     """The kernel type of `expr` over `columns`. Raises UnknownColumnError and TypeMismatchError."""
     return build_project_schema((NamedExpr("value", expr),), columns, kernel)[0].type
 
@@ -39,8 +48,17 @@ def build_aggregate_schema(
 
 
 def plan_columns(plan: LogicalPlan, kernel: Kernel) -> RowType:
-    """The columns of a logical plan with their kernel types."""
-    return operator_columns(lower(plan), kernel)
+    """The columns of a logical plan with their kernel types. Asked once for each plan."""
+    known: RowType | None = plan.__dict__.get(_KNOWN)
+    if known is None:
+        known = operator_columns(lower(plan), kernel)
+        remember_columns(plan, known)
+    return known
+
+
+def remember_columns(plan: LogicalPlan, columns: RowType) -> None:
+    """Note the columns of `plan`, which the kernel has told already."""
+    plan.__dict__[_KNOWN] = columns
 
 
 def operator_columns(operator: PhysicalOperator, kernel: Kernel) -> RowType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.cache import LruCache
 from engine.explain import render
 from engine.kernel import Kernel
 from engine.logical.nodes import LogicalPlan
@@ -16,20 +17,29 @@ from engine.schema_inference import plan_columns
 
 __all__ = ["LocalPhysicalPlanner"]
 
+_CACHED_PLANS = 256
+
 
 class LocalPhysicalPlanner:
     """Plans logical plans for `LocalExecutor`. Needs the kernel for types; runs nothing."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        # By identity: the front end gives the same object for a text whose tables have not changed.
+        self._known: LruCache[int, tuple[LogicalPlan, PhysicalPlan]] = LruCache(_CACHED_PLANS)
 
     def plan(self, query: LogicalPlan) -> PhysicalPlan:
         """The operators, and the columns that they give. Raises PlanningError where the plan does not type."""
+        known = self._known.get(id(query))
+        if known is not None and known[0] is query:
+            return known[1]
         columns = plan_columns(query, self._kernel)
         root = self._with_direct_schema(lower(optimize(query)), columns)
         blocking = any(operator.capabilities.blocking for operator in walk(root))
         properties = PlanProperties(ExecutionMode.LOCAL, Single(), blocking)
-        return PhysicalPlan(root, columns, self._kernel.arrow_schema(columns), properties)
+        plan = PhysicalPlan(root, columns, self._kernel.arrow_schema(columns), properties)
+        self._known.put(id(query), (query, plan))
+        return plan
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The operator tree, one line each."""

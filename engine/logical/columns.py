@@ -12,11 +12,11 @@ __all__ = ["conjunction", "conjuncts", "has_subplan", "is_volatile", "mentioned"
 _VOLATILE = frozenset({"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "setseed"})
 
 
-def mentioned(expr: exp.Expression) -> set[str]:
+def mentioned(expr: exp.Expr) -> set[str]:
     """The column names in `expr`, and those that its subqueries mention, their own as well as outer ones."""
     names = {column.name for column in expr.find_all(exp.Column)}
     for found in expr.find_all(Subplan):
-        names |= _mentioned_in(found.plan)
+        names |= _mentioned_in(found.args["plan"])
     return names
 
 
@@ -28,12 +28,12 @@ def _mentioned_in(plan: LogicalPlan) -> set[str]:
     return names
 
 
-def has_subplan(expr: exp.Expression) -> bool:
+def has_subplan(expr: exp.Expr) -> bool:
     """Whether a subquery stands in `expr`."""
     return expr.find(Subplan) is not None
 
 
-def is_volatile(expr: exp.Expression) -> bool:
+def is_volatile(expr: exp.Expr) -> bool:
     """Whether `expr` may give another value each time that it is computed."""
     for node in expr.find_all(exp.Func):
         name = node.name.lower() if isinstance(node, exp.Anonymous) else node.sql_name().lower()
@@ -42,9 +42,9 @@ def is_volatile(expr: exp.Expression) -> bool:
     return False
 
 
-def conjuncts(predicate: exp.Expression) -> list[exp.Expression]:
+def conjuncts(predicate: exp.Expr) -> list[exp.Expr]:
     """The parts of a predicate that must all be true."""
-    parts: list[exp.Expression] = []
+    parts: list[exp.Expr] = []
     stack = [predicate]
     while stack:
         node = stack.pop()
@@ -57,7 +57,7 @@ def conjuncts(predicate: exp.Expression) -> list[exp.Expression]:
     return parts
 
 
-def conjunction(parts: list[exp.Expression]) -> exp.Expression:
+def conjunction(parts: list[exp.Expr]) -> exp.Expr:
     """One predicate of `parts`, of which there is at least one."""
     result = _operand(parts[0])
     for part in parts[1:]:
@@ -65,15 +65,15 @@ def conjunction(parts: list[exp.Expression]) -> exp.Expression:
     return result
 
 
-def _operand(part: exp.Expression) -> exp.Expression:
+def _operand(part: exp.Expr) -> exp.Expr:
     copied = part.copy()
     return exp.Paren(this=copied) if isinstance(copied, exp.Or | exp.Not | exp.Between | exp.Case) else copied
 
 
-def substitute(expr: exp.Expression, columns: dict[str, exp.Expression]) -> exp.Expression:
+def substitute(expr: exp.Expr, columns: dict[str, exp.Expr]) -> exp.Expr:
     """`expr` with columns replaced by expressions; not inside its subqueries."""
 
-    def replace(node: exp.Expression) -> exp.Expression:
+    def replace(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column) and node.name in columns:
             found = columns[node.name].copy()
             return found if isinstance(found, exp.Column | exp.Literal | exp.Cast | exp.Func) else exp.Paren(this=found)

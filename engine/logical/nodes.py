@@ -46,16 +46,9 @@ __all__ = [
 JoinKind = str  # one of Join.KINDS
 
 
-class Subplan(exp.Expression):
-    """A logical plan in the place of a subquery: scalar as it stands, or below EXISTS, IN, ANY and ALL."""
-
-    arg_types: ClassVar[dict[str, bool]] = {"plan": True}
-
-    @property
-    def plan(self) -> LogicalPlan:
-        """The subquery's plan."""
-        plan: LogicalPlan = self.args["plan"]
-        return plan
+# A logical plan in the place of a subquery: scalar as it stands, or below EXISTS, IN, ANY and ALL; the plan is its
+# argument `plan`. sqlglot's compiled classes cannot be subclassed, so this borrows one that the dialect never gives.
+Subplan = exp.SessionParameter
 
 
 def col(name: str) -> exp.Column:
@@ -63,7 +56,7 @@ def col(name: str) -> exp.Column:
     return exp.column(exp.to_identifier(name, quoted=True))
 
 
-def lit(value: Any) -> exp.Expression:
+def lit(value: Any) -> exp.Expr:
     """A constant from a Python value."""
     return exp.convert(value)
 
@@ -73,14 +66,14 @@ class NamedExpr:
     """An expression and the name of the column that it becomes."""
 
     name: str
-    expr: exp.Expression
+    expr: exp.Expr
 
 
 @dataclass(frozen=True)
 class SortKey:
     """One key of an ordering; `nulls_first` is always explicit."""
 
-    expr: exp.Expression
+    expr: exp.Expr
     descending: bool = False
     nulls_first: bool = False
 
@@ -127,7 +120,7 @@ class Scan(LogicalPlan):
     table: TableHandle
     columns: tuple[Column, ...]
     aliases: tuple[str, ...]
-    filter: exp.Expression | None = None
+    filter: exp.Expr | None = None
     limit: int | None = None
 
     def __post_init__(self) -> None:
@@ -145,7 +138,7 @@ class Values(LogicalPlan):
     """Rows of constants. Without columns it is one row of none, the input of ``SELECT 1``."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[exp.Expression, ...], ...]
+    rows: tuple[tuple[exp.Expr, ...], ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -157,7 +150,7 @@ class Filter(LogicalPlan):
     """The rows for which `predicate` is true; false and NULL drop a row."""
 
     input: LogicalPlan
-    predicate: exp.Expression
+    predicate: exp.Expr
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -227,7 +220,7 @@ class Join(LogicalPlan):
     left: LogicalPlan
     right: LogicalPlan
     kind: JoinKind
-    condition: exp.Expression | None = None
+    condition: exp.Expr | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in self.KINDS:

@@ -15,7 +15,7 @@ __all__ = ["map_expressions", "map_subplans", "node_expressions", "subplans_of"]
 Node = TypeVar("Node")
 
 
-def map_expressions(node: Node, rule: Callable[[exp.Expression], exp.Expression]) -> Node:
+def map_expressions(node: Node, rule: Callable[[exp.Expr], exp.Expr]) -> Node:
     """`node` with `rule` applied to each of its expressions; the same object where nothing changes."""
     changes: dict[str, Any] = {}
     if not is_dataclass(node):
@@ -25,11 +25,11 @@ def map_expressions(node: Node, rule: Callable[[exp.Expression], exp.Expression]
         changed = _map_value(value, rule)
         if changed is not value:
             changes[f.name] = changed
-    return replace(node, **changes) if changes else node  # type: ignore[return-value]
+    return replace(node, **changes) if changes else node  # type: ignore[type-var]
 
 
-def _map_value(value: Any, rule: Callable[[exp.Expression], exp.Expression]) -> Any:
-    if isinstance(value, exp.Expression):
+def _map_value(value: Any, rule: Callable[[exp.Expr], exp.Expr]) -> Any:
+    if isinstance(value, exp.Expr):
         return rule(value)
     if isinstance(value, NamedExpr | SortKey):
         expr = rule(value.expr)
@@ -40,11 +40,11 @@ def _map_value(value: Any, rule: Callable[[exp.Expression], exp.Expression]) -> 
     return value
 
 
-def node_expressions(node: object) -> Iterator[exp.Expression]:
+def node_expressions(node: object) -> Iterator[exp.Expr]:
     """Every expression that stands in a node's own fields."""
 
-    def visit(value: Any) -> Iterator[exp.Expression]:
-        if isinstance(value, exp.Expression):
+    def visit(value: Any) -> Iterator[exp.Expr]:
+        if isinstance(value, exp.Expr):
             yield value
         elif isinstance(value, NamedExpr | SortKey):
             yield value.expr
@@ -67,7 +67,7 @@ def subplans_of(node: object) -> Iterator[Any]:
 def map_subplans(node: Node, rule: Callable[[Any], Any]) -> Node:
     """`node` with `rule` applied to the plan of each subquery in its expressions."""
 
-    def rewrite(expr: exp.Expression) -> exp.Expression:
+    def rewrite(expr: exp.Expr) -> exp.Expr:
         if expr.find(Subplan) is None:
             return expr
         copied = expr.copy()

@@ -13,7 +13,7 @@ from engine.schema import RowType
 __all__ = ["EmptyExec", "typed_null"]
 
 
-def typed_null(type_text: str) -> exp.Expression:
+def typed_null(type_text: str) -> exp.Expr:
     """``CAST(NULL AS type)`` for any kernel type text."""
     return exp.Cast(this=exp.Null(), to=exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=type_text))
 
@@ -30,7 +30,7 @@ class EmptyExec(PhysicalOperator):
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
         del inputs, sources
-        items: list[exp.Expression] = [
+        items: list[exp.Expr] = [
             exp.alias_(typed_null(c.type), identifier(c.name), copy=False) for c in self.columns
         ] or [exp.alias_(exp.Literal.number(1), identifier("__row"))]
         return exp.Select(expressions=items, where=exp.Where(this=exp.false()))

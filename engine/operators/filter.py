@@ -17,7 +17,7 @@ class FilterExec(PhysicalOperator):
     """Keeps the rows for which `predicate` is true; false and NULL drop a row."""
 
     input: PhysicalOperator
-    predicate: exp.Expression
+    predicate: exp.Expr
 
     @property
     def schema(self) -> tuple[str, ...]:

@@ -70,6 +70,6 @@ class HashAggregateExec(PhysicalOperator):
         return f"HashAggregateExec {self.mode.value} keys=[{keys}] [{aggregates}]{sets}"
 
 
-def key_columns(keys: tuple[NamedExpr, ...]) -> tuple[exp.Expression, ...]:
+def key_columns(keys: tuple[NamedExpr, ...]) -> tuple[exp.Expr, ...]:
     """The keys as the columns that they become."""
     return tuple(col(k.name) for k in keys)

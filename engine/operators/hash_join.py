@@ -25,7 +25,7 @@ class HashJoinExec(PhysicalOperator):
     left: PhysicalOperator
     right: PhysicalOperator
     kind: str
-    condition: exp.Expression | None = None
+    condition: exp.Expr | None = None
 
     @property
     def schema(self) -> tuple[str, ...]:

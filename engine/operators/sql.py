@@ -17,18 +17,18 @@ def identifier(name: str) -> exp.Identifier:
     return exp.to_identifier(name, quoted=True)
 
 
-def over(relation: exp.Select | exp.SetOperation, *items: exp.Expression, alias: str = "t") -> exp.Select:
+def over(relation: exp.Select | exp.SetOperation, *items: exp.Expr, alias: str = "t") -> exp.Select:
     """``SELECT items FROM (relation) AS alias``; all columns without items."""
     source = exp.Subquery(this=relation, alias=exp.TableAlias(this=identifier(alias)))
     return exp.Select(expressions=list(items) or [exp.Star()], from_=exp.From(this=source))
 
 
-def columns(names: Iterable[str]) -> list[exp.Expression]:
+def columns(names: Iterable[str]) -> list[exp.Expr]:
     """Columns by name."""
     return [col(name) for name in names]
 
 
-def named(exprs: Iterable[NamedExpr], sources: SourceBinder) -> list[exp.Expression]:
+def named(exprs: Iterable[NamedExpr], sources: SourceBinder) -> list[exp.Expr]:
     """Select items ``expr AS name``."""
     return [exp.alias_(sources.expression(e.expr), identifier(e.name), copy=False) for e in exprs]
 
@@ -49,7 +49,7 @@ def sort_text(keys: Iterable[SortKey]) -> str:
     )
 
 
-def show(expr: exp.Expression) -> str:
+def show(expr: exp.Expr) -> str:
     """`expr` as EXPLAIN shows it; a subquery's plan is shown apart."""
     shown = expr.copy()
     for found in list(shown.find_all(Subplan)):

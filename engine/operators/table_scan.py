@@ -31,7 +31,7 @@ class TableScanExec(PhysicalOperator):
     table: TableHandle
     columns: tuple[Column, ...]
     aliases: tuple[str, ...]
-    filter: exp.Expression | None = None
+    filter: exp.Expr | None = None
     limit: int | None = None
     splits: tuple[Split, ...] | None = None
     direct_schema: pa.Schema | None = field(default=None, compare=False)
@@ -70,7 +70,7 @@ class TableScanExec(PhysicalOperator):
     def _read(self, data: TableHandle | Split, sources: SourceBinder) -> exp.Select:
         source = sources.context.storage.open(data, self.request)
         bound = sources.bind(source, self.columns)
-        items: list[exp.Expression] = [
+        items: list[exp.Expr] = [
             exp.alias_(exp.column(identifier(c.name)), identifier(alias), copy=False)
             for c, alias in zip(self.columns, self.aliases, strict=True)
         ]

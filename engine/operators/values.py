@@ -17,7 +17,7 @@ class ValuesExec(PhysicalOperator):
     """Gives `rows`; without columns, one row of none."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[exp.Expression, ...], ...]
+    rows: tuple[tuple[exp.Expr, ...], ...]
 
     @property
     def schema(self) -> tuple[str, ...]:

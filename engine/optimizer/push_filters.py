@@ -58,7 +58,7 @@ class _Pusher:
             return self.push(node, [])
         return node.with_children(tuple(self.visit(child) for child in node.children))
 
-    def push(self, node: LogicalPlan, parts: list[exp.Expression]) -> LogicalPlan:
+    def push(self, node: LogicalPlan, parts: list[exp.Expr]) -> LogicalPlan:
         """`parts` applied to `node` as low as possible; `node` itself is not visited yet."""
         match node:
             case Filter():
@@ -83,16 +83,17 @@ class _Pusher:
             case _:
                 return _filtered(self.visit(node), parts)
 
-    def _below(self, node: LogicalPlan, parts: list[exp.Expression], mapping: dict[str, exp.Expression]) -> LogicalPlan:
+    def _below(self, node: LogicalPlan, parts: list[exp.Expr], mapping: dict[str, exp.Expr]) -> LogicalPlan:
         low = [p for p in parts if not (has_subplan(p) and mapping)]
         high = [p for p in parts if has_subplan(p) and mapping]
         (child,) = node.children
         pushed = self.push(child, [substitute(p, mapping) if mapping else p for p in low])
         return _filtered(node.with_children((pushed,)), high)
 
-    def _below_project(self, node: Project, parts: list[exp.Expression]) -> LogicalPlan:
+    def _below_project(self, node: Project, parts: list[exp.Expr]) -> LogicalPlan:
         mapping = {e.name: e.expr for e in node.exprs}
-        low, high = [], []
+        low: list[exp.Expr] = []
+        high: list[exp.Expr] = []
         for part in parts:
             used = [mapping[name] for name in mentioned(part) if name in mapping]
             blocked = has_subplan(part) and any(
@@ -104,21 +105,22 @@ class _Pusher:
                 low.append(part if has_subplan(part) else substitute(part, mapping))
         return _filtered(replace(node, input=self.push(node.input, low)), high)
 
-    def _below_join(self, node: Join, parts: list[exp.Expression]) -> LogicalPlan:
+    def _below_join(self, node: Join, parts: list[exp.Expr]) -> LogicalPlan:
         left_names, right_names = set(node.left.names), set(node.right.names)
-        to_left: list[exp.Expression] = []
-        to_right: list[exp.Expression] = []
-        on: list[exp.Expression] = []
-        above: list[exp.Expression] = []
+        to_left: list[exp.Expr] = []
+        to_right: list[exp.Expr] = []
+        on: list[exp.Expr] = []
+        above: list[exp.Expr] = []
         for part in parts:
             used = mentioned(part)
-            if is_volatile(part):
+            if is_volatile(part) or has_subplan(part):
+                # A subquery below a join runs for every row there; above it, for the rows that are left.
                 above.append(part)
             elif used & left_names and not used & right_names and node.kind in _LEFT_ALONE:
                 to_left.append(part)
             elif used & right_names and not used & left_names and node.kind in _RIGHT_ALONE:
                 to_right.append(part)
-            elif node.kind in ("inner", "cross") and used & left_names and used & right_names and not has_subplan(part):
+            elif node.kind in ("inner", "cross") and used & left_names and used & right_names:
                 on.append(part)
             else:
                 above.append(part)
@@ -142,10 +144,11 @@ class _Pusher:
             on = [exp.true()]
         return _filtered(Join(left, right, kind, conjunction(on) if on else None), above)
 
-    def _below_aggregate(self, node: Aggregate, parts: list[exp.Expression]) -> LogicalPlan:
+    def _below_aggregate(self, node: Aggregate, parts: list[exp.Expr]) -> LogicalPlan:
         keys = {k.name: k.expr for k in node.keys}
         outputs = set(node.names)
-        low, high = [], []
+        low: list[exp.Expr] = []
+        high: list[exp.Expr] = []
         for part in parts:
             used = mentioned(part) & outputs
             movable = used and used <= set(keys) and not has_subplan(part) and not is_volatile(part)
@@ -153,13 +156,13 @@ class _Pusher:
         pushed = self.push(node.input, [substitute(p, keys) for p in low])
         return _filtered(replace(node, input=pushed), high)
 
-    def _below_set_operation(self, node: SetOp, parts: list[exp.Expression]) -> LogicalPlan:
+    def _below_set_operation(self, node: SetOp, parts: list[exp.Expr]) -> LogicalPlan:
         # The sides of a set operation are cast to common types above; a predicate may only move where no cast stands
         # between, which is not known here.
         return _filtered(node.with_children(tuple(self.visit(c) for c in node.children)), parts)
 
 
-def _into_scan(node: Scan, parts: list[exp.Expression]) -> LogicalPlan:
+def _into_scan(node: Scan, parts: list[exp.Expr]) -> LogicalPlan:
     own = set(node.names)
     low = [p for p in parts if not has_subplan(p) and not is_volatile(p) and mentioned(p) <= own]
     high = [p for p in parts if not any(p is q for q in low)]
@@ -171,5 +174,5 @@ def _into_scan(node: Scan, parts: list[exp.Expression]) -> LogicalPlan:
     return _filtered(node, high)
 
 
-def _filtered(node: LogicalPlan, parts: list[exp.Expression]) -> LogicalPlan:
+def _filtered(node: LogicalPlan, parts: list[exp.Expr]) -> LogicalPlan:
     return Filter(node, conjunction(parts)) if parts else node

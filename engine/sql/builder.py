@@ -63,11 +63,11 @@ class LogicalBuilder:
         self._aggregates = aggregates
         self._names = NameAllocator()
 
-    def build(self, query: exp.Expression) -> Built:
+    def build(self, query: exp.Expr) -> Built:
         """The plan of a whole statement."""
         return self._query(query, None, {})
 
-    def _query(self, node: exp.Expression, outer: Scope | None, ctes: Mapping[str, _Cte]) -> Built:
+    def _query(self, node: exp.Expr, outer: Scope | None, ctes: Mapping[str, _Cte]) -> Built:
         while isinstance(node, exp.Subquery | exp.Paren) and not _clauses(node):
             node = node.this
         ctes = self._with(node, outer, ctes)
@@ -77,7 +77,7 @@ class LogicalBuilder:
             return self._set_operation(node, outer, ctes)
         raise NotTakenApart(type(node).__name__)
 
-    def _with(self, node: exp.Expression, outer: Scope | None, ctes: Mapping[str, _Cte]) -> Mapping[str, _Cte]:
+    def _with(self, node: exp.Expr, outer: Scope | None, ctes: Mapping[str, _Cte]) -> Mapping[str, _Cte]:
         clause = node.args.get("with_")
         if clause is None:
             return ctes
@@ -119,7 +119,7 @@ class LogicalBuilder:
         if isinstance(key, exp.Literal) and not key.is_string:
             name = built.outputs[int(key.name) - 1][1]
         elif isinstance(key, exp.Column):
-            name = dict((text.lower(), unique) for text, unique in reversed(built.outputs)).get(key.name.lower(), "")
+            name = {text.lower(): unique for text, unique in reversed(built.outputs)}.get(key.name.lower(), "")
         else:
             name = ""
         if not name:
@@ -146,7 +146,7 @@ class LogicalBuilder:
             plan = self._join(plan, join, scope, ctes)
         return plan
 
-    def _relation(self, node: exp.Expression, scope: Scope, ctes: Mapping[str, _Cte]) -> LogicalPlan:
+    def _relation(self, node: exp.Expr, scope: Scope, ctes: Mapping[str, _Cte]) -> LogicalPlan:
         if node.args.get("sample") or node.args.get("pivots") or node.args.get("laterals"):
             raise NotTakenApart("sample, pivot or lateral")
         if isinstance(node, exp.Paren | exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery | exp.Paren):
@@ -224,10 +224,10 @@ class LogicalBuilder:
         name = kind.lower() if kind in ("SEMI", "ANTI") else (side.lower() or "inner")
         return Join(left, right, name, self._expr(on, scope, ctes))
 
-    def _expr(self, expr: exp.Expression, scope: Scope, ctes: Mapping[str, _Cte]) -> exp.Expression:
+    def _expr(self, expr: exp.Expr, scope: Scope, ctes: Mapping[str, _Cte]) -> exp.Expr:
         """`expr` over the plan's column names, its subqueries as Subplans."""
         holder = exp.Paren(this=_unwrap(expr.copy()))
-        stack: list[exp.Expression] = [holder.this]
+        stack: list[exp.Expr] = [holder.this]
         while stack:
             node = stack.pop()
             if isinstance(node, exp.Query):
@@ -244,15 +244,15 @@ class LogicalBuilder:
                 raise NotTakenApart("a function that makes rows")
             else:
                 stack.extend(node.iter_expressions())
-        result: exp.Expression = holder.this
+        result: exp.Expr = holder.this
         result.pop()
         return result
 
-    def _subplan(self, node: exp.Expression, scope: Scope, ctes: Mapping[str, _Cte]) -> LogicalPlan:
+    def _subplan(self, node: exp.Expr, scope: Scope, ctes: Mapping[str, _Cte]) -> LogicalPlan:
         inner = node.this if isinstance(node, exp.Subquery) and not _clauses(node) else node
         return self._exactly(self._query(inner, scope, ctes))
 
-    def _limited(self, plan: LogicalPlan, node: exp.Expression) -> LogicalPlan:
+    def _limited(self, plan: LogicalPlan, node: exp.Expr) -> LogicalPlan:
         limit, offset = node.args.get("limit"), node.args.get("offset")
         if limit is None and offset is None:
             return plan
@@ -277,14 +277,14 @@ class _SelectBuilder:
         self.qualify = self.optional("qualify")
         self.order = [(o, self.order_key(o)) for o in _order_keys(node)]
 
-    def convert(self, expr: exp.Expression) -> exp.Expression:
+    def convert(self, expr: exp.Expr) -> exp.Expr:
         return self.builder._expr(expr, self.scope, self.ctes)
 
-    def optional(self, part: str) -> exp.Expression | None:
+    def optional(self, part: str) -> exp.Expr | None:
         clause = self.node.args.get(part)
         return None if clause is None else self.convert(clause.this)
 
-    def order_key(self, ordered: exp.Ordered) -> exp.Expression:
+    def order_key(self, ordered: exp.Ordered) -> exp.Expr:
         """The key as an expression over the input: an output's alias stands for what it names."""
         key = ordered.this
         if isinstance(key, exp.Column) and not key.table:
@@ -339,7 +339,7 @@ class _SelectBuilder:
 
     def grouping(
         self, group: exp.Group | None, extraction: Extraction
-    ) -> tuple[list[exp.Expression], tuple[tuple[int, ...], ...] | None]:
+    ) -> tuple[list[exp.Expr], tuple[tuple[int, ...], ...] | None]:
         """The distinct keys, and the grouping sets as positions in them."""
         if group is None:
             return [], None
@@ -366,7 +366,7 @@ class _SelectBuilder:
         always = [position[e] for e in plain]
         return keys, tuple(tuple(dict.fromkeys([*always, *(position[e] for e in member)])) for member in members)
 
-    def set_members(self, member: exp.Expression) -> list[exp.Expression]:
+    def set_members(self, member: exp.Expr) -> list[exp.Expr]:
         if isinstance(member, exp.Tuple):
             return [self.convert(e) for e in member.expressions]
         if isinstance(member, exp.Paren):
@@ -375,7 +375,7 @@ class _SelectBuilder:
             return [self.convert(member)]
         raise NotTakenApart("nested grouping sets")
 
-    def key_names(self, keys: list[exp.Expression], plan: LogicalPlan, fresh: bool) -> list[NamedExpr]:
+    def key_names(self, keys: list[exp.Expr], plan: LogicalPlan, fresh: bool) -> list[NamedExpr]:
         named = []
         for key in keys:
             if isinstance(key, exp.Column) and key.name in plan.names and not fresh:
@@ -405,13 +405,15 @@ class _SelectBuilder:
             taken.add(name)
             exprs.append(NamedExpr(name, item))
         outputs = tuple((text, e.name) for text, e in zip(self.texts, exprs, strict=True))
-        by_expr: dict[exp.Expression, str] = {}
+        by_expr: dict[exp.Expr, str] = {}
         for e in exprs:
             by_expr.setdefault(e.expr, e.name)
-        keys, hidden = [], []
+        keys: list[SortKey] = []
+        hidden: list[NamedExpr] = []
         for ordered, expr in self.order:
-            name = by_expr.get(expr)
-            if name is None:
+            known = by_expr.get(expr)
+            name = known or ""
+            if known is None:
                 keep = isinstance(expr, exp.Column) and expr.name in plan.names and expr.name not in taken
                 name = expr.name if keep else self.fresh("order")
                 taken.add(name)
@@ -434,7 +436,7 @@ class _SelectBuilder:
 class _Cte:
     """A CTE and what its query may name; `shared` is its plan once two places read it."""
 
-    query: exp.Expression
+    query: exp.Expr
     outer: Scope | None
     visible: Mapping[str, _Cte]
     references: int
@@ -442,25 +444,25 @@ class _Cte:
     outputs: tuple[str, ...] = ()
 
 
-def _clauses(node: exp.Expression) -> bool:
+def _clauses(node: exp.Expr) -> bool:
     return any(node.args.get(part) for part in ("order", "limit", "offset", "with_", "joins", "pivots", "sample"))
 
 
-def _unwrap(expr: exp.Expression) -> exp.Expression:
+def _unwrap(expr: exp.Expr) -> exp.Expr:
     while isinstance(expr, exp.Paren):
         expr = expr.this
     return expr
 
 
-def _references(node: exp.Expression, name: str) -> int:
+def _references(node: exp.Expr, name: str) -> int:
     return sum(1 for t in node.find_all(exp.Table) if t.name.lower() == name and not t.db)
 
 
-def _refers_to(node: exp.Expression, name: str) -> bool:
+def _refers_to(node: exp.Expr, name: str) -> bool:
     return _references(node, name) > 0
 
 
-def _order_keys(node: exp.Expression) -> list[exp.Ordered]:
+def _order_keys(node: exp.Expr) -> list[exp.Ordered]:
     clause = node.args.get("order")
     if clause is None:
         return []
@@ -470,15 +472,15 @@ def _order_keys(node: exp.Expression) -> list[exp.Ordered]:
     return keys
 
 
-def _sort_key(ordered: exp.Ordered, expr: exp.Expression) -> SortKey:
+def _sort_key(ordered: exp.Ordered, expr: exp.Expr) -> SortKey:
     return SortKey(expr, bool(ordered.args.get("desc")), bool(ordered.args.get("nulls_first")))
 
 
-def _distinct(exprs: list[exp.Expression]) -> list[exp.Expression]:
+def _distinct(exprs: list[exp.Expr]) -> list[exp.Expr]:
     return list(dict.fromkeys(exprs))
 
 
-def _constant_count(expr: exp.Expression) -> int | None:
+def _constant_count(expr: exp.Expr) -> int | None:
     """A row count written as a constant; NULL is no limit."""
     while isinstance(expr, exp.Paren | exp.Cast):
         expr = expr.this

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from sqlglot import exp
 
@@ -13,17 +13,14 @@ __all__ = ["Extraction", "contains_aggregate", "function_name", "is_window"]
 _WRAPPERS = (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
 
 
-def function_name(node: exp.Expression) -> str:
+def function_name(node: exp.Expr) -> str:
     """The kernel's name of the function that `node` calls, in lower case; empty where it calls none."""
     if isinstance(node, exp.Anonymous):
         return str(node.name).lower()
-    if isinstance(node, exp.Func):
-        text = node.sql("duckdb")
-        return text.partition("(")[0].strip().lower()
-    return ""
+    return node.sql_name().lower() if isinstance(node, exp.Func) else ""
 
 
-def is_window(node: exp.Expression) -> bool:
+def is_window(node: exp.Expr) -> bool:
     """Whether `node` is a window function with its OVER clause."""
     return isinstance(node, exp.Window)
 
@@ -38,9 +35,9 @@ class Extraction:
         self._aggregates = aggregates
         self._fresh = fresh
         self.calls: list[NamedExpr] = []
-        self._known: dict[exp.Expression, str] = {}
+        self._known: dict[exp.Expr, str] = {}
 
-    def is_aggregate(self, node: exp.Expression) -> bool:
+    def is_aggregate(self, node: exp.Expr) -> bool:
         """Whether `node` is an aggregate call, with its FILTER or ordering if it has them."""
         while isinstance(node, _WRAPPERS):
             node = node.this
@@ -50,33 +47,33 @@ class Extraction:
             return function_name(node) in self._aggregates or function_name(node) in ("grouping", "grouping_id")
         return False
 
-    def contains_aggregate(self, expr: exp.Expression) -> bool:
+    def contains_aggregate(self, expr: exp.Expr) -> bool:
         """Whether an aggregate stands in `expr` outside of a window function's own call."""
-        return next(self._found(expr, self._aggregate_at), None) is not None
+        return any(True for _ in self._found(expr, self.is_aggregate))
 
-    def contains_window(self, expr: exp.Expression) -> bool:
+    def contains_window(self, expr: exp.Expr) -> bool:
         """Whether a window function stands in `expr`."""
         return expr.find(exp.Window) is not None
 
-    def replace_keys(self, expr: exp.Expression, keys: Iterable[tuple[exp.Expression, str]]) -> exp.Expression:
+    def replace_keys(self, expr: exp.Expr, keys: Iterable[tuple[exp.Expr, str]]) -> exp.Expr:
         """`expr` with each part that equals a grouping key replaced by the key's column; not inside aggregates."""
         lookup = dict(keys)
 
-        def at(node: exp.Expression) -> exp.Expression | None:
+        def at(node: exp.Expr) -> exp.Expr | None:
             name = lookup.get(node)
             return col(name) if name is not None else None
 
         return self._rewrite(expr, at, skip_aggregates=True)
 
-    def take_aggregates(self, expr: exp.Expression) -> exp.Expression:
+    def take_aggregates(self, expr: exp.Expr) -> exp.Expr:
         """`expr` with its aggregate calls replaced by columns."""
         return self._rewrite(expr, lambda n: self._column(n) if self.is_aggregate(n) else None)
 
-    def take_windows(self, expr: exp.Expression) -> exp.Expression:
+    def take_windows(self, expr: exp.Expr) -> exp.Expr:
         """`expr` with its window calls replaced by columns."""
         return self._rewrite(expr, lambda n: self._column(n) if is_window(n) else None)
 
-    def _column(self, call: exp.Expression) -> exp.Expression:
+    def _column(self, call: exp.Expr) -> exp.Expr:
         name = self._known.get(call)
         if name is None:
             inner = call
@@ -87,10 +84,7 @@ class Extraction:
             self.calls.append(NamedExpr(name, call.copy()))
         return col(name)
 
-    def _aggregate_at(self, node: exp.Expression) -> bool:
-        return self.is_aggregate(node)
-
-    def _found(self, expr: exp.Expression, test: Callable[[exp.Expression], bool]) -> Iterable[exp.Expression]:  # type: ignore[misc]
+    def _found(self, expr: exp.Expr, test: Callable[[exp.Expr], bool]) -> Iterator[exp.Expr]:
         stack = [expr]
         while stack:
             node = stack.pop()
@@ -103,12 +97,12 @@ class Extraction:
 
     def _rewrite(
         self,
-        expr: exp.Expression,
-        at: Callable[[exp.Expression], exp.Expression | None],
+        expr: exp.Expr,
+        at: Callable[[exp.Expr], exp.Expr | None],
         skip_aggregates: bool = False,
-    ) -> exp.Expression:
+    ) -> exp.Expr:
         holder = exp.Paren(this=expr.copy())
-        stack: list[exp.Expression] = [holder.this]
+        stack: list[exp.Expr] = [holder.this]
         while stack:
             node = stack.pop()
             replacement = at(node)
@@ -118,20 +112,20 @@ class Extraction:
                 stack.extend(_window_parts(node))
             elif not (skip_aggregates and self.is_aggregate(node)) or function_name(node).startswith("grouping"):
                 stack.extend(node.iter_expressions())
-        result: exp.Expression = holder.this
+        result: exp.Expr = holder.this
         result.pop()
         return result
 
 
-def contains_aggregate(expr: exp.Expression, aggregates: frozenset[str]) -> bool:
+def contains_aggregate(expr: exp.Expr, aggregates: frozenset[str]) -> bool:
     """Whether `expr` calls an aggregate."""
     return Extraction(aggregates, lambda base: base).contains_aggregate(expr)
 
 
-def _window_parts(window: exp.Window) -> list[exp.Expression]:
+def _window_parts(window: exp.Window) -> list[exp.Expr]:
     """What is computed before a window function runs: its arguments and its clauses, not the call itself."""
-    call = window.this
-    parts = [part for part in window.iter_expressions() if part is not call]
+    call: exp.Expr = window.this
+    parts: list[exp.Expr] = [part for part in window.iter_expressions() if part is not call]
     while isinstance(call, _WRAPPERS):
         parts.extend(part for part in call.iter_expressions() if part is not call.this)
         call = call.this

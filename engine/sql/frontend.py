@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +13,12 @@ import sqlglot
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 
+from engine.cache import LruCache
 from engine.errors import GrismError, InvalidValueError, UnknownTableError, UnsupportedError, nearest
 from engine.kernel import Kernel
 from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
 from engine.schema import Column, RowType
-from engine.schema_inference import plan_columns
+from engine.schema_inference import plan_columns, remember_columns
 from engine.sql import syntax
 from engine.sql.builder import LogicalBuilder
 from engine.sql.literals import literal
@@ -30,6 +29,7 @@ __all__ = ["SqlFrontend"]
 
 _log = logging.getLogger(__name__)
 _CACHED_TABLES = 512
+_CACHED_PLANS = 256
 _INSTANTS = {
     "now": "TIMESTAMP WITH TIME ZONE",
     "current_timestamp": "TIMESTAMP WITH TIME ZONE",
@@ -47,6 +47,16 @@ _INSTANTS = {
 
 
 @dataclass(frozen=True)
+class _Pin:
+    """How a table was asked for, and the version that this gave."""
+
+    name: TableName
+    version: str | None
+    at: datetime.datetime | None
+    handle: TableHandle
+
+
+@dataclass(frozen=True)
 class _Resolved:
     """A statement whose tables are pinned: canonical text, its output columns, the tables by their names in it."""
 
@@ -54,6 +64,15 @@ class _Resolved:
     columns: RowType
     tables: dict[str, tuple[TableHandle, RowType]]
     wanted: frozenset[str] | None
+    pins: tuple[_Pin, ...]
+
+
+@dataclass(frozen=True)
+class _KnownPlan:
+    """A plan, and the table versions that it is right for."""
+
+    pins: tuple[_Pin, ...]
+    plan: LogicalPlan
 
 
 class SqlFrontend:
@@ -62,8 +81,8 @@ class SqlFrontend:
     def __init__(self, kernel: Kernel, storage: Storage) -> None:
         self.kernel = kernel
         self.storage = storage
-        self._columns: OrderedDict[tuple[object, ...], RowType] = OrderedDict()
-        self._lock = threading.Lock()
+        self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
+        self._plans: LruCache[tuple[str, str], _KnownPlan] = LruCache(_CACHED_PLANS)
 
     def plan(
         self,
@@ -78,15 +97,39 @@ class SqlFrontend:
         Raises SqlSyntaxError, UnknownTableError, UnknownColumnError, TypeMismatchError, ForbiddenError and
         UnsupportedError; nothing runs.
         """
+        snapshot = snapshot or self.storage.snapshot()
+        key = (text, default_schema)
+        known = None if parameters else self._known_plan(key, snapshot)
+        if known is not None:
+            return known
         statement = self.kernel.parse(text)
         syntax.check(statement)
-        self._bind_parameters(statement, parameters)
-        resolved = self._resolve(statement, snapshot or self.storage.snapshot(), default_schema)
+        timeless = self._bind_parameters(statement, parameters)
+        resolved = self._resolve(statement, snapshot, default_schema)
+        plan = self._build(resolved)
+        if timeless and not parameters:
+            self._plans.put(key, _KnownPlan(resolved.pins, plan))
+        return plan
+
+    def _known_plan(self, key: tuple[str, str], snapshot: Snapshot) -> LogicalPlan | None:
+        """The plan that this text had before, where its tables are still at the versions that it reads."""
+        known = self._plans.get(key)
+        if known is None:
+            return None
+        try:
+            current = all(snapshot.table(pin.name, pin.version, pin.at) == pin.handle for pin in known.pins)
+        except GrismError:
+            return None
+        return known.plan if current else None
+
+    def _build(self, resolved: _Resolved) -> LogicalPlan:
         names = tuple(c.name for c in resolved.columns)
         plan = self._taken_apart(resolved)
         if plan is None:
             plan = _as_query(resolved)
-        return plan if plan.names == names else Rename(plan, names)
+        plan = plan if plan.names == names else Rename(plan, names)
+        remember_columns(plan, resolved.columns)
+        return plan
 
     def parameters(self, text: str, *, default_schema: str = DEFAULT_SCHEMA) -> pa.Schema:
         """The parameters of one SELECT, by name (``1``, ``2`` for ``?``); utf8 where the text does not tell a type."""
@@ -95,7 +138,7 @@ class SqlFrontend:
         names = _parameter_names(statement)
         if not names:
             return pa.schema([])
-        text_, tables = self._pin(statement, self.storage.snapshot(), default_schema)
+        text_, tables, _ = self._pin(statement, self.storage.snapshot(), default_schema)
         types = self.kernel.parameter_types(text_, {name: columns for name, (_, columns) in tables.items()})
         columns = tuple(Column(name, types.get(name, "VARCHAR")) for name in names)
         return self.kernel.arrow_schema(
@@ -122,36 +165,37 @@ class SqlFrontend:
     def table_columns(self, handle: TableHandle) -> RowType:
         """The table's columns in the kernel's types."""
         key = (handle.kind, handle.location, handle.version)
-        with self._lock:
-            found = self._columns.get(key)
-            if found is not None:
-                self._columns.move_to_end(key)
-                return found
-        source = self.storage.describe(handle)
+        found = self._columns.get(key)
+        if found is not None:
+            return found
+        source = self.storage.probe(handle)
         if isinstance(source, KernelSource):
             columns = self.kernel.describe(source.query.sql("duckdb"))
         else:
             columns = self.kernel.column_types(source.data)
-        with self._lock:
-            self._columns[key] = columns
-            while len(self._columns) > _CACHED_TABLES:
-                self._columns.popitem(last=False)
+        self._columns.put(key, columns)
         return columns
 
-    def _bind_parameters(self, statement: syntax.Node, values: Sequence[pa.Scalar] | None) -> None:
-        """Put constants in the place of parameters and of functions that tell the time or the session."""
+    def _bind_parameters(self, statement: syntax.Node, values: Sequence[pa.Scalar] | None) -> bool:
+        """Put constants in the place of parameters and of functions that tell the time or the session.
+
+        Returns whether the statement means the same at any time.
+        """
         names = _parameter_names(statement)
         given = list(values or [])
         if len(given) != len(names):
             raise InvalidValueError(f"The statement has {len(names)} parameters, {len(given)} values were given.")
         bound = dict(zip(names, given, strict=True))
         now = datetime.datetime.now(datetime.UTC)
+        timeless = True
 
         def choose(node: syntax.Node) -> syntax.Node | None:
             if node.get("class") == "PARAMETER":
                 return self._constant(literal(bound[str(node.get("identifier"))]))
+            nonlocal timeless
             name = syntax.called_function(node)
             if name in _INSTANTS and (node.get("class") == "FUNCTION" or name.startswith("current_")):
+                timeless = False
                 return self._constant(_instant(now, _INSTANTS[name]))
             if node.get("class") == "FUNCTION" and name in ("current_database", "current_catalog"):
                 return self._constant(f"'{CATALOG}'")
@@ -160,6 +204,7 @@ class SqlFrontend:
             return None
 
         syntax.replace(statement, choose, self._display)
+        return timeless
 
     def _constant(self, text: str) -> syntax.Node:
         item: syntax.Node = self.kernel.parse(f"SELECT {text}")["node"]["select_list"][0]
@@ -173,20 +218,23 @@ class SqlFrontend:
 
     def _resolve(self, statement: syntax.Node, snapshot: Snapshot, default_schema: str) -> _Resolved:
         wanted = syntax.referenced_columns(statement)
-        text, tables = self._pin(statement, snapshot, default_schema)
+        text, tables, pins = self._pin(statement, snapshot, default_schema)
         columns = self.kernel.describe(text, {name: columns for name, (_, columns) in tables.items()})
-        return _Resolved(text, columns, tables, wanted)
+        return _Resolved(text, columns, tables, wanted, pins)
 
     def _pin(
         self, statement: syntax.Node, snapshot: Snapshot, default_schema: str
-    ) -> tuple[str, dict[str, tuple[TableHandle, RowType]]]:
+    ) -> tuple[str, dict[str, tuple[TableHandle, RowType]], tuple[_Pin, ...]]:
         """Give each table in the tree a name of its own; returns the canonical text and what the names stand for."""
+        pins: list[_Pin] = []
         tables: dict[str, tuple[TableHandle, RowType]] = {}
         qualified: set[tuple[str, ...]] = set()
         for node in syntax.table_references(statement):
             path = syntax.table_path(node)
             name = self._table_name(path, default_schema)
-            handle = snapshot.table(name, _version(node))
+            version, at = _version(node)
+            handle = snapshot.table(name, version, at)
+            pins.append(_Pin(name, version, at, handle))
             unique = f"__t{len(tables)}"
             tables[unique] = (handle, self.table_columns(handle))
             node["alias"] = node.get("alias") or path[-1]
@@ -196,7 +244,7 @@ class SqlFrontend:
                 table_name=unique, schema_name="", catalog_name="", at_clause=None, qualified_name={"path": [unique]}
             )
         _shorten_references(statement, qualified)
-        return self.kernel.unparse(statement), tables
+        return self.kernel.unparse(statement), tables, tuple(pins)
 
     def _table_name(self, path: tuple[str, ...], default_schema: str) -> TableName:
         match path:
@@ -218,7 +266,9 @@ class SqlFrontend:
         """The plan in nodes, where it is known to give just the kernel's columns; else None."""
         try:
             parsed = sqlglot.parse_one(resolved.text, dialect="duckdb")
-            schema = {name: {c.name: c.type for c in columns} for name, (_, columns) in resolved.tables.items()}
+            schema: dict[str, object] = {
+                name: {c.name: c.type for c in columns} for name, (_, columns) in resolved.tables.items()
+            }
             qualified = qualify(parsed, schema=schema, dialect="duckdb", sql=resolved.text)
             built = LogicalBuilder(resolved.tables, self.kernel.aggregates).build(qualified)
             plan = built.plan
@@ -255,17 +305,27 @@ def _instant(now: datetime.datetime, kind: str) -> str:
     return f"CAST(CAST('{text}' AS TIMESTAMP WITH TIME ZONE) AS {kind})"
 
 
-def _version(node: syntax.Node) -> str | None:
+def _version(node: syntax.Node) -> tuple[str | None, datetime.datetime | None]:
+    """The version or the instant that an AT clause asks for."""
     clause = node.get("at_clause")
     if not clause:
-        return None
+        return None, None
     expr = clause.get("expr") or {}
+    while expr.get("child"):
+        expr = expr["child"]
     value = (expr.get("literal") or {}).get("text")
     if value is None:
         raise UnsupportedError("AT takes a constant, as in AT (VERSION => 3).")
-    if str(clause.get("unit", "")).upper() != "VERSION":
-        raise UnsupportedError(f"AT ({clause.get('unit')} => ...) is not handled; use AT (VERSION => n).")
-    return str(value)
+    unit = str(clause.get("unit", "")).upper()
+    if unit == "VERSION":
+        return str(value), None
+    if unit != "TIMESTAMP":
+        raise UnsupportedError(f"AT ({unit} => ...) is not handled; use AT (VERSION => n) or AT (TIMESTAMP => '...').")
+    try:
+        at = datetime.datetime.fromisoformat(str(value))
+    except ValueError:
+        raise InvalidValueError(f"'{value}' is no timestamp; write it as in '2026-01-31 12:00:00'.") from None
+    return None, at if at.tzinfo else at.replace(tzinfo=datetime.UTC)
 
 
 def _shorten_references(statement: syntax.Node, qualified: set[tuple[str, ...]]) -> None:

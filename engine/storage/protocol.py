@@ -101,7 +101,7 @@ class ScanRequest:
     """
 
     columns: tuple[str, ...]
-    filter: exp.Expression | None = None
+    filter: exp.Expr | None = None
     limit: int | None = None
 
 
@@ -157,9 +157,6 @@ class Storage(Protocol):
 
     def snapshot(self) -> Snapshot:
         """A view of the tables as they are now."""
-
-    def describe(self, table: TableHandle) -> Source:
-        """All columns of the table and no rows, or rows that are not read: the kernel reads the types from it."""
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """The table cut into about `target` parts, that together hold each row once; at least one part."""

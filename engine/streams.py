@@ -1,0 +1,214 @@
+"""Record batch streams that are cut to message size, counted and stoppable, with no Python per batch.
+
+The work is done in C (`engine/native`) on the Arrow C stream interface: Python wraps a reader once, hands the wrapped
+reader on, and looks at the counters when it likes.
+
+>>> table = pa.table({"x": range(1_000_000)})
+>>> stream = sliced(table.to_reader(), max_bytes=1 << 20)
+>>> [batch.num_rows for batch in stream.reader][:2]
+[122816, 122816]
+>>> stream.counters.rows, stream.counters.finished
+(1000000, True)
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import errno
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+
+import pyarrow as pa
+
+from engine.errors import ExecutionError, UnsupportedError
+
+__all__ = ["MAX_MESSAGE_BYTES", "SlicedStream", "StreamCounters", "sliced"]
+
+MAX_MESSAGE_BYTES = 7 << 19
+"""Bytes of one record batch message, 3.5 MiB: gRPC clients take 4 MB unless they are told otherwise."""
+
+_NANOSECONDS = 1_000_000_000
+
+
+class _ArrowArrayStream(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_void_p) for name in ("get_schema", "get_next", "get_last_error", "release", "data")]
+
+
+class _Progress(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("rows", "batches", "bytes", "first_batch_at", "ended_at")),
+        *((name, ctypes.c_int32) for name in ("finished", "failed", "stopped")),
+    ]
+
+
+_CloseHook = ctypes.CFUNCTYPE(None, ctypes.c_uint64)
+
+
+def _library_path() -> str:
+    found = find_spec("engine.native._streams")
+    if found is None or found.origin is None:
+        raise ImportError(
+            "The native stream library of grism is not built; run `pip install -e .` in its source folder."
+        )
+    return found.origin
+
+
+_library = ctypes.CDLL(_library_path())
+_library.grism_stream_open.argtypes = [
+    ctypes.POINTER(_ArrowArrayStream),
+    ctypes.c_int64,
+    _CloseHook,
+    ctypes.c_uint64,
+    ctypes.POINTER(_ArrowArrayStream),
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_char_p,
+    ctypes.c_size_t,
+]
+
+# These return at once, so they keep the GIL.
+_quick = ctypes.PyDLL(_library._name)
+_quick.grism_stream_progress.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Progress)]
+_quick.grism_stream_progress.restype = None
+_quick.grism_stream_stop.argtypes = [ctypes.c_void_p]
+_quick.grism_stream_stop.restype = None
+_quick.grism_stream_drop.argtypes = [ctypes.c_void_p]
+_quick.grism_stream_drop.restype = None
+_quick.grism_streams_forget_hooks.argtypes = []
+_quick.grism_streams_forget_hooks.restype = None
+atexit.register(_quick.grism_streams_forget_hooks)
+
+_keys = itertools.count(1)
+_close_callbacks: dict[int, Callable[[], None]] = {}
+
+
+@_CloseHook
+def _close(key: int) -> None:
+    """The one function that C calls, whatever the stream: it lives as long as the library."""
+    _close_callbacks.pop(key)()
+
+
+class _Handle:
+    """Python's hold on a stream's state, which the C stream holds too."""
+
+    def __init__(self, address: int) -> None:
+        self._address = address
+        self._drop = _quick.grism_stream_drop
+
+    def progress(self) -> _Progress:
+        progress = _Progress()
+        _quick.grism_stream_progress(self._address, progress)
+        return progress
+
+    def stop(self) -> None:
+        _quick.grism_stream_stop(self._address)
+
+    def __del__(self) -> None:
+        self._drop(self._address)
+
+
+class StreamCounters:
+    """What a stream has given so far. Reading takes no lock and may be done from any thread, also after the end."""
+
+    def __init__(self, handle: _Handle) -> None:
+        self._handle = handle
+
+    @property
+    def rows(self) -> int:
+        """Rows given out."""
+        return int(self._handle.progress().rows)
+
+    @property
+    def batches(self) -> int:
+        """Record batches given out."""
+        return int(self._handle.progress().batches)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the batches given out as IPC messages: an upper bound, without dictionaries."""
+        return int(self._handle.progress().bytes)
+
+    @property
+    def first_batch_at(self) -> float | None:
+        """When the first batch was given out, on the clock of `time.monotonic()`; None before."""
+        return _instant(self._handle.progress().first_batch_at)
+
+    @property
+    def ended_at(self) -> float | None:
+        """When the stream ended, failed or was released, on the clock of `time.monotonic()`; None before."""
+        return _instant(self._handle.progress().ended_at)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all rows were given out."""
+        return bool(self._handle.progress().finished)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the stream ended in an error, its stop included."""
+        return bool(self._handle.progress().failed)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the stream was told to stop."""
+        return bool(self._handle.progress().stopped)
+
+    def __repr__(self) -> str:
+        now = self._handle.progress()
+        return f"StreamCounters(rows={now.rows}, batches={now.batches}, bytes={now.bytes})"
+
+
+def _instant(nanoseconds: int) -> float | None:
+    return nanoseconds / _NANOSECONDS if nanoseconds else None
+
+
+@dataclass(frozen=True)
+class SlicedStream:
+    """A wrapped stream: read `reader`, look at `counters`, or `stop()`."""
+
+    reader: pa.RecordBatchReader
+    counters: StreamCounters
+    _handle: _Handle = field(repr=False)
+
+    def stop(self) -> None:
+        """Let the next read fail with OSError. May be called from any thread; does nothing after the end."""
+        self._handle.stop()
+
+
+def sliced(
+    reader: pa.RecordBatchReader,
+    max_bytes: int = MAX_MESSAGE_BYTES,
+    on_close: Callable[[], None] | None = None,
+) -> SlicedStream:
+    """Wrap `reader`, which belongs to the result from here on.
+
+    Batches whose IPC message is larger than `max_bytes` are cut into several that are not, down to single rows, and
+    share the values of the original; the others pass as they are. Dictionaries travel in messages of their own and
+    are not cut. Errors of `reader` pass with their text.
+
+    `on_close` is called exactly once, as soon as the stream has ended, failed or been released and holds nothing of
+    `reader` any more: in the thread that reads or releases, or in here where this function raises. It must neither raise
+    nor touch the wrapped reader. Nothing is called once the interpreter shuts down.
+
+    Raises UnsupportedError for a type whose Arrow format is not known, ValueError where `max_bytes` is not positive.
+    """
+    if max_bytes <= 0:
+        raise ValueError(f"max_bytes is {max_bytes}; give a positive number of bytes.")
+    inner, outer = _ArrowArrayStream(), _ArrowArrayStream()
+    reader._export_to_c(ctypes.addressof(inner))
+    key, hook = next(_keys), _CloseHook()
+    if on_close is not None:
+        _close_callbacks[key], hook = on_close, _close
+    address, message = ctypes.c_void_p(), ctypes.create_string_buffer(512)
+    code = _library.grism_stream_open(inner, max_bytes, hook, key, outer, address, message, len(message))
+    if code == errno.ENOMEM:
+        raise MemoryError
+    if code == errno.ENOTSUP:
+        raise UnsupportedError(f"The Arrow format '{message.value.decode()}' cannot be streamed; cast the column.")
+    if code != 0:
+        raise ExecutionError(message.value.decode(errors="replace"))
+    assert address.value is not None
+    handle = _Handle(address.value)
+    return SlicedStream(pa.RecordBatchReader._import_from_c(ctypes.addressof(outer)), StreamCounters(handle), handle)
