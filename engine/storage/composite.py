@@ -1,0 +1,96 @@
+"""Several storages as one, told apart by schema: in-memory tables beside a data directory."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import pyarrow as pa
+
+from engine.errors import UnknownTableError
+from engine.storage.names import unknown_schema
+from engine.storage.protocol import ScanRequest, Snapshot, Source, Split, Storage, TableHandle, TableName, WriteMode
+
+__all__ = ["CompositeStorage"]
+
+
+class CompositeStorage:
+    """`mounted` storages each hold the one schema that they are mounted under; `default` holds all others.
+
+    >>> CompositeStorage(DirectoryStorage("data"), {"memory": InMemoryStorage()})
+    """
+
+    def __init__(self, default: Storage, mounted: Mapping[str, Storage]) -> None:
+        self._default = default
+        self._names = {schema.lower(): schema for schema in mounted}
+        self._mounted = {schema.lower(): storage for schema, storage in mounted.items()}
+
+    def schemas(self) -> list[str]:
+        """Schema names, sorted: the default storage's that no mount hides, and the mounts."""
+        own = [schema for schema in self._default.schemas() if schema.lower() not in self._mounted]
+        return sorted([*own, *self._names.values()])
+
+    def tables(self, schema: str | None = None) -> list[TableName]:
+        """Table names, sorted, of one schema or of all. Opens no table."""
+        if schema is not None:
+            return self._of(schema).tables(schema)
+        return sorted(name for known in self.schemas() for name in self.tables(known))
+
+    def snapshot(self) -> Snapshot:
+        """A view of the tables of all storages; each table is pinned when it is first resolved."""
+        snapshots = {key: storage.snapshot() for key, storage in self._mounted.items()}
+        return _CompositeSnapshot(self, self._default.snapshot(), snapshots)
+
+    def probe(self, table: TableHandle) -> Source:
+        """All columns of the table, for the kernel's binder."""
+        return self._of(table.name.schema).probe(table)
+
+    def splits(self, table: TableHandle, target: int) -> list[Split]:
+        """The table cut into about `target` parts."""
+        return self._of(table.name.schema).splits(table, target)
+
+    def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
+        """What the kernel reads for this table or part of it."""
+        table = data.table if isinstance(data, Split) else data
+        return self._of(table.name.schema).open(data, request)
+
+    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+        """Write to the schema's storage; see `Storage.write`."""
+        return self._of(name.schema).write(name, data, mode)
+
+    def drop(self, name: TableName) -> None:
+        """Remove the table from its storage."""
+        self._of(name.schema).drop(name)
+
+    def directories(self) -> Sequence[str]:
+        """The folders of all storages."""
+        found = [*self._default.directories()]
+        for storage in self._mounted.values():
+            found.extend(storage.directories())
+        return tuple(dict.fromkeys(found))
+
+    def _of(self, schema: str) -> Storage:
+        return self._mounted.get(schema.lower(), self._default)
+
+
+class _CompositeSnapshot:
+    def __init__(self, storage: CompositeStorage, default: Snapshot, mounted: Mapping[str, Snapshot]) -> None:
+        self._id = uuid.uuid4().hex[:16]
+        self._storage, self._default, self._mounted = storage, default, mounted
+
+    @property
+    def id(self) -> str:
+        """Names the snapshot in logs and contexts."""
+        return self._id
+
+    def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
+        """The pinned handle; see `Snapshot.table`."""
+        snapshot = self._mounted.get(name.schema.lower(), self._default)
+        try:
+            return snapshot.table(name, version, at)
+        except UnknownTableError:
+            schemas = self._storage.schemas()
+            if name.schema.lower() not in {schema.lower() for schema in schemas}:
+                raise unknown_schema(name.schema, schemas) from None
+            raise

@@ -1,0 +1,157 @@
+"""The data directory as a Storage: Lance datasets to read and write, Parquet files to read.
+
+`listing` has the directory's layout.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from engine.errors import StorageError, TableExistsError, UnsupportedError
+from engine.storage.lance_tables import KIND as LANCE
+from engine.storage.lance_tables import LanceTables
+from engine.storage.lance_writes import LanceWrites
+from engine.storage.listing import Entry, Listing
+from engine.storage.names import check_table_name, unknown_schema, unknown_table
+from engine.storage.parquet_tables import ParquetTables
+from engine.storage.pinning import PinningSnapshot
+from engine.storage.protocol import ScanRequest, Source, Split, TableHandle, TableName, WriteMode
+
+__all__ = ["DirectoryStorage"]
+
+log = logging.getLogger(__name__)
+
+
+class DirectoryStorage:
+    """The tables below one directory. Thread-safe, and safe against other processes that write below it.
+
+    `table_bytes`: a Lance scan estimated at no more is read into memory, which tells the kernel how many rows it has.
+    `keep_dropped`: seconds that a dropped table's files stay for queries that still read them.
+
+    Raises StorageError where the directory is not there. Picklable: a copy reads the same directory.
+    """
+
+    def __init__(self, path: str | Path, *, table_bytes: int = 64 << 20, keep_dropped: float = 900.0) -> None:
+        root = Path(path).expanduser().resolve()
+        if not root.is_dir():
+            raise StorageError(f"The data directory {root} is not there; make it or name another.")
+        self._options = (table_bytes, keep_dropped)
+        self._root = root
+        self._listing = Listing(root)
+        self._parquet = ParquetTables(root)
+        self._lance = LanceTables(table_bytes)
+        self._writes = LanceWrites(keep_dropped)
+        self._sweep()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        table_bytes, keep_dropped = self._options
+        return _restored, (str(self._root), table_bytes, keep_dropped)
+
+    def schemas(self) -> list[str]:
+        """Schema names, sorted; always has ``main``."""
+        return sorted(self._listing.schemas())
+
+    def tables(self, schema: str | None = None) -> list[TableName]:
+        """Table names, sorted, of one schema or of all. Opens no table."""
+        return sorted(
+            TableName(name, entry.name)
+            for name, folder in self._listing.schemas().items()
+            if schema is None or schema.lower() == name.lower()
+            for entry in self._listing.entries(folder).values()
+        )
+
+    def snapshot(self) -> PinningSnapshot:
+        """A view of the tables as they are now. Parquet files that change under a query make it fail."""
+        return PinningSnapshot(self._resolve)
+
+    def probe(self, table: TableHandle) -> Source:
+        """All columns of the table, for the kernel's binder."""
+        return self._kind(table).probe(table)
+
+    def splits(self, table: TableHandle, target: int) -> list[Split]:
+        """The table cut into about `target` parts."""
+        return self._kind(table).splits(table, target)
+
+    def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
+        """What the kernel reads for this table or part of it."""
+        return self._kind(data.table if isinstance(data, Split) else data).open(data, request)
+
+    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+        """Write a Lance table; see `Storage.write`. UnsupportedError for a table of Parquet files."""
+        schema, folder = self._folder(name.schema)
+        entry = self._listing.entries(folder).get(name.table.lower())
+        name = TableName(schema, entry.name if entry else name.table)
+        if entry is None:
+            if mode is WriteMode.APPEND:
+                raise unknown_table(name, self.tables())
+            return self._create(name, folder, data, mode)
+        if mode is WriteMode.CREATE:
+            raise TableExistsError(f'Table "{name}" is there already; drop it, append to it or replace it.')
+        path = self._writable(name, entry)
+        if mode is WriteMode.REPLACE:
+            return self._writes.replace(name, path, data)
+        return self._writes.append(name, path, data)
+
+    def drop(self, name: TableName) -> None:
+        """Remove a Lance table. Queries that run keep their version for a while."""
+        schema, folder = self._folder(name.schema)
+        entry = self._listing.entries(folder).get(name.table.lower())
+        if entry is None or not self._writes.drop(self._writable(TableName(schema, entry.name), entry)):
+            raise unknown_table(name, self.tables())
+        self._sweep()
+
+    def directories(self) -> Sequence[str]:
+        """The data directory."""
+        return (str(self._root),)
+
+    def _create(self, name: TableName, folder: Path, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+        check_table_name(name.table)
+        self._sweep()
+        key = name.table.lower()
+
+        def instead(written: pa.RecordBatchReader) -> int:
+            if mode is WriteMode.CREATE:
+                raise TableExistsError(f'Table "{name}" is there already; somebody made it meanwhile.')
+            return self.write(name, written, mode)
+
+        path = folder / f"{name.table}.lance"
+        return self._writes.create(name, path, data, lambda: key in self._listing.entries(folder), instead)
+
+    def _resolve(self, name: TableName, version: str | None, at: datetime | None) -> TableHandle:
+        schema, folder = self._folder(name.schema)
+        entry = self._listing.entries(folder).get(name.table.lower())
+        if entry is None:
+            raise unknown_table(name, self.tables())
+        kind = self._lance if entry.kind == LANCE else self._parquet
+        return kind.handle(TableName(schema, entry.name), entry.path, version, at)
+
+    def _folder(self, schema: str) -> tuple[str, Path]:
+        schemas = self._listing.schemas()
+        for name, folder in schemas.items():
+            if name.lower() == schema.lower():
+                return name, folder
+        raise unknown_schema(schema, schemas)
+
+    def _kind(self, table: TableHandle) -> LanceTables | ParquetTables:
+        return self._lance if table.kind == LANCE else self._parquet
+
+    def _writable(self, name: TableName, entry: Entry) -> Path:
+        if entry.kind != LANCE:
+            raise UnsupportedError(f'Table "{name}" is made of Parquet files, which are read-only; write to another.')
+        return Path(entry.path)
+
+    def _sweep(self) -> None:
+        for folder in self._listing.schemas().values():
+            try:
+                self._writes.sweep(folder)
+            except OSError as error:
+                log.warning("What earlier writers left in the data directory could not be removed: %s", error)
+
+
+def _restored(path: str, table_bytes: int, keep_dropped: float) -> DirectoryStorage:
+    return DirectoryStorage(path, table_bytes=table_bytes, keep_dropped=keep_dropped)

@@ -1,0 +1,245 @@
+"""Lance datasets as tables: pinned versions, splits by rows, sources for the kernel.
+
+A version never changes, so an opened one is kept for further queries. The manifest's time of change tells a version
+from one of the same number in a dataset that took the place of another; a handle whose version is gone is refused.
+
+What a scan gives: a Table where the columns wanted take little memory, since a Table tells the kernel's optimizer how
+many rows it has, and a stream else.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import lance
+import pyarrow as pa
+
+from engine.errors import DataCorruptError, StorageError
+from engine.storage.cutting import cut
+from engine.storage.names import unknown_version
+from engine.storage.protocol import ArrowSource, ScanCaps, ScanRequest, Split, TableHandle, TableName
+from engine.storage.pushdown import push
+
+__all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_panic"]
+
+KIND = "lance"
+CAPS = ScanCaps(predicate_pushdown=True, projection_pushdown=True, limit_pushdown=True)
+FIRST_VERSION = b"grism.first_version"  # schema metadata: the versions before it belong to a table that was dropped
+BATCH_ROWS = 65_536
+BATCH_BYTES = 16 << 20
+KEPT_OPEN = 64
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """One version of a dataset, with its fragments and their live rows; `bytes` as stored."""
+
+    dataset: Any
+    schema: pa.Schema
+    fragments: tuple[Any, ...]
+    fragment_rows: tuple[int, ...]
+    bytes: int | None
+
+    @property
+    def rows(self) -> int:
+        return sum(self.fragment_rows)
+
+    def width(self, columns: Sequence[str]) -> float:
+        """About how many bytes a row of these columns takes in memory. Where a value's size is not in its type, four
+        times its share of the stored row is assumed, at least 12 bytes."""
+        share = 4 * (self.bytes or 0) / max(1, self.rows) / len(self.schema)
+        return sum(_fixed_width(self.schema.field(c).type) or max(12.0, share) for c in columns)
+
+
+class LanceTables:
+    """Handles, splits and sources of Lance datasets. Thread-safe.
+
+    A scan whose columns are estimated at no more than `table_bytes` becomes a Table in memory.
+    """
+
+    def __init__(self, table_bytes: int = 64 << 20) -> None:
+        self._table_bytes = table_bytes
+        self._open: OrderedDict[tuple[str, str, str], _Opened] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def handle(self, name: TableName, path: str, version: str | None = None, at: datetime | None = None) -> TableHandle:
+        """The newest version, `version` (a number), or the one that was current `at` an instant (UTC where naive).
+
+        Raises UnknownTableError for a version that is not there, DataCorruptError for a dataset that cannot be read.
+        """
+        newest = _guarded(name, lambda: lance.dataset(path))
+        wanted = newest.version
+        if version is not None or at is not None:
+            wanted = _wanted_version(name, newest, version, at)
+        identity = _identity(path, wanted)
+        opened = self._opened(name, path, identity, wanted, newest if wanted == newest.version else None)
+        return TableHandle(name, KIND, (path, identity), str(wanted), opened.rows, opened.bytes, CAPS)
+
+    def probe(self, table: TableHandle) -> ArrowSource:
+        """A Table of all columns and no rows."""
+        return ArrowSource(self._pinned(table).schema.empty_table())
+
+    def splits(self, table: TableHandle, target: int) -> list[Split]:
+        """Parts of about equal numbers of rows, cut between fragments where that is near.
+
+        A part is (first fragment, end of fragments, rows to skip, rows to take or None for all that is left).
+        """
+        opened = self._pinned(table)
+        groups = cut(opened.fragment_rows, target)
+        if len(groups) <= 1:
+            return [Split(table, (0, len(opened.fragments), 0, None), table.rows, table.bytes)]
+        splits = []
+        for pieces in groups:
+            first, last = pieces[0], pieces[-1]
+            rows = sum(piece.rows for piece in pieces)
+            whole = first.start == 0 and last.stop == opened.fragment_rows[last.unit]
+            part = (first.unit, last.unit + 1, first.start, None if whole else rows)
+            size = None if table.bytes is None else table.bytes * rows // max(1, opened.rows)
+            splits.append(Split(table, part, rows, size))
+        return splits
+
+    def open(self, data: TableHandle | Split, request: ScanRequest) -> ArrowSource:
+        """The columns wanted, with as much of the filter and the limit as Lance can apply without loss.
+
+        Rows of a part of a fragment are found by their position, which a filter would move: no filter there.
+        """
+        table = data.table if isinstance(data, Split) else data
+        opened = self._pinned(table)
+        columns = request.columns or (_cheapest(opened.schema),)
+        options: dict[str, Any] = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES}
+        rows, skip, take = opened.rows, 0, None
+        if isinstance(data, Split):
+            start, stop, skip, take = data.part
+            options["fragments"] = list(opened.fragments[start:stop])
+            rows = sum(opened.fragment_rows[start:stop]) if take is None else take
+        limit = request.limit
+        if take is not None:
+            rows = take if limit is None or request.filter is not None else min(take, limit)
+            options |= {"offset": skip, "limit": rows}
+        else:
+            pushed = push(request.filter, opened.schema)
+            if pushed.text is not None:
+                options["filter"] = pushed.text
+            if limit is not None and pushed.exact:
+                options["limit"] = limit
+                rows = min(rows, limit)
+
+        def scan() -> pa.RecordBatchReader:
+            return opened.dataset.scanner(columns=list(columns), **options).to_reader()
+
+        if rows * opened.width(columns) <= self._table_bytes:
+            small = _guarded(table.name, lambda: self._read(scan()))
+            if small is not None:
+                return ArrowSource(small)
+        return ArrowSource(_guarded(table.name, scan))
+
+    def _read(self, reader: pa.RecordBatchReader) -> pa.Table | None:
+        """All rows as a Table, or None where the estimate was wrong and they take more than twice the limit."""
+        batches, size = [], 0
+        for batch in reader:
+            batches.append(batch)
+            size += batch.nbytes
+            if size > 2 * self._table_bytes:
+                return None
+        return pa.Table.from_batches(batches, reader.schema).replace_schema_metadata(None)
+
+    def _pinned(self, table: TableHandle) -> _Opened:
+        path, identity = table.location
+        version = int(table.version)
+        if _identity(path, version) != identity:
+            raise StorageError(f'The version of table "{table.name}" that the query reads is gone; run it again.')
+        return self._opened(table.name, path, identity, version)
+
+    def _opened(self, name: TableName, path: str, identity: str, version: int, dataset: Any = None) -> _Opened:
+        key = (path, identity, str(version))
+        with self._lock:
+            found = self._open.get(key)
+            if found is not None:
+                self._open.move_to_end(key)
+                return found
+        opened = _guarded(name, lambda: _describe(dataset or lance.dataset(path, version=version)))
+        with self._lock:
+            self._open[key] = opened
+            while len(self._open) > KEPT_OPEN:
+                self._open.popitem(last=False)
+        return opened
+
+
+def first_version(schema: pa.Schema) -> int:
+    """The first version that belongs to the table as it is now."""
+    return int((schema.metadata or {}).get(FIRST_VERSION, b"1"))
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether Lance's native code gave up with an assertion, which does not arrive as an Exception."""
+    return type(error).__name__ == "PanicException"
+
+
+def _guarded(name: TableName, read: Callable[[], Result]) -> Result:
+    """`read()`, whose failures mean that the dataset cannot be read."""
+    try:
+        return read()
+    except BaseException as error:
+        if not isinstance(error, (ValueError, OSError, RuntimeError, pa.ArrowException)) and not is_panic(error):
+            raise
+        log.warning("Lance table %s cannot be read: %s", name, error)
+        raise DataCorruptError(f'Table "{name}" cannot be read: its files are damaged or missing.') from None
+
+
+def _describe(dataset: Any) -> _Opened:
+    fragments = tuple(dataset.get_fragments())
+    rows = tuple(fragment.metadata.num_rows for fragment in fragments)
+    sizes = [file.file_size_bytes for fragment in fragments for file in fragment.metadata.files]
+    size = None if any(s is None for s in sizes) else sum(sizes)
+    return _Opened(dataset, dataset.schema.remove_metadata(), fragments, rows, size)
+
+
+def _identity(path: str, version: int) -> str:
+    """Tells this version from one of the same number in another dataset at the same path; empty where it is gone."""
+    for manifest in (f"{2**64 - 1 - version}.manifest", f"{version}.manifest"):
+        try:
+            return str(Path(path, "_versions", manifest).stat().st_mtime_ns)
+        except OSError:
+            continue
+    return ""
+
+
+def _wanted_version(name: TableName, newest: Any, version: str | None, at: datetime | None) -> int:
+    first, last = first_version(newest.schema), int(newest.version)
+    kept = [v for v in newest.versions() if v["version"] >= first]
+    if at is not None:
+        instant = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        # Lance gives the local time.
+        numbers = [v["version"] for v in kept if v["timestamp"].astimezone(UTC) <= instant]
+        asked: str | datetime = at
+    else:
+        asked = version or ""
+        numbers = [v["version"] for v in kept if str(v["version"]) == asked.strip()]
+    if not numbers:
+        raise unknown_version(name, asked, first, last)
+    return int(max(numbers))
+
+
+def _fixed_width(kind: pa.DataType) -> float | None:
+    if pa.types.is_fixed_size_list(kind):
+        width = _fixed_width(kind.value_type)
+        return None if width is None else width * kind.list_size
+    try:
+        return float(kind.bit_width) / 8
+    except ValueError:
+        return None
+
+
+def _cheapest(schema: pa.Schema) -> str:
+    """The column that is read in order to count rows."""
+    return min(schema, key=lambda field: _fixed_width(field.type) or 1e9).name  # type: ignore[no-any-return]

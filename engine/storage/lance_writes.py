@@ -1,0 +1,310 @@
+"""Writing Lance datasets: each write is there whole, or not at all.
+
+A new table is written into a hidden folder and renamed when it is complete. Appending and replacing add files that no
+version names yet, and then one version that names them, so queries that run go on with theirs. Dropping leaves a mark:
+the files stay for a while, for those queries too, and a table made meanwhile under the name continues the dataset's
+version numbers. What a crash leaves (hidden folders, files that no version names) is found by its writer's lock, which
+the crash freed, and removed by `sweep`.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import lance
+import pyarrow as pa
+import pyarrow.types as pt
+from lance.commit import CommitConflictError
+from lance.fragment import write_fragments
+
+from engine.errors import DataCorruptError, SchemaMismatchError, StorageError, TableExistsError, UnknownTableError
+from engine.storage.conform import Incoming, check_fits, stored_schema
+from engine.storage.lance_tables import FIRST_VERSION, is_panic
+from engine.storage.listing import DROPPED
+from engine.storage.locks import held, shared_writer, take_if_free
+from engine.storage.protocol import TableName
+
+__all__ = ["LanceWrites", "lance_schema"]
+
+WRITERS = ".writers"
+HIDDEN = ".tmp"
+RESERVED = frozenset({"_rowid", "_rowaddr", "_rowoffset"})
+FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
+COMMIT_ATTEMPTS = 20
+AGES = timedelta(days=365_000)
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+def lance_schema(name: TableName, schema: pa.Schema) -> pa.Schema:
+    """The schema of a new Lance table; raises SchemaMismatchError for what Lance cannot hold."""
+    stored = stored_schema(name, schema)
+    for field in stored:
+        if field.name in RESERVED or "." in field.name or "`" in field.name:
+            raise SchemaMismatchError(
+                f'A table cannot have a column named "{field.name}" (no dots, no backquotes, not {min(RESERVED)}); '
+                "rename it with AS."
+            )
+        if not _storable(field.type):
+            raise SchemaMismatchError(
+                f'Column "{field.name}" has the type {field.type}, which cannot be stored; cast it to another.'
+            )
+    return stored
+
+
+class LanceWrites:
+    """Writes datasets and marks them as dropped. Thread-safe, also against other processes that use this class.
+
+    Data is written without a lock; what makes it visible holds one on the schema's folder, for as long as a rename or
+    a Lance commit takes. A dropped table's files are kept for `keep_dropped` seconds.
+    """
+
+    def __init__(self, keep_dropped: float) -> None:
+        self._keep_dropped = keep_dropped
+
+    def create(
+        self,
+        name: TableName,
+        path: Path,
+        data: pa.RecordBatchReader,
+        taken: Callable[[], bool],
+        instead: Callable[[pa.RecordBatchReader], int],
+    ) -> int:
+        """Make the table `path`. Where `taken` says that somebody was faster, `instead` gets the data.
+
+        Raises SchemaMismatchError for columns that cannot be stored.
+        """
+        schema = lance_schema(name, data.schema)
+        if (path / DROPPED).exists():
+            following = self._version_after_drop(name, path)
+            if following is not None:
+                schema = schema.with_metadata({FIRST_VERSION: str(following).encode()})
+                return self._overwrite(name, path, Incoming(name, data, schema), revive=True)
+        incoming = Incoming(name, data, schema)
+        staged = _hidden(path)
+        try:
+            with _failing(name):
+                staged.mkdir()
+            with held(staged):
+                _guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
+                with held(path.parent), _failing(name):
+                    free = not path.exists() and not taken()
+                    if free:
+                        staged.rename(path)
+                return incoming.rows if free else instead(lance.dataset(str(staged)).scanner().to_reader())
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+
+    def append(self, name: TableName, path: Path, data: pa.RecordBatchReader) -> int:
+        """Add rows in a new version. Several may do so at once; a table that was replaced meanwhile is a StorageError.
+
+        Raises SchemaMismatchError where the data does not fit the table.
+        """
+        schema = _open(name, path).schema
+        check_fits(name, data.schema, schema)
+        incoming = Incoming(name, data, schema.remove_metadata())
+        with _writing(name, path):
+            change = _guarded(name, incoming, lambda: _write_files(incoming, path, "append"))
+            if incoming.rows:
+                with _visible_or_removed(path, change), held(path.parent):
+                    _require_not_dropped(name, path)
+                    _guarded(name, incoming, lambda: lance.LanceDataset.commit(str(path), change))
+        return incoming.rows
+
+    def replace(self, name: TableName, path: Path, data: pa.RecordBatchReader) -> int:
+        """Give the table other rows, and maybe other columns, in a new version."""
+        schema = lance_schema(name, data.schema)
+        first = (_open(name, path).schema.metadata or {}).get(FIRST_VERSION)
+        if first is not None:
+            schema = schema.with_metadata({FIRST_VERSION: first})
+        return self._overwrite(name, path, Incoming(name, data, schema), revive=False)
+
+    def drop(self, path: Path) -> bool:
+        """Mark the table as dropped; False where somebody was faster. Its files go later, with a `sweep`."""
+        with held(path.parent):
+            try:
+                (path / DROPPED).touch(exist_ok=False)
+            except (FileExistsError, FileNotFoundError):
+                return False
+        return True
+
+    def sweep(self, folder: Path) -> None:
+        """Remove from a schema's folder what dead writers left, and tables dropped longer ago than they are kept."""
+        for item in sorted(folder.iterdir()):
+            if item.name.startswith(".") and item.name.endswith(HIDDEN):
+                with take_if_free(item) as free:
+                    if free:
+                        shutil.rmtree(item, ignore_errors=True)
+            elif item.name.lower().endswith(".lance") and item.is_dir() and not item.is_symlink():
+                self._sweep_table(item)
+
+    def _overwrite(self, name: TableName, path: Path, incoming: Incoming, revive: bool) -> int:
+        """Make a version of the incoming data alone; with `revive`, the dropped table is then a table again."""
+        with _writing(name, path):
+            change = _guarded(name, incoming, lambda: _write_files(incoming, path, "overwrite"))
+            with _visible_or_removed(path, change), held(path.parent):
+                if not revive:
+                    _require_not_dropped(name, path)
+                elif not (path / DROPPED).exists():
+                    raise TableExistsError(f'Table "{name}" is there already; somebody made it meanwhile.')
+                _guarded(name, incoming, lambda: _commit_over_newest(path, change.operation))
+                if revive:
+                    (path / DROPPED).unlink()
+        return incoming.rows
+
+    def _version_after_drop(self, name: TableName, path: Path) -> int | None:
+        """The version that a table made in the place of a dropped one begins with; None where it takes no place."""
+        try:
+            return int(_open(name, path).version) + 1
+        except DataCorruptError:
+            _bury(path)
+            return None
+
+    def _sweep_table(self, path: Path) -> None:
+        mark = path / WRITERS
+        if mark.exists():
+            with take_if_free(mark) as free:
+                if free:
+                    _remove_unnamed(path)
+                    mark.unlink(missing_ok=True)
+        elif _dropped_for(path) > self._keep_dropped:
+            with held(path.parent):
+                if not mark.exists() and (path / DROPPED).exists():
+                    _bury(path)
+
+
+def _bury(path: Path) -> None:
+    """Remove a dataset; nobody sees it half removed."""
+    shutil.rmtree(path.rename(_hidden(path)), ignore_errors=True)
+
+
+def _remove_unnamed(path: Path) -> None:
+    """Remove the data files that no version names; no version is old enough to go."""
+    try:
+        lance.dataset(str(path)).cleanup_old_versions(older_than=AGES, delete_unverified=True)
+    except (ValueError, OSError) as error:
+        log.warning("What a write to %s left could not be removed: %s", path.name, error)
+
+
+@contextmanager
+def _failing(name: TableName) -> Iterator[None]:
+    """Failures of the file system as storage errors."""
+    try:
+        yield
+    except OSError as error:
+        raise _failure(name, error) from None
+
+
+@contextmanager
+def _writing(name: TableName, path: Path) -> Iterator[None]:
+    """Be known as a writer of the dataset."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(shared_writer(path / WRITERS))
+        except FileNotFoundError:
+            raise UnknownTableError(f'Table "{name}" was dropped while data for it was on its way.') from None
+        except OSError as error:
+            raise _failure(name, error) from None
+        yield
+
+
+@contextmanager
+def _visible_or_removed(path: Path, change: Any) -> Iterator[None]:
+    """Remove the files of a change that no version came to name."""
+    try:
+        yield
+    except BaseException:
+        for fragment in change.operation.fragments:
+            for file in fragment.files:
+                (path / "data" / file.path).unlink(missing_ok=True)
+        raise
+
+
+def _write_files(incoming: Incoming, path: Path, mode: str) -> Any:
+    """Data files that no version names yet, as a Lance transaction."""
+    return write_fragments(incoming.reader(), str(path), mode=mode, return_transaction=True)
+
+
+def _commit_over_newest(path: Path, operation: Any) -> None:
+    """Commit upon the newest version; another one that comes in between, from another tool, is no conflict."""
+    for _ in range(COMMIT_ATTEMPTS - 1):
+        try:
+            lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
+        except CommitConflictError:
+            continue
+        return
+    lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
+
+
+def _open(name: TableName, path: Path) -> Any:
+    try:
+        return lance.dataset(str(path))
+    except (ValueError, OSError) as error:
+        log.warning("Lance table %s cannot be read: %s", name, error)
+        raise DataCorruptError(f'Table "{name}" cannot be read: its files are damaged or missing.') from None
+
+
+def _guarded(name: TableName, incoming: Incoming, write: Callable[[], Result]) -> Result:
+    """`write()`, whose failure is the incoming data's own error, or else the storage's."""
+    try:
+        return write()
+    except BaseException as error:
+        if incoming.error is not None:
+            raise incoming.error from None
+        if isinstance(error, (ValueError, OSError, RuntimeError, pa.ArrowException)) or is_panic(error):
+            raise _failure(name, error) from None
+        raise
+
+
+def _failure(name: TableName, error: BaseException) -> StorageError:
+    text = str(error)
+    log.warning("Table %s could not be written: %s", name, text)
+    if any(sign in text for sign in FULL):
+        return StorageError(f'The disk is full: table "{name}" was left as it was. Free space and try again.')
+    if isinstance(error, CommitConflictError) or "ncompatible transaction" in text:
+        return StorageError(f'Table "{name}" was replaced while data for it was on its way; try again.')
+    return StorageError(f'Table "{name}" could not be written and was left as it was; the log of the server has why.')
+
+
+def _require_not_dropped(name: TableName, path: Path) -> None:
+    if (path / DROPPED).exists() or not path.exists():
+        raise UnknownTableError(f'Table "{name}" was dropped while data for it was on its way.')
+
+
+def _dropped_for(path: Path) -> float:
+    """Seconds since the table was dropped; negative where it was not."""
+    try:
+        return time.time() - (path / DROPPED).stat().st_mtime
+    except OSError:
+        return -1.0
+
+
+def _hidden(path: Path) -> Path:
+    """A new hidden name beside `path`."""
+    return path.parent / f".{path.name}.{uuid.uuid4().hex}{HIDDEN}"
+
+
+def _storable(kind: pa.DataType) -> bool:
+    """Whether Lance holds the type."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _storable(kind.storage_type)
+    if pt.is_interval(kind):
+        return False
+    if pt.is_fixed_size_list(kind):
+        return bool(pt.is_floating(kind.value_type) or pt.is_integer(kind.value_type))
+    if pt.is_struct(kind):
+        return all(_storable(field.type) for field in kind)
+    if pt.is_map(kind):
+        return _storable(kind.key_type) and _storable(kind.item_type)
+    if pt.is_list(kind) or pt.is_large_list(kind):
+        return _storable(kind.value_type)
+    return True

@@ -1,0 +1,174 @@
+"""What a data directory holds, read from the file system each time that somebody asks.
+
+::
+
+    DIR/
+      orders.parquet            table main.orders
+      events.parquet/           table main.events: a folder of Parquet files
+      lineitem/                 table main.lineitem: a folder of Parquet files, at any depth
+        year=1994/a.parquet       with hive partitions: column `year`
+      part.lance/               table main.part, and the kind of table that is written to
+      sales.schema/             schema sales, laid out like the top level
+        stores.lance/           table sales.stores
+
+Hidden files and what leads outside of DIR by a symbolic link are no tables. Where several entries have one name,
+without regard to case, a Lance dataset comes before a file and a file before a folder; the others are left out with a
+warning. A Lance dataset that holds the file `.dropped` was dropped and is kept for queries that still read it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.storage.protocol import DEFAULT_SCHEMA
+
+__all__ = ["DROPPED", "Entry", "Listing", "ParquetFile", "parquet_files"]
+
+DROPPED = ".dropped"
+LANCE, PARQUET, SCHEMA = ".lance", ".parquet", ".schema"
+MAX_DEPTH = 16
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One table's place: `kind` is ``lance`` or ``parquet``, `path` its file or folder."""
+
+    name: str
+    kind: str
+    path: str
+    rank: int
+
+
+@dataclass(frozen=True)
+class ParquetFile:
+    """One file of a table as it was seen: `relative` to the table's path (empty where that is the file itself)."""
+
+    path: str
+    relative: str
+    mtime_ns: int
+    size: int
+
+
+class Listing:
+    """The schemas and tables below `root`, a resolved path. Holds nothing but what it has warned of."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._warned: set[str] = set()
+
+    def schemas(self) -> dict[str, Path]:
+        """The folder of each schema, by name; `main` is the root itself."""
+        found = {DEFAULT_SCHEMA: self.root}
+        for item in self._items(self.root):
+            name = item.name[: -len(SCHEMA)]
+            if item.name.lower().endswith(SCHEMA) and name and item.is_dir():
+                if name.lower() in {known.lower() for known in found}:
+                    self._warn(item.path, f'The folder of schema "{name}" is left out: there is another of that name.')
+                else:
+                    found[name] = Path(item.path)
+        return found
+
+    def entries(self, folder: Path) -> dict[str, Entry]:
+        """The tables of one schema's folder, by lower-case name."""
+        found: dict[str, Entry] = {}
+        for item in self._items(folder):
+            entry = self._entry(item)
+            if entry is None:
+                continue
+            key = entry.name.lower()
+            other = found.get(key)
+            if other is not None:
+                kept, left = sorted((entry, other), key=lambda e: (e.rank, e.path))
+                self._warn(left.path, f'"{Path(left.path).name}" is left out: "{Path(kept.path).name}" has its name.')
+                entry = kept
+            found[key] = entry
+        return found
+
+    def _items(self, folder: Path) -> list[os.DirEntry[str]]:
+        """The visible entries of a folder that lie inside the root, sorted."""
+        try:
+            with os.scandir(folder) as scan:
+                items = sorted(scan, key=lambda item: item.name)
+        except OSError:
+            return []
+        return [item for item in items if not item.name.startswith(".") and _decodes(item.name) and self._inside(item)]
+
+    def _inside(self, item: os.DirEntry[str]) -> bool:
+        if not item.is_symlink() or _leads_inside(item.path, self.root):
+            return True
+        self._warn(item.path, f'"{item.name}" is left out: the link leads outside of the data directory.')
+        return False
+
+    def _entry(self, item: os.DirEntry[str]) -> Entry | None:
+        lower, folder = item.name.lower(), item.is_dir()
+        if lower.endswith(LANCE) and folder:
+            dropped = Path(item.path, DROPPED).exists()
+            return None if dropped else _named(item.name[: -len(LANCE)], "lance", item.path, 0)
+        if lower.endswith(PARQUET) and item.is_file():
+            return _named(item.name[: -len(PARQUET)], "parquet", item.path, 1)
+        if folder and not lower.endswith(SCHEMA) and any(_walk(Path(item.path), self.root, "")):
+            name = item.name[: -len(PARQUET)] if lower.endswith(PARQUET) else item.name
+            return _named(name, "parquet", item.path, 2)
+        return None
+
+    def _warn(self, path: str, message: str) -> None:
+        if path not in self._warned:
+            self._warned.add(path)
+            log.warning(message)
+
+
+def parquet_files(path: str, root: Path) -> list[ParquetFile]:
+    """The files of a Parquet table, sorted by their place in it; empty where they are gone."""
+    table = Path(path)
+    pairs = list(_walk(table, root, "")) if table.is_dir() else [(path, "")]
+    files = []
+    for file, relative in sorted(pairs, key=lambda pair: pair[1]):
+        try:
+            stat = Path(file).stat()
+        except FileNotFoundError:
+            continue
+        files.append(ParquetFile(file, relative, stat.st_mtime_ns, stat.st_size))
+    return files
+
+
+def _walk(folder: Path, root: Path, prefix: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """The Parquet files below a folder with their relative places. Linked folders are not entered, names with a
+    leading dot or underscore (marks and logs of other writers) are passed over."""
+    try:
+        with os.scandir(folder) as scan:
+            items = list(scan)
+    except OSError:
+        return
+    for item in items:
+        if item.name.startswith((".", "_")) or not _decodes(item.name):
+            continue
+        if item.is_dir(follow_symlinks=False):
+            if depth < MAX_DEPTH and not item.name.lower().endswith(LANCE):
+                yield from _walk(Path(item.path), root, f"{prefix}{item.name}/", depth + 1)
+        elif (
+            item.name.lower().endswith(PARQUET)
+            and item.is_file()
+            and (not item.is_symlink() or _leads_inside(item.path, root))
+        ):
+            yield item.path, prefix + item.name
+
+
+def _named(name: str, kind: str, path: str, rank: int) -> Entry | None:
+    return Entry(name, kind, path, rank) if name else None
+
+
+def _leads_inside(path: str, root: Path) -> bool:
+    try:
+        return Path(path).resolve(strict=True).is_relative_to(root)
+    except (OSError, RuntimeError):
+        return False
+
+
+def _decodes(name: str) -> bool:
+    return not any(0xDC80 <= ord(c) <= 0xDCFF for c in name)

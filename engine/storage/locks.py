@@ -1,0 +1,72 @@
+"""Who is writing, told by locks that end with their process.
+
+A writer holds an advisory lock (`flock`) on the file or folder that it works on. A crash leaves the file and frees the
+lock, so whoever finds the file and gets the lock knows that its writer is gone, in whatever process that was.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["held", "shared_writer", "take_if_free"]
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a file or folder for oneself; waits for others."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def take_if_free(path: Path) -> Iterator[bool]:
+    """Hold a file or folder for oneself and give True, or give False where somebody holds it or it is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        yield _lock_now(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def shared_writer(mark: Path) -> Iterator[None]:
+    """Hold `mark`, made where it is not there, together with other writers. The last to leave removes it."""
+    descriptor = _enter(mark)
+    try:
+        yield
+    finally:
+        if _lock_now(descriptor):
+            mark.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _enter(mark: Path) -> int:
+    while True:
+        descriptor = os.open(mark, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        try:
+            if os.path.samestat(os.fstat(descriptor), mark.stat()):
+                return descriptor
+        except OSError:
+            pass
+        os.close(descriptor)  # the last writer removed the file between our opening and locking it
+
+
+def _lock_now(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

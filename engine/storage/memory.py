@@ -1,0 +1,250 @@
+"""Tables in memory, as immutable Arrow tables: one for each version.
+
+A handle names a version by a key and holds no data, so it stays small and picklable. The newest versions of a table
+are kept in any case, and an older one for as long as somebody in this process holds a handle of it; each handle that
+is given out pins its version until it is freed.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+import weakref
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from engine.errors import SchemaMismatchError, StorageError, TableExistsError
+from engine.storage.conform import Incoming, check_fits, stored_schema
+from engine.storage.cutting import cut
+from engine.storage.names import check_table_name, unknown_schema, unknown_table, unknown_version
+from engine.storage.pinning import PinningSnapshot
+from engine.storage.protocol import (
+    DEFAULT_SCHEMA,
+    ArrowSource,
+    ScanCaps,
+    ScanRequest,
+    Split,
+    TableHandle,
+    TableName,
+    WriteMode,
+)
+
+__all__ = ["KIND", "InMemoryStorage"]
+
+KIND = "memory"
+CAPS = ScanCaps(projection_pushdown=True, limit_pushdown=True)
+SMALL_CHUNK = 4_096  # rows; a table of many smaller chunks is copied into one
+MANY_CHUNKS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class _Version:
+    """One version of a table and when it came to be."""
+
+    number: int
+    data: pa.Table
+    since: datetime
+
+
+@dataclass
+class _Table:
+    """A table's kept versions, oldest first. `key` tells it from a dropped one of the same name."""
+
+    name: TableName
+    versions: OrderedDict[int, _Version] = field(default_factory=OrderedDict)
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def newest(self) -> _Version:
+        return next(reversed(self.versions.values()))
+
+
+class InMemoryStorage:
+    """Named Arrow tables in this process. Thread-safe.
+
+    `tables` maps ``"table"`` or ``"schema.table"``, split at the first dot, or a TableName to its data, which is taken
+    as valid; what `write` brings is checked in full. `keep_versions` of each table stay for time travel.
+    """
+
+    def __init__(self, tables: Mapping[str | TableName, pa.Table] | None = None, keep_versions: int = 4) -> None:
+        if keep_versions < 1:
+            raise ValueError("keep_versions is at least 1")
+        self._keep = keep_versions
+        self._lock = threading.Lock()
+        self._tables: dict[tuple[str, str], _Table] = {}
+        self._alive: weakref.WeakValueDictionary[tuple[str, str], _Version] = weakref.WeakValueDictionary()
+        self._pins: dict[int, _Version] = {}
+        for key, data in (tables or {}).items():
+            name = key if isinstance(key, TableName) else _parsed(key)
+            if name.key in self._tables:
+                raise TableExistsError(f'Table "{name}" is given twice.')
+            _require_distinct_columns(name, data.schema)
+            self._add(_Table(name), data)
+
+    def schemas(self) -> list[str]:
+        """Schema names, sorted; a schema is there while it has a table, ``main`` always."""
+        with self._lock:
+            found = {table.name.schema.lower(): table.name.schema for table in self._tables.values()}
+        return sorted({DEFAULT_SCHEMA: DEFAULT_SCHEMA, **found}.values())
+
+    def tables(self, schema: str | None = None) -> list[TableName]:
+        """Table names, sorted, of one schema or of all."""
+        with self._lock:
+            names = [table.name for table in self._tables.values()]
+        return sorted(name for name in names if schema is None or name.schema.lower() == schema.lower())
+
+    def snapshot(self) -> PinningSnapshot:
+        """A view of the tables as they are now."""
+        return PinningSnapshot(self._resolve)
+
+    def probe(self, table: TableHandle) -> ArrowSource:
+        """A Table of all columns and no rows."""
+        return ArrowSource(self._data(table).schema.empty_table())
+
+    def splits(self, table: TableHandle, target: int) -> list[Split]:
+        """Slices of about equal numbers of rows; a part is (first row, end of rows)."""
+        data = self._data(table)
+        groups = cut([data.num_rows], target) or [[]]
+        bounds = [(pieces[0].start, pieces[-1].stop) if pieces else (0, 0) for pieces in groups]
+        return [
+            Split(table, (start, stop), stop - start, data.nbytes * (stop - start) // max(1, data.num_rows))
+            for start, stop in bounds
+        ]
+
+    def open(self, data: TableHandle | Split, request: ScanRequest) -> ArrowSource:
+        """The columns of the table or slice, without a copy. The filter is left to the kernel."""
+        if isinstance(data, Split):
+            start, stop = data.part
+            rows = self._data(data.table).slice(start, stop - start)
+        else:
+            rows = self._data(data)
+        if request.limit is not None and request.filter is None:
+            rows = rows.slice(0, request.limit)
+        return ArrowSource(rows.select(list(request.columns) or rows.column_names[:1]))
+
+    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+        """Write a table; see `Storage.write`. A new schema needs no making."""
+        with self._lock:
+            table = self._tables.get(name.key)
+        if table is None and mode is WriteMode.APPEND:
+            raise self._unknown(name)
+        if table is not None and mode is WriteMode.CREATE:
+            raise _exists(table.name)
+        if table is None:
+            check_table_name(name.table)
+        if table is None or mode is WriteMode.REPLACE:
+            schema = stored_schema(name, data.schema)
+        else:
+            schema = table.newest.data.schema
+            check_fits(table.name, data.schema, schema)
+        incoming = Incoming(name, data, schema)
+        rows = pa.Table.from_batches(list(incoming), schema)
+        self._publish(name, rows, mode)
+        return incoming.rows
+
+    def drop(self, name: TableName) -> None:
+        """Remove the table. Handles that were given out stay good."""
+        with self._lock:
+            table = self._tables.pop(name.key, None)
+        if table is None:
+            raise self._unknown(name)
+
+    def directories(self) -> Sequence[str]:
+        """None: there are no files."""
+        return ()
+
+    def _publish(self, name: TableName, rows: pa.Table, mode: WriteMode) -> None:
+        """Make the rows part of the table as it is by now."""
+        with self._lock:
+            table = self._tables.get(name.key)
+            if table is None:
+                if mode is WriteMode.APPEND:
+                    raise self._unknown(name, locked=True)
+                self._add(_Table(name), _compact(rows))
+            elif mode is WriteMode.CREATE:
+                raise _exists(table.name)
+            elif mode is WriteMode.REPLACE:
+                self._add(table, _compact(rows))
+            elif not table.newest.data.schema.equals(rows.schema):
+                raise StorageError(f'Table "{name}" was replaced while data for it was on its way; try again.')
+            elif rows.num_rows:
+                self._add(table, _compact(pa.concat_tables([table.newest.data, rows])))
+
+    def _add(self, table: _Table, data: pa.Table) -> None:
+        number = table.newest.number + 1 if table.versions else 1
+        version = _Version(number, data, datetime.now(UTC))
+        table.versions[number] = version
+        while len(table.versions) > self._keep:
+            table.versions.popitem(last=False)
+        self._alive[table.key, str(number)] = version
+        self._tables[table.name.key] = table
+
+    def _resolve(self, name: TableName, version: str | None, at: datetime | None) -> TableHandle:
+        with self._lock:
+            table = self._tables.get(name.key)
+            if table is None:
+                raise self._unknown(name, locked=True)
+            found = _version(table, version, at)
+            data = found.data
+            handle = TableHandle(table.name, KIND, (table.key,), str(found.number), data.num_rows, data.nbytes, CAPS)
+            self._pins[id(handle)] = found
+            weakref.finalize(handle, self._pins.pop, id(handle), None)
+        return handle
+
+    def _data(self, table: TableHandle) -> pa.Table:
+        found = self._alive.get((table.location[0], table.version))
+        if found is None:
+            raise StorageError(f'The version of table "{table.name}" that the query reads is gone; run it again.')
+        return found.data
+
+    def _unknown(self, name: TableName, locked: bool = False) -> Exception:
+        names = [table.name for table in self._tables.values()] if locked else self.tables()
+        schemas = {DEFAULT_SCHEMA, *(known.schema for known in names)}
+        if name.schema.lower() not in {schema.lower() for schema in schemas}:
+            return unknown_schema(name.schema, sorted(schemas))
+        return unknown_table(name, names)
+
+
+def _version(table: _Table, version: str | None, at: datetime | None) -> _Version:
+    if version is None and at is None:
+        return table.newest
+    if at is not None:
+        instant = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        found = [v for v in table.versions.values() if v.since <= instant]
+        asked: str | datetime = at
+    else:
+        asked = version or ""
+        found = [v for v in table.versions.values() if str(v.number) == asked.strip()]
+    if not found:
+        raise unknown_version(table.name, asked, next(iter(table.versions)), table.newest.number)
+    return found[-1]
+
+
+def _parsed(key: str) -> TableName:
+    schema, dot, table = key.partition(".")
+    return TableName(schema, table) if dot else TableName(DEFAULT_SCHEMA, key)
+
+
+def _exists(name: TableName) -> TableExistsError:
+    return TableExistsError(f'Table "{name}" is there already; drop it, append to it or replace it.')
+
+
+def _require_distinct_columns(name: TableName, schema: pa.Schema) -> None:
+    if not len(schema):
+        raise SchemaMismatchError(f'Table "{name}" needs at least one column; the data has none.')
+    seen: set[str] = set()
+    for column in schema.names:
+        if column.lower() in seen:
+            raise SchemaMismatchError(f'Table "{name}" has two columns "{column}"; rename one.')
+        seen.add(column.lower())
+
+
+def _compact(data: pa.Table) -> pa.Table:
+    """The same rows in fewer chunks, where there are many small ones."""
+    chunks = data.column(0).num_chunks if data.num_columns else 0
+    small = chunks > MANY_CHUNKS and data.num_rows < chunks * SMALL_CHUNK
+    return data.combine_chunks() if small else data

@@ -1,0 +1,62 @@
+"""Table names: which may be written, how the errors about them read, and how two versions of a name compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from engine.errors import UnknownTableError, UnsupportedError, nearest
+from engine.storage.protocol import TableName
+
+__all__ = ["check_table_name", "unknown_schema", "unknown_table", "unknown_version"]
+
+MAX_BYTES = 200  # leaves room for what a storage adds to a file name, whose limit is 255 bytes
+
+
+def check_table_name(name: str) -> None:
+    """Raise UnsupportedError where `name` cannot name a table that is stored as a file of that name."""
+    problem = None
+    if not name:
+        problem = "it is empty"
+    elif name.startswith("."):
+        problem = "it starts with a dot"
+    elif "/" in name or "\\" in name or any(ord(c) < 32 or ord(c) == 127 for c in name):
+        problem = "it holds a slash, a backslash or a control character"
+    elif any(0xD800 <= ord(c) <= 0xDFFF for c in name):
+        problem = "it is not valid Unicode"
+    elif len(name.encode()) > MAX_BYTES:
+        problem = f"it takes more than {MAX_BYTES} bytes"
+    if problem:
+        raise UnsupportedError(f"{_shortened(name)!r} cannot be a table's name: {problem}.")
+
+
+def unknown_table(name: TableName, tables: Iterable[TableName]) -> UnknownTableError:
+    """The error for a table that is not there, with the nearest of `tables`: of its own schema first, then of any."""
+    known = sorted(tables)
+    near = nearest(name.table, (t.table for t in known if t.schema.lower() == name.schema.lower()))
+    hint = f'"{near}"' if near else None
+    if hint is None:
+        other = nearest(str(name), map(str, known))
+        hint = f'"{other}"' if other else None
+    advice = f"did you mean {hint}?" if hint else "list the tables to see what there is."
+    return UnknownTableError(f'There is no table "{_shortened(str(name))}"; {advice}')
+
+
+def unknown_schema(name: str, schemas: Iterable[str]) -> UnknownTableError:
+    """The error for a schema that is not there, with the nearest of `schemas`."""
+    known = list(schemas)
+    near = nearest(name, known)
+    advice = f'did you mean "{near}"?' if near else f"there is {', '.join(known)}."
+    return UnknownTableError(f'There is no schema "{_shortened(name)}"; {advice}')
+
+
+def unknown_version(name: TableName, asked: str | datetime, first: int, last: int) -> UnknownTableError:
+    """The error for a version that is not kept, where those from `first` to `last` may be."""
+    what = f"as of {asked.isoformat(sep=' ')}" if isinstance(asked, datetime) else f"version {_shortened(asked)!r}"
+    return UnknownTableError(
+        f'Table "{name}" has no {what}; its versions are numbers from {first} to {last}, of which old ones may be gone.'
+    )
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= MAX_BYTES else name[:MAX_BYTES] + "..."

@@ -1,0 +1,39 @@
+"""The Snapshot that every storage hands out: it resolves each table once and then keeps to that version."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+
+from engine.storage.protocol import TableHandle, TableName
+
+__all__ = ["PinningSnapshot", "Resolve"]
+
+Resolve = Callable[[TableName, str | None, datetime | None], TableHandle]
+"""Gives the handle of a table as it is now, at a version, or at an instant."""
+
+
+class PinningSnapshot:
+    """Pins a table's version when it is first asked for. Thread-safe."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self._id = uuid.uuid4().hex[:16]
+        self._lock = threading.Lock()
+        self._pinned: dict[tuple[tuple[str, str], str | None, datetime | None], TableHandle] = {}
+
+    @property
+    def id(self) -> str:
+        """Names the snapshot in logs and contexts."""
+        return self._id
+
+    def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
+        """The pinned handle; see `Snapshot.table`."""
+        key = (name.key, version, at)
+        with self._lock:
+            handle = self._pinned.get(key)
+            if handle is None:
+                handle = self._pinned[key] = self._resolve(name, version, at)
+        return handle
