@@ -1,0 +1,83 @@
+"""Options and fixtures that the suites share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, make_tables
+from tests.harness.server import serve
+from tests.tpch import dataset
+
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile("ci")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("grism")
+    group.addoption("--runtime", action="append", choices=list(RUNTIMES), help="run the suites on this runtime only")
+    group.addoption("--storage", action="append", choices=list(STORAGES), help="run the SQL suites on this storage")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "runtime_name" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--runtime") or list(RUNTIMES)
+        metafunc.parametrize("runtime_name", chosen, scope="session")
+    if "sql_storage" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--storage") or ["memory"]
+        metafunc.parametrize("sql_storage", chosen, scope="session")
+
+
+@pytest.fixture(scope="session")
+def tpch_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """TPC-H at scale 0.01, one Parquet file for each table. Not to be changed."""
+    return Path(shutil.copytree(dataset.DATA, tmp_path_factory.mktemp("tpch") / "data"))
+
+
+@pytest.fixture(scope="session")
+def make_runtime(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str, str], tuple[SqlRuntime, Tables]]]:
+    """Gives a runtime over a kind of storage with the storage's tables; one of each for the whole run."""
+    made: dict[tuple[str, str], tuple[SqlRuntime, Tables]] = {}
+    with ExitStack() as stack:
+
+        def make(runtime_name: str, storage_kind: str) -> tuple[SqlRuntime, Tables]:
+            key = (runtime_name, storage_kind)
+            if key not in made:
+                tables = make_tables(storage_kind, tmp_path_factory.mktemp(f"{runtime_name}-{storage_kind}"))
+                runtime = RUNTIMES[runtime_name](tables.storage)
+                stack.callback(runtime.close)
+                made[key] = runtime, tables
+            return made[key]
+
+        yield make
+
+
+@pytest.fixture
+def runtime(runtime_name: str, make_runtime: Callable[[str, str], tuple[SqlRuntime, Tables]]) -> SqlRuntime:
+    """Each runtime, over the in-memory storage that it shares with the suites."""
+    return make_runtime(runtime_name, "memory")[0]
+
+
+@pytest.fixture(scope="session")
+def server_uri(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Gives the URI of a server process over the TPC-H tables as `parquet` or as `lance`; one of each for the run."""
+    started: dict[str, str] = {}
+    with ExitStack() as stack:
+
+        def start(kind: str) -> str:
+            if kind not in started:
+                logs = tmp_path_factory.mktemp(f"server-{kind}")
+                data = tpch_dir if kind == "parquet" else dataset.as_lance(tpch_dir, logs / "data")
+                started[kind] = stack.enter_context(serve(data, logs / "server.log"))[0]
+            return started[kind]
+
+        yield start

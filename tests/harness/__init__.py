@@ -1,0 +1,1 @@
+"""What the tests share: the sqllogictest runner, the oracle, comparison, servers, random queries."""

@@ -1,0 +1,64 @@
+"""The oracle: the kernel's own database, driven directly and alone, with the same tables.
+
+grism's dialect is the kernel's, so whatever the kernel answers to the same text over the same tables is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+__all__ = ["Oracle", "OracleError", "quoted"]
+
+OracleError = duckdb.Error
+
+SETTINGS = {
+    "threads": "2",
+    "python_enable_replacements": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+
+def quoted(name: str) -> str:
+    """The name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Oracle:
+    """An in-memory database of its own with Arrow tables registered by name."""
+
+    def __init__(self) -> None:
+        self._connection = duckdb.connect(config=dict(SETTINGS))
+        self._connection.execute("SET TimeZone = 'UTC'")
+
+    def put(self, name: str, table: pa.Table) -> None:
+        """Make `table` readable under `name`, in place of what had the name before."""
+        self._connection.register(name, table)
+
+    def remove(self, name: str) -> None:
+        """Forget the table."""
+        self._connection.unregister(name)
+
+    def run(self, sql: str) -> pa.Table:
+        """The result of one SELECT, or of the statement in `sql`. Raises OracleError."""
+        return self._connection.sql(sql).to_arrow_table()
+
+    def close(self) -> None:
+        """Give the database back."""
+        self._connection.close()
+
+    @classmethod
+    @contextmanager
+    def over(cls, tables: dict[str, pa.Table]) -> Iterator[Oracle]:
+        """An oracle that holds `tables`, closed at the end."""
+        oracle = cls()
+        try:
+            for name, table in tables.items():
+                oracle.put(name, table)
+            yield oracle
+        finally:
+            oracle.close()

@@ -1,0 +1,64 @@
+"""A grism server as a process of its own."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["ServerError", "serve"]
+
+START_SECONDS = 60
+STOP_SECONDS = 20
+_READY = "grism listening on "
+
+
+class ServerError(Exception):
+    """The server did not start or did not stop; the message has what it logged."""
+
+
+@contextmanager
+def serve(
+    data: Path, log: Path, *options: str, command: Sequence[str] = ("-m", "flight_server.cli", "serve")
+) -> Iterator[tuple[str, int]]:
+    """Run ``grism serve --data DATA`` on a free port of the loopback device; gives its URI and process id.
+
+    The process's stderr goes to the file `log`. At the end it is told to stop and has to end with status 0.
+    """
+    arguments = [sys.executable, *command, "--data", str(data), "--port", "0", *options]
+    with log.open("wb") as errors, subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True) as run:
+        try:
+            yield _uri(run, log), run.pid
+        finally:
+            _stop(run, log)
+
+
+def _uri(run: subprocess.Popen[str], log: Path) -> str:
+    """The URI on the line that says that the server is ready."""
+    lines: queue.Queue[str] = queue.Queue()
+    stdout = run.stdout
+    assert stdout is not None
+    threading.Thread(target=lambda: lines.put(stdout.readline()), daemon=True).start()
+    try:
+        line = lines.get(timeout=START_SECONDS)
+    except queue.Empty:
+        line = ""
+    if not line.startswith(_READY):
+        raise ServerError(f"no server after {START_SECONDS} s, it said {line!r}:\n{log.read_text(errors='replace')}")
+    return line.removeprefix(_READY).strip()
+
+
+def _stop(run: subprocess.Popen[str], log: Path) -> None:
+    run.send_signal(signal.SIGTERM)
+    try:
+        status = run.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        raise ServerError(f"not stopped {STOP_SECONDS} s after SIGTERM:\n{log.read_text(errors='replace')}") from None
+    if status != 0:
+        raise ServerError(f"ended with status {status}:\n{log.read_text(errors='replace')}")

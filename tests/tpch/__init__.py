@@ -1,0 +1,1 @@
+"""TPC-H: queries, answers and the loader."""
