@@ -58,7 +58,7 @@ STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
     errors.CancelledError: flight.FlightCancelledError,
     errors.DeadlineExceededError: flight.FlightTimedOutError,
     errors.StageFailedError: _INTERNAL,
-    errors.ExchangeFailedError: flight.FlightUnavailableError,
+    errors.ExchangeFailedError: _NOT_FOUND,
     errors.WorkerLostError: flight.FlightUnavailableError,
 }
 

@@ -34,7 +34,7 @@ CODES = {
     errors.CancelledError: "CANCELLED",
     errors.DeadlineExceededError: "DEADLINE_EXCEEDED",
     errors.StageFailedError: "INTERNAL",
-    errors.ExchangeFailedError: "UNAVAILABLE",
+    errors.ExchangeFailedError: "NOT_FOUND",
     errors.WorkerLostError: "UNAVAILABLE",
     errors.PlanningError: "INVALID_ARGUMENT",
     errors.ExecutionError: "INTERNAL",
@@ -108,7 +108,10 @@ def leaves(kind: type[errors.GrismError]) -> Iterator[type[errors.GrismError]]:
 
 
 def test_every_error_of_the_tree_has_a_status() -> None:
-    assert set(leaves(errors.GrismError)) - {errors.GrismError} == set(CODES)
+    ours = {
+        kind for kind in leaves(errors.GrismError) if kind.__module__.startswith(("engine", "flight_server.endpoint"))
+    }
+    assert ours - {errors.GrismError} == set(CODES)
     assert set(STATUS_BY_ERROR) == set(CODES) - {TicketError}
 
 

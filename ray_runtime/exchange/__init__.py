@@ -1,0 +1,43 @@
+"""The Exchange's data plane: what map tasks write, what workers serve, what consumers read. Knows nothing of Ray.
+
+::
+
+    map task    grouped(reader, n) -> store.writer(key, schema, n) -> commit -> OutputSummary
+    worker      Endpoint(ExchangeHandler(store, keys))
+    consumer    plan_sources(placed outputs, partitions) -> ExchangeReader(...).table() or .stream()
+
+Outputs are materialised and immutable: whoever lost one runs its task again, and readers find the same rows in the same
+order however often they ask.
+"""
+
+from __future__ import annotations
+
+from ray_runtime.exchange.identity import OutputFailedError, OutputKey, OutputSummary, SourceLostError, WorkerId
+from ray_runtime.exchange.partitioner import PARTITION_COLUMN, grouped, payload_schema
+from ray_runtime.exchange.protocol import OutputRef, QueryKeys, ReadRequest
+from ray_runtime.exchange.reader import ExchangeReader, ReadOptions
+from ray_runtime.exchange.service import ExchangeHandler
+from ray_runtime.exchange.sources import ExchangeSource, PlacedOutput, plan_sources
+from ray_runtime.exchange.store import ExchangeStore, OutputWriter
+
+__all__ = [
+    "PARTITION_COLUMN",
+    "ExchangeHandler",
+    "ExchangeReader",
+    "ExchangeSource",
+    "ExchangeStore",
+    "OutputFailedError",
+    "OutputKey",
+    "OutputRef",
+    "OutputSummary",
+    "OutputWriter",
+    "PlacedOutput",
+    "QueryKeys",
+    "ReadOptions",
+    "ReadRequest",
+    "SourceLostError",
+    "WorkerId",
+    "grouped",
+    "payload_schema",
+    "plan_sources",
+]

@@ -1,0 +1,76 @@
+"""A directory that belongs to one process and is removed by the next one where that process is gone.
+
+Each owner has ``NAME/`` and ``NAME.lock`` beside it, and holds an exclusive `flock` on the lock file for as long as it
+lives. The kernel of the operating system drops the lock however the owner ends, so a lock that can be taken marks what
+is left of a crash; process ids, which are used again, play no part.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+__all__ = ["OwnedDirectory", "sweep"]
+
+
+class OwnedDirectory:
+    """A new, empty directory below `parent` that is this process's until `remove`, or until the process ends."""
+
+    def __init__(self, parent: Path) -> None:
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            self.path = parent / f"exchange-{secrets.token_hex(8)}"
+            self._lock_path = _lock_of(self.path)
+            lock = _take(self._lock_path)
+            if lock is not None:  # otherwise a sweep got in between opening and locking
+                break
+        self._lock = lock
+        self.path.mkdir(mode=0o700)
+
+    def remove(self) -> None:
+        """Delete the directory and give up the lock. A second call changes nothing."""
+        if self._lock < 0:
+            return
+        _delete(self.path, self._lock)
+        self._lock = -1
+
+
+def sweep(parent: Path) -> int:
+    """Remove the directories below `parent` whose owners are gone; gives how many there were."""
+    removed = 0
+    for lock_path in parent.glob("exchange-*.lock"):
+        lock = _take(lock_path, create=False)
+        if lock is not None:
+            _delete(lock_path.with_suffix(""), lock)
+            removed += 1
+    return removed
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_suffix(".lock")
+
+
+def _take(path: Path, create: bool = True) -> int | None:
+    """The descriptor of `path`, locked; None where somebody else holds it or has removed it."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(path)):  # noqa: PTH116 - beside fstat
+            return descriptor
+    except OSError:
+        os.close(descriptor)
+        return None
+    os.close(descriptor)
+    return None
+
+
+def _delete(path: Path, lock: int) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    _lock_of(path).unlink(missing_ok=True)
+    os.close(lock)

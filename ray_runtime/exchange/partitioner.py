@@ -1,0 +1,106 @@
+"""Groups a stream by partition id: each piece is sorted by its ids once and cut into one slice for each partition.
+
+::
+
+    __partition  x                      x
+    1            a      partition 0     b c
+    0            b  ->  partition 1     a d
+    0            c
+    1            d
+
+The ids are a column that the stage's own statement computes, so keys are hashed by the kernel and nowhere else. Sorting
+uint8 and uint16 ids is a counting sort, which keeps the order of rows within a partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.errors import ExecutionError, UnsupportedError
+from ray_runtime.exchange.batches import concatenated
+
+__all__ = ["PARTITION_COLUMN", "grouped", "payload_schema"]
+
+PARTITION_COLUMN = "__partition"
+
+PIECE_BYTES = 16 << 20
+MAX_PIECE_BYTES = 64 << 20
+SLICE_BYTES = 128 << 10
+"""Pieces grow with the number of partitions, so that slices, which become messages, do not get smaller than this."""
+
+
+def payload_schema(schema: pa.Schema) -> pa.Schema:
+    """`schema` without the partition ids."""
+    index = schema.get_field_index(PARTITION_COLUMN)
+    return schema if index < 0 else schema.remove(index)
+
+
+def grouped(reader: pa.RecordBatchReader, partitions: int) -> Iterator[list[tuple[int, pa.RecordBatch]]]:
+    """The rows of `reader` in pieces; each piece as (partition, rows), ascending, without empty partitions.
+
+    A reader without ids has all its rows in partition 0, and they pass without a copy.
+
+    Raises ExecutionError where an id is null or not below `partitions`, UnsupportedError for a type that pyarrow cannot
+    reorder.
+    """
+    if reader.schema.get_field_index(PARTITION_COLUMN) < 0:
+        if partitions != 1:
+            raise ExecutionError(f"Rows for {partitions} partitions need a column {PARTITION_COLUMN}; there is none.")
+        for batch in _non_empty(reader):
+            yield [(0, batch)]
+        return
+    for piece in _pieces(_non_empty(reader), min(MAX_PIECE_BYTES, max(PIECE_BYTES, partitions * SLICE_BYTES))):
+        yield _group(piece, partitions)
+
+
+def _non_empty(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    return (batch for batch in batches if batch.num_rows)
+
+
+def _pieces(batches: Iterator[pa.RecordBatch], target: int) -> Iterator[pa.RecordBatch]:
+    """Batches joined to about `target` bytes; those that are half as large alone are not worth the copy."""
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        held.append(batch)
+        size += batch.nbytes
+        if size >= target // 2:
+            yield from concatenated(held)
+            held, size = [], 0
+    yield from concatenated(held)
+
+
+def _group(piece: pa.RecordBatch, partitions: int) -> list[tuple[int, pa.RecordBatch]]:
+    position = piece.schema.get_field_index(PARTITION_COLUMN)
+    ids = piece.column(position)
+    payload = piece.remove_column(position)
+    counts = _count(ids, partitions)
+    if len(counts) == 1:
+        return [(counts[0][0], payload)]
+    ordered = _reordered(payload, pc.array_sort_indices(ids))
+    slices, start = [], 0
+    for partition, rows in counts:
+        slices.append((partition, ordered.slice(start, rows)))
+        start += rows
+    return slices
+
+
+def _count(ids: pa.Array, partitions: int) -> list[tuple[int, int]]:
+    """(partition, rows), ascending."""
+    counted = [(entry["values"], entry["counts"]) for entry in pc.value_counts(ids).to_pylist()]
+    if any(partition is None or not 0 <= partition < partitions for partition, _ in counted):
+        raise ExecutionError(f"A row's partition id is null or not below {partitions}.")
+    return sorted(counted)
+
+
+def _reordered(batch: pa.RecordBatch, order: pa.Array) -> pa.RecordBatch:
+    try:
+        return batch.take(order)
+    except pa.ArrowNotImplementedError:
+        raise UnsupportedError(
+            f"Rows with types {', '.join(sorted({str(field.type) for field in batch.schema}))} cannot all be reordered "
+            "for an exchange; cast views and run-ends to plain values."
+        ) from None

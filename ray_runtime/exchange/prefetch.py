@@ -1,0 +1,121 @@
+"""Several iterators of record batches, read ahead in threads, each into a bounded channel of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+
+import pyarrow as pa
+
+__all__ = ["Prefetch"]
+
+
+Fetch = Callable[[], Generator[pa.RecordBatch, None, None]]
+
+
+class _Channel:
+    """Batches of one iterator that were read and not taken yet. Guarded by the Prefetch's condition."""
+
+    def __init__(self) -> None:
+        self.batches: deque[pa.RecordBatch] = deque()
+        self.bytes = 0
+        self.done = False
+        self.reading_since: float | None = None
+
+
+class Prefetch:
+    """Runs `fetches` in order, `parallel` at a time, and gives their batches.
+
+    Each fetch may be ahead by `ahead` bytes, and by one batch more than that; None sets no bound. Since every fetch has
+    a bound of its own, one that nobody takes from yet cannot hold up another. The first error of any fetch ends all.
+    """
+
+    def __init__(self, fetches: Sequence[Fetch], parallel: int, ahead: int | None = None) -> None:
+        self._fetches = fetches
+        self._ahead = ahead
+        self._changed = threading.Condition()
+        self._channels = [_Channel() for _ in fetches]
+        self._next = 0
+        self._error: BaseException | None = None
+        self._closed = False
+        for number in range(min(parallel, len(fetches))):
+            threading.Thread(target=self._run, name=f"exchange-read-{number}", daemon=True).start()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Stop reading ahead and let whoever takes batches get `error`. Does not wait for a read that hangs."""
+        with self._changed:
+            if self._error is None:
+                self._error = error
+            self._closed = True
+            self._changed.notify_all()
+
+    def stalled(self, seconds: float) -> list[int]:
+        """The fetches that have been in one read for longer than `seconds`."""
+        before = time.monotonic() - seconds
+        return [
+            number
+            for number, channel in enumerate(self._channels)
+            if channel.reading_since is not None and channel.reading_since < before
+        ]
+
+    def take(self, ordered: bool, check: Callable[[], None], interval: float = 0.5) -> Iterator[pa.RecordBatch]:
+        """The batches; fetch after fetch with `ordered`, else as they come.
+
+        While there is nothing to take, `check` is called about every `interval` seconds; what it raises is raised here.
+        """
+        open_channels = deque(self._channels)
+        while open_channels:
+            ready = list(open_channels)[:1] if ordered else list(open_channels)
+            batch = None
+            with self._changed:
+                self._changed.wait_for(lambda: self._error or self._closed or any(map(_has_news, ready)), interval)  # noqa: B023
+                if self._error is not None:
+                    raise self._error
+                if self._closed:
+                    return
+                for channel in ready:
+                    if channel.batches:
+                        batch = channel.batches.popleft()
+                        channel.bytes -= batch.nbytes
+                        self._changed.notify_all()
+                        break
+                    if channel.done:
+                        open_channels.remove(channel)
+            if batch is not None:
+                yield batch
+            else:
+                check()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if self._closed or self._next == len(self._fetches):
+                    return
+                number = self._next
+                self._next += 1
+            try:
+                self._fill(self._channels[number], self._fetches[number]())
+            except BaseException as error:
+                self.close(error)
+
+    def _fill(self, channel: _Channel, batches: Generator[pa.RecordBatch, None, None]) -> None:
+        while not self._closed:
+            channel.reading_since = time.monotonic()
+            batch = next(batches, None)
+            channel.reading_since = None
+            with self._changed:
+                if batch is None or self._closed:
+                    channel.done = True
+                    self._changed.notify_all()
+                    break
+                channel.batches.append(batch)
+                channel.bytes += batch.nbytes
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed or self._ahead is None or channel.bytes < self._ahead)
+        batches.close()
+
+
+def _has_news(channel: _Channel) -> bool:
+    return bool(channel.batches) or channel.done

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from ray_runtime.exchange.directory import OwnedDirectory, sweep
+
+OWN = """
+import sys
+from pathlib import Path
+from ray_runtime.exchange.directory import OwnedDirectory
+own = OwnedDirectory(Path(sys.argv[1]))
+(own.path / "data").write_text("rows")
+print(own.path, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_living_owner_is_left_alone_and_a_dead_one_is_swept(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWN, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        path = Path(process.stdout.readline().strip())
+        assert sweep(tmp_path) == 0
+        assert (path / "data").read_text() == "rows"
+        process.kill()
+        process.wait(10)
+    assert sweep(tmp_path) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_own_directories_are_not_swept_and_go_when_removed(tmp_path: Path) -> None:
+    first, second = OwnedDirectory(tmp_path), OwnedDirectory(tmp_path)
+    assert first.path != second.path
+    assert sweep(tmp_path) == 0
+    first.remove()
+    first.remove()
+    assert second.path.is_dir()
+    second.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_files_stay(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other.lock").touch()
+    assert sweep(tmp_path) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"other", "other.lock"}
+
+
+def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
+    assert sweep(tmp_path / "none") == 0
