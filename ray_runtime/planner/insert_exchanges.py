@@ -1,0 +1,299 @@
+"""Pass 5: required against given partitioning; an ExchangeExec stands where they differ, and nowhere else.
+
+Bottom-up, each operator is given inputs that are partitioned as it needs them, and says how its own output is
+partitioned: `Single` (one task has all rows), `Hash` (rows with equal keys are in one partition), `Range` (partitions
+in order), `RoundRobin` (rows anywhere).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlglot import exp
+
+from engine.kernel import Kernel
+from engine.logical.columns import mentioned
+from engine.logical.nodes import col
+from engine.logical.subplans import subplans_of
+from engine.operators import (
+    AggregateMode,
+    CollectExec,
+    DistinctExec,
+    EmptyExec,
+    FilterExec,
+    HashAggregateExec,
+    HashJoinExec,
+    LimitExec,
+    ProjectExec,
+    RenameExec,
+    SortExec,
+    SqlExec,
+    TableScanExec,
+    TopNExec,
+    UnionExec,
+    ValuesExec,
+    WindowExec,
+)
+from engine.physical import Broadcast, Hash, PartitioningSpec, PhysicalOperator, Range, RoundRobin, Single
+from ray_runtime.operators import ExchangeExec
+from ray_runtime.planner.join_keys import JoinKeys
+from ray_runtime.planner.options import DistributedOptions
+from ray_runtime.planner.sort_ranges import range_bounds, sort_key
+from ray_runtime.planner.statistics import estimate
+from ray_runtime.stages import ExchangeMode
+
+__all__ = ["insert_exchanges"]
+
+_Placed = tuple[PhysicalOperator, PartitioningSpec]
+_ANYWHERE = RoundRobin(0)
+
+
+def insert_exchanges(root: PhysicalOperator, kernel: Kernel, options: DistributedOptions) -> PhysicalOperator:
+    """The plan with Exchanges. Its root is in one partition, or in a Range, whose partitions in order are the rows."""
+    inserter = _Inserter(kernel, options)
+    placed, given = inserter.place(root)
+    return placed if isinstance(given, Single | Range) else inserter.gather(placed, given)
+
+
+class _Inserter:
+    def __init__(self, kernel: Kernel, options: DistributedOptions) -> None:
+        self._keys = JoinKeys(kernel)
+        self._options = options
+        self._n = options.shuffle_partitions
+        self._done: dict[int, tuple[PhysicalOperator, _Placed]] = {}
+
+    def place(self, node: PhysicalOperator) -> _Placed:
+        found = self._done.get(id(node))
+        if found is None:
+            found = (node, self._place(node))
+            self._done[id(node)] = found
+        return found[1]
+
+    def _place(self, node: PhysicalOperator) -> _Placed:
+        if any(True for _ in subplans_of(node)):
+            return self._in_one_task(node)
+        match node:
+            case TableScanExec():
+                return node, _ANYWHERE
+            case ValuesExec() | EmptyExec():
+                return node, Single()
+            case FilterExec():
+                return self._above(node)
+            case ProjectExec():
+                child, given = self.place(node.input)
+                return replace(node, input=child), _through_project(node, given)
+            case RenameExec():
+                child, given = self.place(node.input)
+                names = dict(zip(node.input.schema, node.columns, strict=True))
+                return replace(node, input=child), _renamed(given, names)
+            case HashAggregateExec():
+                return self._aggregate(node)
+            case WindowExec():
+                return self._window(node)
+            case HashJoinExec():
+                return self._join(node)
+            case SortExec():
+                return self._sort(node)
+            case TopNExec():
+                return self._top_n(node)
+            case LimitExec():
+                return self._limit(node)
+            case DistinctExec():
+                return self._distinct(node)
+            case UnionExec():
+                return self._union(node)
+            case CollectExec():
+                return self._collect(node)
+            case SqlExec():
+                return self._in_one_task(node)
+            case _:
+                return self._in_one_task(node)
+
+    def gather(self, node: PhysicalOperator, given: PartitioningSpec) -> PhysicalOperator:
+        """All rows in one task; in order where the partitions have one."""
+        if isinstance(given, Single):
+            return node
+        return ExchangeExec(node, ExchangeMode.GATHER, Single(), ordered=isinstance(given, Range))
+
+    def _shuffled(self, node: PhysicalOperator, given: PartitioningSpec, keys: tuple[exp.Expr, ...]) -> _Placed:
+        wanted = Hash(keys, self._n)
+        if isinstance(given, Hash) and given == wanted:
+            return node, given
+        return ExchangeExec(node, ExchangeMode.SHUFFLE, wanted), wanted
+
+    def _in_one_task(self, node: PhysicalOperator) -> _Placed:
+        children = tuple(self.gather(*self.place(child)) for child in node.children)
+        return node.with_children(children), Single()
+
+    def _above(self, node: FilterExec) -> _Placed:
+        child, given = self.place(node.input)
+        return replace(node, input=child), given
+
+    def _aggregate(self, node: HashAggregateExec) -> _Placed:
+        child, given = self.place(node.input)
+        if node.mode is AggregateMode.PARTIAL:
+            return replace(node, input=child), (Single() if isinstance(given, Single) else _ANYWHERE)
+        if isinstance(given, Single):
+            return replace(node, input=child), given
+        if not node.keys or node.grouping_sets is not None:
+            return replace(node, input=self.gather(child, given)), Single()
+        partial = node.input if node.mode is AggregateMode.FINAL else None
+        first = partial if isinstance(partial, HashAggregateExec) else node
+        _, below = self.place(first.input)
+        names = {k.expr.sql("duckdb"): k.name for k in first.keys}
+        if isinstance(below, Hash) and all(key.sql("duckdb") in names for key in below.keys):
+            kept = Hash(tuple(col(names[key.sql("duckdb")]) for key in below.keys), below.n)
+            return replace(node, input=child), kept
+        keys = tuple(k.expr for k in node.keys)
+        moved, _ = self._shuffled(child, given, keys)
+        named = Hash(tuple(col(k.name) for k in node.keys), self._n)
+        return replace(node, input=moved), named
+
+    def _window(self, node: WindowExec) -> _Placed:
+        child, given = self.place(node.input)
+        if isinstance(given, Single):
+            return replace(node, input=child), given
+        common: list[exp.Expr] | None = None
+        for function in node.functions:
+            window = function.expr.find(exp.Window)
+            partition = list(window.args.get("partition_by") or []) if window is not None else []
+            common = partition if common is None else [e for e in common if e in partition]
+        if not common:
+            return replace(node, input=self.gather(child, given)), Single()
+        if isinstance(given, Hash) and all(key in common for key in given.keys):
+            return replace(node, input=child), given
+        keys = tuple(e.copy() for e in common)
+        moved, spec = self._shuffled(child, given, keys)
+        return replace(node, input=moved), spec
+
+    def _join(self, node: HashJoinExec) -> _Placed:
+        left, left_given = self.place(node.left)
+        right, right_given = self.place(node.right)
+        if isinstance(left_given, Single) and isinstance(right_given, Single):
+            return replace(node, left=left, right=right), Single()
+        pairs = self._keys.pairs(node)
+        right_small = estimate(node.right).bytes <= self._options.broadcast_bytes
+        left_small = estimate(node.left).bytes <= self._options.broadcast_bytes
+        may_right = node.kind in ("inner", "cross", "left", "semi", "anti")
+        may_left = node.kind in ("inner", "cross", "right")
+        if may_right and (right_small or not pairs) and not isinstance(left_given, Single):
+            return replace(node, left=left, right=self._broadcast(right)), left_given
+        if may_left and (left_small or not pairs) and not isinstance(right_given, Single):
+            return replace(node, left=self._broadcast(left), right=right), right_given
+        if not pairs:
+            joined = replace(node, left=self.gather(left, left_given), right=self.gather(right, right_given))
+            return joined, Single()
+        left_keys, right_keys = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
+        left, left_spec = self._shuffled(left, left_given, left_keys)
+        right, _ = self._shuffled(right, right_given, right_keys)
+        joined = replace(node, left=left, right=right)
+        if node.kind == "full":
+            return joined, _ANYWHERE
+        if node.kind == "right":
+            return joined, Hash(right_keys, self._n)
+        return joined, left_spec
+
+    def _broadcast(self, node: PhysicalOperator) -> PhysicalOperator:
+        return ExchangeExec(node, ExchangeMode.BROADCAST, Broadcast())
+
+    def _sort(self, node: SortExec) -> _Placed:
+        child, given = self.place(node.input)
+        if isinstance(given, Single) or estimate(node.input).bytes <= self._options.sort_gather_bytes:
+            return replace(node, input=self.gather(child, given)), Single()
+        spread = ExchangeExec(child, ExchangeMode.SHUFFLE, RoundRobin(self._n))
+        bounds = ExchangeExec(
+            range_bounds(spread, node.keys, self._n, self._gather_sample), ExchangeMode.BROADCAST, Broadcast()
+        )
+        spec = Range((sort_key(node.keys),), (), self._n)
+        ranged = ExchangeExec(spread, ExchangeMode.SHUFFLE, spec, bounds)
+        return replace(node, input=ranged), spec
+
+    def _gather_sample(self, node: PhysicalOperator) -> PhysicalOperator:
+        return ExchangeExec(node, ExchangeMode.GATHER, Single())
+
+    def _top_n(self, node: TopNExec) -> _Placed:
+        child, given = self.place(node.input)
+        if isinstance(given, Single):
+            return replace(node, input=child), given
+        first = TopNExec(child, node.keys, node.count + node.offset)
+        return replace(node, input=self.gather(first, _ANYWHERE)), Single()
+
+    def _limit(self, node: LimitExec) -> _Placed:
+        child, given = self.place(node.input)
+        if not isinstance(given, Single):
+            if node.count is not None:
+                child = LimitExec(child, node.count + node.offset)
+            child = self.gather(child, given)
+        return replace(node, input=child), Single()
+
+    def _distinct(self, node: DistinctExec) -> _Placed:
+        child, given = self.place(node.input)
+        if isinstance(given, Single):
+            return replace(node, input=child), given
+        if isinstance(given, Hash) and all(mentioned(k) <= set(node.schema) for k in given.keys):
+            return replace(node, input=child), given
+        moved, spec = self._shuffled(DistinctExec(child), _ANYWHERE, tuple(col(n) for n in node.schema))
+        return replace(node, input=moved), spec
+
+    def _union(self, node: UnionExec) -> _Placed:
+        left, left_given = self.place(node.left)
+        right, right_given = self.place(node.right)
+        if isinstance(left_given, Single) and isinstance(right_given, Single):
+            return replace(node, left=left, right=right), Single()
+        if node.kind == "union" and node.all:
+            return self._union_all(replace(node, left=left, right=right))
+        sides = self._keys.set_operation(node)
+        if sides is None:
+            gathered = replace(node, left=self.gather(left, left_given), right=self.gather(right, right_given))
+            return gathered, Single()
+        if node.kind == "union":
+            left, right = DistinctExec(left), DistinctExec(right)
+        left, _ = self._shuffled(left, _ANYWHERE, sides[0])
+        right, _ = self._shuffled(right, _ANYWHERE, sides[1])
+        return replace(node, left=left, right=right), _ANYWHERE
+
+    def _union_all(self, node: UnionExec) -> _Placed:
+        def spread(side: PhysicalOperator) -> PhysicalOperator:
+            return ExchangeExec(side, ExchangeMode.SHUFFLE, RoundRobin(self._n))
+
+        if _scans_only(node.left) and _scans_only(node.right):
+            return node, _ANYWHERE
+        return replace(node, left=spread(node.left), right=spread(node.right)), _ANYWHERE
+
+    def _collect(self, node: CollectExec) -> _Placed:
+        child, given = self.place(node.input)
+        if isinstance(given, Single):
+            moved = ExchangeExec(replace(node, input=child), ExchangeMode.BROADCAST, Broadcast())
+            return moved, Single()
+        spec = given if isinstance(given, Hash) else Hash(tuple(col(n) for n in node.schema), self._n)
+        return ExchangeExec(replace(node, input=child), ExchangeMode.SHUFFLE, spec), spec
+
+
+def _scans_only(node: PhysicalOperator) -> bool:
+    """Whether the fragment at `node` reads tables by splits and no partitioned exchange."""
+    if isinstance(node, ExchangeExec):
+        return node.mode is ExchangeMode.BROADCAST
+    if isinstance(node, ValuesExec | EmptyExec | SqlExec):
+        return False
+    return all(_scans_only(child) for child in node.children)
+
+
+def _through_project(node: ProjectExec, given: PartitioningSpec) -> PartitioningSpec:
+    """The partitioning in terms of the projection's columns; what it no longer has is forgotten."""
+    names: dict[str, str] = {}
+    for e in node.exprs:
+        if isinstance(e.expr, exp.Column):
+            names.setdefault(e.expr.name, e.name)
+    return _renamed(given, names)
+
+
+def _renamed(given: PartitioningSpec, names: dict[str, str]) -> PartitioningSpec:
+    if not isinstance(given, Hash):
+        return given
+    if any(not mentioned(key) <= names.keys() for key in given.keys):
+        return _ANYWHERE
+    return Hash(tuple(_with_names(key, names) for key in given.keys), given.n)
+
+
+def _with_names(key: exp.Expr, names: dict[str, str]) -> exp.Expr:
+    return key.copy().transform(lambda n: col(names[n.name]) if isinstance(n, exp.Column) else n, copy=False)

@@ -1,0 +1,97 @@
+"""The keys of a join and of a set operation, cast to one common type before they are hashed."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from engine.errors import GrismError
+from engine.kernel import Kernel
+from engine.logical.columns import conjuncts, has_subplan, is_volatile, mentioned
+from engine.logical.nodes import NamedExpr, col
+from engine.operators import HashJoinExec, UnionExec
+from engine.physical import PhysicalOperator
+from engine.schema_inference import build_project_schema, operator_columns
+
+__all__ = ["JoinKeys"]
+
+_INTEGERS = frozenset(
+    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+)
+_FLOATS = frozenset({"FLOAT", "DOUBLE"})
+
+
+class JoinKeys:
+    """Finds keys by which both sides may be hashed; asks the kernel for types."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def pairs(self, join: HashJoinExec) -> list[tuple[exp.Expr, exp.Expr]]:
+        """For each equality of the condition, the left and the right key; empty where there is none to hash by."""
+        if join.condition is None or has_subplan(join.condition):
+            return []
+        left_names, right_names = set(join.left.schema), set(join.right.schema)
+        found: list[tuple[exp.Expr, exp.Expr]] = []
+        for part in conjuncts(join.condition):
+            if not isinstance(part, exp.EQ | exp.NullSafeEQ) or is_volatile(part):
+                continue
+            one, other = mentioned(part.left), mentioned(part.right)
+            if one and other and one <= left_names and other <= right_names:
+                found.append((part.left, part.right))
+            elif one and other and one <= right_names and other <= left_names:
+                found.append((part.right, part.left))
+        if not found:
+            return []
+        left = self._types(join.left, [pair[0] for pair in found])
+        right = self._types(join.right, [pair[1] for pair in found])
+        pairs = []
+        for (a, b), x, y in zip(found, left, right, strict=True):
+            common = _common(x, y)
+            if common is not None:
+                pairs.append((_hashable(a, x, common), _hashable(b, y, common)))
+        return pairs
+
+    def set_operation(self, union: UnionExec) -> tuple[tuple[exp.Expr, ...], tuple[exp.Expr, ...]] | None:
+        """All columns of either side as keys of one type; None where they have none in common."""
+        left: list[exp.Expr] = [col(name) for name in union.left.schema]
+        right: list[exp.Expr] = [col(name) for name in union.right.schema]
+        left_types = self._types(union.left, left)
+        right_types = self._types(union.right, right)
+        keys = []
+        for a, b, x, y in zip(left, right, left_types, right_types, strict=True):
+            common = _common(x, y)
+            if common is None:
+                return None
+            keys.append((_hashable(a, x, common), _hashable(b, y, common)))
+        return tuple(k[0] for k in keys), tuple(k[1] for k in keys)
+
+    def _types(self, side: PhysicalOperator, exprs: list[exp.Expr]) -> list[str]:
+        try:
+            columns = operator_columns(side, self._kernel)
+            named = [NamedExpr(f"k{i}", e) for i, e in enumerate(exprs)]
+            return [c.type for c in build_project_schema(named, columns, self._kernel)]
+        except GrismError:
+            return [""] * len(exprs)
+
+
+def _common(left: str, right: str) -> str | None:
+    """The type as which both sides compare; None where hashing both as one type could miss an equality."""
+    if not left or not right:
+        return None
+    if left == right:
+        return left
+    if left in _INTEGERS and right in _INTEGERS:
+        return "HUGEINT"
+    if left in _FLOATS and right in _FLOATS:
+        return "DOUBLE"
+    return None
+
+
+def _hashable(key: exp.Expr, kind: str, common: str) -> exp.Expr:
+    hashed = key.copy()
+    if kind != common:
+        hashed = exp.Cast(this=hashed, to=exp.DataType.build(common, dialect="duckdb"))
+    if common in _FLOATS:
+        # Both zeros are equal and must be in one partition.
+        hashed = exp.Add(this=exp.Paren(this=hashed), expression=exp.Literal.number(0))
+    return hashed

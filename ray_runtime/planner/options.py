@@ -1,0 +1,29 @@
+"""What a distributed plan may be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DistributedOptions"]
+
+
+@dataclass(frozen=True)
+class DistributedOptions:
+    """Choices of the distributed planner; the defaults suit a cluster with as many task slots as `slots`.
+
+    `partitions` is how many partitions a shuffle has (None: twice the slots). A join side of at most
+    `broadcast_bytes` by estimate is sent to every task. `split_bytes` is the size of a scan task's share of a table;
+    `split_rows` cuts finer where it says so. Results of at most `sort_gather_bytes` by estimate are sorted in one task.
+    """
+
+    slots: int = 2
+    partitions: int | None = None
+    broadcast_bytes: int = 32 << 20
+    split_bytes: int = 64 << 20
+    split_rows: int | None = None
+    sort_gather_bytes: int = 64 << 20
+
+    @property
+    def shuffle_partitions(self) -> int:
+        """The number of partitions of a shuffle."""
+        return self.partitions if self.partitions is not None else max(2, 2 * self.slots)

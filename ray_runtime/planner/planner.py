@@ -1,0 +1,81 @@
+"""DistributedPlanner: the passes in order. Each leaves a plan that runs on one node and gives the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.cache import LruCache
+from engine.kernel import Kernel
+from engine.logical.nodes import LogicalPlan
+from engine.lowering import lower
+from engine.optimizer import optimize
+from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, PlanProperties, Single, walk
+from engine.schema_inference import operator_columns, plan_columns
+from engine.storage.protocol import Storage
+from ray_runtime.explain import render_stages
+from ray_runtime.planner.insert_exchanges import insert_exchanges
+from ray_runtime.planner.options import DistributedOptions
+from ray_runtime.planner.order_joins import order_joins
+from ray_runtime.planner.split_stages import split_stages
+from ray_runtime.planner.two_phase_aggregates import two_phase_aggregates
+from ray_runtime.planner.unnest_subqueries import unnest_subqueries
+from ray_runtime.stages import StageGraph
+
+__all__ = ["DistributedPlan", "DistributedPlanner"]
+
+_CACHED_PLANS = 256
+
+
+@dataclass(frozen=True)
+class DistributedPlan(PhysicalPlan):
+    """A physical plan with Exchanges, and the stages between them."""
+
+    stages: StageGraph
+
+
+class DistributedPlanner:
+    """Plans logical plans for `RayExecutor`. Needs the kernel for types and the storage for splits; runs nothing."""
+
+    def __init__(self, kernel: Kernel, storage: Storage, options: DistributedOptions | None = None) -> None:
+        self._kernel = kernel
+        self._storage = storage
+        self.options = options or DistributedOptions()
+        self._known: LruCache[int, tuple[LogicalPlan, DistributedPlan]] = LruCache(_CACHED_PLANS)
+
+    def passes(self, query: LogicalPlan) -> list[tuple[str, PhysicalOperator]]:
+        """The plan after each pass, by the pass's name; the last one has all Exchanges."""
+        logical = optimize(unnest_subqueries(optimize(query)))
+        root = lower(logical)
+        plans = [("lower", root)]
+        physical: tuple[tuple[str, Callable[[PhysicalOperator], PhysicalOperator]], ...] = (
+            ("order_joins", order_joins),
+            ("two_phase_aggregates", lambda plan: two_phase_aggregates(plan, self._kernel)),
+            ("insert_exchanges", lambda plan: insert_exchanges(plan, self._kernel, self.options)),
+        )
+        for name, rule in physical:
+            root = rule(root)
+            plans.append((name, root))
+        return plans
+
+    def plan(self, query: LogicalPlan) -> DistributedPlan:
+        """The stages of `query`. Raises PlanningError where the plan does not type."""
+        known = self._known.get(id(query))
+        if known is not None and known[0] is query:
+            return known[1]
+        columns = plan_columns(query, self._kernel)
+        root = self.passes(query)[-1][1]
+        whole = tuple(c.type for c in operator_columns(root, self._kernel)) != tuple(c.type for c in columns)
+        if whole:
+            # A rewrite that changes a type is a mistake in a pass; the answer must not depend on it.
+            root = lower(optimize(query))
+        stages = split_stages(root, self._kernel, self._storage, self.options, whole=whole)
+        blocking = any(operator.capabilities.blocking for operator in walk(root))
+        properties = PlanProperties(ExecutionMode.DISTRIBUTED, Single(), blocking)
+        plan = DistributedPlan(root, columns, self._kernel.arrow_schema(columns), properties, stages)
+        self._known.put(id(query), (query, plan))
+        return plan
+
+    def explain(self, plan: DistributedPlan) -> str:
+        """The stages as text."""
+        return render_stages(plan.stages)

@@ -1,0 +1,48 @@
+"""How a full sort is spread: one comparable key for each row, and bounds sampled from the data.
+
+The kernel's `create_sort_key` turns an ordering with its directions and NULL rules into bytes that compare like it, so
+that ties and NULLs need no cases of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlglot import exp
+
+from engine.logical.nodes import NamedExpr, SortKey, col
+from engine.operators import HashAggregateExec, LimitExec, ProjectExec, SortExec
+from engine.physical import PhysicalOperator
+
+__all__ = ["range_bounds", "sort_key"]
+
+_KEY = "__sort_key"
+_SAMPLE_ROWS = 4096
+
+
+def sort_key(keys: Sequence[SortKey]) -> exp.Expr:
+    """The bytes by which a row is sorted."""
+    arguments: list[exp.Expr] = []
+    for key in keys:
+        nulls = "FIRST" if key.nulls_first else "LAST"
+        arguments += [key.expr.copy(), exp.Literal.string(f"{'DESC' if key.descending else 'ASC'} NULLS {nulls}")]
+    return exp.Anonymous(this="create_sort_key", expressions=arguments)
+
+
+def range_bounds(
+    source: PhysicalOperator,
+    keys: Sequence[SortKey],
+    n: int,
+    gather: Callable[[PhysicalOperator], PhysicalOperator],
+) -> PhysicalOperator:
+    """One row with one column: the list of the n - 1 sort keys that cut a sample of `source` into equal parts.
+
+    Each task samples by a hash of its own keys, so that the same rows give the same bounds when it runs again.
+    """
+    keyed = ProjectExec(source, (NamedExpr(_KEY, sort_key(keys)),))
+    spread = SortExec(keyed, (SortKey(exp.Anonymous(this="hash", expressions=[col(_KEY)])),))
+    sample = gather(LimitExec(spread, _SAMPLE_ROWS))
+    listed = HashAggregateExec(sample, (), (NamedExpr(_KEY, exp.Var(this=f'list("{_KEY}" ORDER BY "{_KEY}")')),))
+    places = ", ".join(f'"{_KEY}"[1 + CAST(floor(len("{_KEY}") * {i} / {n}) AS BIGINT)]' for i in range(1, n))
+    bounds = f'CASE WHEN coalesce(len("{_KEY}"), 0) = 0 THEN CAST([] AS BLOB[]) ELSE [{places}] END'
+    return ProjectExec(listed, (NamedExpr("bounds", exp.Var(this=bounds)),))

@@ -1,0 +1,116 @@
+"""Pass 6: the plan falls apart into stages at its Exchanges."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from engine.kernel import Kernel
+from engine.logical.columns import is_volatile
+from engine.logical.subplans import node_expressions, subplans_of
+from engine.operators import LimitExec, TableScanExec
+from engine.physical import Broadcast, PartitioningSpec, PhysicalOperator, RoundRobin, Single, walk
+from engine.schema_inference import operator_columns
+from engine.storage.protocol import Split, Storage
+from ray_runtime.operators import ExchangeExec, ExchangeSourceExec, PartitionIdExec
+from ray_runtime.planner.options import DistributedOptions
+from ray_runtime.stages import ExchangeInput, Stage, StageGraph
+
+__all__ = ["fragment_scans", "split_stages", "with_splits"]
+
+
+def split_stages(
+    root: PhysicalOperator, kernel: Kernel, storage: Storage, options: DistributedOptions, *, whole: bool = False
+) -> StageGraph:
+    """One stage for each Exchange, and the last one for the root. With `whole`, one task reads all tables."""
+    splitter = _Splitter(kernel, storage, options, whole)
+    splitter.stage(root, Single(), None)
+    return StageGraph(tuple(splitter.stages))
+
+
+def fragment_scans(root: PhysicalOperator) -> list[TableScanExec]:
+    """The scans of a fragment that are read by splits, in the order in which a task's splits are listed."""
+    return [node for node in walk(root) if isinstance(node, TableScanExec)]
+
+
+def with_splits(root: PhysicalOperator, splits: tuple[tuple[Split, ...], ...]) -> PhysicalOperator:
+    """The fragment over one task's share of its tables: `splits` has an entry for each scan."""
+    remaining = iter(splits)
+
+    def visit(node: PhysicalOperator) -> PhysicalOperator:
+        if isinstance(node, TableScanExec):
+            return node.with_splits(next(remaining))
+        return node.with_children(tuple(visit(child) for child in node.children))
+
+    return visit(root)
+
+
+class _Splitter:
+    def __init__(self, kernel: Kernel, storage: Storage, options: DistributedOptions, whole: bool) -> None:
+        self._kernel, self._storage, self._options, self._whole = kernel, storage, options, whole
+        self._ids: dict[int, tuple[PhysicalOperator, int]] = {}
+        self.stages: list[Stage] = []
+
+    def stage(self, root: PhysicalOperator, output: PartitioningSpec, bounds: PhysicalOperator | None) -> int:
+        """Cut below `root` and add its stage; returns the stage's number."""
+        inputs: list[ExchangeInput] = []
+        fragment = self._cut(root, inputs)
+        enough = fragment.count if isinstance(fragment, LimitExec) and isinstance(output, Single) else None
+        if not isinstance(output, Single | Broadcast):
+            fragment = PartitionIdExec(fragment, output, None if bounds is None else self._cut(bounds, inputs))
+        number = len(self.stages)
+        self.stages.append(
+            Stage(
+                id=number,
+                root=fragment,
+                inputs=tuple(dict.fromkeys(inputs)),
+                output=output,
+                splits=() if self._whole else self._tasks(fragment),
+                deterministic=not isinstance(output, RoundRobin) and not any(_unsteady(n) for n in walk(fragment)),
+                enough_rows=enough,
+            )
+        )
+        return number
+
+    def _cut(self, node: PhysicalOperator, inputs: list[ExchangeInput]) -> PhysicalOperator:
+        if isinstance(node, ExchangeExec):
+            found = self._ids.get(id(node))
+            if found is None:
+                found = (node, self.stage(node.input, node.partitioning, node.bounds))
+                self._ids[id(node)] = found
+            inputs.append(ExchangeInput(found[1], node.mode))
+            return ExchangeSourceExec(found[1], node.mode, operator_columns(node.input, self._kernel))
+        return node.with_children(tuple(self._cut(child, inputs) for child in node.children))
+
+    def _tasks(self, fragment: PhysicalOperator) -> tuple[Any, ...]:
+        """For each task the splits of each scan. Tables in one fragment stand beside each other, as in UNION ALL."""
+        scans = fragment_scans(fragment)
+        tasks: list[tuple[tuple[Split, ...], ...]] = []
+        for i, scan in enumerate(scans):
+            tasks.extend(
+                tuple((split,) if j == i else () for j in range(len(scans)))
+                for split in self._storage.splits(scan.table, self._target(scan))
+            )
+        return tuple(tasks)
+
+    def _target(self, scan: TableScanExec) -> int:
+        """Into how many parts a table is cut."""
+        table, options = scan.table, self._options
+        parts = 1 if table.bytes is None else math.ceil(table.bytes / options.split_bytes)
+        if table.rows is not None and options.split_rows is not None:
+            parts = max(parts, math.ceil(table.rows / options.split_rows))
+        if (table.rows or 0) >= _WORTH_SPREADING:
+            parts = max(parts, options.slots)
+        return max(1, parts)
+
+
+_WORTH_SPREADING = 100_000
+
+
+def _unsteady(node: PhysicalOperator) -> bool:
+    """Whether an operator may give other rows when it runs again on the same input."""
+    if isinstance(node, LimitExec):
+        return True
+    return any(is_volatile(e) for e in node_expressions(node)) or any(
+        _unsteady(inner) for plan in subplans_of(node) for inner in walk(plan)
+    )

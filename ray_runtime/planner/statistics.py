@@ -1,0 +1,138 @@
+"""Estimates of rows and bytes, from table statistics and rules of thumb.
+
+They choose between plans that give the same rows, so being wrong costs time and never an answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from engine.logical.columns import conjuncts
+from engine.operators import (
+    CollectExec,
+    DistinctExec,
+    FilterExec,
+    HashAggregateExec,
+    HashJoinExec,
+    LimitExec,
+    ProjectExec,
+    RenameExec,
+    TableScanExec,
+    TopNExec,
+    UnionExec,
+    ValuesExec,
+    WindowExec,
+)
+from engine.physical import PhysicalOperator
+
+__all__ = ["Estimate", "estimate", "selectivity"]
+
+_UNKNOWN_ROWS = 1_000_000
+_WIDTHS = {"BOOLEAN": 1, "TINYINT": 1, "SMALLINT": 2, "INTEGER": 4, "DATE": 4, "FLOAT": 4, "BIGINT": 8, "DOUBLE": 8}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`rows` expected; `fraction` of its unfiltered size that a relation still has; `widths` in bytes by column."""
+
+    rows: float
+    fraction: float
+    widths: dict[str, float]
+
+    @property
+    def bytes(self) -> float:
+        """The expected size in Arrow memory."""
+        return self.rows * sum(self.widths.values())
+
+
+def selectivity(predicate: exp.Expr) -> float:
+    """The share of rows that a predicate is thought to keep."""
+    share = 1.0
+    for part in conjuncts(predicate):
+        match part:
+            case exp.EQ():
+                share *= 0.05
+            case exp.Like() | exp.In() | exp.Between():
+                share *= 0.2
+            case exp.Or():
+                share *= 0.4
+            case exp.GT() | exp.LT() | exp.GTE() | exp.LTE():
+                share *= 0.4
+            case exp.Not() | exp.NEQ():
+                share *= 0.9
+            case _:
+                share *= 0.5
+    return share
+
+
+def width(kind: str) -> float:
+    """Bytes of a value of this kernel type, roughly."""
+    if kind.startswith("DECIMAL") or kind in ("HUGEINT", "UHUGEINT", "UUID", "INTERVAL"):
+        return 16
+    return float(_WIDTHS.get(kind, 8 if kind.startswith(("TIME", "U")) else 32))
+
+
+def estimate(operator: PhysicalOperator) -> Estimate:
+    """What is expected of `operator`'s output."""
+    inputs = [estimate(child) for child in operator.children]
+    match operator:
+        case TableScanExec():
+            rows = float(operator.table.rows if operator.table.rows is not None else _UNKNOWN_ROWS)
+            share = 1.0 if operator.filter is None else selectivity(operator.filter)
+            kept = rows * share
+            if operator.limit is not None:
+                kept = min(kept, operator.limit)
+            widths = {a: width(c.type) for a, c in zip(operator.aliases, operator.columns, strict=True)}
+            return Estimate(kept, share, widths)
+        case ValuesExec():
+            return Estimate(len(operator.rows), 1.0, dict.fromkeys(operator.columns, 16.0))
+        case FilterExec():
+            share = selectivity(operator.predicate)
+            return Estimate(inputs[0].rows * share, inputs[0].fraction * share, inputs[0].widths)
+        case ProjectExec() | RenameExec() | WindowExec():
+            return Estimate(inputs[0].rows, inputs[0].fraction, _widths(operator, inputs[0]))
+        case HashAggregateExec():
+            rows = 1.0 if not operator.keys else max(1.0, inputs[0].rows * 0.2)
+            return Estimate(rows, inputs[0].fraction, _widths(operator, inputs[0]))
+        case DistinctExec():
+            return Estimate(max(1.0, inputs[0].rows * 0.2), inputs[0].fraction, inputs[0].widths)
+        case LimitExec() | TopNExec():
+            rows = inputs[0].rows if operator.count is None else min(inputs[0].rows, operator.count)
+            return Estimate(rows, inputs[0].fraction, inputs[0].widths)
+        case HashJoinExec():
+            return joined(operator.kind, inputs[0], inputs[1])
+        case UnionExec():
+            rows = inputs[0].rows + inputs[1].rows
+            return Estimate(rows, 1.0, dict(zip(operator.columns, inputs[0].widths.values(), strict=False)))
+        case CollectExec():
+            return inputs[0]
+        case _:
+            rows = max((e.rows for e in inputs), default=float(_UNKNOWN_ROWS if not operator.children else 1))
+            return Estimate(rows, 1.0, dict.fromkeys(operator.schema, 16.0))
+
+
+def joined(kind: str, left: Estimate, right: Estimate) -> Estimate:
+    """Joins are taken to be from a foreign key to its table: the larger side, thinned by the other one's filters."""
+    widths = {**left.widths, **right.widths}
+    match kind:
+        case "cross":
+            return Estimate(left.rows * right.rows, left.fraction, widths)
+        case "semi":
+            return Estimate(left.rows * right.fraction, left.fraction * right.fraction, left.widths)
+        case "anti":
+            return Estimate(left.rows * 0.5, left.fraction * 0.5, left.widths)
+        case _:
+            rows = max(left.rows * right.fraction, right.rows * left.fraction)
+            if kind in ("left", "full"):
+                rows = max(rows, left.rows)
+            if kind in ("right", "full"):
+                rows = max(rows, right.rows)
+            return Estimate(rows, left.fraction * right.fraction, widths)
+
+
+def _widths(operator: PhysicalOperator, child: Estimate) -> dict[str, float]:
+    if isinstance(operator, RenameExec):
+        return dict(zip(operator.columns, child.widths.values(), strict=False))
+    return {name: child.widths.get(name, 16.0) for name in operator.schema}

@@ -1,0 +1,187 @@
+"""Pass 4: aggregates in two phases, through the kernel's exported states.
+
+::
+
+    HashAggregateExec single keys=[k] [avg(x) AS a]
+
+    HashAggregateExec final keys=[k] [finalize(combine_aggr(to_aggregate_state(a, 'avg', ['DOUBLE']))) AS a]
+      HashAggregateExec partial keys=[k] [avg(x) EXPORT_STATE AS a]
+
+Aggregates without a state that can travel, and those whose order matters, stay whole and get their raw rows by group
+key. DISTINCT aggregates over one argument are de-duplicated before they are sent.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from sqlglot import exp
+
+from engine.cache import LruCache
+from engine.errors import GrismError
+from engine.kernel import Kernel
+from engine.logical.columns import has_subplan
+from engine.logical.nodes import NamedExpr, col
+from engine.operators import AggregateMode, EmptyExec, HashAggregateExec, ProjectExec
+from engine.physical import PhysicalOperator
+from engine.schema import Column, RowType
+from engine.schema_inference import build_project_schema, operator_columns
+from engine.sql.extraction import function_name
+from ray_runtime.planner.tree import rewrite_up
+
+__all__ = ["two_phase_aggregates"]
+
+_GROUPING = ("grouping", "grouping_id")
+_SET = "__set"
+
+
+def two_phase_aggregates(root: PhysicalOperator, kernel: Kernel) -> PhysicalOperator:
+    """The plan with each aggregate that allows it in a partial and a final phase; same rows, names and types."""
+    phases = _Phases(kernel)
+
+    def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
+        del parent
+        if isinstance(node, HashAggregateExec) and node.mode is AggregateMode.SINGLE:
+            return phases.split(node)
+        return node
+
+    return rewrite_up(root, rule)
+
+
+class _Phases:
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def split(self, node: HashAggregateExec) -> PhysicalOperator:
+        if any(has_subplan(e.expr) for e in node.keys + node.aggregates):
+            return node
+        columns = _columns_below(node, self._kernel)
+        if columns is None:
+            return node
+        if node.grouping_sets is not None and len(set(map(frozenset, node.grouping_sets))) != len(node.grouping_sets):
+            return node
+        states: list[tuple[NamedExpr, exp.Expr]] = []
+        for aggregate in node.aggregates:
+            if function_name(aggregate.expr) in _GROUPING:
+                states.append((aggregate, col(aggregate.name)))
+                continue
+            final = self._final(aggregate, columns)
+            if final is None:
+                return node
+            states.append((NamedExpr(aggregate.name, _exported(aggregate.expr)), final))
+        return self._two_phases(node, states)
+
+    def _two_phases(self, node: HashAggregateExec, states: list[tuple[NamedExpr, exp.Expr]]) -> PhysicalOperator:
+        partials = [state for state, _ in states]
+        group_keys = [NamedExpr(k.name, col(k.name)) for k in node.keys]
+        finals = [NamedExpr(state.name, final) for state, final in states]
+        if node.grouping_sets is not None:
+            # A key outside of its set is NULL like a real NULL: the set itself is part of the group.
+            number = exp.Anonymous(this="grouping", expressions=[k.expr.copy() for k in node.keys])
+            partials.append(NamedExpr(_SET, number))
+            group_keys.append(NamedExpr(_SET, col(_SET)))
+            for state, _ in states:
+                if function_name(state.expr) in _GROUPING:
+                    group_keys.append(NamedExpr(state.name, col(state.name)))
+            finals = [f for f in finals if not isinstance(f.expr, exp.Column)]
+        partial = replace(node, aggregates=tuple(partials), mode=AggregateMode.PARTIAL)
+        final = HashAggregateExec(partial, tuple(group_keys), tuple(finals), None, AggregateMode.FINAL)
+        if final.schema == node.schema:
+            return final
+        return ProjectExec(final, tuple(NamedExpr(n, col(n)) for n in node.schema))
+
+    def _final(self, aggregate: NamedExpr, columns: RowType) -> exp.Expr | None:
+        """The expression that merges the states of `aggregate`, or None where they cannot be merged."""
+        call = aggregate.expr
+        while isinstance(call, exp.Filter):
+            call = call.this
+        if not isinstance(call, exp.Func) or call.find(exp.Distinct, exp.Order, exp.WithinGroup) is not None:
+            return None
+        if isinstance(call, exp.IgnoreNulls | exp.RespectNulls):
+            return None
+        arguments: list[exp.Expr] = [a for a in call.iter_expressions() if not isinstance(a, exp.Star)]
+        named = tuple(NamedExpr(f"a{i}", a) for i, a in enumerate(arguments))
+        text = call.sql("duckdb")
+        name = text.partition("(")[0].strip().lower()
+        key = (id(self._kernel), aggregate.expr.sql("duckdb"), columns)
+        known = _FINALS.get(key)
+        if known is None:
+            known = (self._probe(aggregate, name, arguments, named, columns),)
+            _FINALS.put(key, known)
+        final = known[0]
+        return None if final is None else exp.Var(this=final.format(column=f'"{aggregate.name}"'))
+
+    def _probe(
+        self,
+        aggregate: NamedExpr,
+        name: str,
+        arguments: list[exp.Expr],
+        named: tuple[NamedExpr, ...],
+        columns: RowType,
+    ) -> str | None:
+        """The merging expression with a hole for the column, tried out on the kernel's binder."""
+        try:
+            types = [c.type for c in build_project_schema(named, columns, self._kernel)] if named else []
+            wanted = self._type(aggregate.expr, columns)
+        except GrismError:
+            return None
+        constants = [a.sql("duckdb") if isinstance(a, exp.Literal | exp.Array) else "NULL" for a in arguments]
+        for _ in range(2):
+            final = _merging(name, types, constants)
+            try:
+                found = self._bound_type(aggregate.expr, final, columns)
+            except GrismError as error:
+                bound = re.search(r"bound=\[(.*?)\] requested", str(error))
+                if bound is None or not types:
+                    return None
+                types = _split_types(bound.group(1))
+                continue
+            return final if found == wanted else f"CAST({final} AS {wanted})"
+        return None
+
+    def _type(self, call: exp.Expr, columns: RowType) -> str:
+        whole = HashAggregateExec(EmptyExec(columns), (), (NamedExpr("v", call),))
+        return operator_columns(whole, self._kernel)[0].type
+
+    def _bound_type(self, call: exp.Expr, final: str, columns: RowType) -> str:
+        partial = HashAggregateExec(
+            EmptyExec(columns), (), (NamedExpr("v", _exported(call)),), mode=AggregateMode.PARTIAL
+        )
+        merge = exp.Var(this=final.format(column='"v"'))
+        merged = HashAggregateExec(partial, (), (NamedExpr("v", merge),), mode=AggregateMode.FINAL)
+        return operator_columns(merged, self._kernel)[0].type
+
+
+_FINALS: LruCache[tuple[object, ...], tuple[str | None]] = LruCache(1024)
+
+
+def _exported(call: exp.Expr) -> exp.Expr:
+    return exp.Var(this=call.sql("duckdb") + " EXPORT_STATE")
+
+
+def _merging(name: str, types: list[str], constants: list[str]) -> str:
+    quoted = "[" + ", ".join("'" + t.replace("'", "''") + "'" for t in types) + "]::VARCHAR[]"
+    fourth = f", [{', '.join(constants)}]" if any(c != "NULL" for c in constants) else ""
+    escaped = (quoted + fourth).replace("{", "{{").replace("}", "}}")
+    return f"finalize(combine_aggr(to_aggregate_state({{column}}, '{name}', {escaped})))"
+
+
+def _split_types(text: str) -> list[str]:
+    """Types in a list, of which some have commas in brackets."""
+    parts, depth, start = [], 0, 0
+    for i, character in enumerate(text):
+        depth += (character in "([") - (character in ")]")
+        if character == "," and depth == 0:
+            parts.append(text[start:i].strip())
+            start = i + 1
+    return [*parts, text[start:].strip()]
+
+
+def _columns_below(node: HashAggregateExec, kernel: Kernel) -> RowType | None:
+    """The types of the aggregate's input; None where a state stands among them."""
+    try:
+        columns = operator_columns(node.input, kernel)
+    except GrismError:
+        return None
+    return None if any("AGGREGATE_STATE" in c.type for c in columns) else tuple(Column(c.name, c.type) for c in columns)
