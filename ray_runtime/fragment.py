@@ -1,0 +1,58 @@
+"""What a task runs: one stage's fragment over its share of the tables and of the upstream outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.context import Cancellation, MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
+from engine.execution import run
+from engine.kernel import Kernel
+from engine.physical import PhysicalOperator, walk
+from engine.storage.protocol import ArrowSource, Storage
+from engine.streams import SlicedStream
+from ray_runtime.operators import ExchangeSourceExec
+from ray_runtime.planner.split_stages import with_splits
+
+__all__ = ["TaskContext", "execute_fragment", "input_stages"]
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """A task's surroundings: those of any query, and where the outputs of upstream stages come from.
+
+    `read(stage, resident)` gives the rows that this task reads of a stage: with `resident` as a Table, else as a
+    Table or a RecordBatchReader.
+    """
+
+    storage: Storage
+    kernel: Kernel
+    read: Callable[[int, bool], Any]
+    fragment_inputs: tuple[int, ...]
+    snapshot_id: str
+    memory_manager: MemoryManager = field(default_factory=NoopMemoryManager)
+    metrics_sink: MetricsSink = field(default_factory=NoopMetricsSink)
+    cancellation: Cancellation = field(default_factory=Cancellation)
+
+    def exchange_source(self, stage: int) -> ArrowSource:
+        """The rows of one upstream stage for the kernel.
+
+        A Table brings its row count, without which the kernel cannot tell a build side; so inputs that meet in one
+        statement are resident. A fragment's only input streams.
+        """
+        return ArrowSource(self.read(stage, len(self.fragment_inputs) > 1))
+
+
+def input_stages(fragment: PhysicalOperator) -> tuple[int, ...]:
+    """The upstream stages that a fragment reads, once for each place where it reads them."""
+    return tuple(node.stage for node in walk(fragment) if isinstance(node, ExchangeSourceExec))
+
+
+def execute_fragment(fragment: PhysicalOperator, splits: tuple[Any, ...] | None, context: TaskContext) -> SlicedStream:
+    """Start the fragment; `splits` is the task's entry of `Stage.splits`, None where the stage has none.
+
+    The rows carry `__partition` where the stage's output has partitions. Raises the execution errors.
+    """
+    root = fragment if splits is None else with_splits(fragment, splits)
+    return run(root, context)
