@@ -84,10 +84,12 @@ _keys = itertools.count(1)
 _close_callbacks: dict[int, Callable[[], None]] = {}
 
 
-@_CloseHook
 def _close(key: int) -> None:
-    """The one function that C calls, whatever the stream: it lives as long as the library."""
     _close_callbacks.pop(key)()
+
+
+_close_hook = _CloseHook(_close)
+"""The one function that C calls, whatever the stream: it lives as long as the library."""
 
 
 class _Handle:
@@ -188,11 +190,12 @@ def sliced(
     share the values of the original; the others pass as they are. Dictionaries travel in messages of their own and
     are not cut. Errors of `reader` pass with their text.
 
-    `on_close` is called exactly once, as soon as the stream has ended, failed or been released and holds nothing of
-    `reader` any more: in the thread that reads or releases, or in here where this function raises. It must neither raise
-    nor touch the wrapped reader. Nothing is called once the interpreter shuts down.
+    `on_close` is called exactly once, in the thread that reads or releases, as soon as the stream has ended, failed or
+    been released and holds nothing of `reader` any more (batches that were given out hold themselves). It must neither
+    raise nor touch the wrapped reader. Nothing is called once the interpreter shuts down.
 
-    Raises UnsupportedError for a type whose Arrow format is not known, ValueError where `max_bytes` is not positive.
+    Raises ValueError where `max_bytes` is not positive. Raises UnsupportedError for a type whose Arrow format is not
+    known, and ExecutionError where `reader` cannot tell its schema; `on_close` was called then.
     """
     if max_bytes <= 0:
         raise ValueError(f"max_bytes is {max_bytes}; give a positive number of bytes.")
@@ -200,7 +203,7 @@ def sliced(
     reader._export_to_c(ctypes.addressof(inner))
     key, hook = next(_keys), _CloseHook()
     if on_close is not None:
-        _close_callbacks[key], hook = on_close, _close
+        _close_callbacks[key], hook = on_close, _close_hook
     address, message = ctypes.c_void_p(), ctypes.create_string_buffer(512)
     code = _library.grism_stream_open(inner, max_bytes, hook, key, outer, address, message, len(message))
     if code == errno.ENOMEM:
