@@ -194,11 +194,14 @@ class Kernel:
         with self._lock:
             self._running[id(cursor)] = cursor
 
-        def finish() -> None:
+        def release() -> None:
             forget()
             with self._lock:
                 self._running.pop(id(cursor), None)
             cursor.close()
+
+        def finish() -> None:
+            release()
             if on_close is not None:
                 on_close()
 
@@ -207,11 +210,11 @@ class Kernel:
                 cursor.register(name, data)
             reader = cursor.sql(sql).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
-            finish()
+            release()
             cancellation.check()
             raise execution_error(error) from None
         except BaseException:
-            finish()
+            release()
             raise
         return sliced(reader, on_close=finish)
 

@@ -146,14 +146,10 @@ class SqlFrontend:
         )
 
     def result_schema(self, text: str, *, default_schema: str = DEFAULT_SCHEMA) -> pa.Schema:
-        """The Arrow schema of a SELECT whose parameters are not bound yet."""
+        """The Arrow schema of a SELECT whose parameters are not bound yet: that of NULLs without a type."""
         statement = self.kernel.parse(text)
         syntax.check(statement)
-        names = _parameter_names(statement)
-        given = (
-            [pa.scalar(None, f.type) for f in self.parameters(text, default_schema=default_schema)] if names else None
-        )
-        self._bind_parameters(statement, given)
+        self._bind_parameters(statement, [pa.scalar(None)] * len(_parameter_names(statement)))
         return self.kernel.arrow_schema(self._resolve(statement, self.storage.snapshot(), default_schema).columns)
 
     def table_plan(self, name: TableName, snapshot: Snapshot | None = None, version: str | None = None) -> LogicalPlan:

@@ -130,13 +130,13 @@ class Metadata:
             return _table(rows, schemas.TABLES)
         snapshot = self._runtime.storage.snapshot()
         for row, name in zip(rows, names, strict=True):
-            row["table_schema"] = schema_bytes(self.table_schema(name, snapshot))
+            row["table_schema"] = schema_bytes(annotate(self.table_schema(name, snapshot), name))
         return _table(rows, schemas.TABLES_WITH_SCHEMA)
 
     def table_schema(self, name: TableName, snapshot: Snapshot) -> pa.Schema:
-        """A table's annotated schema; without columns where the table cannot be read, which its query then reports."""
+        """A table's schema; without columns where the table cannot be read, which its query then reports."""
         try:
-            return annotate(self._runtime.plan(self._frontend.table_plan(name, snapshot)).schema, name)
+            return self._runtime.plan(self._frontend.table_plan(name, snapshot)).schema
         except GrismError as error:
             _log.warning("table %s has no readable schema: %s", name, error.message)
             return pa.schema([])

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from engine.context import Cancellation
 from engine.errors import ResourceExhaustedError, TypeMismatchError
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, Runtime
 from engine.sql.frontend import SqlFrontend
 from engine.storage.protocol import Snapshot, TableName
 from flight_server.config import ServiceOptions
+from flight_server.endpoint.status import flight_errors
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import sql
 from flight_server.service.request import Offer, Planned, Request
@@ -31,6 +33,7 @@ Parameters = Sequence[Sequence[pa.Scalar]]
 
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?=\S)", re.IGNORECASE)
 _EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
+_UNTOLD_SCHEMA = pa.schema([pa.field("result", pa.null())])  # without columns, drivers would take it for an update
 _MAX_PLANNED_TEXT = 64_000_000  # bytes of text of all planned statements; a plan is some dozen times its text
 
 
@@ -85,7 +88,7 @@ class Statements:
         except TypeMismatchError:
             if not len(self.parameters(request, text)):
                 raise
-            return pa.schema([])
+            return _UNTOLD_SCHEMA
 
     # CommandStatementQuery
 
@@ -111,13 +114,14 @@ class Statements:
         rows = parameters if parameters is not None else [()]
         if not rows:
             raise BadRequestError("No row of parameters was bound; bind at least one.")
-        plan = self._plan(request, text, rows[0], snapshot)
+        plan = self.plan_row(request, text, rows[0], snapshot)
         if len(rows) == 1:
             return Planned(plan.schema, lambda request: self._run(request, plan))
         query = _ManyRows(self, text, rows, snapshot, plan.schema)
         return Planned(plan.schema, query.open)
 
-    def _plan(self, request: Request, text: str, row: Sequence[pa.Scalar], snapshot: Snapshot) -> PhysicalPlan:
+    def plan_row(self, request: Request, text: str, row: Sequence[pa.Scalar], snapshot: Snapshot) -> PhysicalPlan:
+        """`text` with one row of parameters in place."""
         logical = self.frontend.plan(
             text, snapshot=snapshot, parameters=row or None, default_schema=request.session.schema
         )
@@ -125,7 +129,7 @@ class Statements:
 
     def _explain(self, request: Request, text: str, parameters: Parameters | None) -> Planned:
         row = parameters[0] if parameters else ()
-        lines = self.runtime.explain(self._plan(request, text, row, self.runtime.storage.snapshot())).splitlines()
+        lines = self.runtime.explain(self.plan_row(request, text, row, self.runtime.storage.snapshot())).splitlines()
         table = pa.table([pa.array(lines, pa.string())], schema=_EXPLAIN_SCHEMA)
         return Planned(table.schema, lambda _: ResultStream(table.to_reader()))
 
@@ -134,8 +138,11 @@ class Statements:
         return ResultStream(result.reader, result.close)
 
     def execute(self, request: Request, plan: PhysicalPlan) -> QueryResult:
-        """Start `plan`; it stops when the call does."""
-        return self.runtime.execute(plan, QueryOptions(cancellation=request.call.cancellation))
+        """Start `plan`; it stops when the call does. Closing the result ends this execution and nothing else."""
+        call = request.call.cancellation
+        cancellation = Cancellation(call.deadline)
+        call.on_cancel(lambda: cancellation.cancel(str(call.cause)))
+        return self.runtime.execute(plan, QueryOptions(cancellation=cancellation))
 
 
 @dataclass
@@ -155,13 +162,14 @@ class _ManyRows:
         running: list[QueryResult] = []
 
         def batches() -> Iterator[pa.RecordBatch]:
-            for row in self.rows:
-                plan = self.statements._plan(request, self.text, row, self.snapshot)
-                if not plan.schema.equals(self.schema):
-                    raise TypeMismatchError("The rows of parameters give results of different types; cast them to one.")
-                running.append(self.statements.execute(request, plan))
-                yield from running[-1].reader
-                running.pop().close()
+            with flight_errors():
+                for row in self.rows:
+                    plan = self.statements.plan_row(request, self.text, row, self.snapshot)
+                    if not plan.schema.equals(self.schema):
+                        raise TypeMismatchError("The rows of parameters give results of different types; cast them.")
+                    running.append(self.statements.execute(request, plan))
+                    yield from running[-1].reader
+                    running.pop().close()
 
         def close() -> None:
             for result in running:

@@ -46,7 +46,7 @@ class Tables:
         snapshot = self._storage.snapshot()
         for name in self._storage.tables():
             path = messages.FlightDescriptor(type=messages.FlightDescriptor.PATH, path=[name.schema, name.table])
-            yield name, Offer(self._metadata.table_schema(name, snapshot).remove_metadata(), path)
+            yield name, Offer(self._metadata.table_schema(name, snapshot), path)
 
     def info(self, request: Request, path: Sequence[bytes | str]) -> Offer:
         """Plan to read all of a table as it is now."""

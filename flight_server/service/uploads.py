@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
-from pyarrow import flight
+from pyarrow import flight, ipc, types
 
 from engine.errors import DataCorruptError, GrismError
 from flight_server.service.request import Request
 
 __all__ = ["Upload"]
+
+_ALIGNMENT = 16  # bytes, that of the widest values
 
 
 class Upload:
@@ -60,4 +62,21 @@ class Upload:
                 return
             except (pa.ArrowInvalid, OSError, UnicodeDecodeError):
                 raise DataCorruptError("The upload is not valid Arrow data; nothing was written.") from None
-            yield batch
+            yield _aligned(batch)
+
+
+def _aligned(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """`batch` in buffers that begin where every Arrow library can read them; gRPC lets them begin anywhere."""
+    if all(buffer.address % _ALIGNMENT == 0 for column in batch.columns for buffer in _buffers(column)):
+        return batch
+    sink = pa.BufferOutputStream()
+    with ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    with ipc.open_stream(sink.getvalue()) as reader:
+        return reader.read_next_batch()
+
+
+def _buffers(array: pa.Array) -> Iterator[pa.Buffer]:
+    yield from (buffer for buffer in array.buffers() if buffer is not None)
+    if types.is_dictionary(array.type):  # whose values are no part of its own buffers
+        yield from _buffers(array.dictionary)

@@ -111,11 +111,11 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_checked_before_serving(tmp_path: Path) -> None:
     load({"data": str(tmp_path)}, {}).check()
-    load({"data": str(tmp_path), "host": "0.0.0.0", "insecure": True}, {}).check()  # noqa: S104
+    load({"data": str(tmp_path), "host": "0.0.0.0", "insecure": True}, {}).check()
     for flags, message in [
         ({}, "--data is missing"),
         ({"data": str(tmp_path / "absent")}, "is not a folder"),
-        ({"data": str(tmp_path), "host": "0.0.0.0"}, "say --insecure"),  # noqa: S104
+        ({"data": str(tmp_path), "host": "0.0.0.0"}, "say --insecure"),
         ({"data": str(tmp_path), "host": "example.org"}, "say --insecure"),
         ({"data": str(tmp_path), "workers": "2"}, "--workers needs --runtime ray"),
     ]:

@@ -1,0 +1,128 @@
+"""Arguments, and how failures are told: one line on stderr, status 2 for a wrong call, 1 for anything else."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NoReturn
+
+from engine.errors import GrismError, nearest
+from flight_server.cli import client, serve
+from flight_server.cli.failures import CommandError
+from flight_server.cli.output import FORMATS
+from flight_server.config import ConfigError, options
+
+__all__ = ["main"]
+
+_DEFAULT_URI = "grpc://127.0.0.1:31337"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses a wrong option in one line, with the options that there are."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message[:1].upper() + message[1:] + ("" if message.endswith((".", ")")) else "."))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `grism` with `argv` (the process's arguments by default); returns the exit status."""
+    try:
+        arguments = _parse(argv)
+        status: int = arguments.run(arguments)
+    except ConfigError as error:
+        return _fail(error, 2)
+    except GrismError as error:
+        return _fail(error.message, 1)
+    except CommandError as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _fail(message: object, status: int) -> int:
+    print("grism:", " ".join(str(message).split()), file=sys.stderr)
+    return status
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        command = next(c for c in parser.commands if c.prog.endswith(f" {arguments.command}"))
+        allowed = sorted(flag for action in command._actions for flag in action.option_strings if flag.startswith("--"))
+        near = nearest(unknown[0], allowed)
+        hint = f" Did you mean {near}?" if near else ""
+        raise ConfigError(f"grism {arguments.command} has no {unknown[0]!r}.{hint} Allowed: {', '.join(allowed)}.")
+    return arguments
+
+
+class _Root(_Parser):
+    commands: list[argparse.ArgumentParser]
+
+
+def _parser() -> _Root:
+    root = _Root(prog="grism", description="An Arrow Flight data service.", allow_abbrev=False)
+    root.add_argument("--version", action="version", version=f"grism {version('grism')}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    root.commands = [_serve(commands), _query(commands), _tables(commands), _explain(commands)]
+    return root
+
+
+def _serve(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        "serve",
+        help="serve the tables of a folder",
+        description="Serve the tables of a folder. Options may also stand in GRISM_* variables and in a TOML file.",
+        allow_abbrev=False,
+    )
+    command.add_argument("--config", metavar="FILE", help="a TOML file with options (GRISM_CONFIG)")
+    for option in options():
+        if option.is_switch:
+            command.add_argument(option.flag, action="store_const", const=True, help=option.help)
+        else:
+            command.add_argument(option.flag, metavar=option.takes.replace(", ", "|"), help=option.help)
+    command.set_defaults(run=serve.run)
+    return command
+
+
+def _query(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
+    command = commands.add_parser("query", help="run a SELECT and print its rows", allow_abbrev=False)
+    command.add_argument("sql", metavar="SQL")
+    _common(command)
+    command.set_defaults(run=client.query)
+    return command
+
+
+def _tables(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
+    command = commands.add_parser("tables", help="list the tables", allow_abbrev=False)
+    _common(command)
+    command.set_defaults(run=client.tables)
+    return command
+
+
+def _explain(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
+    command = commands.add_parser("explain", help="print the plan of a SELECT", allow_abbrev=False)
+    command.add_argument("sql", metavar="SQL")
+    _where(command)
+    command.set_defaults(run=client.explain)
+    return command
+
+
+def _common(command: argparse.ArgumentParser) -> None:
+    _where(command)
+    command.add_argument("--format", choices=FORMATS, default="table", help="how rows are printed (table)")
+
+
+def _where(command: argparse.ArgumentParser) -> None:
+    where = command.add_mutually_exclusive_group()
+    where.add_argument(
+        "--uri", default=os.environ.get("GRISM_URI", _DEFAULT_URI), help=f"the server (GRISM_URI, or {_DEFAULT_URI})"
+    )
+    where.add_argument("--data", metavar="DIR", help="no server: read this folder in this process")

@@ -1,0 +1,79 @@
+"""`grism serve`: the server process, from its options to its end."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+
+from flight_server.auth import IDENTITY_KEY, Anonymous, HandshakeHandler, IdentityFactory
+from flight_server.cli.failures import CommandError
+from flight_server.cli.runtimes import open_runtime
+from flight_server.config import ServerConfig, load, options
+from flight_server.endpoint import Endpoint
+from flight_server.service import FlightSqlService
+
+__all__ = ["run"]
+
+_log = logging.getLogger("grism")
+_GRACE = 5.0  # seconds that running calls get to finish before they are cancelled
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT; a second signal ends the process at once."""
+    flags = {option.name: getattr(arguments, option.name) for option in options()}
+    config = load(flags, file=Path(arguments.config) if arguments.config else None)
+    config.check()
+    logging.basicConfig(
+        level=config.log.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    stop = _on_signals()
+    runtime = open_runtime(config)
+    try:
+        endpoint = _endpoint(config, FlightSqlService(runtime, config.service, version("grism")))
+        print(f"grism listening on {endpoint.location}", flush=True)
+        _log.info("serving %s on %s, runtime %s", config.data.data, endpoint.location, runtime.name)
+        stop.wait()
+        _log.info("stopping")
+        stopped = endpoint.shutdown(grace=_GRACE)
+    finally:
+        runtime.close()
+    _log.info("stopped")
+    if not stopped:  # a call is stuck with a client that does not read; its thread would hold up the interpreter
+        logging.shutdown()
+        os._exit(0)
+    return 0
+
+
+def _endpoint(config: ServerConfig, service: FlightSqlService) -> Endpoint:
+    host, port = config.listen.host, config.listen.port
+    try:
+        return Endpoint(
+            service,
+            host,
+            port,
+            auth_handler=HandshakeHandler(),
+            middleware={IDENTITY_KEY: IdentityFactory(Anonymous())},
+        )
+    except Exception as error:
+        raise CommandError(f"Cannot listen on {host}:{port}: the address is in use or not this machine's.") from error
+
+
+def _on_signals() -> threading.Event:
+    """An event that the first SIGTERM or SIGINT sets."""
+    stop = threading.Event()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+    return stop

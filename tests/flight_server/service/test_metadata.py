@@ -1,0 +1,156 @@
+"""Metadata commands over the wire: exact schemas, filters, and what drivers make of them."""
+
+from __future__ import annotations
+
+import adbc_driver_flightsql.dbapi as flight_sql
+import pyarrow as pa
+import pytest
+from google.protobuf.message import Message
+from pyarrow import flight
+
+from flight_server.proto import sql
+from flight_server.service import schemas
+from flight_server.service.metadata import matches
+from flight_server.service.wire import wrap
+from flight_server.service.xdbc import TYPES
+
+COMMANDS: list[tuple[Message, pa.Schema]] = [
+    (sql.CommandGetSqlInfo(), schemas.SQL_INFO),
+    (sql.CommandGetXdbcTypeInfo(), schemas.XDBC_TYPE_INFO),
+    (sql.CommandGetCatalogs(), schemas.CATALOGS),
+    (sql.CommandGetDbSchemas(), schemas.SCHEMAS),
+    (sql.CommandGetTables(), schemas.TABLES),
+    (sql.CommandGetTables(include_schema=True), schemas.TABLES_WITH_SCHEMA),
+    (sql.CommandGetTableTypes(), schemas.TABLE_TYPES),
+    (sql.CommandGetPrimaryKeys(table="nation"), schemas.PRIMARY_KEYS),
+    (sql.CommandGetExportedKeys(table="nation"), schemas.FOREIGN_KEYS),
+    (sql.CommandGetImportedKeys(table="nation"), schemas.FOREIGN_KEYS),
+    (sql.CommandGetCrossReference(pk_table="nation", fk_table="region"), schemas.FOREIGN_KEYS),
+]
+
+
+def ask(client: flight.FlightClient, command: Message) -> pa.Table:
+    info = client.get_flight_info(flight.FlightDescriptor.for_command(wrap(command)))
+    return client.do_get(info.endpoints[0].ticket).read_all()
+
+
+@pytest.mark.parametrize(("command", "schema"), COMMANDS, ids=lambda value: type(value).__name__)
+def test_schema_info_and_stream_agree_to_the_letter(
+    client: flight.FlightClient, command: Message, schema: pa.Schema
+) -> None:
+    descriptor = flight.FlightDescriptor.for_command(wrap(command))
+    info = client.get_flight_info(descriptor)
+    assert client.get_schema(descriptor).schema.equals(schema, check_metadata=True)
+    assert info.schema.equals(schema, check_metadata=True)
+    table = client.do_get(info.endpoints[0].ticket).read_all()
+    assert table.schema.equals(schema, check_metadata=True)
+    table.validate(full=True)
+    for field, column in zip(schema, table.columns, strict=True):
+        assert field.nullable or column.null_count == 0
+
+
+def test_catalogs_schemas_and_types(client: flight.FlightClient) -> None:
+    assert ask(client, sql.CommandGetCatalogs()).to_pylist() == [{"catalog_name": "grism"}]
+    assert {"catalog_name": "grism", "db_schema_name": "main"} in ask(client, sql.CommandGetDbSchemas()).to_pylist()
+    assert ask(client, sql.CommandGetDbSchemas(db_schema_filter_pattern="m_in"))["db_schema_name"].to_pylist() == [
+        "main"
+    ]
+    assert ask(client, sql.CommandGetDbSchemas(catalog="other")).num_rows == 0
+    assert ask(client, sql.CommandGetTableTypes())["table_type"].to_pylist() == ["TABLE"]
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        (sql.CommandGetTables(), {"nation", "region", "lineitem", "orders", "broken"}),
+        (sql.CommandGetTables(catalog="grism", db_schema_filter_pattern="main"), {"nation", "broken"}),
+        (sql.CommandGetTables(table_name_filter_pattern="%tion"), {"nation"}),
+        (sql.CommandGetTables(table_name_filter_pattern="NATION"), {"nation"}),
+        (sql.CommandGetTables(table_types=["VIEW", "TABLE"]), {"nation"}),
+    ],
+)
+def test_tables_that_pass_filters(client: flight.FlightClient, command: sql.CommandGetTables, found: set[str]) -> None:
+    assert found <= set(ask(client, command)["table_name"].to_pylist())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        sql.CommandGetTables(catalog=""),
+        sql.CommandGetTables(catalog="other"),
+        sql.CommandGetTables(db_schema_filter_pattern=""),
+        sql.CommandGetTables(table_name_filter_pattern="natio"),
+        sql.CommandGetTables(table_types=["VIEW"]),
+    ],
+)
+def test_tables_that_do_not(client: flight.FlightClient, command: sql.CommandGetTables) -> None:
+    assert ask(client, command).num_rows == 0
+
+
+def test_table_schemas_are_those_of_queries(client: flight.FlightClient) -> None:
+    rows = ask(client, sql.CommandGetTables(include_schema=True)).to_pylist()
+    said = {row["table_name"]: pa.ipc.read_schema(pa.py_buffer(row["table_schema"])) for row in rows}
+    path = flight.FlightDescriptor.for_path("lineitem")
+    assert said["lineitem"].equals(client.get_schema(path).schema)
+    price = said["lineitem"].field("l_extendedprice").metadata
+    assert price[b"ARROW:FLIGHT:SQL:TYPE_NAME"] == b"DECIMAL"
+    assert (price[b"ARROW:FLIGHT:SQL:PRECISION"], price[b"ARROW:FLIGHT:SQL:SCALE"]) == (b"15", b"2")
+
+
+def test_a_broken_file_hides_no_other_table(client: flight.FlightClient) -> None:
+    rows = ask(client, sql.CommandGetTables(include_schema=True)).to_pylist()
+    said = {row["table_name"]: pa.ipc.read_schema(pa.py_buffer(row["table_schema"])) for row in rows}
+    assert len(said["broken"]) == 0
+    assert len(said["nation"]) == 4
+
+
+def test_xdbc_types_by_code(client: flight.FlightClient) -> None:
+    table = ask(client, sql.CommandGetXdbcTypeInfo())
+    assert table["type_name"].to_pylist() == [t.type_name for t in TYPES]
+    assert table["data_type"].to_pylist() == sorted(table["data_type"].to_pylist())
+    assert ask(client, sql.CommandGetXdbcTypeInfo(data_type=12))["type_name"].to_pylist() == ["VARCHAR"]
+    assert ask(client, sql.CommandGetXdbcTypeInfo(data_type=0)).num_rows == 0
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.type_name)
+def test_xdbc_types_are_types_of_the_dialect(cursor: flight_sql.Cursor, kind: object) -> None:
+    name = kind.type_name  # type: ignore[attr-defined]
+    cursor.execute(f"SELECT CAST(NULL AS {name}) AS x")
+    assert cursor.fetchall() == [(None,)]
+
+
+def test_adbc_sees_the_catalog(connection: flight_sql.Connection) -> None:
+    (catalog,) = connection.adbc_get_objects(depth="all").read_all().to_pylist()
+    assert catalog["catalog_name"] == "grism"
+    (main,) = [s for s in catalog["catalog_db_schemas"] if s["db_schema_name"] == "main"]
+    nation = next(t for t in main["db_schema_tables"] if t["table_name"] == "nation")
+    assert [c["column_name"] for c in nation["table_columns"]] == ["n_nationkey", "n_name", "n_regionkey", "n_comment"]
+    assert connection.adbc_get_table_types() == ["TABLE"]
+
+
+def test_adbc_get_table_schema(connection: flight_sql.Connection) -> None:
+    assert connection.adbc_get_table_schema("nation").names == ["n_nationkey", "n_name", "n_regionkey", "n_comment"]
+    with pytest.raises(flight_sql.ProgrammingError, match="No table found"):
+        connection.adbc_get_table_schema("no_such_table")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "found"),
+    [
+        ("%", "anything", True),
+        ("%", "", True),
+        ("", "", True),
+        ("", "a", False),
+        ("a_c", "abc", True),
+        ("a_c", "ac", False),
+        (r"a\_c", "abc", False),
+        (r"a\_c", "a_c", True),
+        (r"100\%", "100%", True),
+        ("a.c", "abc", False),
+        ("A%", "abc", True),
+        ("%b%", "a\nb\nc", True),
+        (r"a\\c", r"a\c", True),
+    ],
+)
+def test_patterns_are_like_patterns(pattern: str, name: str, found: bool) -> None:
+    assert matches(pattern, name) is found
