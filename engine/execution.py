@@ -16,7 +16,7 @@ from engine.operators.sql import identifier, over
 from engine.physical import PhysicalOperator, SourceBinder
 from engine.schema import RowType
 from engine.storage.protocol import KernelSource, Source
-from engine.streams import SlicedStream, sliced
+from engine.streams import SlicedStream, StreamCounters, sliced
 
 __all__ = ["Statement", "compile_statement", "run"]
 
@@ -118,8 +118,7 @@ def run(operator: PhysicalOperator, ctx: ExecutionContext) -> SlicedStream:
     ctx.cancellation.check()
     started = time.monotonic()
 
-    def record() -> None:
-        counters = stream.counters
+    def record(counters: StreamCounters) -> None:
         ctx.metrics_sink.record(
             type(operator).__name__,
             OperatorMetrics(counters.rows, counters.batches, counters.bytes, time.monotonic() - started),
@@ -130,11 +129,10 @@ def run(operator: PhysicalOperator, ctx: ExecutionContext) -> SlicedStream:
 
         def close() -> None:
             forget()
-            record()
+            record(stream.counters)
 
         stream = sliced(reader, on_close=close)
         forget = ctx.cancellation.on_cancel(stream.stop)
         return stream
     statement = compile_statement(operator, ctx)
-    stream = ctx.kernel.stream(statement.sql, statement.sources, ctx.cancellation, on_close=record)
-    return stream
+    return ctx.kernel.stream(statement.sql, statement.sources, ctx.cancellation, on_close=record)

@@ -40,7 +40,7 @@ from engine.errors import (
     nearest,
 )
 from engine.schema import Column, RowType
-from engine.streams import SlicedStream, sliced
+from engine.streams import SlicedStream, StreamCounters, sliced
 
 __all__ = ["Kernel", "KernelConfig", "arrow_error", "quote"]
 
@@ -181,7 +181,7 @@ class Kernel:
         sql: str,
         sources: Mapping[str, ArrowData] | None = None,
         cancellation: Cancellation | None = None,
-        on_close: Callable[[], None] | None = None,
+        on_close: Callable[[StreamCounters], None] | None = None,
     ) -> SlicedStream:
         """Run a SELECT and stream its rows. `sources` are registered for this statement only.
 
@@ -194,6 +194,8 @@ class Kernel:
         with self._lock:
             self._running[id(cursor)] = cursor
 
+        stream: SlicedStream | None = None
+
         def release() -> None:
             forget()
             with self._lock:
@@ -202,8 +204,8 @@ class Kernel:
 
         def finish() -> None:
             release()
-            if on_close is not None:
-                on_close()
+            if on_close is not None and stream is not None:
+                on_close(stream.counters)
 
         try:
             for name, data in (sources or {}).items():
@@ -216,7 +218,13 @@ class Kernel:
         except BaseException:
             release()
             raise
-        return sliced(reader, on_close=finish)
+        stream = sliced(reader, on_close=finish)
+        try:
+            stream.prime()
+        except OSError as error:
+            cancellation.check()
+            raise arrow_error(error) from None
+        return stream
 
     def close(self) -> None:
         """Interrupt what runs, close the instance, remove the spill files. A second call changes nothing."""

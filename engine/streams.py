@@ -68,6 +68,8 @@ _library.grism_stream_open.argtypes = [
     ctypes.c_size_t,
 ]
 
+_library.grism_stream_prime.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]
+
 # These return at once, so they keep the GIL.
 _quick = ctypes.PyDLL(_library._name)
 _quick.grism_stream_progress.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Progress)]
@@ -98,6 +100,10 @@ class _Handle:
     def __init__(self, address: int) -> None:
         self._address = address
         self._drop = _quick.grism_stream_drop
+
+    @property
+    def address(self) -> int:
+        return self._address
 
     def progress(self) -> _Progress:
         progress = _Progress()
@@ -173,6 +179,12 @@ class SlicedStream:
     reader: pa.RecordBatchReader
     counters: StreamCounters
     _handle: _Handle = field(repr=False)
+
+    def prime(self) -> None:
+        """Pull the first batch ahead, before anything reads. Raises OSError with the text of what failed at once."""
+        message = ctypes.create_string_buffer(4096)
+        if _library.grism_stream_prime(self._handle.address, message, len(message)) != 0:
+            raise OSError(message.value.decode(errors="replace"))
 
     def stop(self) -> None:
         """Let the next read fail with OSError. May be called from any thread; does nothing after the end."""

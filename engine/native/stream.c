@@ -41,6 +41,7 @@ struct grism_stream {
   struct source *source; /* the batch that is being cut, or NULL */
   int64_t next_row;      /* its first row that was not given out */
   int64_t guess;         /* how many rows the next slice may hold */
+  struct ArrowArray first; /* the batch that prime() pulled ahead, or released */
   int code;              /* what get_next answers after the end: 0 or the error */
   char *error;
 };
@@ -66,6 +67,8 @@ static void stream_end(struct grism_stream *stream, int code) {
   stream->code = code;
   if (stream->source != NULL) source_drop(stream->source);
   stream->source = NULL;
+  if (stream->first.release != NULL) stream->first.release(&stream->first);
+  stream->first.release = NULL;
   if (stream->inner.release != NULL) stream->inner.release(&stream->inner);
   stream->inner.release = NULL;
   atomic_store(&stream->ended_at, now());
@@ -78,8 +81,29 @@ static int fail(struct grism_stream *stream, int code, const char *message) {
   return code;
 }
 
+/* The kernel's kinds of error as the codes that Arrow C++ turns into a status, and Flight into the client's. */
+static const struct {
+  const char *kind;
+  int code;
+} kinds[] = {
+    {"Conversion Error", EINVAL},     {"Out of Range Error", EINVAL}, {"Invalid Input Error", EINVAL},
+    {"Out of Memory Error", ENOMEM},  {"INTERRUPT Error", ECANCELED}, {"Not implemented Error", ENOSYS},
+    {"Division by Zero Error", EINVAL},
+};
+
+/* The kernel's message ends with an excerpt of its statement, which is none of the reader's business. */
 static int fail_as_inner(struct grism_stream *stream, int code) {
-  return fail(stream, code, stream->inner.get_last_error(&stream->inner));
+  const char *message = stream->inner.get_last_error(&stream->inner);
+  for (size_t i = 0; message != NULL && i < sizeof kinds / sizeof *kinds; i++) {
+    if (strstr(message, kinds[i].kind) != NULL) {
+      code = kinds[i].code;
+      break;
+    }
+  }
+  fail(stream, code, message);
+  char *excerpt = stream->error == NULL ? NULL : strstr(stream->error, "\n\nLINE ");
+  if (excerpt != NULL) *excerpt = '\0';
+  return code;
 }
 
 static int64_t message_bytes(const struct grism_stream *stream, const struct ArrowArray *batch, struct range rows,
@@ -171,9 +195,13 @@ static int next_batch(struct grism_stream *stream, struct ArrowArray *out) {
   return next_slice(stream, out);
 }
 
-static int get_next(struct ArrowArrayStream *self, struct ArrowArray *out) {
-  struct grism_stream *stream = self->private_data;
+static int pull(struct grism_stream *stream, struct ArrowArray *out) {
   out->release = NULL;
+  if (stream->first.release != NULL && !atomic_load(&stream->stopped)) {
+    *out = stream->first;
+    stream->first.release = NULL;
+    return 0;
+  }
   if (atomic_load(&stream->ended_at) != 0) return stream->code;
   int code;
   if (atomic_load(&stream->stopped)) code = fail(stream, ECANCELED, "The stream was stopped.");
@@ -183,6 +211,8 @@ static int get_next(struct ArrowArrayStream *self, struct ArrowArray *out) {
   stream_end(stream, code);
   return code;
 }
+
+static int get_next(struct ArrowArrayStream *self, struct ArrowArray *out) { return pull(self->private_data, out); }
 
 static int get_schema(struct ArrowArrayStream *self, struct ArrowSchema *out) {
   struct grism_stream *stream = self->private_data;
@@ -246,6 +276,19 @@ EXPORT int grism_stream_open(struct ArrowArrayStream *inner, int64_t max_bytes, 
   *handle = stream;
   *out = (struct ArrowArrayStream){get_schema, get_next, get_last_error, release, stream};
   return 0;
+}
+
+/* Pulls the first batch ahead, before anybody else pulls, so that what fails at once is known at once. Returns 0, at
+   the end too, or the error, which `message` then tells. */
+EXPORT int grism_stream_prime(struct grism_stream *stream, char *message, size_t size) {
+  struct ArrowArray first;
+  int code = pull(stream, &first);
+  if (code == 0 && first.release != NULL) stream->first = first;
+  if (code != 0 && size > 0) {
+    strncpy(message, stream->error == NULL ? "" : stream->error, size - 1);
+    message[size - 1] = '\0';
+  }
+  return code;
 }
 
 /* The next get_next fails with ECANCELED. */
