@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from importlib.metadata import version
@@ -34,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         level=config.log.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     stop = _on_signals()
+    _check_address(config.listen.host, config.listen.port)
     runtime = open_runtime(config)
     try:
         endpoint = _endpoint(config, FlightSqlService(runtime, config.service, version("grism")))
@@ -52,17 +54,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _endpoint(config: ServerConfig, service: FlightSqlService) -> Endpoint:
-    host, port = config.listen.host, config.listen.port
+    return Endpoint(
+        service,
+        config.listen.host,
+        config.listen.port,
+        auth_handler=HandshakeHandler(),
+        middleware={IDENTITY_KEY: IdentityFactory(Anonymous())},
+    )
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raise CommandError, with the system's reason, where nobody can listen there; gRPC does not tell why."""
     try:
-        return Endpoint(
-            service,
-            host,
-            port,
-            auth_handler=HandshakeHandler(),
-            middleware={IDENTITY_KEY: IdentityFactory(Anonymous())},
-        )
-    except Exception as error:
-        raise CommandError(f"Cannot listen on {host}:{port}: the address is in use or not this machine's.") from error
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
 
 
 def _on_signals() -> threading.Event:

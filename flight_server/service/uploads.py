@@ -15,7 +15,7 @@ from pyarrow import flight, ipc, types
 from engine.errors import DataCorruptError, GrismError
 from flight_server.service.request import Request
 
-__all__ = ["Upload"]
+__all__ = ["Upload", "aligned"]
 
 _ALIGNMENT = 16  # bytes, that of the widest values
 
@@ -62,17 +62,18 @@ class Upload:
                 return
             except (pa.ArrowInvalid, OSError, UnicodeDecodeError):
                 raise DataCorruptError("The upload is not valid Arrow data; nothing was written.") from None
-            yield _aligned(batch)
+            yield aligned(batch)
 
 
-def _aligned(batch: pa.RecordBatch) -> pa.RecordBatch:
+def aligned(batch: pa.RecordBatch) -> pa.RecordBatch:
     """`batch` in buffers that begin where every Arrow library can read them; gRPC lets them begin anywhere."""
     if all(buffer.address % _ALIGNMENT == 0 for column in batch.columns for buffer in _buffers(column)):
         return batch
     sink = pa.BufferOutputStream()
     with ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
-    with ipc.open_stream(sink.getvalue()) as reader:
+    options = ipc.IpcReadOptions(ensure_alignment=ipc.Alignment.At64Byte)
+    with ipc.open_stream(sink.getvalue(), options=options) as reader:
         return reader.read_next_batch()
 
 
