@@ -20,7 +20,7 @@ from engine.storage.listing import Entry, Listing
 from engine.storage.names import check_table_name, unknown_schema, unknown_table
 from engine.storage.parquet_tables import ParquetTables
 from engine.storage.pinning import PinningSnapshot
-from engine.storage.protocol import ScanRequest, Source, Split, TableHandle, TableName, WriteMode
+from engine.storage.protocol import DEFAULT_SCHEMA, ScanRequest, Source, Split, TableHandle, TableName, WriteMode
 
 __all__ = ["DirectoryStorage"]
 
@@ -84,7 +84,7 @@ class DirectoryStorage:
     def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
         """Write a Lance table; see `Storage.write`. UnsupportedError for a table of Parquet files."""
         schema, folder = self._folder(name.schema)
-        entry = self._listing.entries(folder).get(name.table.lower())
+        entry = self._listing.find(folder, name.table)
         name = TableName(schema, entry.name if entry else name.table)
         if entry is None:
             if mode is WriteMode.APPEND:
@@ -100,7 +100,7 @@ class DirectoryStorage:
     def drop(self, name: TableName) -> None:
         """Remove a Lance table. Queries that run keep their version for a while."""
         schema, folder = self._folder(name.schema)
-        entry = self._listing.entries(folder).get(name.table.lower())
+        entry = self._listing.find(folder, name.table)
         if entry is None or not self._writes.drop(self._writable(TableName(schema, entry.name), entry)):
             raise unknown_table(name, self.tables())
         self._sweep()
@@ -112,7 +112,6 @@ class DirectoryStorage:
     def _create(self, name: TableName, folder: Path, data: pa.RecordBatchReader, mode: WriteMode) -> int:
         check_table_name(name.table)
         self._sweep()
-        key = name.table.lower()
 
         def instead(written: pa.RecordBatchReader) -> int:
             if mode is WriteMode.CREATE:
@@ -120,17 +119,21 @@ class DirectoryStorage:
             return self.write(name, written, mode)
 
         path = folder / f"{name.table}.lance"
-        return self._writes.create(name, path, data, lambda: key in self._listing.entries(folder), instead)
+        return self._writes.create(
+            name, path, data, lambda: self._listing.find(folder, name.table) is not None, instead
+        )
 
     def _resolve(self, name: TableName, version: str | None, at: datetime | None) -> TableHandle:
         schema, folder = self._folder(name.schema)
-        entry = self._listing.entries(folder).get(name.table.lower())
+        entry = self._listing.find(folder, name.table)
         if entry is None:
             raise unknown_table(name, self.tables())
         kind = self._lance if entry.kind == LANCE else self._parquet
         return kind.handle(TableName(schema, entry.name), entry.path, version, at)
 
     def _folder(self, schema: str) -> tuple[str, Path]:
+        if schema.lower() == DEFAULT_SCHEMA:
+            return DEFAULT_SCHEMA, self._root
         schemas = self._listing.schemas()
         for name, folder in schemas.items():
             if name.lower() == schema.lower():

@@ -10,6 +10,7 @@ many rows it has, and a stream else.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -80,7 +81,7 @@ class LanceTables:
         newest = _guarded(name, lambda: lance.dataset(path))
         wanted = newest.version
         if version is not None or at is not None:
-            wanted = _wanted_version(name, newest, version, at)
+            wanted = _wanted_version(name, path, newest, version, at)
         identity = _identity(path, wanted)
         opened = self._opened(name, path, identity, wanted, newest if wanted == newest.version else None)
         return TableHandle(name, KIND, (path, identity), str(wanted), opened.rows, opened.bytes, CAPS)
@@ -214,20 +215,24 @@ def _identity(path: str, version: int) -> str:
     return ""
 
 
-def _wanted_version(name: TableName, newest: Any, version: str | None, at: datetime | None) -> int:
+def _wanted_version(name: TableName, path: str, newest: Any, version: str | None, at: datetime | None) -> int:
+    """The number of the version that was asked for, one of the table as it is now."""
     first, last = first_version(newest.schema), int(newest.version)
-    kept = [v for v in newest.versions() if v["version"] >= first]
     if at is not None:
         instant = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
         # Lance gives the local time.
-        numbers = [v["version"] for v in kept if v["timestamp"].astimezone(UTC) <= instant]
-        asked: str | datetime = at
-    else:
-        asked = version or ""
-        numbers = [v["version"] for v in kept if str(v["version"]) == asked.strip()]
-    if not numbers:
-        raise unknown_version(name, asked, first, last)
-    return int(max(numbers))
+        found = [
+            int(v["version"])
+            for v in newest.versions()
+            if v["version"] >= first and v["timestamp"].astimezone(UTC) <= instant
+        ]
+        if found:
+            return max(found)
+    elif version is not None and re.fullmatch(r"[0-9]{1,18}", version.strip()):
+        number = int(version)
+        if first <= number <= last and _identity(path, number):
+            return number
+    raise unknown_version(name, at if at is not None else version or "", first, last)
 
 
 def _fixed_width(kind: pa.DataType) -> float | None:

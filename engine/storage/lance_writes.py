@@ -84,11 +84,6 @@ class LanceWrites:
         Raises SchemaMismatchError for columns that cannot be stored.
         """
         schema = lance_schema(name, data.schema)
-        if (path / DROPPED).exists():
-            following = self._version_after_drop(name, path)
-            if following is not None:
-                schema = schema.with_metadata({FIRST_VERSION: str(following).encode()})
-                return self._overwrite(name, path, Incoming(name, data, schema), revive=True)
         incoming = Incoming(name, data, schema)
         staged = _hidden(path)
         try:
@@ -96,10 +91,10 @@ class LanceWrites:
                 staged.mkdir()
             with held(staged):
                 _guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
-                with held(path.parent), _failing(name):
-                    free = not path.exists() and not taken()
+                with held(path.parent):
+                    free = not taken()
                     if free:
-                        staged.rename(path)
+                        _publish(name, staged, path)
                 return incoming.rows if free else instead(lance.dataset(str(staged)).scanner().to_reader())
         finally:
             shutil.rmtree(staged, ignore_errors=True)
@@ -115,7 +110,7 @@ class LanceWrites:
         with _writing(name, path):
             change = _guarded(name, incoming, lambda: _write_files(incoming, path, "append"))
             if incoming.rows:
-                with _visible_or_removed(path, change), held(path.parent):
+                with held(path.parent), _visible_or_removed(path, change.operation):
                     _require_not_dropped(name, path)
                     _guarded(name, incoming, lambda: lance.LanceDataset.commit(str(path), change))
         return incoming.rows
@@ -126,7 +121,13 @@ class LanceWrites:
         first = (_open(name, path).schema.metadata or {}).get(FIRST_VERSION)
         if first is not None:
             schema = schema.with_metadata({FIRST_VERSION: first})
-        return self._overwrite(name, path, Incoming(name, data, schema), revive=False)
+        incoming = Incoming(name, data, schema)
+        with _writing(name, path):
+            change = _guarded(name, incoming, lambda: _write_files(incoming, path, "overwrite"))
+            with held(path.parent), _visible_or_removed(path, change.operation):
+                _require_not_dropped(name, path)
+                _guarded(name, incoming, lambda: _commit_over_newest(path, change.operation))
+        return incoming.rows
 
     def drop(self, path: Path) -> bool:
         """Mark the table as dropped; False where somebody was faster. Its files go later, with a `sweep`."""
@@ -147,28 +148,6 @@ class LanceWrites:
             elif item.name.lower().endswith(".lance") and item.is_dir() and not item.is_symlink():
                 self._sweep_table(item)
 
-    def _overwrite(self, name: TableName, path: Path, incoming: Incoming, revive: bool) -> int:
-        """Make a version of the incoming data alone; with `revive`, the dropped table is then a table again."""
-        with _writing(name, path):
-            change = _guarded(name, incoming, lambda: _write_files(incoming, path, "overwrite"))
-            with _visible_or_removed(path, change), held(path.parent):
-                if not revive:
-                    _require_not_dropped(name, path)
-                elif not (path / DROPPED).exists():
-                    raise TableExistsError(f'Table "{name}" is there already; somebody made it meanwhile.')
-                _guarded(name, incoming, lambda: _commit_over_newest(path, change.operation))
-                if revive:
-                    (path / DROPPED).unlink()
-        return incoming.rows
-
-    def _version_after_drop(self, name: TableName, path: Path) -> int | None:
-        """The version that a table made in the place of a dropped one begins with; None where it takes no place."""
-        try:
-            return int(_open(name, path).version) + 1
-        except DataCorruptError:
-            _bury(path)
-            return None
-
     def _sweep_table(self, path: Path) -> None:
         mark = path / WRITERS
         if mark.exists():
@@ -180,6 +159,38 @@ class LanceWrites:
             with held(path.parent):
                 if not mark.exists() and (path / DROPPED).exists():
                     _bury(path)
+
+
+def _publish(name: TableName, staged: Path, path: Path) -> None:
+    """Put a complete dataset in its place, which is free or that of a dropped one."""
+    if (path / DROPPED).exists():
+        try:
+            first = int(_open(name, path).version) + 1
+        except DataCorruptError:
+            _bury(path)
+        else:
+            with _writing(name, path):
+                _continue_dropped(name, staged, path, first)
+            return
+    try:
+        staged.rename(path)
+    except OSError as error:
+        if path.exists():
+            raise TableExistsError(f'Table "{name}" is there already; drop it or take another name.') from None
+        raise _failure(name, error) from None
+
+
+def _continue_dropped(name: TableName, staged: Path, path: Path, first: int) -> None:
+    """Make the staged data the next version of a dropped dataset, and that a table again."""
+    made = lance.dataset(str(staged))
+    fragments = [fragment.metadata for fragment in made.get_fragments()]
+    schema = made.schema.with_metadata({FIRST_VERSION: str(first).encode()})
+    operation = lance.LanceOperation.Overwrite(schema, fragments)
+    with _visible_or_removed(path, operation), _failing(name):
+        for file in _files(operation):
+            (staged / "data" / file).rename(path / "data" / file)
+        _commit_over_newest(path, operation)
+    (path / DROPPED).unlink()
 
 
 def _bury(path: Path) -> None:
@@ -218,15 +229,24 @@ def _writing(name: TableName, path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _visible_or_removed(path: Path, change: Any) -> Iterator[None]:
-    """Remove the files of a change that no version came to name."""
+def _visible_or_removed(path: Path, operation: Any) -> Iterator[None]:
+    """Remove the data files of an operation that failed, unless its version came to be all the same."""
     try:
         yield
-    except BaseException:
-        for fragment in change.operation.fragments:
-            for file in fragment.files:
-                (path / "data" / file.path).unlink(missing_ok=True)
+    except Exception:
+        added = _files(operation)
+        try:
+            newest = {file.path for f in lance.dataset(str(path)).get_fragments() for file in f.metadata.files}
+        except (ValueError, OSError):
+            newest = set(added)  # not to be told: leave them
+        for file in added if newest.isdisjoint(added) else ():
+            (path / "data" / file).unlink(missing_ok=True)
         raise
+
+
+def _files(operation: Any) -> list[str]:
+    """The names of the data files that an operation adds."""
+    return [file.path for fragment in operation.fragments for file in fragment.files]
 
 
 def _write_files(incoming: Incoming, path: Path, mode: str) -> Any:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,19 +65,28 @@ class Listing:
     def schemas(self) -> dict[str, Path]:
         """The folder of each schema, by name; `main` is the root itself."""
         found = {DEFAULT_SCHEMA: self.root}
-        for item in self._items(self.root):
+        for item in self._items(self.root, lambda name: name.endswith(SCHEMA)):
             name = item.name[: -len(SCHEMA)]
-            if item.name.lower().endswith(SCHEMA) and name and item.is_dir():
+            if name and item.is_dir():
                 if name.lower() in {known.lower() for known in found}:
                     self._warn(item.path, f'The folder of schema "{name}" is left out: there is another of that name.')
                 else:
                     found[name] = Path(item.path)
         return found
 
+    def find(self, folder: Path, table: str) -> Entry | None:
+        """One table of a schema's folder, by its name in any case."""
+        key = table.lower()
+        files = {key, key + LANCE, key + PARQUET}
+        return self._entries(self._items(folder, lambda name: name in files)).get(key)
+
     def entries(self, folder: Path) -> dict[str, Entry]:
         """The tables of one schema's folder, by lower-case name."""
+        return self._entries(self._items(folder, lambda name: not name.endswith(SCHEMA)))
+
+    def _entries(self, items: list[os.DirEntry[str]]) -> dict[str, Entry]:
         found: dict[str, Entry] = {}
-        for item in self._items(folder):
+        for item in items:
             entry = self._entry(item)
             if entry is None:
                 continue
@@ -90,14 +99,15 @@ class Listing:
             found[key] = entry
         return found
 
-    def _items(self, folder: Path) -> list[os.DirEntry[str]]:
-        """The visible entries of a folder that lie inside the root, sorted."""
+    def _items(self, folder: Path, wanted: Callable[[str], bool]) -> list[os.DirEntry[str]]:
+        """The visible entries of a folder whose lower-case names are wanted and that lie inside the root, sorted."""
         try:
             with os.scandir(folder) as scan:
-                items = sorted(scan, key=lambda item: item.name)
+                items = [item for item in scan if not item.name.startswith(".") and wanted(item.name.lower())]
         except OSError:
             return []
-        return [item for item in items if not item.name.startswith(".") and _decodes(item.name) and self._inside(item)]
+        items.sort(key=lambda item: item.name)
+        return [item for item in items if _decodes(item.name) and self._inside(item)]
 
     def _inside(self, item: os.DirEntry[str]) -> bool:
         if not item.is_symlink() or _leads_inside(item.path, self.root):
@@ -112,7 +122,7 @@ class Listing:
             return None if dropped else _named(item.name[: -len(LANCE)], "lance", item.path, 0)
         if lower.endswith(PARQUET) and item.is_file():
             return _named(item.name[: -len(PARQUET)], "parquet", item.path, 1)
-        if folder and not lower.endswith(SCHEMA) and any(_walk(Path(item.path), self.root, "")):
+        if folder and any(_walk(Path(item.path), self.root, "")):
             name = item.name[: -len(PARQUET)] if lower.endswith(PARQUET) else item.name
             return _named(name, "parquet", item.path, 2)
         return None

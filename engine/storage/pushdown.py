@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -40,6 +40,7 @@ TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([+-][0-9]{2}(:[0-9]{2})?)?"
 )
 NAIVE = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
+EXACT = Context(prec=100)
 MAX_DIGITS = 38  # a longer number is a DOUBLE to the kernel
 
 
@@ -182,7 +183,7 @@ def _constant(node: exp.Expr, kind: pa.DataType) -> str | None:
 def _number(node: exp.Expr) -> Decimal | None:
     if isinstance(node, exp.Neg):
         inner = _number(node.this)
-        return None if inner is None else -inner
+        return None if inner is None else inner.copy_negate()
     if isinstance(node, exp.Paren):
         return _number(node.this)
     if not isinstance(node, exp.Literal) or node.is_string or not NUMBER.fullmatch(node.name):
@@ -191,7 +192,8 @@ def _number(node: exp.Expr) -> Decimal | None:
 
 
 def _number_text(number: Decimal, kind: pa.DataType) -> str | None:
-    _, digits, exponent = number.normalize().as_tuple()
+    number = number.normalize(EXACT)
+    _, digits, exponent = number.as_tuple()
     if pt.is_decimal128(kind):
         scale = max(0, -int(exponent))
         whole = len(digits) + int(exponent)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import pickle
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engine.errors import StorageError, TableExistsError, UnknownTableError, UnsupportedError
+from engine.storage import DirectoryStorage, Storage, TableName, WriteMode
+from tests.engine.storage.reading import MAIN_T, numbers, put, read_all
+
+
+def test_a_directory_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(StorageError, match="is not there"):
+        DirectoryStorage(tmp_path / "nowhere")
+
+
+def test_tables_that_appear_later_are_seen(tmp_path):
+    storage: Storage = DirectoryStorage(tmp_path)
+    assert (storage.tables(), storage.schemas()) == ([], ["main"])
+    pq.write_table(numbers(0, 3), tmp_path / "late.parquet")
+    assert storage.tables() == [TableName("main", "late")]
+    assert storage.snapshot().table(TableName("MAIN", "Late")).rows == 3
+    (tmp_path / "late.parquet").unlink()
+    with pytest.raises(UnknownTableError):
+        storage.snapshot().table(TableName("main", "late"))
+
+
+def test_listing_opens_no_table(tmp_path, monkeypatch):
+    put(DirectoryStorage(tmp_path), numbers(0, 1))
+    pq.write_table(numbers(0, 3), tmp_path / "p.parquet")
+    storage = DirectoryStorage(tmp_path)
+    monkeypatch.setattr("lance.dataset", lambda *a, **k: pytest.fail("opened"))
+    monkeypatch.setattr(pq, "read_metadata", lambda *a, **k: pytest.fail("opened"))
+    assert [name.table for name in storage.tables()] == ["p", "t"]
+
+
+def test_unknown_names_come_with_the_nearest(tmp_path):
+    pq.write_table(numbers(0, 3), tmp_path / "lineitem.parquet")
+    snapshot = DirectoryStorage(tmp_path).snapshot()
+    with pytest.raises(UnknownTableError, match='did you mean "lineitem"'):
+        snapshot.table(TableName("main", "lineitm"))
+    with pytest.raises(UnknownTableError, match='no schema "mian"; did you mean "main"'):
+        snapshot.table(TableName("mian", "lineitem"))
+
+
+def test_parquet_tables_are_read_only(tmp_path):
+    pq.write_table(numbers(0, 3), tmp_path / "T.parquet")
+    storage = DirectoryStorage(tmp_path)
+    for mode in (WriteMode.APPEND, WriteMode.REPLACE, WriteMode.CREATE_APPEND):
+        with pytest.raises(UnsupportedError, match="made of Parquet files, which are read-only"):
+            put(storage, numbers(0, 1), mode)
+    with pytest.raises(TableExistsError):
+        put(storage, numbers(0, 1))
+    with pytest.raises(UnsupportedError, match="read-only"):
+        storage.drop(MAIN_T)
+    assert [path.name for path in tmp_path.iterdir()] == ["T.parquet"]
+
+
+@pytest.mark.parametrize("name", ["../t", "a/b", "/etc/t", "a\\b", ".t", "..", "", "a\0b", "a\nb", "é" * 101])
+def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
+    root = tmp_path / "data"
+    root.mkdir()
+    with pytest.raises(UnsupportedError, match="cannot be a table's name"):
+        put(DirectoryStorage(root), numbers(0, 1), name=TableName("main", name))
+    assert [path.name for path in tmp_path.rglob("*")] == ["data"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.b",
+        "with space",
+        "日本語",
+        "it's",
+        "x.lance",
+        "x.parquet",
+        "é" * 100,
+        "[1]*?",
+        "100%",
+        "a%20b",
+        "a#b?c",
+        "s:x",
+    ],
+)
+def test_odd_names_are_names(tmp_path, name):
+    storage = DirectoryStorage(tmp_path)
+    table = TableName("main", name)
+    put(storage, numbers(0, 2), name=table)
+    put(storage, numbers(2, 3), WriteMode.APPEND, table)
+    put(storage, numbers(0, 3), WriteMode.REPLACE, table)
+    assert storage.tables() == [table]
+    assert read_all(storage, storage.snapshot().table(table)) == [(0,), (1,), (2,)]
+    storage.drop(table)
+    put(storage, numbers(0, 1), name=table)
+    assert storage.snapshot().table(table).rows == 1
+
+
+def test_schemas_hold_tables_of_their_own(tmp_path):
+    (tmp_path / "Sales.schema").mkdir()
+    storage = DirectoryStorage(tmp_path)
+    put(storage, numbers(0, 2), name=TableName("sales", "t"))
+    put(storage, numbers(0, 1))
+    assert storage.schemas() == ["Sales", "main"]
+    assert storage.tables() == [TableName("Sales", "t"), MAIN_T]
+    assert storage.tables("SALES") == [TableName("Sales", "t")]
+    assert storage.tables("nope") == []
+    with pytest.raises(UnknownTableError, match='no schema "nope"'):
+        put(storage, numbers(0, 1), name=TableName("nope", "t"))
+
+
+def test_a_copy_in_another_process_reads_the_same_handles(tmp_path):
+    storage = DirectoryStorage(tmp_path, table_bytes=0)
+    put(storage, numbers(0, 10))
+    handle = storage.snapshot().table(MAIN_T)
+    there, (first, *_) = pickle.loads(pickle.dumps((storage, storage.splits(handle, 2))))
+    assert read_all(there, first) == [(i,) for i in range(5)]
+    assert there.directories() == storage.directories() == (str(tmp_path),)
+
+
+def test_a_directory_that_went_away(tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    storage = DirectoryStorage(root)
+    root.rmdir()
+    assert storage.tables() == []
+    with pytest.raises(StorageError, match="could not be written") as caught:
+        put(storage, numbers(0, 1))
+    assert str(tmp_path) not in caught.value.message
+
+
+def test_a_write_through_one_storage_is_seen_through_another(tmp_path):
+    here, there = DirectoryStorage(tmp_path), DirectoryStorage(tmp_path)
+    put(here, numbers(0, 2))
+    assert there.snapshot().table(MAIN_T).rows == 2
+    put(there, pa.table({"x": [1]}), WriteMode.REPLACE)
+    assert here.snapshot().table(MAIN_T).rows == 1

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from engine.storage.listing import Listing, parquet_files
+from tests.engine.storage.reading import numbers
+
+
+def parquet(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(numbers(0, 3), path)
+    return path
+
+
+def found(root: Path) -> dict[str, str]:
+    return {entry.name: Path(entry.path).name for entry in Listing(root).entries(root).values()}
+
+
+def test_files_folders_and_datasets_are_tables(tmp_path):
+    parquet(tmp_path / "orders.parquet")
+    parquet(tmp_path / "UPPER.PARQUET")
+    parquet(tmp_path / "events.parquet" / "part-0.parquet")
+    parquet(tmp_path / "lineitem" / "year=1994" / "deep" / "a.parquet")
+    parquet(tmp_path / "a name.with dots é.parquet")
+    (tmp_path / "part.lance").mkdir()
+    assert found(tmp_path) == {
+        "orders": "orders.parquet",
+        "UPPER": "UPPER.PARQUET",
+        "events": "events.parquet",
+        "lineitem": "lineitem",
+        "a name.with dots é": "a name.with dots é.parquet",
+        "part": "part.lance",
+    }
+
+
+def test_what_is_hidden_or_no_table_is_passed_over(tmp_path):
+    parquet(tmp_path / ".hidden.parquet")
+    parquet(tmp_path / "logs" / "_delta_log" / "x.parquet")
+    parquet(tmp_path / "logs" / ".tmp" / "x.parquet")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("no table")
+    (tmp_path / ".parquet").write_text("no name")
+    (tmp_path / ".t.lance.0.tmp").mkdir()
+    (tmp_path / "gone.lance").mkdir()
+    (tmp_path / "gone.lance" / ".dropped").touch()
+    os.mkfifo(tmp_path / "pipe.parquet")
+    assert found(tmp_path) == {}
+
+
+def test_of_one_name_lance_comes_before_a_file_and_a_file_before_a_folder(tmp_path, caplog):
+    parquet(tmp_path / "T.parquet")
+    (tmp_path / "t.lance").mkdir()
+    parquet(tmp_path / "u.parquet")
+    parquet(tmp_path / "U" / "x.parquet")
+    listing = Listing(tmp_path)
+    for _ in range(2):
+        entries = listing.entries(tmp_path)
+        assert {e.name: e.kind for e in entries.values()} == {"t": "lance", "u": "parquet"}
+        assert Path(entries["u"].path).name == "u.parquet"
+    assert sorted(record.message for record in caplog.records) == [
+        '"T.parquet" is left out: "t.lance" has its name.',
+        '"U" is left out: "u.parquet" has its name.',
+    ]
+
+
+def test_links_that_lead_outside_are_refused(tmp_path, caplog):
+    root, outside = tmp_path / "data", tmp_path / "outside"
+    inside = parquet(root / "real.parquet")
+    secret = parquet(outside / "secret.parquet")
+    (root / "file.parquet").symlink_to(secret)
+    (root / "folder").symlink_to(outside)
+    (root / "broken.parquet").symlink_to(root / "nowhere")
+    (root / "alias.parquet").symlink_to(inside)
+    parquet(root / "mixed" / "own.parquet")
+    (root / "mixed" / "linked.parquet").symlink_to(secret)
+    (root / "mixed" / "loop").symlink_to(root / "mixed")
+    assert found(root) == {"real": "real.parquet", "alias": "alias.parquet", "mixed": "mixed"}
+    assert [f.relative for f in parquet_files(str(root / "mixed"), root)] == ["own.parquet"]
+    assert any("folder" in record.message for record in caplog.records)
+
+
+def test_schemas_are_folders_of_their_own(tmp_path):
+    parquet(tmp_path / "sales.schema" / "stores.parquet")
+    parquet(tmp_path / "top.parquet")
+    listing = Listing(tmp_path)
+    assert sorted(listing.schemas()) == ["main", "sales"]
+    assert list(listing.entries(listing.schemas()["sales"])) == ["stores"]
+    assert list(listing.entries(tmp_path)) == ["top"]
+
+
+def test_a_folder_cannot_pass_for_the_main_schema(tmp_path, caplog):
+    parquet(tmp_path / "MAIN.schema" / "x.parquet")
+    assert Listing(tmp_path).schemas() == {"main": tmp_path}
+    assert "MAIN" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t"])
+def test_the_files_of_a_table_with_their_places(tmp_path, name):
+    path = tmp_path / name
+    parquet(path if name.endswith("parquet") else path / "x=1" / "b.parquet")
+    (file,) = parquet_files(str(path), tmp_path)
+    assert file.relative == ("" if name.endswith("parquet") else "x=1/b.parquet")
+    assert (file.size, file.mtime_ns) == (Path(file.path).stat().st_size, Path(file.path).stat().st_mtime_ns)
