@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, make_tables
 from tests.harness.server import serve

@@ -11,6 +11,7 @@ import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from tests.harness.oracle import quoted
 
 __all__ = ["Case", "Query", "cases"]
 
-Draw = Callable[[st.SearchStrategy], object]
+T = TypeVar("T")
 
 _EPOCH = datetime.datetime(2024, 2, 28)
 _TEXTS = ["", "a", "b", "B", "ab", "ä", "日本", "👩‍👩‍👧", " x", "a%b", "null", "O'Hara", "z" * 20]
@@ -35,7 +36,7 @@ _ARROW = {
     "list": pa.list_(pa.int32()),
     "rec": pa.struct([("a", pa.int32()), ("b", pa.string())]),
 }
-_VALUES: dict[str, st.SearchStrategy] = {
+_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "int": st.integers(-3, 6),
     "big": st.sampled_from([0, 1, 1, 1, 2, -7, 10**12, -(10**12)]),
     "dec": st.integers(-500, 500).map(lambda n: Decimal(n) / 100),
@@ -90,14 +91,14 @@ class Case:
 class _Writer:
     """Writes queries; every choice is drawn, so that hypothesis can shrink them."""
 
-    def __init__(self, draw: Draw, tables: dict[str, list[Item]]) -> None:
+    def __init__(self, draw: st.DrawFn, tables: dict[str, list[Item]]) -> None:
         self._draw, self._tables, self._names = draw, tables, 0
 
-    def choose(self, *options):  # type: ignore[no-untyped-def]
+    def choose(self, *options: T) -> T:
         return self._draw(st.sampled_from(options))
 
     def chance(self, percent: int) -> bool:
-        return self._draw(st.integers(0, 99)) < percent  # type: ignore[operator]
+        return self._draw(st.integers(0, 99)) < percent
 
     def name(self, prefix: str) -> str:
         self._names += 1
@@ -345,16 +346,16 @@ def _column(kind: str, rows: int) -> st.SearchStrategy[list[object]]:
 
 
 @st.composite
-def cases(draw: Draw, queries: int = 4) -> Case:
+def cases(draw: st.DrawFn, queries: int = 4) -> Case:
     """Up to three tables of up to thirty rows, and some queries over them."""
     tables: dict[str, pa.Table] = {}
     columns: dict[str, list[Item]] = {}
-    for number in range(draw(st.integers(1, 3))):  # type: ignore[call-overload]
+    for number in range(draw(st.integers(1, 3))):
         name = ("t0", "t1", "Odd Table")[number]
-        kinds = ["int", "txt", *draw(st.lists(st.sampled_from(list(_VALUES)), max_size=3))]  # type: ignore[misc]
+        kinds = ["int", "txt", *draw(st.lists(st.sampled_from(list(_VALUES)), max_size=3))]
         rows = draw(st.sampled_from([30, 30, 12, 5, 1, 0]))
         names = [f"C {i}" if i == 2 else f"c{i}" for i in range(len(kinds))]
-        arrays = [pa.array(draw(_column(kind, rows)), _ARROW[kind]) for kind in kinds]  # type: ignore[arg-type]
+        arrays = [pa.array(draw(_column(kind, rows)), _ARROW[kind]) for kind in kinds]
         tables[name] = pa.table(arrays, names=names)
         columns[name] = [Item(quoted(c), kind) for c, kind in zip(names, kinds, strict=True)]
     writer = _Writer(draw, columns)

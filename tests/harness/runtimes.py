@@ -104,6 +104,6 @@ def query(runtime: SqlRuntime, sql: str) -> pa.Table:
     """The whole result of one statement."""
     result = runtime.execute(runtime.plan(runtime.frontend.plan(sql)))
     try:
-        return result.reader.read_all()
+        return pa.Table.from_batches(list(result), result.schema)
     finally:
         result.close()
