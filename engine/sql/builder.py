@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from engine.logical.nodes import (
-    Aggregate,
     Collect,
-    Distinct,
     Filter,
     Join,
-    Limit,
     LogicalPlan,
     NamedExpr,
     Project,
@@ -28,29 +25,22 @@ from engine.logical.nodes import (
     SortKey,
     Subplan,
     Values,
-    Window,
     col,
 )
 from engine.schema import Column
-from engine.sql.extraction import Extraction, function_name
+from engine.sql.clauses import Built, limited, order_keys, sort_key
+from engine.sql.extraction import function_name
 from engine.sql.names import NameAllocator, NotTakenApart, Scope
+from engine.sql.select import SelectBuilder
 from engine.storage.protocol import TableHandle
 
-__all__ = ["Built", "LogicalBuilder"]
+__all__ = ["LogicalBuilder"]
 
 _SELECT_PARTS = frozenset(
     {"expressions", "from_", "joins", "where", "group", "having", "qualify", "distinct", "order", "limit", "offset"}
     | {"with_", "kind"}
 )
 _ROW_MAKERS = frozenset({"unnest", "unlist", "generate_subscripts", "explode"})
-
-
-@dataclass(frozen=True)
-class Built:
-    """A plan and what its columns are called in the text; `outputs` pairs text names with plan names, in order."""
-
-    plan: LogicalPlan
-    outputs: tuple[tuple[str, str], ...]
 
 
 class LogicalBuilder:
@@ -104,9 +94,9 @@ class LogicalBuilder:
             self._exactly(left), self._exactly(right), kind, all=not node.args.get("distinct"), columns=names
         )
         built = Built(plan, tuple((text, name) for (text, _), name in zip(left.outputs, names, strict=True)))
-        keys = [self._output_key(ordered, built) for ordered in _order_keys(node)]
+        keys = [self._output_key(ordered, built) for ordered in order_keys(node)]
         plan = Sort(plan, tuple(keys)) if keys else plan
-        return Built(self._limited(plan, node), built.outputs)
+        return Built(limited(plan, node), built.outputs)
 
     def _exactly(self, built: Built) -> LogicalPlan:
         wanted = tuple(name for _, name in built.outputs)
@@ -124,7 +114,7 @@ class LogicalBuilder:
             name = ""
         if not name:
             raise NotTakenApart("ordering of a set operation by an expression")
-        return _sort_key(ordered, col(name))
+        return sort_key(ordered, col(name))
 
     def _select(self, node: exp.Select, outer: Scope | None, ctes: Mapping[str, _Cte]) -> Built:
         unknown = {name for name, value in node.args.items() if value and name not in _SELECT_PARTS}
@@ -135,7 +125,10 @@ class LogicalBuilder:
         where = node.args.get("where")
         if where is not None:
             plan = Filter(plan, self._expr(where.this, scope, ctes))
-        return _SelectBuilder(self, node, scope, ctes).finish(plan)
+        select = SelectBuilder(
+            node, scope, lambda expr: self._expr(expr, scope, ctes), self._names.fresh, self._aggregates
+        )
+        return select.finish(plan)
 
     def _from(self, node: exp.Select, scope: Scope, ctes: Mapping[str, _Cte]) -> LogicalPlan:
         clause = node.args.get("from_")
@@ -252,185 +245,6 @@ class LogicalBuilder:
         inner = node.this if isinstance(node, exp.Subquery) and not _clauses(node) else node
         return self._exactly(self._query(inner, scope, ctes))
 
-    def _limited(self, plan: LogicalPlan, node: exp.Expr) -> LogicalPlan:
-        limit, offset = node.args.get("limit"), node.args.get("offset")
-        if limit is None and offset is None:
-            return plan
-        if limit is not None and not isinstance(limit, exp.Limit):
-            raise NotTakenApart("FETCH")
-        if limit is not None and (limit.args.get("limit_options") or limit.expressions):
-            raise NotTakenApart("LIMIT with options")
-        count = None if limit is None else _constant_count(limit.expression)
-        skip = 0 if offset is None else _constant_count(offset.expression)
-        return Limit(plan, count, skip or 0)
-
-
-class _SelectBuilder:
-    """The part of a SELECT that comes after FROM and WHERE: grouping, windows, projection, ordering."""
-
-    def __init__(self, builder: LogicalBuilder, node: exp.Select, scope: Scope, ctes: Mapping[str, _Cte]) -> None:
-        self.builder, self.node, self.scope, self.ctes = builder, node, scope, ctes
-        self.fresh = builder._names.fresh
-        self.texts = [item.alias_or_name for item in node.expressions]
-        self.items = [self.convert(item.unalias()) for item in node.expressions]
-        self.having = self.optional("having")
-        self.qualify = self.optional("qualify")
-        self.order = [(o, self.order_key(o)) for o in _order_keys(node)]
-
-    def convert(self, expr: exp.Expr) -> exp.Expr:
-        return self.builder._expr(expr, self.scope, self.ctes)
-
-    def optional(self, part: str) -> exp.Expr | None:
-        clause = self.node.args.get(part)
-        return None if clause is None else self.convert(clause.this)
-
-    def order_key(self, ordered: exp.Ordered) -> exp.Expr:
-        """The key as an expression over the input: an output's alias stands for what it names."""
-        key = ordered.this
-        if isinstance(key, exp.Column) and not key.table:
-            for text, item in zip(self.texts, self.items, strict=True):
-                if text.lower() == key.name.lower():
-                    return item
-            raise NotTakenApart(f"ordering by {key.name}")
-        if isinstance(key, exp.Literal):
-            if key.is_string:
-                raise NotTakenApart("ordering by a constant")
-            return self.items[int(key.name) - 1]
-        return self.convert(key)
-
-    def finish(self, plan: LogicalPlan) -> Built:
-        plan = self.aggregate(plan)
-        plan = self.window(plan)
-        return self.project(plan)
-
-    def everywhere(self, rule: object) -> None:
-        """Apply a rewrite to every expression that is evaluated after the grouping."""
-        apply = rule
-        self.items = [apply(e) for e in self.items]  # type: ignore[operator]
-        self.having = None if self.having is None else apply(self.having)  # type: ignore[operator]
-        self.qualify = None if self.qualify is None else apply(self.qualify)  # type: ignore[operator]
-        self.order = [(o, apply(e)) for o, e in self.order]  # type: ignore[operator]
-
-    def aggregate(self, plan: LogicalPlan) -> LogicalPlan:
-        extraction = Extraction(self.builder._aggregates, self.fresh)
-        group = self.node.args.get("group")
-        late = [*self.items, *(e for e in (self.having, self.qualify) if e is not None), *(e for _, e in self.order)]
-        if group is None and self.having is None and not any(extraction.contains_aggregate(e) for e in late):
-            return plan
-        keys, sets = self.grouping(group, extraction)
-        named = self.key_names(keys, plan, sets is not None)
-        if sets is not None:
-            plan, named = self.key_projection(plan, named)
-        lookup = [(key, k.name) for key, k in zip(keys, named, strict=True)]
-        self.everywhere(lambda e: extraction.replace_keys(e, lookup))
-        self.everywhere(extraction.take_aggregates)
-        plan = Aggregate(plan, tuple(named), tuple(extraction.calls), sets)
-        reachable = set(plan.names)
-        inner = {name for columns in self.scope.relations.values() for name in columns.values()}
-        for expr in [
-            *self.items,
-            *(e for e in (self.having, self.qualify) if e is not None),
-            *(e for _, e in self.order),
-        ]:
-            for column in expr.find_all(exp.Column):
-                if column.name in inner and column.name not in reachable:
-                    raise NotTakenApart(f"{column.name} is neither grouped nor aggregated")
-        return plan if self.having is None else Filter(plan, self.having)
-
-    def grouping(
-        self, group: exp.Group | None, extraction: Extraction
-    ) -> tuple[list[exp.Expr], tuple[tuple[int, ...], ...] | None]:
-        """The distinct keys, and the grouping sets as positions in them."""
-        if group is None:
-            return [], None
-        if group.args.get("cube") or group.args.get("rollup") or group.args.get("totals"):
-            raise NotTakenApart("ROLLUP or CUBE that was not expanded")
-        if group.args.get("all"):
-            plain = [
-                e for e in self.items if not extraction.contains_aggregate(e) and not extraction.contains_window(e)
-            ]
-            return _distinct(
-                [e for e in plain if e.find(exp.Column) is not None or not isinstance(e, exp.Literal)]
-            ), None
-        plain = [self.convert(e) for e in group.expressions]
-        if any(isinstance(e, exp.Literal) for e in plain):
-            raise NotTakenApart("grouping by a constant")
-        sets = group.args.get("grouping_sets")
-        if not sets:
-            return _distinct(plain), None
-        if len(sets) != 1:
-            raise NotTakenApart("several lists of grouping sets")
-        members = [self.set_members(member) for member in sets[0].expressions]
-        keys = _distinct([*plain, *(e for member in members for e in member)])
-        position = {key: i for i, key in enumerate(keys)}
-        always = [position[e] for e in plain]
-        return keys, tuple(tuple(dict.fromkeys([*always, *(position[e] for e in member)])) for member in members)
-
-    def set_members(self, member: exp.Expr) -> list[exp.Expr]:
-        if isinstance(member, exp.Tuple):
-            return [self.convert(e) for e in member.expressions]
-        if isinstance(member, exp.Paren):
-            return [self.convert(member.this)]
-        if isinstance(member, exp.Column | exp.Func | exp.Binary):
-            return [self.convert(member)]
-        raise NotTakenApart("nested grouping sets")
-
-    def key_names(self, keys: list[exp.Expr], plan: LogicalPlan, fresh: bool) -> list[NamedExpr]:
-        named = []
-        for key in keys:
-            if isinstance(key, exp.Column) and key.name in plan.names and not fresh:
-                named.append(NamedExpr(key.name, key))
-            else:
-                texts = [t for t, item in zip(self.texts, self.items, strict=True) if item == key]
-                named.append(NamedExpr(self.fresh(texts[0] if texts else "key"), key))
-        return named
-
-    def key_projection(self, plan: LogicalPlan, named: list[NamedExpr]) -> tuple[LogicalPlan, list[NamedExpr]]:
-        passed = tuple(NamedExpr(name, col(name)) for name in plan.names)
-        return Project(plan, (*passed, *named)), [NamedExpr(k.name, col(k.name)) for k in named]
-
-    def window(self, plan: LogicalPlan) -> LogicalPlan:
-        extraction = Extraction(self.builder._aggregates, self.fresh)
-        self.everywhere(extraction.take_windows)
-        if extraction.calls:
-            plan = Window(plan, tuple(extraction.calls))
-        return plan if self.qualify is None else Filter(plan, self.qualify)
-
-    def project(self, plan: LogicalPlan) -> Built:
-        taken: set[str] = set()
-        exprs: list[NamedExpr] = []
-        for text, item in zip(self.texts, self.items, strict=True):
-            keep = isinstance(item, exp.Column) and item.name in plan.names and item.name not in taken
-            name = item.name if keep else self.fresh(text)
-            taken.add(name)
-            exprs.append(NamedExpr(name, item))
-        outputs = tuple((text, e.name) for text, e in zip(self.texts, exprs, strict=True))
-        by_expr: dict[exp.Expr, str] = {}
-        for e in exprs:
-            by_expr.setdefault(e.expr, e.name)
-        keys: list[SortKey] = []
-        hidden: list[NamedExpr] = []
-        for ordered, expr in self.order:
-            known = by_expr.get(expr)
-            name = known or ""
-            if known is None:
-                keep = isinstance(expr, exp.Column) and expr.name in plan.names and expr.name not in taken
-                name = expr.name if keep else self.fresh("order")
-                taken.add(name)
-                by_expr[expr] = name
-                hidden.append(NamedExpr(name, expr))
-            keys.append(_sort_key(ordered, col(name)))
-        distinct = self.node.args.get("distinct")
-        if distinct is not None and (distinct.args.get("on") or hidden):
-            raise NotTakenApart("DISTINCT ON")
-        plan = Project(plan, (*exprs, *hidden))
-        plan = Distinct(plan) if distinct is not None else plan
-        plan = Sort(plan, tuple(keys)) if keys else plan
-        plan = self.builder._limited(plan, self.node)
-        if hidden:
-            plan = Project(plan, tuple(NamedExpr(e.name, col(e.name)) for e in exprs))
-        return Built(plan, outputs)
-
 
 @dataclass
 class _Cte:
@@ -460,32 +274,3 @@ def _references(node: exp.Expr, name: str) -> int:
 
 def _refers_to(node: exp.Expr, name: str) -> bool:
     return _references(node, name) > 0
-
-
-def _order_keys(node: exp.Expr) -> list[exp.Ordered]:
-    clause = node.args.get("order")
-    if clause is None:
-        return []
-    keys = list(clause.expressions)
-    if clause.args.get("siblings") or any(not isinstance(k, exp.Ordered) or k.args.get("with_fill") for k in keys):
-        raise NotTakenApart("ORDER BY with options")
-    return keys
-
-
-def _sort_key(ordered: exp.Ordered, expr: exp.Expr) -> SortKey:
-    return SortKey(expr, bool(ordered.args.get("desc")), bool(ordered.args.get("nulls_first")))
-
-
-def _distinct(exprs: list[exp.Expr]) -> list[exp.Expr]:
-    return list(dict.fromkeys(exprs))
-
-
-def _constant_count(expr: exp.Expr) -> int | None:
-    """A row count written as a constant; NULL is no limit."""
-    while isinstance(expr, exp.Paren | exp.Cast):
-        expr = expr.this
-    if isinstance(expr, exp.Null):
-        return None
-    if isinstance(expr, exp.Literal) and expr.name.isdigit():
-        return int(expr.name)
-    raise NotTakenApart("a row count that is no constant")
