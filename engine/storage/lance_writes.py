@@ -85,19 +85,13 @@ class LanceWrites:
         """
         schema = lance_schema(name, data.schema)
         incoming = Incoming(name, data, schema)
-        staged = _hidden(path)
-        try:
-            with _failing(name):
-                staged.mkdir()
-            with held(staged):
-                _guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
-                with held(path.parent):
-                    free = not taken()
-                    if free:
-                        _publish(name, staged, path)
-                return incoming.rows if free else instead(lance.dataset(str(staged)).scanner().to_reader())
-        finally:
-            shutil.rmtree(staged, ignore_errors=True)
+        with _staging(name, path) as staged:
+            _guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
+            with held(path.parent):
+                free = not taken()
+                if free:
+                    _publish(name, staged, path)
+            return incoming.rows if free else instead(lance.dataset(str(staged)).scanner().to_reader())
 
     def append(self, name: TableName, path: Path, data: pa.RecordBatchReader) -> int:
         """Add rows in a new version. Several may do so at once; a table that was replaced meanwhile is a StorageError.
@@ -142,7 +136,9 @@ class LanceWrites:
         """Remove from a schema's folder what dead writers left, and tables dropped longer ago than they are kept."""
         for item in sorted(folder.iterdir()):
             if item.name.startswith(".") and item.name.endswith(HIDDEN):
-                with take_if_free(item) as free:
+                with ExitStack() as stack:
+                    with held(folder):
+                        free = stack.enter_context(take_if_free(item))
                     if free:
                         shutil.rmtree(item, ignore_errors=True)
             elif item.name.lower().endswith(".lance") and item.is_dir() and not item.is_symlink():
@@ -213,6 +209,18 @@ def _failing(name: TableName) -> Iterator[None]:
         yield
     except OSError as error:
         raise _failure(name, error) from None
+
+
+@contextmanager
+def _staging(name: TableName, path: Path) -> Iterator[Path]:
+    """A hidden folder beside `path`, known to be in use; it is removed at the end, unless it has moved."""
+    staged = _hidden(path)
+    with ExitStack() as stack:
+        with _failing(name), held(path.parent):  # else a sweep could come between making and taking it
+            staged.mkdir()
+            stack.enter_context(held(staged))
+        stack.callback(shutil.rmtree, staged, ignore_errors=True)
+        yield staged
 
 
 @contextmanager
