@@ -16,7 +16,7 @@ class WorkerId:
     """One life of one worker: a worker that starts again has the same name and the next incarnation."""
 
     name: str
-    incarnation: int
+    incarnation: int = 0
 
     def __str__(self) -> str:
         return f"worker {self.name} (incarnation {self.incarnation})"
@@ -37,7 +37,7 @@ class OutputKey:
 
 @dataclass(frozen=True)
 class OutputSummary:
-    """What a committed output holds: rows, and bytes in Arrow memory, for each of its partitions.
+    """What a committed output holds for each of its partitions: rows, and bytes in Arrow memory, by share of rows.
 
     This is all that the coordinator keeps of an output, and what readers check the rows against.
     """

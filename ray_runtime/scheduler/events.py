@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine.errors import GrismError
+from ray_runtime.exchange.identity import OutputKey, WorkerId
 from ray_runtime.stages import Stage, StageGraph
 
 __all__ = [
@@ -42,28 +43,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class WorkerId:
-    """A worker process. Whoever replaces it under the same name has a higher incarnation."""
-
-    name: str
-    incarnation: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.name}/{self.incarnation}"
-
-
-@dataclass(frozen=True, slots=True)
-class TaskId:
-    """One attempt of one task. Attempts of a task count from 0 and are never reused."""
-
-    query: str
-    stage: int
-    task: int
-    attempt: int
-
-    def __str__(self) -> str:
-        return f"stage {self.stage}, task {self.task}, attempt {self.attempt}"
+TaskId = OutputKey
+"""One attempt of one task, which is also the name of its output. Attempts count from 0 and are never reused."""
 
 
 @dataclass(frozen=True, slots=True)

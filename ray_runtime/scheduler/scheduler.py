@@ -134,7 +134,7 @@ class Scheduler:
         if worker is None:
             return
         self._pool.remove(worker)
-        cause = WorkerLostError(f"Worker {worker_id} was lost: {reason}.")
+        cause = WorkerLostError(f"The {worker_id} was lost: {reason}.")
         for query in self._affected(worker):
             query.used.discard(worker.index)
             self._change(query, partial(query.worker_lost, worker, cause))

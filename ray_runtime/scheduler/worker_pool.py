@@ -64,7 +64,7 @@ class WorkerPool:
     def add(self, worker: WorkerId, slots: int) -> None:
         """A new worker with all its slots free."""
         if slots < 1:
-            raise ValueError(f"Worker {worker} offers {slots} slots; it needs at least one.")
+            raise ValueError(f"{worker} offers {slots} slots; it needs at least one.")
         pooled = PooledWorker(worker, self._next, slots)
         self._next += 1
         self._live[worker] = self._by_index[pooled.index] = self._by_name[worker.name] = pooled

@@ -231,7 +231,7 @@ def test_without_retries_a_lost_worker_is_fatal():
     driver.submit(shuffle())
     driver.lose("w0")
     assert isinstance(driver.failure, WorkerLostError)
-    assert "w0/0 was lost: it died" in driver.failure.message
+    assert "worker w0 (incarnation 0) was lost: it died" in driver.failure.message
 
 
 def test_without_retries_a_lost_output_is_fatal_when_it_is_needed():
