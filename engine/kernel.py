@@ -46,6 +46,7 @@ __all__ = ["Kernel", "KernelConfig", "arrow_error", "quote"]
 
 ArrowData = Any  # pa.Table | pyarrow.dataset.Dataset | pa.RecordBatchReader
 BATCH_ROWS = 131_072
+_NO_COLUMN = re.compile(r"does not have a column named|^Column .* does not exist on \w+ side of join")
 
 
 @dataclass(frozen=True)
@@ -335,7 +336,7 @@ def planning_error(error: duckdb.Error, sql: str) -> GrismError:
     message = message.split("\n\nLINE ")[0]
     if isinstance(error, duckdb.ParserException | duckdb.SyntaxException):
         return _syntax_error(message, sql, None)
-    if subtype == "COLUMN_NOT_FOUND" or "Referenced column" in message or "does not have a column named" in message:
+    if subtype == "COLUMN_NOT_FOUND" or "Referenced column" in message or _NO_COLUMN.search(message):
         name = str(fields.get("name", "")) or _first_quoted(message)
         candidates = [c.split(".")[-1].strip('" ') for c in str(fields.get("candidates", "")).split(",")]
         candidates += [c.strip('" ') for c in re.findall(r'"([^"]+)"', message.partition("Candidate bindings")[2])]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import sqlglot
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 
@@ -58,9 +59,13 @@ class _Pin:
 
 @dataclass(frozen=True)
 class _Resolved:
-    """A statement whose tables are pinned: canonical text, its output columns, the tables by their names in it."""
+    """A statement whose tables are pinned: canonical text, its output columns, the tables by their names in it.
+
+    `veiled` is the text with function names that mean nothing to sqlglot, which would else read some in its own way.
+    """
 
     text: str
+    veiled: str
     columns: RowType
     tables: dict[str, tuple[TableHandle, RowType]]
     wanted: frozenset[str] | None
@@ -216,12 +221,14 @@ class SqlFrontend:
         wanted = syntax.referenced_columns(statement)
         text, tables, pins = self._pin(statement, snapshot, default_schema)
         columns = self.kernel.describe(text, {name: columns for name, (_, columns) in tables.items()})
-        return _Resolved(text, columns, tables, wanted, pins)
+        syntax.veil_functions(statement)
+        return _Resolved(text, self.kernel.unparse(statement), columns, tables, wanted, pins)
 
     def _pin(
         self, statement: syntax.Node, snapshot: Snapshot, default_schema: str
     ) -> tuple[str, dict[str, tuple[TableHandle, RowType]], tuple[_Pin, ...]]:
         """Give each table in the tree a name of its own; returns the canonical text and what the names stand for."""
+        syntax.name_subqueries(statement, self._display)
         pins: list[_Pin] = []
         tables: dict[str, tuple[TableHandle, RowType]] = {}
         qualified: set[tuple[str, ...]] = set()
@@ -261,11 +268,13 @@ class SqlFrontend:
     def _taken_apart(self, resolved: _Resolved) -> LogicalPlan | None:
         """The plan in nodes, where it is known to give just the kernel's columns; else None."""
         try:
-            parsed = sqlglot.parse_one(resolved.text, dialect="duckdb")
+            parsed = sqlglot.parse_one(resolved.veiled, dialect="duckdb")
             schema: dict[str, object] = {
                 name: {c.name: c.type for c in columns} for name, (_, columns) in resolved.tables.items()
             }
-            qualified = qualify(parsed, schema=schema, dialect="duckdb", sql=resolved.text)
+            qualified = qualify(parsed, schema=schema, dialect="duckdb", sql=resolved.veiled)
+            for call in qualified.find_all(exp.Anonymous):
+                call.set("this", call.name.removeprefix(syntax.VEIL))
             built = LogicalBuilder(resolved.tables, self.kernel.aggregates).build(qualified)
             plan = built.plan
             if plan.names != tuple(name for _, name in built.outputs):

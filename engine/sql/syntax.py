@@ -13,6 +13,7 @@ from engine.errors import ForbiddenError, UnsupportedError
 __all__ = [
     "Node",
     "check",
+    "name_subqueries",
     "parameters",
     "referenced_columns",
     "replace",
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 Node = dict[str, Any]
+
+VEIL = "__f_"
 
 # Everything else that stands in FROM with brackets reads files, settings, memory addresses or tables by text.
 TABLE_FUNCTIONS = frozenset(
@@ -109,7 +112,11 @@ def select_items(root: Node) -> Iterator[Node]:
 def referenced_columns(root: Node) -> frozenset[str] | None:
     """The column names that the text mentions, in lower case; None where it may mean all columns."""
     names: set[str] = set()
+    relations: set[str] = set()
     for node, _ in walk(root):
+        if node.get("column_name_alias"):
+            return None
+        relations.update(str(node[key]).lower() for key in ("alias", "table_name") if node.get(key))
         kind = node.get("class")
         if kind == "STAR" or node.get("ref_type") == "NATURAL" or node.get("type") in ("PIVOT", "SHOW_REF", "UNPIVOT"):
             return None
@@ -117,7 +124,27 @@ def referenced_columns(root: Node) -> frozenset[str] | None:
             names.update(str(part).lower() for part in node.get("column_names") or [])
         for using in node.get("using_columns") or []:
             names.add(str(using).lower())
-    return frozenset(names)
+    # A relation's name stands for its whole row.
+    return None if names & relations else frozenset(names)
+
+
+def name_subqueries(root: Node, display: Callable[[Node], str]) -> None:
+    """Give unnamed items of SELECT lists that hold subqueries the name that they have as the text stands."""
+    for item in list(select_items(root)):
+        inside = [node for node, _ in walk(item)]
+        if item.get("alias") or not any(node.get("class") == "SUBQUERY" for node in inside):
+            continue
+        if not any(node.get("class") == "STAR" and node.get("columns") for node in inside):
+            item["alias"] = display(item)
+
+
+def veil_functions(root: Node) -> None:
+    """Rename each function that is called, in the tree itself, so that no other parser takes it for one it knows."""
+    for node, _ in walk(root):
+        if node.get("class") == "FUNCTION" and not node.get("is_operator"):
+            name = VEIL + _function_name(node)
+            node["function_name"] = name
+            node["qualified_name"] = {"path": [name]}
 
 
 def replace(root: Node, choose: Callable[[Node], Node | None], display: Callable[[Node], str]) -> None:

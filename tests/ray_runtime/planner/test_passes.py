@@ -1,0 +1,71 @@
+"""Every pass of the distributed planner leaves a plan that gives the same rows on one node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from engine.errors import GrismError
+from engine.execution import run
+from engine.storage import DirectoryStorage, InMemoryStorage
+from engine.storage.protocol import Storage, TableName, WriteMode
+from local_runtime import LocalExecutionContext, LocalRuntime
+from ray_runtime.planner import DistributedOptions, DistributedPlanner
+from tests.harness.compare import difference
+from tests.harness.oracle import Oracle
+from tests.harness.regenerate import tables_of
+from tests.harness.slt import SltFile, parse
+from tests.tpch.dataset import query_text
+
+SUITES = [parse(path) for path in sorted((Path(__file__).parents[2] / "sql").glob("*.slt"))]
+# Small enough that small tables really distribute: nothing is broadcast or sorted in one task.
+SPREAD = DistributedOptions(slots=2, partitions=4, broadcast_bytes=0, split_rows=3, sort_gather_bytes=0)
+DEFAULT = DistributedOptions(slots=2, partitions=4)
+
+
+def check_passes(runtime: LocalRuntime, storage: Storage, sql: str, options: DistributedOptions) -> None:
+    """Run the plan after each pass on one node, and plan the stages."""
+    planner = DistributedPlanner(runtime.kernel, storage, options)
+    logical = runtime.frontend.plan(sql)
+    expected = runtime.execute(runtime.plan(logical)).read_all()
+    for name, root in planner.passes(logical):
+        with_context = LocalExecutionContext(storage, runtime.kernel)
+        got: pa.Table = run(root, with_context).reader.read_all()
+        assert got.schema.equals(expected.schema), f"{name} changed the schema of {sql}"
+        assert got.num_rows == expected.num_rows, f"{name} changed the rows of {sql}"
+        found = difference(got, expected, ordered=False)
+        assert found is None, f"{name}: {found}\n{sql}"
+    assert planner.plan(logical).stages.stages
+
+
+@pytest.fixture(scope="module")
+def tpch(tpch_dir: Path) -> Iterator[LocalRuntime]:
+    with LocalRuntime(DirectoryStorage(str(tpch_dir)), threads=2) as runtime:
+        yield runtime
+
+
+@pytest.mark.parametrize("options", [SPREAD, DEFAULT], ids=["spread", "default"])
+@pytest.mark.parametrize("number", range(1, 23))
+def test_tpch(tpch: LocalRuntime, number: int, options: DistributedOptions) -> None:
+    small = DistributedOptions(slots=2, partitions=4, broadcast_bytes=0, split_rows=10_000, sort_gather_bytes=0)
+    check_passes(tpch, tpch.storage, query_text(number), small if options is SPREAD else options)
+
+
+@pytest.mark.parametrize("file", SUITES, ids=lambda file: file.path.stem)
+def test_suite(file: SltFile) -> None:
+    storage = InMemoryStorage()
+    oracle = Oracle()
+    with LocalRuntime(storage, threads=2) as runtime:
+        for name, table in tables_of(file, oracle).items():
+            oracle.put(name, table)
+            storage.write(TableName("main", name), table.to_reader(), WriteMode.CREATE)
+        for record in file.records:
+            if record.error is None and record.types is not None and record.runs_on("ray"):
+                try:
+                    check_passes(runtime, storage, record.sql, SPREAD)
+                except GrismError as error:
+                    pytest.fail(f"line {record.line}: {error}\n{record.sql}")
+    oracle.close()
