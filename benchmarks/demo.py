@@ -176,9 +176,10 @@ def how_to_connect() -> None:
     code = """
 import adbc_driver_flightsql.dbapi as flight_sql
 
-with flight_sql.connect("grpc://127.0.0.1:31337", autocommit=True) as connection, connection.cursor() as cursor:
-    cursor.execute("SELECT count(*) FROM lineitem WHERE l_quantity > ?", (30,))
-    print(cursor.fetch_arrow_table())
+with flight_sql.connect("grpc://127.0.0.1:31337", autocommit=True) as connection:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM lineitem WHERE l_quantity > ?", (30,))
+        print(cursor.fetch_arrow_table())
 """
     console.print(Syntax(code.strip(), "python", background_color="default"))
     console.print()

@@ -165,7 +165,7 @@ class _Server(flight.FlightServerBase):
         self._handler = handler
         super().__init__(location, **options)
 
-    def list_flights(  # the stub has str, the criteria are bytes
+    def list_flights(
         self, context: flight.ServerCallContext, criteria: bytes
     ) -> Iterator[flight.FlightInfo]:
         with flight_errors(context.add_trailer):
@@ -217,7 +217,7 @@ class _Server(flight.FlightServerBase):
             results = self._handler.do_action(_call(context), action.type, action.body.to_pybytes())
         return _guarded(results, context)
 
-    def list_actions(  # the stub has Action, pyarrow wants pairs
+    def list_actions(
         self, context: flight.ServerCallContext
     ) -> list[tuple[str, str]]:
         with flight_errors(context.add_trailer):

@@ -1,0 +1,33 @@
+"""The code in the README and in docs/clients.md does what it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def python_blocks(name: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_in_process(tpch_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = [block for block in python_blocks("README.md") if "LocalExecutor" in block]
+    exec(compile(code.replace(".demo/data", str(tpch_dir)), "README.md", "exec"), {})  # noqa: S102
+    printed = capsys.readouterr().out
+    assert "nations: [5,5,5,5,5]" in printed
+    assert 'n_name: ["RUSSIA","UNITED KINGDOM","UNITED STATES"]' in printed
+
+
+def test_adbc(server_uri: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("README.md", "docs/clients.md"):
+        (code,) = [block for block in python_blocks(name) if "adbc_driver_flightsql" in block]
+        after: dict[str, pa.Table] = {}
+        exec(compile(code.replace("grpc://127.0.0.1:31337", server_uri("parquet")), name, "exec"), after)  # noqa: S102
+    assert re.search(r"\[\[\d{5}\]\]", capsys.readouterr().out)
+    assert after["table"]["n_name"].to_pylist() == ["ARGENTINA", "BRAZIL", "CANADA", "UNITED STATES"]
