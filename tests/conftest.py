@@ -14,9 +14,9 @@ from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, make_
 from tests.harness.server import serve
 from tests.tpch import dataset
 
-settings.register_profile(
-    "ci", derandomize=True, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
-)
+# Shrinking a failure takes minutes: `--hypothesis-profile=explore` does it, and draws other examples in each run.
+settings.register_profile("explore", deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+settings.register_profile("ci", settings.get_profile("explore"), derandomize=True, phases=[Phase.generate])
 settings.load_profile("ci")
 
 
@@ -69,15 +69,16 @@ def runtime(runtime_name: str, make_runtime: Callable[[str, str], tuple[SqlRunti
 
 @pytest.fixture(scope="session")
 def server_uri(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """Gives the URI of a server process over the TPC-H tables as `parquet` or as `lance`; one of each for the run."""
+    """Gives the URI of a server process over the TPC-H tables in a kind of storage; one of each for the whole run."""
     started: dict[str, str] = {}
     with ExitStack() as stack:
 
         def start(kind: str) -> str:
             if kind not in started:
-                logs = tmp_path_factory.mktemp(f"server-{kind}")
-                data = tpch_dir if kind == "parquet" else dataset.as_lance(tpch_dir, logs / "data")
-                started[kind] = stack.enter_context(serve(data, logs / "server.log"))[0]
+                folder = tmp_path_factory.mktemp(f"server-{kind}")
+                data = dataset.as_lance(tpch_dir, folder / "data") if kind == "lance" else tpch_dir
+                module = "tests.harness.memory_server" if kind == "memory" else "flight_server.cli"
+                started[kind] = stack.enter_context(serve(data, folder / "server.log", module=module))[0]
             return started[kind]
 
         yield start

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,14 +23,14 @@ class ServerError(Exception):
 
 
 @contextmanager
-def serve(
-    data: Path, log: Path, *options: str, command: Sequence[str] = ("-m", "flight_server.cli", "serve")
-) -> Iterator[tuple[str, int]]:
+def serve(data: Path, log: Path, *options: str, module: str = "flight_server.cli") -> Iterator[tuple[str, int]]:
     """Run ``grism serve --data DATA`` on a free port of the loopback device; gives its URI and process id.
 
-    The process's stderr goes to the file `log`. At the end it is told to stop and has to end with status 0.
+    The process's stderr goes to the file `log`. At the end it is told to stop and has to end with status 0. Another
+    `module` is run without the word ``serve``.
     """
-    arguments = [sys.executable, *command, "--data", str(data), "--port", "0", *options]
+    command = ["serve"] if module == "flight_server.cli" else []
+    arguments = [sys.executable, "-m", module, *command, "--data", str(data), "--port", "0", *options]
     with log.open("wb") as errors, subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True) as run:
         try:
             yield _uri(run, log), run.pid

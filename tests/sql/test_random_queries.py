@@ -13,7 +13,7 @@ from tests.harness.runtimes import SqlRuntime, Tables, query
 
 
 @given(case=cases())
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_random_queries(
     case: Case, runtime_name: str, make_runtime: Callable[[str, str], tuple[SqlRuntime, Tables]]
 ) -> None:

@@ -18,6 +18,7 @@ from tests.harness.runtimes import SqlRuntime, Tables, query
 from tests.tpch import dataset
 
 QUERIES = pytest.mark.parametrize("number", dataset.QUERIES, ids=lambda number: f"q{number:02}")
+STORAGES = pytest.mark.parametrize("storage", ["memory", "parquet", "lance"])
 TOLERANCE = 1e-9
 
 
@@ -72,7 +73,7 @@ def test_the_oracle_itself_gives_the_answer(number: int, oracle: Oracle) -> None
     assert_answer(number, oracle.run(dataset.query_text(number)))
 
 
-@pytest.mark.parametrize("storage", ["memory", "parquet", "lance"])
+@STORAGES
 @QUERIES
 def test_in_process(
     number: int, storage: str, runtime_name: str, filled: Callable[[str, str], SqlRuntime], oracle: Oracle
@@ -83,9 +84,9 @@ def test_in_process(
     assert schema_difference(got.schema, oracle.run(text).schema) is None
 
 
-@pytest.mark.parametrize("storage", ["parquet", "lance"])
+@STORAGES
 @QUERIES
 def test_through_a_server(number: int, storage: str, server_uri: Callable[[str], str]) -> None:
-    with flightsql.connect(server_uri(storage)) as connection, connection.cursor() as cursor:
+    with flightsql.connect(server_uri(storage), autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute(dataset.query_text(number))
         assert_answer(number, cursor.fetch_arrow_table())
