@@ -37,12 +37,13 @@ def range_bounds(
 ) -> PhysicalOperator:
     """One row with one column: the list of the n - 1 sort keys that cut a sample of `source` into equal parts.
 
-    Each task samples by a hash of its own keys, so that the same rows give the same bounds when it runs again.
+    Without rows the bounds are NULLs, which no key reaches. Each task samples by a hash of its own keys, so that the same
+    rows give the same bounds when it runs again.
     """
     keyed = ProjectExec(source, (NamedExpr(_KEY, sort_key(keys)),))
     spread = SortExec(keyed, (SortKey(exp.Anonymous(this="hash", expressions=[col(_KEY)])),))
     sample = gather(LimitExec(spread, _SAMPLE_ROWS))
     listed = HashAggregateExec(sample, (), (NamedExpr(_KEY, exp.Var(this=f'list("{_KEY}" ORDER BY "{_KEY}")')),))
     places = ", ".join(f'"{_KEY}"[1 + CAST(floor(len("{_KEY}") * {i} / {n}) AS BIGINT)]' for i in range(1, n))
-    bounds = f'CASE WHEN coalesce(len("{_KEY}"), 0) = 0 THEN CAST([] AS BLOB[]) ELSE [{places}] END'
+    bounds = f"[{places}]"
     return ProjectExec(listed, (NamedExpr("bounds", exp.Var(this=bounds)),))

@@ -33,6 +33,7 @@ from ray_runtime.planner.tree import rewrite_up
 __all__ = ["two_phase_aggregates"]
 
 _GROUPING = ("grouping", "grouping_id")
+_SELF_MERGING = frozenset({"min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor"})
 _SET = "__set"
 
 
@@ -65,6 +66,10 @@ class _Phases:
         for aggregate in node.aggregates:
             if function_name(aggregate.expr) in _GROUPING:
                 states.append((aggregate, col(aggregate.name)))
+                continue
+            repeated = _repeated(aggregate)
+            if repeated is not None:
+                states.append((aggregate, repeated))
                 continue
             final = self._final(aggregate, columns)
             if final is None:
@@ -154,6 +159,19 @@ class _Phases:
 
 
 _FINALS: LruCache[tuple[object, ...], tuple[str | None]] = LruCache(1024)
+
+
+def _repeated(aggregate: NamedExpr) -> exp.Expr | None:
+    """The same aggregate over its own partial values, for those that need no state to be merged."""
+    call = aggregate.expr
+    while isinstance(call, exp.Filter):
+        call = call.this
+    arguments = list(call.iter_expressions())
+    if function_name(call) not in _SELF_MERGING or len(arguments) != 1:
+        return None
+    if isinstance(arguments[0], exp.Distinct | exp.Order):
+        return None
+    return exp.Anonymous(this=function_name(call), expressions=[col(aggregate.name)])
 
 
 def _exported(call: exp.Expr) -> exp.Expr:

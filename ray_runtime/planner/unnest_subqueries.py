@@ -134,7 +134,7 @@ class _Unnester:
         return Join(plan, pulled, "anti" if negated else "semi", condition)
 
     def _semi(self, plan: LogicalPlan, value: exp.Expr, compared: exp.Binary, subplan: LogicalPlan) -> LogicalPlan:
-        (name,) = subplan.names
+        name = _only_column(subplan)
         pulled, conditions = self._pull(subplan, set(plan.names))
         comparison = type(compared)(this=_operand(value), expression=col(name))
         return Join(plan, pulled, "semi", conjunction([comparison, *conditions]))
@@ -142,7 +142,7 @@ class _Unnester:
     def _not_in(self, plan: LogicalPlan, value: exp.Expr, subplan: LogicalPlan) -> LogicalPlan:
         if _outer_names(subplan, set(plan.names)):
             raise _Correlated
-        (name,) = subplan.names
+        name = _only_column(subplan)
         shared = Collect(self.visit(subplan), self._fresh("not_in"))
         anti = Join(plan, shared, "anti", exp.EQ(this=_operand(value), expression=col(name)))
         counted = Rename(shared, (self._fresh("value"),))
@@ -176,7 +176,7 @@ class _Unnester:
         return plan, result
 
     def _scalar(self, plan: LogicalPlan, subplan: LogicalPlan) -> tuple[LogicalPlan, exp.Expr]:
-        (name,) = subplan.names
+        name = _only_column(subplan)
         if not _outer_names(subplan, set(plan.names)):
             one = self.visit(subplan)
             if not _gives_one_row(one):
@@ -294,6 +294,12 @@ def _exactly(plan: LogicalPlan, names: tuple[str, ...]) -> LogicalPlan:
 def _operand(expr: exp.Expr) -> exp.Expr:
     copied = expr.copy()
     return copied if isinstance(copied, exp.Column | exp.Literal | exp.Func | exp.Paren) else exp.Paren(this=copied)
+
+
+def _only_column(plan: LogicalPlan) -> str:
+    if len(plan.names) != 1:
+        raise _Correlated
+    return plan.names[0]
 
 
 def _plan_in(node: exp.Expr) -> LogicalPlan:
