@@ -124,6 +124,8 @@ class LanceTables:
             options["fragments"] = list(opened.fragments[start:stop])
             rows = sum(opened.fragment_rows[start:stop]) if take is None else take
         limit = request.limit
+        if not request.columns and request.filter is None:
+            return ArrowSource(pa.table({"present": pa.nulls(rows if limit is None else min(rows, limit))}))
         if take is not None:
             rows = take if limit is None or request.filter is not None else min(take, limit)
             options |= {"offset": skip, "limit": rows}

@@ -33,7 +33,7 @@ __all__ = ["KIND", "ParquetTables"]
 
 KIND = "parquet"
 CAPS = ScanCaps(predicate_pushdown=True, projection_pushdown=True, limit_pushdown=True)
-ROW_NUMBER = "file_row_number"
+ROW_NUMBER, FILE_INDEX = "file_row_number", "file_index"
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 KEPT_FOOTERS = 20_000
 FOOTER_THREADS = 8
@@ -95,16 +95,17 @@ class ParquetTables:
         files = self._pinned(table)
         footers = self._read_footers(table.name, files)
         hive = _hive_types(files)
-        hidden = any(ROW_NUMBER in (c.lower() for c in f.columns) for f in footers)
-        if hidden or len({f.types for f in footers}) > 1:
-            # A column of that name hides the kernel's own; files of different types are each cast to the table's,
-            # which is the first file's, and a part that began with another file would cast to that one's first.
+        if any(column.lower() in (ROW_NUMBER, FILE_INDEX) for f in footers for column in f.columns):
+            # A column of that name hides the kernel's own, so only whole files can be parts.
             groups = [[Piece(i, 0, f.rows)] for i, f in enumerate(footers)]
+            lead = None
         else:
             groups = cut([f.rows for f in footers], target, [f.ends for f in footers])
+            # The table's types are the first file's. Where others differ, every part begins with it for its types.
+            lead = _part(files[0]) if len({f.types for f in footers}) > 1 else None
         if len(groups) <= 1:
-            return [Split(table, (tuple(_part(f) for f in files), hive), table.rows, table.bytes)]
-        return [self._split(table, files, footers, pieces, hive) for pieces in groups]
+            return [Split(table, (tuple(_part(f) for f in files), hive, None), table.rows, table.bytes)]
+        return [self._split(table, files, footers, pieces, (hive, lead)) for pieces in groups]
 
     def open(self, data: TableHandle | Split, request: ScanRequest) -> KernelSource:
         """A SELECT over the files. The kernel pushes what stands above it into the files by itself.
@@ -112,8 +113,7 @@ class ParquetTables:
         Raises StorageError where the files are no longer those of the handle.
         """
         if isinstance(data, Split):
-            parts, hive = data.part
-            query = self._select_parts(data.table, parts, hive, request.columns)
+            query = self._select_parts(data, request.columns)
         else:
             files = self._pinned(data)
             query = _select(request.columns, [f.path for f in files], _hive_types(files))
@@ -127,7 +127,7 @@ class ParquetTables:
         files: Sequence[ParquetFile],
         footers: Sequence[_Footer],
         pieces: Sequence[Piece],
-        hive: HiveTypes,
+        common: tuple[HiveTypes, FilePart | None],
     ) -> Split:
         parts = []
         size = 0
@@ -136,22 +136,27 @@ class ParquetTables:
             whole = piece.rows == footer.rows
             parts.append(_part(file) if whole else _part(file, piece.start, piece.stop))
             size += footer.bytes * piece.rows // max(1, footer.rows)
-        return Split(table, (tuple(parts), hive), sum(p.rows for p in pieces), size)
+        return Split(table, (tuple(parts), *common), sum(p.rows for p in pieces), size)
 
-    def _select_parts(
-        self, table: TableHandle, parts: Sequence[FilePart], hive: HiveTypes, columns: Sequence[str]
-    ) -> exp.Select:
-        """Whole files are read together, each row range by itself."""
+    def _select_parts(self, split: Split, columns: Sequence[str]) -> exp.Select:
+        """Whole files are read together, each row range by itself, and behind the lead file only the file wanted."""
+        parts, hive, lead = split.part
+        first = None if lead is None else self._unchanged(split.table, lead)
         whole: list[str] = []
         selects: list[exp.Select] = []
-        for relative, mtime_ns, size, start, stop in parts:
-            path = _place(table, relative)
-            self._check_unchanged(table, path, mtime_ns, size)
-            if stop < 0:
+        for part in parts:
+            path = self._unchanged(split.table, part)
+            *_, start, stop = part
+            led = first is not None and path != first
+            if stop < 0 and not led:
                 whole.append(path)
-            else:
-                between = exp.column(ROW_NUMBER).between(start, stop - 1)
-                selects.append(_select(columns, [path], hive).where(between))
+                continue
+            select = _select(columns, [first, path] if first is not None and led else [path], hive)
+            if led:
+                select = select.where(exp.column(FILE_INDEX).eq(1))
+            if stop >= 0:
+                select = select.where(exp.column(ROW_NUMBER).between(start, stop - 1))
+            selects.append(select)
         if whole:
             selects.insert(0, _select(columns, whole, hive))
         if len(selects) == 1:
@@ -165,13 +170,17 @@ class ParquetTables:
             raise _changed(table.name)
         return files
 
-    def _check_unchanged(self, table: TableHandle, path: str, mtime_ns: int, size: int) -> None:
+    def _unchanged(self, table: TableHandle, part: FilePart) -> str:
+        """The file's path; StorageError where it is no longer the file that the part describes."""
+        relative, mtime_ns, size, *_ = part
+        path = str(Path(table.location[0]) / relative) if relative else table.location[0]
         try:
             stat = Path(path).stat()
         except OSError:
             raise _changed(table.name) from None
         if (stat.st_mtime_ns, stat.st_size) != (mtime_ns, size):
             raise _changed(table.name)
+        return path
 
     def _read_footers(self, name: TableName, files: Sequence[ParquetFile]) -> list[_Footer]:
         """The footers of all files, in order; they must have the first one's columns."""
@@ -225,10 +234,6 @@ def _changed(name: TableName) -> StorageError:
 
 def _part(file: ParquetFile, start: int = 0, stop: int = -1) -> FilePart:
     return file.relative, file.mtime_ns, file.size, start, stop
-
-
-def _place(table: TableHandle, relative: str) -> str:
-    return str(Path(table.location[0]) / relative) if relative else table.location[0]
 
 
 def _partitions(folder: str) -> dict[str, str]:

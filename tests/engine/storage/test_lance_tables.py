@@ -76,6 +76,9 @@ def test_rows_can_be_counted_without_a_column(tmp_path):
     lance.write_dataset(numbers(0, 10), tmp_path / "t.lance")
     storage, table = resolve(tmp_path)
     assert read(storage.open(table, ScanRequest(()))).num_rows == 10
+    assert read(storage.open(table, ScanRequest((), limit=3))).num_rows == 3
+    assert [read(storage.open(split, ScanRequest(()))).num_rows for split in storage.splits(table, 2)] == [5, 5]
+    assert read(storage.open(table, ScanRequest((), parse_one("i < 4")))).num_rows == 4
     assert read(storage.probe(table)).schema == numbers(0, 0).schema
 
 
