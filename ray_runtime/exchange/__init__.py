@@ -12,6 +12,7 @@ order however often they ask.
 
 from __future__ import annotations
 
+from ray_runtime.exchange.batches import Piece
 from ray_runtime.exchange.identity import OutputFailedError, OutputKey, OutputSummary, SourceLostError, WorkerId
 from ray_runtime.exchange.partitioner import PARTITION_COLUMN, grouped, payload_schema
 from ray_runtime.exchange.protocol import OutputRef, QueryKeys, ReadRequest
@@ -31,6 +32,7 @@ __all__ = [
     "OutputRef",
     "OutputSummary",
     "OutputWriter",
+    "Piece",
     "PlacedOutput",
     "QueryKeys",
     "ReadOptions",

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.errors import ExecutionError, UnsupportedError
-from ray_runtime.exchange.batches import concatenated
+from ray_runtime.exchange.batches import Piece, concatenated, size_of
 
 __all__ = ["PARTITION_COLUMN", "grouped", "payload_schema"]
 
@@ -38,8 +38,8 @@ def payload_schema(schema: pa.Schema) -> pa.Schema:
     return schema if index < 0 else schema.remove(index)
 
 
-def grouped(reader: pa.RecordBatchReader, partitions: int) -> Iterator[list[tuple[int, pa.RecordBatch]]]:
-    """The rows of `reader` in pieces; each piece as (partition, rows), ascending, without empty partitions.
+def grouped(reader: pa.RecordBatchReader, partitions: int) -> Iterator[Piece]:
+    """The rows of `reader` in pieces.
 
     A reader without ids has all its rows in partition 0, and they pass without a copy.
 
@@ -50,7 +50,7 @@ def grouped(reader: pa.RecordBatchReader, partitions: int) -> Iterator[list[tupl
         if partitions != 1:
             raise ExecutionError(f"Rows for {partitions} partitions need a column {PARTITION_COLUMN}; there is none.")
         for batch in _non_empty(reader):
-            yield [(0, batch)]
+            yield Piece([(0, batch)], size_of(batch))
         return
     for piece in _pieces(_non_empty(reader), min(MAX_PIECE_BYTES, max(PIECE_BYTES, partitions * SLICE_BYTES))):
         yield _group(piece, partitions)
@@ -66,26 +66,26 @@ def _pieces(batches: Iterator[pa.RecordBatch], target: int) -> Iterator[pa.Recor
     size = 0
     for batch in batches:
         held.append(batch)
-        size += batch.nbytes
+        size += size_of(batch)
         if size >= target // 2:
             yield from concatenated(held)
             held, size = [], 0
     yield from concatenated(held)
 
 
-def _group(piece: pa.RecordBatch, partitions: int) -> list[tuple[int, pa.RecordBatch]]:
+def _group(piece: pa.RecordBatch, partitions: int) -> Piece:
     position = piece.schema.get_field_index(PARTITION_COLUMN)
     ids = piece.column(position)
     payload = piece.remove_column(position)
     counts = _count(ids, partitions)
     if len(counts) == 1:
-        return [(counts[0][0], payload)]
+        return Piece([(counts[0][0], payload)], size_of(payload))
     ordered = _reordered(payload, pc.array_sort_indices(ids))
     slices, start = [], 0
     for partition, rows in counts:
         slices.append((partition, ordered.slice(start, rows)))
         start += rows
-    return slices
+    return Piece(slices, size_of(ordered))
 
 
 def _count(ids: pa.Array, partitions: int) -> list[tuple[int, int]]:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 
 import pyarrow as pa
 
+from ray_runtime.exchange.batches import size_of
+
 __all__ = ["Prefetch"]
 
 
@@ -78,7 +80,7 @@ class Prefetch:
                 for channel in ready:
                     if channel.batches:
                         batch = channel.batches.popleft()
-                        channel.bytes -= batch.nbytes
+                        channel.bytes -= size_of(batch)
                         self._changed.notify_all()
                         break
                     if channel.done:
@@ -111,7 +113,7 @@ class Prefetch:
                     self._changed.notify_all()
                     break
                 channel.batches.append(batch)
-                channel.bytes += batch.nbytes
+                channel.bytes += size_of(batch)
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._closed or self._ahead is None or channel.bytes < self._ahead)
         batches.close()

@@ -17,6 +17,7 @@ from pyarrow import flight
 from engine.context import Cancellation
 from engine.errors import GrismError
 from flight_server.endpoint import ConnectionPool
+from ray_runtime.exchange.batches import size_of
 from ray_runtime.exchange.identity import OutputFailedError, SourceLostError
 from ray_runtime.exchange.prefetch import Prefetch
 from ray_runtime.exchange.service import read_outputs
@@ -115,7 +116,7 @@ class ExchangeReader:
         """The rows of one source, all of them or an error."""
         if self._store is not None and source.worker == self._store.worker:
             batches = read_outputs(self._store, source.request).to_batches()
-            self.local_bytes += sum(batch.nbytes for batch in batches)
+            self.local_bytes += source.bytes
             yield from batches
             return
         given, failures = 0, 0
@@ -123,7 +124,7 @@ class ExchangeReader:
             try:
                 for batch in _from_row(self._do_get(source), given):
                     given += batch.num_rows
-                    self.remote_bytes += batch.nbytes
+                    self.remote_bytes += size_of(batch)
                     yield batch
                 break
             except flight.FlightUnavailableError:

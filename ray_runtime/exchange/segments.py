@@ -20,7 +20,6 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from engine.errors import StorageError
-from ray_runtime.exchange.batches import joined
 
 __all__ = ["Compression", "Segment", "SegmentReader", "SegmentWriter", "storage_errors"]
 
@@ -98,7 +97,7 @@ class SegmentWriter:
         self._file.checksum = 0
         start = self._file.position
         with ipc.new_stream(self._sink, self._schema, options=self._options) as writer:
-            for batch in joined(batches):
+            for batch in batches:
                 writer.write_batch(batch)
         rows = sum(batch.num_rows for batch in batches)
         return Segment(partition, start, self._file.position - start, rows, self._file.checksum)

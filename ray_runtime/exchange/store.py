@@ -30,7 +30,7 @@ import pyarrow as pa
 
 from engine.context import Reservation, TrackingMemoryManager
 from engine.errors import CancelledError, ExecutionError, StorageError
-from ray_runtime.exchange.batches import joined
+from ray_runtime.exchange.batches import Piece, joined
 from ray_runtime.exchange.directory import OwnedDirectory, sweep
 from ray_runtime.exchange.identity import OutputFailedError, OutputKey, OutputSummary, WorkerId
 from ray_runtime.exchange.segments import Compression, Segment, SegmentReader, SegmentWriter, storage_errors
@@ -138,7 +138,8 @@ class ExchangeStore:
         found = sum(batch.num_rows for batch in batches)
         if found != rows:
             raise OutputFailedError(self.worker, (key,), f"An exchange output has {found} rows instead of {rows}")
-        return joined(batches)
+        size = sum(output.summary.bytes[partition] for partition in partitions)
+        return joined(batches, size / max(1, rows))
 
     def schema(self, key: OutputKey) -> pa.Schema:
         """The Arrow schema of an output. Raises OutputFailedError where it is absent."""
@@ -226,19 +227,18 @@ class OutputWriter:
         self._disk: list[Reservation] = []
         self._ended = False
 
-    def append(self, piece: Iterable[tuple[int, pa.RecordBatch]]) -> None:
-        """Add rows as (partition, batch).
+    def append(self, piece: Piece) -> None:
+        """Add rows.
 
         Raises StorageError where neither memory nor disk has room left, CancelledError where the query is over.
         """
         self._check()
-        size = 0
-        for partition, batch in piece:
+        row_bytes = piece.bytes / max(1, sum(batch.num_rows for _, batch in piece.slices))
+        for partition, batch in piece.slices:
             self._held.setdefault(partition, []).append(batch)
             self._rows[partition] += batch.num_rows
-            self._bytes[partition] += batch.nbytes
-            size += batch.nbytes
-        granted = self._store.memory.try_reserve(size)
+            self._bytes[partition] += round(batch.num_rows * row_bytes)
+        granted = self._store.memory.try_reserve(piece.bytes)
         if granted is None:
             self._spill()
         else:
@@ -293,7 +293,10 @@ class OutputWriter:
         """Write what is held to the file, as one run, and give its memory back."""
         self._file = self._file or SegmentWriter(self._path, self.schema, self._store.compression)
         before = self._file.size
-        for segment in self._file.write_run((partition, self._held[partition]) for partition in sorted(self._held)):
+        for segment in self._file.write_run(
+            (partition, joined(self._held[partition], self._bytes[partition] / self._rows[partition]))
+            for partition in sorted(self._held)
+        ):
             self._segments.setdefault(segment.partition, []).append(segment)
         granted = self._store.disk.try_reserve(self._file.size - before)
         if granted is None:

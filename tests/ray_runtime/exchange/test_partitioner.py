@@ -14,8 +14,10 @@ def test_every_row_comes_out_in_its_partition_and_in_order(case: tuple[int, list
     partitions, batches = case
     found: dict[int, list[object]] = {}
     for piece in grouped(batches_of(batches), partitions):
-        assert [partition for partition, _ in piece] == sorted({partition for partition, _ in piece})
-        for partition, batch in piece:
+        partitions_found = [partition for partition, _ in piece.slices]
+        assert partitions_found == sorted(set(partitions_found))
+        assert piece.bytes > 0
+        for partition, batch in piece.slices:
             assert batch.schema.equals(SCHEMA)
             assert batch.num_rows
             batch.validate(full=True)
@@ -25,14 +27,16 @@ def test_every_row_comes_out_in_its_partition_and_in_order(case: tuple[int, list
 
 def test_rows_without_ids_pass_without_a_copy() -> None:
     batch = pa.record_batch({"x": [1, 2, 3]})
-    [[(partition, passed)]] = grouped(pa.RecordBatchReader.from_batches(batch.schema, [batch]), 1)
+    [piece] = grouped(pa.RecordBatchReader.from_batches(batch.schema, [batch]), 1)
+    [(partition, passed)] = piece.slices
     assert partition == 0
     assert passed.column(0).buffers()[1].address == batch.column(0).buffers()[1].address
 
 
 def test_rows_of_one_partition_are_not_copied() -> None:
     batch = pa.record_batch({PARTITION_COLUMN: pa.array([4, 4, 4], pa.uint8()), "x": [1, 2, 3]})
-    [[(partition, passed)]] = grouped(pa.RecordBatchReader.from_batches(batch.schema, [batch]), 5)
+    [piece] = grouped(pa.RecordBatchReader.from_batches(batch.schema, [batch]), 5)
+    [(partition, passed)] = piece.slices
     assert partition == 4
     assert passed.column(0).buffers()[1].address == batch.column(1).buffers()[1].address
 
@@ -43,8 +47,8 @@ def test_pieces_grow_with_the_partitions_so_that_slices_stay_large() -> None:
     batch = pa.record_batch({PARTITION_COLUMN: ids, "x": pa.array(["x" * 100] * rows)})
     reader = pa.RecordBatchReader.from_batches(batch.schema, [batch] * 64)
     pieces = list(grouped(reader, partitions))
-    sizes = [slice.nbytes for piece in pieces for _, slice in piece]
-    assert sum(len(slice) for piece in pieces for _, slice in piece) == 64 * rows
+    sizes = [slice.nbytes for piece in pieces for _, slice in piece.slices]
+    assert sum(len(slice) for piece in pieces for _, slice in piece.slices) == 64 * rows
     assert sum(sizes) / len(sizes) > 50_000
 
 
@@ -68,7 +72,7 @@ def test_dictionaries_that_do_not_fit_together_stay_apart() -> None:
         return pa.record_batch({PARTITION_COLUMN: pa.array([i % 2 for i in range(100)], pa.uint8()), "x": column})
 
     batches = [batch(0), batch(100)]
-    found = [row["x"] for piece in grouped(batches_of(batches), 2) for _, b in piece for row in b.to_pylist()]
+    found = [row["x"] for piece in grouped(batches_of(batches), 2) for _, b in piece.slices for row in b.to_pylist()]
     assert sorted(found) == sorted(f"v{i}" for i in range(200))
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import CancelledError, ExecutionError, StorageError
-from ray_runtime.exchange import ExchangeStore, OutputFailedError, OutputKey, OutputSummary, WorkerId, grouped
+from ray_runtime.exchange import ExchangeStore, OutputFailedError, OutputKey, OutputSummary, Piece, WorkerId, grouped
 from tests.ray_runtime.exchange.tables import SCHEMA, batches_of, partitioned_tables, rows_by_partition
 
 WORKER = WorkerId("w1", 3)
@@ -44,7 +44,8 @@ def write(store: ExchangeStore, key: OutputKey = KEY, rows: int = 1000, pieces: 
     """`pieces` times `rows` rows in partitions 0 and 2 of 3."""
     with store.writer(key, NUMBERS, 3) as writer:
         for piece in range(pieces):
-            writer.append([(0, numbers(2 * piece * rows, rows)), (2, numbers((2 * piece + 1) * rows, rows))])
+            slices = [(0, numbers(2 * piece * rows, rows)), (2, numbers((2 * piece + 1) * rows, rows))]
+            writer.append(Piece(slices, 16 * rows))
         return writer.commit()
 
 
@@ -151,7 +152,7 @@ def test_nothing_is_readable_before_commit_and_all_is_gone_after_abort(
 ) -> None:
     store = open_store(memory)
     with store.writer(KEY, NUMBERS, 1) as writer:
-        writer.append([(0, numbers(0, 1000))])
+        writer.append(Piece([(0, numbers(0, 1000))], 8000))
         with pytest.raises(OutputFailedError, match="absent"):
             store.read(KEY, range(1), 1000)
     assert len(store) == store.current_usage == store.disk_usage == 0
@@ -179,10 +180,10 @@ def test_a_removed_query_takes_no_more_outputs(open_store: Opened, tmp_path: Pat
     store = open_store(memory)
     write(store)
     late = store.writer(OutputKey("query", 1, 9, 0), NUMBERS, 1)
-    late.append([(0, numbers(0, 1000))])
+    late.append(Piece([(0, numbers(0, 1000))], 8000))
     store.remove_query("query")
     with pytest.raises(CancelledError):
-        late.append([(0, numbers(0, 1000))])
+        late.append(Piece([(0, numbers(0, 1000))], 8000))
     with pytest.raises(CancelledError):
         late.commit()
     late.abort()
