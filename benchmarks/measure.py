@@ -1,0 +1,79 @@
+"""What the benchmarks measure with: wall time, user CPU time of processes, the machine, and the data."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.tpch import dataset
+
+__all__ = ["Measured", "machine", "measured", "tpch", "user_seconds"]
+
+_PACKAGES = ("duckdb", "pyarrow", "pylance", "adbc-driver-flightsql")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Measured:
+    """One measured piece of work: seconds of wall time, and of user CPU time here and in another process."""
+
+    wall: float = 0.0
+    own_cpu: float = 0.0
+    server_cpu: float = 0.0
+
+    @property
+    def cpu(self) -> float:
+        """User CPU seconds of both sides."""
+        return self.own_cpu + self.server_cpu
+
+
+def user_seconds(pid: int) -> float:
+    """User CPU seconds that a process, with all its threads, has used. Reads /proc, so only on Linux."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) / _TICKS
+
+
+@contextmanager
+def measured(server: int | None = None) -> Iterator[Measured]:
+    """Measure the block, with the CPU time of the process `server` beside that of this one."""
+    result = Measured()
+    other = 0.0 if server is None else user_seconds(server)
+    own, start = resource.getrusage(resource.RUSAGE_SELF).ru_utime, time.perf_counter()
+    yield result
+    result.wall = time.perf_counter() - start
+    result.own_cpu = resource.getrusage(resource.RUSAGE_SELF).ru_utime - own
+    result.server_cpu = 0.0 if server is None else user_seconds(server) - other
+
+
+def machine() -> str:
+    """The machine and the versions of what matters, in one line."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = names[0] if names else model
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    system = f"{platform.system()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, {system}, {packages}"
+
+
+def tpch(scale: float, data: Path | None) -> Path:
+    """A folder with the TPC-H tables as Parquet files: `data`, or one that is generated once and kept."""
+    if data is not None:
+        return data
+    folder = Path(tempfile.gettempdir()) / f"grism-tpch-{scale:g}"
+    if not all((folder / f"{name}.parquet").exists() for name in dataset.TABLES):
+        folder.mkdir(exist_ok=True)
+        dataset.generate(folder, scale)
+    return folder
