@@ -1,0 +1,287 @@
+"""The workers as Ray actors: started, watched, replaced and stopped. All of Ray that is used is used here.
+
+A cluster belongs to one thread, the coordinator's. What happens elsewhere (an answer of an actor, its death) comes back
+to that thread through `post`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ClassVar
+
+from engine.errors import ExecutionError, GrismError, UnsupportedError
+from ray_runtime.exchange import OutputKey, WorkerId
+from ray_runtime.scheduler import Heartbeats
+from ray_runtime.task import TaskDone, TaskSpec
+from ray_runtime.worker import Worker, WorkerConfig, WorkerDescription
+
+try:
+    import ray
+except ImportError:  # an extra of the package
+    ray = None
+
+__all__ = ["Cluster", "ClusterOptions", "ClusterUser"]
+
+log = logging.getLogger(__name__)
+
+_CONTROL = "control"  # the actors' threads that no task can occupy
+_LOCAL_OBJECT_STORE = 80 << 20  # bytes; rows never travel through Ray
+_MAX_BACKOFF = 30.0
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """How many workers there are, where, and when one counts as lost.
+
+    `address` is that of a Ray cluster, over whose nodes the workers spread; None starts a local one. `slots` is how
+    many tasks a worker runs at once. `worker_cpus` is what Ray sets aside for each worker. Times are seconds:
+    `heartbeat_timeout` without an answer makes a worker count as lost; within `start_timeout` all have to be ready.
+    """
+
+    workers: int = 2
+    slots: int = 2
+    address: str | None = None
+    worker_cpus: float = 0.0
+    heartbeat_interval: float = 1.0
+    heartbeat_timeout: float = 15.0
+    start_timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or self.slots < 1:
+            raise ValueError(f"A cluster needs a worker and a slot; {self.workers} and {self.slots} were given.")
+
+
+class ClusterUser:
+    """Who is told what happens to the workers. Called in the coordinator's thread."""
+
+    def worker_joined(self, worker: WorkerId, slots: int) -> None:
+        """A worker is ready."""
+        raise NotImplementedError
+
+    def worker_lost(self, worker: WorkerId, reason: str) -> None:
+        """A worker is gone; it will not be heard of again."""
+        raise NotImplementedError
+
+    def task_ended(self, task: OutputKey, worker: WorkerId, outcome: TaskDone | GrismError) -> None:
+        """An attempt came to its end on a worker that lives."""
+        raise NotImplementedError
+
+
+@dataclass
+class _Member:
+    actor: Any
+    description: WorkerDescription | None = None  # None while it starts
+    pinged: float = 0.0
+    awaits_ping: bool = False
+
+
+class Cluster:
+    """Workers that stay as many as they were: whoever is lost is replaced under the next incarnation."""
+
+    def __init__(
+        self,
+        options: ClusterOptions,
+        config: WorkerConfig,
+        user: ClusterUser,
+        post: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._options = options
+        self._user = user
+        self._post = post
+        self._members: dict[WorkerId, _Member] = {}
+        self._starts: list[tuple[float, WorkerId]] = []  # when to start whom
+        self._failures: dict[str, int] = {}  # starts that failed in a row, by name
+        self._heartbeats = Heartbeats(options.heartbeat_timeout)
+        self._closed = False
+        local = _Session.begin(options.address)
+        self._config = replace(config, host=config.host or ("127.0.0.1" if local else None))
+        self._actor_class = ray.remote(concurrency_groups={_CONTROL: 4})(Worker)
+
+    @property
+    def workers(self) -> list[WorkerId]:
+        """The workers that are ready."""
+        return [worker for worker, member in self._members.items() if member.description is not None]
+
+    def start(self) -> None:
+        """Start all workers; each reports when it is ready."""
+        for number in range(self._options.workers):
+            self._start(WorkerId(f"w{number}"))
+
+    def describe(self, worker: WorkerId) -> WorkerDescription | None:
+        """Where a worker is; None where it is not ready or is lost."""
+        member = self._members.get(worker)
+        return member.description if member else None
+
+    def actor(self, worker: WorkerId) -> Any:
+        """The Ray actor of a worker."""
+        return self._members[worker].actor
+
+    def launch(self, worker: WorkerId, spec: TaskSpec) -> None:
+        """Run a task. Its end is told, or the loss of its worker."""
+        self._call(worker, self._members[worker].actor.run_task, (spec,), partial(self._ended, worker, spec.task))
+
+    def cancel(self, worker: WorkerId, task: OutputKey) -> None:
+        """Stop an attempt, which ends then."""
+        self._control(worker, "cancel_task", task)
+
+    def drop(self, worker: WorkerId, query: str) -> None:
+        """Stop all tasks of a query on a worker and remove its outputs there."""
+        self._control(worker, "drop_query", query)
+
+    def tick(self) -> None:
+        """Look after the workers; to be called a few times in a second."""
+        now = time.monotonic()
+        due = [worker for when, worker in self._starts if when <= now]
+        self._starts = [(when, worker) for when, worker in self._starts if when > now]
+        for worker in due:
+            self._start(worker)
+        for worker, member in self._members.items():
+            if (
+                member.description
+                and not member.awaits_ping
+                and now - member.pinged >= self._options.heartbeat_interval
+            ):
+                member.pinged, member.awaits_ping = now, True
+                self._control(worker, "ping", then=partial(self._pong, worker))
+        for worker in self._heartbeats.silent(now):
+            self._lose(worker, f"it did not answer for {self._options.heartbeat_timeout:g} seconds")
+
+    def close(self) -> None:
+        """Stop the workers: each removes its files if it can within a few seconds, then its process ends."""
+        self._closed = True
+        members, self._members = list(self._members.values()), {}
+        closing = [member.actor.close.options(concurrency_group=_CONTROL).remote() for member in members]
+        if closing:
+            ray.wait(closing, num_returns=len(closing), timeout=5.0)
+        for member in members:
+            ray.kill(member.actor)
+        _Session.end()
+
+    # --- starts and losses -------------------------------------------------------------------------------------------
+
+    def _start(self, worker: WorkerId) -> None:
+        options = self._options
+        actor = self._actor_class.options(
+            num_cpus=options.worker_cpus, max_concurrency=options.slots, max_restarts=0, scheduling_strategy="SPREAD"
+        ).remote(worker, self._config)
+        self._members[worker] = _Member(actor)
+        self._control(worker, "describe", then=partial(self._described, worker))
+
+    def _described(self, worker: WorkerId, answer: WorkerDescription) -> None:
+        member = self._members.get(worker)
+        if member is None:
+            return
+        member.description = answer
+        self._failures.pop(worker.name, None)
+        self._heartbeats.watch(worker, time.monotonic())
+        self._user.worker_joined(worker, self._options.slots)
+
+    def _lose(self, worker: WorkerId, reason: str) -> None:
+        """A worker died, or is given up: it is killed, so that it cannot come back, and replaced."""
+        member = self._members.pop(worker, None)
+        if member is None or self._closed:
+            return
+        log.warning("the %s was lost: %s", worker, reason)
+        self._heartbeats.forget(worker)
+        ray.kill(member.actor)
+        failures = self._failures[worker.name] = self._failures.get(worker.name, 0) + 1
+        wait = 0.0 if member.description else min(_MAX_BACKOFF, 0.5 * 2.0**failures)
+        self._starts.append((time.monotonic() + wait, WorkerId(worker.name, worker.incarnation + 1)))
+        if member.description is not None:
+            self._user.worker_lost(worker, reason)
+
+    # --- calls -------------------------------------------------------------------------------------------------------
+
+    def _control(
+        self, worker: WorkerId, method: str, *arguments: Any, then: Callable[[Any], None] | None = None
+    ) -> None:
+        """Call a method that answers at once, whatever the worker's tasks do."""
+        member = self._members.get(worker)
+        if member is not None:
+            call = getattr(member.actor, method).options(concurrency_group=_CONTROL)
+            self._call(worker, call, arguments, then or (lambda _: None))
+
+    def _call(self, worker: WorkerId, method: Any, arguments: tuple[Any, ...], then: Callable[[Any], None]) -> None:
+        """Call an actor; its answer goes to `then` in the coordinator's thread. An actor that does not answer is lost.
+
+        The reference of the answer lives only as long as the answer is waited for.
+        """
+
+        def answered(future: Future[Any]) -> None:
+            self._post(partial(self._answered, worker, then, future))
+
+        method.remote(*arguments).future().add_done_callback(answered)
+
+    def _answered(self, worker: WorkerId, then: Callable[[Any], None], future: Future[Any]) -> None:
+        if self._closed or worker not in self._members:
+            return
+        error = future.exception()
+        if error is None:
+            then(future.result())
+        elif isinstance(error, ray.exceptions.RayActorError):
+            self._lose(worker, "its process ended")
+        elif self._members[worker].description is None:
+            log.error("the %s did not start", worker, exc_info=error)
+            self._lose(worker, "it did not start")
+        else:
+            log.error("a call to the %s failed", worker, exc_info=error)
+            then(ExecutionError("A task could not be handed to its worker; the coordinator's log has the cause."))
+
+    def _ended(self, worker: WorkerId, task: OutputKey, outcome: TaskDone | GrismError) -> None:
+        self._heartbeats.beat(worker, time.monotonic())
+        self._user.task_ended(task, worker, outcome)
+
+    def _pong(self, worker: WorkerId, _: None) -> None:
+        self._members[worker].awaits_ping = False
+        self._heartbeats.beat(worker, time.monotonic())
+
+
+class _Session:
+    """This process's connection to Ray, shared by its clusters; the last one closes it where we opened it."""
+
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+    _users: ClassVar[int] = 0
+    _ours: ClassVar[bool] = False
+    _local: ClassVar[bool] = False
+
+    @classmethod
+    def begin(cls, address: str | None) -> bool:
+        """Connect; returns whether the cluster is a local one that we started."""
+        if ray is None:
+            raise UnsupportedError("The ray runtime needs Ray, which is not installed: `pip install 'grism[ray]'`.")
+        with cls._lock:
+            if not ray.is_initialized():
+                cls._connect(address)
+            cls._users += 1
+            return cls._local
+
+    @classmethod
+    def end(cls) -> None:
+        """Disconnect; a local cluster that we started ends with its last user."""
+        with cls._lock:
+            cls._users -= 1
+            if cls._users == 0 and cls._ours:
+                cls._ours = cls._local = False
+                ray.shutdown()
+
+    @classmethod
+    def _connect(cls, address: str | None) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if address is not None:
+            ray.init(address=address, log_to_driver=False)
+        else:
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=_LOCAL_OBJECT_STORE,
+            )
+        cls._ours, cls._local = True, address is None

@@ -1,0 +1,292 @@
+"""The coordinator: one thread that tells the scheduler what happens and does what it decides.
+
+Everything comes to the thread through one inbox, as functions to call: answers of workers, callers that submit and
+cancel, the result's readers. So the scheduler, the cluster and the records of the queries need no locks.
+
+The coordinator keeps, for each output, its rows and bytes by partition (16 bytes for each task and partition, in
+arrays), since readers check what they get against them, and for each running task one Ray reference.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import pyarrow as pa
+
+from engine.context import MetricsSink, OperatorMetrics
+from engine.errors import CancelledError, ExecutionError, GrismError, WorkerLostError
+from ray_runtime.cluster import Cluster, ClusterOptions, ClusterUser
+from ray_runtime.exchange import OutputFailedError, OutputKey, OutputSummary, SourceLostError, WorkerId
+from ray_runtime.results import ReadyOutput, ResultFetcher
+from ray_runtime.scheduler import (
+    Cancel,
+    CancelTask,
+    Decision,
+    DropQuery,
+    Event,
+    LaunchTask,
+    Output,
+    OutputLocations,
+    OutputsMissing,
+    QueryDone,
+    QueryFailed,
+    ResultLost,
+    ResultReady,
+    Scheduler,
+    SchedulerOptions,
+    StageStats,
+    Submit,
+    TaskFailed,
+    TaskSucceeded,
+    TaskSummary,
+    Tick,
+    WorkerJoined,
+    WorkerLost,
+)
+from ray_runtime.stages import ExchangeInput, ExchangeMode, Stage, StageGraph
+from ray_runtime.task import StageOutputs, TaskDone, TaskInput, TaskSpec
+from ray_runtime.worker import WorkerConfig
+
+__all__ = ["Coordinator", "Execution"]
+
+log = logging.getLogger(__name__)
+
+_TICK = 0.2  # seconds
+
+
+@dataclass(eq=False)
+class Execution:
+    """A query that runs: its stages, the key of its tickets, where its result goes, what is known of its outputs."""
+
+    query: str
+    graph: StageGraph
+    key: bytes
+    result: ResultFetcher
+    metrics: MetricsSink
+    deadline: float | None = None
+    tables: str | None = None
+    stats: tuple[StageStats, ...] = ()
+    _fragments: dict[int, bytes] = field(default_factory=dict)
+    _schemas: dict[int, pa.Schema] = field(default_factory=dict)
+    _summaries: dict[int, dict[tuple[int, int], OutputSummary]] = field(default_factory=dict)
+    _outputs: dict[int, tuple[OutputLocations, StageOutputs]] = field(default_factory=dict)
+
+    def record(self, done: TaskDone) -> None:
+        """Remember an output."""
+        key = done.summary.key
+        self._schemas.setdefault(key.stage, done.schema)
+        self._summaries.setdefault(key.stage, {})[key.task, key.attempt] = done.summary
+
+    def done(self, stages: tuple[StageStats, ...]) -> None:
+        """The result was fetched."""
+        self.stats = stages
+        for stage in stages:
+            self.metrics.record(f"Stage {stage.stage}", OperatorMetrics(rows=stage.rows, bytes=stage.bytes))
+        self.result.finish()
+
+    def spec(self, launch: LaunchTask, locate: Callable[[WorkerId], str]) -> TaskSpec:
+        """What the worker needs to run a task."""
+        stage, task = launch.stage, launch.task
+        inputs = tuple(
+            self._input(read, locations, launch.partitions, locate)
+            for read, locations in zip(stage.inputs, launch.inputs, strict=True)
+        )
+        splits = stage.splits[task.task] if stage.splits else None
+        return TaskSpec(task, self._fragment(stage), splits, inputs, stage.partitions, self.key, self.tables)
+
+    def ready(self, output: Output, location: str) -> ReadyOutput:
+        """How the reader of the result gets an output of the last stage."""
+        task = output.task
+        summary = self._summaries[task.stage][task.task, task.attempt]
+        return ReadyOutput(summary, self._schemas[task.stage], output.worker, location)
+
+    def _fragment(self, stage: Stage) -> bytes:
+        if stage.id not in self._fragments:
+            self._fragments[stage.id] = pickle.dumps(stage.root)
+        return self._fragments[stage.id]
+
+    def _input(
+        self, read: ExchangeInput, locations: OutputLocations, partitions: range, locate: Callable[[WorkerId], str]
+    ) -> TaskInput:
+        wanted = partitions if read.mode is ExchangeMode.SHUFFLE else range(1)
+        outputs = self._outputs_of(locations)
+        return TaskInput(
+            stage=read.stage,
+            schema=self._schemas[read.stage],
+            ordered=read.mode is ExchangeMode.GATHER,
+            partitions=wanted,
+            workers=tuple((worker, locate(worker)) for worker in locations.workers),
+            holder=locations.holder,
+            attempt=locations.attempt,
+            rows=outputs.rows(wanted),
+            bytes=outputs.bytes(wanted),
+        )
+
+    def _outputs_of(self, locations: OutputLocations) -> StageOutputs:
+        """The counts of a complete stage; made once for all tasks that read it, and again when it was lost in part."""
+        known = self._outputs.get(locations.stage)
+        if known is None or known[0] is not locations:
+            summaries = self._summaries[locations.stage]
+            placed = enumerate(zip(locations.holder, locations.attempt, strict=True))
+            counts = [summaries[task, attempt] if holder >= 0 else None for task, (holder, attempt) in placed]
+            partitions = next(stage.partitions for stage in self.graph if stage.id == locations.stage)
+            known = self._outputs[locations.stage] = (locations, StageOutputs(counts, partitions))
+        return known[1]
+
+
+class Coordinator(ClusterUser):
+    """Runs queries on a cluster. Methods without a note are for its own thread; `run`, `tell` and `close` for any."""
+
+    def __init__(self, options: ClusterOptions, config: WorkerConfig, scheduling: SchedulerOptions) -> None:
+        self.ready_workers = 0
+        self._options = options
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._scheduler = Scheduler(scheduling)
+        self._executions: dict[str, Execution] = {}
+        self._joined = threading.Condition()
+        self._closing = False
+        self._closed = False
+        self._cluster = Cluster(options, config, self, self._inbox.put)
+        self._thread = threading.Thread(target=self._loop, name="coordinator", daemon=True)
+        self._thread.start()
+        self._inbox.put(self._cluster.start)
+
+    # --- for any thread ----------------------------------------------------------------------------------------------
+
+    def wait_ready(self) -> None:
+        """Wait until all workers have started. Raises WorkerLostError where none has within the time for that."""
+        with self._joined:
+            self._joined.wait_for(lambda: self.ready_workers >= self._options.workers, self._options.start_timeout)
+            if not self.ready_workers:
+                raise WorkerLostError(
+                    f"No worker started within {self._options.start_timeout:g} seconds; look at the Ray cluster's logs."
+                )
+
+    def run(self, execution: Execution) -> None:
+        """Start a query; what comes of it goes to `execution.result`."""
+        self._inbox.put(partial(self._submit, execution))
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to the scheduler."""
+        self._inbox.put(partial(self._handle, event))
+
+    def cancel(self, query: str, error: GrismError) -> None:
+        """Stop a query."""
+        self.tell(Cancel(query, error))
+
+    def close(self) -> None:
+        """Stop all queries and workers, and the thread. A second call changes nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._inbox.put(self._close)
+        self._thread.join()
+
+    # --- the thread --------------------------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        next_tick = 0.0
+        while not self._closing:
+            wait = next_tick - time.monotonic()
+            if wait <= 0:
+                next_tick = time.monotonic() + _TICK
+                self._guarded(self._tick)
+                continue
+            try:
+                action = self._inbox.get(timeout=wait)
+            except queue.Empty:
+                continue
+            self._guarded(action)
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """A mistake of ours ends the queries that run, for it may have cost them an event, and not the service."""
+        try:
+            action()
+        except Exception:
+            incident = secrets.token_hex(4)
+            log.exception("incident %s in the coordinator", incident)
+            error = ExecutionError(f"The coordinator failed unexpectedly; its log has it as incident {incident}.")
+            for query in list(self._executions):
+                self._handle(Cancel(query, error))
+
+    def _submit(self, execution: Execution) -> None:
+        if self._closing:
+            execution.result.fail(CancelledError("The runtime is closed."))
+            return
+        self._executions[execution.query] = execution
+        self._handle(Submit(execution.query, execution.graph, execution.deadline))
+
+    def _tick(self) -> None:
+        self._cluster.tick()
+        self._handle(Tick(time.monotonic()))
+
+    def _close(self) -> None:
+        self._closing = True
+        for query in list(self._executions):
+            self._handle(Cancel(query, CancelledError("The runtime was closed.")))
+        self._cluster.close()
+
+    def _handle(self, event: Event) -> None:
+        for decision in self._scheduler.handle(event):
+            self._do(decision)
+
+    def _do(self, decision: Decision) -> None:
+        match decision:
+            case LaunchTask(task, worker):
+                self._cluster.launch(worker, self._executions[task.query].spec(decision, self._locate))
+            case CancelTask(task, worker):
+                self._cluster.cancel(worker, task)
+            case ResultReady(output):
+                execution = self._executions[output.task.query]
+                execution.result.ready(execution.ready(output, self._locate(output.worker)))
+            case ResultLost(task):
+                self._executions[task.query].result.lost(task)
+            case DropQuery(query, workers):
+                for worker in workers:
+                    self._cluster.drop(worker, query)
+            case QueryDone(query, stages):
+                self._executions.pop(query).done(stages)
+            case QueryFailed(query, error):
+                self._executions.pop(query).result.fail(error)
+
+    def _locate(self, worker: WorkerId) -> str:
+        description = self._cluster.describe(worker)
+        if description is None:
+            raise RuntimeError(f"the scheduler knows {worker}, and the cluster does not")
+        return description.location
+
+    # --- what the cluster tells --------------------------------------------------------------------------------------
+
+    def worker_joined(self, worker: WorkerId, slots: int) -> None:
+        """A worker is ready."""
+        with self._joined:
+            self.ready_workers += 1
+            self._joined.notify_all()
+        self._handle(WorkerJoined(worker, slots))
+
+    def worker_lost(self, worker: WorkerId, reason: str) -> None:
+        """A worker is gone."""
+        with self._joined:
+            self.ready_workers -= 1
+        self._handle(WorkerLost(worker, reason))
+
+    def task_ended(self, task: OutputKey, worker: WorkerId, outcome: TaskDone | GrismError) -> None:
+        """An attempt came to its end."""
+        match outcome:
+            case TaskDone(summary):
+                if task.query in self._executions:
+                    self._executions[task.query].record(outcome)
+                self._handle(TaskSucceeded(task, worker, TaskSummary(summary.total_rows, summary.bytes)))
+            case OutputFailedError() | SourceLostError():
+                missing = tuple(Output(key, outcome.worker) for key in outcome.outputs)
+                self._handle(OutputsMissing(task, worker, missing, outcome))
+            case _:
+                self._handle(TaskFailed(task, worker, outcome))

@@ -1,0 +1,136 @@
+"""RayExecutor: runs distributed plans on the workers of a cluster. The same calls as LocalExecutor's."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from engine.context import ExecutionContext
+from engine.errors import CancelledError, GrismError
+from engine.runtime import QueryResult
+from engine.streams import sliced
+from flight_server.endpoint import ConnectionPool
+from flight_server.endpoint.status import to_flight
+from ray_runtime.cluster import ClusterOptions
+from ray_runtime.coordinator import Coordinator, Execution
+from ray_runtime.exchange import ExchangeStore, WorkerId
+from ray_runtime.planner.planner import DistributedPlan
+from ray_runtime.results import ResultFetcher
+from ray_runtime.scheduler import SchedulerOptions, StageStats
+from ray_runtime.worker import WorkerConfig
+
+__all__ = ["DistributedResult", "ExecutorOptions", "RayExecutor"]
+
+
+@dataclass(frozen=True)
+class ExecutorOptions:
+    """The cluster, how tasks are scheduled, and the bytes of a result that are fetched ahead of its reader."""
+
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
+    scheduling: SchedulerOptions = field(default_factory=SchedulerOptions)
+    result_ahead: int = 64 << 20
+
+
+@dataclass(frozen=True)
+class DistributedResult(QueryResult):
+    """A running distributed query. `failure` is why it failed, `stats` what its stages did once it has ended."""
+
+    failure: Callable[[], GrismError | None]
+    stats: Callable[[], tuple[StageStats, ...]]
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from super().__iter__()
+        except GrismError:
+            failure = self.failure()
+            if failure is None:
+                raise
+            raise failure from None
+
+
+class RayExecutor:
+    """Executes distributed plans, any number at once. Starts its workers, which stay until `close`.
+
+    Raises UnsupportedError where Ray is not installed, WorkerLostError where no worker starts.
+    """
+
+    def __init__(self, config: WorkerConfig, options: ExecutorOptions | None = None) -> None:
+        self.options = options or ExecutorOptions()
+        self._config = config
+        self._coordinator = Coordinator(self.options.cluster, config, self.options.scheduling)
+        try:
+            self._coordinator.wait_ready()
+        except BaseException:
+            self._coordinator.close()
+            raise
+        self._connections = ConnectionPool(config.client_tls)
+        self._store = ExchangeStore(WorkerId("coordinator"), Path(config.directory), config.exchange_memory)
+
+    @property
+    def slots(self) -> int:
+        """How many tasks run at once when all workers are there."""
+        return self.options.cluster.workers * self.options.cluster.slots
+
+    def execute(self, plan: DistributedPlan, context: ExecutionContext) -> DistributedResult:
+        """Start `plan` and wait for its first rows. Raises the execution errors."""
+        cancellation = context.cancellation
+        cancellation.check()
+        query, key = uuid.uuid4().hex, secrets.token_bytes(32)
+        coordinator = self._coordinator
+        fetcher = ResultFetcher(
+            key, self._connections, self._store, self.options.result_ahead, cancellation, coordinator.tell
+        )
+        execution = Execution(query, plan.stages, key, fetcher, context.metrics_sink, cancellation.deadline)
+
+        def stop() -> None:
+            coordinator.cancel(query, cancellation.cause or CancelledError("The result was closed."))
+
+        def close() -> None:
+            forget()
+            stop()
+            fetcher.close(query)
+
+        fetcher.start(query)
+        coordinator.run(execution)
+        forget = cancellation.on_cancel(stop)
+        try:
+            fetcher.wait()
+        except BaseException:
+            close()
+            raise
+        reader = pa.RecordBatchReader.from_batches(plan.schema, _conformed(fetcher, plan.schema))
+        stream = sliced(reader, on_close=close)
+        return DistributedResult(
+            stream.reader,
+            stream.counters,
+            cancellation,
+            stream.stop,
+            lambda: fetcher.failure,
+            lambda: execution.stats,
+        )
+
+    def close(self) -> None:
+        """Stop all queries and workers and remove all files. A second call changes nothing."""
+        self._coordinator.close()
+        self._connections.close()
+        self._store.close()
+
+    def __enter__(self) -> RayExecutor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _conformed(fetcher: ResultFetcher, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows under the plan's own column names, which may repeat. A failed query ends the stream with its message."""
+    try:
+        for batch in fetcher.batches():
+            yield batch if batch.schema.equals(schema) else pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+    except GrismError as error:
+        raise to_flight(error) from None

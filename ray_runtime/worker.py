@@ -1,0 +1,249 @@
+"""A worker: one kernel, one exchange store and one Flight endpoint in a process, and the tasks that run there.
+
+Nothing here imports Ray but the look-up of the node's address: `ray_runtime.cluster` makes an actor of the class.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from engine.context import Cancellation
+from engine.errors import CancelledError, ExecutionError, GrismError
+from engine.kernel import Kernel, KernelConfig, arrow_error
+from engine.storage.protocol import Storage
+from flight_server.endpoint import ClientTls, ConnectionPool, Endpoint, ServerTls
+from ray_runtime.exchange import (
+    ExchangeHandler,
+    ExchangeReader,
+    ExchangeStore,
+    OutputKey,
+    QueryKeys,
+    ReadOptions,
+    WorkerId,
+    grouped,
+    payload_schema,
+)
+from ray_runtime.exchange.directory import OwnedDirectory
+from ray_runtime.fragment import TaskContext, execute_fragment, input_stages
+from ray_runtime.task import TaskDone, TaskInput, TaskSpec
+
+__all__ = ["Worker", "WorkerConfig", "WorkerDescription", "WorkerStatus"]
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED_QUERIES = 10_000
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """What a worker is and may use; the same for all workers of a cluster.
+
+    `storage` opens tables; `memory_limit` (bytes) and `threads` are the kernel's, None lets it choose.
+    `exchange_memory` and `exchange_disk` (None: no limit) are bytes of exchange output that are kept. Files go below
+    `directory`. `host` is the address to listen on, None for the node's own.
+    """
+
+    storage: Storage
+    directory: str
+    host: str | None = None
+    memory_limit: int | None = None
+    threads: int | None = None
+    exchange_memory: int = 256 << 20
+    exchange_disk: int | None = None
+    compression: Literal["lz4", "zstd"] | None = None
+    read: ReadOptions = field(default_factory=ReadOptions)
+    server_tls: ServerTls | None = None
+    client_tls: ClientTls | None = None
+
+
+@dataclass(frozen=True)
+class WorkerDescription:
+    """Where a worker is: its endpoint's Flight location and its process id."""
+
+    location: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """What a worker holds: running tasks, committed outputs, and bytes of them in memory and in files."""
+
+    running: tuple[OutputKey, ...]
+    outputs: int
+    memory: int
+    disk: int
+
+
+class Worker:
+    """Runs tasks and serves their outputs. Every method may be called from any thread."""
+
+    def __init__(self, worker: WorkerId, config: WorkerConfig) -> None:
+        self.id = worker
+        self._config = config
+        directory = Path(config.directory)
+        self._store = ExchangeStore(worker, directory, config.exchange_memory, config.exchange_disk, config.compression)
+        self._spill = OwnedDirectory(directory)
+        self._kernel = Kernel(
+            KernelConfig(
+                tuple(config.storage.directories()), config.memory_limit, config.threads, str(self._spill.path)
+            )
+        )
+        self._keys = QueryKeys()
+        self._connections = ConnectionPool(config.client_tls)
+        host = config.host or _node_address()
+        self._endpoint = Endpoint(ExchangeHandler(self._store, self._keys), host, tls=config.server_tls)
+        self._lock = threading.Lock()
+        self._running: dict[OutputKey, Cancellation] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+
+    def describe(self) -> WorkerDescription:
+        """Where the worker is."""
+        return WorkerDescription(self._endpoint.location, os.getpid())
+
+    def ping(self) -> None:
+        """Return: the worker lives and answers."""
+
+    def status(self) -> WorkerStatus:
+        """What the worker holds now."""
+        with self._lock:
+            running = tuple(self._running)
+        return WorkerStatus(running, len(self._store), self._store.current_usage, self._store.disk_usage)
+
+    def run_task(self, spec: TaskSpec) -> TaskDone | GrismError:
+        """Run one attempt to its end; its error comes back as a value, so that its type survives the way."""
+        cancellation = Cancellation()
+        try:
+            with self._registered(spec, cancellation):
+                return self._run(spec, cancellation)
+        except GrismError as error:
+            return error.with_traceback(None)
+        except Exception:
+            incident = secrets.token_hex(4)
+            log.exception("incident %s in %s", incident, spec.task)
+            return ExecutionError(f"A worker failed unexpectedly; the log of {self.id} has it as incident {incident}.")
+
+    def cancel_task(self, task: OutputKey) -> None:
+        """Stop one attempt, where it runs."""
+        with self._lock:
+            cancellation = self._running.get(task)
+        if cancellation is not None:
+            cancellation.cancel("The attempt is not needed any more.")
+
+    def drop_query(self, query: str) -> None:
+        """Stop the tasks of a query and remove its outputs; what comes later for it is refused."""
+        with self._lock:
+            self._ended[query] = None
+            while len(self._ended) > _REMEMBERED_QUERIES:
+                self._ended.popitem(last=False)
+            running = [cancellation for task, cancellation in self._running.items() if task.query == query]
+        self._keys.remove(query)
+        for cancellation in running:
+            cancellation.cancel("The query is over.")
+        self._store.remove_query(query)
+
+    def close(self) -> None:
+        """Stop everything and remove all files."""
+        with self._lock:
+            running = list(self._running.values())
+        for cancellation in running:
+            cancellation.cancel("The worker is closing.")
+        self._endpoint.shutdown()
+        self._connections.close()
+        self._kernel.close()
+        self._store.close()
+        self._spill.remove()
+
+    @contextmanager
+    def _registered(self, spec: TaskSpec, cancellation: Cancellation) -> Iterator[None]:
+        task = spec.task
+        with self._lock:
+            if task.query in self._ended:
+                raise CancelledError("The query is over.")
+            self._running[task] = cancellation
+            self._keys.add(task.query, spec.key)
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._running[task]
+
+    def _run(self, spec: TaskSpec, cancellation: Cancellation) -> TaskDone:
+        fragment = pickle.loads(spec.fragment)  # noqa: S301 - from our coordinator, through Ray
+        inputs = _Inputs(spec, lambda source: self._reader(spec, source, cancellation))
+        context = TaskContext(
+            self._config.storage,
+            self._kernel,
+            inputs.read,
+            input_stages(fragment),
+            snapshot_id=spec.task.query,
+            cancellation=cancellation,
+        )
+        try:
+            stream = execute_fragment(fragment, spec.splits, context)
+            with closing(stream.reader) as reader:
+                schema = payload_schema(reader.schema)
+                with self._store.writer(spec.task, schema, spec.partitions) as writer:
+                    for piece in grouped(reader, spec.partitions):
+                        cancellation.check()
+                        writer.append(piece)
+                    return TaskDone(writer.commit(), schema)
+        except (GrismError, pa.ArrowException, OSError) as error:
+            cancellation.check()
+            inputs.check()
+            raise (error if isinstance(error, GrismError) else arrow_error(error)) from None
+
+    def _reader(self, spec: TaskSpec, source: TaskInput, cancellation: Cancellation) -> ExchangeReader:
+        return ExchangeReader(
+            source.schema,
+            source.sources(spec.task.query),
+            spec.key,
+            self._connections,
+            self._store,
+            self._config.read,
+            cancellation,
+        )
+
+
+class _Inputs:
+    """The upstream outputs of one task. A stage that the fragment reads in several places is fetched once."""
+
+    def __init__(self, spec: TaskSpec, open_reader: Callable[[TaskInput], ExchangeReader]) -> None:
+        self._by_stage = {source.stage: source for source in spec.inputs}
+        self._open = open_reader
+        self._readers: list[ExchangeReader] = []
+        self._tables: dict[int, pa.Table] = {}
+
+    def read(self, stage: int, resident: bool) -> pa.Table | pa.RecordBatchReader:
+        """The rows of one stage."""
+        if stage in self._tables:
+            return self._tables[stage]
+        source = self._by_stage[stage]
+        reader = self._open(source)
+        self._readers.append(reader)
+        if not resident:
+            return reader.stream(source.ordered)
+        return self._tables.setdefault(stage, reader.table())
+
+    def check(self) -> None:
+        """Raise what went wrong with an input; the kernel, which read it, kept only the text."""
+        for reader in self._readers:
+            if reader.failure is not None:
+                raise reader.failure from None
+
+
+def _node_address() -> str:
+    from ray.util import get_node_ip_address
+
+    return str(get_node_ip_address())
