@@ -23,6 +23,7 @@ settings.load_profile("ci")
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("grism")
     group.addoption("--runtime", action="append", choices=list(RUNTIMES), help="run the suites on this runtime only")
+    group.addoption("--golden-update", action="store_true", help="write the golden files anew; read the difference")
     group.addoption("--storage", action="append", choices=list(STORAGES), help="run the SQL suites on this storage")
 
 

@@ -4,7 +4,7 @@ from engine.operators.collect import CollectExec
 from engine.operators.distinct import DistinctExec
 from engine.operators.empty import EmptyExec
 from engine.operators.filter import FilterExec
-from engine.operators.hash_aggregate import AggregateMode, HashAggregateExec
+from engine.operators.hash_aggregate import EXPORT_STATE, AggregateMode, HashAggregateExec
 from engine.operators.hash_join import HashJoinExec
 from engine.operators.limit import LimitExec
 from engine.operators.project import ProjectExec
@@ -18,6 +18,7 @@ from engine.operators.values import ValuesExec
 from engine.operators.window import WindowExec
 
 __all__ = [
+    "EXPORT_STATE",
     "AggregateMode",
     "CollectExec",
     "DistinctExec",

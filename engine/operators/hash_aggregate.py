@@ -12,11 +12,14 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from engine.logical.nodes import NamedExpr, col
+from engine.logical.nodes import NamedExpr
 from engine.operators.sql import identifier, named, over, show
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
-__all__ = ["AggregateMode", "HashAggregateExec"]
+__all__ = ["EXPORT_STATE", "AggregateMode", "HashAggregateExec"]
+
+EXPORT_STATE = "export_state"
+"""Around an aggregate call in a partial phase: its state is wanted, which the kernel writes behind the call."""
 
 
 class AggregateMode(Enum):
@@ -48,7 +51,7 @@ class HashAggregateExec(PhysicalOperator):
         return tuple(e.name for e in self.keys + self.aggregates)
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
-        items = named(self.keys + self.aggregates, sources)
+        items = [*named(self.keys, sources), *(_aggregate(e, sources) for e in self.aggregates)]
         select = over(inputs[0], *(items or [exp.alias_(exp.Literal.number(1), identifier("__row"))]))
         if self.grouping_sets is not None:
             sets = [
@@ -70,6 +73,8 @@ class HashAggregateExec(PhysicalOperator):
         return f"HashAggregateExec {self.mode.value} keys=[{keys}] [{aggregates}]{sets}"
 
 
-def key_columns(keys: tuple[NamedExpr, ...]) -> tuple[exp.Expr, ...]:
-    """The keys as the columns that they become."""
-    return tuple(col(k.name) for k in keys)
+def _aggregate(aggregate: NamedExpr, sources: SourceBinder) -> exp.Expr:
+    call = sources.expression(aggregate.expr)
+    if isinstance(call, exp.Anonymous) and call.name == EXPORT_STATE:
+        call = exp.Var(this=call.expressions[0].sql("duckdb") + " EXPORT_STATE")
+    return exp.alias_(call, identifier(aggregate.name), copy=False)

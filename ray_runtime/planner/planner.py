@@ -14,6 +14,7 @@ from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, PlanP
 from engine.schema_inference import operator_columns, plan_columns
 from engine.storage.protocol import Storage
 from ray_runtime.explain import render_stages
+from ray_runtime.planner.drop_columns import drop_columns
 from ray_runtime.planner.insert_exchanges import insert_exchanges
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.order_joins import order_joins
@@ -52,6 +53,7 @@ class DistributedPlanner:
             ("order_joins", order_joins),
             ("two_phase_aggregates", lambda plan: two_phase_aggregates(plan, self._kernel)),
             ("insert_exchanges", lambda plan: insert_exchanges(plan, self._kernel, self.options)),
+            ("drop_columns", drop_columns),
         )
         for name, rule in physical:
             root = rule(root)

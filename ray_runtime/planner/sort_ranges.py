@@ -37,8 +37,8 @@ def range_bounds(
 ) -> PhysicalOperator:
     """One row with one column: the list of the n - 1 sort keys that cut a sample of `source` into equal parts.
 
-    Without rows the bounds are NULLs, which no key reaches. Each task samples by a hash of its own keys, so that the same
-    rows give the same bounds when it runs again.
+    Without rows the bounds are NULLs, which no key reaches. Each task samples by a hash of its own keys, so that the
+    same rows give the same bounds when it runs again.
     """
     keyed = ProjectExec(source, (NamedExpr(_KEY, sort_key(keys)),))
     spread = SortExec(keyed, (SortKey(exp.Anonymous(this="hash", expressions=[col(_KEY)])),))

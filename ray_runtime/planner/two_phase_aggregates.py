@@ -5,7 +5,7 @@
     HashAggregateExec single keys=[k] [avg(x) AS a]
 
     HashAggregateExec final keys=[k] [finalize(combine_aggr(to_aggregate_state(a, 'avg', ['DOUBLE']))) AS a]
-      HashAggregateExec partial keys=[k] [avg(x) EXPORT_STATE AS a]
+      HashAggregateExec partial keys=[k] [EXPORT_STATE(avg(x)) AS a]
 
 Aggregates without a state that can travel, and those whose order matters, stay whole and get their raw rows by group
 key. DISTINCT aggregates over one argument are de-duplicated before they are sent.
@@ -23,7 +23,7 @@ from engine.errors import GrismError
 from engine.kernel import Kernel
 from engine.logical.columns import has_subplan
 from engine.logical.nodes import NamedExpr, col
-from engine.operators import AggregateMode, EmptyExec, HashAggregateExec, ProjectExec
+from engine.operators import EXPORT_STATE, AggregateMode, EmptyExec, HashAggregateExec, ProjectExec
 from engine.physical import PhysicalOperator
 from engine.schema import Column, RowType
 from engine.schema_inference import build_project_schema, operator_columns
@@ -175,7 +175,7 @@ def _repeated(aggregate: NamedExpr) -> exp.Expr | None:
 
 
 def _exported(call: exp.Expr) -> exp.Expr:
-    return exp.Var(this=call.sql("duckdb") + " EXPORT_STATE")
+    return exp.Anonymous(this=EXPORT_STATE, expressions=[call.copy()])
 
 
 def _merging(name: str, types: list[str], constants: list[str]) -> str:
