@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -101,8 +102,13 @@ class Cluster:
         self._heartbeats = Heartbeats(options.heartbeat_timeout)
         self._closed = False
         local = _Session.begin(options.address)
-        self._config = replace(config, host=config.host or ("127.0.0.1" if local else None))
+        self._config = config if config.host or not local else replace(config, host="127.0.0.1")
         self._actor_class = ray.remote(concurrency_groups={_CONTROL: 4})(Worker)
+
+    @property
+    def host(self) -> str:
+        """The address at which workers reach this process."""
+        return self._config.host or str(ray.util.get_node_ip_address())
 
     @property
     def workers(self) -> list[WorkerId]:
@@ -277,11 +283,14 @@ class _Session:
         if address is not None:
             ray.init(address=address, log_to_driver=False)
         else:
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=_LOCAL_OBJECT_STORE,
-            )
+            with warnings.catch_warnings():
+                # Ray's processes are forked and replaced at once; no code of lance runs in between.
+                warnings.filterwarnings("ignore", message="lance is not fork-safe")
+                ray.init(
+                    address="local",
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    object_store_memory=_LOCAL_OBJECT_STORE,
+                )
         cls._ours, cls._local = True, address is None

@@ -155,6 +155,7 @@ class Coordinator(ClusterUser):
         self._closing = False
         self._closed = False
         self._cluster = Cluster(options, config, self, self._inbox.put)
+        self.host = self._cluster.host
         self._thread = threading.Thread(target=self._loop, name="coordinator", daemon=True)
         self._thread.start()
         self._inbox.put(self._cluster.start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,8 +14,9 @@ import pyarrow as pa
 from engine.context import ExecutionContext
 from engine.errors import CancelledError, GrismError
 from engine.runtime import QueryResult
+from engine.storage.protocol import Storage
 from engine.streams import sliced
-from flight_server.endpoint import ConnectionPool
+from flight_server.endpoint import ConnectionPool, Endpoint, ServerTls
 from flight_server.endpoint.status import to_flight
 from ray_runtime.cluster import ClusterOptions
 from ray_runtime.coordinator import Coordinator, Execution
@@ -22,6 +24,7 @@ from ray_runtime.exchange import ExchangeStore, WorkerId
 from ray_runtime.planner.planner import DistributedPlan
 from ray_runtime.results import ResultFetcher
 from ray_runtime.scheduler import SchedulerOptions, StageStats
+from ray_runtime.tables import TableHandler, reads_memory
 from ray_runtime.worker import WorkerConfig
 
 __all__ = ["DistributedResult", "ExecutorOptions", "RayExecutor"]
@@ -70,6 +73,7 @@ class RayExecutor:
             raise
         self._connections = ConnectionPool(config.client_tls)
         self._store = ExchangeStore(WorkerId("coordinator"), Path(config.directory), config.exchange_memory)
+        self._tables = _TableService(self._coordinator.host, config.server_tls)
 
     @property
     def slots(self) -> int:
@@ -85,7 +89,8 @@ class RayExecutor:
         fetcher = ResultFetcher(
             key, self._connections, self._store, self.options.result_ahead, cancellation, coordinator.tell
         )
-        execution = Execution(query, plan.stages, key, fetcher, context.metrics_sink, cancellation.deadline)
+        tables = self._tables.serve(query, key, context.storage) if reads_memory(plan.stages) else None
+        execution = Execution(query, plan.stages, key, fetcher, context.metrics_sink, cancellation.deadline, tables)
 
         def stop() -> None:
             coordinator.cancel(query, cancellation.cause or CancelledError("The result was closed."))
@@ -94,6 +99,7 @@ class RayExecutor:
             forget()
             stop()
             fetcher.close(query)
+            self._tables.forget(query)
 
         fetcher.start(query)
         coordinator.run(execution)
@@ -117,6 +123,7 @@ class RayExecutor:
     def close(self) -> None:
         """Stop all queries and workers and remove all files. A second call changes nothing."""
         self._coordinator.close()
+        self._tables.close()
         self._connections.close()
         self._store.close()
 
@@ -125,6 +132,33 @@ class RayExecutor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _TableService:
+    """The Flight endpoint for tables in this process's memory, opened when the first query needs it."""
+
+    def __init__(self, host: str, tls: ServerTls | None) -> None:
+        self._host, self._tls = host, tls
+        self._lock = threading.Lock()
+        self._handler = TableHandler()
+        self._endpoint: Endpoint | None = None
+
+    def serve(self, query: str, key: bytes, storage: Storage) -> str:
+        """Let the tasks of a query read the memory tables of `storage`; returns where."""
+        with self._lock:
+            self._endpoint = self._endpoint or Endpoint(self._handler, self._host, tls=self._tls)
+            self._handler.add(query, key, storage)
+            return self._endpoint.location
+
+    def forget(self, query: str) -> None:
+        """Serve the query no longer."""
+        self._handler.remove(query)
+
+    def close(self) -> None:
+        """Close the endpoint."""
+        with self._lock:
+            if self._endpoint is not None:
+                self._endpoint.shutdown()
 
 
 def _conformed(fetcher: ResultFetcher, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

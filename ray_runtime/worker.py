@@ -37,6 +37,7 @@ from ray_runtime.exchange import (
 )
 from ray_runtime.exchange.directory import OwnedDirectory
 from ray_runtime.fragment import TaskContext, execute_fragment, input_stages
+from ray_runtime.tables import TaskStorage
 from ray_runtime.task import TaskDone, TaskInput, TaskSpec
 
 __all__ = ["Worker", "WorkerConfig", "WorkerDescription", "WorkerStatus"]
@@ -183,7 +184,7 @@ class Worker:
         fragment = pickle.loads(spec.fragment)  # noqa: S301 - from our coordinator, through Ray
         inputs = _Inputs(spec, lambda source: self._reader(spec, source, cancellation))
         context = TaskContext(
-            self._config.storage,
+            TaskStorage.of(self._config.storage, spec, self._connections, cancellation),
             self._kernel,
             inputs.read,
             input_stages(fragment),

@@ -85,6 +85,10 @@ class InMemoryStorage:
             _require_distinct_columns(name, data.schema)
             self._add(_Table(name), data)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Tables stay in their process: a copy in another one has none."""
+        return InMemoryStorage, ()
+
     def schemas(self) -> list[str]:
         """Schema names, sorted; a schema is there while it has a table, ``main`` always."""
         with self._lock:

@@ -1,0 +1,24 @@
+"""DistributedExecutionContext: one query's surroundings in the process that coordinates it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+from engine.context import Cancellation, MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
+from engine.kernel import Kernel
+from engine.storage.protocol import Storage
+
+__all__ = ["DistributedExecutionContext"]
+
+
+@dataclass(frozen=True)
+class DistributedExecutionContext:
+    """What the coordinator sees of a query; its tasks have contexts of their own, see `ray_runtime.fragment`."""
+
+    storage: Storage
+    kernel: Kernel
+    memory_manager: MemoryManager = field(default_factory=NoopMemoryManager)
+    metrics_sink: MetricsSink = field(default_factory=NoopMetricsSink)
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    snapshot_id: str = field(default_factory=lambda: uuid.uuid4().hex)

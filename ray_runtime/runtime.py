@@ -1,0 +1,114 @@
+"""RayRuntime: the distributed planner, the executor and a kernel for binding, put together."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field, replace
+
+from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
+from engine.kernel import Kernel, KernelConfig
+from engine.logical.nodes import LogicalPlan
+from engine.physical import PhysicalPlan
+from engine.runtime import QueryOptions
+from engine.sql.frontend import SqlFrontend
+from engine.storage.protocol import Storage
+from ray_runtime.context import DistributedExecutionContext
+from ray_runtime.executor import DistributedResult, ExecutorOptions, RayExecutor
+from ray_runtime.planner.options import DistributedOptions
+from ray_runtime.planner.planner import DistributedPlan, DistributedPlanner
+from ray_runtime.worker import WorkerConfig
+
+__all__ = ["RayOptions", "RayRuntime"]
+
+
+@dataclass(frozen=True)
+class RayOptions:
+    """How queries are planned and run; `planning.slots` is taken from the cluster.
+
+    `exchange_memory` and `exchange_disk` (None: no limit) are bytes of exchange output that each worker keeps.
+    """
+
+    executor: ExecutorOptions = field(default_factory=ExecutorOptions)
+    planning: DistributedOptions = field(default_factory=DistributedOptions)
+    exchange_memory: int = 256 << 20
+    exchange_disk: int | None = None
+
+
+class RayRuntime:
+    """Plans queries in this process and runs them on workers of a Ray cluster.
+
+    `memory_limit` (bytes) and `threads` are for the kernel of each worker; None lets the kernel choose. Workers open
+    the same storage, and fetch the tables that are only in this process's memory. Close it, or use it in a ``with``
+    block: closing stops the workers and removes their files.
+    """
+
+    name = "ray"
+
+    def __init__(
+        self,
+        storage: Storage,
+        options: RayOptions | None = None,
+        *,
+        memory_limit: int | None = None,
+        threads: int | None = None,
+        spill_directory: str | None = None,
+        memory_manager: MemoryManager | None = None,
+        metrics_sink: MetricsSink | None = None,
+    ) -> None:
+        options = options or RayOptions()
+        self.storage = storage
+        self._own_directory = None if spill_directory else tempfile.mkdtemp(prefix="grism-ray-")
+        directory = spill_directory or str(self._own_directory)
+        config = WorkerConfig(
+            storage,
+            directory,
+            memory_limit=memory_limit,
+            threads=threads,
+            exchange_memory=options.exchange_memory,
+            exchange_disk=options.exchange_disk,
+        )
+        self.executor = RayExecutor(config, options.executor)
+        self.kernel = Kernel(KernelConfig(tuple(storage.directories()), None, 1, directory))
+        self.frontend = SqlFrontend(self.kernel, storage)
+        planning = replace(options.planning, slots=self.executor.slots)
+        self._planner = DistributedPlanner(self.kernel, storage, planning)
+        self._memory_manager = memory_manager or NoopMemoryManager()
+        self._metrics_sink = metrics_sink or NoopMetricsSink()
+
+    def plan(self, query: LogicalPlan) -> DistributedPlan:
+        """The stages of `query`."""
+        return self._planner.plan(query)
+
+    def execute(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> DistributedResult:
+        """Start `plan`, which `plan()` made."""
+        if not isinstance(plan, DistributedPlan):
+            raise TypeError("The ray runtime executes the plans that it made; this one is another runtime's.")
+        options = options or QueryOptions()
+        context = DistributedExecutionContext(
+            self.storage, self.kernel, self._memory_manager, self._metrics_sink, options.cancellation
+        )
+        return self.executor.execute(plan, context)
+
+    def explain(self, plan: PhysicalPlan) -> str:
+        """The stages as text."""
+        if not isinstance(plan, DistributedPlan):
+            raise TypeError("The ray runtime explains the plans that it made; this one is another runtime's.")
+        return self._planner.explain(plan)
+
+    def sql(self, text: str) -> DistributedResult:
+        """Plan and start one SELECT."""
+        return self.execute(self.plan(self.frontend.plan(text)))
+
+    def close(self) -> None:
+        """Stop what runs, the workers too, and free what is held. A second call changes nothing."""
+        self.executor.close()
+        self.kernel.close()
+        if self._own_directory is not None:
+            shutil.rmtree(self._own_directory, ignore_errors=True)
+
+    def __enter__(self) -> RayRuntime:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
