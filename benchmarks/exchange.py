@@ -80,7 +80,7 @@ def load(task: Task) -> pa.Table:
     ).to_arrow_table(122_880)
 
 
-class BareServer(flight.FlightServerBase):  # type: ignore[misc]
+class BareServer(flight.FlightServerBase):
     """pyarrow.flight with a table in memory."""
 
     def __init__(self, table: pa.Table) -> None:

@@ -88,7 +88,8 @@ static const struct {
 } kinds[] = {
     {"Conversion Error", EINVAL},     {"Out of Range Error", EINVAL}, {"Invalid Input Error", EINVAL},
     {"Out of Memory Error", ENOMEM},  {"INTERRUPT Error", ECANCELED}, {"Not implemented Error", ENOSYS},
-    {"Division by Zero Error", EINVAL},
+    {"Division by Zero Error", EINVAL}, {"IO Error", EIO},            {"Serialization Error", EIO},
+    {"INTERNAL Error", EIO},          {"FATAL Error", EIO},          {"Unknown error: ", EIO},
 };
 
 /* The kernel's message ends with an excerpt of its statement, which is none of the reader's business. */

@@ -165,9 +165,7 @@ class _Server(flight.FlightServerBase):
         self._handler = handler
         super().__init__(location, **options)
 
-    def list_flights(
-        self, context: flight.ServerCallContext, criteria: bytes
-    ) -> Iterator[flight.FlightInfo]:
+    def list_flights(self, context: flight.ServerCallContext, criteria: bytes) -> Iterator[flight.FlightInfo]:
         with flight_errors(context.add_trailer):
             return iter(list(self._handler.list_flights(_call(context), criteria)))
 
@@ -190,7 +188,7 @@ class _Server(flight.FlightServerBase):
             call = _call(context)
             stream = self._handler.do_get(call, ticket.ticket)
             call.on_end(stream.close)
-            return record_batch_stream(stream, call.cancellation)
+            return record_batch_stream(stream, call)
 
     def do_put(
         self,
@@ -217,9 +215,7 @@ class _Server(flight.FlightServerBase):
             results = self._handler.do_action(_call(context), action.type, action.body.to_pybytes())
         return _guarded(results, context)
 
-    def list_actions(
-        self, context: flight.ServerCallContext
-    ) -> list[tuple[str, str]]:
+    def list_actions(self, context: flight.ServerCallContext) -> list[tuple[str, str]]:
         with flight_errors(context.add_trailer):
             return list(self._handler.list_actions(_call(context)))
 

@@ -22,7 +22,7 @@ from pyarrow import flight
 
 from engine import errors
 
-__all__ = ["ERROR_TRAILER", "STATUS_BY_ERROR", "UnauthenticatedError", "flight_errors", "to_flight"]
+__all__ = ["ERROR_TRAILER", "STATUS_BY_ERROR", "UnauthenticatedError", "flight_errors", "stream_text", "to_flight"]
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +73,23 @@ def to_flight(error: BaseException) -> Exception:
     for kind in type(error).__mro__:
         if isinstance(error, errors.GrismError) and kind in STATUS_BY_ERROR:
             return _unformattable(STATUS_BY_ERROR[kind], type(error).__name__)(error.message.rstrip("."))
+    return _unformattable(_INTERNAL, "InternalError")(_incident(error))
+
+
+def stream_text(error: BaseException) -> str:
+    """The text for a client of an error in mid-stream, in the form that `to_flight` gives the others.
+
+    A bare ExecutionError is a text that nobody could place, and so an incident.
+    """
+    if isinstance(error, errors.GrismError) and type(error) is not errors.ExecutionError:
+        return f"{error.message.rstrip('.')}. Detail: {type(error).__name__}"
+    return f"{_incident(error)}. Detail: InternalError"
+
+
+def _incident(error: BaseException) -> str:
     incident = secrets.token_hex(4)
     log.error("incident %s", incident, exc_info=error)
-    return _unformattable(_INTERNAL, "InternalError")(f"An internal error occurred; the log has it as {incident}")
+    return f"An internal error occurred; the log has it as {incident}"
 
 
 @contextmanager

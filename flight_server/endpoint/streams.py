@@ -9,14 +9,21 @@ from typing import Literal
 import pyarrow as pa
 from pyarrow import flight, ipc
 
-from engine.context import Cancellation
+from engine.kernel import arrow_error
 from engine.streams import MAX_MESSAGE_BYTES, sliced
+from flight_server.endpoint.calls import Call
+from flight_server.endpoint.messages import rewritten
+from flight_server.endpoint.status import stream_text
 
 __all__ = ["ResultStream", "record_batch_stream"]
 
 
 def _nothing() -> None:
     """Free nothing."""
+
+
+def _kernel_error(text: str) -> BaseException:
+    return arrow_error(OSError(text))
 
 
 @dataclass(frozen=True)
@@ -26,21 +33,31 @@ class ResultStream:
     `close` stops the work behind `reader` and frees it. The endpoint calls it once the call is over, however it ended:
     read to its end, failed, or left by the client. It may be called from any thread and more than once.
 
-    `compression` of the messages is off by default: not every client can read it.
+    `explain` makes an error of the text with which `reader` failed. `compression` of the messages is off by default:
+    not every client can read it.
     """
 
     reader: pa.RecordBatchReader
     close: Callable[[], None] = _nothing
+    explain: Callable[[str], BaseException] = _kernel_error
     compression: Literal["lz4", "zstd"] | None = None
 
 
 def record_batch_stream(
-    stream: ResultStream, cancellation: Cancellation, max_bytes: int = MAX_MESSAGE_BYTES
+    stream: ResultStream, call: Call, max_bytes: int = MAX_MESSAGE_BYTES
 ) -> flight.RecordBatchStream:
     """The Flight messages of `stream`, of at most `max_bytes` except for single rows larger than that.
 
-    A cancelled call sends no further message.
+    A cancelled call sends no further message. The text of an error in mid-stream is the cause of the cancellation, or
+    the message of the engine's error; its code is INVALID_ARGUMENT, UNIMPLEMENTED or UNKNOWN: Arrow's streams know no
+    others.
     """
+
+    def explain(text: str) -> str:
+        return stream_text(call.cancellation.cause or stream.explain(text))
+
     messages = sliced(stream.reader, max_bytes)
-    cancellation.on_cancel(messages.stop)
-    return flight.RecordBatchStream(messages.reader, options=ipc.IpcWriteOptions(compression=stream.compression))
+    call.cancellation.on_cancel(messages.stop)
+    reader, forget = rewritten(messages.reader, explain)
+    call.on_end(forget)
+    return flight.RecordBatchStream(reader, options=ipc.IpcWriteOptions(compression=stream.compression))
