@@ -28,12 +28,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "runtime_name" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--runtime") or list(RUNTIMES)
-        metafunc.parametrize("runtime_name", chosen, scope="session")
-    if "sql_storage" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("--storage") or ["memory"]
-        metafunc.parametrize("sql_storage", chosen, scope="session")
+    """Gives every runtime to tests that take one; those that take a storage too get all kinds on the local runtime."""
+    if "runtime_name" not in metafunc.fixturenames:
+        return
+    runtimes = metafunc.config.getoption("--runtime") or list(RUNTIMES)
+    if "sql_storage" not in metafunc.fixturenames:
+        metafunc.parametrize("runtime_name", runtimes, scope="session")
+        return
+    asked = metafunc.config.getoption("--storage")
+    usual = {"local": list(STORAGES)}
+    pairs = [(name, kind) for name in runtimes for kind in asked or usual.get(name, ["memory"])]
+    metafunc.parametrize(("runtime_name", "sql_storage"), pairs, scope="session")
 
 
 @pytest.fixture(scope="session")

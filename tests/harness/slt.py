@@ -18,6 +18,7 @@ A file is a sequence of blocks, separated by empty lines; ``#`` begins a comment
     statement ok
     SELECT 1
 
+``storage KIND...`` before everything else keeps the file to these kinds of storage, where its types fit no other.
 ``table NAME`` gives the file a table: its SELECT, evaluated by the oracle, over the tables above it. ``query`` has a
 letter for each result column, then how results are compared: ``nosort`` (the order counts, the default), ``rowsort``
 or ``valuesort`` (as sets of rows or of cells). ``statement error`` has the name of a class of `engine.errors`, and
@@ -85,6 +86,7 @@ class SltFile:
     lines: list[str]
     tables: list[TableBlock] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    storages: tuple[str, ...] = ()
 
 
 def parse(path: Path) -> SltFile:
@@ -110,6 +112,9 @@ def _blocks(lines: list[str]) -> list[tuple[int, int]]:
 
 
 def _parse_block(parsed: SltFile, start: int, end: int) -> None:
+    if parsed.lines[start].startswith("storage "):
+        parsed.storages = tuple(parsed.lines[start].split()[1:])
+        return
     skip: set[str] = set()
     only: set[str] = set()
     head = start

@@ -72,6 +72,8 @@ def test_record(
 ) -> None:
     if not record.runs_on(runtime_name):
         pytest.skip(f"not meant for {runtime_name}")
+    if file.storages and sql_storage not in file.storages:
+        pytest.skip(f"its types cannot be stored as {sql_storage}")
     stage = stages(runtime_name, sql_storage)
     stage.enter(file)
     if record.error is not None:
