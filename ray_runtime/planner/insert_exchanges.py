@@ -1,4 +1,4 @@
-"""Pass 5: required against given partitioning; an ExchangeExec stands where they differ, and nowhere else.
+"""Pass 6: required against given partitioning; an ExchangeExec stands where they differ, and nowhere else.
 
 Bottom-up, each operator is given inputs that are partitioned as it needs them, and says how its own output is
 partitioned: `Single` (one task has all rows), `Hash` (rows with equal keys are in one partition), `Range` (partitions
@@ -39,6 +39,7 @@ from ray_runtime.operators import ExchangeExec
 from ray_runtime.planner.join_keys import JoinKeys
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.sort_ranges import range_bounds, sort_key
+from ray_runtime.planner.split_windows import partition_keys
 from ray_runtime.planner.statistics import estimate
 from ray_runtime.stages import ExchangeMode
 
@@ -155,8 +156,7 @@ class _Inserter:
             return replace(node, input=child), given
         common: list[exp.Expr] | None = None
         for function in node.functions:
-            window = function.expr.find(exp.Window)
-            partition = list(window.args.get("partition_by") or []) if window is not None else []
+            partition = list(partition_keys(function))
             common = partition if common is None else [e for e in common if e in partition]
         if not common:
             return replace(node, input=self.gather(child, given)), Single()

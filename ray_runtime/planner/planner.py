@@ -19,6 +19,7 @@ from ray_runtime.planner.insert_exchanges import insert_exchanges
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.order_joins import order_joins
 from ray_runtime.planner.split_stages import split_stages
+from ray_runtime.planner.split_windows import split_windows
 from ray_runtime.planner.two_phase_aggregates import two_phase_aggregates
 from ray_runtime.planner.unnest_subqueries import unnest_subqueries
 from ray_runtime.stages import StageGraph
@@ -51,6 +52,7 @@ class DistributedPlanner:
         plans = [("lower", root)]
         physical: tuple[tuple[str, Callable[[PhysicalOperator], PhysicalOperator]], ...] = (
             ("order_joins", order_joins),
+            ("split_windows", split_windows),
             ("two_phase_aggregates", lambda plan: two_phase_aggregates(plan, self._kernel)),
             ("insert_exchanges", lambda plan: insert_exchanges(plan, self._kernel, self.options)),
             ("drop_columns", drop_columns),

@@ -1,4 +1,4 @@
-"""Pass 7: the plan falls apart into stages at its Exchanges."""
+"""Pass 8: the plan falls apart into stages at its Exchanges."""
 
 from __future__ import annotations
 

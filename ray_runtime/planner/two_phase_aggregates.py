@@ -1,4 +1,4 @@
-"""Pass 4: aggregates in two phases, through the kernel's exported states.
+"""Pass 5: aggregates in two phases, through the kernel's exported states.
 
 ::
 
@@ -23,7 +23,14 @@ from engine.errors import GrismError
 from engine.kernel import Kernel
 from engine.logical.columns import has_subplan
 from engine.logical.nodes import NamedExpr, col
-from engine.operators import EXPORT_STATE, AggregateMode, EmptyExec, HashAggregateExec, ProjectExec
+from engine.operators import (
+    EXPORT_STATE,
+    AggregateMode,
+    DistinctExec,
+    EmptyExec,
+    HashAggregateExec,
+    ProjectExec,
+)
 from engine.physical import PhysicalOperator
 from engine.schema import Column, RowType
 from engine.schema_inference import build_project_schema, operator_columns
@@ -35,6 +42,7 @@ __all__ = ["two_phase_aggregates"]
 _GROUPING = ("grouping", "grouping_id")
 _SELF_MERGING = frozenset({"min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor"})
 _SET = "__set"
+_VALUE = "__value"
 
 
 def two_phase_aggregates(root: PhysicalOperator, kernel: Kernel) -> PhysicalOperator:
@@ -57,6 +65,7 @@ class _Phases:
     def split(self, node: HashAggregateExec) -> PhysicalOperator:
         if any(has_subplan(e.expr) for e in node.keys + node.aggregates):
             return node
+        node = _deduplicated(node)
         columns = _columns_below(node, self._kernel)
         if columns is None:
             return node
@@ -159,6 +168,29 @@ class _Phases:
 
 
 _FINALS: LruCache[tuple[object, ...], tuple[str | None]] = LruCache(1024)
+
+
+def _deduplicated(node: HashAggregateExec) -> HashAggregateExec:
+    """``count(DISTINCT x)`` by k is ``count(x)`` by k over the distinct (k, x); so for all aggregates of one x."""
+    if node.grouping_sets is not None or not node.aggregates:
+        return node
+    arguments: list[exp.Expr] = []
+    for aggregate in node.aggregates:
+        inside = list(aggregate.expr.iter_expressions()) if isinstance(aggregate.expr, exp.Func) else []
+        if len(inside) != 1 or not isinstance(inside[0], exp.Distinct) or len(inside[0].expressions) != 1:
+            return node
+        arguments.append(inside[0].expressions[0])
+    if any(argument != arguments[0] for argument in arguments):
+        return node
+    keys = tuple(NamedExpr(f"__k{i}", k.expr) for i, k in enumerate(node.keys))
+    distinct = DistinctExec(ProjectExec(node.input, (*keys, NamedExpr(_VALUE, arguments[0]))))
+    aggregates = []
+    for aggregate in node.aggregates:
+        call = aggregate.expr.copy()
+        next(iter(call.iter_expressions())).replace(col(_VALUE))
+        aggregates.append(NamedExpr(aggregate.name, call))
+    renamed = tuple(NamedExpr(k.name, col(key.name)) for k, key in zip(node.keys, keys, strict=True))
+    return HashAggregateExec(distinct, renamed, tuple(aggregates))
 
 
 def _repeated(aggregate: NamedExpr) -> exp.Expr | None:
