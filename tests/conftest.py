@@ -24,21 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("grism")
     group.addoption("--runtime", action="append", choices=list(RUNTIMES), help="run the suites on this runtime only")
     group.addoption("--golden-update", action="store_true", help="write the golden files anew; read the difference")
-    group.addoption("--storage", action="append", choices=list(STORAGES), help="run the SQL suites on this storage")
+    group.addoption("--storage", action="append", choices=list(STORAGES), help="run all SQL suites on this storage")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Gives every runtime to tests that take one; those that take a storage too get all kinds on the local runtime."""
-    if "runtime_name" not in metafunc.fixturenames:
-        return
-    runtimes = metafunc.config.getoption("--runtime") or list(RUNTIMES)
-    if "sql_storage" not in metafunc.fixturenames:
-        metafunc.parametrize("runtime_name", runtimes, scope="session")
-        return
-    asked = metafunc.config.getoption("--storage")
-    usual = {"local": list(STORAGES)}
-    pairs = [(name, kind) for name in runtimes for kind in asked or usual.get(name, ["memory"])]
-    metafunc.parametrize(("runtime_name", "sql_storage"), pairs, scope="session")
+    """Gives every runtime to the tests that take one."""
+    if "runtime_name" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--runtime") or list(RUNTIMES)
+        metafunc.parametrize("runtime_name", chosen, scope="session")
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,23 @@ from engine import errors
 from tests.harness.compare import schema_difference
 from tests.harness.oracle import Oracle
 from tests.harness.regenerate import tables_of
-from tests.harness.runtimes import SqlRuntime, Tables, query
+from tests.harness.runtimes import STORAGES, SqlRuntime, Tables, query
 from tests.harness.slt import Record, SltFile, check, parse
 
 FILES = [parse(path) for path in sorted(Path(__file__).parent.glob("*.slt"))]
-CASES = [pytest.param(file, record, id=f"{file.path.stem}:{record.line}") for file in FILES for record in file.records]
+EVERY_STORAGE = ("scans",)  # the files that run on all kinds of storage unless `--storage` names one
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Gives each record to `test_record`, with the kinds of storage that it runs on."""
+    asked = metafunc.config.getoption("--storage")
+    cases = [
+        pytest.param(file, record, kind, id=f"{file.path.stem}:{record.line}:{kind}")
+        for file in FILES
+        for kind in asked or (STORAGES if file.path.stem in EVERY_STORAGE else ["memory"])
+        for record in file.records
+    ]
+    metafunc.parametrize(("file", "record", "storage"), cases)
 
 
 class Stage:
@@ -66,15 +78,14 @@ def stages(make_runtime: Callable[[str, str], tuple[SqlRuntime, Tables]]) -> Ite
         stage.oracle.close()
 
 
-@pytest.mark.parametrize(("file", "record"), CASES)
 def test_record(
-    file: SltFile, record: Record, runtime_name: str, sql_storage: str, stages: Callable[[str, str], Stage]
+    file: SltFile, record: Record, runtime_name: str, storage: str, stages: Callable[[str, str], Stage]
 ) -> None:
     if not record.runs_on(runtime_name):
         pytest.skip(f"not meant for {runtime_name}")
-    if file.storages and sql_storage not in file.storages:
-        pytest.skip(f"its types cannot be stored as {sql_storage}")
-    stage = stages(runtime_name, sql_storage)
+    if file.storages and storage not in file.storages:
+        pytest.skip(f"its types cannot be stored as {storage}")
+    stage = stages(runtime_name, storage)
     stage.enter(file)
     if record.error is not None:
         _expect_error(stage.runtime, record)
