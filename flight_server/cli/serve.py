@@ -8,10 +8,8 @@ import os
 import signal
 import socket
 import sys
-import threading
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 
 from flight_server.auth import IDENTITY_KEY, Anonymous, HandshakeHandler, IdentityFactory
 from flight_server.cli.failures import CommandError
@@ -23,6 +21,7 @@ from flight_server.service import FlightSqlService
 __all__ = ["run"]
 
 _log = logging.getLogger("grism")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _GRACE = 5.0  # seconds that running calls get to finish before they are cancelled
 
 
@@ -34,14 +33,14 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(
         level=config.log.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    stop = _on_signals()
+    signals = _StopSignals()
     _check_address(config.listen.host, config.listen.port)
     runtime = open_runtime(config)
     try:
         endpoint = _endpoint(config, FlightSqlService(runtime, config.service, version("grism")))
         print(f"grism listening on {endpoint.location}", flush=True)
         _log.info("serving %s on %s, runtime %s", config.data.data, endpoint.location, runtime.name)
-        stop.wait()
+        signals.wait()
         _log.info("stopping")
         stopped = endpoint.shutdown(grace=_GRACE)
     finally:
@@ -74,15 +73,23 @@ def _check_address(host: str, port: int) -> None:
         raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
 
 
-def _on_signals() -> threading.Event:
-    """An event that the first SIGTERM or SIGINT sets."""
-    stop = threading.Event()
+class _StopSignals:
+    """SIGTERM and SIGINT. Any thread of a library may be the one that is interrupted, so an event that a handler sets
+    would not wake the main thread; a byte in a socket does, whichever thread it was.
+    """
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        del frame
-        signal.signal(number, signal.SIG_DFL)
-        stop.set()
+    def __init__(self) -> None:
+        self._incoming, self._outgoing = socket.socketpair()
+        self._outgoing.setblocking(False)
+        signal.set_wakeup_fd(self._outgoing.fileno())
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handle)
-    return stop
+    def wait(self) -> None:
+        """Wait for the first signal. From then on a signal ends the process at once."""
+        self._incoming.recv(1)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        self._incoming.close()
+        self._outgoing.close()

@@ -56,7 +56,7 @@ class PreparedStatements:
         """CreatePreparedStatement: a handle, the result's schema and the parameters' schema."""
         self._statements.check_size(message.query)
         parameters = self._statements.parameters(request, message.query)
-        schema = annotate(self._statements.result_schema(request, message.query))
+        schema = annotate(self._statements.result_schema(request, message.query, parameters))
         handle = self._open.put(_Prepared(message.query, parameters), request.identity, len(message.query))
         yield sql.ActionCreatePreparedStatementResult(
             prepared_statement_handle=handle,

@@ -31,7 +31,7 @@ STRING_FUNCTIONS = _words("""
 """)
 SYSTEM_FUNCTIONS = _words("coalesce ifnull nullif")
 DATETIME_FUNCTIONS = _words("""
-    age current_date date_diff date_part date_trunc dayname dayofmonth dayofweek dayofyear hour last_day
+    age current_date date_add date_diff date_part date_trunc dayname dayofmonth dayofweek dayofyear hour last_day
     make_date minute month monthname now quarter second strftime strptime week year
 """)
 KEYWORDS = _words("""

@@ -79,15 +79,15 @@ class Statements:
             text[explained.end() :] if explained else text, default_schema=request.session.schema
         )
 
-    def result_schema(self, request: Request, text: str) -> pa.Schema:
-        """The schema of a statement's result before parameters are bound, as far as it can be told; plans nothing."""
+    def result_schema(self, request: Request, text: str, parameters: pa.Schema) -> pa.Schema:
+        """The schema of a statement's result before its `parameters` are bound, as far as it can be told."""
         if _EXPLAIN.match(text):
             return _EXPLAIN_SCHEMA
+        if not len(parameters):
+            return self.plan(request, text).schema  # the plan is remembered, and about to be asked for
         try:
             return self.frontend.result_schema(text, default_schema=request.session.schema)
         except TypeMismatchError:
-            if not len(self.parameters(request, text)):
-                raise
             return _UNTOLD_SCHEMA
 
     # CommandStatementQuery

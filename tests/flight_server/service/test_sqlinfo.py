@@ -78,6 +78,7 @@ ARGUMENTS = {
     "'abc', 'b', 'x'": "replace translate",
     "DATE '2024-02-29'": "age dayname dayofmonth dayofweek dayofyear hour last_day minute month monthname quarter "
     "second week year",
+    "DATE '2024-02-29', INTERVAL 1 DAY": "date_add",
     "'day', DATE '2024-01-01', DATE '2024-02-29'": "date_diff",
     "'month', DATE '2024-02-29'": "date_part date_trunc",
     "2024, 2, 29": "make_date",
