@@ -28,18 +28,21 @@ class _Channel:
 
 
 class Prefetch:
-    """Runs `fetches` in order, `parallel` at a time, and gives their batches.
+    """Runs `fetches`, `parallel` at a time, and gives their batches. `start` is the order in which they begin.
 
-    Each fetch may be ahead by `ahead` bytes, and by one batch more than that; None sets no bound. Since every fetch has
-    a bound of its own, one that nobody takes from yet cannot hold up another. The first error of any fetch ends all.
+    Each fetch may be ahead by `ahead` bytes, and by one batch more than that; None sets no bound. With a bound and an
+    ordered `take`, fetches have to begin in order: one that nobody takes from yet keeps its thread. The first error of
+    any fetch ends all.
     """
 
-    def __init__(self, fetches: Sequence[Fetch], parallel: int, ahead: int | None = None) -> None:
+    def __init__(
+        self, fetches: Sequence[Fetch], parallel: int, ahead: int | None = None, start: Sequence[int] | None = None
+    ) -> None:
         self._fetches = fetches
         self._ahead = ahead
         self._changed = threading.Condition()
         self._channels = [_Channel() for _ in fetches]
-        self._next = 0
+        self._waiting = deque(range(len(fetches)) if start is None else start)
         self._error: BaseException | None = None
         self._closed = False
         for number in range(min(parallel, len(fetches))):
@@ -93,10 +96,9 @@ class Prefetch:
     def _run(self) -> None:
         while True:
             with self._changed:
-                if self._closed or self._next == len(self._fetches):
+                if self._closed or not self._waiting:
                     return
-                number = self._next
-                self._next += 1
+                number = self._waiting.popleft()
             try:
                 self._fill(self._channels[number], self._fetches[number]())
             except BaseException as error:

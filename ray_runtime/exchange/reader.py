@@ -6,6 +6,7 @@ stream that ends early is an error and never the end of the data. Rows that this
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,10 @@ class ExchangeReader:
 
     def _read(self, ordered: bool, ahead: int | None) -> Iterator[pa.RecordBatch]:
         self._cancellation.check()
-        prefetch = Prefetch([partial(self._fetch, s) for s in self._sources], self._options.parallel, ahead)
+        start = list(range(len(self._sources)))
+        if not ordered or ahead is None:
+            random.shuffle(start)  # so that many readers do not queue at the same server
+        prefetch = Prefetch([partial(self._fetch, s) for s in self._sources], self._options.parallel, ahead, start)
         forget = self._cancellation.on_cancel(lambda: prefetch.close(self._cancellation.cause))
         try:
             yield from prefetch.take(ordered, lambda: self._check(prefetch))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -34,8 +33,8 @@ class ExchangeSource:
 def plan_sources(outputs: Iterable[PlacedOutput], partitions: range, ordered: bool = False) -> list[ExchangeSource]:
     """The sources for some partitions of a stage's `outputs`; outputs without rows there are left out.
 
-    One source for each worker, in random order, so that many readers do not queue at the same server. With `ordered`,
-    rows have to come in the order of `outputs`: neighbours on one worker share a source, and the order stays.
+    One source for each worker. With `ordered`, rows have to come in the order of `outputs`: only neighbours on one
+    worker share a source.
     """
     groups: list[list[PlacedOutput]] = []
     by_worker: dict[WorkerId, list[PlacedOutput]] = {}
@@ -47,8 +46,6 @@ def plan_sources(outputs: Iterable[PlacedOutput], partitions: range, ordered: bo
             group = by_worker[output.worker] = []
             groups.append(group)
         group.append(output)
-    if not ordered:
-        random.shuffle(groups)
     return [_source(group, partitions) for group in groups]
 
 
