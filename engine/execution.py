@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -11,9 +11,12 @@ from sqlglot import exp
 
 from engine.context import ExecutionContext, OperatorMetrics
 from engine.logical.nodes import Subplan
+from engine.logical.subplans import subplans_of
 from engine.operators.collect import CollectExec
+from engine.operators.hash_join import HashJoinExec
 from engine.operators.sql import identifier, over
-from engine.physical import PhysicalOperator, SourceBinder
+from engine.operators.sql_query import SqlExec
+from engine.physical import PhysicalOperator, SourceBinder, walk
 from engine.schema import RowType
 from engine.storage.protocol import KernelSource, Source
 from engine.streams import SlicedStream, StreamCounters, sliced
@@ -26,10 +29,11 @@ _LOSSY = ("HUGEINT", "UUID", "BIT", "TIME WITH TIME ZONE", "TIMETZ", "JSON", "BI
 
 @dataclass(frozen=True)
 class Statement:
-    """Kernel SQL and the Arrow data that it reads by name."""
+    """Kernel SQL and the Arrow data that it reads by name; `joined` says whether several relations meet in it."""
 
     sql: str
     sources: dict[str, Any]
+    joined: bool = False
 
 
 @dataclass
@@ -40,6 +44,7 @@ class _Compiler(SourceBinder):
     sources: dict[str, Any] = field(default_factory=dict)
     ctes: dict[str, exp.Select] = field(default_factory=dict)
     raws: dict[str, str] = field(default_factory=dict)
+    scans: int = 0
 
     @property
     def context(self) -> ExecutionContext:
@@ -53,6 +58,7 @@ class _Compiler(SourceBinder):
         return operator.relation(tuple(self.compile(child) for child in operator.children), self)
 
     def bind(self, source: Source, columns: RowType) -> exp.Select:
+        self.scans += 1
         if isinstance(source, KernelSource):
             return source.query.copy()
         name = f"__s{len(self.sources)}"
@@ -107,7 +113,13 @@ class _Compiler(SourceBinder):
 def compile_statement(operator: PhysicalOperator, ctx: ExecutionContext | None) -> Statement:
     """One kernel statement for the whole subtree. Without a context, its leaves must not be tables."""
     compiler = _Compiler(ctx)
-    return compiler.statement(compiler.compile(operator))
+    statement = compiler.statement(compiler.compile(operator))
+    return replace(statement, joined=compiler.scans > 1 and any(_meets(node) for node in walk(operator)))
+
+
+def _meets(operator: PhysicalOperator) -> bool:
+    """Whether several relations may meet in an operator, so that their sizes matter."""
+    return isinstance(operator, HashJoinExec | SqlExec) or any(True for _ in subplans_of(operator))
 
 
 def run(operator: PhysicalOperator, ctx: ExecutionContext) -> SlicedStream:
@@ -135,4 +147,6 @@ def run(operator: PhysicalOperator, ctx: ExecutionContext) -> SlicedStream:
         forget = ctx.cancellation.on_cancel(stream.stop)
         return stream
     statement = compile_statement(operator, ctx)
-    return ctx.kernel.stream(statement.sql, statement.sources, ctx.cancellation, on_close=record)
+    return ctx.kernel.stream(
+        statement.sql, statement.sources, ctx.cancellation, on_close=record, resident=statement.joined
+    )

@@ -183,9 +183,12 @@ class Kernel:
         sources: Mapping[str, ArrowData] | None = None,
         cancellation: Cancellation | None = None,
         on_close: Callable[[StreamCounters], None] | None = None,
+        resident: bool = False,
     ) -> SlicedStream:
         """Run a SELECT and stream its rows. `sources` are registered for this statement only.
 
+        With `resident`, streamed sources are first loaded into the kernel's own memory, where they count against its
+        limit and may spill: of a stream the kernel knows no size, and would join in the worst of orders.
         The stream frees everything at its end, on an error or when it is released. Cancelling interrupts it.
         """
         cancellation = cancellation or Cancellation()
@@ -210,7 +213,10 @@ class Kernel:
 
         try:
             for name, data in (sources or {}).items():
-                cursor.register(name, data)
+                if resident and isinstance(data, pa.RecordBatchReader):
+                    _load(cursor, name, data)
+                else:
+                    cursor.register(name, data)
             reader = cursor.sql(sql).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
             release()
@@ -298,6 +304,15 @@ def _connect(config: KernelConfig, spill: Path) -> duckdb.DuckDBPyConnection:
     ):
         database.execute(statement)
     return database
+
+
+def _load(cursor: duckdb.DuckDBPyConnection, name: str, data: pa.RecordBatchReader) -> None:
+    """Make `data` a temporary table of the cursor."""
+    stream = f"{name}_stream"
+    cursor.register(stream, data)
+    cursor.execute(f"CREATE TEMP TABLE {quote(name)} AS FROM {quote(stream)}")
+    cursor.abort()
+    cursor.unregister(stream)
 
 
 def _syntax_error(message: str, text: str, position: object) -> SqlSyntaxError:

@@ -29,7 +29,7 @@ from engine.logical.nodes import (
 )
 from engine.schema import Column
 from engine.sql.clauses import Built, limited, order_keys, sort_key
-from engine.sql.extraction import function_name
+from engine.sql.extraction import makes_rows
 from engine.sql.names import NameAllocator, NotTakenApart, Scope
 from engine.sql.select import SelectBuilder
 from engine.storage.protocol import TableHandle
@@ -40,7 +40,6 @@ _SELECT_PARTS = frozenset(
     {"expressions", "from_", "joins", "where", "group", "having", "qualify", "distinct", "order", "limit", "offset"}
     | {"with_", "kind"}
 )
-_ROW_MAKERS = frozenset({"unnest", "unlist", "generate_subscripts", "explode"})
 
 
 class LogicalBuilder:
@@ -226,14 +225,16 @@ class LogicalBuilder:
             if isinstance(node, exp.Query):
                 plan = self._subplan(node, scope, ctes)
                 target = node.parent if isinstance(node.parent, exp.Subquery) else node
+                if isinstance(target.parent, exp.Exists):
+                    plan = Project(plan, (NamedExpr(self._names.fresh("exists"), exp.Literal.number(1)),))
                 target.replace(Subplan(plan=plan))
             elif isinstance(node, exp.Column):
                 if not node.table:
                     raise NotTakenApart(f"{node.name} is not qualified")
                 node.replace(col(scope.resolve(node.table, node.name)))
-            elif isinstance(node, exp.Star | exp.Lambda | exp.Placeholder | exp.Parameter | exp.Unnest | exp.Explode):
+            elif isinstance(node, exp.Star | exp.Lambda | exp.Placeholder | exp.Parameter):
                 raise NotTakenApart(type(node).__name__)
-            elif isinstance(node, exp.Func) and function_name(node) in _ROW_MAKERS:
+            elif makes_rows(node):
                 raise NotTakenApart("a function that makes rows")
             else:
                 stack.extend(node.iter_expressions())
