@@ -10,6 +10,7 @@ import socket
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from flight_server.auth import IDENTITY_KEY, Anonymous, HandshakeHandler, IdentityFactory
 from flight_server.cli.failures import CommandError
@@ -25,8 +26,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _GRACE = 5.0  # seconds that running calls get to finish before they are cancelled
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT; a second signal ends the process at once."""
+def run(arguments: argparse.Namespace) -> NoReturn:
+    """Serve until SIGTERM or SIGINT, and end the process with status 0; a second signal ends it at once."""
     flags = {option.name: getattr(arguments, option.name) for option in options()}
     config = load(flags, file=Path(arguments.config) if arguments.config else None)
     config.check()
@@ -42,14 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
         _log.info("serving %s on %s, runtime %s", config.data.data, endpoint.location, runtime.name)
         signals.wait()
         _log.info("stopping")
-        stopped = endpoint.shutdown(grace=_GRACE)
+        endpoint.shutdown(grace=_GRACE)
     finally:
         runtime.close()
     _log.info("stopped")
-    if not stopped:  # a call is stuck with a client that does not read; its thread would hold up the interpreter
-        logging.shutdown()
-        os._exit(0)
-    return 0
+    logging.shutdown()
+    os._exit(0)  # all is closed; the interpreter would wait for threads that are stuck with clients that do not read
 
 
 def _endpoint(config: ServerConfig, service: FlightSqlService) -> Endpoint:

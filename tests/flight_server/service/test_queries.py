@@ -258,6 +258,15 @@ def test_bad_statements(connection: flight_sql.Connection, query: str, status: s
         assert cursor.fetchall() == [(1,)]
 
 
+def test_an_error_in_mid_stream_has_its_status_and_ends_the_result(client: flight.FlightClient) -> None:
+    query = "SELECT CASE WHEN i = 1900000 THEN CAST('x' || i AS INTEGER) ELSE 1 END AS n FROM range(2000000) t(i)"
+    reader = client.do_get(info(client, sql.CommandStatementQuery(query=query)).endpoints[0].ticket)
+    assert reader.read_chunk().data.num_rows > 0
+    with pytest.raises(pa.ArrowInvalid, match="Could not convert string 'x1900000' to INT32") as caught:
+        reader.read_all()
+    assert "exception_type" not in str(caught.value)
+
+
 def test_division_is_the_dialect_s(cursor: flight_sql.Cursor) -> None:
     query = "SELECT 1 / 2 AS quotient, 7 // 2 AS whole, -7 % 3 AS rest, 1 / 0 AS infinite"
     assert read(cursor, query) == duckdb.connect().execute(query).fetchall()
