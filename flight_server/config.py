@@ -177,7 +177,9 @@ class ResourceOptions:
     """What queries may use together."""
 
     memory_limit: Annotated[int | None, _Spec(parse_size, "SIZE", "memory for all queries together, as in 4GB")] = None
-    threads: Annotated[int | None, _Spec(_whole(1, 1024), "N", "threads of all queries together (every core)")] = None
+    threads: Annotated[
+        int | None, _Spec(_whole(1, 1024), "N", "threads of all queries together (default: every core)")
+    ] = None
     spill_dir: Annotated[Path | None, _Spec(_folder, "DIR", "where queries over the memory limit spill")] = None
 
 
@@ -186,12 +188,14 @@ class RuntimeOptions:
     """What runs the queries."""
 
     runtime: Annotated[
-        str, _Spec(_one_of("local", "ray"), "local or ray", "run queries in this process or on a Ray cluster")
+        str, _Spec(_one_of("local", "ray"), "local|ray", "run queries in this process or on a Ray cluster")
     ] = "local"
-    workers: Annotated[int | None, _Spec(_whole(1, 10_000), "N", "workers on Ray (what the cluster has room for)")] = (
+    workers: Annotated[
+        int | None, _Spec(_whole(1, 10_000), "N", "workers on Ray (default: as the cluster has room)")
+    ] = None
+    ray_address: Annotated[str | None, _Spec(_text, "ADDRESS", "the Ray cluster to use (default: start one here)")] = (
         None
     )
-    ray_address: Annotated[str | None, _Spec(_text, "ADDRESS", "the Ray cluster to use (one is started here)")] = None
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,7 @@ class ServiceOptions:
     max_statements: Annotated[int, _Spec(_whole(1, 10**7), "N", "planned statements that wait for do_get")] = 10_000
     statement_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long a planned statement waits")] = 300.0
     max_prepared: Annotated[int, _Spec(_whole(1, 10**7), "N", "prepared statements that are open")] = 10_000
-    prepared_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long an unused one stays open")] = 3600.0
+    prepared_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long they stay open unused")] = 3600.0
     max_parameter_rows: Annotated[int, _Spec(_whole(1, 10**7), "N", "rows of parameters bound at once")] = 10_000
 
 
@@ -211,7 +215,7 @@ class LogOptions:
     """What is logged, on stderr."""
 
     log_level: Annotated[
-        str, _Spec(_one_of("debug", "info", "warning", "error"), "debug, info, warning or error", "what to log")
+        str, _Spec(_one_of("debug", "info", "warning", "error"), "debug|info|warning|error", "what to log")
     ] = "info"
 
 

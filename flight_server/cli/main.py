@@ -87,7 +87,7 @@ def _serve(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentPa
         if option.is_switch:
             command.add_argument(option.flag, action="store_const", const=True, help=option.help)
         else:
-            command.add_argument(option.flag, metavar=option.takes.replace(", ", "|"), help=option.help)
+            command.add_argument(option.flag, metavar=option.takes, help=option.help)
     command.set_defaults(run=serve.run)
     return command
 
