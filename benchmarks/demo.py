@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.syntax import Syntax
 from rich.table import Table
 
 from engine.storage import DirectoryStorage
@@ -151,7 +150,7 @@ def show(connection: flight_sql.Connection, query: Query) -> None:
     """Run a query and print its first rows, how many there are, and how long they took."""
     console.print()
     console.print(f"[bold]{query.title}[/bold]")
-    console.print(Syntax(query.sql.strip(), "sql", background_color="default", word_wrap=True))
+    code(query.sql)
     started = time.perf_counter()
     with connection.cursor() as cursor:
         cursor.execute(query.sql)
@@ -172,8 +171,8 @@ def how_to_connect() -> None:
     console.print()
     console.print("[bold]Do it yourself[/bold]")
     serve = f"grism serve --data {FOLDER / 'data'}"
-    console.print(Syntax(f".venv/bin/{serve}", "bash", background_color="default"))
-    code = """
+    code(f".venv/bin/{serve}")
+    python = """
 import adbc_driver_flightsql.dbapi as flight_sql
 
 with flight_sql.connect("grpc://127.0.0.1:31337", autocommit=True) as connection:
@@ -181,8 +180,13 @@ with flight_sql.connect("grpc://127.0.0.1:31337", autocommit=True) as connection
         cursor.execute("SELECT count(*) FROM lineitem WHERE l_quantity > ?", (30,))
         print(cursor.fetch_arrow_table())
 """
-    console.print(Syntax(code.strip(), "python", background_color="default"))
+    code(python)
     console.print()
+
+
+def code(text: str) -> None:
+    """Print a piece of code as it is, dimmed."""
+    console.print(text.strip(), style="dim", markup=False, highlight=False)
 
 
 def progress() -> Progress:
