@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from typing import Any, ClassVar, TypeVar
 
+import pyarrow as pa
+import sqlglot
 from sqlglot import exp
 
 from engine.schema import Column
+from engine.sql.literals import literal
 from engine.storage.protocol import TableHandle
 
 __all__ = [
@@ -57,8 +61,14 @@ def col(name: str) -> exp.Column:
 
 
 def lit(value: Any) -> exp.Expr:
-    """A constant from a Python value."""
-    return exp.convert(value)
+    """A constant from a Python value or an Arrow scalar, with the type that it has: a float is a DOUBLE.
+
+    Raises UnsupportedError for types without a counterpart in the kernel.
+    """
+    if value is None or isinstance(value, bool | int | str | date):
+        return exp.convert(value)
+    scalar = value if isinstance(value, pa.Scalar) else pa.scalar(value)
+    return sqlglot.parse_one(literal(scalar), dialect="duckdb")
 
 
 @dataclass(frozen=True)

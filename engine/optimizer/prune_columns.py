@@ -44,7 +44,7 @@ def _inputs(node: LogicalPlan, wanted: set[str]) -> tuple[set[str], ...]:
         case Filter():
             return (wanted | mentioned(node.predicate),)
         case Project():
-            return (_union(node.exprs, _kept(node.exprs, wanted)),)
+            return (_union(_kept(node.exprs, wanted)),)
         case Aggregate():
             return (_union((*node.keys, *_kept_aggregates(node, wanted))),)
         case Window():
@@ -65,11 +65,8 @@ def _inputs(node: LogicalPlan, wanted: set[str]) -> tuple[set[str], ...]:
             raise TypeError(f"{type(node).__name__} is not known to the column pruning")
 
 
-def _union(exprs: tuple[NamedExpr, ...], kept: tuple[NamedExpr, ...] | None = None) -> set[str]:
-    names: set[str] = set()
-    for e in exprs if kept is None else kept:
-        names |= mentioned(e.expr)
-    return names
+def _union(exprs: tuple[NamedExpr, ...]) -> set[str]:
+    return set().union(*(mentioned(e.expr) for e in exprs))
 
 
 def _kept(exprs: tuple[NamedExpr, ...], wanted: set[str], at_least: int = 1) -> tuple[NamedExpr, ...]:

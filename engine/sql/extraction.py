@@ -8,8 +8,9 @@ from sqlglot import exp
 
 from engine.logical.nodes import NamedExpr, col
 
-__all__ = ["Extraction", "contains_aggregate", "function_name", "is_window"]
+__all__ = ["Extraction", "function_name", "makes_rows"]
 
+_ROW_MAKERS = frozenset({"unnest", "unlist", "generate_subscripts", "explode"})
 _WRAPPERS = (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
 
 
@@ -20,9 +21,9 @@ def function_name(node: exp.Expr) -> str:
     return node.sql_name().lower() if isinstance(node, exp.Func) else ""
 
 
-def is_window(node: exp.Expr) -> bool:
-    """Whether `node` is a window function with its OVER clause."""
-    return isinstance(node, exp.Window)
+def makes_rows(node: exp.Expr) -> bool:
+    """Whether `node` calls a function that gives several rows for one."""
+    return isinstance(node, exp.Unnest | exp.Explode) or function_name(node) in _ROW_MAKERS
 
 
 class Extraction:
@@ -71,7 +72,7 @@ class Extraction:
 
     def take_windows(self, expr: exp.Expr) -> exp.Expr:
         """`expr` with its window calls replaced by columns."""
-        return self._rewrite(expr, lambda n: self._column(n) if is_window(n) else None)
+        return self._rewrite(expr, lambda n: self._column(n) if isinstance(n, exp.Window) else None)
 
     def _column(self, call: exp.Expr) -> exp.Expr:
         name = self._known.get(call)
@@ -115,11 +116,6 @@ class Extraction:
         result: exp.Expr = holder.this
         result.pop()
         return result
-
-
-def contains_aggregate(expr: exp.Expr, aggregates: frozenset[str]) -> bool:
-    """Whether `expr` calls an aggregate."""
-    return Extraction(aggregates, lambda base: base).contains_aggregate(expr)
 
 
 def _window_parts(window: exp.Window) -> list[exp.Expr]:
