@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,6 +45,7 @@ class _Compiler(SourceBinder):
     sources: dict[str, Any] = field(default_factory=dict)
     ctes: dict[str, exp.Select] = field(default_factory=dict)
     raws: dict[str, str] = field(default_factory=dict)
+    readers: Counter[str] = field(default_factory=Counter)
     scans: int = 0
 
     @property
@@ -74,9 +76,9 @@ class _Compiler(SourceBinder):
             items.append(exp.alias_(exp.Literal.number(1), identifier("__row")))
         return exp.Select(expressions=items, from_=exp.From(this=exp.Table(this=identifier(name))))
 
-    def shared(self, name: str, relation: exp.Select) -> exp.Select:
+    def shared(self, name: str, relation: exp.Select, readers: int = 1) -> exp.Select:
         self.ctes.setdefault(name, relation)
-        return self._named(name)
+        return self._named(name, readers)
 
     def raw(self, text: str) -> exp.Table:
         name = f"__raw{len(self.raws)}"
@@ -97,7 +99,13 @@ class _Compiler(SourceBinder):
     def statement(self, root: exp.Select) -> Statement:
         if self.ctes:
             ctes = [
-                exp.CTE(this=query, alias=exp.TableAlias(this=identifier(name))) for name, query in self.ctes.items()
+                exp.CTE(
+                    this=query,
+                    alias=exp.TableAlias(this=identifier(name)),
+                    # Its sources may be streams, which can be read once.
+                    materialized=True if self.readers[name] > 1 else None,
+                )
+                for name, query in self.ctes.items()
             ]
             root = over(root) if root.args.get("with_") else root
             root.set("with_", exp.With(expressions=ctes))
@@ -106,7 +114,8 @@ class _Compiler(SourceBinder):
             sql = sql.replace(f'"{name}"', f"({text})")
         return Statement(sql, self.sources)
 
-    def _named(self, name: str) -> exp.Select:
+    def _named(self, name: str, readers: int = 1) -> exp.Select:
+        self.readers[name] += readers
         return exp.Select(expressions=[exp.Star()], from_=exp.From(this=exp.Table(this=identifier(name))))
 
 

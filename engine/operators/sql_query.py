@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -36,7 +37,7 @@ class SqlExec(PhysicalOperator):
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
         for (name, _), relation in zip(self.inputs, inputs, strict=True):
-            sources.shared(name, relation)
+            sources.shared(name, relation, len(re.findall(rf"\b{re.escape(name)}\b", self.query)))
         table = sources.raw(self.query)
         table.set("alias", exp.TableAlias(this=identifier("t"), columns=[identifier(c) for c in self.columns]))
         return exp.Select(expressions=[exp.Star()], from_=exp.From(this=table))

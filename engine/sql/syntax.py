@@ -13,6 +13,7 @@ from engine.errors import ForbiddenError, UnsupportedError
 __all__ = [
     "Node",
     "check",
+    "inside_expressions",
     "name_subqueries",
     "parameters",
     "referenced_columns",
@@ -86,6 +87,15 @@ def table_references(root: Node) -> list[Node]:
         if node.get("type") == "BASE_TABLE"
         and not (len(table_path(node)) == 1 and table_path(node)[0].lower() in scope)
     ]
+
+
+def inside_expressions(root: Node) -> frozenset[int]:
+    """The identities of the nodes that belong to subqueries in expressions, in contrast to those in FROM."""
+    found: set[int] = set()
+    for node, _ in walk(root):
+        if node.get("class") == "SUBQUERY" and id(node) not in found:
+            found.update(id(inner) for inner, _ in walk(node))
+    return frozenset(found)
 
 
 def table_path(node: Node) -> tuple[str, ...]:
