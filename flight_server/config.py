@@ -196,6 +196,16 @@ class RuntimeOptions:
     ray_address: Annotated[str | None, _Spec(_text, "ADDRESS", "the Ray cluster to use (default: start one here)")] = (
         None
     )
+    partitions: Annotated[
+        int | None, _Spec(_whole(1, 65_535), "N", "partitions of a shuffle on Ray (default: twice the task slots)")
+    ] = None
+    broadcast_threshold: Annotated[
+        int, _Spec(parse_size, "SIZE", "a join side up to this estimate is sent to every task on Ray")
+    ] = 32 << 20
+    exchange_memory: Annotated[
+        int, _Spec(parse_size, "SIZE", "exchange output that each Ray worker keeps in memory before it uses the disk")
+    ] = 256 << 20
+    retries: Annotated[int, _Spec(_whole(0, 100), "N", "how often a task on Ray runs again after a failure")] = 3
 
 
 @dataclass(frozen=True)

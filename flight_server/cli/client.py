@@ -17,7 +17,7 @@ from engine.runtime import Runtime
 from engine.sql.frontend import SqlFrontend
 from flight_server.cli.failures import CommandError
 from flight_server.cli.output import write
-from flight_server.cli.runtimes import open_runtime
+from flight_server.cli.runtimes import explain_stages, open_runtime
 from flight_server.config import DataOptions, ServerConfig
 
 __all__ = ["explain", "query", "tables"]
@@ -41,6 +41,11 @@ def tables(arguments: argparse.Namespace) -> int:
 
 def explain(arguments: argparse.Namespace) -> int:
     """Print the plan of a SELECT."""
+    if arguments.runtime is not None and arguments.data is None:
+        raise CommandError("--runtime goes with --data; a server explains for the runtime that it has.")
+    if arguments.runtime == "ray":
+        print(explain_stages(ServerConfig(data=DataOptions(Path(arguments.data))), arguments.sql))
+        return 0
     with _source(arguments) as source:
         print(source.explain(arguments.sql))
     return 0

@@ -111,6 +111,9 @@ def _explain(commands: argparse._SubParsersAction[_Parser]) -> argparse.Argument
     command = commands.add_parser("explain", help="print the plan of a SELECT", allow_abbrev=False)
     command.add_argument("sql", metavar="SQL")
     _where(command)
+    command.add_argument(
+        "--runtime", choices=("local", "ray"), help="with --data: whose plan is shown (local); a server shows its own"
+    )
     command.set_defaults(run=client.explain)
     return command
 

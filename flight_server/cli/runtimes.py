@@ -2,28 +2,68 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 from engine.runtime import Runtime
 from engine.storage import DirectoryStorage
 from flight_server.config import ConfigError, ServerConfig
 from local_runtime import LocalRuntime
+from ray_runtime.planner import DistributedOptions, DistributedPlanner
 
-__all__ = ["open_runtime"]
+__all__ = ["explain_stages", "open_runtime"]
 
 
 def open_runtime(config: ServerConfig) -> Runtime:
     """The runtime that `config` names over the folder that it names; close it after use. Raises ConfigError."""
-    if config.runtime.runtime == "ray":
-        if find_spec("ray") is None:
-            raise ConfigError("--runtime ray needs Ray, which is not installed: pip install 'grism[ray]'.")
-        raise ConfigError("--runtime ray is not part of this version; use --runtime local.")
+    if config.runtime.runtime == "ray" and find_spec("ray") is None:
+        raise ConfigError("--runtime ray needs Ray, which is not installed: pip install 'grism[ray]'.")
     if config.data.data is None:
         raise ConfigError("No folder is named.")
     resources = config.resources
+    if config.runtime.runtime == "ray":
+        return _open_ray(config, DirectoryStorage(config.data.data))
     return LocalRuntime(
         DirectoryStorage(config.data.data),
         memory_limit=resources.memory_limit,
         threads=resources.threads,
         spill_directory=str(resources.spill_dir) if resources.spill_dir else None,
     )
+
+
+def _open_ray(config: ServerConfig, storage: DirectoryStorage) -> Runtime:
+    from ray_runtime.cluster import ClusterOptions
+    from ray_runtime.executor import ExecutorOptions
+    from ray_runtime.runtime import RayOptions, RayRuntime
+    from ray_runtime.scheduler import SchedulerOptions
+
+    chosen, resources = config.runtime, config.resources
+    cluster = ClusterOptions(address=chosen.ray_address)
+    if chosen.workers is not None:
+        cluster = replace(cluster, workers=chosen.workers)
+    options = RayOptions(
+        executor=ExecutorOptions(cluster, SchedulerOptions(retries=chosen.retries)),
+        planning=_planning(config),
+        exchange_memory=chosen.exchange_memory,
+    )
+    return RayRuntime(
+        storage,
+        options,
+        memory_limit=resources.memory_limit,
+        threads=resources.threads,
+        spill_directory=str(resources.spill_dir) if resources.spill_dir else None,
+    )
+
+
+def _planning(config: ServerConfig) -> DistributedOptions:
+    return DistributedOptions(partitions=config.runtime.partitions, broadcast_bytes=config.runtime.broadcast_threshold)
+
+
+def explain_stages(config: ServerConfig, sql: str) -> str:
+    """The stages that `sql` would have on a cluster of the default size; starts none."""
+    if config.data.data is None:
+        raise ConfigError("No folder is named.")
+    storage = DirectoryStorage(config.data.data)
+    with LocalRuntime(storage, threads=1) as runtime:
+        planner = DistributedPlanner(runtime.kernel, storage, _planning(config))
+        return planner.explain(planner.plan(runtime.frontend.plan(sql)))
