@@ -129,12 +129,12 @@ def _told(uri: str) -> Iterator[None]:
     """Turn the driver's errors into one line without its own additions."""
     try:
         yield
-    except adbc_driver_manager.Error as error:
+    except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:  # the latter two from a stream of rows
         text = str(error)
         if re.search(r"\bUnavailable\b", text) and "connection" in text:
             raise CommandError(
                 f"No server answers at {uri}; start one with `grism serve`, or name another with --uri."
             ) from None
-        text = re.sub(r"^[A-Z_]+: (\[[^]]*\] )*", "", text)
+        text = re.sub(r"^([A-Z_]+: )?(\[[^]]*\] )*", "", text)
         text = re.sub(r"\. Detail: .*$|\s\(\w+; [^()]*\)$", "", text, flags=re.DOTALL)
         raise CommandError(text) from None
