@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 
 import pyarrow as pa
 
@@ -24,7 +24,16 @@ class _Channel:
         self.batches: deque[pa.RecordBatch] = deque()
         self.bytes = 0
         self.done = False
-        self.reading_since: float | None = None
+        self.reads = 0
+        self.reading = False
+        self.idle = 0.0
+        self._reads_before = 0
+
+    def wait(self, seconds: float) -> None:
+        """Count `seconds` in which nothing happened, if one and the same read went on all the while."""
+        same = self.reading and self.reads == self._reads_before
+        self.idle = self.idle + seconds if same else 0.0
+        self._reads_before = self.reads
 
 
 class Prefetch:
@@ -57,41 +66,48 @@ class Prefetch:
             self._changed.notify_all()
 
     def stalled(self, seconds: float) -> list[int]:
-        """The fetches that have been in one read for longer than `seconds`."""
-        before = time.monotonic() - seconds
-        return [
-            number
-            for number, channel in enumerate(self._channels)
-            if channel.reading_since is not None and channel.reading_since < before
-        ]
+        """The fetches in whose one read a taker has waited for `seconds`.
+
+        Only time in which this process ran counts: a pause of the whole machine is nobody's silence.
+        """
+        return [number for number, channel in enumerate(self._channels) if channel.idle >= seconds]
 
     def take(self, ordered: bool, check: Callable[[], None], interval: float = 0.5) -> Iterator[pa.RecordBatch]:
         """The batches; fetch after fetch with `ordered`, else as they come.
 
         While there is nothing to take, `check` is called about every `interval` seconds; what it raises is raised here.
         """
-        open_channels = deque(self._channels)
-        while open_channels:
-            ready = list(open_channels)[:1] if ordered else list(open_channels)
+        remaining = list(self._channels)
+        while remaining:
+            ready = remaining[:1] if ordered else list(remaining)
             batch = None
             with self._changed:
-                self._changed.wait_for(lambda: self._error or self._closed or any(map(_has_news, ready)), interval)  # noqa: B023
+                news = self._changed.wait_for(partial(self._has_news, ready), interval)
                 if self._error is not None:
                     raise self._error
                 if self._closed:
                     return
                 for channel in ready:
                     if channel.batches:
-                        batch = channel.batches.popleft()
-                        channel.bytes -= size_of(batch)
-                        self._changed.notify_all()
+                        batch = self._pop(channel)
                         break
                     if channel.done:
-                        open_channels.remove(channel)
+                        remaining.remove(channel)
             if batch is not None:
                 yield batch
-            else:
+            elif not news:
+                for channel in self._channels:
+                    channel.wait(interval)
                 check()
+
+    def _has_news(self, ready: list[_Channel]) -> bool:
+        return self._error is not None or self._closed or any(channel.batches or channel.done for channel in ready)
+
+    def _pop(self, channel: _Channel) -> pa.RecordBatch:
+        batch = channel.batches.popleft()
+        channel.bytes -= size_of(batch)
+        self._changed.notify_all()
+        return batch
 
     def _run(self) -> None:
         while True:
@@ -106,9 +122,10 @@ class Prefetch:
 
     def _fill(self, channel: _Channel, batches: Generator[pa.RecordBatch, None, None]) -> None:
         while not self._closed:
-            channel.reading_since = time.monotonic()
+            channel.reads += 1
+            channel.reading = True
             batch = next(batches, None)
-            channel.reading_since = None
+            channel.reading = False
             with self._changed:
                 if batch is None or self._closed:
                     channel.done = True
@@ -119,7 +136,3 @@ class Prefetch:
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._closed or self._ahead is None or channel.bytes < self._ahead)
         batches.close()
-
-
-def _has_news(channel: _Channel) -> bool:
-    return bool(channel.batches) or channel.done

@@ -34,14 +34,15 @@ class ReadOptions:
 
     `parallel`: sources at once. `budget`: bytes that may be read ahead of the consumer, over all sources. `retries`:
     how often a source that cannot be reached is tried again, after `backoff` seconds and twice that each further time.
-    `stall`: seconds without an answer after which a source counts as lost.
+    `stall`: seconds without an answer after which a source counts as lost; a server whose disk is slow may be silent
+    for long, so whoever can tell the two apart should not wait for this.
     """
 
     parallel: int = 4
     budget: int = 64 << 20
     retries: int = 2
     backoff: float = 0.1
-    stall: float = 60.0
+    stall: float = 300.0
 
 
 class ExchangeReader:
