@@ -21,14 +21,14 @@ from engine.errors import ExecutionError, GrismError, UnsupportedError
 from ray_runtime.exchange import OutputKey, WorkerId
 from ray_runtime.scheduler import Heartbeats
 from ray_runtime.task import TaskDone, TaskSpec
-from ray_runtime.worker import Worker, WorkerConfig, WorkerDescription
+from ray_runtime.worker import Worker, WorkerConfig, WorkerDescription, WorkerStatus
 
 try:
     import ray
 except ImportError:  # an extra of the package
     ray = None
 
-__all__ = ["Cluster", "ClusterOptions", "ClusterUser"]
+__all__ = ["Cluster", "ClusterOptions", "ClusterUser", "RaySession"]
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Cluster:
         self._failures: dict[str, int] = {}  # starts that failed in a row, by name
         self._heartbeats = Heartbeats(options.heartbeat_timeout)
         self._closed = False
-        local = _Session.begin(options.address)
+        local = RaySession.begin(options.address)
         self._config = config if config.host or not local else replace(config, host="127.0.0.1")
         self._actor_class = ray.remote(concurrency_groups={_CONTROL: 4})(Worker)
 
@@ -110,10 +110,9 @@ class Cluster:
         """The address at which workers reach this process."""
         return self._config.host or str(ray.util.get_node_ip_address())
 
-    @property
-    def workers(self) -> list[WorkerId]:
-        """The workers that are ready."""
-        return [worker for worker, member in self._members.items() if member.description is not None]
+    def workers(self) -> dict[WorkerId, WorkerDescription]:
+        """The workers that are ready, and where they are."""
+        return {worker: m.description for worker, m in self._members.items() if m.description is not None}
 
     def start(self) -> None:
         """Start all workers; each reports when it is ready."""
@@ -125,9 +124,13 @@ class Cluster:
         member = self._members.get(worker)
         return member.description if member else None
 
-    def actor(self, worker: WorkerId) -> Any:
-        """The Ray actor of a worker."""
-        return self._members[worker].actor
+    def ask_status(self) -> dict[WorkerId, Future[WorkerStatus]]:
+        """Ask every worker what it holds."""
+        return {
+            worker: member.actor.status.options(concurrency_group=_CONTROL).remote().future()
+            for worker, member in self._members.items()
+            if member.description is not None
+        }
 
     def launch(self, worker: WorkerId, spec: TaskSpec) -> None:
         """Run a task. Its end is told, or the loss of its worker."""
@@ -168,7 +171,7 @@ class Cluster:
             ray.wait(closing, num_returns=len(closing), timeout=5.0)
         for member in members:
             ray.kill(member.actor)
-        _Session.end()
+        RaySession.end()
 
     # --- starts and losses -------------------------------------------------------------------------------------------
 
@@ -249,7 +252,7 @@ class Cluster:
         self._heartbeats.beat(worker, time.monotonic())
 
 
-class _Session:
+class RaySession:
     """This process's connection to Ray, shared by its clusters; the last one closes it where we opened it."""
 
     _lock: ClassVar[threading.Lock] = threading.Lock()

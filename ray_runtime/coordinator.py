@@ -16,8 +16,10 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -53,13 +55,15 @@ from ray_runtime.scheduler import (
 )
 from ray_runtime.stages import ExchangeInput, ExchangeMode, Stage, StageGraph
 from ray_runtime.task import StageOutputs, TaskDone, TaskInput, TaskSpec
-from ray_runtime.worker import WorkerConfig
+from ray_runtime.worker import WorkerConfig, WorkerDescription, WorkerStatus
 
 __all__ = ["Coordinator", "Execution"]
 
 log = logging.getLogger(__name__)
 
 _TICK = 0.2  # seconds
+
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -152,9 +156,9 @@ class Coordinator(ClusterUser):
         self._scheduler = Scheduler(scheduling)
         self._executions: dict[str, Execution] = {}
         self._joined = threading.Condition()
-        self._closing = False
-        self._closed = False
-        self._cluster = Cluster(options, config, self, self._inbox.put)
+        self._gate = threading.Lock()
+        self._closing = self._closed = self._gone = False
+        self._cluster = Cluster(options, config, self, self._enqueue)
         self.host = self._cluster.host
         self._thread = threading.Thread(target=self._loop, name="coordinator", daemon=True)
         self._thread.start()
@@ -173,23 +177,51 @@ class Coordinator(ClusterUser):
 
     def run(self, execution: Execution) -> None:
         """Start a query; what comes of it goes to `execution.result`."""
-        self._inbox.put(partial(self._submit, execution))
+        self._enqueue(partial(self._submit, execution))
 
     def tell(self, event: Event) -> None:
         """Hand an event to the scheduler."""
-        self._inbox.put(partial(self._handle, event))
+        self._enqueue(partial(self._handle, event))
 
     def cancel(self, query: str, error: GrismError) -> None:
         """Stop a query."""
         self.tell(Cancel(query, error))
 
+    def workers(self) -> dict[WorkerId, WorkerDescription]:
+        """The workers that are ready, and where they are."""
+        return self._ask(self._cluster.workers)
+
+    def status(self, timeout: float = 5.0) -> dict[WorkerId, WorkerStatus]:
+        """What each worker holds; those that do not answer within `timeout` seconds are left out."""
+        asked = self._ask(self._cluster.ask_status)
+        answered = wait(asked.values(), timeout).done
+        return {w: answer.result() for w, answer in asked.items() if answer in answered and not answer.exception()}
+
     def close(self) -> None:
         """Stop all queries and workers, and the thread. A second call changes nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        self._inbox.put(self._close)
+        with self._gate:
+            if not self._closed:
+                self._closed = True
+                self._inbox.put(self._close)
         self._thread.join()
+        with self._gate:
+            self._gone = True
+        while not self._inbox.empty():
+            self._guarded(self._inbox.get())
+
+    def _enqueue(self, action: Callable[[], None]) -> None:
+        """Have the thread run `action`. Once the thread is gone it runs here, and finds everything closed."""
+        with self._gate:
+            if not self._gone:
+                self._inbox.put(action)
+                return
+        self._guarded(action)
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        """The answer to a question that only the coordinator's thread may ask."""
+        answer: Future[T] = Future()
+        self._enqueue(lambda: answer.set_result(question()))
+        return answer.result()
 
     # --- the thread --------------------------------------------------------------------------------------------------
 
@@ -241,8 +273,8 @@ class Coordinator(ClusterUser):
 
     def _do(self, decision: Decision) -> None:
         match decision:
-            case LaunchTask(task, worker):
-                self._cluster.launch(worker, self._executions[task.query].spec(decision, self._locate))
+            case LaunchTask():
+                self._launch(decision)
             case CancelTask(task, worker):
                 self._cluster.cancel(worker, task)
             case ResultReady(output):
@@ -257,6 +289,15 @@ class Coordinator(ClusterUser):
                 self._executions.pop(query).done(stages)
             case QueryFailed(query, error):
                 self._executions.pop(query).result.fail(error)
+
+    def _launch(self, launch: LaunchTask) -> None:
+        task, worker = launch.task, launch.worker
+        try:
+            self._cluster.launch(worker, self._executions[task.query].spec(launch, self._locate))
+        except Exception:
+            log.exception("%s could not be launched on %s", task, worker)
+            error = ExecutionError("A task could not be handed to its worker; the coordinator's log has the cause.")
+            self._inbox.put(partial(self._handle, TaskFailed(task, worker, error)))
 
     def _locate(self, worker: WorkerId) -> str:
         description = self._cluster.describe(worker)

@@ -25,7 +25,7 @@ from ray_runtime.planner.planner import DistributedPlan
 from ray_runtime.results import ResultFetcher
 from ray_runtime.scheduler import SchedulerOptions, StageStats
 from ray_runtime.tables import TableHandler, reads_memory
-from ray_runtime.worker import WorkerConfig
+from ray_runtime.worker import WorkerConfig, WorkerDescription, WorkerStatus
 
 __all__ = ["DistributedResult", "ExecutorOptions", "RayExecutor"]
 
@@ -79,6 +79,14 @@ class RayExecutor:
     def slots(self) -> int:
         """How many tasks run at once when all workers are there."""
         return self.options.cluster.workers * self.options.cluster.slots
+
+    def workers(self) -> dict[WorkerId, WorkerDescription]:
+        """The workers that are ready, and where they are."""
+        return self._coordinator.workers()
+
+    def status(self) -> dict[WorkerId, WorkerStatus]:
+        """What each worker holds; workers that do not answer are left out."""
+        return self._coordinator.status()
 
     def execute(self, plan: DistributedPlan, context: ExecutionContext) -> DistributedResult:
         """Start `plan` and wait for its first rows. Raises the execution errors."""

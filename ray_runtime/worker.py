@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+from sqlglot.dialects.dialect import Dialect
 
 from engine.context import Cancellation
 from engine.errors import CancelledError, ExecutionError, GrismError
@@ -93,6 +94,7 @@ class Worker:
     def __init__(self, worker: WorkerId, config: WorkerConfig) -> None:
         self.id = worker
         self._config = config
+        Dialect.get_or_raise("duckdb")  # it is built on its first use, which threads must not race for
         directory = Path(config.directory)
         self._store = ExchangeStore(worker, directory, config.exchange_memory, config.exchange_disk, config.compression)
         self._spill = OwnedDirectory(directory)

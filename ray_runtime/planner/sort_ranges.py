@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from sqlglot import exp
 
 from engine.logical.nodes import NamedExpr, SortKey, col
-from engine.operators import HashAggregateExec, LimitExec, ProjectExec, SortExec
+from engine.operators import HashAggregateExec, ProjectExec, TopNExec
 from engine.physical import PhysicalOperator
 
 __all__ = ["range_bounds", "sort_key"]
@@ -41,8 +41,8 @@ def range_bounds(
     same rows give the same bounds when it runs again.
     """
     keyed = ProjectExec(source, (NamedExpr(_KEY, sort_key(keys)),))
-    spread = SortExec(keyed, (SortKey(exp.Anonymous(this="hash", expressions=[col(_KEY)])),))
-    sample = gather(LimitExec(spread, _SAMPLE_ROWS))
+    by_hash = SortKey(exp.Anonymous(this="hash", expressions=[col(_KEY)]))
+    sample = gather(TopNExec(keyed, (by_hash,), _SAMPLE_ROWS))
     listed = HashAggregateExec(sample, (), (NamedExpr(_KEY, exp.Var(this=f'list("{_KEY}" ORDER BY "{_KEY}")')),))
     places = ", ".join(f'"{_KEY}"[1 + CAST(floor(len("{_KEY}") * {i} / {n}) AS BIGINT)]' for i in range(1, n))
     bounds = f"[{places}]"
