@@ -34,8 +34,8 @@ __all__ = [
 class Cancellation:
     """A one-way switch that stops a query, from any thread, with an optional deadline.
 
-    `deadline` is a `time.monotonic()` instant. Callbacks run once, in the thread that cancels, or at once where the
-    switch was thrown already.
+    `deadline` is a `time.monotonic()` instant; while somebody listens it throws the switch by itself. Callbacks run
+    once, in the thread that cancels, or at once where the switch was thrown already.
     """
 
     def __init__(self, deadline: float | None = None) -> None:
@@ -43,12 +43,13 @@ class Cancellation:
         self._lock = threading.Lock()
         self._cause: CancelledError | DeadlineExceededError | None = None
         self._callbacks: list[Callable[[], None]] = []
+        self._alarm: threading.Timer | None = None
 
     @property
     def cancelled(self) -> bool:
         """Whether the query is to stop; a passed deadline counts."""
         if self._cause is None and self.deadline is not None and time.monotonic() >= self.deadline:
-            self._throw(DeadlineExceededError("The query ran out of time; raise its timeout or narrow the query."))
+            self.expire()
         return self._cause is not None
 
     @property
@@ -74,6 +75,7 @@ class Cancellation:
         with self._lock:
             if self._cause is None:
                 self._callbacks.append(callback)
+                self._set_alarm()
                 return lambda: self._forget(callback)
         callback()
         return lambda: None
@@ -82,6 +84,17 @@ class Cancellation:
         with self._lock:
             if callback in self._callbacks:
                 self._callbacks.remove(callback)
+                self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Wait for the deadline while there are callbacks. The lock is held."""
+        if self._alarm is None and self._callbacks and self.deadline is not None:
+            self._alarm = threading.Timer(max(0.0, self.deadline - time.monotonic()), self.expire)
+            self._alarm.daemon = True
+            self._alarm.start()
+        elif self._alarm is not None and not self._callbacks:
+            self._alarm.cancel()
+            self._alarm = None
 
     def _throw(self, cause: CancelledError | DeadlineExceededError) -> None:
         with self._lock:
@@ -89,6 +102,7 @@ class Cancellation:
                 return
             self._cause = cause
             callbacks, self._callbacks = self._callbacks, []
+            self._set_alarm()
         for callback in callbacks:
             callback()
 

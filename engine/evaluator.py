@@ -7,7 +7,8 @@ from sqlglot import exp
 
 from engine.cache import LruCache
 from engine.errors import UnsupportedError
-from engine.kernel import Kernel, arrow_error
+from engine.kernel import Kernel
+from engine.kernel_errors import execution_error
 from engine.logical.columns import has_subplan
 from engine.logical.nodes import NamedExpr
 from engine.schema_inference import build_project_schema
@@ -50,7 +51,7 @@ class ExprEvaluator:
         try:
             values = stream.reader.read_all().column(0)
         except (pa.ArrowException, OSError) as error:
-            raise arrow_error(error) from None
+            raise execution_error(error) from None
         return pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
 
     def _check(self, expr: exp.Expr, data: pa.Table) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
 
-from engine.context import ExecutionContext, OperatorMetrics
+from engine.context import Cancellation, ExecutionContext, OperatorMetrics
 from engine.logical.nodes import Subplan
 from engine.logical.subplans import subplans_of
 from engine.operators.collect import CollectExec
@@ -145,17 +146,30 @@ def run(operator: PhysicalOperator, ctx: ExecutionContext) -> SlicedStream:
             OperatorMetrics(counters.rows, counters.batches, counters.bytes, time.monotonic() - started),
         )
 
-    reader: pa.RecordBatchReader | None = operator.direct(ctx)
+    reader = operator.direct(ctx)
     if reader is not None:
-
-        def close() -> None:
-            forget()
-            record(stream.counters)
-
-        stream = sliced(reader, on_close=close)
-        forget = ctx.cancellation.on_cancel(stream.stop)
-        return stream
+        return _straight(reader, ctx.cancellation, record)
     statement = compile_statement(operator, ctx)
     return ctx.kernel.stream(
         statement.sql, statement.sources, ctx.cancellation, on_close=record, resident=statement.joined
     )
+
+
+def _straight(
+    reader: pa.RecordBatchReader, cancellation: Cancellation, on_close: Callable[[StreamCounters], None]
+) -> SlicedStream:
+    """`reader` as a stream that cancelling stops."""
+    # What the stream calls at its end must not hold the stream.
+    counters: StreamCounters | None = None
+    forget: Callable[[], None] | None = None
+
+    def close() -> None:
+        if forget is not None:
+            forget()
+        if counters is not None:
+            on_close(counters)
+
+    stream = sliced(reader, on_close=close)
+    counters = stream.counters
+    forget = cancellation.on_cancel(stream.stop)
+    return stream

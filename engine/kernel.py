@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 import threading
+import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,29 +24,23 @@ import duckdb
 import pyarrow as pa
 
 from engine.context import Cancellation
-from engine.errors import (
-    DataCorruptError,
-    ExecutionError,
-    ForbiddenError,
-    GrismError,
-    InvalidValueError,
-    MemoryExceededError,
-    PlanningError,
-    SqlSyntaxError,
-    StorageError,
-    TypeMismatchError,
-    UnknownColumnError,
-    UnsupportedError,
-    nearest,
+from engine.errors import ExecutionError, ForbiddenError, SqlSyntaxError, UnsupportedError
+from engine.kernel_errors import (
+    execution_error,
+    planning_error,
+    require_unicode,
+    syntax_error,
+    too_deep,
 )
 from engine.schema import Column, RowType
 from engine.streams import SlicedStream, StreamCounters, sliced
 
-__all__ = ["Kernel", "KernelConfig", "arrow_error", "quote"]
+__all__ = ["Kernel", "KernelConfig", "quote"]
 
 ArrowData = Any  # pa.Table | pyarrow.dataset.Dataset | pa.RecordBatchReader
 BATCH_ROWS = 131_072
-_NO_COLUMN = re.compile(r"does not have a column named|^Column .* does not exist on \w+ side of join")
+_INSIST_SECONDS = 0.01
+_CLOSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +71,8 @@ class Kernel:
         Path(base).mkdir(parents=True, exist_ok=True)
         self._spill = Path(base) / f"grism-spill-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._lock = threading.Lock()
-        self._running: dict[int, duckdb.DuckDBPyConnection] = {}
+        self._ended = threading.Condition(self._lock)
+        self._running: set[_Execution] = set()
         self._closed = False
         self._database = _connect(self.config, self._spill)
         self._binder = self._database.cursor()
@@ -89,14 +84,15 @@ class Kernel:
 
         Raises SqlSyntaxError with line and column, and ForbiddenError for any other kind of statement.
         """
+        require_unicode(text)
         try:
             answer = json.loads(self._scalar("SELECT json_serialize_sql(?)", text))
         except RecursionError:
-            raise UnsupportedError("The statement is nested too deeply; break it into CTEs.") from None
+            raise too_deep() from None
         if answer["error"]:
             if answer.get("error_type") == "not implemented":
                 raise ForbiddenError("Only SELECT statements are run here; this is another kind of statement.")
-            raise _syntax_error(answer["error_message"], text, answer.get("position"))
+            raise syntax_error(answer["error_message"], text, answer.get("position"))
         statements = answer.get("statements") or []
         if not statements:
             raise SqlSyntaxError("the statement is empty", 1, 1)
@@ -119,7 +115,8 @@ class Kernel:
             try:
                 rows = cursor.execute("DESCRIBE " + sql).fetchall()
             except duckdb.Error as error:
-                raise planning_error(error, sql) from None
+                known = [c.name for columns in (tables or {}).values() for c in columns]
+                raise planning_error(error, known) from None
         return tuple(Column(row[0], row[1]) for row in rows)
 
     def parameter_types(self, sql: str, tables: Mapping[str, RowType] | None = None) -> dict[str, str]:
@@ -133,7 +130,7 @@ class Kernel:
                     "SELECT parameter_types FROM duckdb_prepared_statements() WHERE name = ?", [name]
                 ).fetchall()
             except duckdb.Error as error:
-                raise planning_error(error, sql) from None
+                raise planning_error(error) from None
         types = rows[0][0] if rows and rows[0][0] else []
         return {str(i + 1): str(t) for i, t in enumerate(types)}
 
@@ -157,7 +154,10 @@ class Kernel:
         items = ", ".join(f"NULL::{c.type} AS c{i}" for i, c in enumerate(columns))
         with self._binder_lock:
             self._check_open()
-            reader = self._binder.sql(f"SELECT {items} LIMIT 0").to_arrow_reader(1)
+            try:
+                reader = self._binder.sql(f"SELECT {items} LIMIT 0").to_arrow_reader(1)
+            except pa.ArrowInvalid:
+                raise UnsupportedError("A type is nested deeper than the 64 levels that Arrow carries.") from None
             schema = reader.schema
             reader.close()
         return pa.schema([f.with_name(c.name) for f, c in zip(schema, columns, strict=True)])
@@ -171,7 +171,7 @@ class Kernel:
             try:
                 rows = self._binder.execute("DESCRIBE FROM described").fetchall()
             except duckdb.Error as error:
-                raise planning_error(error, "") from None
+                raise planning_error(error) from None
             finally:
                 self._binder.abort()
                 self._binder.unregister("described")
@@ -194,22 +194,22 @@ class Kernel:
         cancellation = cancellation or Cancellation()
         cancellation.check()
         cursor = self._cursor()
-        forget = cancellation.on_cancel(cursor.interrupt)
+        execution = _Execution(cursor)
+        forget = cancellation.on_cancel(execution.interrupt)
         with self._lock:
-            self._running[id(cursor)] = cursor
-
-        stream: SlicedStream | None = None
-
-        def release() -> None:
-            forget()
-            with self._lock:
-                self._running.pop(id(cursor), None)
-            cursor.close()
+            self._running.add(execution)
+        # What the stream calls at its end must not hold the stream.
+        counters: StreamCounters | None = None
 
         def finish() -> None:
-            release()
-            if on_close is not None and stream is not None:
-                on_close(stream.counters)
+            forget()
+            with self._lock:
+                self._running.discard(execution)
+            execution.close()
+            with self._ended:
+                self._ended.notify_all()
+            if on_close is not None and counters is not None:
+                on_close(counters)
 
         try:
             for name, data in (sources or {}).items():
@@ -219,18 +219,24 @@ class Kernel:
                     cursor.register(name, data)
             reader = cursor.sql(sql).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
-            release()
+            finish()
             cancellation.check()
             raise execution_error(error) from None
         except BaseException:
-            release()
+            finish()
             raise
         stream = sliced(reader, on_close=finish)
+        counters = stream.counters
         try:
             stream.prime()
         except OSError as error:
             cancellation.check()
-            raise arrow_error(error) from None
+            raise execution_error(error) from None
+        finally:
+            execution.begun.set()
+        if cancellation.cancelled:
+            stream.reader.close()
+            cancellation.check()
         return stream
 
     def close(self) -> None:
@@ -239,13 +245,25 @@ class Kernel:
             if self._closed:
                 return
             self._closed = True
-            running = list(self._running.values())
-        for cursor in running:
-            cursor.interrupt()
+            running = list(self._running)
+        for execution in running:
+            execution.interrupt()
         with self._binder_lock:
             self._binder.close()
-            self._database.close()
+        self._close_database()
         shutil.rmtree(self._spill, ignore_errors=True)
+
+    def _close_database(self) -> None:
+        """Close the instance as soon as no cursor is in the middle of a call; interrupts are on their way to each."""
+        give_up = time.monotonic() + _CLOSE_SECONDS
+        while time.monotonic() < give_up:
+            try:
+                self._database.close()
+            except duckdb.ResourceInUseException:
+                with self._ended:
+                    self._ended.wait(_INSIST_SECONDS)
+            else:
+                return
 
     def __enter__(self) -> Kernel:
         return self
@@ -268,7 +286,7 @@ class Kernel:
             try:
                 row = self._binder.execute(sql, list(parameters)).fetchone()
             except duckdb.Error as error:
-                raise planning_error(error, "") from None
+                raise planning_error(error) from None
             finally:
                 self._binder.abort()
         return row[0] if row else None
@@ -278,6 +296,39 @@ class Kernel:
             "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = ?", [kind]
         ).fetchall()
         return frozenset(str(row[0]) for row in rows)
+
+
+class _Execution:
+    """A cursor with a statement on it: an interrupt reaches it whenever it comes, and does nothing after its end."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self.begun = threading.Event()
+        self._cursor = cursor
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def interrupt(self) -> None:
+        """Stop the statement, from any thread."""
+        if self._interrupt() and not self.begun.is_set():
+            # The kernel forgets an interrupt that comes before the statement runs.
+            threading.Thread(target=self._insist, name="grism-interrupt", daemon=True).start()
+
+    def close(self) -> None:
+        """Free the cursor."""
+        with self._lock:
+            self._closed = True
+        self.begun.set()
+        self._cursor.close()
+
+    def _insist(self) -> None:
+        while not self.begun.wait(_INSIST_SECONDS) and self._interrupt():
+            pass
+
+    def _interrupt(self) -> bool:
+        with self._lock:
+            if not self._closed:
+                self._cursor.interrupt()
+            return not self._closed
 
 
 def _connect(config: KernelConfig, spill: Path) -> duckdb.DuckDBPyConnection:
@@ -313,120 +364,3 @@ def _load(cursor: duckdb.DuckDBPyConnection, name: str, data: pa.RecordBatchRead
     cursor.execute(f"CREATE TEMP TABLE {quote(name)} AS FROM {quote(stream)}")
     cursor.abort()
     cursor.unregister(stream)
-
-
-def _syntax_error(message: str, text: str, position: object) -> SqlSyntaxError:
-    if position is None:
-        return SqlSyntaxError(message)
-    # The kernel counts bytes of UTF-8.
-    before = text.encode()[: int(str(position))].decode(errors="ignore")
-    return SqlSyntaxError(message, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
-
-
-def _details(error: duckdb.Error) -> tuple[dict[str, Any], str]:
-    """The kernel's error as its JSON fields and its plain message, whichever form it came in."""
-    text = str(error)
-    start = text.find("{")
-    if start >= 0 and '"exception_type"' in text:
-        try:
-            fields = json.loads(text[start:])
-        except ValueError:
-            fields = {}
-        if fields:
-            return fields, str(fields.get("exception_message", ""))
-    return {}, _plain(text)
-
-
-def _plain(text: str) -> str:
-    """A kernel message without its kind, its excerpt of the statement and the names of generated relations."""
-    text = text.split("\n\nLINE ")[0]
-    text = re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", text)
-    return text.strip()
-
-
-def planning_error(error: duckdb.Error, sql: str) -> GrismError:
-    """The planning error that a failed bind stands for."""
-    fields, message = _details(error)
-    subtype = fields.get("error_subtype")
-    message = message.split("\n\nLINE ")[0]
-    if isinstance(error, duckdb.ParserException | duckdb.SyntaxException):
-        return _syntax_error(message, sql, None)
-    if subtype == "COLUMN_NOT_FOUND" or "Referenced column" in message or _NO_COLUMN.search(message):
-        name = str(fields.get("name", "")) or _first_quoted(message)
-        candidates = [c.split(".")[-1].strip('" ') for c in str(fields.get("candidates", "")).split(",")]
-        candidates += [c.strip('" ') for c in re.findall(r'"([^"]+)"', message.partition("Candidate bindings")[2])]
-        near = nearest(name, [c for c in candidates if c]) or next((c for c in candidates if c), None)
-        hint = f'; did you mean "{near}"?' if near else "; list the table's columns to see what there is."
-        return UnknownColumnError(f'There is no column "{name}" in reach{hint}')
-    if isinstance(error, duckdb.PermissionException):
-        return ForbiddenError("The statement reaches for files or settings that a client may not touch.")
-    if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ConversionException):
-        return TypeMismatchError(_shorten(message))
-    if isinstance(error, duckdb.NotImplementedException):
-        return UnsupportedError(_shorten(message))
-    executed = execution_error(error)
-    return executed if isinstance(executed, MemoryExceededError) else PlanningError(_shorten(message))
-
-
-def execution_error(error: BaseException) -> GrismError:
-    """The execution error that a kernel exception stands for."""
-    if isinstance(error, GrismError):
-        return error
-    if isinstance(error, duckdb.Error):
-        _, message = _details(error)
-        return _classify(type(error).__name__.removesuffix("Exception"), message)
-    return arrow_error(error)
-
-
-def arrow_error(error: BaseException) -> GrismError:
-    """The execution error behind a failed Arrow stream of the kernel, whose text starts with the error's kind."""
-    text = str(error)
-    fields_at = text.find('{"exception_type"')
-    if fields_at >= 0:
-        try:
-            fields = json.loads(text[fields_at:].split("\n")[0])
-            return _classify(str(fields["exception_type"]), str(fields["exception_message"]))
-        except ValueError:
-            pass
-    kind = re.match(r"^(?:[A-Za-z]+: )?([A-Za-z ]+?) Error: ", text)
-    return _classify(kind.group(1) if kind else "", _plain(text))
-
-
-def _classify(kind: str, message: str) -> GrismError:
-    message = _shorten(message.split("\n\nLINE ")[0])
-    match kind.replace(" ", "").lower():
-        case "outofmemory":
-            return MemoryExceededError(
-                "The query needs more memory than its limit and the spill space give; "
-                "raise the memory limit or narrow the query."
-            )
-        case "conversion" | "outofrange" | "invalidinput" | "mismatchtype" | "valueoutofrange" | "dividebyzero":
-            return InvalidValueError(message)
-        case "interrupt":
-            from engine.errors import CancelledError
-
-            return CancelledError("The query was cancelled.")
-        case "permission":
-            return ForbiddenError("The statement reaches for files or settings that a client may not touch.")
-        case "io":
-            if "No space left" in message or "disk" in message.lower():
-                return StorageError("The disk is full: spill files could not be written; free space and try again.")
-            return DataCorruptError("A file of a table could not be read; check the table's files.")
-        case "binder" | "catalog":
-            return TypeMismatchError(message)
-        case "notimplemented":
-            return UnsupportedError(message)
-        case "serialization" | "invalid":
-            return DataCorruptError("A file of a table could not be read; check the table's files.")
-        case _:
-            return ExecutionError(message or "The query failed in the kernel.")
-
-
-def _shorten(message: str, limit: int = 600) -> str:
-    message = message.strip().split("\n\tCandidate functions:")[0]
-    return message if len(message) <= limit else message[:limit] + " ..."
-
-
-def _first_quoted(message: str) -> str:
-    found: Sequence[str] = re.findall(r'"([^"]+)"', message)
-    return found[0] if found else "?"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import pyarrow as pa
 
 from engine.context import Cancellation
-from engine.kernel import arrow_error
+from engine.kernel_errors import execution_error
 
 if TYPE_CHECKING:
     from engine.kernel import Kernel
@@ -58,7 +58,7 @@ class QueryResult:
                 return
             except (pa.ArrowException, OSError) as error:
                 self.cancellation.check()
-                raise arrow_error(error) from None
+                raise execution_error(error) from None
             yield batch
 
     def read_all(self) -> pa.Table:

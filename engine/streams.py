@@ -186,9 +186,13 @@ class SlicedStream:
         if _library.grism_stream_prime(self._handle.address, message, len(message)) != 0:
             raise OSError(message.value.decode(errors="replace"))
 
-    def stop(self) -> None:
-        """Let the next read fail with OSError. May be called from any thread; does nothing after the end."""
-        self._handle.stop()
+    @property
+    def stop(self) -> Callable[[], None]:
+        """Lets the next read fail with OSError; may be called from any thread, and does nothing after the end.
+
+        Whoever keeps it does not keep the stream.
+        """
+        return self._handle.stop
 
 
 def sliced(

@@ -22,7 +22,8 @@ from sqlglot.dialects.dialect import Dialect
 
 from engine.context import Cancellation
 from engine.errors import CancelledError, ExecutionError, GrismError
-from engine.kernel import Kernel, KernelConfig, arrow_error
+from engine.kernel import Kernel, KernelConfig
+from engine.kernel_errors import execution_error
 from engine.storage.protocol import Storage
 from flight_server.endpoint import ClientTls, ConnectionPool, Endpoint, ServerTls
 from ray_runtime.exchange import (
@@ -205,7 +206,7 @@ class Worker:
         except (GrismError, pa.ArrowException, OSError) as error:
             cancellation.check()
             inputs.check()
-            raise (error if isinstance(error, GrismError) else arrow_error(error)) from None
+            raise execution_error(error) from None
 
     def _reader(self, spec: TaskSpec, source: TaskInput, cancellation: Cancellation) -> ExchangeReader:
         return ExchangeReader(

@@ -9,7 +9,7 @@ from typing import Literal
 import pyarrow as pa
 from pyarrow import flight, ipc
 
-from engine.kernel import arrow_error
+from engine.kernel_errors import execution_error
 from engine.streams import MAX_MESSAGE_BYTES, sliced
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.messages import rewritten
@@ -23,7 +23,7 @@ def _nothing() -> None:
 
 
 def _kernel_error(text: str) -> BaseException:
-    return arrow_error(OSError(text))
+    return execution_error(OSError(text))
 
 
 @dataclass(frozen=True)

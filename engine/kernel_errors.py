@@ -1,0 +1,159 @@
+"""The kernel's errors as ours, told by the kind and the message in their text.
+
+The text has the same form whether it comes as an exception of the kernel or through an Arrow stream:
+``Kind Error: message``, with JSON in the place of the message where the kernel gives details.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+
+from engine.errors import (
+    CancelledError,
+    DataCorruptError,
+    ExecutionError,
+    ForbiddenError,
+    GrismError,
+    InvalidValueError,
+    MemoryExceededError,
+    PlanningError,
+    SqlSyntaxError,
+    StorageError,
+    TypeMismatchError,
+    UnknownColumnError,
+    UnknownTableError,
+    UnsupportedError,
+    nearest,
+)
+
+__all__ = ["execution_error", "planning_error", "require_unicode", "syntax_error", "too_deep"]
+
+_FORBIDDEN = "The statement reaches for files or settings that a client may not touch."
+_UNREADABLE = "A file of a table could not be read; check the table's files."
+_DEPTH_EXCEEDED = "Max expression depth limit"
+_SETTING_ADVICE = re.compile(r'(?:,? or|\.? Use|\.? You can use) "?SET \w+[^.]*')  # settings are locked
+_MISSING_COLUMN = re.compile(
+    r'does not have a column named "(.+)"$'
+    r'|^Column "(.+)" (?:does not exist|in \w+ list not found)'
+    r'|^Referenced column "?(.+?)"? not found'
+)
+_MISSING_TABLE = re.compile(r'^Referenced table "(.+)" not found')
+_MAX_MESSAGE = 600
+
+
+def too_deep() -> UnsupportedError:
+    """The error for a statement that is nested more deeply than it can be taken in."""
+    return UnsupportedError("The statement is nested too deeply; break it into CTEs.")
+
+
+def require_unicode(text: str) -> None:
+    """Raise SqlSyntaxError where `text` cannot be encoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        line, column = _place(text[: error.start])
+        raise SqlSyntaxError("the text is not valid Unicode; half a surrogate pair stands here", line, column) from None
+
+
+def syntax_error(message: str, text: str, position: object) -> GrismError:
+    """The error for `text`, which the parser refused at `position`, in bytes of UTF-8; None where it told none."""
+    if message.startswith(_DEPTH_EXCEEDED):
+        return too_deep()
+    if position is None:
+        return SqlSyntaxError(message)
+    return SqlSyntaxError(message, *_place(text.encode()[: int(str(position))].decode(errors="ignore")))
+
+
+def planning_error(error: BaseException, columns: Iterable[str] = ()) -> GrismError:
+    """The planning error that a failed bind stands for; `columns` are names that it may have meant."""
+    kind, message = _parts(error)
+    if message.startswith(_DEPTH_EXCEEDED):
+        return too_deep()
+    missing = _MISSING_COLUMN.search(message.partition("\n")[0])
+    if missing is not None:
+        return _unknown_column(next(name for name in missing.groups() if name), message, columns)
+    missing = _MISSING_TABLE.search(message)
+    if missing is not None:
+        near = nearest(missing[1], _quoted(message.partition("Candidate tables")[2]))
+        hint = f'did you mean "{near}"?' if near else "name a table or an alias of the FROM clause."
+        return UnknownTableError(f'There is no table "{missing[1]}" in reach; {hint}')
+    match kind:
+        case "parser" | "syntax":
+            return SqlSyntaxError(_shortened(message))
+        case "conversion":
+            return TypeMismatchError(_shortened(message))
+    found = execution_error(error)
+    return found if isinstance(found, PlanningError | MemoryExceededError) else PlanningError(_shortened(message))
+
+
+def execution_error(error: BaseException) -> GrismError:
+    """The error that a failed statement or stream stands for; an error of ours is returned as it is."""
+    if isinstance(error, GrismError):
+        return error
+    kind, message = _parts(error)
+    text = _shortened(message)
+    match kind:
+        case "outofmemory":
+            return MemoryExceededError(
+                "The query needs more memory than its limit and the spill space give; "
+                "raise the memory limit or narrow the query."
+            )
+        case "conversion" | "outofrange" | "invalidinput" | "mismatchtype" | "valueoutofrange" | "dividebyzero":
+            return InvalidValueError(text)
+        case "interrupt":
+            return CancelledError("The query was cancelled.")
+        case "permission":
+            return ForbiddenError(_FORBIDDEN)
+        case "io" if "No space left" in message or "disk" in message.lower():
+            return StorageError("The disk is full: spill files could not be written; free space and try again.")
+        case "io" | "serialization" | "invalid":
+            return DataCorruptError(_UNREADABLE)
+        case "binder" | "catalog":
+            return TypeMismatchError(text)
+        case "notimplemented":
+            return UnsupportedError(text)
+    return ExecutionError(text or "The query failed in the kernel.")
+
+
+def _place(before: str) -> tuple[int, int]:
+    """Line and column, from 1, of what comes after `before`."""
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _parts(error: BaseException) -> tuple[str, str]:
+    """The kind, folded to small letters, and the message without the excerpt of the statement."""
+    text = str(error)
+    details = text.find('{"exception_type"')
+    if details >= 0:
+        with suppress(ValueError):
+            fields, _ = json.JSONDecoder().raw_decode(text, details)
+            return _folded(str(fields["exception_type"])), _message(str(fields.get("exception_message", "")))
+    kind = re.match(r"^(?:[A-Za-z]+: )?([A-Za-z ]+?) Error: ", text)
+    return _folded(kind[1] if kind else ""), _message(re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", text))
+
+
+def _folded(kind: str) -> str:
+    return kind.replace(" ", "").lower()
+
+
+def _message(text: str) -> str:
+    return text.split("\n\nLINE ")[0].strip()
+
+
+def _shortened(message: str) -> str:
+    text = _SETTING_ADVICE.sub("", message.split("\n\tCandidate functions:")[0])
+    return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + " ..."
+
+
+def _unknown_column(name: str, message: str, columns: Iterable[str]) -> UnknownColumnError:
+    bound = [text.split(".")[-1] for text in _quoted(message.partition("Candidate bindings")[2])]
+    near = nearest(name, [*bound, *columns]) or next(iter(bound), None)
+    hint = f'did you mean "{near}"?' if near else "list the table's columns to see what there is."
+    return UnknownColumnError(f'There is no column "{name}" in reach; {hint}')
+
+
+def _quoted(text: str) -> list[str]:
+    return re.findall(r'"([^"]+)"', text)
