@@ -23,6 +23,8 @@ from ray_runtime.scheduler import Heartbeats
 from ray_runtime.task import TaskDone, TaskSpec
 from ray_runtime.worker import Worker, WorkerConfig, WorkerDescription, WorkerStatus
 
+# Ray writes deaths of workers to the driver's standard output, which is not ours to write to; they are logged here.
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "A worker died or was killed|based on the killing policy")
 try:
     import ray
 except ImportError:  # an extra of the package
@@ -35,18 +37,22 @@ log = logging.getLogger(__name__)
 _CONTROL = "control"  # the actors' threads that no task can occupy
 _LOCAL_OBJECT_STORE = 80 << 20  # bytes; rows never travel through Ray
 _MAX_BACKOFF = 30.0
+_LOCAL_WORKERS = 2
+_MEMORY_SHARE = 0.6  # of a machine, for the kernels of its workers; exchange outputs and inputs need the rest
 
 
 @dataclass(frozen=True)
 class ClusterOptions:
     """How many workers there are, where, and when one counts as lost.
 
-    `address` is that of a Ray cluster, over whose nodes the workers spread; None starts a local one. `slots` is how
-    many tasks a worker runs at once. `worker_cpus` is what Ray sets aside for each worker. Times are seconds:
-    `heartbeat_timeout` without an answer makes a worker count as lost; within `start_timeout` all have to be ready.
+    `address` is that of a Ray cluster, over whose nodes the workers spread; None starts a local one. `workers` is by
+    default one for each node, and two on a local cluster, which share the memory and the processors that are there.
+    `slots` is how many tasks a worker runs at once. `worker_cpus` is what Ray sets aside for each worker. Times are
+    seconds: `heartbeat_timeout` without an answer makes a worker count as lost; within `start_timeout` all have to be
+    ready.
     """
 
-    workers: int = 2
+    workers: int | None = None
     slots: int = 2
     address: str | None = None
     worker_cpus: float = 0.0
@@ -55,7 +61,7 @@ class ClusterOptions:
     start_timeout: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.workers < 1 or self.slots < 1:
+        if (self.workers is not None and self.workers < 1) or self.slots < 1:
             raise ValueError(f"A cluster needs a worker and a slot; {self.workers} and {self.slots} were given.")
 
 
@@ -102,7 +108,8 @@ class Cluster:
         self._heartbeats = Heartbeats(options.heartbeat_timeout)
         self._closed = False
         local = RaySession.begin(options.address)
-        self._config = config if config.host or not local else replace(config, host="127.0.0.1")
+        self.size = options.workers or (_LOCAL_WORKERS if local else max(1, len(ray.nodes())))
+        self._config = _shared(config, self.size) if local else config
         self._actor_class = ray.remote(concurrency_groups={_CONTROL: 4})(Worker)
 
     @property
@@ -116,7 +123,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start all workers; each reports when it is ready."""
-        for number in range(self._options.workers):
+        for number in range(self.size):
             self._start(WorkerId(f"w{number}"))
 
     def describe(self, worker: WorkerId) -> WorkerDescription | None:
@@ -250,6 +257,17 @@ class Cluster:
     def _pong(self, worker: WorkerId, _: None) -> None:
         self._members[worker].awaits_ping = False
         self._heartbeats.beat(worker, time.monotonic())
+
+
+def _shared(config: WorkerConfig, workers: int) -> WorkerConfig:
+    """The configuration for workers that are all on this machine: what it leaves open is divided among them."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return replace(
+        config,
+        host=config.host or "127.0.0.1",
+        memory_limit=config.memory_limit or int(total * _MEMORY_SHARE) // workers,
+        threads=config.threads or max(1, (os.cpu_count() or 1) // workers),
+    )
 
 
 class RaySession:

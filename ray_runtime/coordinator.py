@@ -159,7 +159,7 @@ class Coordinator(ClusterUser):
         self._gate = threading.Lock()
         self._closing = self._closed = self._gone = False
         self._cluster = Cluster(options, config, self, self._enqueue)
-        self.host = self._cluster.host
+        self.host, self.size = self._cluster.host, self._cluster.size
         self._thread = threading.Thread(target=self._loop, name="coordinator", daemon=True)
         self._thread.start()
         self._inbox.put(self._cluster.start)
@@ -169,7 +169,7 @@ class Coordinator(ClusterUser):
     def wait_ready(self) -> None:
         """Wait until all workers have started. Raises WorkerLostError where none has within the time for that."""
         with self._joined:
-            self._joined.wait_for(lambda: self.ready_workers >= self._options.workers, self._options.start_timeout)
+            self._joined.wait_for(lambda: self.ready_workers >= self.size, self._options.start_timeout)
             if not self.ready_workers:
                 raise WorkerLostError(
                     f"No worker started within {self._options.start_timeout:g} seconds; look at the Ray cluster's logs."

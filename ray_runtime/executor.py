@@ -78,7 +78,7 @@ class RayExecutor:
     @property
     def slots(self) -> int:
         """How many tasks run at once when all workers are there."""
-        return self.options.cluster.workers * self.options.cluster.slots
+        return self._coordinator.size * self.options.cluster.slots
 
     def workers(self) -> dict[WorkerId, WorkerDescription]:
         """The workers that are ready, and where they are."""

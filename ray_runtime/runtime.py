@@ -38,7 +38,7 @@ class RayOptions:
 class RayRuntime:
     """Plans queries in this process and runs them on workers of a Ray cluster.
 
-    `memory_limit` (bytes) and `threads` are for the kernel of each worker; None lets the kernel choose. Workers open
+    `memory_limit` (bytes) and `threads` are for the kernel of each worker; None gives what is there. Workers open
     the same storage, and fetch the tables that are only in this process's memory. Close it, or use it in a ``with``
     block: closing stops the workers and removes their files.
     """
