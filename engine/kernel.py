@@ -120,19 +120,23 @@ class Kernel:
         return tuple(Column(row[0], row[1]) for row in rows)
 
     def parameter_types(self, sql: str, tables: Mapping[str, RowType] | None = None) -> dict[str, str]:
-        """The kernel's type for each parameter of a SELECT, by name; ``UNKNOWN`` where the text does not tell."""
-        name = f"p{uuid.uuid4().hex}"
+        """The kernel's type for each parameter of a SELECT, by name; nothing where the text leaves a type open."""
         with self._typed(tables or {}) as cursor:
             try:
-                cursor.execute(f"PREPARE {name} AS {sql}")
-                cursor.abort()
-                rows = cursor.execute(
-                    "SELECT parameter_types FROM duckdb_prepared_statements() WHERE name = ?", [name]
-                ).fetchall()
+                rows = cursor.execute("SELECT json_serialize_plan(?)", [sql]).fetchall()
             except duckdb.Error as error:
                 raise planning_error(error) from None
-        types = rows[0][0] if rows and rows[0][0] else []
-        return {str(i + 1): str(t) for i, t in enumerate(types)}
+        pending: list[Any] = [json.loads(rows[0][0])]
+        types: dict[str, str] = {}
+        while pending:
+            value = pending.pop()
+            if isinstance(value, dict):
+                if value.get("expression_class") == "BOUND_PARAMETER":
+                    types[str(value["identifier"])] = _type_text(value["return_type"])
+                pending.extend(value.values())
+            elif isinstance(value, list):
+                pending.extend(value)
+        return types
 
     @contextmanager
     def _typed(self, tables: Mapping[str, RowType]) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -355,6 +359,31 @@ def _connect(config: KernelConfig, spill: Path) -> duckdb.DuckDBPyConnection:
     ):
         database.execute(statement)
     return database
+
+
+def _type_text(kind: dict[str, Any]) -> str:
+    """A type of a serialised plan as text."""
+    info = kind.get("type_info") or {}
+    if info.get("alias"):
+        return str(info["alias"])
+    members = [f"{quote(m['first'])} {_type_text(m['second'])}" for m in info.get("child_types") or []]
+    match kind["id"]:
+        case "DECIMAL":
+            return f"DECIMAL({info['width']},{info['scale']})"
+        case "LIST":
+            return _type_text(info["child_type"]) + "[]"
+        case "ARRAY":
+            return f"{_type_text(info['child_type'])}[{info['size']}]"
+        case "STRUCT":
+            return f"STRUCT({', '.join(members)})"
+        case "UNION":
+            return f"UNION({', '.join(members[1:])})"  # the first member is the tag
+        case "MAP":
+            entries = info["child_type"]["type_info"]["child_types"]
+            return f"MAP({', '.join(_type_text(entry['second']) for entry in entries)})"
+        case "ENUM":
+            return "ENUM(" + ", ".join("'" + str(value).replace("'", "''") + "'" for value in info["values"]) + ")"
+    return str(kind["id"])
 
 
 def _load(cursor: duckdb.DuckDBPyConnection, name: str, data: pa.RecordBatchReader) -> None:

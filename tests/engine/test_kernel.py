@@ -121,6 +121,42 @@ def test_describe_raises_planning_errors(kernel: Kernel, sql: str, error: type[E
     assert "LINE 1" not in str(caught.value)
 
 
+TYPES = [
+    "INTEGER",
+    "DECIMAL(15,2)",
+    "VARCHAR",
+    "HUGEINT",
+    "UUID",
+    "JSON",
+    "INTERVAL",
+    "TIMESTAMP_NS",
+    "TIMESTAMP WITH TIME ZONE",
+    "INTEGER[]",
+    "DATE[3]",
+    'STRUCT(a INTEGER, "b c" VARCHAR[])',
+    "MAP(VARCHAR, DECIMAL(4,1))",
+    "ENUM('a', 'it''s')",
+    "UNION(i INTEGER, s VARCHAR)",
+]
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_parameters_have_the_type_of_what_they_are_compared_with(kernel: Kernel, kind: str) -> None:
+    tables = {"t": (Column("c", kind),)}
+    (column,) = kernel.describe("SELECT c FROM t", tables)
+    types = kernel.parameter_types(
+        "SELECT * FROM t WHERE c = $who OR c = (SELECT min(c) FROM t WHERE c > $other)", tables
+    )
+    assert types.keys() == {"who", "other"}
+    assert kernel.describe(f"SELECT NULL::{types['who']} AS c") == (column,)
+    assert types["other"] == types["who"]
+
+
+def test_a_parameter_that_the_text_leaves_open_has_no_type(kernel: Kernel) -> None:
+    assert kernel.parameter_types("SELECT $1") == {}
+    assert kernel.describe("SELECT 1 AS x") == (Column("x", "INTEGER"),)
+
+
 def test_arrow_schema_keeps_repeated_names(kernel: Kernel) -> None:
     schema = kernel.arrow_schema((Column("a", "INTEGER"), Column("a", "HUGEINT"), Column("", "UUID")))
     assert schema == pa.schema([("a", pa.int32()), ("a", pa.decimal128(38, 0)), ("", pa.string())])
