@@ -218,6 +218,12 @@ class ServiceOptions:
     max_prepared: Annotated[int, _Spec(_whole(1, 10**7), "N", "prepared statements that are open")] = 10_000
     prepared_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long they stay open unused")] = 3600.0
     max_parameter_rows: Annotated[int, _Spec(_whole(1, 10**7), "N", "rows of parameters bound at once")] = 10_000
+    max_sessions: Annotated[int, _Spec(_whole(1, 10**7), "N", "sessions that are open")] = 10_000
+    session_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long they stay open unused")] = 3600.0
+    max_upload_size: Annotated[int, _Spec(parse_size, "SIZE", "the data of one upload")] = 1 << 40
+    query_timeout: Annotated[
+        float | None, _Spec(parse_duration, "DURATION", "how long a query may run (default: no limit)")
+    ] = None
 
 
 @dataclass(frozen=True)

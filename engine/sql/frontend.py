@@ -23,11 +23,13 @@ from engine.sql import syntax
 from engine.sql.builder import LogicalBuilder
 from engine.sql.literals import literal
 from engine.sql.names import NotTakenApart
-from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA, KernelSource, Snapshot, Storage, TableHandle, TableName
+from engine.sql.views import Names, expand_views
+from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
 
 __all__ = ["SqlFrontend"]
 
 _log = logging.getLogger(__name__)
+_PLAIN = Names()
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
 _INSTANTS = {
@@ -86,7 +88,7 @@ class SqlFrontend:
         self.kernel = kernel
         self.storage = storage
         self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
-        self._plans: LruCache[tuple[str, str], _KnownPlan] = LruCache(_CACHED_PLANS)
+        self._plans: LruCache[tuple[str, Names], _KnownPlan] = LruCache(_CACHED_PLANS)
 
     def plan(
         self,
@@ -94,7 +96,7 @@ class SqlFrontend:
         *,
         snapshot: Snapshot | None = None,
         parameters: Sequence[pa.Scalar] | None = None,
-        default_schema: str = DEFAULT_SCHEMA,
+        names: Names = _PLAIN,
     ) -> LogicalPlan:
         """The plan of one SELECT. Parameters are given in the order of `parameters()`.
 
@@ -102,20 +104,27 @@ class SqlFrontend:
         UnsupportedError; nothing runs.
         """
         snapshot = snapshot or self.storage.snapshot()
-        key = (text, default_schema)
-        known = None if parameters else self._known_plan(key, snapshot)
+        # Where names are looked for in several schemas, a table that comes to be may change what a text means.
+        cacheable = not parameters and len(names.schemas) == 1
+        known = self._known_plan((text, names), snapshot) if cacheable else None
         if known is not None:
             return known
-        statement = self.kernel.parse(text)
-        syntax.check(statement)
-        timeless = self._bind_parameters(statement, parameters)
-        resolved = self._resolve(statement, snapshot, default_schema)
+        statement, expanded = self._parse(text, names, snapshot)
+        timeless = self._bind_parameters(statement, parameters, names)
+        resolved = self._resolve(statement, snapshot, names)
         plan = self._build(resolved)
-        if timeless and not parameters:
-            self._plans.put(key, _KnownPlan(resolved.pins, plan))
+        if cacheable and timeless and not expanded:
+            self._plans.put((text, names), _KnownPlan(resolved.pins, plan))
         return plan
 
-    def _known_plan(self, key: tuple[str, str], snapshot: Snapshot) -> LogicalPlan | None:
+    def _parse(self, text: str, names: Names, snapshot: Snapshot) -> tuple[syntax.Node, bool]:
+        """The syntax tree of a SELECT with its views put in, and whether there are any."""
+        statement = self.kernel.parse(text)
+        expanded = expand_views(statement, names, snapshot, self.kernel.parse, self._table_name)
+        syntax.check(statement)
+        return statement, expanded
+
+    def _known_plan(self, key: tuple[str, Names], snapshot: Snapshot) -> LogicalPlan | None:
         """The plan that this text had before, where its tables are still at the versions that it reads."""
         known = self._plans.get(key)
         if known is None:
@@ -135,26 +144,26 @@ class SqlFrontend:
         remember_columns(plan, resolved.columns)
         return plan
 
-    def parameters(self, text: str, *, default_schema: str = DEFAULT_SCHEMA) -> pa.Schema:
+    def parameters(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> pa.Schema:
         """The parameters of one SELECT, by name (``1``, ``2`` for ``?``); utf8 where the text does not tell a type."""
-        statement = self.kernel.parse(text)
-        syntax.check(statement)
-        names = _parameter_names(statement)
-        if not names:
+        snapshot = snapshot or self.storage.snapshot()
+        statement, _ = self._parse(text, names, snapshot)
+        given = _parameter_names(statement)
+        if not given:
             return pa.schema([])
-        text_, tables, _ = self._pin(statement, self.storage.snapshot(), default_schema)
+        text_, tables, _ = self._pin(statement, snapshot, names)
         types = self.kernel.parameter_types(text_, {name: columns for name, (_, columns) in tables.items()})
-        columns = tuple(Column(name, types.get(name, "VARCHAR")) for name in names)
+        columns = tuple(Column(name, types.get(name, "VARCHAR")) for name in given)
         return self.kernel.arrow_schema(
             tuple(Column(c.name, "VARCHAR" if c.type in ("UNKNOWN", "NULL", '"NULL"') else c.type) for c in columns)
         )
 
-    def result_schema(self, text: str, *, default_schema: str = DEFAULT_SCHEMA) -> pa.Schema:
+    def result_schema(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> pa.Schema:
         """The Arrow schema of a SELECT whose parameters are not bound yet: that of NULLs without a type."""
-        statement = self.kernel.parse(text)
-        syntax.check(statement)
-        self._bind_parameters(statement, [pa.scalar(None)] * len(_parameter_names(statement)))
-        return self.kernel.arrow_schema(self._resolve(statement, self.storage.snapshot(), default_schema).columns)
+        snapshot = snapshot or self.storage.snapshot()
+        statement, _ = self._parse(text, names, snapshot)
+        self._bind_parameters(statement, [pa.scalar(None)] * len(_parameter_names(statement)), names)
+        return self.kernel.arrow_schema(self._resolve(statement, snapshot, names).columns)
 
     def table_plan(self, name: TableName, snapshot: Snapshot | None = None, version: str | None = None) -> LogicalPlan:
         """All columns of one table."""
@@ -176,16 +185,16 @@ class SqlFrontend:
         self._columns.put(key, columns)
         return columns
 
-    def _bind_parameters(self, statement: syntax.Node, values: Sequence[pa.Scalar] | None) -> bool:
+    def _bind_parameters(self, statement: syntax.Node, values: Sequence[pa.Scalar] | None, names: Names) -> bool:
         """Put constants in the place of parameters and of functions that tell the time or the session.
 
         Returns whether the statement means the same at any time.
         """
-        names = _parameter_names(statement)
+        asked = _parameter_names(statement)
         given = list(values or [])
-        if len(given) != len(names):
-            raise InvalidValueError(f"The statement has {len(names)} parameters, {len(given)} values were given.")
-        bound = dict(zip(names, given, strict=True))
+        if len(given) != len(asked):
+            raise InvalidValueError(f"The statement has {len(asked)} parameters, {len(given)} values were given.")
+        bound = dict(zip(asked, given, strict=True))
         now = datetime.datetime.now(datetime.UTC)
         timeless = True
 
@@ -200,7 +209,7 @@ class SqlFrontend:
             if node.get("class") == "FUNCTION" and name in ("current_database", "current_catalog"):
                 return self._constant(f"'{CATALOG}'")
             if node.get("class") == "FUNCTION" and name == "current_schema":
-                return self._constant(f"'{DEFAULT_SCHEMA}'")
+                return self._constant(literal(pa.scalar(names.schemas[-1])))
             return None
 
         syntax.replace(statement, choose, self._display)
@@ -216,15 +225,15 @@ class SqlFrontend:
         shell["node"]["select_list"] = [json.loads(json.dumps(item))]
         return self.kernel.unparse(shell).removeprefix("SELECT ")
 
-    def _resolve(self, statement: syntax.Node, snapshot: Snapshot, default_schema: str) -> _Resolved:
+    def _resolve(self, statement: syntax.Node, snapshot: Snapshot, names: Names) -> _Resolved:
         wanted = syntax.referenced_columns(statement)
-        text, tables, pins = self._pin(statement, snapshot, default_schema)
+        text, tables, pins = self._pin(statement, snapshot, names)
         columns = self.kernel.describe(text, {name: columns for name, (_, columns) in tables.items()})
         syntax.veil_functions(statement)
         return _Resolved(text, self.kernel.unparse(statement), columns, tables, wanted, pins)
 
     def _pin(
-        self, statement: syntax.Node, snapshot: Snapshot, default_schema: str
+        self, statement: syntax.Node, snapshot: Snapshot, names: Names
     ) -> tuple[str, dict[str, tuple[TableHandle, RowType]], tuple[_Pin, ...]]:
         """Give each table in the tree a name of its own; returns the canonical text and what the names stand for."""
         syntax.name_subqueries(statement, self._display)
@@ -235,9 +244,8 @@ class SqlFrontend:
         inside: dict[TableHandle, str] = {}
         for node in syntax.table_references(statement):
             path = syntax.table_path(node)
-            name = self._table_name(path, default_schema)
             version, at = _version(node)
-            handle = snapshot.table(name, version, at)
+            name, handle = self._find(path, names, snapshot, version, at)
             pins.append(_Pin(name, version, at, handle))
             # An expression may be repeated, in GROUP BY say: its tables have one name in each copy.
             unique = inside.get(handle) if id(node) in nested else None
@@ -254,6 +262,24 @@ class SqlFrontend:
             )
         _shorten_references(statement, qualified)
         return self.kernel.unparse(statement), tables, tuple(pins)
+
+    def _find(
+        self,
+        path: tuple[str, ...],
+        names: Names,
+        snapshot: Snapshot,
+        version: str | None,
+        at: datetime.datetime | None,
+    ) -> tuple[TableName, TableHandle]:
+        """The table that `path` means, and its pinned handle."""
+        for schema in names.schemas[:-1] if len(path) == 1 else ():
+            name = TableName(schema, path[0])
+            try:
+                return name, snapshot.table(name, version, at)
+            except UnknownTableError:
+                continue
+        name = self._table_name(path, names.schemas[-1])
+        return name, snapshot.table(name, version, at)
 
     def _table_name(self, path: tuple[str, ...], default_schema: str) -> TableName:
         match path:

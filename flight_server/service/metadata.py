@@ -16,8 +16,10 @@ from engine.storage.protocol import CATALOG, Snapshot, TableName
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import sql
 from flight_server.service import schemas
+from flight_server.service.catalog import Catalog
 from flight_server.service.columns import annotate
 from flight_server.service.request import Offer, Request
+from flight_server.service.sessions import TEMPORARY
 from flight_server.service.sqlinfo import SqlInfo, info_table
 from flight_server.service.wire import schema_bytes
 from flight_server.service.xdbc import type_info_table
@@ -27,14 +29,16 @@ __all__ = ["Metadata", "matches"]
 _log = logging.getLogger(__name__)
 
 TABLE_TYPE = "TABLE"
+TEMPORARY_TYPE = "LOCAL TEMPORARY"
 
 
 class Metadata:
     """Answers each command with a small table. The command itself is the ticket, so nothing is kept between calls."""
 
-    def __init__(self, runtime: Runtime, frontend: SqlFrontend, info: SqlInfo) -> None:
+    def __init__(self, runtime: Runtime, frontend: SqlFrontend, catalog: Catalog, info: SqlInfo) -> None:
         self._runtime = runtime
         self._frontend = frontend
+        self._catalog = catalog
         self._info = info
         self._answers: Mapping[type[Message], Callable[..., pa.Table]] = {
             sql.CommandGetSqlInfo: self._sql_info,
@@ -99,37 +103,30 @@ class Metadata:
         return _table([{"catalog_name": CATALOG}], schemas.CATALOGS)
 
     def _db_schemas(self, request: Request, command: sql.CommandGetDbSchemas) -> pa.Table:
-        del request
         rows: list[dict[str, object]] = [
             {"catalog_name": CATALOG, "db_schema_name": name}
-            for name in self._runtime.storage.schemas()
+            for name in self._catalog.schemas(request.session)
             if _in_catalog(command) and _passes(command, "db_schema_filter_pattern", name)
         ]
         return _table(rows, schemas.SCHEMAS)
 
     def _tables(self, request: Request, command: sql.CommandGetTables) -> pa.Table:
-        del request
-        names = [
-            name
-            for name in self._runtime.storage.tables()
+        found = [
+            (name, kind)
+            for name in self._catalog.tables(request.session)
             if _in_catalog(command)
             and _passes(command, "db_schema_filter_pattern", name.schema)
             and _passes(command, "table_name_filter_pattern", name.table)
-            and (not command.table_types or TABLE_TYPE in command.table_types)
+            and ((kind := _table_type(name)) in command.table_types or not command.table_types)
         ]
         rows: list[dict[str, object]] = [
-            {
-                "catalog_name": CATALOG,
-                "db_schema_name": name.schema,
-                "table_name": name.table,
-                "table_type": TABLE_TYPE,
-            }
-            for name in names
+            {"catalog_name": CATALOG, "db_schema_name": name.schema, "table_name": name.table, "table_type": kind}
+            for name, kind in found
         ]
         if not command.include_schema:
             return _table(rows, schemas.TABLES)
-        snapshot = self._runtime.storage.snapshot()
-        for row, name in zip(rows, names, strict=True):
+        snapshot = self._catalog.snapshot(request.session)
+        for row, (name, _) in zip(rows, found, strict=True):
             row["table_schema"] = schema_bytes(annotate(self.table_schema(name, snapshot), name))
         return _table(rows, schemas.TABLES_WITH_SCHEMA)
 
@@ -143,7 +140,7 @@ class Metadata:
 
     def _table_types(self, request: Request, command: sql.CommandGetTableTypes) -> pa.Table:
         del request, command
-        return _table([{"table_type": TABLE_TYPE}], schemas.TABLE_TYPES)
+        return _table([{"table_type": kind} for kind in (TEMPORARY_TYPE, TABLE_TYPE)], schemas.TABLE_TYPES)
 
     def _no_primary_keys(self, request: Request, command: Message) -> pa.Table:
         del request, command
@@ -152,6 +149,10 @@ class Metadata:
     def _no_foreign_keys(self, request: Request, command: Message) -> pa.Table:
         del request, command
         return schemas.FOREIGN_KEYS.empty_table()
+
+
+def _table_type(name: TableName) -> str:
+    return TEMPORARY_TYPE if name.schema == TEMPORARY else TABLE_TYPE
 
 
 def _table(rows: list[dict[str, object]], schema: pa.Schema) -> pa.Table:

@@ -8,19 +8,12 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from google.protobuf.message import Message
 
-from engine.storage.protocol import DEFAULT_SCHEMA
 from flight_server.auth import Identity
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.streams import ResultStream
+from flight_server.service.sessions import Session
 
-__all__ = ["Offer", "Planned", "Request", "Session"]
-
-
-@dataclass(frozen=True)
-class Session:
-    """What a client has set: where names without a schema are looked up."""
-
-    schema: str = DEFAULT_SCHEMA
+__all__ = ["Offer", "Planned", "Request"]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -22,13 +23,17 @@ from flight_server.endpoint.streams import ResultStream
 from flight_server.endpoint.tickets import TicketSigner
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
+from flight_server.service.catalog import Catalog
+from flight_server.service.ingest import Ingest
 from flight_server.service.metadata import Metadata
 from flight_server.service.prepared import PreparedStatements
 from flight_server.service.request import Offer, Request
+from flight_server.service.sessions import Sessions
+from flight_server.service.settings import Settings
 from flight_server.service.sqlinfo import sql_info
 from flight_server.service.statements import Statements
 from flight_server.service.tables import Tables
-from flight_server.service.wire import BadRequestError, unwrap, wrap
+from flight_server.service.wire import BadRequestError, parse, unwrap, wrap
 
 __all__ = ["FlightSqlService"]
 
@@ -43,11 +48,12 @@ class _Query:
 
 @dataclass(frozen=True)
 class _Action:
-    """How an action is answered; its body is `message` inside of an Any."""
+    """How an action is answered; where it is `wrapped`, its body is `message` in an Any, and so are its results."""
 
     message: type[Message]
     run: Callable[[Request, Any], Iterable[Message]]
     text: str
+    wrapped: bool = True
 
 
 class FlightSqlService(BaseHandler):
@@ -57,10 +63,15 @@ class FlightSqlService(BaseHandler):
         self, runtime: Runtime, options: ServiceOptions, version: str, signer: TicketSigner | None = None
     ) -> None:
         frontend = SqlFrontend(runtime.kernel, runtime.storage)
-        statements = Statements(runtime, frontend, options)
-        metadata = Metadata(runtime, frontend, sql_info(version, options.max_statement_size))
+        catalog = Catalog(runtime.storage)
+        statements = Statements(runtime, frontend, catalog, options)
+        metadata = Metadata(runtime, frontend, catalog, sql_info(version, options.max_statement_size))
         prepared = PreparedStatements(statements, options)
-        self._tables = Tables(statements, metadata)
+        ingest = Ingest(catalog, options.max_upload_size)
+        folder = next(iter(runtime.storage.directories()), None)
+        self._sessions = Sessions(None if folder is None else Path(folder), options)
+        settings = Settings(self._sessions, catalog)
+        self._tables = Tables(statements, metadata, options.max_upload_size)
         self._signer = signer or TicketSigner.generate()
         self._ticket_ttl = options.statement_ttl
 
@@ -76,6 +87,7 @@ class FlightSqlService(BaseHandler):
         }
         self._uploads: Mapping[type[Message], Callable[[Request, Any, flight.MetadataRecordBatchReader], Message]] = {
             sql.CommandPreparedStatementQuery: prepared.bind,
+            sql.CommandStatementIngest: ingest.put,
         }
         self._actions: Mapping[str, _Action] = {
             "CreatePreparedStatement": _Action(
@@ -83,6 +95,18 @@ class FlightSqlService(BaseHandler):
             ),
             "ClosePreparedStatement": _Action(
                 sql.ActionClosePreparedStatementRequest, prepared.close, "Forget a prepared statement."
+            ),
+            "SetSessionOptions": _Action(
+                messages.SetSessionOptionsRequest, settings.set, "Set options of the session.", wrapped=False
+            ),
+            "GetSessionOptions": _Action(
+                messages.GetSessionOptionsRequest, settings.get, "The options of the session.", wrapped=False
+            ),
+            "CloseSession": _Action(
+                messages.CloseSessionRequest,
+                settings.close,
+                "End the session: its options, temporary tables.",
+                wrapped=False,
             ),
         }
 
@@ -135,6 +159,8 @@ class FlightSqlService(BaseHandler):
         action = self._actions.get(name)
         if action is None:
             raise UnsupportedError(f"There is no action {name[:200]!r}; there are {', '.join(sorted(self._actions))}.")
+        if not action.wrapped:
+            return [result.SerializeToString() for result in action.run(request, parse(action.message, body))]
         message = unwrap(body)
         if not isinstance(message, action.message):
             expected = action.message.DESCRIPTOR.name
@@ -148,7 +174,8 @@ class FlightSqlService(BaseHandler):
     # ----
 
     def _request(self, call: Call) -> Request:
-        return Request(call, call.middleware(IDENTITY_KEY).identity)
+        identity = call.middleware(IDENTITY_KEY).identity
+        return Request(call, identity, self._sessions.of(call, identity))
 
     def _info(self, request: Request, descriptor: flight.FlightDescriptor, offer: Offer) -> flight.FlightInfo:
         expires_at = time.time() + self._ticket_ttl

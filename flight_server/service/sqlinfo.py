@@ -70,14 +70,14 @@ def sql_info(version: str, max_statement_size: int) -> SqlInfo:
         0: "grism",
         1: version,
         2: pa.__version__,
-        3: True,  # FLIGHT_SQL_SERVER_READ_ONLY
+        3: False,  # FLIGHT_SQL_SERVER_READ_ONLY
         4: True,  # FLIGHT_SQL_SERVER_SQL
         5: False,  # FLIGHT_SQL_SERVER_SUBSTRAIT
         6: "",
         7: "",
         8: 0,  # FLIGHT_SQL_SERVER_TRANSACTION: none
         9: False,  # FLIGHT_SQL_SERVER_CANCEL
-        10: False,  # FLIGHT_SQL_SERVER_BULK_INGESTION
+        10: True,  # FLIGHT_SQL_SERVER_BULK_INGESTION
         11: False,  # FLIGHT_SQL_SERVER_INGEST_TRANSACTIONS_SUPPORTED
         100: _UNLIMITED,  # statement timeout
         101: _UNLIMITED,  # transaction timeout

@@ -7,6 +7,7 @@ the moment of planning, a ticket that is fetched twice gives the same rows twice
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +18,12 @@ from engine.errors import ResourceExhaustedError, TypeMismatchError
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, Runtime
 from engine.sql.frontend import SqlFrontend
-from engine.storage.protocol import Snapshot, TableName
+from engine.storage.protocol import Snapshot
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.status import flight_errors
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import sql
+from flight_server.service.catalog import Catalog
 from flight_server.service.request import Offer, Planned, Request
 from flight_server.service.store import HandleStore
 from flight_server.service.wire import BadRequestError
@@ -40,9 +42,10 @@ _MAX_PLANNED_TEXT = 64_000_000  # bytes of text of all planned statements; a pla
 class Statements:
     """Plans SQL texts and keeps what was planned."""
 
-    def __init__(self, runtime: Runtime, frontend: SqlFrontend, options: ServiceOptions) -> None:
+    def __init__(self, runtime: Runtime, frontend: SqlFrontend, catalog: Catalog, options: ServiceOptions) -> None:
         self.runtime = runtime
         self.frontend = frontend
+        self.catalog = catalog
         self._options = options
         self._planned: HandleStore[Planned] = HandleStore(
             "planned statements", options.statement_ttl, options.max_statements, _MAX_PLANNED_TEXT
@@ -56,9 +59,10 @@ class Statements:
             return self._explain(request, text[explained.end() :], parameters)
         return self._query(request, text, parameters)
 
-    def plan_table(self, name: TableName) -> Planned:
+    def plan_table(self, request: Request, path: Sequence[str]) -> Planned:
         """All of a table, as it is now."""
-        plan = self.runtime.plan(self.frontend.table_plan(name, self.runtime.storage.snapshot()))
+        name = self.catalog.existing(request.session, path).shown
+        plan = self.runtime.plan(self.frontend.table_plan(name, self.catalog.snapshot(request.session)))
         return Planned(plan.schema, lambda request: self._run(request, plan))
 
     def offer(self, request: Request, planned: Planned, weight: int) -> Offer:
@@ -75,8 +79,11 @@ class Statements:
     def parameters(self, request: Request, text: str) -> pa.Schema:
         """The parameters that a statement takes, by name."""
         explained = _EXPLAIN.match(text)
+        session = request.session
         return self.frontend.parameters(
-            text[explained.end() :] if explained else text, default_schema=request.session.schema
+            text[explained.end() :] if explained else text,
+            snapshot=self.catalog.snapshot(session),
+            names=self.catalog.names(session),
         )
 
     def result_schema(self, request: Request, text: str, parameters: pa.Schema) -> pa.Schema:
@@ -86,7 +93,10 @@ class Statements:
         if not len(parameters):
             return self.plan(request, text).schema  # the plan is remembered, and about to be asked for
         try:
-            return self.frontend.result_schema(text, default_schema=request.session.schema)
+            session = request.session
+            return self.frontend.result_schema(
+                text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session)
+            )
         except TypeMismatchError:
             return _UNTOLD_SCHEMA
 
@@ -110,7 +120,7 @@ class Statements:
             )
 
     def _query(self, request: Request, text: str, parameters: Parameters | None) -> Planned:
-        snapshot = self.runtime.storage.snapshot()
+        snapshot = self.catalog.snapshot(request.session)
         rows = parameters if parameters is not None else [()]
         if not rows:
             raise BadRequestError("No row of parameters was bound; bind at least one.")
@@ -123,13 +133,14 @@ class Statements:
     def plan_row(self, request: Request, text: str, row: Sequence[pa.Scalar], snapshot: Snapshot) -> PhysicalPlan:
         """`text` with one row of parameters in place."""
         logical = self.frontend.plan(
-            text, snapshot=snapshot, parameters=row or None, default_schema=request.session.schema
+            text, snapshot=snapshot, parameters=row or None, names=self.catalog.names(request.session)
         )
         return self.runtime.plan(logical)
 
     def _explain(self, request: Request, text: str, parameters: Parameters | None) -> Planned:
         row = parameters[0] if parameters else ()
-        lines = self.runtime.explain(self.plan_row(request, text, row, self.runtime.storage.snapshot())).splitlines()
+        snapshot = self.catalog.snapshot(request.session)
+        lines = self.runtime.explain(self.plan_row(request, text, row, snapshot)).splitlines()
         table = pa.table([pa.array(lines, pa.string())], schema=_EXPLAIN_SCHEMA)
         return Planned(table.schema, lambda _: ResultStream(table.to_reader()))
 
@@ -139,10 +150,16 @@ class Statements:
 
     def execute(self, request: Request, plan: PhysicalPlan) -> QueryResult:
         """Start `plan`; it stops when the call does. Closing the result ends this execution and nothing else."""
-        call = request.call.cancellation
+        call, session = request.call.cancellation, request.session
         cancellation = Cancellation(call.deadline)
         call.on_cancel(lambda: cancellation.cancel(str(call.cause)))
-        return self.runtime.execute(plan, QueryOptions(cancellation=cancellation))
+        limits = [limit for limit in (session.timeout, self._options.query_timeout) if limit]
+        if limits:
+            timer = threading.Timer(min(limits), cancellation.expire)
+            timer.daemon = True
+            timer.start()
+            request.call.on_end(timer.cancel)
+        return self.runtime.execute(plan, QueryOptions(cancellation, session.partitions))
 
 
 @dataclass

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 from pyarrow import flight, ipc, types
 
-from engine.errors import DataCorruptError, GrismError
+from engine.errors import DataCorruptError, GrismError, ResourceExhaustedError
 from flight_server.service.request import Request
 
 __all__ = ["Upload", "aligned"]
@@ -21,18 +21,22 @@ _ALIGNMENT = 16  # bytes, that of the widest values
 
 
 class Upload:
-    """One upload. Its failures reach the client as they are, whatever the writer makes of a stream that breaks."""
+    """One upload of at most `max_bytes` of data.
 
-    def __init__(self, request: Request, reader: flight.MetadataRecordBatchReader) -> None:
+    Its failures reach the client as they are, whatever the writer makes of a stream that breaks.
+    """
+
+    def __init__(self, request: Request, reader: flight.MetadataRecordBatchReader, max_bytes: int) -> None:
         self._request = request
         self._reader = reader
+        self._max_bytes = max_bytes
         self._failure: GrismError | None = None
 
     def into(self, write: Callable[[pa.RecordBatchReader], int]) -> int:
         """Give the upload to `write`, which takes all of it or nothing; returns its number of rows.
 
-        Raises DataCorruptError for what is not valid Arrow data, CancelledError where the client went away, and what
-        `write` raises.
+        Raises DataCorruptError for what is not valid Arrow data, ResourceExhaustedError for too much of it,
+        CancelledError where the client went away, and what `write` raises.
         """
         data = pa.RecordBatchReader.from_batches(self._reader.schema, self._batches())
         try:
@@ -52,6 +56,7 @@ class Upload:
             raise
 
     def _received(self) -> Iterator[pa.RecordBatch]:
+        size = 0
         while True:
             try:
                 batch = self._reader.read_chunk().data
@@ -62,6 +67,11 @@ class Upload:
                 return
             except (pa.ArrowInvalid, OSError, UnicodeDecodeError):
                 raise DataCorruptError("The upload is not valid Arrow data; nothing was written.") from None
+            size += batch.nbytes
+            if size > self._max_bytes:
+                raise ResourceExhaustedError(
+                    f"The upload has more than {self._max_bytes} bytes, the most that is taken; send it in parts."
+                )
             yield aligned(batch)
 
 

@@ -1,0 +1,122 @@
+"""Views: named SELECTs, put into a statement in the place of their names before it is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.errors import PlanningError, UnknownTableError, UnsupportedError
+from engine.sql import syntax
+from engine.storage.protocol import DEFAULT_SCHEMA, Snapshot, TableName
+
+__all__ = ["Names", "View", "Views", "expand_views"]
+
+_MAX_DEPTH = 32
+
+
+@dataclass(frozen=True)
+class View:
+    """A SELECT under a name. Table names in it that have no schema are those of the view's own.
+
+    `columns` name the columns of `query` anew, from the left; none leaves them as they are.
+    """
+
+    name: TableName
+    query: str
+    columns: tuple[str, ...] = ()
+
+
+class Views(Protocol):
+    """Where views are looked up."""
+
+    def find(self, name: TableName) -> View | None:
+        """The view of that name, in any case, or None."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the names in a statement mean: the schemas in which a bare name is looked for, in this order, and the views.
+
+    Tables only are looked for in any but the last of the schemas.
+    """
+
+    schemas: tuple[str, ...] = (DEFAULT_SCHEMA,)
+    views: Views | None = None
+
+
+TableNamer = Callable[[tuple[str, ...], str], TableName]
+"""The full name for the parts of a name as it is written, and the schema of a bare one."""
+
+
+def expand_views(
+    root: syntax.Node, names: Names, snapshot: Snapshot, parse: Callable[[str], syntax.Node], full: TableNamer
+) -> bool:
+    """Put views in the place of their names, in the tree itself; returns whether there were any.
+
+    Raises UnsupportedError for a past version of a view and PlanningError for views that stand in each other.
+    """
+    if names.views is None:
+        return False
+    return _Expansion(names.views, snapshot, parse, full).run(root, names, ())
+
+
+@dataclass(frozen=True)
+class _Expansion:
+    views: Views
+    snapshot: Snapshot
+    parse: Callable[[str], syntax.Node]
+    full: TableNamer
+
+    def run(self, root: syntax.Node, names: Names, within: tuple[TableName, ...]) -> bool:
+        found = False
+        for node in syntax.table_references(root):
+            path = syntax.table_path(node)
+            if self._is_hidden(path, names):
+                continue
+            name = self.full(path, names.schemas[-1])
+            view = self.views.find(name)
+            if view is not None:
+                self._put(node, view, path[-1], within)
+                found = True
+        return found
+
+    def _is_hidden(self, path: tuple[str, ...], names: Names) -> bool:
+        """Whether a table of an earlier schema has the name."""
+        for schema in names.schemas[:-1] if len(path) == 1 else ():
+            try:
+                self.snapshot.table(TableName(schema, path[0]))
+            except UnknownTableError:
+                continue
+            return True
+        return False
+
+    def _put(self, node: syntax.Node, view: View, written: str, within: tuple[TableName, ...]) -> None:
+        if node.get("at_clause"):
+            raise UnsupportedError(f'"{view.name}" is a view and has no versions; ask its tables for theirs.')
+        if view.name in within or len(within) >= _MAX_DEPTH:
+            raise PlanningError(f'The view "{view.name}" reads itself, or stands too deep in other views.')
+        query = self.parse(view.query)
+        self.run(query, Names((view.name.schema,), self.views), (*within, view.name))
+        for reference in syntax.table_references(query):
+            # With its schema, a name cannot be taken for a CTE of the statement around.
+            path = syntax.table_path(reference)
+            full = self.full(path, view.name.schema)
+            reference["alias"] = reference.get("alias") or path[-1]
+            reference.update(
+                catalog_name="",
+                schema_name=full.schema,
+                table_name=full.table,
+                qualified_name={"path": [full.schema, full.table]},
+            )
+        given = list(node.get("column_name_alias") or [])
+        kept = {key: node.get(key) for key in ("sample", "query_location", "query_location_length")}
+        alias = node.get("alias") or written
+        node.clear()
+        node.update(
+            kept,
+            type="SUBQUERY",
+            alias=alias,
+            subquery={"node": query["node"], "named_param_map": []},
+            column_name_alias=given + list(view.columns)[len(given) :],
+        )

@@ -1,0 +1,118 @@
+"""The tables as one session sees them: those of the server, and its own temporary ones before them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from engine.errors import UnknownTableError
+from engine.sql.views import Names, Views
+from engine.storage import DirectoryStorage
+from engine.storage.names import unknown_table
+from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA, Snapshot, Storage, TableHandle, TableName
+from flight_server.service.sessions import TEMPORARY, Session
+
+__all__ = ["Catalog", "Target"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table to be written: `name` is what `storage` calls it, `shown` what the client does."""
+
+    storage: Storage
+    name: TableName
+    shown: TableName
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the table goes with its session."""
+        return self.shown.schema == TEMPORARY
+
+
+class Catalog:
+    """What names mean in a session."""
+
+    def __init__(self, storage: Storage, views: Views | None = None) -> None:
+        self.storage = storage
+        self.views = views
+
+    def names(self, session: Session) -> Names:
+        """How a statement's names are looked up."""
+        schemas = (session.schema,) if session.temporary is None else (TEMPORARY, session.schema)
+        return Names(schemas, self.views)
+
+    def snapshot(self, session: Session) -> Snapshot:
+        """The tables as they are now."""
+        snapshot, temporary = self.storage.snapshot(), session.temporary
+        return snapshot if temporary is None else _SessionSnapshot(snapshot, temporary)
+
+    def schemas(self, session: Session) -> list[str]:
+        """Schema names, sorted; that of temporary tables where there are any."""
+        return sorted([*self.storage.schemas(), *([TEMPORARY] if session.temporary is not None else ())])
+
+    def tables(self, session: Session) -> list[TableName]:
+        """Every table, temporary ones first."""
+        own = [] if session.temporary is None else session.temporary.tables()
+        return [*(TableName(TEMPORARY, name.table) for name in own), *self.storage.tables()]
+
+    def full_name(self, session: Session, path: Sequence[str]) -> TableName:
+        """The full name of what a statement calls `path`; raises UnknownTableError for another catalog."""
+        match path:
+            case [table]:
+                return TableName(session.schema, table)
+            case [schema, table] if schema.lower() != CATALOG or schema in self.storage.schemas():
+                return TableName(schema, table)
+            case [_, table]:
+                return TableName(session.schema, table)
+            case [catalog, schema, table] if catalog.lower() == CATALOG:
+                return TableName(schema, table)
+        raise UnknownTableError(f'There is no catalog "{path[0]}"; the catalog is "{CATALOG}".')
+
+    def existing(self, session: Session, path: Sequence[str]) -> Target:
+        """What a statement that changes a table means by `path`: a temporary table, or else one of the server's."""
+        name = self.full_name(session, path)
+        temporary = session.temporary
+        if name.schema.lower() == TEMPORARY:
+            if temporary is None:
+                raise unknown_table(name, ())
+            return _temporary(temporary, name.table)
+        if len(path) == 1 and temporary is not None and _has(temporary, name.table):
+            return _temporary(temporary, name.table)
+        return Target(self.storage, name, name)
+
+    def new(self, session: Session, path: Sequence[str], temporary: bool) -> Target:
+        """Where a table that is made as `path` goes. A temporary one begins the session."""
+        name = self.full_name(session, path)
+        if temporary and len(path) > 1 and name.schema.lower() != TEMPORARY:
+            raise UnknownTableError(f'A temporary table has no schema but "{TEMPORARY}"; leave "{name.schema}" out.')
+        if temporary or name.schema.lower() == TEMPORARY:
+            return _temporary(session.make_temporary(), name.table)
+        return Target(self.storage, name, name)
+
+
+def _temporary(storage: DirectoryStorage, table: str) -> Target:
+    return Target(storage, TableName(DEFAULT_SCHEMA, table), TableName(TEMPORARY, table))
+
+
+def _has(storage: DirectoryStorage, table: str) -> bool:
+    return table.lower() in {name.table.lower() for name in storage.tables(DEFAULT_SCHEMA)}
+
+
+class _SessionSnapshot:
+    """A snapshot in which `temp` holds the session's own tables."""
+
+    def __init__(self, snapshot: Snapshot, temporary: DirectoryStorage) -> None:
+        self._snapshot, self._temporary = snapshot, temporary.snapshot()
+
+    @property
+    def id(self) -> str:
+        """Names the snapshot in logs and contexts."""
+        return self._snapshot.id
+
+    def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
+        """The pinned handle; see `Snapshot.table`."""
+        if name.schema.lower() != TEMPORARY:
+            return self._snapshot.table(name, version, at)
+        found = self._temporary.table(TableName(DEFAULT_SCHEMA, name.table), version, at)
+        return replace(found, name=TableName(TEMPORARY, found.name.table))

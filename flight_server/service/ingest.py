@@ -1,0 +1,74 @@
+"""CommandStatementIngest: an upload into a table that is created, appended to or replaced, whole or not at all."""
+
+from __future__ import annotations
+
+from pyarrow import flight
+
+from engine.errors import UnsupportedError
+from engine.storage.protocol import CATALOG, WriteMode
+from flight_server.proto import sql
+from flight_server.service.catalog import Catalog, Target
+from flight_server.service.request import Request
+from flight_server.service.uploads import Upload
+from flight_server.service.wire import BadRequestError
+
+__all__ = ["Ingest"]
+
+_Options = sql.CommandStatementIngest.TableDefinitionOptions
+
+
+class Ingest:
+    """Writes what clients send in bulk."""
+
+    def __init__(self, catalog: Catalog, max_bytes: int) -> None:
+        self._catalog = catalog
+        self._max_bytes = max_bytes
+
+    def put(
+        self, request: Request, command: sql.CommandStatementIngest, reader: flight.MetadataRecordBatchReader
+    ) -> sql.DoPutUpdateResult:
+        """Take an upload; answers with its number of rows.
+
+        Raises TableExistsError and UnknownTableError by what the command says of tables that are there or not, and
+        the errors of `Upload.into`.
+        """
+        if command.HasField("transaction_id"):
+            raise UnsupportedError("There are no transactions here; ingest without one.")
+        mode = _mode(command)
+        target = self._target(request, command, mode)
+        if mode is None:  # a table that has to be there
+            target.storage.snapshot().table(target.name)
+        written = mode or WriteMode.REPLACE
+        upload = Upload(request, reader, self._max_bytes)
+        rows = upload.into(lambda data: target.storage.write(target.name, data, written))
+        return sql.DoPutUpdateResult(record_count=rows)
+
+    def _target(self, request: Request, command: sql.CommandStatementIngest, mode: WriteMode | None) -> Target:
+        if not command.table:
+            raise BadRequestError("The upload names no table.")
+        path = [command.table]
+        if command.HasField("schema") and command.schema:
+            path.insert(0, command.schema)
+        if command.HasField("catalog") and command.catalog and command.catalog.lower() != CATALOG:
+            raise BadRequestError(f'There is no catalog "{command.catalog}"; the catalog is "{CATALOG}".')
+        if command.temporary or mode is WriteMode.CREATE:
+            return self._catalog.new(request.session, path, command.temporary)
+        return self._catalog.existing(request.session, path)
+
+
+def _mode(command: sql.CommandStatementIngest) -> WriteMode | None:
+    """How to write; None where an existing table is to be replaced."""
+    options = command.table_definition_options
+    create = options.if_not_exist == _Options.TABLE_NOT_EXIST_OPTION_CREATE
+    known = {
+        (True, _Options.TABLE_EXISTS_OPTION_FAIL): WriteMode.CREATE,
+        (True, _Options.TABLE_EXISTS_OPTION_APPEND): WriteMode.CREATE_APPEND,
+        (True, _Options.TABLE_EXISTS_OPTION_REPLACE): WriteMode.REPLACE,
+        (False, _Options.TABLE_EXISTS_OPTION_APPEND): WriteMode.APPEND,
+        (False, _Options.TABLE_EXISTS_OPTION_REPLACE): None,
+    }
+    if options.if_not_exist == _Options.TABLE_NOT_EXIST_OPTION_UNSPECIFIED or (
+        (create, options.if_exists) not in known
+    ):
+        raise BadRequestError("The upload does not say what to do with a table that is there, or that is not.")
+    return known[create, options.if_exists]

@@ -1,0 +1,210 @@
+"""Sessions: what a client has set, and its temporary tables, from its first setting to its end.
+
+A client without settings has no session. The first setting, or the first temporary table, begins one and sends its
+cookie; a client that keeps cookies is known by it from then on. Of a client that keeps none, as ADBC by default, the
+session is that of its connection: all calls over it that come from the same identity.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from engine.errors import ResourceExhaustedError, UnsupportedError
+from engine.storage import DirectoryStorage
+from engine.storage.locks import held, take_if_free
+from engine.storage.protocol import DEFAULT_SCHEMA
+from flight_server.auth import Identity
+from flight_server.config import ServiceOptions
+from flight_server.endpoint.calls import Call
+
+__all__ = ["COOKIE", "TEMPORARY", "Session", "Sessions"]
+
+COOKIE = "grism_session"
+TEMPORARY = "temp"
+"""The schema of temporary tables."""
+
+_FOLDER = ".sessions"
+
+
+@dataclass(eq=False)
+class Session:
+    """What a client has set. `timeout` is in seconds; None leaves the server's own.
+
+    It begins with `keep`, and is of no use after its end.
+    """
+
+    schema: str = DEFAULT_SCHEMA
+    timeout: float | None = None
+    partitions: int | None = None
+    keep: Callable[[], None] = lambda: None
+    folder: Path | None = None
+    _temporary: DirectoryStorage | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _cleanup: ExitStack = field(default_factory=ExitStack)
+    _ended: bool = False
+
+    @property
+    def temporary(self) -> DirectoryStorage | None:
+        """The session's temporary tables, or None where it has made none."""
+        return self._temporary
+
+    def make_temporary(self) -> DirectoryStorage:
+        """The storage of temporary tables; begins the session."""
+        self.keep()
+        with self._lock:
+            if self._ended:
+                raise ResourceExhaustedError("The session has ended; connect again.")
+            if self._temporary is None:
+                if self.folder is None:
+                    raise UnsupportedError("The server's tables are not in a folder; it keeps no temporary tables.")
+                self.folder.parent.mkdir(exist_ok=True)
+                with held(self.folder.parent):  # else a sweep could come between making and taking it
+                    self.folder.mkdir()
+                    self._cleanup.enter_context(held(self.folder))
+                self._cleanup.callback(shutil.rmtree, self.folder, ignore_errors=True)
+                tables = self.folder / "tables"  # writers lock this one
+                tables.mkdir()
+                self._temporary = DirectoryStorage(tables)
+            return self._temporary
+
+    def end(self) -> None:
+        """Remove the temporary tables. A second call changes nothing."""
+        with self._lock:
+            self._ended = True
+            self._temporary = None
+            self._cleanup.close()
+
+
+@dataclass
+class _Kept:
+    session: Session
+    owner: str
+    cookie: str
+    peer: str
+    used_at: float
+    calls: int = 0
+
+
+class Sessions:
+    """The sessions that are open; each belongs to the identity that began it. Thread-safe.
+
+    One without a call for `options.session_ttl` seconds ends, at the latest when the next call of anybody comes.
+    """
+
+    def __init__(
+        self, folder: Path | None, options: ServiceOptions, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._folder = None if folder is None else folder / _FOLDER
+        self._options = options
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._by_cookie: dict[str, _Kept] = {}
+        self._by_peer: dict[tuple[str, str], _Kept] = {}
+        self._sweep()
+
+    def __len__(self) -> int:
+        return len(self._by_cookie)
+
+    def of(self, call: Call, identity: Identity) -> Session:
+        """The session of a call, or a new one that begins when something is kept in it."""
+        with self._lock:
+            now = self._clock()
+            idle = [kept for kept in self._by_cookie.values() if not kept.calls and self._ends(kept) <= now]
+            ended = [self._forget(kept) for kept in idle]
+            found = self._find(call, identity)
+            if found is not None:
+                self._enter(found, call)
+        for kept in ended:
+            kept.session.end()
+        return self._new(call, identity) if found is None else found.session
+
+    def close(self, session: Session) -> Literal["closed", "none"]:
+        """End a session; ``none`` where it had not begun."""
+        with self._lock:
+            kept = next((kept for kept in self._by_cookie.values() if kept.session is session), None)
+            if kept is not None:
+                self._forget(kept)
+        session.end()
+        return "none" if kept is None else "closed"
+
+    def close_all(self) -> None:
+        """End every session."""
+        with self._lock:
+            ended = [self._forget(kept) for kept in list(self._by_cookie.values())]
+        for kept in ended:
+            kept.session.end()
+
+    def _ends(self, kept: _Kept) -> float:
+        return kept.used_at + self._options.session_ttl
+
+    def _find(self, call: Call, identity: Identity) -> _Kept | None:
+        cookie = _cookie(call.headers)
+        if cookie is not None:
+            kept = self._by_cookie.get(cookie)
+            return kept if kept is not None and kept.owner == identity.name else None
+        return self._by_peer.get((identity.name, call.peer))
+
+    def _new(self, call: Call, identity: Identity) -> Session:
+        cookie = secrets.token_hex(16)
+        session = Session(folder=None if self._folder is None else self._folder / secrets.token_hex(8))
+        session.keep = lambda: self._keep(_Kept(session, identity.name, cookie, call.peer, self._clock()), call)
+        return session
+
+    def _keep(self, kept: _Kept, call: Call) -> None:
+        with self._lock:
+            if kept.cookie in self._by_cookie:
+                return
+            if len(self._by_cookie) >= self._options.max_sessions:
+                raise ResourceExhaustedError(
+                    f"{len(self._by_cookie)} sessions are open, and the server keeps no more; close some."
+                )
+            self._by_cookie[kept.cookie] = kept
+            self._by_peer[kept.owner, kept.peer] = kept
+            self._enter(kept, call)
+        kept.session.keep = lambda: None
+        call.add_header("set-cookie", f"{COOKIE}={kept.cookie}; HttpOnly; SameSite=Strict")
+
+    def _enter(self, kept: _Kept, call: Call) -> None:
+        kept.calls += 1
+        kept.used_at = self._clock()
+
+        def leave() -> None:
+            with self._lock:
+                kept.calls -= 1
+                kept.used_at = self._clock()
+
+        call.on_end(leave)
+
+    def _forget(self, kept: _Kept) -> _Kept:
+        self._by_cookie.pop(kept.cookie, None)
+        if self._by_peer.get((kept.owner, kept.peer)) is kept:
+            del self._by_peer[kept.owner, kept.peer]
+        return kept
+
+    def _sweep(self) -> None:
+        """Remove the temporary tables of sessions whose server is gone."""
+        if self._folder is None or not self._folder.is_dir():
+            return
+        with held(self._folder):
+            for folder in self._folder.iterdir():
+                with take_if_free(folder) as free:
+                    if free:
+                        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cookie(headers: Mapping[str, list[str] | list[bytes]]) -> str | None:
+    for value in headers.get("cookie", ()):
+        text = value.decode(errors="replace") if isinstance(value, bytes) else value
+        for part in text.split(";"):
+            name, _, content = part.strip().partition("=")
+            if name == COOKIE:
+                return content.strip('"')
+    return None

@@ -1,0 +1,193 @@
+"""Sessions: their options, who they belong to, and their end."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import adbc_driver_flightsql.dbapi as flight_sql
+import adbc_driver_manager
+import pyarrow as pa
+import pytest
+from pyarrow import flight
+
+from engine.errors import ResourceExhaustedError
+from flight_server.auth import Identity
+from flight_server.config import ServiceOptions
+from flight_server.endpoint.calls import Call, CallRegistry
+from flight_server.proto import flight as messages
+from flight_server.proto import sql
+from flight_server.service.sessions import COOKIE, Session, Sessions
+from flight_server.service.wire import wrap
+from tests.flight_server.conftest import Served
+
+Result = messages.SetSessionOptionsResult
+
+
+def options(client: flight.FlightClient, cookie: str | None = None) -> messages.GetSessionOptionsResult:
+    body = messages.GetSessionOptionsRequest().SerializeToString()
+    headers = [] if cookie is None else [(b"cookie", f"{COOKIE}={cookie}".encode())]
+    call = flight.FlightCallOptions(headers=headers)
+    (result,) = client.do_action(flight.Action("GetSessionOptions", body), call)
+    return messages.GetSessionOptionsResult.FromString(result.body.to_pybytes())
+
+
+def set_options(client: flight.FlightClient, **values: messages.SessionOptionValue) -> Result:
+    body = messages.SetSessionOptionsRequest(session_options=values).SerializeToString()
+    (result,) = client.do_action(flight.Action("SetSessionOptions", body))
+    return Result.FromString(result.body.to_pybytes())
+
+
+def close(client: flight.FlightClient) -> messages.CloseSessionResult:
+    (result,) = client.do_action(flight.Action("CloseSession", b""))
+    return messages.CloseSessionResult.FromString(result.body.to_pybytes())
+
+
+def test_options_are_set_told_and_taken_back(client: flight.FlightClient) -> None:
+    value = messages.SessionOptionValue
+    assert not set_options(client, timeout=value(double_value=30), partitions=value(int64_value=4)).errors
+    told = options(client).session_options
+    assert (told["catalog"].string_value, told["schema"].string_value) == ("grism", "main")
+    assert (told["timeout"].double_value, told["partitions"].int64_value) == (30, 4)
+    assert not set_options(client, timeout=value(), schema=value(string_value="MAIN")).errors
+    assert set(options(client).session_options) == {"catalog", "schema", "partitions"}
+    assert close(client).status == messages.CloseSessionResult.CLOSED
+    assert set(options(client).session_options) == {"catalog", "schema"}
+
+
+def test_options_that_cannot_be_set(client: flight.FlightClient) -> None:
+    value = messages.SessionOptionValue
+    refused = set_options(
+        client,
+        nothing=value(string_value="x"),
+        schema=value(string_value="no_such"),
+        catalog=value(string_value="other"),
+        timeout=value(string_value="soon"),
+        partitions=value(int64_value=0),
+    )
+    assert refused.errors.pop("nothing").value == Result.INVALID_NAME
+    assert {name: error.value for name, error in refused.errors.items()} == dict.fromkeys(
+        ("schema", "catalog", "timeout", "partitions"), Result.INVALID_VALUE
+    )
+    close(client)
+
+
+def test_a_query_that_takes_longer_than_the_session_s_timeout_is_stopped(client: flight.FlightClient) -> None:
+    set_options(client, timeout=messages.SessionOptionValue(double_value=0.3))
+    query = "SELECT count(*) FROM range(1000000000) a(i), range(1000000) b(j) WHERE i % 7 = j % 5"
+    command = flight.FlightDescriptor.for_command(wrap(sql.CommandStatementQuery(query=query)))
+    ticket = client.get_flight_info(command).endpoints[0].ticket
+    with pytest.raises(flight.FlightTimedOutError, match="ran out of time"):
+        client.do_get(ticket).read_all()
+    close(client)
+
+
+def test_adbc_sets_the_current_schema(served: Served, connection: flight_sql.Connection) -> None:
+    name = f"s_{uuid.uuid4().hex[:8]}"
+    (served.data / f"{name}.schema").mkdir()
+    connection.adbc_connection.set_options(**{"adbc.connection.db_schema": name})
+    assert connection.adbc_current_db_schema == name
+    assert connection.adbc_current_catalog == "grism"
+    with connection.cursor() as cursor:
+        cursor.adbc_ingest("t", pa.table({"x": [1]}))
+        cursor.execute("SELECT current_schema(), x FROM t")
+        assert cursor.fetchall() == [(name, 1)]
+        with pytest.raises(adbc_driver_manager.Error, match="nation"):
+            cursor.execute("SELECT * FROM nation")
+
+
+# ---- the store
+
+
+class FakePeer(Call):
+    """A call of which only its headers and its peer are told."""
+
+    def __init__(self, registry: CallRegistry, peer: str, cookie: str | None = None) -> None:
+        super().__init__("DoAction", {} if cookie is None else {"cookie": [f"other=1; {COOKIE}={cookie}"]}, registry)
+        self.sent: list[str] = []
+        self._peer = peer
+
+    @property
+    def peer(self) -> str:
+        return self._peer
+
+    def add_header(self, key: str, value: str) -> None:
+        assert key == "set-cookie"
+        self.sent.append(value.partition("=")[2].partition(";")[0])
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+ANN, BOB = Identity("ann"), Identity("bob")
+
+
+@pytest.fixture
+def registry() -> object:
+    found = CallRegistry()
+    yield found
+    found.stop()
+
+
+def begin(sessions: Sessions, call: FakePeer, identity: Identity) -> Session:
+    session = sessions.of(call, identity)
+    session.make_temporary()
+    call.finish()
+    return session
+
+
+def test_a_session_is_found_by_cookie_and_connection_and_by_nobody_else(registry: CallRegistry, tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path, ServiceOptions())
+    call = FakePeer(registry, "ipv4:1")
+    session = begin(sessions, call, ANN)
+    (cookie,) = call.sent
+    assert sessions.of(FakePeer(registry, "ipv4:1"), ANN) is session
+    assert sessions.of(FakePeer(registry, "ipv4:2", cookie), ANN) is session
+    assert sessions.of(FakePeer(registry, "ipv4:1"), BOB) is not session
+    assert sessions.of(FakePeer(registry, "ipv4:1", cookie), BOB) is not session
+    assert sessions.of(FakePeer(registry, "ipv4:2"), ANN) is not session
+    assert sessions.of(FakePeer(registry, "ipv4:1", "forged"), ANN) is not session
+    assert len(sessions) == 1
+    sessions.close_all()
+
+
+def test_idle_sessions_end_and_busy_ones_do_not(registry: CallRegistry, tmp_path: Path) -> None:
+    clock = Clock()
+    sessions = Sessions(tmp_path, ServiceOptions(session_ttl=10), clock)
+    begin(sessions, FakePeer(registry, "ipv4:1"), ANN)
+    busy = FakePeer(registry, "ipv4:2")
+    sessions.of(busy, ANN).make_temporary()
+    assert len(list((tmp_path / ".sessions").iterdir())) == 2
+    clock.now = 11
+    sessions.of(FakePeer(registry, "ipv4:3"), BOB)
+    assert len(sessions) == len(list((tmp_path / ".sessions").iterdir())) == 1
+    busy.finish()
+    clock.now = 22
+    sessions.of(FakePeer(registry, "ipv4:3"), BOB)
+    assert not list((tmp_path / ".sessions").iterdir())
+
+
+def test_no_more_sessions_than_allowed(registry: CallRegistry, tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path, ServiceOptions(max_sessions=1))
+    begin(sessions, FakePeer(registry, "ipv4:1"), ANN)
+    with pytest.raises(ResourceExhaustedError, match="1 sessions are open"):
+        sessions.of(FakePeer(registry, "ipv4:2"), BOB).make_temporary()
+    sessions.close_all()
+    begin(sessions, FakePeer(registry, "ipv4:2"), BOB)
+    sessions.close_all()
+
+
+def test_what_a_crash_left_is_removed_and_what_is_in_use_is_not(registry: CallRegistry, tmp_path: Path) -> None:
+    living = Sessions(tmp_path, ServiceOptions())
+    session = begin(living, FakePeer(registry, "ipv4:1"), ANN)
+    (tmp_path / ".sessions" / "dead" / "tables").mkdir(parents=True)
+    Sessions(tmp_path, ServiceOptions())
+    assert list((tmp_path / ".sessions").iterdir()) == [session.folder]
+    living.close_all()
