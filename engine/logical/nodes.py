@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from datetime import date
 from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
@@ -65,7 +64,7 @@ def lit(value: Any) -> exp.Expr:
 
     Raises UnsupportedError for types without a counterpart in the kernel.
     """
-    if value is None or isinstance(value, bool | int | str | date):
+    if value is None or isinstance(value, bool | int | str):
         return exp.convert(value)
     scalar = value if isinstance(value, pa.Scalar) else pa.scalar(value)
     return sqlglot.parse_one(literal(scalar), dialect="duckdb")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-from engine.errors import UnsupportedError
+from engine.errors import InvalidValueError, UnsupportedError
 
 __all__ = ["literal"]
 
@@ -22,14 +22,24 @@ _INTEGERS = {
     "uint64": "UBIGINT",
 }
 _TIMESTAMPS = {"s": "TIMESTAMP_S", "ms": "TIMESTAMP_MS", "us": "TIMESTAMP", "ns": "TIMESTAMP_NS"}
+_EXTENSIONS = {"arrow.uuid": "UUID", "arrow.json": "JSON"}
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_EPOCH = datetime.datetime(1970, 1, 1)
+_INFINITE_DAYS = 2**31 - 1
+_INFINITE_MICROS = 2**63 - 1
 
 
 def literal(value: pa.Scalar) -> str:
-    """`value` as SQL text of the same type. Raises UnsupportedError for types without a counterpart."""
-    if value.is_valid and pa.types.is_dictionary(value.type):
-        return literal(
-            value.as_py() if isinstance(value.as_py(), pa.Scalar) else pa.scalar(value.as_py(), value.type.value_type)
-        )
+    """`value` as SQL text of the same type.
+
+    Raises UnsupportedError for types without a counterpart, and InvalidValueError for times out of range.
+    """
+    if pa.types.is_dictionary(value.type):
+        return literal(pa.scalar(value.as_py(), value.type.value_type))
+    if isinstance(value.type, pa.BaseExtensionType) and value.type.extension_name not in _EXTENSIONS:
+        return literal(value.value)
+    if pa.types.is_null(value.type):
+        return "NULL"
     kind = type_text(value.type)
     if not value.is_valid:
         return f"CAST(NULL AS {kind})"
@@ -43,8 +53,14 @@ def type_text(kind: pa.DataType) -> str:
         return _INTEGERS[str(kind)]
     if t.is_dictionary(kind):
         return type_text(kind.value_type)
+    if isinstance(kind, pa.BaseExtensionType):
+        return _EXTENSIONS.get(kind.extension_name) or type_text(kind.storage_type)
     if t.is_timestamp(kind):
-        return "TIMESTAMP WITH TIME ZONE" if kind.tz else _TIMESTAMPS[kind.unit]
+        if kind.tz:
+            return "TIMESTAMPTZ_NS" if kind.unit == "ns" else "TIMESTAMP WITH TIME ZONE"
+        return _TIMESTAMPS[kind.unit]
+    if t.is_time(kind):
+        return "TIME_NS" if kind.unit == "ns" else "TIME"
     if t.is_decimal(kind):
         if kind.precision > 38:
             raise UnsupportedError(f"A decimal of {kind.precision} digits was given; at most 38 are handled.")
@@ -73,10 +89,9 @@ def type_text(kind: pa.DataType) -> str:
         (t.is_binary_view, "BLOB"),
         (t.is_fixed_size_binary, "BLOB"),
         (t.is_date, "DATE"),
-        (t.is_time, "TIME"),
         (t.is_duration, "INTERVAL"),
         (t.is_interval, "INTERVAL"),
-        (t.is_null, "INTEGER"),
+        (t.is_null, '"NULL"'),
     ):
         if test(kind):
             return name
@@ -108,34 +123,67 @@ def _text(value: pa.Scalar) -> str:
         return f"[{', '.join(literal(v) for v in value.values)}]"
     if t.is_timestamp(kind):
         return _timestamp(value)
+    if t.is_date(kind):
+        return _date(value.value if t.is_date32(kind) else value.value // 86_400_000)
+    if t.is_time(kind):
+        return f"'{_clock(value.value, kind.unit)}'"
     if t.is_duration(kind):
-        micros = value.cast(pa.duration("us"), safe=False).value if kind.unit != "us" else value.value
-        return f"to_microseconds({micros})"
+        return f"to_microseconds({_micros(value.value, kind.unit)})"
     python = value.as_py()
     if isinstance(python, bool):
         return "true" if python else "false"
-    if isinstance(python, int | Decimal):
+    if isinstance(python, int):
         return f"'{python}'"
+    if isinstance(python, Decimal):
+        return f"'{python:f}'"
     if isinstance(python, float):
         return f"'{python!r}'"
     if isinstance(python, bytes):
         return "'" + "".join(f"\\x{b:02X}" for b in python) + "'"
-    if isinstance(python, datetime.date | datetime.time):
-        return f"'{python.isoformat()}'"
     if t.is_interval(kind):
-        return f"(to_months({python.months}) + to_days({python.days}) + to_microseconds({python.nanoseconds // 1000}))"
+        micros = _micros(python.nanoseconds, "ns")
+        return f"(to_months({python.months}) + to_days({python.days}) + to_microseconds({micros}))"
     return _string(str(python))
 
 
 def _timestamp(value: pa.Scalar) -> str:
-    """Built from the epoch, so that no time zone database and no rounding stands between."""
-    kind = value.type
-    if kind.tz:
-        micros = value.value * {"s": 1_000_000, "ms": 1_000, "us": 1}.get(kind.unit, 1)
-        micros = value.value // 1_000 if kind.unit == "ns" else micros
-        return f"to_timestamp(0) + to_microseconds({micros})"
-    maker = {"s": ("make_timestamp", 1_000_000), "ms": ("make_timestamp", 1_000), "us": ("make_timestamp", 1)}
-    if kind.unit == "ns":
-        return f"make_timestamp_ns({value.value})"
-    name, factor = maker[kind.unit]
-    return f"{name}({value.value * factor})"
+    """Text where a year has four digits, so that storages can read it; else built from the epoch."""
+    unit, zone = value.type.unit, "+00" if value.type.tz else ""
+    seconds, rest = divmod(value.value, _PER_SECOND[unit])
+    try:
+        second = _EPOCH + datetime.timedelta(seconds=seconds)
+    except OverflowError:
+        micros = _micros(value.value, unit)
+        if abs(micros) == _INFINITE_MICROS:
+            return "'infinity'" if micros > 0 else "'-infinity'"
+        return f"to_timestamp(0) + to_microseconds({micros})" if zone else f"make_timestamp({micros})"
+    return f"'{second.isoformat(sep=' ')}{_fraction(rest, unit)}{zone}'"
+
+
+def _date(days: int) -> str:
+    if abs(days) == _INFINITE_DAYS:
+        return "'infinity'" if days > 0 else "'-infinity'"
+    try:
+        return f"'{(_EPOCH + datetime.timedelta(days=days)).date().isoformat()}'"
+    except OverflowError:
+        return f"make_date({days})"
+
+
+def _clock(value: int, unit: str) -> str:
+    seconds, rest = divmod(value, _PER_SECOND[unit])
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour:02}:{minute:02}:{second:02}{_fraction(rest, unit)}"
+
+
+def _fraction(rest: int, unit: str) -> str:
+    digits = len(str(_PER_SECOND[unit])) - 1
+    return f".{rest:0{digits}}" if rest else ""
+
+
+def _micros(value: int, unit: str) -> int:
+    """Microseconds, cut towards zero as the kernel cuts finer ones. Raises InvalidValueError out of their range."""
+    micros = abs(value) * 10**6 // _PER_SECOND[unit] * (1 if value >= 0 else -1)
+    if abs(micros) > _INFINITE_MICROS:
+        raise InvalidValueError(f"A time of {value} {unit} was given, which is out of range.")
+    return micros
