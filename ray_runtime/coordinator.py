@@ -90,8 +90,10 @@ class Execution:
         self._summaries.setdefault(key.stage, {})[key.task, key.attempt] = done.summary
 
     def done(self, stages: tuple[StageStats, ...]) -> None:
-        """The result was fetched."""
+        """The result was fetched; only what its stages did is still of interest."""
         self.stats = stages
+        for known in (self._fragments, self._schemas, self._summaries, self._outputs):
+            known.clear()
         for stage in stages:
             self.metrics.record(f"Stage {stage.stage}", OperatorMetrics(rows=stage.rows, bytes=stage.bytes))
         self.result.finish()

@@ -170,9 +170,9 @@ class _TableService:
 
 
 def _conformed(fetcher: ResultFetcher, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The rows under the plan's own column names, which may repeat. A failed query ends the stream with its message."""
+    """The rows under the plan's own column names, which may repeat. What fails ends the stream with its message."""
     try:
         for batch in fetcher.batches():
             yield batch if batch.schema.equals(schema) else pa.RecordBatch.from_arrays(batch.columns, schema=schema)
-    except GrismError as error:
+    except Exception as error:
         raise to_flight(error) from None

@@ -19,8 +19,9 @@ from pyarrow import flight
 
 from engine.context import Cancellation
 from engine.errors import WorkerLostError
+from engine.logical.subplans import subplans_of
 from engine.operators import TableScanExec
-from engine.physical import walk
+from engine.physical import PhysicalOperator, walk
 from engine.storage.memory import KIND
 from engine.storage.protocol import ArrowSource, ScanRequest, Source, Split, Storage, TableHandle, TableName
 from flight_server.endpoint import BaseHandler, Call, ConnectionPool, ResultStream, TicketError, TicketSigner
@@ -37,8 +38,14 @@ _TICKET_SECONDS = 3600.0
 
 def reads_memory(graph: StageGraph) -> bool:
     """Whether a query reads a table that only its coordinator holds."""
-    scans = (node for stage in graph for node in walk(stage.root) if isinstance(node, TableScanExec))
-    return any(scan.table.kind == KIND for scan in scans)
+    return any(_scans_memory(stage.root) for stage in graph)
+
+
+def _scans_memory(root: PhysicalOperator) -> bool:
+    return any(
+        (isinstance(node, TableScanExec) and node.table.kind == KIND) or any(map(_scans_memory, subplans_of(node)))
+        for node in walk(root)
+    )
 
 
 class TableHandler(BaseHandler):
