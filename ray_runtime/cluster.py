@@ -241,11 +241,11 @@ class Cluster:
         error = future.exception()
         if error is None:
             then(future.result())
-        elif isinstance(error, ray.exceptions.RayActorError):
-            self._lose(worker, "its process ended")
         elif self._members[worker].description is None:
             log.error("the %s did not start", worker, exc_info=error)
             self._lose(worker, "it did not start")
+        elif isinstance(error, ray.exceptions.RayActorError):
+            self._lose(worker, "its process ended")
         else:
             log.error("a call to the %s failed", worker, exc_info=error)
             then(ExecutionError("A task could not be handed to its worker; the coordinator's log has the cause."))
