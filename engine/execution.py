@@ -31,7 +31,10 @@ _LOSSY = ("HUGEINT", "UUID", "BIT", "TIME WITH TIME ZONE", "TIMETZ", "JSON", "BI
 
 @dataclass(frozen=True)
 class Statement:
-    """Kernel SQL and the Arrow data that it reads by name; `joined` says whether several relations meet in it."""
+    """Kernel SQL and the Arrow data that it reads by name.
+
+    `joined` says whether relations meet in it, or may be read more than once, so that streams will not do.
+    """
 
     sql: str
     sources: dict[str, Any]
@@ -124,7 +127,9 @@ def compile_statement(operator: PhysicalOperator, ctx: ExecutionContext | None) 
     """One kernel statement for the whole subtree. Without a context, its leaves must not be tables."""
     compiler = _Compiler(ctx)
     statement = compiler.statement(compiler.compile(operator))
-    return replace(statement, joined=compiler.scans > 1 and any(_meets(node) for node in walk(operator)))
+    nodes = list(walk(operator))
+    whole = any(isinstance(node, SqlExec) for node in nodes)
+    return replace(statement, joined=whole or (compiler.scans > 1 and any(_meets(node) for node in nodes)))
 
 
 def _meets(operator: PhysicalOperator) -> bool:

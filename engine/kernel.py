@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -77,7 +78,7 @@ class Kernel:
         self._database = _connect(self.config, self._spill)
         self._binder = self._database.cursor()
         self._binder_lock = threading.Lock()
-        self.aggregates = self._functions("aggregate")
+        self.aggregates = self._aggregate_functions()
 
     def parse(self, text: str) -> dict[str, Any]:
         """The syntax tree of one SELECT, as the kernel's own JSON.
@@ -295,11 +296,16 @@ class Kernel:
                 self._binder.abort()
         return row[0] if row else None
 
-    def _functions(self, kind: str) -> frozenset[str]:
+    def _aggregate_functions(self) -> frozenset[str]:
+        """The names of the aggregates, and of the macros that stand for some."""
         rows = self._binder.execute(
-            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = ?", [kind]
+            "SELECT function_name, function_type, coalesce(macro_definition, '') FROM duckdb_functions()"
         ).fetchall()
-        return frozenset(str(row[0]) for row in rows)
+        known = {str(name) for name, kind, _ in rows if kind == "aggregate"}
+        macros = {str(name): set(re.findall(r"(\w+)\(", text)) for name, kind, text in rows if kind == "macro"}
+        while found := {name for name, called in macros.items() if called & known} - known:
+            known |= found
+        return frozenset(known)
 
 
 class _Execution:

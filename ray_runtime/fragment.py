@@ -9,13 +9,15 @@ from typing import Any
 from engine.context import Cancellation, MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
 from engine.execution import run
 from engine.kernel import Kernel
+from engine.logical.subplans import subplans_of
+from engine.operators import SqlExec
 from engine.physical import PhysicalOperator, walk
 from engine.storage.protocol import ArrowSource, Storage
 from engine.streams import SlicedStream
 from ray_runtime.operators import ExchangeSourceExec
 from ray_runtime.planner.split_stages import with_splits
 
-__all__ = ["TaskContext", "execute_fragment", "input_stages"]
+__all__ = ["TaskContext", "execute_fragment", "input_stages", "may_reread"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class TaskContext:
     kernel: Kernel
     read: Callable[[int, bool], Any]
     fragment_inputs: tuple[int, ...]
+    rereads: bool
     snapshot_id: str
     memory_manager: MemoryManager = field(default_factory=NoopMemoryManager)
     metrics_sink: MetricsSink = field(default_factory=NoopMetricsSink)
@@ -39,14 +42,19 @@ class TaskContext:
         """The rows of one upstream stage for the kernel.
 
         A Table brings its row count, without which the kernel cannot tell a build side; so inputs that meet in one
-        statement are resident. A fragment's only input streams.
+        statement are resident, and those of SQL that may read them more than once. A fragment's only input streams.
         """
-        return ArrowSource(self.read(stage, len(self.fragment_inputs) > 1))
+        return ArrowSource(self.read(stage, self.rereads or len(self.fragment_inputs) > 1))
 
 
 def input_stages(fragment: PhysicalOperator) -> tuple[int, ...]:
     """The upstream stages that a fragment reads, once for each place where it reads them."""
     return tuple(node.stage for node in walk(fragment) if isinstance(node, ExchangeSourceExec))
+
+
+def may_reread(fragment: PhysicalOperator) -> bool:
+    """Whether a fragment holds SQL that may read one input several times, as a recursion does."""
+    return any(isinstance(node, SqlExec) or any(True for _ in subplans_of(node)) for node in walk(fragment))
 
 
 def execute_fragment(fragment: PhysicalOperator, splits: tuple[Any, ...] | None, context: TaskContext) -> SlicedStream:

@@ -38,7 +38,7 @@ from ray_runtime.exchange import (
     payload_schema,
 )
 from ray_runtime.exchange.directory import OwnedDirectory
-from ray_runtime.fragment import TaskContext, execute_fragment, input_stages
+from ray_runtime.fragment import TaskContext, execute_fragment, input_stages, may_reread
 from ray_runtime.tables import TaskStorage
 from ray_runtime.task import TaskDone, TaskInput, TaskSpec
 
@@ -191,6 +191,7 @@ class Worker:
             self._kernel,
             inputs.read,
             input_stages(fragment),
+            may_reread(fragment),
             snapshot_id=spec.task.query,
             cancellation=cancellation,
         )

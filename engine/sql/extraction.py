@@ -10,7 +10,7 @@ from engine.logical.nodes import NamedExpr, col
 
 __all__ = ["Extraction", "function_name", "makes_rows"]
 
-_ROW_MAKERS = frozenset({"unnest", "unlist", "generate_subscripts", "explode"})
+_ROW_MAKERS = frozenset({"unnest", "unlist", "generate_subscripts", "regexp_split_to_table", "explode"})
 _WRAPPERS = (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
 
 

@@ -9,6 +9,7 @@ from engine.cache import LruCache
 from engine.kernel import Kernel
 from engine.logical.nodes import LogicalPlan
 from engine.lowering import lower
+from engine.operators import RenameExec
 from engine.optimizer import optimize
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, PlanProperties, Single, walk
 from engine.schema_inference import operator_columns, plan_columns
@@ -46,9 +47,12 @@ class DistributedPlanner:
         self._known: LruCache[int, tuple[LogicalPlan, DistributedPlan]] = LruCache(_CACHED_PLANS)
 
     def passes(self, query: LogicalPlan) -> list[tuple[str, PhysicalOperator]]:
-        """The plan after each pass, by the pass's name; the last one has all Exchanges."""
+        """The plan after each pass, by the pass's name; the last one has all Exchanges.
+
+        Names that repeat in the result are numbered throughout: rows that travel need a name for each column.
+        """
         logical = optimize(unnest_subqueries(optimize(query)))
-        root = lower(logical)
+        root = _with_distinct_names(lower(logical))
         plans = [("lower", root)]
         physical: tuple[tuple[str, Callable[[PhysicalOperator], PhysicalOperator]], ...] = (
             ("order_joins", order_joins),
@@ -72,7 +76,7 @@ class DistributedPlanner:
         whole = tuple(c.type for c in operator_columns(root, self._kernel)) != tuple(c.type for c in columns)
         if whole:
             # A rewrite that changes a type is a mistake in a pass; the answer must not depend on it.
-            root = lower(optimize(query))
+            root = _with_distinct_names(lower(optimize(query)))
         stages = split_stages(root, self._kernel, self._storage, self.options, whole=whole)
         blocking = any(operator.capabilities.blocking for operator in walk(root))
         properties = PlanProperties(ExecutionMode.DISTRIBUTED, Single(), blocking)
@@ -83,3 +87,10 @@ class DistributedPlanner:
     def explain(self, plan: DistributedPlan) -> str:
         """The stages as text."""
         return render_stages(plan.stages)
+
+
+def _with_distinct_names(root: PhysicalOperator) -> PhysicalOperator:
+    """The root without repeated names; whoever reads the result gives the columns their own again."""
+    if isinstance(root, RenameExec) and len(set(root.columns)) < len(root.columns):
+        return RenameExec(root.input, tuple(f"c{i}" for i in range(len(root.columns))))
+    return root

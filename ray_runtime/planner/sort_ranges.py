@@ -26,6 +26,8 @@ def sort_key(keys: Sequence[SortKey]) -> exp.Expr:
     for key in keys:
         nulls = "FIRST" if key.nulls_first else "LAST"
         arguments += [key.expr.copy(), exp.Literal.string(f"{'DESC' if key.descending else 'ASC'} NULLS {nulls}")]
+    # Keys of a few numbers would be numbers, of a type that depends on theirs; with a text they are always bytes.
+    arguments += [exp.Literal.string(""), exp.Literal.string("ASC NULLS LAST")]
     return exp.Anonymous(this="create_sort_key", expressions=arguments)
 
 

@@ -18,6 +18,11 @@ from engine.sql.frontend import SqlFrontend
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.protocol import DEFAULT_SCHEMA, Storage, TableName, WriteMode
 from local_runtime import LocalRuntime
+from ray_runtime.cluster import ClusterOptions
+from ray_runtime.executor import ExecutorOptions
+from ray_runtime.planner import DistributedOptions
+from ray_runtime.runtime import RayOptions, RayRuntime
+from ray_runtime.scheduler import SchedulerOptions
 
 __all__ = ["RUNTIMES", "STORAGES", "SqlRuntime", "Tables", "make_tables", "query"]
 
@@ -90,8 +95,15 @@ STORAGES: dict[str, Callable[[Path], Tables]] = {
     "lance": _Lance,
 }
 
+# Splits and thresholds so small that small tables really distribute: several partitions in every Exchange.
+SPREAD = RayOptions(
+    executor=ExecutorOptions(ClusterOptions(workers=2, slots=2), SchedulerOptions(task_bytes=0)),
+    planning=DistributedOptions(partitions=2, broadcast_bytes=64, split_rows=4, sort_gather_bytes=64),
+)
+
 RUNTIMES: dict[str, Callable[[Storage], SqlRuntime]] = {
     "local": lambda storage: LocalRuntime(storage, threads=2),
+    "ray": lambda storage: RayRuntime(storage, SPREAD, threads=1),
 }
 
 
