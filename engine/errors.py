@@ -15,7 +15,8 @@
     └── ExecutionError               a planned query failed while it ran
         ├── InvalidValueError        a value broke an expression: overflow, bad cast
         ├── DataCorruptError         stored or received data cannot be read
-        ├── StorageError             the storage refused or failed: disk full, conflict, read-only
+        ├── StorageError             the storage refused or failed: disk full, read-only
+        │   └── ConflictError        somebody else changed the table meanwhile
         ├── MemoryExceededError      the memory limit and the spill space are used up
         ├── ResourceExhaustedError   a limit of the service was reached
         ├── CancelledError           somebody cancelled the query
@@ -136,6 +137,10 @@ class DataCorruptError(ExecutionError):
 
 class StorageError(ExecutionError):
     """The storage refused or failed."""
+
+
+class ConflictError(StorageError):
+    """Somebody else changed the table between reading and writing it; nothing was written."""
 
 
 class MemoryExceededError(ExecutionError):

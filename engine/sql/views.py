@@ -17,7 +17,7 @@ _MAX_DEPTH = 32
 
 @dataclass(frozen=True)
 class View:
-    """A SELECT under a name. Table names in it that have no schema are those of the view's own.
+    """A SELECT under a name. Table names in it that have no schema are looked for in the schema `home`.
 
     `columns` name the columns of `query` anew, from the left; none leaves them as they are.
     """
@@ -25,6 +25,7 @@ class View:
     name: TableName
     query: str
     columns: tuple[str, ...] = ()
+    home: str = DEFAULT_SCHEMA
 
 
 class Views(Protocol):
@@ -97,11 +98,11 @@ class _Expansion:
         if view.name in within or len(within) >= _MAX_DEPTH:
             raise PlanningError(f'The view "{view.name}" reads itself, or stands too deep in other views.')
         query = self.parse(view.query)
-        self.run(query, Names((view.name.schema,), self.views), (*within, view.name))
+        self.run(query, Names((view.home,), self.views), (*within, view.name))
         for reference in syntax.table_references(query):
             # With its schema, a name cannot be taken for a CTE of the statement around.
             path = syntax.table_path(reference)
-            full = self.full(path, view.name.schema)
+            full = self.full(path, view.home)
             reference["alias"] = reference.get("alias") or path[-1]
             reference.update(
                 catalog_name="",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,8 @@ from engine.errors import StorageError, TableExistsError, UnsupportedError
 from engine.storage.lance_tables import KIND as LANCE
 from engine.storage.lance_tables import LanceTables
 from engine.storage.lance_writes import LanceWrites
-from engine.storage.listing import Entry, Listing
+from engine.storage.listing import DROPPED, SCHEMA, Entry, Listing
+from engine.storage.locks import held
 from engine.storage.names import check_table_name, unknown_schema, unknown_table
 from engine.storage.parquet_tables import ParquetTables
 from engine.storage.pinning import PinningSnapshot
@@ -96,6 +98,36 @@ class DirectoryStorage:
         if mode is WriteMode.REPLACE:
             return self._writes.replace(name, path, data)
         return self._writes.append(name, path, data)
+
+    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader) -> int:
+        """Replace the rows and columns of a table that is still at this version; all or nothing, returns the rows.
+
+        Raises ConflictError where it is not, and else what `write` raises.
+        """
+        schema, folder = self._folder(table.name.schema)
+        entry = self._listing.find(folder, table.name.table)
+        if entry is None:
+            raise unknown_table(table.name, self.tables())
+        name = TableName(schema, entry.name)
+        return self._writes.replace(name, self._writable(name, entry), data, table)
+
+    def create_schema(self, name: str) -> None:
+        """Make a schema; TableExistsError where it is there."""
+        check_table_name(name)
+        if name.lower() in {known.lower() for known in self._listing.schemas()}:
+            raise TableExistsError(f'Schema "{name}" is there already.')
+        (self._root / f"{name}{SCHEMA}").mkdir(exist_ok=True)
+
+    def drop_schema(self, name: str) -> None:
+        """Remove a schema without tables; StorageError where it has some."""
+        schema, folder = self._folder(name)
+        if schema == DEFAULT_SCHEMA:
+            raise UnsupportedError(f'The schema "{DEFAULT_SCHEMA}" is always there.')
+        with held(folder):
+            kept = [item for item in folder.iterdir() if not (item / DROPPED).exists()]
+            if kept:
+                raise StorageError(f'Schema "{schema}" is not empty; drop what is in it first.')
+            shutil.rmtree(folder)
 
     def drop(self, name: TableName) -> None:
         """Remove a Lance table. Queries that run keep their version for a while."""

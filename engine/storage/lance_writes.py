@@ -25,12 +25,19 @@ import pyarrow.types as pt
 from lance.commit import CommitConflictError
 from lance.fragment import write_fragments
 
-from engine.errors import DataCorruptError, SchemaMismatchError, StorageError, TableExistsError, UnknownTableError
+from engine.errors import (
+    ConflictError,
+    DataCorruptError,
+    SchemaMismatchError,
+    StorageError,
+    TableExistsError,
+    UnknownTableError,
+)
 from engine.storage.conform import Incoming, check_fits, stored_schema
 from engine.storage.lance_tables import FIRST_VERSION, is_panic
 from engine.storage.listing import DROPPED
 from engine.storage.locks import held, shared_writer, take_if_free
-from engine.storage.protocol import TableName
+from engine.storage.protocol import TableHandle, TableName
 
 __all__ = ["LanceWrites", "lance_schema"]
 
@@ -109,8 +116,13 @@ class LanceWrites:
                     _guarded(name, incoming, lambda: lance.LanceDataset.commit(str(path), change))
         return incoming.rows
 
-    def replace(self, name: TableName, path: Path, data: pa.RecordBatchReader) -> int:
-        """Give the table other rows, and maybe other columns, in a new version."""
+    def replace(
+        self, name: TableName, path: Path, data: pa.RecordBatchReader, expected: TableHandle | None = None
+    ) -> int:
+        """Give the table other rows, and maybe other columns, in a new version.
+
+        Raises ConflictError where the table is not at the `expected` version any more.
+        """
         schema = lance_schema(name, data.schema)
         first = (_open(name, path).schema.metadata or {}).get(FIRST_VERSION)
         if first is not None:
@@ -120,6 +132,8 @@ class LanceWrites:
             change = _guarded(name, incoming, lambda: _write_files(incoming, path, "overwrite"))
             with held(path.parent), _visible_or_removed(path, change.operation):
                 _require_not_dropped(name, path)
+                if expected is not None and str(_open(name, path).version) != expected.version:
+                    raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
                 _guarded(name, incoming, lambda: _commit_over_newest(path, change.operation))
         return incoming.rows
 

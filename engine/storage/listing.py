@@ -26,7 +26,7 @@ from pathlib import Path
 
 from engine.storage.protocol import DEFAULT_SCHEMA
 
-__all__ = ["DROPPED", "Entry", "Listing", "ParquetFile", "parquet_files"]
+__all__ = ["DROPPED", "SCHEMA", "Entry", "Listing", "ParquetFile", "parquet_files"]
 
 DROPPED = ".dropped"
 LANCE, PARQUET, SCHEMA = ".lance", ".parquet", ".schema"

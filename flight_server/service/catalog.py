@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from engine.errors import UnknownTableError
-from engine.sql.views import Names, Views
+from engine.errors import TableExistsError, UnknownTableError
+from engine.sql.stored_views import StoredViews
+from engine.sql.views import Names, View
 from engine.storage import DirectoryStorage
 from engine.storage.names import unknown_table
 from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA, Snapshot, Storage, TableHandle, TableName
+from flight_server.auth.rights import Action, ReadableSnapshot
 from flight_server.service.sessions import TEMPORARY, Session
 
 __all__ = ["Catalog", "Target"]
@@ -33,28 +35,46 @@ class Target:
 class Catalog:
     """What names mean in a session."""
 
-    def __init__(self, storage: Storage, views: Views | None = None) -> None:
+    def __init__(self, storage: Storage, views: StoredViews | None = None) -> None:
         self.storage = storage
-        self.views = views
+        self.stored_views = views
 
     def names(self, session: Session) -> Names:
         """How a statement's names are looked up."""
         schemas = (session.schema,) if session.temporary is None else (TEMPORARY, session.schema)
-        return Names(schemas, self.views)
+        return Names(schemas, self.stored_views)
 
     def snapshot(self, session: Session) -> Snapshot:
         """The tables as they are now."""
         snapshot, temporary = self.storage.snapshot(), session.temporary
+        snapshot = ReadableSnapshot(snapshot, session.grants, self.storage.tables)
         return snapshot if temporary is None else _SessionSnapshot(snapshot, temporary)
 
     def schemas(self, session: Session) -> list[str]:
         """Schema names, sorted; that of temporary tables where there are any."""
-        return sorted([*self.storage.schemas(), *([TEMPORARY] if session.temporary is not None else ())])
+        known = {DEFAULT_SCHEMA, *(name.schema for name in self.tables(session))}
+        for name in self.storage.schemas():  # which may be empty
+            if session.grants.may(Action.READ, TableName(name, "")):
+                known.add(name)
+        return sorted(known | ({TEMPORARY} if session.temporary is not None else set()))
 
     def tables(self, session: Session) -> list[TableName]:
         """Every table, temporary ones first."""
         own = [] if session.temporary is None else session.temporary.tables()
-        return [*(TableName(TEMPORARY, name.table) for name in own), *self.storage.tables()]
+        return [*(TableName(TEMPORARY, name.table) for name in own), *session.grants.readable(self.storage.tables())]
+
+    def views(self) -> list[View]:
+        """Every view, by name."""
+        return [] if self.stored_views is None else self.stored_views.all()
+
+    def view(self, name: TableName) -> View | None:
+        """The view of that name, or None."""
+        return None if self.stored_views is None else self.stored_views.find(name)
+
+    def require_no_view(self, target: Target) -> None:
+        """Raise TableExistsError where a view has the name of a table to be made or written."""
+        if not target.is_temporary and self.view(target.name) is not None:
+            raise TableExistsError(f'"{target.name}" is a view; views are not written to.')
 
     def full_name(self, session: Session, path: Sequence[str]) -> TableName:
         """The full name of what a statement calls `path`; raises UnknownTableError for another catalog."""
@@ -69,8 +89,11 @@ class Catalog:
                 return TableName(schema, table)
         raise UnknownTableError(f'There is no catalog "{path[0]}"; the catalog is "{CATALOG}".')
 
-    def existing(self, session: Session, path: Sequence[str]) -> Target:
-        """What a statement that changes a table means by `path`: a temporary table, or else one of the server's."""
+    def existing(self, session: Session, path: Sequence[str], action: Action = Action.WRITE) -> Target:
+        """What a statement that changes a table means by `path`: a temporary table, or else one of the server's.
+
+        Raises UnknownTableError and ForbiddenError where the session may not do `action` with it.
+        """
         name = self.full_name(session, path)
         temporary = session.temporary
         if name.schema.lower() == TEMPORARY:
@@ -79,6 +102,7 @@ class Catalog:
             return _temporary(temporary, name.table)
         if len(path) == 1 and temporary is not None and _has(temporary, name.table):
             return _temporary(temporary, name.table)
+        session.grants.check(action, name, self.storage.tables())
         return Target(self.storage, name, name)
 
     def new(self, session: Session, path: Sequence[str], temporary: bool) -> Target:
@@ -88,6 +112,7 @@ class Catalog:
             raise UnknownTableError(f'A temporary table has no schema but "{TEMPORARY}"; leave "{name.schema}" out.')
         if temporary or name.schema.lower() == TEMPORARY:
             return _temporary(session.make_temporary(), name.table)
+        session.grants.check(Action.ADMIN, name, self.storage.tables())
         return Target(self.storage, name, name)
 
 

@@ -36,6 +36,7 @@ class Ingest:
             raise UnsupportedError("There are no transactions here; ingest without one.")
         mode = _mode(command)
         target = self._target(request, command, mode)
+        self._catalog.require_no_view(target)
         if mode is None:  # a table that has to be there
             target.storage.snapshot().table(target.name)
         written = mode or WriteMode.REPLACE

@@ -21,7 +21,7 @@ from flight_server.config import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.columns import annotate
 from flight_server.service.request import Offer, Planned, Request
-from flight_server.service.statements import Parameters, Statements
+from flight_server.service.statements import Parameters, Statements, is_update
 from flight_server.service.store import HandleStore
 from flight_server.service.wire import BadRequestError, schema_bytes
 
@@ -56,13 +56,14 @@ class PreparedStatements:
         """CreatePreparedStatement: a handle, the result's schema and the parameters' schema."""
         self._statements.check_size(message.query)
         parameters = self._statements.parameters(request, message.query)
-        schema = annotate(self._statements.result_schema(request, message.query, parameters))
+        update = is_update(message.query)
+        schema = None if update else annotate(self._statements.result_schema(request, message.query, parameters))
         handle = self._open.put(_Prepared(message.query, parameters), request.identity, len(message.query))
         yield sql.ActionCreatePreparedStatementResult(
             prepared_statement_handle=handle,
-            dataset_schema=schema_bytes(schema),
+            dataset_schema=b"" if schema is None else schema_bytes(schema),
             parameter_schema=schema_bytes(parameters),
-            is_update=False,
+            is_update=update,
         )
 
     def close(
@@ -78,10 +79,7 @@ class PreparedStatements:
         """DoPut of parameters: a new handle that has them bound."""
         prepared, _ = self._find(request, command.prepared_statement_handle)
         rows = _read_parameters(reader, self._options.max_parameter_rows)
-        if len(reader.schema) != len(prepared.parameters):
-            raise TypeMismatchError(
-                f"The statement has {len(prepared.parameters)} parameters; {len(reader.schema)} were bound."
-            )
+        _check_width(prepared, reader.schema)
         binding = secrets.token_bytes(_HANDLE_SIZE)
         with prepared.lock:
             prepared.bindings[binding] = rows
@@ -98,13 +96,32 @@ class PreparedStatements:
 
     def schema(self, request: Request, command: sql.CommandPreparedStatementQuery) -> pa.Schema:
         """The schema of a prepared query's result."""
-        return self._plan(request, command).schema
+        prepared, rows = self._bound(request, command.prepared_statement_handle)
+        return self._statements.schema_of(request, prepared.text, rows)
+
+    def update(
+        self, request: Request, command: sql.CommandPreparedStatementUpdate, reader: flight.MetadataRecordBatchReader
+    ) -> sql.DoPutUpdateResult:
+        """Run a prepared statement for each row of parameters that comes, or else with what is bound to the handle."""
+        prepared, rows = self._find(request, command.prepared_statement_handle)
+        if len(prepared.parameters):
+            sent = _read_parameters(reader, self._options.max_parameter_rows)
+            _check_width(prepared, reader.schema)
+            rows = sent or rows
+            if not rows:
+                raise BadRequestError(f"The statement has {len(prepared.parameters)} parameters, and none is bound.")
+        return sql.DoPutUpdateResult(record_count=self._statements.run_update(request, prepared.text, rows))
 
     def _plan(self, request: Request, command: sql.CommandPreparedStatementQuery) -> Planned:
-        prepared, rows = self._find(request, command.prepared_statement_handle)
+        prepared, rows = self._bound(request, command.prepared_statement_handle)
+        return self._statements.plan(request, prepared.text, rows)
+
+    def _bound(self, request: Request, handle: bytes) -> tuple[_Prepared, Parameters | None]:
+        """The statement and its parameters; BadRequestError where it has some and none is bound."""
+        prepared, rows = self._find(request, handle)
         if rows is None and len(prepared.parameters):
             raise BadRequestError(f"The statement has {len(prepared.parameters)} parameters, and none is bound.")
-        return self._statements.plan(request, prepared.text, rows)
+        return prepared, rows
 
     def _find(self, request: Request, handle: bytes) -> tuple[_Prepared, Parameters | None]:
         prepared = self._open.get(handle[:_HANDLE_SIZE], request.identity)
@@ -115,6 +132,11 @@ class PreparedStatements:
             if binding not in prepared.bindings:
                 raise BadRequestError("The parameters behind this handle are no longer kept; bind them again.")
             return prepared, prepared.bindings[binding]
+
+
+def _check_width(prepared: _Prepared, given: pa.Schema) -> None:
+    if len(given) != len(prepared.parameters):
+        raise TypeMismatchError(f"The statement has {len(prepared.parameters)} parameters; {len(given)} were bound.")
 
 
 def _read_parameters(reader: flight.MetadataRecordBatchReader, max_rows: int) -> Parameters:

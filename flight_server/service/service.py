@@ -15,10 +15,14 @@ from pyarrow import flight
 from engine.errors import UnsupportedError
 from engine.runtime import Runtime
 from engine.sql.frontend import SqlFrontend
+from engine.sql.stored_views import StoredViews
 from flight_server.auth import IDENTITY_KEY
+from flight_server.auth.certificates import identity_of
+from flight_server.auth.rights import ALL, Grants, Rights
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.handler import BaseHandler
+from flight_server.endpoint.status import UnauthenticatedError
 from flight_server.endpoint.streams import ResultStream
 from flight_server.endpoint.tickets import TicketSigner
 from flight_server.proto import flight as messages
@@ -60,16 +64,22 @@ class FlightSqlService(BaseHandler):
     """Flight SQL and plain Flight over one runtime."""
 
     def __init__(
-        self, runtime: Runtime, options: ServiceOptions, version: str, signer: TicketSigner | None = None
+        self,
+        runtime: Runtime,
+        options: ServiceOptions,
+        version: str,
+        signer: TicketSigner | None = None,
+        rights: Rights | None = None,
     ) -> None:
+        self._rights = rights or Rights()
         frontend = SqlFrontend(runtime.kernel, runtime.storage)
-        catalog = Catalog(runtime.storage)
+        folder = next((Path(directory) for directory in runtime.storage.directories()), None)
+        catalog = Catalog(runtime.storage, None if folder is None else StoredViews(folder))
         statements = Statements(runtime, frontend, catalog, options)
         metadata = Metadata(runtime, frontend, catalog, sql_info(version, options.max_statement_size))
         prepared = PreparedStatements(statements, options)
         ingest = Ingest(catalog, options.max_upload_size)
-        folder = next(iter(runtime.storage.directories()), None)
-        self._sessions = Sessions(None if folder is None else Path(folder), options)
+        self._sessions = Sessions(folder, options)
         settings = Settings(self._sessions, catalog)
         self._tables = Tables(statements, metadata, options.max_upload_size)
         self._signer = signer or TicketSigner.generate()
@@ -87,6 +97,8 @@ class FlightSqlService(BaseHandler):
         }
         self._uploads: Mapping[type[Message], Callable[[Request, Any, flight.MetadataRecordBatchReader], Message]] = {
             sql.CommandPreparedStatementQuery: prepared.bind,
+            sql.CommandPreparedStatementUpdate: prepared.update,
+            sql.CommandStatementUpdate: statements.update,
             sql.CommandStatementIngest: ingest.put,
         }
         self._actions: Mapping[str, _Action] = {
@@ -174,8 +186,14 @@ class FlightSqlService(BaseHandler):
     # ----
 
     def _request(self, call: Call) -> Request:
-        identity = call.middleware(IDENTITY_KEY).identity
-        return Request(call, identity, self._sessions.of(call, identity))
+        identity = identity_of(call, call.middleware(IDENTITY_KEY).identity)
+        session = self._sessions.of(call, identity)
+        grants = Grants(self._rights, identity)
+        if session.grants is ALL:
+            session.grants = grants
+        elif session.grants != grants:  # another token of the same name, or its roles have changed
+            raise UnauthenticatedError("The session was begun in other roles; connect again.")
+        return Request(call, identity, session)
 
     def _info(self, request: Request, descriptor: flight.FlightDescriptor, offer: Offer) -> flight.FlightInfo:
         expires_at = time.time() + self._ticket_ttl

@@ -22,6 +22,7 @@ from engine.storage import DirectoryStorage
 from engine.storage.locks import held, take_if_free
 from engine.storage.protocol import DEFAULT_SCHEMA
 from flight_server.auth import Identity
+from flight_server.auth.rights import ALL, Grants
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
 
@@ -42,6 +43,7 @@ class Session:
     """
 
     schema: str = DEFAULT_SCHEMA
+    grants: Grants = ALL
     timeout: float | None = None
     partitions: int | None = None
     keep: Callable[[], None] = lambda: None

@@ -82,8 +82,8 @@ def sql_info(version: str, max_statement_size: int) -> SqlInfo:
         100: _UNLIMITED,  # statement timeout
         101: _UNLIMITED,  # transaction timeout
         500: False,  # SQL_DDL_CATALOG
-        501: False,  # SQL_DDL_SCHEMA
-        502: False,  # SQL_DDL_TABLE
+        501: True,  # SQL_DDL_SCHEMA
+        502: True,  # SQL_DDL_TABLE
         503: _CASE_INSENSITIVE,  # SQL_IDENTIFIER_CASE
         504: '"',
         505: _CASE_INSENSITIVE,  # SQL_QUOTED_IDENTIFIER_CASE

@@ -12,29 +12,43 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+from pyarrow import flight
 
 from engine.context import Cancellation
 from engine.errors import ResourceExhaustedError, TypeMismatchError
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, Runtime
+from engine.schema import RowType
+from engine.schema_inference import plan_columns
 from engine.sql.frontend import SqlFrontend
+from engine.sql.statement_parser import parse_statement
+from engine.sql.statements import Describe, Show
 from engine.storage.protocol import Snapshot
+from flight_server.auth.rights import Action
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.status import flight_errors
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import sql
 from flight_server.service.catalog import Catalog
 from flight_server.service.request import Offer, Planned, Request
+from flight_server.service.sessions import TEMPORARY
 from flight_server.service.store import HandleStore
+from flight_server.service.updates import Updates
 from flight_server.service.wire import BadRequestError
 
-__all__ = ["Parameters", "Statements"]
+__all__ = ["COUNT_SCHEMA", "Parameters", "Statements", "is_update"]
 
 Parameters = Sequence[Sequence[pa.Scalar]]
 """Rows of parameters; a statement runs once for each, and the results follow each other."""
 
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?=\S)", re.IGNORECASE)
 _EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
+COUNT_SCHEMA = pa.schema([pa.field("Count", pa.int64())])
+"""What a statement with effects answers to those who fetch: how many rows it changed."""
+
+_DESCRIBE_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("column_name", "column_type", "null", "key", "default", "extra")]
+)
 _UNTOLD_SCHEMA = pa.schema([pa.field("result", pa.null())])  # without columns, drivers would take it for an update
 _MAX_PLANNED_TEXT = 64_000_000  # bytes of text of all planned statements; a plan is some dozen times its text
 
@@ -46,14 +60,23 @@ class Statements:
         self.runtime = runtime
         self.frontend = frontend
         self.catalog = catalog
+        self.updates = Updates(self)
         self._options = options
         self._planned: HandleStore[Planned] = HandleStore(
             "planned statements", options.statement_ttl, options.max_statements, _MAX_PLANNED_TEXT
         )
 
     def plan(self, request: Request, text: str, parameters: Parameters | None = None) -> Planned:
-        """`text` planned on a snapshot of now, to be run for each row of `parameters`. Raises PlanningError."""
+        """`text` planned on a snapshot of now, to be run for each row of `parameters`. Raises PlanningError.
+
+        A statement with effects is run here and now; what is fetched later is its count.
+        """
         self.check_size(text)
+        statement = parse_statement(text)
+        if isinstance(statement, Show | Describe):
+            return _fixed(self._about(request, statement))
+        if statement is not None:
+            return _fixed(_count(self.updates.run(request, statement, parameters)))
         explained = _EXPLAIN.match(text)
         if explained:
             return self._explain(request, text[explained.end() :], parameters)
@@ -61,7 +84,7 @@ class Statements:
 
     def plan_table(self, request: Request, path: Sequence[str]) -> Planned:
         """All of a table, as it is now."""
-        name = self.catalog.existing(request.session, path).shown
+        name = self.catalog.existing(request.session, path, Action.READ).shown
         plan = self.runtime.plan(self.frontend.table_plan(name, self.catalog.snapshot(request.session)))
         return Planned(plan.schema, lambda request: self._run(request, plan))
 
@@ -78,8 +101,12 @@ class Statements:
 
     def parameters(self, request: Request, text: str) -> pa.Schema:
         """The parameters that a statement takes, by name."""
-        explained = _EXPLAIN.match(text)
-        session = request.session
+        explained, session = _EXPLAIN.match(text), request.session
+        statement = parse_statement(text)
+        if isinstance(statement, Show | Describe):
+            return pa.schema([])
+        if statement is not None:
+            return self.updates.parameters(request, statement)
         return self.frontend.parameters(
             text[explained.end() :] if explained else text,
             snapshot=self.catalog.snapshot(session),
@@ -90,6 +117,8 @@ class Statements:
         """The schema of a statement's result before its `parameters` are bound, as far as it can be told."""
         if _EXPLAIN.match(text):
             return _EXPLAIN_SCHEMA
+        if is_update(text):
+            return pa.schema([])
         if not len(parameters):
             return self.plan(request, text).schema  # the plan is remembered, and about to be asked for
         try:
@@ -108,9 +137,52 @@ class Statements:
 
     def schema(self, request: Request, command: sql.CommandStatementQuery) -> pa.Schema:
         """The schema of a query's result."""
-        return self.plan(request, command.query).schema
+        return self.schema_of(request, command.query)
+
+    def schema_of(self, request: Request, text: str, parameters: Parameters | None = None) -> pa.Schema:
+        """The schema of what `plan` gives, without running anything."""
+        return COUNT_SCHEMA if is_update(text) else self.plan(request, text, parameters).schema
+
+    # CommandStatementUpdate
+
+    def update(
+        self, request: Request, command: sql.CommandStatementUpdate, reader: flight.MetadataRecordBatchReader
+    ) -> sql.DoPutUpdateResult:
+        """Run a statement and answer with how many rows it changed. Clients may send no data, and no schema."""
+        del reader
+        return sql.DoPutUpdateResult(record_count=self.run_update(request, command.query, None))
+
+    def run_update(self, request: Request, text: str, parameters: Parameters | None) -> int:
+        """Run a statement with effects; how many rows it changed. A query is run too, for its number of rows."""
+        self.check_size(text)
+        statement = parse_statement(text)
+        if statement is not None and not isinstance(statement, Show | Describe):
+            return self.updates.run(request, statement, parameters)
+        stream = self.plan(request, text, parameters).open(request)
+        try:
+            return sum(batch.num_rows for batch in stream.reader)
+        finally:
+            stream.close()
 
     # ----
+
+    def _about(self, request: Request, statement: Show | Describe) -> pa.Table:
+        if isinstance(statement, Describe):
+            return described(self.describe(request, statement.query))
+        if statement.what == "SCHEMAS":
+            return pa.table({"name": self.catalog.schemas(request.session)})
+        names = [*self.catalog.tables(request.session), *(view.name for view in self.catalog.views())]
+        if statement.what == "TABLES":
+            own = (request.session.schema.lower(), TEMPORARY)
+            return pa.table({"name": pa.array(sorted(n.table for n in names if n.schema.lower() in own), pa.string())})
+        rows = [{"schema": name.schema, "name": name.table} for name in sorted(names)]
+        return pa.Table.from_pylist(rows, pa.schema([("schema", pa.string()), ("name", pa.string())]))
+
+    def describe(self, request: Request, text: str) -> RowType:
+        """The columns of a query, in the kernel's types."""
+        session = request.session
+        plan = self.frontend.plan(text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session))
+        return plan_columns(plan, self.runtime.kernel)
 
     def check_size(self, text: str) -> None:
         """Raise ResourceExhaustedError where a statement's text is longer than the server takes."""
@@ -160,6 +232,26 @@ class Statements:
             timer.start()
             request.call.on_end(timer.cancel)
         return self.runtime.execute(plan, QueryOptions(cancellation, session.partitions))
+
+
+def is_update(text: str) -> bool:
+    """Whether a statement has effects; raises where its frame is not SQL."""
+    statement = parse_statement(text)
+    return statement is not None and not isinstance(statement, Show | Describe)
+
+
+def described(columns: RowType) -> pa.Table:
+    """The answer to DESCRIBE, in the columns that the dialect has for it."""
+    rows = [{"column_name": c.name, "column_type": c.type, "null": "YES"} for c in columns]
+    return pa.Table.from_pylist(rows, _DESCRIBE_SCHEMA)
+
+
+def _fixed(table: pa.Table) -> Planned:
+    return Planned(table.schema, lambda _: ResultStream(table.to_reader()))
+
+
+def _count(rows: int) -> pa.Table:
+    return pa.table([pa.array([rows], pa.int64())], schema=COUNT_SCHEMA)
 
 
 @dataclass

@@ -63,5 +63,6 @@ class Tables:
     def put(self, request: Request, path: Sequence[bytes | str], reader: flight.MetadataRecordBatchReader) -> int:
         """Create a table from an upload, or append to it: all rows, or none. Returns how many."""
         target = self._catalog.existing(request.session, self.path(path))
+        self._catalog.require_no_view(target)
         upload = Upload(request, reader, self._max_bytes)
         return upload.into(lambda data: target.storage.write(target.name, data, WriteMode.CREATE_APPEND))

@@ -1,0 +1,89 @@
+"""Views in the data directory: one file each, in a hidden folder of its own that no table listing sees."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.errors import TableExistsError
+from engine.sql.views import View
+from engine.storage.locks import held
+from engine.storage.names import check_table_name, unknown_table
+from engine.storage.protocol import TableName
+
+__all__ = ["StoredViews"]
+
+FOLDER = ".views"
+
+log = logging.getLogger(__name__)
+
+
+class StoredViews:
+    """The views below one data directory; read from its files each time. Thread-safe, also between processes."""
+
+    def __init__(self, directory: Path) -> None:
+        self._folder = directory / FOLDER
+
+    def find(self, name: TableName) -> View | None:
+        """The view of that name, in any case, or None."""
+        return _read(self._path(name))
+
+    def all(self) -> list[View]:
+        """Every view, by name."""
+        return sorted(self._read_all(), key=lambda view: view.name)
+
+    def create(self, view: View, replace: bool) -> None:
+        """Keep `view`; TableExistsError where one of its name is there and not to be replaced."""
+        check_table_name(view.name.table)
+        self._folder.mkdir(exist_ok=True)
+        path = self._path(view.name)
+        staged = self._folder / f".{uuid.uuid4().hex}"
+        document = {
+            "schema": view.name.schema,
+            "name": view.name.table,
+            "query": view.query,
+            "columns": list(view.columns),
+            "home": view.home,
+        }
+        with held(self._folder):
+            if path.exists() and not replace:
+                raise TableExistsError(f'View "{view.name}" is there already; drop it or say OR REPLACE.')
+            with staged.open("w", encoding="utf-8") as file:
+                json.dump(document, file)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(path)
+
+    def drop(self, name: TableName) -> None:
+        """Remove a view; UnknownTableError where it is not there."""
+        try:
+            self._path(name).unlink()
+        except FileNotFoundError:
+            raise unknown_table(name, [view.name for view in self._read_all()]) from None
+
+    def _path(self, name: TableName) -> Path:
+        # A digest is of one length and differs only where the names do, whatever characters they have.
+        return self._folder / f"{hashlib.sha256(json.dumps(name.key).encode()).hexdigest()}.json"
+
+    def _read_all(self) -> Iterator[View]:
+        for path in self._folder.glob("[!.]*.json"):
+            view = _read(path)
+            if view is not None:
+                yield view
+
+
+def _read(path: Path) -> View | None:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        name = TableName(document["schema"], document["name"])
+        return View(name, document["query"], tuple(document["columns"]), document["home"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("The view in %s cannot be read: %s", path.name, error)
+        return None

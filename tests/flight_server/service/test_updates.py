@@ -1,0 +1,278 @@
+"""Statements with effects, by ADBC and in the protocol's own steps: once, whole, and with the kernel's meaning."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import adbc_driver_flightsql.dbapi as flight_sql
+import adbc_driver_manager
+import duckdb
+import pyarrow as pa
+import pytest
+from google.protobuf.message import Message
+from pyarrow import flight
+
+from flight_server.proto import sql
+from flight_server.service.wire import wrap
+from tests.flight_server.conftest import Served
+from tests.flight_server.service.test_queries import Prepared
+from tests.harness.server import serve
+
+
+@pytest.fixture
+def t() -> str:
+    """The name of a table that is not there."""
+    return f"t_{uuid.uuid4().hex[:12]}"
+
+
+def run(cursor: flight_sql.Cursor, text: str, parameters: tuple[object, ...] | None = None) -> list[tuple[object, ...]]:
+    cursor.execute(text, parameters)
+    rows: list[tuple[object, ...]] = cursor.fetchall()
+    return rows
+
+
+def changed(cursor: flight_sql.Cursor, text: str, parameters: tuple[object, ...] | None = None) -> int:
+    """How many rows a statement changed: the driver has it sent as an update, since its preparation says so."""
+    cursor.execute(text, parameters)
+    count: int = cursor.rowcount
+    return count
+
+
+def refused(cursor: flight_sql.Cursor, text: str, message: str) -> None:
+    with pytest.raises(adbc_driver_manager.Error, match=message):
+        run(cursor, text)
+
+
+def descriptor(command: Message) -> flight.FlightDescriptor:
+    return flight.FlightDescriptor.for_command(wrap(command))
+
+
+def update(client: flight.FlightClient, text: str) -> int:
+    """CommandStatementUpdate by DoPut."""
+    writer, reader = client.do_put(descriptor(sql.CommandStatementUpdate(query=text)), pa.schema([]))
+    with writer:
+        writer.done_writing()
+        answer = reader.read()
+    return sql.DoPutUpdateResult.FromString(answer.to_pybytes()).record_count
+
+
+@contextmanager
+def connected(uri: str) -> Iterator[flight_sql.Cursor]:
+    with flight_sql.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
+        yield cursor
+
+
+@pytest.fixture
+def oracle() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        yield connection
+
+
+# Each statement runs here and in a DuckDB of its own; counts and rows are the same.
+SAME = [
+    "CREATE TABLE {t} (id INTEGER, name VARCHAR, price DECIMAL(10, 2), day DATE, tags VARCHAR[])",
+    """INSERT INTO {t} VALUES (1, 'a', 1.25, '2024-02-29', ['x', NULL]), (2, NULL, 2.5, NULL, []),
+       (3, 4, '7', NULL, NULL)""",
+    "INSERT INTO {t} (price, id) VALUES (0.005, 4), (NULL, '5')",
+    "INSERT INTO {t} (id, name) SELECT i, 'n' || i FROM range(10, 20) r(i)",
+    "INSERT INTO {t} BY NAME SELECT 'by name' AS name, 30 AS id",
+    "INSERT INTO {t} DEFAULT VALUES",
+    "INSERT INTO {t} SELECT * FROM {t} WHERE id > 12",
+    "UPDATE {t} SET price = price * 2, name = upper(name) WHERE id <= 3",
+    "UPDATE {t} SET name = CASE WHEN x.id IS NULL THEN 'null' ELSE x.name END FROM_ALIAS",
+    "UPDATE {t} SET id = id + 100, name = id WHERE name IS DISTINCT FROM 'n13' AND id > 10",
+    "UPDATE {t} SET price = (SELECT max(price) FROM {t}) WHERE price IS NULL",
+    "UPDATE {t} SET name = 'none' WHERE NULL",
+    "DELETE FROM {t} WHERE id = 4 OR NULL",
+    "DELETE FROM {t} AS d WHERE d.id IN (SELECT id FROM {t} GROUP BY id HAVING count(*) > 1)",
+    "ALTER TABLE {t} ADD COLUMN more BIGINT DEFAULT 7",
+    "ALTER TABLE {t} ADD COLUMN IF NOT EXISTS MORE VARCHAR",
+    'ALTER TABLE {t} RENAME COLUMN name TO "The Name"',
+    "ALTER TABLE {t} ALTER id SET DATA TYPE BIGINT",
+    "ALTER TABLE {t} ALTER more TYPE VARCHAR USING more || '!'",
+    "ALTER TABLE {t} DROP COLUMN day",
+    "INSERT INTO {t} VALUES (1, 'x', 2, NULL, 'y')",
+    "DELETE FROM {t} WHERE false",
+    "CREATE OR REPLACE TABLE {t} AS SELECT *, 1.5 AS other FROM {t} WHERE id < 50",
+    "TRUNCATE {t}",
+]
+
+
+def test_statements_mean_what_the_kernel_means(
+    cursor: flight_sql.Cursor, oracle: duckdb.DuckDBPyConnection, t: str
+) -> None:
+    for statement in SAME:
+        text = statement.replace("{t} SET name = CASE", "{t} x SET name = CASE").replace(" FROM_ALIAS", "")
+        text = text.format(t=t)
+        expected = oracle.execute(text).fetchall()
+        has_count = text.startswith(("INSERT", "UPDATE", "DELETE", "TRUNCATE")) or " AS SELECT" in text
+        assert changed(cursor, text) == (expected[0][0] if has_count else 0), text
+        assert run(cursor, f"SELECT * FROM {t} ORDER BY ALL") == oracle.sql(f"FROM {t} ORDER BY ALL").fetchall(), text
+    columns = oracle.execute(f"DESCRIBE {t}").fetchall()
+    assert [row[:2] for row in run(cursor, f"DESCRIBE {t}")] == [row[:2] for row in columns]
+
+
+def test_parameters(cursor: flight_sql.Cursor, t: str) -> None:
+    run(cursor, f"CREATE TABLE {t} (id INTEGER, name VARCHAR)")
+    insert = f"INSERT INTO {t} VALUES (?, upper(?))"
+    assert cursor.adbc_prepare(insert).types == [pa.int32(), pa.string()]
+    assert changed(cursor, insert, (1, "a")) == 1
+    cursor.executemany(insert, [(i, f"n{i}") for i in range(2, 603)])
+    assert cursor.rowcount == 601
+    assert run(cursor, f"SELECT count(*), sum(id), count(DISTINCT name) FROM {t}") == [(602, sum(range(603)), 602)]
+    assert changed(cursor, f"UPDATE {t} SET name = ? WHERE id BETWEEN ? AND ?", ("x", 10, 19)) == 10
+    assert run(cursor, f"SELECT count(*) FROM {t} WHERE name = ?", ("x",)) == [(10,)]
+    cursor.executemany(f"DELETE FROM {t} WHERE id = ?", [(1,), (2,), (1000,)])
+    assert cursor.rowcount == 2
+    with pytest.raises(adbc_driver_manager.Error, match="2 parameters"):
+        cursor.executemany(insert, [(1,)])
+
+
+def test_a_statement_that_fails_in_the_middle_leaves_nothing(cursor: flight_sql.Cursor, t: str) -> None:
+    run(cursor, f"CREATE TABLE {t} (id INTEGER)")
+    refused(
+        cursor, f"INSERT INTO {t} SELECT CASE WHEN i = 900000 THEN 'x' ELSE '1' END FROM range(1000000) r(i)", "convert"
+    )
+    with pytest.raises(adbc_driver_manager.Error, match="convert"):
+        cursor.executemany(f"INSERT INTO {t} VALUES (?)", [(str(i),) for i in range(400)] + [("x",)])
+    refused(cursor, f"UPDATE {t} SET id = 'x'", "convert") if run(cursor, f"SELECT count(*) FROM {t}") != [
+        (0,)
+    ] else None
+    assert run(cursor, f"SELECT count(*) FROM {t}") == [(0,)]
+    run(cursor, f"INSERT INTO {t} VALUES (1), (2)")
+    refused(cursor, f"UPDATE {t} SET id = CASE id WHEN 1 THEN '5' ELSE 'x' END", "convert")
+    assert run(cursor, f"SELECT id FROM {t} ORDER BY id") == [(1,), (2,)]
+
+
+def test_effects_come_once_and_when_asked_for(client: flight.FlightClient, t: str) -> None:
+    assert update(client, f"CREATE TABLE {t} AS SELECT 1 AS x") == 1
+    command = descriptor(sql.CommandStatementQuery(query=f"INSERT INTO {t} SELECT x + 1 FROM {t}"))
+    count = descriptor(sql.CommandStatementQuery(query=f"SELECT count(*) AS n FROM {t}"))
+
+    def rows() -> object:
+        return client.do_get(client.get_flight_info(count).endpoints[0].ticket).read_all()["n"][0].as_py()
+
+    assert client.get_schema(command).schema.names == ["Count"]
+    assert rows() == 1
+    info = client.get_flight_info(command)
+    assert rows() == 2
+    for _ in range(3):
+        assert client.do_get(info.endpoints[0].ticket).read_all()["Count"].to_pylist() == [1]
+    assert rows() == 2
+    assert update(client, f"SELECT * FROM {t}") == 2
+
+
+def test_a_statement_with_effects_says_so_when_it_is_prepared(client: flight.FlightClient, t: str) -> None:
+    update(client, f"CREATE TABLE {t} (x BIGINT)")
+    prepared = Prepared(client, f"INSERT INTO {t} VALUES (?)")
+    assert prepared.result.is_update
+    assert prepared.result.dataset_schema == b""
+    command = sql.CommandPreparedStatementUpdate(prepared_statement_handle=prepared.handle)
+    data = pa.table({"1": [1, 2, 3]})
+    writer, reader = client.do_put(descriptor(command), data.schema)
+    with writer:
+        writer.write_table(data)
+        writer.done_writing()
+        answer = reader.read()
+    assert sql.DoPutUpdateResult.FromString(answer.to_pybytes()).record_count == 3
+    prepared.close()
+
+
+def test_tables_that_are_there_or_not(cursor: flight_sql.Cursor, t: str) -> None:
+    refused(cursor, f"DROP TABLE {t}", "no table")
+    assert changed(cursor, f"DROP TABLE IF EXISTS {t}") == 0
+    run(cursor, f"CREATE TABLE {t} AS SELECT 1 AS x")
+    refused(cursor, f"CREATE TABLE {t} (y INTEGER)", "is there already")
+    run(cursor, f"CREATE TABLE IF NOT EXISTS {t} AS SELECT 2 AS x")
+    assert run(cursor, f"SELECT x FROM {t}") == [(1,)]
+    run(cursor, f"DROP TABLE {t}")
+    refused(cursor, f"SELECT x FROM {t}", "no table")
+
+
+def test_what_is_refused(cursor: flight_sql.Cursor, t: str) -> None:
+    run(cursor, f"CREATE TABLE {t} (x INTEGER)")
+    refused(cursor, "INSERT INTO region SELECT * FROM region", "read-only")
+    refused(cursor, "DELETE FROM region", "read-only")
+    refused(cursor, "DROP TABLE region", "read-only")
+    refused(cursor, f"INSERT INTO {t} VALUES (1, 2)", "2 values for 1 columns")
+    refused(cursor, f"INSERT INTO {t} SELECT 1, 2", "2 values for 1 columns")
+    refused(cursor, f"INSERT INTO {t} (y) VALUES (1)", 'no column "y"; did you mean|no column "y"')
+    refused(cursor, f"UPDATE {t} SET y = 1", 'no column "y"')
+    refused(cursor, f"UPDATE {t} SET x = 1, x = 2", "set twice")
+    refused(cursor, f"ALTER TABLE {t} DROP COLUMN x", "only column")
+    refused(cursor, f"CREATE TABLE {t}_2 (x INTEGER NOT NULL)", "NOT NULL in CREATE TABLE is not handled")
+    refused(cursor, f"CREATE TABLE {t}_2 AS SELECT * FROM read_csv('/etc/passwd')", "read_csv")
+    refused(cursor, f"INSERT INTO {t} SELECT 1; DROP TABLE {t}", "One statement at a time")
+    refused(cursor, f"UPDATE {t} SET x = (SELECT 1 FROM read_text('/etc/passwd'))", "read_text")
+    refused(cursor, "CREATE INDEX i ON region (r_name)", "CREATE INDEX is not handled")
+    assert run(cursor, f"SELECT count(*) FROM {t}") == [(0,)]
+
+
+def test_temporary_tables_by_sql(served: Served, cursor: flight_sql.Cursor, t: str) -> None:
+    run(cursor, f"CREATE TEMP TABLE {t} AS SELECT 1 AS x")
+    assert changed(cursor, f"INSERT INTO {t} VALUES (2)") == 1
+    assert changed(cursor, f"UPDATE {t} SET x = x + 10 WHERE x = 2") == 1
+    assert run(cursor, f"SELECT x FROM temp.{t} ORDER BY x") == [(1,), (12,)]
+    with flight_sql.connect(served.uri, autocommit=True) as other, other.cursor() as stranger:
+        refused(stranger, f"SELECT * FROM {t}", "no table")
+    run(cursor, f"DROP TABLE {t}")
+    refused(cursor, f"SELECT * FROM {t}", "no table")
+
+
+# ---- views and schemas
+
+
+def test_views(cursor: flight_sql.Cursor, t: str) -> None:
+    run(cursor, f"CREATE TABLE {t} AS SELECT i AS x FROM range(5) r(i)")
+    run(cursor, f"CREATE VIEW {t}_v (y, z) AS WITH c AS (SELECT x, x * 2 FROM {t}) SELECT * FROM c WHERE x > 2")
+    assert run(cursor, f"SELECT * FROM {t}_v ORDER BY y") == [(3, 6), (4, 8)]
+    assert run(cursor, f"SELECT v.z FROM {t}_V AS v JOIN {t} ON x = y ORDER BY 1") == [(6,), (8,)]
+    # What stands around a view does not change what it means.
+    assert run(cursor, f"WITH {t} AS (SELECT 1 AS x) SELECT count(*) FROM {t}_v, {t}") == [(2,)]
+    run(cursor, f"CREATE VIEW {t}_w AS SELECT sum(z) AS s FROM {t}_v WHERE y < 100")
+    assert run(cursor, f"SELECT s FROM main.{t}_w WHERE s > ?", (1,)) == [(14,)]
+    run(cursor, f"INSERT INTO {t} VALUES (10)")
+    assert run(cursor, f"SELECT s FROM {t}_w") == [(34,)]
+    refused(cursor, f"CREATE VIEW {t}_w AS SELECT 1", "is there already")
+    refused(cursor, f"CREATE VIEW {t} AS SELECT 1", "is there already")
+    refused(cursor, f"CREATE TABLE {t}_w (x INTEGER)", "is a view")
+    refused(cursor, f"INSERT INTO {t}_w VALUES (1)", "is a view")
+    refused(cursor, f"CREATE VIEW {t}_x AS SELECT nothing FROM {t}", "nothing")
+    run(cursor, f"CREATE OR REPLACE VIEW {t}_w AS SELECT 1 AS one")
+    assert run(cursor, f"SELECT * FROM {t}_w") == [(1,)]
+    run(cursor, f"CREATE OR REPLACE VIEW {t}_v AS SELECT * FROM {t}_w")
+    run(cursor, f"CREATE OR REPLACE VIEW {t}_w AS SELECT 2 AS one")
+    assert run(cursor, f"SELECT * FROM {t}_v") == [(2,)]
+    run(cursor, f"DROP VIEW {t}_w")
+    refused(cursor, f"SELECT * FROM {t}_v", "no table")
+    refused(cursor, f"DROP VIEW {t}_w", "no table")
+    run(cursor, f"DROP VIEW IF EXISTS {t}_w")
+    run(cursor, f"DROP VIEW {t}_v")
+
+
+def test_schemas(cursor: flight_sql.Cursor, t: str) -> None:
+    run(cursor, f"CREATE SCHEMA {t}")
+    run(cursor, f"CREATE SCHEMA IF NOT EXISTS {t}")
+    refused(cursor, f"CREATE SCHEMA {t}", "is there already")
+    run(cursor, f"CREATE TABLE {t}.a AS SELECT 1 AS x")
+    run(cursor, f"CREATE VIEW {t}.v AS SELECT * FROM {t}.a")
+    assert run(cursor, f"SELECT x FROM {t}.v") == [(1,)]
+    refused(cursor, f"DROP SCHEMA {t}", "not empty")
+    run(cursor, f"DROP TABLE {t}.a")
+    run(cursor, f"DROP VIEW {t}.v")
+    run(cursor, f"DROP SCHEMA {t}")
+    refused(cursor, f"CREATE TABLE {t}.a AS SELECT 1 AS x", "no schema")
+
+
+def test_tables_and_views_survive_a_restart(tmp_path_factory: pytest.TempPathFactory) -> None:
+    data, log = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("log")
+    with serve(data, log / "1") as (uri, _), connected(uri) as cursor:
+        run(cursor, "CREATE TABLE t AS SELECT 1 AS x")
+        run(cursor, "CREATE VIEW v AS SELECT x + 1 AS y FROM t")
+        run(cursor, "CREATE TEMP TABLE gone AS SELECT 1 AS x")
+    with serve(data, log / "2") as (uri, _), connected(uri) as cursor:
+        assert run(cursor, "SELECT y FROM v") == [(2,)]
+        assert run(cursor, "SHOW TABLES") == [("t",), ("v",)]
+    assert not list((data / ".sessions").iterdir())
