@@ -25,6 +25,7 @@ from engine.errors import nearest
 __all__ = [
     "CLIENT_VARIABLES",
     "ENV_PREFIX",
+    "AuthOptions",
     "ConfigError",
     "DataOptions",
     "ListenOptions",
@@ -173,6 +174,29 @@ class ListenOptions:
 
 
 @dataclass(frozen=True)
+class AuthOptions:
+    """Who may connect, and what they may do. The files are read at the start; the users file whenever it changes."""
+
+    users: Annotated[Path | None, _Spec(_folder, "FILE", "the users file, as `grism user` writes it")] = None
+    rights: Annotated[Path | None, _Spec(_folder, "FILE", "a TOML file with the rights of roles")] = None
+    token_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long a token of a login is good")] = 3600.0
+    jwt_key: Annotated[Path | None, _Spec(_folder, "FILE", "the key of JWTs: JWKS, public PEM, or a secret")] = None
+    jwt_issuer: Annotated[str | None, _Spec(_text, "TEXT", "the issuer that JWTs must have")] = None
+    jwt_audience: Annotated[str | None, _Spec(_text, "TEXT", "the audience that JWTs must have")] = None
+    tls_cert: Annotated[Path | None, _Spec(_folder, "FILE", "the server's certificate (chain), in PEM")] = None
+    tls_key: Annotated[Path | None, _Spec(_folder, "FILE", "the key of the certificate, in PEM")] = None
+    tls_client_ca: Annotated[
+        Path | None, _Spec(_folder, "FILE", "clients must show a certificate that this authority signed")
+    ] = None
+    tls_role: Annotated[str, _Spec(_text, "ROLE", "the role of who is known by a certificate only")] = "reader"
+
+    @property
+    def required(self) -> bool:
+        """Whether every caller has to prove who they are."""
+        return any((self.users, self.jwt_key, self.tls_client_ca))
+
+
+@dataclass(frozen=True)
 class ResourceOptions:
     """What queries may use together."""
 
@@ -241,6 +265,7 @@ class ServerConfig:
 
     data: DataOptions = DataOptions()
     listen: ListenOptions = ListenOptions()
+    auth: AuthOptions = AuthOptions()
     resources: ResourceOptions = ResourceOptions()
     runtime: RuntimeOptions = RuntimeOptions()
     service: ServiceOptions = ServiceOptions()
@@ -253,15 +278,30 @@ class ServerConfig:
             raise ConfigError("--data is missing: name the folder to serve (or set GRISM_DATA).")
         if not folder.is_dir():
             raise ConfigError(f"--data: {str(folder)!r} is not a folder.")
-        if not self.listen.insecure and not _is_loopback(self.listen.host):
-            raise ConfigError(
-                f"--host: {self.listen.host!r} can be reached from other machines and nobody has to log in; "
-                "listen on 127.0.0.1, or say --insecure."
-            )
+        self._check_auth()
         if self.runtime.runtime == "local":
             for name in ("workers", "ray_address"):
                 if getattr(self.runtime, name) is not None:
                     raise ConfigError(f"--{name.replace('_', '-')} needs --runtime ray.")
+
+    def _check_auth(self) -> None:
+        auth = self.auth
+        if (auth.tls_cert is None) != (auth.tls_key is None):
+            raise ConfigError("--tls-cert and --tls-key go together.")
+        if auth.tls_client_ca and not auth.tls_cert:
+            raise ConfigError("--tls-client-ca needs --tls-cert and --tls-key.")
+        if auth.jwt_key and not (auth.jwt_issuer and auth.jwt_audience):
+            raise ConfigError("--jwt-key needs --jwt-issuer and --jwt-audience.")
+        if auth.rights and not auth.required:
+            raise ConfigError("--rights needs a way to log in: --users, --jwt-key or --tls-client-ca.")
+        if self.listen.insecure or _is_loopback(self.listen.host):
+            return
+        if not auth.required or not auth.tls_cert:
+            lack = "nobody has to log in" if not auth.required else "passwords would travel in the clear without TLS"
+            raise ConfigError(
+                f"--host: {self.listen.host!r} can be reached from other machines and {lack}; "
+                "listen on 127.0.0.1, or say --insecure."
+            )
 
 
 def _is_loopback(host: str) -> bool:

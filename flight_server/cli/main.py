@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from engine.errors import GrismError, nearest
-from flight_server.cli import client, serve
+from flight_server.cli import client, serve, user
 from flight_server.cli.failures import CommandError
 from flight_server.cli.output import FORMATS
 from flight_server.config import ConfigError, options
@@ -55,7 +55,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
-        command = next(c for c in parser.commands if c.prog.endswith(f" {arguments.command}"))
+        command = next(c for c in parser.commands if c.prog.startswith(f"grism {arguments.command}"))
         allowed = sorted(flag for action in command._actions for flag in action.option_strings if flag.startswith("--"))
         near = nearest(unknown[0], allowed)
         hint = f" Did you mean {near}?" if near else ""
@@ -72,6 +72,7 @@ def _parser() -> _Root:
     root.add_argument("--version", action="version", version=f"grism {version('grism')}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     root.commands = [_serve(commands), _query(commands), _tables(commands), _explain(commands)]
+    root.commands += _user(commands)
     return root
 
 
@@ -116,6 +117,24 @@ def _explain(commands: argparse._SubParsersAction[_Parser]) -> argparse.Argument
     )
     command.set_defaults(run=client.explain)
     return command
+
+
+def _user(commands: argparse._SubParsersAction[_Parser]) -> list[argparse.ArgumentParser]:
+    group = commands.add_parser("user", help="add, list and remove users", allow_abbrev=False)
+    actions = group.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    add = actions.add_parser("add", help="add a user, or change one; the password comes from stdin", allow_abbrev=False)
+    add.add_argument("--role", action="append", help="a role, as often as there are any (reader)")
+    remove = actions.add_parser("remove", help="remove a user", allow_abbrev=False)
+    listing = actions.add_parser("list", help="list users and their roles", allow_abbrev=False)
+    for command, run in ((add, user.add), (remove, user.remove), (listing, user.list_users)):
+        if command is not listing:
+            command.add_argument("name", metavar="NAME")
+        default = os.environ.get("GRISM_USERS")
+        command.add_argument(
+            "--users", metavar="FILE", default=default, required=default is None, help="the users file (GRISM_USERS)"
+        )
+        command.set_defaults(run=run)
+    return [add, remove, listing]
 
 
 def _common(command: argparse.ArgumentParser) -> None:

@@ -12,11 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from flight_server.auth import IDENTITY_KEY, Anonymous, HandshakeHandler, IdentityFactory
+from flight_server.auth import IDENTITY_KEY, Authenticator, HandshakeHandler, IdentityFactory
+from flight_server.auth.certificates import Certificates
+from flight_server.cli import security
 from flight_server.cli.failures import CommandError
 from flight_server.cli.runtimes import open_runtime
 from flight_server.config import ServerConfig, load, options
-from flight_server.endpoint import Endpoint
+from flight_server.endpoint import Endpoint, ServerTls
 from flight_server.service import FlightSqlService
 
 __all__ = ["run"]
@@ -36,9 +38,12 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     )
     signals = _StopSignals()
     _check_address(config.listen.host, config.listen.port)
+    rights = security.rights(config.auth)
+    logins, tls = security.authenticator(config.auth), security.tls(config.auth)
     runtime = open_runtime(config)
     try:
-        endpoint = _endpoint(config, FlightSqlService(runtime, config.service, version("grism")))
+        service = FlightSqlService(runtime, config.service, version("grism"), rights=rights)
+        endpoint = _endpoint(config, service, logins, tls)
         print(f"grism listening on {endpoint.location}", flush=True)
         _log.info("serving %s on %s, runtime %s", config.data.data, endpoint.location, runtime.name)
         signals.wait()
@@ -51,13 +56,18 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     os._exit(0)  # all is closed; the interpreter would wait for threads that are stuck with clients that do not read
 
 
-def _endpoint(config: ServerConfig, service: FlightSqlService) -> Endpoint:
+def _endpoint(
+    config: ServerConfig, service: FlightSqlService, logins: Authenticator, tls: ServerTls | None
+) -> Endpoint:
+    # With an auth handler gRPC does not tell the certificate's name.
+    handshake = None if isinstance(logins, Certificates) else HandshakeHandler()
     return Endpoint(
         service,
         config.listen.host,
         config.listen.port,
-        auth_handler=HandshakeHandler(),
-        middleware={IDENTITY_KEY: IdentityFactory(Anonymous())},
+        tls=tls,
+        auth_handler=handshake,
+        middleware={IDENTITY_KEY: IdentityFactory(logins)},
     )
 
 

@@ -1,0 +1,194 @@
+"""Logins: user and password, our own bearer tokens, and JWTs.
+
+A password costs scrypt's time; a token is what a Handshake gives, so that it costs it once. Each failed login makes
+the next answer to the same name slower, up to a bound; of answers that wait there are never more than a few.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict
+
+from engine.errors import ResourceExhaustedError
+from flight_server.auth.identity import Headers, Identity
+from flight_server.auth.jwt import JwtVerifier
+from flight_server.auth.users import User, Users
+from flight_server.endpoint.status import UnauthenticatedError
+from flight_server.endpoint.tickets import TicketError, TicketSigner
+
+__all__ = ["Login", "basic_credentials"]
+
+_audit = logging.getLogger("grism.audit")
+
+_PREFIX = "grism-"
+_SCOPE = "bearer token"
+_REMEMBERED = 60.0  # seconds for which a password that was right is not hashed again
+_MAX_REMEMBERED = 1000
+_MAX_FAILED = 10_000  # names
+_FORGIVEN = 300.0  # seconds after which failures are forgotten
+_FIRST_DELAY, _MAX_DELAY = 0.1, 2.0
+_AT_ONCE = 4  # hashes at a time, of 16 MiB each
+_WAITING = 16  # refusals that are held back at a time
+_PATIENCE = 5.0  # seconds a login waits for its turn
+
+
+class Login:
+    """An Authenticator over a users file, a JWT verifier, or both. Tokens last `token_ttl` seconds."""
+
+    def __init__(
+        self,
+        users: Users | None,
+        jwt: JwtVerifier | None = None,
+        *,
+        token_ttl: float = 3600.0,
+        signer: TicketSigner | None = None,
+    ) -> None:
+        self._users, self._jwt, self._token_ttl = users, jwt, token_ttl
+        self._signer = signer or TicketSigner.generate()
+        self._passwords = _Remembered()
+        self._failures = _Failures()
+        self._hashing = threading.BoundedSemaphore(_AT_ONCE)
+
+    def identify(self, headers: Headers) -> Identity:
+        """The caller by the header `authorization`; raises UnauthenticatedError."""
+        values = headers.get("authorization", ())
+        if len(values) != 1:
+            raise UnauthenticatedError("Log in: send user and password, or a bearer token.")
+        value = values[0].decode("latin-1") if isinstance(values[0], bytes) else values[0]
+        scheme, _, credentials = value.partition(" ")
+        if scheme.lower() == "basic" and self._users is not None:
+            return self._password(self._users, *basic_credentials(credentials))
+        if scheme.lower() == "bearer":
+            return self._bearer(credentials.strip())
+        raise UnauthenticatedError("This way to log in is not offered; send user and password, or a bearer token.")
+
+    def issue_token(self, identity: Identity) -> str:
+        """A token that is `identity` until it expires, the user is removed or their password changes."""
+        user = self._users.find(identity.name) if self._users is not None else None
+        if user is None:
+            raise UnauthenticatedError("Only users of this server get tokens; go on with the one that you have.")
+        sealed = self._signer.seal(user.fingerprint + user.name.encode(), _SCOPE, time.time() + self._token_ttl)
+        return _PREFIX + base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+    # ---- the ways in
+
+    def _password(self, users: Users, name: str, password: str) -> Identity:
+        known = users.find(name)
+        if known is not None and self._passwords.knows(known, password):
+            return _identity(known)
+        if not self._hashing.acquire(timeout=_PATIENCE):
+            raise ResourceExhaustedError("Too many logins at once; try again later.")
+        try:
+            user = users.verify(name, password)
+        finally:
+            self._hashing.release()
+        if user is None:
+            _audit.warning("login failed", extra={"fields": {"event": "login", "user": name[:64], "status": "failed"}})
+            self._failures.hold_back(name)
+            raise UnauthenticatedError("User or password is wrong.")
+        self._failures.forget(name)
+        self._passwords.add(user, password)
+        _audit.info("login", extra={"fields": {"event": "login", "user": user.name, "status": "ok"}})
+        return _identity(user)
+
+    def _bearer(self, token: str) -> Identity:
+        try:
+            if token.startswith(_PREFIX) and self._users is not None:
+                return self._own(self._users, token.removeprefix(_PREFIX))
+            if self._jwt is not None:
+                return self._jwt.identify(token)
+            raise UnauthenticatedError("The token is not valid or has expired; log in again.")
+        except UnauthenticatedError:
+            _audit.warning("token refused", extra={"fields": {"event": "token", "status": "failed"}})
+            raise
+
+    def _own(self, users: Users, text: str) -> Identity:
+        try:
+            payload = self._signer.open(_decoded(text, b"-_"), _SCOPE)
+            user = users.find(payload[8:].decode())
+        except (TicketError, binascii.Error, ValueError):
+            user, payload = None, b""
+        if user is None or not hmac.compare_digest(payload[:8], user.fingerprint):
+            raise UnauthenticatedError("The token is not valid or has expired; log in again.")
+        return _identity(user)
+
+
+def _identity(user: User) -> Identity:
+    return Identity(user.name, user.roles)
+
+
+def basic_credentials(text: str) -> tuple[str, str]:
+    """User and password of a Basic header, whose base64 may be unpadded; the password may hold colons."""
+    try:
+        name, colon, password = _decoded(text.strip()).decode().partition(":")
+    except (binascii.Error, ValueError):
+        colon = ""
+    if not colon:
+        raise UnauthenticatedError("The header is not user and password in base64.")
+    return name, password
+
+
+def _decoded(text: str, alternatives: bytes | None = None) -> bytes:
+    bare = text.rstrip("=")
+    return base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=alternatives, validate=True)
+
+
+class _Remembered:
+    """Passwords that were right a moment ago, as MACs under a key that only this process has."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._lock = threading.Lock()
+        self._macs: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+
+    def knows(self, user: User, password: str) -> bool:
+        with self._lock:
+            mac, until = self._macs.get(user.name, (b"", 0.0))
+        return time.monotonic() < until and hmac.compare_digest(mac, self._mac(user, password))
+
+    def add(self, user: User, password: str) -> None:
+        with self._lock:
+            self._macs[user.name] = (self._mac(user, password), time.monotonic() + _REMEMBERED)
+            self._macs.move_to_end(user.name)
+            while len(self._macs) > _MAX_REMEMBERED:
+                self._macs.popitem(last=False)
+
+    def _mac(self, user: User, password: str) -> bytes:
+        return hmac.digest(self._key, user.fingerprint + password.encode(), hashlib.sha256)
+
+
+class _Failures:
+    """Failed logins by name, and the pause that each costs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._waiting = threading.BoundedSemaphore(_WAITING)
+        self._never = threading.Event()
+
+    def hold_back(self, name: str) -> None:
+        """Count a failure and let its answer wait; where too many wait already, refuse at once."""
+        now = time.monotonic()
+        with self._lock:
+            count, last = self._failed.pop(name, (0, now))
+            count = 1 if now - last > _FORGIVEN else count + 1
+            self._failed[name] = (count, now)
+            while len(self._failed) > _MAX_FAILED:
+                self._failed.popitem(last=False)
+        if not self._waiting.acquire(blocking=False):
+            raise ResourceExhaustedError("Too many logins fail at once; try again later.")
+        try:
+            self._never.wait(min(_MAX_DELAY, _FIRST_DELAY * 2 ** min(count - 1, 10)))
+        finally:
+            self._waiting.release()
+
+    def forget(self, name: str) -> None:
+        with self._lock:
+            self._failed.pop(name, None)

@@ -1,0 +1,56 @@
+"""Logins, rights and TLS from the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flight_server.auth import Anonymous, Authenticator
+from flight_server.auth.certificates import Certificates
+from flight_server.auth.jwt import JwtKeyError, JwtVerifier, load_keys
+from flight_server.auth.login import Login
+from flight_server.auth.rights import Rights, RightsFileError, load_rights
+from flight_server.auth.users import Users, UsersFileError
+from flight_server.config import AuthOptions, ConfigError
+from flight_server.endpoint import ServerTls
+
+__all__ = ["authenticator", "rights", "tls"]
+
+
+def authenticator(options: AuthOptions) -> Authenticator:
+    """Who says who calls. Raises ConfigError for files that cannot be used."""
+    try:
+        users = Users(options.users) if options.users else None
+        verifier = None
+        if options.jwt_key:
+            verifier = JwtVerifier(load_keys(options.jwt_key), options.jwt_issuer or "", options.jwt_audience or "")
+    except (UsersFileError, JwtKeyError) as error:
+        raise ConfigError(str(error)) from None
+    if users is not None or verifier is not None:
+        return Login(users, verifier, token_ttl=options.token_ttl)
+    return Certificates(options.tls_role) if options.tls_client_ca else Anonymous()
+
+
+def rights(options: AuthOptions) -> Rights:
+    """What roles may do. Raises ConfigError for a file that cannot be used."""
+    try:
+        return load_rights(options.rights) if options.rights else Rights()
+    except RightsFileError as error:
+        raise ConfigError(str(error)) from None
+
+
+def tls(options: AuthOptions) -> ServerTls | None:
+    """The server's TLS, or None. Raises ConfigError for files that cannot be read."""
+    if not options.tls_cert or not options.tls_key:
+        return None
+    ca = _pem(options.tls_client_ca) if options.tls_client_ca else None
+    return ServerTls(_pem(options.tls_cert), _pem(options.tls_key), ca)
+
+
+def _pem(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"The file {str(path)!r} cannot be read: {error.strerror}.") from None
+    if b"-----BEGIN" not in data:
+        raise ConfigError(f"The file {str(path)!r} is no PEM file.")
+    return data

@@ -1,0 +1,192 @@
+"""Logins and rights against a server process, with the ADBC driver and with bare Flight."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import adbc_driver_flightsql.dbapi as flight_sql
+import pyarrow as pa
+import pytest
+from adbc_driver_flightsql import DatabaseOptions
+from pyarrow import flight
+
+from flight_server.auth.users import add_user, remove_user
+from tests.flight_server.endpoint.certificates import Authority
+from tests.harness.server import serve
+
+PASSWORD = "correct: horse battery"
+RIGHTS = """
+[roles.analyst]
+read = ["main.nation", "main.reg*"]
+"""
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A server with logins: where it listens, its users file and its log."""
+
+    uri: str
+    users: Path
+    log: Path
+
+
+@pytest.fixture(scope="module")
+def guarded(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    folder = tmp_path_factory.mktemp("guarded")
+    data, users, rights, log = folder / "data", folder / "users", folder / "rights.toml", folder / "server.log"
+    data.mkdir()
+    for name in ("nation", "region", "orders"):
+        shutil.copy(tpch_dir / f"{name}.parquet", data)
+    rights.write_text(RIGHTS)
+    command = [sys.executable, "-m", "flight_server.cli", "user", "add"]
+    for name, role in (("ana", "analyst"), ("root", "admin"), ("rita", "reader"), ("gone", "admin")):
+        options = [name, "--role", role, "--users", str(users)]
+        subprocess.run([*command, *options], input=PASSWORD, text=True, check=True, timeout=60)
+    with serve(data, log, "--threads", "2", "--users", str(users), "--rights", str(rights)) as (uri, _):
+        yield Guarded(uri, users, log)
+
+
+def connect(server: Guarded, name: str, password: str = PASSWORD) -> flight_sql.Connection:
+    options = {"username": name, "password": password}
+    return flight_sql.connect(server.uri, db_kwargs=options, autocommit=True)
+
+
+def rows(server: Guarded, name: str, sql: str) -> list[tuple[object, ...]]:
+    with connect(server, name) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        found: list[tuple[object, ...]] = cursor.fetchall()
+        return found
+
+
+def test_who_logs_in_and_who_does_not(guarded: Guarded) -> None:
+    assert rows(guarded, "rita", "SELECT count(*) FROM orders") == [(15000,)]
+    for name, password in (("rita", "wrong password"), ("nobody", PASSWORD), ("", ""), ("rita", "")):
+        with pytest.raises(flight_sql.Error, match=r"(?i)unauthenticated"), connect(guarded, name, password) as c:
+            c.cursor().execute("SELECT 1")
+    log = guarded.log.read_text()
+    assert "login failed" in log
+    assert "wrong password" not in log
+    assert PASSWORD not in log
+
+
+def test_bare_flight_with_basic_header_and_token(guarded: Guarded) -> None:
+    with flight.connect(guarded.uri) as client:
+        with pytest.raises(flight.FlightUnauthenticatedError):
+            list(client.list_flights())
+        pair = client.authenticate_basic_token("ana", PASSWORD)
+        with_token = flight.FlightCallOptions(headers=[pair])
+        basic = b"Basic " + base64.b64encode(f"ana:{PASSWORD}".encode()).rstrip(b"=")
+        for options in (with_token, flight.FlightCallOptions(headers=[(b"authorization", basic)])):
+            listed = {f.descriptor.path[1].decode() for f in client.list_flights(options=options)}
+            assert listed == {"nation", "region"}
+        info = client.get_flight_info(flight.FlightDescriptor.for_path("nation"), with_token)
+        assert client.do_get(info.endpoints[0].ticket, with_token).read_all().num_rows == 25
+        for call in (client.get_flight_info, client.get_schema):
+            with pytest.raises((pa.ArrowKeyError, pa.ArrowException, flight.FlightError), match="no table"):
+                call(flight.FlightDescriptor.for_path("orders"), with_token)
+        other = flight.FlightCallOptions(headers=[client.authenticate_basic_token("rita", PASSWORD)])
+        with pytest.raises(flight.FlightUnauthenticatedError):  # somebody else's ticket
+            client.do_get(info.endpoints[0].ticket, other).read_all()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM orders",
+        'SELECT * FROM "ORDERS"',
+        "SELECT * FROM MAIN.Orders",
+        "SELECT * FROM grism.main.orders",
+        "WITH nation AS (SELECT * FROM orders) SELECT * FROM nation",
+        "SELECT (SELECT count(*) FROM orders)",
+        "SELECT * FROM nation WHERE EXISTS (SELECT 1 FROM orders WHERE o_orderkey = n_nationkey)",
+        "SELECT * FROM nation UNION ALL SELECT o_orderkey, o_comment, 1, o_comment FROM orders",
+        "WITH RECURSIVE r AS (SELECT 1 x UNION ALL SELECT x + 1 FROM r, orders WHERE x < 3) SELECT * FROM r",
+        "PIVOT orders ON o_orderstatus USING count(*)",
+        "SELECT nosuch FROM orders",
+        "EXPLAIN SELECT * FROM orders",
+        "SELECT * FROM nation, LATERAL (SELECT * FROM orders)",
+        "DESCRIBE orders",
+        "FROM orders",
+    ],
+)
+def test_ways_around_the_rights(guarded: Guarded, sql: str) -> None:
+    rows(guarded, "rita", "SELECT * FROM orders")  # whose plan is remembered
+    with pytest.raises(flight_sql.Error) as denied:
+        rows(guarded, "ana", sql)
+    assert "orderpriority" not in str(denied.value)
+    assert 'mean "main.orders"' not in str(denied.value)
+
+
+def test_metadata_shows_what_may_be_read(guarded: Guarded) -> None:
+    with connect(guarded, "ana") as connection:
+        objects = connection.adbc_get_objects(depth="tables").read_all().to_pylist()
+        tables = [t["table_name"] for s in objects[0]["catalog_db_schemas"] for t in s["db_schema_tables"]]
+        assert tables == ["nation", "region"]
+        with pytest.raises(flight_sql.Error):
+            connection.adbc_get_table_schema("orders")
+
+
+def test_writing_takes_a_right(guarded: Guarded) -> None:
+    table = pa.table({"x": [1, 2]})
+    for name, right in (("rita", False), ("ana", False), ("root", True)):
+        with connect(guarded, name) as connection, connection.cursor() as cursor:
+            if right:
+                assert cursor.adbc_ingest("made", table, mode="create") == 2
+            else:
+                with pytest.raises(flight_sql.Error):
+                    cursor.adbc_ingest("made", table, mode="create")
+    for mode in ("append", "replace", "create_append"):
+        with (
+            connect(guarded, "rita") as connection,
+            connection.cursor() as cursor,
+            pytest.raises(flight_sql.Error, match=r"may not"),
+        ):
+            cursor.adbc_ingest("made", table, mode=mode)
+    assert rows(guarded, "root", "SELECT count(*) FROM made") == [(2,)]
+
+
+def test_a_removed_user_is_out_at_once(guarded: Guarded) -> None:
+    with connect(guarded, "gone") as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchall() == [(1,)]
+        remove_user(guarded.users, "gone")
+        with pytest.raises(flight_sql.Error, match=r"(?i)unauthenticated"):
+            cursor.execute("SELECT 2")
+    add_user(guarded.users, "gone", PASSWORD, frozenset({"admin"}))
+
+
+def test_mutual_tls_names_the_caller(tpch_dir: Path, tmp_path: Path) -> None:
+    authority, stranger = Authority(), Authority("stranger")
+    server, alice, mallory = authority.issue("localhost"), authority.issue("alice"), stranger.issue("alice")
+    (tmp_path / "cert").write_bytes(server.certificate)
+    (tmp_path / "key").write_bytes(server.private_key)
+    (tmp_path / "ca").write_bytes(authority.pem)
+    options = [
+        f"--tls-{part}={tmp_path / file}" for part, file in (("cert", "cert"), ("key", "key"), ("client-ca", "ca"))
+    ]
+    with serve(tpch_dir, tmp_path / "log", *options, "--threads", "1") as (uri, _):
+        uri = uri.replace("127.0.0.1", "localhost")
+        tls = {DatabaseOptions.TLS_ROOT_CERTS.value: authority.pem.decode()}
+
+        def cursor(pair: object) -> flight_sql.Connection:
+            shown = {
+                DatabaseOptions.MTLS_CERT_CHAIN.value: pair.certificate.decode(),  # type: ignore[attr-defined]
+                DatabaseOptions.MTLS_PRIVATE_KEY.value: pair.private_key.decode(),  # type: ignore[attr-defined]
+            }
+            return flight_sql.connect(uri, db_kwargs=tls | shown, autocommit=True)
+
+        with cursor(alice) as connection, connection.cursor() as reading:
+            reading.execute("SELECT count(*) FROM nation")
+            assert reading.fetchall() == [(25,)]
+            with pytest.raises(flight_sql.Error):
+                reading.adbc_ingest("made", pa.table({"x": [1]}))
+        with pytest.raises(flight_sql.Error), cursor(mallory) as connection:
+            connection.cursor().execute("SELECT 1")
+        with pytest.raises(flight_sql.Error), flight_sql.connect(uri, db_kwargs=tls, autocommit=True) as connection:
+            connection.cursor().execute("SELECT 1")
