@@ -32,8 +32,8 @@ class HandshakeHandler(flight.ServerAuthHandler):
 class IdentityMiddleware(flight.ServerMiddleware):
     """One call's identity; on Handshake also the token that it is given."""
 
-    def __init__(self, identity: Identity | None, token: str | None) -> None:
-        self._identity = identity
+    def __init__(self, identity: Identity, token: str | None) -> None:
+        self.identity = identity
         self._token = token
 
     def sending_headers(self) -> dict[str, str]:
