@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.errors import TableExistsError, UnknownTableError
+from engine.schema import RowType
 from engine.sql.stored_views import StoredViews
 from engine.sql.views import Names, View
 from engine.storage import DirectoryStorage
 from engine.storage.names import unknown_table
 from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA, Snapshot, Storage, TableHandle, TableName
 from flight_server.auth.rights import Action, ReadableSnapshot
+from flight_server.service.information_schema import INFORMATION_SCHEMA, information_view
 from flight_server.service.sessions import TEMPORARY, Session
 
-__all__ = ["Catalog", "Target"]
+__all__ = ["TABLE_TYPE", "TEMPORARY_TYPE", "VIEW_TYPE", "Catalog", "ColumnsOf", "Target"]
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,24 @@ class Target:
         return self.shown.schema == TEMPORARY
 
 
+TABLE_TYPE, VIEW_TYPE, TEMPORARY_TYPE = "TABLE", "VIEW", "LOCAL TEMPORARY"
+
+ColumnsOf = Callable[[Session, TableName], RowType]
+"""Gives the columns of a table or view; none where it cannot be read."""
+
+
 class Catalog:
     """What names mean in a session."""
 
-    def __init__(self, storage: Storage, views: StoredViews | None = None) -> None:
+    def __init__(self, storage: Storage, views: StoredViews | None = None, columns: ColumnsOf | None = None) -> None:
         self.storage = storage
         self.stored_views = views
+        self.columns = columns or (lambda _session, _name: ())
 
     def names(self, session: Session) -> Names:
         """How a statement's names are looked up."""
         schemas = (session.schema,) if session.temporary is None else (TEMPORARY, session.schema)
-        return Names(schemas, self.stored_views)
+        return Names(schemas, _SessionViews(self, session))
 
     def snapshot(self, session: Session) -> Snapshot:
         """The tables as they are now."""
@@ -63,9 +72,15 @@ class Catalog:
         own = [] if session.temporary is None else session.temporary.tables()
         return [*(TableName(TEMPORARY, name.table) for name in own), *session.grants.readable(self.storage.tables())]
 
-    def views(self) -> list[View]:
-        """Every view, by name."""
-        return [] if self.stored_views is None else self.stored_views.all()
+    def views(self, session: Session) -> list[View]:
+        """The views that may be read, by name."""
+        found = [] if self.stored_views is None else self.stored_views.all()
+        return [view for view in found if session.grants.may(Action.READ, view.name)]
+
+    def relations(self, session: Session) -> list[tuple[TableName, str]]:
+        """Tables and views, with their types."""
+        tables = [(name, TEMPORARY_TYPE if name.schema == TEMPORARY else TABLE_TYPE) for name in self.tables(session)]
+        return sorted([*tables, *((view.name, VIEW_TYPE) for view in self.views(session))])
 
     def view(self, name: TableName) -> View | None:
         """The view of that name, or None."""
@@ -122,6 +137,35 @@ def _temporary(storage: DirectoryStorage, table: str) -> Target:
 
 def _has(storage: DirectoryStorage, table: str) -> bool:
     return table.lower() in {name.table.lower() for name in storage.tables(DEFAULT_SCHEMA)}
+
+
+@dataclass(frozen=True, eq=False)
+class _SessionViews:
+    """The views that a session may read, and `information_schema`.
+
+    All are equal: a plan that is kept has no view in it, so it does not matter whose they were.
+    """
+
+    catalog: Catalog
+    session: Session
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _SessionViews) and other.catalog is self.catalog
+
+    def __hash__(self) -> int:
+        return hash(id(self.catalog))
+
+    def find(self, name: TableName) -> View | None:
+        """The view of that name, in any case, or None."""
+        if name.schema.lower() == INFORMATION_SCHEMA:
+            catalog, session = self.catalog, self.session
+            return information_view(
+                name,
+                lambda: catalog.schemas(session),
+                lambda: catalog.relations(session),
+                lambda table: catalog.columns(session, table),
+            )
+        return self.catalog.view(name) if self.session.grants.may(Action.READ, name) else None
 
 
 class _SessionSnapshot:

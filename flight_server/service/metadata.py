@@ -16,10 +16,9 @@ from engine.storage.protocol import CATALOG, Snapshot, TableName
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import sql
 from flight_server.service import schemas
-from flight_server.service.catalog import Catalog
+from flight_server.service.catalog import TABLE_TYPE, TEMPORARY_TYPE, VIEW_TYPE, Catalog
 from flight_server.service.columns import annotate
 from flight_server.service.request import Offer, Request
-from flight_server.service.sessions import TEMPORARY
 from flight_server.service.sqlinfo import SqlInfo, info_table
 from flight_server.service.wire import schema_bytes
 from flight_server.service.xdbc import type_info_table
@@ -27,9 +26,6 @@ from flight_server.service.xdbc import type_info_table
 __all__ = ["Metadata", "matches"]
 
 _log = logging.getLogger(__name__)
-
-TABLE_TYPE = "TABLE"
-TEMPORARY_TYPE = "LOCAL TEMPORARY"
 
 
 class Metadata:
@@ -113,11 +109,11 @@ class Metadata:
     def _tables(self, request: Request, command: sql.CommandGetTables) -> pa.Table:
         found = [
             (name, kind)
-            for name in self._catalog.tables(request.session)
+            for name, kind in self._catalog.relations(request.session)
             if _in_catalog(command)
             and _passes(command, "db_schema_filter_pattern", name.schema)
             and _passes(command, "table_name_filter_pattern", name.table)
-            and ((kind := _table_type(name)) in command.table_types or not command.table_types)
+            and (kind in command.table_types or not command.table_types)
         ]
         rows: list[dict[str, object]] = [
             {"catalog_name": CATALOG, "db_schema_name": name.schema, "table_name": name.table, "table_type": kind}
@@ -126,8 +122,9 @@ class Metadata:
         if not command.include_schema:
             return _table(rows, schemas.TABLES)
         snapshot = self._catalog.snapshot(request.session)
-        for row, (name, _) in zip(rows, found, strict=True):
-            row["table_schema"] = schema_bytes(annotate(self.table_schema(name, snapshot), name))
+        for row, (name, kind) in zip(rows, found, strict=True):
+            schema = self.table_schema(name, snapshot) if kind != VIEW_TYPE else self._view_schema(request, name)
+            row["table_schema"] = schema_bytes(annotate(schema, name))
         return _table(rows, schemas.TABLES_WITH_SCHEMA)
 
     def table_schema(self, name: TableName, snapshot: Snapshot) -> pa.Schema:
@@ -138,9 +135,12 @@ class Metadata:
             _log.warning("table %s has no readable schema: %s", name, error.message)
             return pa.schema([])
 
+    def _view_schema(self, request: Request, name: TableName) -> pa.Schema:
+        return self._runtime.kernel.arrow_schema(self._catalog.columns(request.session, name))
+
     def _table_types(self, request: Request, command: sql.CommandGetTableTypes) -> pa.Table:
         del request, command
-        return _table([{"table_type": kind} for kind in (TEMPORARY_TYPE, TABLE_TYPE)], schemas.TABLE_TYPES)
+        return _table([{"table_type": kind} for kind in (TEMPORARY_TYPE, TABLE_TYPE, VIEW_TYPE)], schemas.TABLE_TYPES)
 
     def _no_primary_keys(self, request: Request, command: Message) -> pa.Table:
         del request, command
@@ -149,10 +149,6 @@ class Metadata:
     def _no_foreign_keys(self, request: Request, command: Message) -> pa.Table:
         del request, command
         return schemas.FOREIGN_KEYS.empty_table()
-
-
-def _table_type(name: TableName) -> str:
-    return TEMPORARY_TYPE if name.schema == TEMPORARY else TABLE_TYPE
 
 
 def _table(rows: list[dict[str, object]], schema: pa.Schema) -> pa.Table:

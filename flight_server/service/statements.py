@@ -6,6 +6,7 @@ the moment of planning, a ticket that is fetched twice gives the same rows twice
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,8 @@ import pyarrow as pa
 from pyarrow import flight
 
 from engine.context import Cancellation
-from engine.errors import ResourceExhaustedError, TypeMismatchError
+from engine.errors import GrismError, ResourceExhaustedError, TypeMismatchError
+from engine.kernel import quote
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, Runtime
 from engine.schema import RowType
@@ -23,7 +25,7 @@ from engine.schema_inference import plan_columns
 from engine.sql.frontend import SqlFrontend
 from engine.sql.statement_parser import parse_statement
 from engine.sql.statements import Describe, Show
-from engine.storage.protocol import Snapshot
+from engine.storage.protocol import Snapshot, TableName
 from flight_server.auth.rights import Action
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.status import flight_errors
@@ -31,7 +33,7 @@ from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import sql
 from flight_server.service.catalog import Catalog
 from flight_server.service.request import Offer, Planned, Request
-from flight_server.service.sessions import TEMPORARY
+from flight_server.service.sessions import TEMPORARY, Session
 from flight_server.service.store import HandleStore
 from flight_server.service.updates import Updates
 from flight_server.service.wire import BadRequestError
@@ -41,6 +43,7 @@ __all__ = ["COUNT_SCHEMA", "Parameters", "Statements", "is_update"]
 Parameters = Sequence[Sequence[pa.Scalar]]
 """Rows of parameters; a statement runs once for each, and the results follow each other."""
 
+_log = logging.getLogger(__name__)
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?=\S)", re.IGNORECASE)
 _EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
 COUNT_SCHEMA = pa.schema([pa.field("Count", pa.int64())])
@@ -60,6 +63,7 @@ class Statements:
         self.runtime = runtime
         self.frontend = frontend
         self.catalog = catalog
+        catalog.columns = self.columns_of
         self.updates = Updates(self)
         self._options = options
         self._planned: HandleStore[Planned] = HandleStore(
@@ -85,7 +89,11 @@ class Statements:
     def plan_table(self, request: Request, path: Sequence[str]) -> Planned:
         """All of a table, as it is now."""
         name = self.catalog.existing(request.session, path, Action.READ).shown
-        plan = self.runtime.plan(self.frontend.table_plan(name, self.catalog.snapshot(request.session)))
+        snapshot, names = self.catalog.snapshot(request.session), self.catalog.names(request.session)
+        text = f"SELECT * FROM {quote(name.schema)}.{quote(name.table)}"
+        is_view = names.views is not None and names.views.find(name) is not None
+        logical = self.frontend.plan(text, snapshot=snapshot, names=names) if is_view else None
+        plan = self.runtime.plan(logical or self.frontend.table_plan(name, snapshot))
         return Planned(plan.schema, lambda request: self._run(request, plan))
 
     def offer(self, request: Request, planned: Planned, weight: int) -> Offer:
@@ -171,16 +179,26 @@ class Statements:
             return described(self.describe(request, statement.query))
         if statement.what == "SCHEMAS":
             return pa.table({"name": self.catalog.schemas(request.session)})
-        names = [*self.catalog.tables(request.session), *(view.name for view in self.catalog.views())]
+        names = sorted(name for name, _ in self.catalog.relations(request.session))
         if statement.what == "TABLES":
             own = (request.session.schema.lower(), TEMPORARY)
             return pa.table({"name": pa.array(sorted(n.table for n in names if n.schema.lower() in own), pa.string())})
-        rows = [{"schema": name.schema, "name": name.table} for name in sorted(names)]
+        rows = [{"schema": name.schema, "name": name.table} for name in names]
         return pa.Table.from_pylist(rows, pa.schema([("schema", pa.string()), ("name", pa.string())]))
+
+    def columns_of(self, session: Session, name: TableName) -> RowType:
+        """The columns of a table or view; none where it cannot be read, which its query then reports."""
+        try:
+            return self._columns(session, f"SELECT * FROM {quote(name.schema)}.{quote(name.table)}")
+        except GrismError as error:
+            _log.warning("table %s has no readable schema: %s", name, error.message)
+            return ()
 
     def describe(self, request: Request, text: str) -> RowType:
         """The columns of a query, in the kernel's types."""
-        session = request.session
+        return self._columns(request.session, text)
+
+    def _columns(self, session: Session, text: str) -> RowType:
         plan = self.frontend.plan(text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session))
         return plan_columns(plan, self.runtime.kernel)
 

@@ -30,7 +30,8 @@ from engine.sql.statements import (
 )
 from engine.sql.views import Names, View
 from engine.storage.names import unknown_table
-from engine.storage.protocol import ArrowSource, Storage, TableHandle, WriteMode
+from engine.storage.protocol import ArrowSource, Storage, TableHandle, TableName, WriteMode
+from flight_server.auth.rights import Action
 from flight_server.service import rewriting
 from flight_server.service.catalog import Target
 from flight_server.service.request import Request
@@ -67,6 +68,7 @@ class Updates:
 
     def run(self, request: Request, statement: Statement, parameters: Parameters | None = None) -> int:
         """Run a statement for each row of `parameters`; returns how many rows it changed, 0 where it is about none."""
+        self._authorize(request, statement)
         rows = _NO_ROWS if parameters is None else parameters
         match statement:
             case Insert():
@@ -88,6 +90,22 @@ class Updates:
             case Drop():
                 return self._drop(request, statement)
         raise UnsupportedError("This statement is not handled.")
+
+    def _authorize(self, request: Request, statement: Statement) -> None:
+        """Raise where the session lacks the right to what changes more than rows; a table is checked when it is found.
+
+        A schema is the right's where its tables are, whatever their names.
+        """
+        session, tables = request.session, self._catalog.storage.tables
+        match statement:
+            case AlterTable(table=path) | Drop(kind="TABLE", name=path):
+                target = self._catalog.existing(session, path)
+                if not target.is_temporary:
+                    session.grants.check(Action.ADMIN, target.name, tables())
+            case CreateView(view=path) | Drop(kind="VIEW", name=path):
+                session.grants.check(Action.ADMIN, self._catalog.full_name(session, path), tables())
+            case CreateSchema(schema=path) | Drop(kind="SCHEMA", name=path):
+                session.grants.check(Action.ADMIN, TableName(path[-1], ""), tables())
 
     def parameters(self, request: Request, statement: Statement) -> pa.Schema:
         """The parameters that a statement takes, with the types that the kernel gives them."""
@@ -244,7 +262,9 @@ class Updates:
             return 0
         view = View(name, statement.query, statement.columns, request.session.schema)
         # Temporary tables end before the view does.
-        plan = self._statements.frontend.plan(view.query, names=Names((view.home,), views))
+        plan = self._statements.frontend.plan(
+            view.query, snapshot=self._catalog.snapshot(request.session), names=Names((view.home,), views)
+        )
         if len(view.columns) > len(plan.names):
             raise PlanningError(f"{len(view.columns)} columns are named, and the query has {len(plan.names)}.")
         views.create(view, statement.replace)

@@ -56,7 +56,7 @@ def test_catalogs_schemas_and_types(client: flight.FlightClient) -> None:
         "main"
     ]
     assert ask(client, sql.CommandGetDbSchemas(catalog="other")).num_rows == 0
-    assert ask(client, sql.CommandGetTableTypes())["table_type"].to_pylist() == ["LOCAL TEMPORARY", "TABLE"]
+    assert ask(client, sql.CommandGetTableTypes())["table_type"].to_pylist() == ["LOCAL TEMPORARY", "TABLE", "VIEW"]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_adbc_sees_the_catalog(connection: flight_sql.Connection) -> None:
     (main,) = [s for s in catalog["catalog_db_schemas"] if s["db_schema_name"] == "main"]
     nation = next(t for t in main["db_schema_tables"] if t["table_name"] == "nation")
     assert [c["column_name"] for c in nation["table_columns"]] == ["n_nationkey", "n_name", "n_regionkey", "n_comment"]
-    assert connection.adbc_get_table_types() == ["LOCAL TEMPORARY", "TABLE"]
+    assert connection.adbc_get_table_types() == ["LOCAL TEMPORARY", "TABLE", "VIEW"]
 
 
 def test_adbc_get_table_schema(connection: flight_sql.Connection) -> None:

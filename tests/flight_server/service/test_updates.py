@@ -276,3 +276,21 @@ def test_tables_and_views_survive_a_restart(tmp_path_factory: pytest.TempPathFac
         assert run(cursor, "SELECT y FROM v") == [(2,)]
         assert run(cursor, "SHOW TABLES") == [("t",), ("v",)]
     assert not list((data / ".sessions").iterdir())
+
+
+def test_the_catalog_by_sql(connection: flight_sql.Connection, cursor: flight_sql.Cursor, t: str) -> None:
+    run(cursor, f"CREATE SCHEMA {t}")
+    run(cursor, f"CREATE TABLE {t}.a (id INTEGER, name VARCHAR)")
+    run(cursor, f"CREATE VIEW {t}.v AS SELECT id + 1 AS next FROM {t}.a")
+    query = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = ? ORDER BY 1"
+    assert run(cursor, query, (t,)) == [("a", "BASE TABLE"), ("v", "VIEW")]
+    query = f"""SELECT table_name, column_name, ordinal_position, data_type FROM information_schema.columns
+                WHERE table_schema = '{t}' ORDER BY ALL"""
+    assert run(cursor, query) == [("a", "id", 1, "INTEGER"), ("a", "name", 2, "VARCHAR"), ("v", "next", 1, "INTEGER")]
+    assert (t,) in run(cursor, "SELECT schema_name FROM information_schema.schemata")
+    assert (t, "v") in run(cursor, "SHOW ALL TABLES")
+    assert (t,) in run(cursor, "SHOW SCHEMAS")
+    assert [row[:2] for row in run(cursor, f"DESCRIBE {t}.v")] == [("next", "INTEGER")]
+    assert [row[:2] for row in run(cursor, "DESCRIBE SELECT 1 AS x, 'a' AS y")] == [("x", "INTEGER"), ("y", "VARCHAR")]
+    assert connection.adbc_get_table_schema("v", db_schema_filter=t).names == ["next"]
+    refused(cursor, "SELECT * FROM information_schema.nothing", "no table|no schema")
