@@ -15,7 +15,13 @@ from tests.harness.server import serve
 from tests.tpch import dataset
 
 # Shrinking a failure takes minutes: `--hypothesis-profile=explore` does it, and draws other examples in each run.
+RAY_OPTIONS = ("--runtime", "ray", "--workers", "2", "--partitions", "3", "--split-size", "1MB")
+RAY_OPTIONS += ("--broadcast-threshold", "10KB")
+
 settings.register_profile("explore", deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+RAY_OPTIONS = ("--runtime", "ray", "--workers", "2", "--partitions", "3", "--split-size", "1MB")
+RAY_OPTIONS += ("--broadcast-threshold", "10KB")
+
 settings.register_profile("ci", settings.get_profile("explore"), derandomize=True, phases=[Phase.generate])
 settings.load_profile("ci")
 
@@ -68,7 +74,10 @@ def runtime(runtime_name: str, make_runtime: Callable[[str, str], tuple[SqlRunti
 
 @pytest.fixture(scope="session")
 def server_uri(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """Gives the URI of a server process over the TPC-H tables in a kind of storage; one of each for the whole run."""
+    """Gives the URI of a server process over the TPC-H tables; one of each kind for the whole run.
+
+    The kinds are those of storage, and `ray`: over Parquet on Ray, cut so fine that scale 0.01 distributes.
+    """
     started: dict[str, str] = {}
     with ExitStack() as stack:
 
@@ -77,7 +86,8 @@ def server_uri(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
                 folder = tmp_path_factory.mktemp(f"server-{kind}")
                 data = dataset.as_lance(tpch_dir, folder / "data") if kind == "lance" else tpch_dir
                 module = "tests.harness.memory_server" if kind == "memory" else "flight_server.cli"
-                started[kind] = stack.enter_context(serve(data, folder / "server.log", module=module))[0]
+                options = RAY_OPTIONS if kind == "ray" else ()
+                started[kind] = stack.enter_context(serve(data, folder / "server.log", *options, module=module))[0]
             return started[kind]
 
         yield start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -46,17 +47,25 @@ def _open_ray(config: ServerConfig, storage: DirectoryStorage) -> Runtime:
         planning=_planning(config),
         exchange_memory=chosen.exchange_memory,
     )
-    return RayRuntime(
+    # Ray takes over the signals of its process; how the server stops is the command's affair.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    runtime = RayRuntime(
         storage,
         options,
         memory_limit=resources.memory_limit,
         threads=resources.threads,
         spill_directory=str(resources.spill_dir) if resources.spill_dir else None,
     )
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    return runtime
 
 
 def _planning(config: ServerConfig) -> DistributedOptions:
-    return DistributedOptions(partitions=config.runtime.partitions, broadcast_bytes=config.runtime.broadcast_threshold)
+    chosen = config.runtime
+    return DistributedOptions(
+        partitions=chosen.partitions, broadcast_bytes=chosen.broadcast_threshold, split_bytes=chosen.split_size
+    )
 
 
 def explain_stages(config: ServerConfig, sql: str) -> str:

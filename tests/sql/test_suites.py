@@ -13,7 +13,7 @@ from engine import errors
 from tests.harness.compare import schema_difference
 from tests.harness.oracle import Oracle
 from tests.harness.regenerate import tables_of
-from tests.harness.runtimes import STORAGES, SqlRuntime, Tables, query
+from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, query
 from tests.harness.slt import Record, SltFile, check, parse
 
 FILES = [parse(path) for path in sorted(Path(__file__).parent.glob("*.slt"))]
@@ -21,15 +21,16 @@ EVERY_STORAGE = ("scans",)  # the files that run on all kinds of storage unless 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Gives each record to `test_record`, with the kinds of storage that it runs on."""
+    """Gives each record to `test_record`, with the runtimes and the kinds of storage that it runs on."""
     asked = metafunc.config.getoption("--storage")
     cases = [
-        pytest.param(file, record, kind, id=f"{file.path.stem}:{record.line}:{kind}")
+        pytest.param(file, record, kind, name, id=f"{file.path.stem}:{record.line}:{kind}-{name}")
+        for name in metafunc.config.getoption("--runtime") or RUNTIMES
         for file in FILES
-        for kind in asked or (STORAGES if file.path.stem in EVERY_STORAGE else ["memory"])
+        for kind in asked or (STORAGES if file.path.stem in EVERY_STORAGE and name == "local" else ["memory"])
         for record in file.records
     ]
-    metafunc.parametrize(("file", "record", "storage"), cases)
+    metafunc.parametrize(("file", "record", "storage", "on"), cases)
 
 
 class Stage:
@@ -78,14 +79,12 @@ def stages(make_runtime: Callable[[str, str], tuple[SqlRuntime, Tables]]) -> Ite
         stage.oracle.close()
 
 
-def test_record(
-    file: SltFile, record: Record, runtime_name: str, storage: str, stages: Callable[[str, str], Stage]
-) -> None:
-    if not record.runs_on(runtime_name):
-        pytest.skip(f"not meant for {runtime_name}")
+def test_record(file: SltFile, record: Record, storage: str, on: str, stages: Callable[[str, str], Stage]) -> None:
+    if not record.runs_on(on):
+        pytest.skip(f"not meant for {on}")
     if file.storages and storage not in file.storages:
         pytest.skip(f"its types cannot be stored as {storage}")
-    stage = stages(runtime_name, storage)
+    stage = stages(on, storage)
     stage.enter(file)
     if record.error is not None:
         _expect_error(stage.runtime, record)
