@@ -44,10 +44,21 @@ def guarded(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for name in ("nation", "region", "orders"):
         shutil.copy(tpch_dir / f"{name}.parquet", data)
     rights.write_text(RIGHTS)
-    command = [sys.executable, "-m", "flight_server.cli", "user", "add"]
-    for name, role in (("ana", "analyst"), ("root", "admin"), ("rita", "reader"), ("gone", "admin")):
-        options = [name, "--role", role, "--users", str(users)]
-        subprocess.run([*command, *options], input=PASSWORD, text=True, check=True, timeout=60)
+    command = [
+        sys.executable,
+        "-m",
+        "flight_server.cli",
+        "user",
+        "add",
+        "root",
+        "--role",
+        "admin",
+        "--users",
+        str(users),
+    ]
+    subprocess.run(command, input=PASSWORD, text=True, check=True, timeout=60)
+    for name, role in (("ana", "analyst"), ("rita", "reader"), ("gone", "admin")):
+        add_user(users, name, PASSWORD, frozenset({role}))
     with serve(data, log, "--threads", "2", "--users", str(users), "--rights", str(rights)) as (uri, _):
         yield Guarded(uri, users, log)
 
