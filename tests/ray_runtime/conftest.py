@@ -24,13 +24,20 @@ TABLE = pa.table(
 
 
 def start(
-    directory: Path, *, memory: int = 64 << 20, retries: int = 3, grace: float = 30.0, **cluster: Any
+    directory: Path,
+    *,
+    memory: int = 64 << 20,
+    retries: int = 3,
+    grace: float = 30.0,
+    ahead: int = 64 << 20,
+    **cluster: Any,
 ) -> RayRuntime:
     """A runtime whose plans are cut small, over the table `t` in memory."""
     options = RayOptions(
         ExecutorOptions(
             ClusterOptions(**{"heartbeat_interval": 0.2, **cluster}),
             SchedulerOptions(retries=retries, grace=grace, task_bytes=0),
+            ahead,
         ),
         DistributedOptions(partitions=4, split_rows=ROWS // 16, broadcast_bytes=0, sort_gather_bytes=0),
         exchange_memory=memory,

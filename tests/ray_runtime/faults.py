@@ -20,7 +20,7 @@ from ray_runtime.worker import WorkerStatus
 
 T = TypeVar("T")
 
-SLOW = "list_sum(list_transform(range(4000), lambda x: (x * v) % 7))"
+SLOW = "list_sum(list_transform(range(2500), lambda x: (x * v) % 7))"
 """Takes some seconds for the whole of the table `t`."""
 
 
