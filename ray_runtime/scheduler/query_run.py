@@ -46,7 +46,7 @@ class QueryRun:
         self.used: set[int] = set()  # workers that were given tasks, by index
         self.starved_since: float | None = None  # the first tick that found no worker
         self._pool, self._options, self._emit = pool, options, emit
-        self._stages = {stage.id: StageRun(stage) for stage in query.graph}
+        self._stages = {stage.id: StageRun(stage, stage is query.graph.result) for stage in query.graph}
         self._result = self._stages[query.graph.result.id]
         self._ready: OrderedDict[StageRun, None] = OrderedDict()  # offered, with pending tasks; launched in turn
         self._refresh()

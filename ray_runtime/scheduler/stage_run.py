@@ -31,10 +31,14 @@ _PLACEMENT_CELLS = 1 << 18  # bytes by worker and partition are kept up to so ma
 
 
 class StageRun:
-    """One stage of one running query. Changes its own tasks only; what follows from that is the query's matter."""
+    """One stage of one running query. Changes its own tasks only; what follows from that is the query's matter.
 
-    def __init__(self, stage: Stage) -> None:
+    The tasks of the last stage all run, since its outputs are read one after the other.
+    """
+
+    def __init__(self, stage: Stage, last: bool = False) -> None:
         self.stage = stage
+        self._enough = None if last else stage.enough_rows
         self.offered = False  # its tasks are needed and may be launched
         self.ranges: tuple[range, ...] = ()
         self.favourites: list[int] = []  # for each task the worker that holds most of its input, or -1
@@ -205,7 +209,7 @@ class StageRun:
 
     def _stop_early(self) -> list[int]:
         """Where there are enough rows leave out what is not done; take it up should there be too few after all."""
-        enough = self.stage.enough_rows
+        enough = self._enough
         running: list[int] = []
         if enough is None:
             return running

@@ -484,6 +484,13 @@ def test_lost_rows_of_an_early_end_are_made_again_and_others_where_they_turn_out
     assert ("q", 1, 0) in driver.running
 
 
+def test_the_last_stage_gives_all_of_its_outputs():
+    driver = Driver(workers=1, slots=1)
+    driver.submit(StageGraph((stage(0, tasks=2, enough_rows=1),)))
+    driver.succeed(0, 0, rows=5)
+    assert ("q", 0, 1) in driver.running
+
+
 # --- time and ends ----------------------------------------------------------------------------------------------------
 
 
