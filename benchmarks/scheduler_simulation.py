@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--lost", type=int, default=10)
     chosen = parser.parse_args(arguments)
-    table = Table("tasks", "workers", "events", "launches", "seconds", "µs/launch", "MB", "bytes/task")
+    table = Table("tasks", "workers", "events", "launches", "seconds", "µs/launch", "MB", "B/task")
     for part in (8, 4, 2, 1):
         tasks, workers = max(chosen.tasks // part, 1), max(chosen.workers // part, 1)
         timed = simulate(tasks, workers, chosen.slots, chosen.lost)
