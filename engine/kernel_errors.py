@@ -38,7 +38,7 @@ _SETTING_ADVICE = re.compile(r'(?:,? or|\.? Use|\.? You can use) "?SET \w+[^.]*'
 _MISSING_COLUMN = re.compile(
     r'does not have a column named "(.+)"$'
     r'|^Column "(.+)" (?:does not exist|in \w+ list not found)'
-    r'|^Referenced column "?(.+?)"? not found'
+    r'|^Referenced column "?([^"]+?)"? (?:was )?not found'
 )
 _MISSING_TABLE = re.compile(r'^Referenced table "(.+)" not found')
 _MAX_MESSAGE = 600

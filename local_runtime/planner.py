@@ -7,6 +7,7 @@ from dataclasses import replace
 from engine.cache import LruCache
 from engine.explain import render
 from engine.kernel import Kernel
+from engine.kernel_errors import too_deep
 from engine.logical.nodes import LogicalPlan
 from engine.lowering import lower
 from engine.operators import TableScanExec
@@ -29,12 +30,15 @@ class LocalPhysicalPlanner:
         self._known: LruCache[int, tuple[LogicalPlan, PhysicalPlan]] = LruCache(_CACHED_PLANS)
 
     def plan(self, query: LogicalPlan) -> PhysicalPlan:
-        """The operators, and the columns that they give. Raises PlanningError where the plan does not type."""
+        """The operators, and the columns that they give. Raises the planning errors where the plan does not type."""
         known = self._known.get(id(query))
         if known is not None and known[0] is query:
             return known[1]
-        columns = plan_columns(query, self._kernel)
-        root = self._with_direct_schema(lower(optimize(query)), columns)
+        try:
+            columns = plan_columns(query, self._kernel)
+            root = self._with_direct_schema(lower(optimize(query)), columns)
+        except RecursionError:
+            raise too_deep() from None
         blocking = any(operator.capabilities.blocking for operator in walk(root))
         properties = PlanProperties(ExecutionMode.LOCAL, Single(), blocking)
         plan = PhysicalPlan(root, columns, self._kernel.arrow_schema(columns), properties)

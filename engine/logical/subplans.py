@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from sqlglot import exp
 
-from engine.logical.nodes import NamedExpr, SortKey, Subplan
+from engine.logical.nodes import LogicalPlan, NamedExpr, SortKey, Subplan
 
-__all__ = ["map_expressions", "map_subplans", "node_expressions", "subplans_of"]
+__all__ = ["depth", "map_expressions", "map_subplans", "node_expressions", "subplans_of"]
 
 Node = TypeVar("Node")
 
@@ -79,3 +79,18 @@ def map_subplans(node: Node, rule: Callable[[Any], Any]) -> Node:
         return copied
 
     return map_expressions(node, rewrite)
+
+
+def depth(plan: LogicalPlan) -> int:
+    """The nodes on the longest way down, through subqueries too."""
+    known: dict[int, int] = {}
+    stack = [plan]
+    while stack:
+        node = stack[-1]
+        below = [*node.children, *subplans_of(node)]
+        open_ones = [child for child in below if id(child) not in known]
+        if open_ones:
+            stack.extend(open_ones)
+        else:
+            known[id(stack.pop())] = 1 + max((known[id(child)] for child in below), default=0)
+    return known[id(plan)]

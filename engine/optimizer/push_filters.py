@@ -69,9 +69,12 @@ class _Pusher:
             case Rename() if len(set(node.columns)) == len(node.columns):
                 mapping = {new: col(old) for new, old in zip(node.columns, node.input.names, strict=True)}
                 return self._below(node, parts, dict(mapping))
-            case Sort() | Distinct():
-                node = map_subplans(node, self.visit)
-                return self._below(node, parts, {})
+            case Sort():
+                return self._below(map_subplans(node, self.visit), parts, {})
+            case Distinct():
+                # random() draws once for each row that is left, not for each duplicate.
+                volatile = [p for p in parts if is_volatile(p)]
+                return _filtered(self._below(node, [p for p in parts if not is_volatile(p)], {}), volatile)
             case Join():
                 return self._below_join(map_subplans(node, self.visit), parts)
             case Aggregate() if node.grouping_sets is None and node.keys:
@@ -164,10 +167,13 @@ class _Pusher:
 
 def _into_scan(node: Scan, parts: list[exp.Expr]) -> LogicalPlan:
     own = set(node.names)
-    low = [p for p in parts if not has_subplan(p) and not is_volatile(p) and mentioned(p) <= own]
-    high = [p for p in parts if not any(p is q for q in low)]
     if node.limit is not None:
         return _filtered(node, parts)
+    low: list[exp.Expr] = []
+    high: list[exp.Expr] = []
+    for part in parts:
+        movable = not has_subplan(part) and not is_volatile(part) and mentioned(part) <= own
+        (low if movable else high).append(part)
     if low:
         existing = [] if node.filter is None else conjuncts(node.filter)
         node = replace(node, filter=conjunction([*existing, *low]))

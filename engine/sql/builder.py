@@ -6,10 +6,12 @@ does not know raises `NotTakenApart`, and the front end leaves the whole stateme
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 
 from engine.logical.nodes import (
     Collect,
@@ -40,6 +42,7 @@ _SELECT_PARTS = frozenset(
     {"expressions", "from_", "joins", "where", "group", "having", "qualify", "distinct", "order", "limit", "offset"}
     | {"with_", "kind"}
 )
+_BARE_WORDS = tuple(DuckDB.parser_class.NO_PAREN_FUNCTIONS.values())
 
 
 class LogicalBuilder:
@@ -71,13 +74,14 @@ class LogicalBuilder:
         if clause is None:
             return ctes
         visible = dict(ctes)
+        references = _references(node)
         for cte in clause.expressions:
             name = cte.alias.lower()
-            if clause.args.get("recursive") and _refers_to(cte.this, name):
+            if clause.args.get("recursive") and _references(cte.this)[name]:
                 raise NotTakenApart("recursive CTE")
             if cte.args["alias"].columns:
                 raise NotTakenApart("CTE with column names")
-            visible[name] = _Cte(cte.this, outer, dict(visible), _references(node, name))
+            visible[name] = _Cte(cte.this, outer, dict(visible), references[name])
         return visible
 
     def _set_operation(self, node: exp.SetOperation, outer: Scope | None, ctes: Mapping[str, _Cte]) -> Built:
@@ -234,6 +238,8 @@ class LogicalBuilder:
                 node.replace(col(scope.resolve(node.table, node.name)))
             elif isinstance(node, exp.Star | exp.Lambda | exp.Placeholder | exp.Parameter):
                 raise NotTakenApart(type(node).__name__)
+            elif isinstance(node, _BARE_WORDS):
+                raise NotTakenApart("a word that is a function or a column")
             elif makes_rows(node):
                 raise NotTakenApart("a function that makes rows")
             else:
@@ -269,9 +275,6 @@ def _unwrap(expr: exp.Expr) -> exp.Expr:
     return expr
 
 
-def _references(node: exp.Expr, name: str) -> int:
-    return sum(1 for t in node.find_all(exp.Table) if t.name.lower() == name and not t.db)
-
-
-def _refers_to(node: exp.Expr, name: str) -> bool:
-    return _references(node, name) > 0
+def _references(node: exp.Expr) -> Counter[str]:
+    """How often each name stands for a table below `node`."""
+    return Counter(t.name.lower() for t in node.find_all(exp.Table) if not t.db)

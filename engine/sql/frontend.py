@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import logging
 from collections.abc import Sequence
@@ -17,12 +18,14 @@ from engine.cache import LruCache
 from engine.errors import GrismError, InvalidValueError, UnknownTableError, UnsupportedError, nearest
 from engine.kernel import Kernel
 from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
+from engine.logical.subplans import depth
 from engine.schema import Column, RowType
 from engine.schema_inference import plan_columns, remember_columns
 from engine.sql import syntax
 from engine.sql.builder import LogicalBuilder
 from engine.sql.literals import literal
 from engine.sql.names import NotTakenApart
+from engine.sql.session_values import INSTANTS, session_function, session_value
 from engine.sql.views import Names, expand_views
 from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
 
@@ -32,20 +35,10 @@ _log = logging.getLogger(__name__)
 _PLAIN = Names()
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
-_INSTANTS = {
-    "now": "TIMESTAMP WITH TIME ZONE",
-    "current_timestamp": "TIMESTAMP WITH TIME ZONE",
-    "get_current_timestamp": "TIMESTAMP WITH TIME ZONE",
-    "transaction_timestamp": "TIMESTAMP WITH TIME ZONE",
-    "current_date": "DATE",
-    "today": "DATE",
-    "current_time": "TIME WITH TIME ZONE",
-    "get_current_time": "TIME WITH TIME ZONE",
-    "localtime": "TIME",
-    "current_localtime": "TIME",
-    "localtimestamp": "TIMESTAMP",
-    "current_localtimestamp": "TIMESTAMP",
-}
+# What is larger takes other parsers long: the kernel gets it whole.
+_TAKEN_APART_CHARACTERS = 100_000
+_TAKEN_APART_CONDITIONS = 1_000
+_TAKEN_APART_NODES = 150
 
 
 @dataclass(frozen=True)
@@ -62,11 +55,12 @@ class _Pin:
 class _Resolved:
     """A statement whose tables are pinned: canonical text, its output columns, the tables by their names in it.
 
-    `veiled` is the text with function names that mean nothing to sqlglot, which would else read some in its own way.
+    `veiled` is the text with function names that mean nothing to sqlglot, which would else read some in its own way;
+    None for a text that is too long to be taken apart.
     """
 
     text: str
-    veiled: str
+    veiled: str | None
     columns: RowType
     tables: dict[str, tuple[TableHandle, RowType]]
     wanted: frozenset[str] | None
@@ -110,7 +104,7 @@ class SqlFrontend:
         if known is not None:
             return known
         statement, expanded = self._parse(text, names, snapshot)
-        timeless = self._bind_parameters(statement, parameters, names)
+        timeless = self._bind_parameters(statement, parameters, snapshot, names)
         resolved = self._resolve(statement, snapshot, names)
         plan = self._build(resolved)
         if cacheable and timeless and not expanded:
@@ -162,7 +156,7 @@ class SqlFrontend:
         """The Arrow schema of a SELECT whose parameters are not bound yet: that of NULLs without a type."""
         snapshot = snapshot or self.storage.snapshot()
         statement, _ = self._parse(text, names, snapshot)
-        self._bind_parameters(statement, [pa.scalar(None)] * len(_parameter_names(statement)), names)
+        self._bind_parameters(statement, [pa.scalar(None)] * len(_parameter_names(statement)), snapshot, names)
         return self.kernel.arrow_schema(self._resolve(statement, snapshot, names).columns)
 
     def table_plan(self, name: TableName, snapshot: Snapshot | None = None, version: str | None = None) -> LogicalPlan:
@@ -185,7 +179,9 @@ class SqlFrontend:
         self._columns.put(key, columns)
         return columns
 
-    def _bind_parameters(self, statement: syntax.Node, values: Sequence[pa.Scalar] | None, names: Names) -> bool:
+    def _bind_parameters(
+        self, statement: syntax.Node, values: Sequence[pa.Scalar] | None, snapshot: Snapshot, names: Names
+    ) -> bool:
         """Put constants in the place of parameters and of functions that tell the time or the session.
 
         Returns whether the statement means the same at any time.
@@ -194,26 +190,29 @@ class SqlFrontend:
         given = list(values or [])
         if len(given) != len(asked):
             raise InvalidValueError(f"The statement has {len(asked)} parameters, {len(given)} values were given.")
-        bound = dict(zip(asked, given, strict=True))
+        bound = dict(zip(asked, map(literal, given), strict=True))
         now = datetime.datetime.now(datetime.UTC)
-        timeless = True
+        told = {name for node, _ in syntax.walk(statement) if (name := session_function(node))}
+        hidden = self._column_names(statement, snapshot, names) if told else frozenset()
 
         def choose(node: syntax.Node) -> syntax.Node | None:
             if node.get("class") == "PARAMETER":
-                return self._constant(literal(bound[str(node.get("identifier"))]))
-            nonlocal timeless
-            name = syntax.called_function(node)
-            if name in _INSTANTS and (node.get("class") == "FUNCTION" or name.startswith("current_")):
-                timeless = False
-                return self._constant(_instant(now, _INSTANTS[name]))
-            if node.get("class") == "FUNCTION" and name in ("current_database", "current_catalog"):
-                return self._constant(f"'{CATALOG}'")
-            if node.get("class") == "FUNCTION" and name == "current_schema":
-                return self._constant(literal(pa.scalar(names.schemas[-1])))
-            return None
+                return self._constant(bound[str(node.get("identifier"))])
+            name = session_function(node)
+            if not name or (node.get("class") == "COLUMN_REF" and name in hidden):
+                return None
+            return self._constant(session_value(name, now, names.schemas[-1]))
 
         syntax.replace(statement, choose, self._display)
-        return timeless
+        return not told & INSTANTS.keys()
+
+    def _column_names(self, statement: syntax.Node, snapshot: Snapshot, names: Names) -> frozenset[str]:
+        """Every name that a column in the statement may have, in lower case."""
+        found = set(syntax.given_names(statement))
+        for node in syntax.table_references(statement):
+            _, handle = self._find(syntax.table_path(node), names, snapshot, None, None)
+            found.update(column.name.lower() for column in self.table_columns(handle))
+        return frozenset(found)
 
     def _constant(self, text: str) -> syntax.Node:
         item: syntax.Node = self.kernel.parse(f"SELECT {text}")["node"]["select_list"][0]
@@ -229,8 +228,11 @@ class SqlFrontend:
         wanted = syntax.referenced_columns(statement)
         text, tables, pins = self._pin(statement, snapshot, names)
         columns = self.kernel.describe(text, {name: columns for name, (_, columns) in tables.items()})
-        syntax.veil_functions(statement)
-        return _Resolved(text, self.kernel.unparse(statement), columns, tables, wanted, pins)
+        veiled = None
+        if len(text) <= _TAKEN_APART_CHARACTERS:
+            syntax.veil_functions(statement)
+            veiled = self.kernel.unparse(statement)
+        return _Resolved(text, veiled, columns, tables, wanted, pins)
 
     def _pin(
         self, statement: syntax.Node, snapshot: Snapshot, names: Names
@@ -242,6 +244,8 @@ class SqlFrontend:
         qualified: set[tuple[str, ...]] = set()
         nested = syntax.inside_expressions(statement)
         inside: dict[TableHandle, str] = {}
+        taken = syntax.cte_names(statement)
+        free = (f"__t{i}" for i in itertools.count() if f"__t{i}" not in taken)
         for node in syntax.table_references(statement):
             path = syntax.table_path(node)
             version, at = _version(node)
@@ -250,7 +254,7 @@ class SqlFrontend:
             # An expression may be repeated, in GROUP BY say: its tables have one name in each copy.
             unique = inside.get(handle) if id(node) in nested else None
             if unique is None:
-                unique = f"__t{len(tables)}"
+                unique = next(free)
                 tables[unique] = (handle, self.table_columns(handle))
             if id(node) in nested:
                 inside[handle] = unique
@@ -299,8 +303,12 @@ class SqlFrontend:
 
     def _taken_apart(self, resolved: _Resolved) -> LogicalPlan | None:
         """The plan in nodes, where it is known to give just the kernel's columns; else None."""
+        if resolved.veiled is None:
+            return None
         try:
             parsed = sqlglot.parse_one(resolved.veiled, dialect="duckdb")
+            if sum(1 for _ in parsed.find_all(exp.Connector)) > _TAKEN_APART_CONDITIONS:
+                raise NotTakenApart("too many conditions")
             schema: dict[str, object] = {
                 name: {c.name: c.type for c in columns} for name, (_, columns) in resolved.tables.items()
             }
@@ -311,6 +319,8 @@ class SqlFrontend:
             plan = built.plan
             if plan.names != tuple(name for _, name in built.outputs):
                 raise NotTakenApart("columns in another order")
+            if depth(plan) > _TAKEN_APART_NODES:
+                raise NotTakenApart("nested too deeply")
             types = plan_columns(plan, self.kernel)
         except Exception as reason:  # whatever another parser stumbles over, the kernel knows the statement
             _log.debug("not taken apart: %r", reason)
@@ -335,11 +345,6 @@ def _parameter_names(statement: syntax.Node) -> list[str]:
     names = [str(node.get("identifier")) for node in syntax.parameters(statement)]
     unique = list(dict.fromkeys(names))
     return sorted(unique, key=int) if all(name.isdigit() for name in unique) else unique
-
-
-def _instant(now: datetime.datetime, kind: str) -> str:
-    text = now.strftime("%Y-%m-%d %H:%M:%S.%f+00")
-    return f"CAST(CAST('{text}' AS TIMESTAMP WITH TIME ZONE) AS {kind})"
 
 
 def _version(node: syntax.Node) -> tuple[str | None, datetime.datetime | None]:

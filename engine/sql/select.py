@@ -144,9 +144,10 @@ class SelectBuilder:
         raise NotTakenApart("nested grouping sets")
 
     def _key_names(self, keys: list[exp.Expr], plan: LogicalPlan, fresh: bool) -> list[NamedExpr]:
+        given = frozenset(plan.names)
         named = []
         for key in keys:
-            if isinstance(key, exp.Column) and key.name in plan.names and not fresh:
+            if isinstance(key, exp.Column) and key.name in given and not fresh:
                 named.append(NamedExpr(key.name, key))
             else:
                 texts = [t for t, item in zip(self._texts, self._items, strict=True) if item == key]
@@ -165,10 +166,11 @@ class SelectBuilder:
         return plan if self._qualify is None else Filter(plan, self._qualify)
 
     def _project(self, plan: LogicalPlan) -> Built:
+        given = frozenset(plan.names)
         taken: set[str] = set()
         exprs: list[NamedExpr] = []
         for text, item in zip(self._texts, self._items, strict=True):
-            keep = isinstance(item, exp.Column) and item.name in plan.names and item.name not in taken
+            keep = isinstance(item, exp.Column) and item.name in given and item.name not in taken
             name = item.name if keep else self._fresh(text)
             taken.add(name)
             exprs.append(NamedExpr(name, item))
@@ -182,7 +184,7 @@ class SelectBuilder:
             known = by_expr.get(expr)
             name = known or ""
             if known is None:
-                keep = isinstance(expr, exp.Column) and expr.name in plan.names and expr.name not in taken
+                keep = isinstance(expr, exp.Column) and expr.name in given and expr.name not in taken
                 name = expr.name if keep else self._fresh("order")
                 taken.add(name)
                 by_expr[expr] = name

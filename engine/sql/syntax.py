@@ -11,15 +11,21 @@ from typing import Any
 from engine.errors import ForbiddenError, UnsupportedError
 
 __all__ = [
+    "VEIL",
     "Node",
+    "called_function",
     "check",
+    "cte_names",
+    "given_names",
     "inside_expressions",
     "name_subqueries",
     "parameters",
     "referenced_columns",
     "replace",
     "select_items",
+    "table_path",
     "table_references",
+    "veil_functions",
     "walk",
 ]
 
@@ -36,18 +42,19 @@ FORBIDDEN_FUNCTIONS = frozenset(
     {"getenv", "getvariable", "current_setting", "query", "query_table", "read_text", "read_blob", "read_csv"}
     | {"read_csv_auto", "read_parquet", "parquet_scan", "read_json", "read_json_auto", "read_ndjson", "glob"}
     | {"nextval", "currval", "setseed", "write_log", "json_serialize_plan", "json_execute_serialized_sql"}
-    | {"add_parquet_key", "is_histogram_other_bin", "duckdb_secrets", "which_secret", "sniff_csv"}
-    | {"parse_duckdb_log_message", "current_query", "pg_get_viewdef", "in_search_path", "txid_current", "error"}
-) - {"is_histogram_other_bin", "error"}
+    | {"add_parquet_key", "duckdb_secrets", "which_secret", "sniff_csv"}
+    | {"parse_duckdb_log_message", "current_query", "pg_get_viewdef", "in_search_path", "txid_current"}
+)
 
 
 def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
-    """Every node of the tree with the names of the CTEs in reach of it, folded to lower case."""
+    """Every node but constants, with the names of the CTEs in reach of it, folded to lower case."""
     stack: list[tuple[Any, frozenset[str]]] = [(root, frozenset())]
     while stack:
         value, scope = stack.pop()
         if isinstance(value, list):
-            stack.extend((item, scope) for item in value)
+            # Nothing looks at constants, and there may be a hundred thousand of them.
+            stack.extend((item, scope) for item in value if not _is_constant(item))
             continue
         if not isinstance(value, dict):
             continue
@@ -61,6 +68,10 @@ def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
                 inner = inner | {str(entry["key"]).lower()}
         yield value, inner
         stack.extend((item, inner) for key, item in value.items() if key != "cte_map" and isinstance(item, dict | list))
+
+
+def _is_constant(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("class") == "CONSTANT"
 
 
 def check(root: Node) -> None:
@@ -87,6 +98,23 @@ def table_references(root: Node) -> list[Node]:
         if node.get("type") == "BASE_TABLE"
         and not (len(table_path(node)) == 1 and table_path(node)[0].lower() in scope)
     ]
+
+
+def cte_names(root: Node) -> frozenset[str]:
+    """The names of all CTEs, in lower case."""
+    return frozenset(
+        str(entry["key"]).lower() for node, _ in walk(root) for entry in (node.get("cte_map") or {}).get("map") or []
+    )
+
+
+def given_names(root: Node) -> frozenset[str]:
+    """Every name that the text gives to a column or a relation, in lower case."""
+    names = {str(item.get("alias") or "").lower() for item in select_items(root)}
+    for node, _ in walk(root):
+        lists = (node.get("column_name_alias"), node.get("aliases"))
+        names.update(str(name).lower() for given in lists for name in given or [])
+        names.add(str(node.get("alias") or "").lower())
+    return frozenset(names - {""})
 
 
 def inside_expressions(root: Node) -> frozenset[int]:
