@@ -29,7 +29,7 @@ from engine.errors import ExecutionError, ForbiddenError, SqlSyntaxError, Unsupp
 from engine.kernel_errors import (
     execution_error,
     planning_error,
-    require_unicode,
+    require_text,
     syntax_error,
     too_deep,
 )
@@ -85,7 +85,7 @@ class Kernel:
 
         Raises SqlSyntaxError with line and column, and ForbiddenError for any other kind of statement.
         """
-        require_unicode(text)
+        require_text(text)
         try:
             answer = json.loads(self._scalar("SELECT json_serialize_sql(?)", text))
         except RecursionError:

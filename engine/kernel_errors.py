@@ -29,7 +29,7 @@ from engine.errors import (
     nearest,
 )
 
-__all__ = ["execution_error", "planning_error", "require_unicode", "syntax_error", "too_deep"]
+__all__ = ["execution_error", "planning_error", "require_text", "syntax_error", "too_deep"]
 
 _FORBIDDEN = "The statement reaches for files or settings that a client may not touch."
 _UNREADABLE = "A file of a table could not be read; check the table's files."
@@ -49,13 +49,15 @@ def too_deep() -> UnsupportedError:
     return UnsupportedError("The statement is nested too deeply; break it into CTEs.")
 
 
-def require_unicode(text: str) -> None:
-    """Raise SqlSyntaxError where `text` cannot be encoded."""
+def require_text(text: str) -> None:
+    """Raise SqlSyntaxError for half a surrogate pair, and for NUL, where the kernel would take the text to end."""
     try:
         text.encode()
+        position, what = text.find("\0"), "a NUL character stands here; write chr(0)"
     except UnicodeEncodeError as error:
-        line, column = _place(text[: error.start])
-        raise SqlSyntaxError("the text is not valid Unicode; half a surrogate pair stands here", line, column) from None
+        position, what = error.start, "the text is not valid Unicode; half a surrogate pair stands here"
+    if position >= 0:
+        raise SqlSyntaxError(what, *_place(text[:position]))
 
 
 def syntax_error(message: str, text: str, position: object) -> GrismError:

@@ -12,8 +12,7 @@ from engine.logical.nodes import LogicalPlan
 from engine.lowering import lower
 from engine.operators import TableScanExec
 from engine.optimizer import optimize
-from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, PlanProperties, Single, walk
-from engine.schema import Column
+from engine.physical import ExecutionMode, PhysicalPlan, PlanProperties, Single, walk
 from engine.schema_inference import plan_columns
 
 __all__ = ["LocalPhysicalPlanner"]
@@ -36,21 +35,19 @@ class LocalPhysicalPlanner:
             return known[1]
         try:
             columns = plan_columns(query, self._kernel)
-            root = self._with_direct_schema(lower(optimize(query)), columns)
+            root = lower(optimize(query))
         except RecursionError:
             raise too_deep() from None
+        schema = self._kernel.arrow_schema(columns)
+        if isinstance(root, TableScanExec):
+            # Its rows may go out as they lie, where they lie in just the result's types.
+            root = replace(root, direct_schema=schema)
         blocking = any(operator.capabilities.blocking for operator in walk(root))
         properties = PlanProperties(ExecutionMode.LOCAL, Single(), blocking)
-        plan = PhysicalPlan(root, columns, self._kernel.arrow_schema(columns), properties)
+        plan = PhysicalPlan(root, columns, schema, properties)
         self._known.put(id(query), (query, plan))
         return plan
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The operator tree, one line each."""
         return render(plan.root)
-
-    def _with_direct_schema(self, root: PhysicalOperator, columns: tuple[Column, ...]) -> PhysicalOperator:
-        """A bare scan learns the types of the result, so that its rows may go out as they lie."""
-        if isinstance(root, TableScanExec):
-            return replace(root, direct_schema=self._kernel.arrow_schema(columns))
-        return root
