@@ -98,13 +98,14 @@ class _Splitter:
         table, options = scan.table, self._options
         parts = 1 if table.bytes is None else math.ceil(table.bytes / options.split_bytes)
         if table.rows is not None and options.split_rows is not None:
-            parts = max(parts, math.ceil(table.rows / options.split_rows))
+            parts = max(parts, min(math.ceil(table.rows / options.split_rows), _SPLITS_FOR_A_SLOT * options.slots))
         if (table.rows or 0) >= _WORTH_SPREADING:
             parts = max(parts, options.slots)
         return max(1, parts)
 
 
 _WORTH_SPREADING = 100_000
+_SPLITS_FOR_A_SLOT = 2
 
 
 def _unsteady(node: PhysicalOperator) -> bool:
