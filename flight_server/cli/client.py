@@ -129,6 +129,8 @@ def _told(uri: str) -> Iterator[None]:
     """Turn the driver's errors into one line without its own additions."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # whoever reads our output has seen enough
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:  # the latter two from a stream of rows
         text = str(error)
         if re.search(r"\bUnavailable\b", text) and "connection" in text:
