@@ -76,7 +76,12 @@ def substitute(expr: exp.Expr, columns: dict[str, exp.Expr]) -> exp.Expr:
     def replace(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column) and node.name in columns:
             found = columns[node.name].copy()
-            return found if isinstance(found, exp.Column | exp.Literal | exp.Cast | exp.Func) else exp.Paren(this=found)
+            return found if _stands_alone(found) else exp.Paren(this=found)
         return node
 
     return expr.copy().transform(replace, copy=False)
+
+
+def _stands_alone(expr: exp.Expr) -> bool:
+    """Whether `expr` needs no brackets wherever it stands. Some functions, AND and OR among them, are operators."""
+    return isinstance(expr, exp.Column | exp.Literal | exp.Func) and not isinstance(expr, exp.Binary)

@@ -437,3 +437,26 @@ def test_large_statements_run_whole(local: LocalRuntime, make: Callable[[], str]
     text = make()
     assert not taken_apart(local.frontend.plan(text))
     assert rows(local, text) == [(1,)]
+
+
+# Rewriting keeps the meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("SELECT id FROM (SELECT id, id = 1 OR id = 2 AS b FROM people) WHERE NOT b ORDER BY 1", [(3,), (4,), (5,)]),
+        (
+            "SELECT id FROM (SELECT id, id = 1 OR id = 2 AS b, id = 2 OR id = 3 AS c FROM people) WHERE b = c AND b",
+            [(2,)],
+        ),
+        ("SELECT count(*) FROM (SELECT id = 1 AND id = 2 AS b FROM people) WHERE b IS NOT NULL", [(5,)]),
+        ("SELECT id FROM (SELECT id, -id AS n FROM people) WHERE -n = 2", [(2,)]),
+        ("SELECT id FROM (SELECT id, id + 1 AS n FROM people) WHERE n * 2 = 6", [(2,)]),
+        ("SELECT id FROM (SELECT id, {'k': id}::JSON->'k' AS j FROM people) WHERE j || 'x' = '2x'", [(2,)]),
+    ],
+)
+def test_predicates_that_move_below_a_projection_mean_the_same(
+    local: LocalRuntime, text: str, want: list[tuple[Any, ...]]
+) -> None:
+    assert rows(local, text) == want
