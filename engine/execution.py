@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -80,9 +81,9 @@ class _Compiler(SourceBinder):
             items.append(exp.alias_(exp.Literal.number(1), identifier("__row")))
         return exp.Select(expressions=items, from_=exp.From(this=exp.Table(this=identifier(name))))
 
-    def shared(self, name: str, relation: exp.Select, readers: int = 1) -> exp.Select:
+    def shared(self, name: str, relation: exp.Select) -> exp.Select:
         self.ctes.setdefault(name, relation)
-        return self._named(name, readers)
+        return self._named(name)
 
     def raw(self, text: str) -> exp.Table:
         name = f"__raw{len(self.raws)}"
@@ -113,13 +114,15 @@ class _Compiler(SourceBinder):
             ]
             root = over(root) if root.args.get("with_") else root
             root.set("with_", exp.With(expressions=ctes))
-        sql = root.sql("duckdb", copy=False)
-        for name, text in self.raws.items():
-            sql = sql.replace(f'"{name}"', f"({text})")
+        sql = re.sub(
+            r'"(__raw\d+)"',
+            lambda found: f"({self.raws[found[1]]})" if found[1] in self.raws else found[0],
+            root.sql("duckdb", copy=False),
+        )
         return Statement(sql, self.sources)
 
-    def _named(self, name: str, readers: int = 1) -> exp.Select:
-        self.readers[name] += readers
+    def _named(self, name: str) -> exp.Select:
+        self.readers[name] += 1
         return exp.Select(expressions=[exp.Star()], from_=exp.From(this=exp.Table(this=identifier(name))))
 
 

@@ -115,8 +115,8 @@ class SourceBinder(ABC):
         """A SELECT of exactly `columns`, by name and kernel type, over the registered source."""
 
     @abstractmethod
-    def shared(self, name: str, relation: exp.Select, readers: int = 1) -> exp.Select:
-        """A SELECT over `relation`, which the statement names `name` and computes once for its `readers` places."""
+    def shared(self, name: str, relation: exp.Select) -> exp.Select:
+        """A SELECT over `relation`, which the statement names `name` and computes once."""
 
     @abstractmethod
     def raw(self, text: str) -> exp.Table:

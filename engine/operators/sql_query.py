@@ -36,11 +36,20 @@ class SqlExec(PhysicalOperator):
         return replace(self, inputs=tuple((n, c) for (n, _), c in zip(self.inputs, children, strict=True)))
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
-        for (name, _), relation in zip(self.inputs, inputs, strict=True):
-            sources.shared(name, relation, len(re.findall(rf"\b{re.escape(name)}\b", self.query)))
         table = sources.raw(self.query)
         table.set("alias", exp.TableAlias(this=identifier("t"), columns=[identifier(c) for c in self.columns]))
-        return exp.Select(expressions=[exp.Star()], from_=exp.From(this=table))
+        select = exp.Select(expressions=[exp.Star()], from_=exp.From(this=table))
+        if self.inputs:
+            # Beside the query, not at the statement's top: another query may have inputs of the same names.
+            ctes = [self._input(name, relation) for (name, _), relation in zip(self.inputs, inputs, strict=True)]
+            select.set("with_", exp.With(expressions=ctes))
+        return select
+
+    def _input(self, name: str, relation: exp.Select) -> exp.CTE:
+        readers = len(re.findall(rf"\b{re.escape(name)}\b", self.query))
+        # Its sources may be streams, which can be read once.
+        alias = exp.TableAlias(this=identifier(name))
+        return exp.CTE(this=relation, alias=alias, materialized=True if readers > 1 else None)
 
     def describe(self) -> str:
         return f"SqlExec {self.query}"
