@@ -53,6 +53,7 @@ STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
     errors.InvalidValueError: _INVALID_ARGUMENT,
     errors.DataCorruptError: _INTERNAL,
     errors.StorageError: _INTERNAL,
+    errors.ConflictError: flight.FlightUnavailableError,
     errors.MemoryExceededError: flight.FlightUnavailableError,
     errors.ResourceExhaustedError: flight.FlightUnavailableError,
     errors.CancelledError: flight.FlightCancelledError,

@@ -29,6 +29,7 @@ CODES = {
     errors.InvalidValueError: "INVALID_ARGUMENT",
     errors.DataCorruptError: "INTERNAL",
     errors.StorageError: "INTERNAL",
+    errors.ConflictError: "UNAVAILABLE",
     errors.MemoryExceededError: "UNAVAILABLE",
     errors.ResourceExhaustedError: "UNAVAILABLE",
     errors.CancelledError: "CANCELLED",
