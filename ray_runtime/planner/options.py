@@ -13,7 +13,7 @@ class DistributedOptions:
 
     `partitions` is how many partitions a shuffle has (None: twice the slots). A join side of at most
     `broadcast_bytes` by estimate is sent to every task. `split_bytes` is the size of a scan task's share of a table;
-    `split_rows` cuts finer, up to two splits for a slot. Results of at most `sort_gather_bytes` by estimate are sorted
+    `split_rows` cuts finer, up to four splits for a slot. Results of at most `sort_gather_bytes` by estimate are sorted
     in one task.
     """
 

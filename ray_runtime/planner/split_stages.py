@@ -105,7 +105,7 @@ class _Splitter:
 
 
 _WORTH_SPREADING = 100_000
-_SPLITS_FOR_A_SLOT = 2
+_SPLITS_FOR_A_SLOT = 4
 
 
 def _unsteady(node: PhysicalOperator) -> bool:
