@@ -236,8 +236,8 @@ class LogicalBuilder:
                 if not node.table:
                     raise NotTakenApart(f"{node.name} is not qualified")
                 node.replace(col(scope.resolve(node.table, node.name)))
-            elif isinstance(node, exp.Star | exp.Lambda | exp.Placeholder | exp.Parameter):
-                raise NotTakenApart(type(node).__name__)
+            elif isinstance(node, exp.Star | exp.Lambda | exp.Placeholder | exp.Parameter | exp.Collate):
+                raise NotTakenApart(type(node).__name__)  # a collation changes what is equal, which no Exchange knows
             elif isinstance(node, _BARE_WORDS):
                 raise NotTakenApart("a word that is a function or a column")
             elif makes_rows(node):

@@ -1,4 +1,4 @@
-"""What SELECT and set operations have in common: output columns, ORDER BY and LIMIT."""
+"""Clauses: what SELECT and set operations have in common, and the joins of FROM."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlglot import exp
 from engine.logical.nodes import Limit, LogicalPlan, SortKey
 from engine.sql.names import NotTakenApart
 
-__all__ = ["Built", "limited", "order_keys", "sort_key"]
+__all__ = ["Built", "flatten_joins", "limited", "order_keys", "sort_key"]
 
 
 @dataclass(frozen=True)
@@ -59,3 +59,32 @@ def _constant_count(expr: exp.Expr) -> int | None:
     if isinstance(expr, exp.Literal) and expr.name.isdigit():
         return int(expr.name)
     raise NotTakenApart("a row count that is no constant")
+
+
+def flatten_joins(query: exp.Expr) -> None:
+    """Take the brackets from around the first joins of each FROM, in the tree itself; they group what is so anyway.
+
+    Without them a condition may name its columns without their tables.
+    """
+    for select in query.find_all(exp.Select):
+        clause = select.args.get("from_")
+        while clause is not None and _is_bracket(clause.this):
+            inner, outer = clause.this.this, clause.this
+            joins = [
+                *(inner.args.get("joins") or []),
+                *(outer.args.get("joins") or []),
+                *(select.args.get("joins") or []),
+            ]
+            inner.set("joins", None)
+            clause.set("this", inner)
+            select.set("joins", joins)
+
+
+def _is_bracket(node: exp.Expr) -> bool:
+    """Whether `node` only holds a table, or brackets again, with joins."""
+    holds = {name for name, value in node.args.items() if value}
+    return (
+        isinstance(node, exp.Subquery)
+        and isinstance(node.this, exp.Table | exp.Subquery)
+        and holds <= {"this", "joins"}
+    )

@@ -23,6 +23,7 @@ from engine.schema import Column, RowType
 from engine.schema_inference import plan_columns, remember_columns
 from engine.sql import syntax
 from engine.sql.builder import LogicalBuilder
+from engine.sql.clauses import flatten_joins
 from engine.sql.literals import literal
 from engine.sql.names import NotTakenApart
 from engine.sql.session_values import INSTANTS, session_function, session_value
@@ -309,6 +310,7 @@ class SqlFrontend:
             parsed = sqlglot.parse_one(resolved.veiled, dialect="duckdb")
             if sum(1 for _ in parsed.find_all(exp.Connector)) > _TAKEN_APART_CONDITIONS:
                 raise NotTakenApart("too many conditions")
+            flatten_joins(parsed)
             schema: dict[str, object] = {
                 name: {c.name: c.type for c in columns} for name, (_, columns) in resolved.tables.items()
             }

@@ -70,7 +70,24 @@ class SelectBuilder:
             if key.is_string:
                 raise NotTakenApart("ordering by a constant")
             return self._items[int(key.name) - 1]
-        return self._convert(key)
+        return self._convert(self._bare_names_resolved(key))
+
+    def _bare_names_resolved(self, key: exp.Expr) -> exp.Expr:
+        """`key` with its bare names as they are read inside an expression: columns of FROM first, then outputs."""
+        holder = exp.Paren(this=key.copy())
+        for column in [c for c in holder.find_all(exp.Column) if not c.table]:
+            column.replace(self._bare_name(column.name))
+        resolved: exp.Expr = holder.this
+        return resolved.pop()
+
+    def _bare_name(self, name: str) -> exp.Expr:
+        owners = [alias for alias, columns in self._scope.relations.items() if name.lower() in columns]
+        if len(owners) == 1:
+            return exp.column(name, table=owners[0])
+        outputs = [i for t, i in zip(self._texts, self._node.expressions, strict=True) if t.lower() == name.lower()]
+        if owners or len(outputs) != 1 or outputs[0].find(exp.Query) is not None:
+            raise NotTakenApart(f"ordering by an expression of {name}")
+        return exp.Paren(this=outputs[0].unalias().copy())
 
     @property
     def _late(self) -> list[exp.Expr]:
@@ -111,7 +128,8 @@ class SelectBuilder:
         """The distinct keys, and the grouping sets as positions in them."""
         if group is None:
             return [], None
-        if group.args.get("cube") or group.args.get("rollup") or group.args.get("totals"):
+        sets = [e for e in group.expressions if isinstance(e, exp.GroupingSets)]
+        if group.find(exp.Cube, exp.Rollup) is not None or group.args.get("totals"):
             raise NotTakenApart("ROLLUP or CUBE that was not expanded")
         if group.args.get("all"):
             plain = [
@@ -120,10 +138,9 @@ class SelectBuilder:
             return _distinct(
                 [e for e in plain if e.find(exp.Column) is not None or not isinstance(e, exp.Literal)]
             ), None
-        plain = [self._convert(e) for e in group.expressions]
+        plain = [self._convert(e) for e in group.expressions if not isinstance(e, exp.GroupingSets)]
         if any(isinstance(e, exp.Literal) for e in plain):
             raise NotTakenApart("grouping by a constant")
-        sets = group.args.get("grouping_sets")
         if not sets:
             return _distinct(plain), None
         if len(sets) != 1:
