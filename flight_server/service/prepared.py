@@ -2,7 +2,8 @@
 
 A handle stands for a text and, once parameters were bound, for them too: binding answers with a new handle and leaves
 the old one as it was, so no call depends on which was made before it. The handles that come from one another belong
-together: closing one closes all of them.
+together: closing one closes all of them. Clients that do not read the answer to a binding ask for the statement's own
+handle again; that runs with what was bound to it last.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _MAX_TEXT = 256_000_000  # bytes of text of all prepared statements
 class _Prepared:
     text: str
     parameters: pa.Schema
+    bound: Parameters | None = None  # to the statement's own handle
     bindings: OrderedDict[bytes, Parameters] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -83,6 +85,8 @@ class PreparedStatements:
         binding = secrets.token_bytes(_HANDLE_SIZE)
         with prepared.lock:
             prepared.bindings[binding] = rows
+            if len(command.prepared_statement_handle) == _HANDLE_SIZE:
+                prepared.bound = rows
             while len(prepared.bindings) > _MAX_BINDINGS:
                 prepared.bindings.popitem(last=False)
         handle = command.prepared_statement_handle[:_HANDLE_SIZE] + binding
@@ -126,9 +130,9 @@ class PreparedStatements:
     def _find(self, request: Request, handle: bytes) -> tuple[_Prepared, Parameters | None]:
         prepared = self._open.get(handle[:_HANDLE_SIZE], request.identity)
         binding = handle[_HANDLE_SIZE:]
-        if not binding:
-            return prepared, None
         with prepared.lock:
+            if not binding:
+                return prepared, prepared.bound
             if binding not in prepared.bindings:
                 raise BadRequestError("The parameters behind this handle are no longer kept; bind them again.")
             return prepared, prepared.bindings[binding]
@@ -149,6 +153,13 @@ def _read_parameters(reader: flight.MetadataRecordBatchReader, max_rows: int) ->
             batch.validate(full=True)
         except pa.ArrowInvalid:
             raise DataCorruptError("The parameters are not valid Arrow data.") from None
-        columns = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns]
-        rows += zip(*columns, strict=True)
+        rows += zip(*map(_values, batch.columns), strict=True)
     return rows
+
+
+def _values(column: pa.Array) -> Iterable[pa.Scalar]:
+    """A column's values. Of a union, each is what it holds: some clients send every parameter so."""
+    if pa.types.is_union(column.type):
+        return [pa.scalar(None) if value.value is None else value.value for value in column]
+    decoded: Iterable[pa.Scalar] = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    return decoded

@@ -169,15 +169,16 @@ def unwrapped(result: flight.Result) -> sql.ActionCreatePreparedStatementResult:
     return sql.ActionCreatePreparedStatementResult.FromString(envelope.value)
 
 
-def test_binding_answers_with_a_new_handle_and_keeps_nothing_in_the_old(client: flight.FlightClient) -> None:
+def test_binding_answers_with_a_new_handle_and_leaves_the_old_as_it_was(client: flight.FlightClient) -> None:
     statement = Prepared(client, "SELECT n_name FROM nation WHERE n_nationkey = ?")
+    with pytest.raises(pa.ArrowInvalid, match="has 1 parameters, and none is bound"):
+        statement.rows(statement.handle)
     first = statement.bind(pa.table({"1": [0]}))
     second = statement.bind(pa.table({"1": [1]}), first)
     assert len({statement.handle, first, second}) == 3
     assert statement.rows(second)["n_name"].to_pylist() == ["ARGENTINA"]
     assert statement.rows(first)["n_name"].to_pylist() == ["ALGERIA"]
-    with pytest.raises(pa.ArrowInvalid, match="has 1 parameters, and none is bound"):
-        statement.rows(statement.handle)
+    assert statement.rows(statement.handle)["n_name"].to_pylist() == ["ALGERIA"]  # which was bound to this handle
     statement.close(second)
     for handle in (statement.handle, first, second):
         with pytest.raises(pa.ArrowInvalid, match="none of the open prepared statements"):
