@@ -168,11 +168,15 @@ class Kernel:
         return pa.schema([f.with_name(c.name) for f, c in zip(schema, columns, strict=True)])
 
     def column_types(self, source: ArrowData) -> RowType:
-        """The kernel's types for the columns of Arrow data."""
+        """The kernel's types for the columns of Arrow data; UnsupportedError for one that it cannot read."""
         empty = pa.table({f.name: pa.array([], f.type) for f in source.schema}, schema=source.schema)
         with self._binder_lock:
             self._check_open()
-            self._binder.register("described", empty)
+            try:
+                self._binder.register("described", empty)
+            except duckdb.NotImplementedException:
+                kinds = ", ".join(sorted({str(field.type) for field in source.schema}))
+                raise UnsupportedError(f"A column has a type that queries cannot read; there are {kinds}.") from None
             try:
                 rows = self._binder.execute("DESCRIBE FROM described").fetchall()
             except duckdb.Error as error:

@@ -1,8 +1,9 @@
 """What may be written: the schema a new table gets, whether data fits a table, and the checked stream of it.
 
 A stored table has nullable columns of plain types: dictionaries are decoded and string views made strings, since those
-are encodings of a value and not types of their own. Data fits a table where it has the same names in the same order
-and each column's type is the table's, or goes into it without losing anything (int32 into int64, any string into any
+are encodings of a value and not types of their own; half floats and decimals go into the sizes that queries can read,
+of which decimals of more than 38 digits have none. Data fits a table where it has the same names in the same order and
+each column's type is the table's, or goes into it without losing anything (int32 into int64, any string into any
 string, a decimal into a wider one).
 """
 
@@ -16,7 +17,15 @@ import pyarrow.types as pt
 from engine.errors import DataCorruptError, InvalidValueError, SchemaMismatchError
 from engine.storage.protocol import TableName
 
-__all__ = ["Incoming", "check_fits", "stored_schema"]
+__all__ = ["DEFAULT", "NOT_NULL", "Incoming", "check_fits", "stored_schema"]
+
+DEFAULT = b"grism.default"
+"""Metadata of a stored field: the text of the value that an INSERT gives where it names none."""
+
+NOT_NULL = b"grism.not_null"
+"""Metadata of a field that is to take no NULLs."""
+
+_MAX_PRECISION = 38
 
 INTEGER_BITS = {
     pa.int8(): (True, 8),
@@ -51,7 +60,8 @@ def stored_schema(name: TableName, schema: pa.Schema) -> pa.Schema:
             raise SchemaMismatchError(
                 f'Column "{field.name}" has the type {field.type}, which cannot be stored; cast it to another.'
             )
-        fields.append(pa.field(field.name, plain, nullable=True, metadata=field.metadata))
+        nullable = NOT_NULL not in (field.metadata or {})
+        fields.append(pa.field(field.name, plain, nullable, field.metadata))
     return pa.schema(fields)
 
 
@@ -144,8 +154,10 @@ def _plain(kind: pa.DataType) -> pa.DataType | None:
         return pa.string()
     if pt.is_binary_view(kind):
         return pa.binary()
-    if pt.is_decimal32(kind) or pt.is_decimal64(kind):
-        return pa.decimal128(kind.precision, kind.scale)
+    if pt.is_float16(kind):
+        return pa.float32()
+    if pt.is_decimal(kind):
+        return pa.decimal128(kind.precision, kind.scale) if kind.precision <= _MAX_PRECISION else None
     if pt.is_struct(kind):
         return _plain_struct(kind)
     if pt.is_map(kind):

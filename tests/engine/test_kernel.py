@@ -168,6 +168,13 @@ def test_column_types_of_arrow_data(kernel: Kernel) -> None:
     assert kernel.column_types(data) == (Column("a", "USMALLINT"), Column("b c", "DATE[]"))
 
 
+@pytest.mark.parametrize("kind", [pa.float16(), pa.decimal256(50, 2), pa.list_(pa.float16(), 8)], ids=str)
+def test_columns_that_the_kernel_cannot_read_are_said_to_be_so(kernel: Kernel, kind: pa.DataType) -> None:
+    with pytest.raises(UnsupportedError, match="a type that queries cannot read"):
+        kernel.column_types(pa.table({"a": pa.array([], kind), "b": pa.array([], pa.int8())}))
+    assert kernel.column_types(pa.table({"b": pa.array([], pa.int8())})) == (Column("b", "TINYINT"),)
+
+
 def test_options_are_taken(tmp_path: Path) -> None:
     with Kernel(KernelConfig(memory_limit=123 << 20, threads=3, spill_directory=str(tmp_path))) as kernel:
         (row,) = read(kernel, "SELECT current_setting('threads') AS t, current_setting('memory_limit') AS m")

@@ -11,6 +11,7 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 
 import lance
@@ -133,6 +134,7 @@ def test_a_wrong_schema_is_refused_before_the_data_is_looked_at(storage, tmp_pat
         ("i", pa.month_day_nano_interval()),
         ("i", pa.list_(pa.string(), 2)),
         ("i", pa.struct([("x", pa.month_day_nano_interval())])),
+        ("d", pa.list_(pa.decimal256(50, 2))),
     ],
 )
 def test_what_lance_cannot_hold_is_refused_first(storage, tmp_path, field):
@@ -148,7 +150,7 @@ def test_every_type_that_is_taken_comes_back(storage):
             "null": pa.array([None, None], pa.null()),
             "u8": pa.array([255, None], pa.uint8()),
             "f16": pa.array([1.5, None], pa.float16()),
-            "d": pa.array([None, None], pa.decimal256(50, 2)),
+            "d": pa.array([Decimal("1.50"), None], pa.decimal256(30, 2)),
             "t": pa.array([1, None], pa.time64("ns")),
             "ts": pa.array([1, None], pa.timestamp("s", "Europe/Berlin")),
             "dur": pa.array([1, None], pa.duration("us")),
