@@ -28,8 +28,8 @@ class Authenticator(Protocol):
     def identify(self, headers: Headers) -> Identity:
         """The caller; raises UnauthenticatedError where the headers prove nobody."""
 
-    def issue_token(self, identity: Identity) -> str:
-        """A bearer token for `identity`, the answer to a Handshake."""
+    def issue_token(self, identity: Identity) -> str | None:
+        """A bearer token for `identity`, the answer to a Handshake; None where it goes on with what it came with."""
 
 
 class Anonymous:

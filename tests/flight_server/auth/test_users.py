@@ -92,6 +92,7 @@ def test_login_token_and_what_ends_it(file: Path) -> None:
     alice = login.identify(basic(f"alice:{PASSWORD}"))
     assert alice == Identity("alice", frozenset({"reader"}))
     token = login.issue_token(alice)
+    assert token is not None
     assert login.identify(bearer(token)) == alice
     add_user(file, "alice", "another password", frozenset({"admin"}))
     with pytest.raises(UnauthenticatedError):
@@ -100,12 +101,20 @@ def test_login_token_and_what_ends_it(file: Path) -> None:
         login.identify(basic(f"alice:{PASSWORD}"))
 
 
+def test_only_users_get_tokens_and_only_their_own(file: Path) -> None:
+    login = Login(Users(file))
+    assert login.issue_token(Identity("alice", frozenset({"reader"}))) is not None
+    assert login.issue_token(Identity("alice", frozenset({"admin"}))) is None  # somebody else of that name
+    assert login.issue_token(Identity("of a JWT", frozenset({"reader"}))) is None
+
+
 def test_tokens_that_are_forged_foreign_or_expired(file: Path) -> None:
     users = Users(file)
     signer = TicketSigner.generate()
     login = Login(users, signer=signer)
     alice = login.identify(basic(f"alice:{PASSWORD}"))
     token = login.issue_token(alice)
+    assert token is not None
     expired = Login(users, signer=signer, token_ttl=-1).issue_token(alice)
     foreign = Login(users).issue_token(alice)
     ticket = base64.urlsafe_b64encode(signer.seal(b"12345678alice", "alice", time.time() + 60)).decode()
