@@ -30,6 +30,7 @@ __all__ = [
     "DataOptions",
     "ListenOptions",
     "LogOptions",
+    "OperationsOptions",
     "Option",
     "ResourceOptions",
     "RuntimeOptions",
@@ -231,6 +232,13 @@ class RuntimeOptions:
         int, _Spec(parse_size, "SIZE", "exchange output that each Ray worker keeps in memory before it uses the disk")
     ] = 256 << 20
     retries: Annotated[int, _Spec(_whole(0, 100), "N", "how often a task on Ray runs again after a failure")] = 3
+    worker_tls_cert: Annotated[
+        Path | None, _Spec(_folder, "FILE", "a Ray worker's certificate, in PEM; each node reads its own at this path")
+    ] = None
+    worker_tls_key: Annotated[Path | None, _Spec(_folder, "FILE", "the key of that certificate, in PEM")] = None
+    worker_tls_ca: Annotated[
+        Path | None, _Spec(_folder, "FILE", "the authority that signed the certificates of all Ray workers, in PEM")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -246,15 +254,35 @@ class ServiceOptions:
     max_sessions: Annotated[int, _Spec(_whole(1, 10**7), "N", "sessions that are open")] = 10_000
     session_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long they stay open unused")] = 3600.0
     max_upload_size: Annotated[int, _Spec(parse_size, "SIZE", "the data of one upload")] = 1 << 40
+    max_parameter_size: Annotated[int, _Spec(parse_size, "SIZE", "parameters bound to one statement")] = 64_000_000
+    max_queries: Annotated[int, _Spec(_whole(1, 10**6), "N", "queries that run at once; the others wait in turn")] = 64
+    max_queued: Annotated[int, _Spec(_whole(0, 10**6), "N", "queries that wait for their turn")] = 1000
+    queue_timeout: Annotated[float, _Spec(parse_duration, "DURATION", "how long a query waits for its turn")] = 60.0
     query_timeout: Annotated[
-        float | None, _Spec(parse_duration, "DURATION", "how long a query may run (default: no limit)")
+        float | None,
+        _Spec(parse_duration, "DURATION", "how long a query may take, from asking for its rows (default: no limit)"),
     ] = None
+
+
+@dataclass(frozen=True)
+class OperationsOptions:
+    """How the server is watched, and how it ends. Times are in seconds."""
+
+    health_port: Annotated[
+        int | None, _Spec(_whole(0, 65535), "PORT", "answer grpc.health.v1 on this port; 0 takes a free one")
+    ] = None
+    grace: Annotated[
+        float, _Spec(parse_duration, "DURATION", "how long running queries may go on after SIGTERM or SIGINT")
+    ] = 20.0
 
 
 @dataclass(frozen=True)
 class LogOptions:
     """What is logged, on stderr."""
 
+    log_format: Annotated[str, _Spec(_one_of("text", "json"), "text|json", "lines for people, or JSON objects")] = (
+        "text"
+    )
     log_level: Annotated[
         str, _Spec(_one_of("debug", "info", "warning", "error"), "debug|info|warning|error", "what to log")
     ] = "info"
@@ -270,6 +298,7 @@ class ServerConfig:
     resources: ResourceOptions = ResourceOptions()
     runtime: RuntimeOptions = RuntimeOptions()
     service: ServiceOptions = ServiceOptions()
+    operations: OperationsOptions = OperationsOptions()
     log: LogOptions = LogOptions()
 
     def check(self) -> None:
@@ -280,10 +309,19 @@ class ServerConfig:
         if not folder.is_dir():
             raise ConfigError(f"--data: {str(folder)!r} is not a folder.")
         self._check_auth()
+        self._check_worker_tls()
         if self.runtime.runtime == "local":
             for name in ("workers", "ray_address"):
                 if getattr(self.runtime, name) is not None:
                     raise ConfigError(f"--{name.replace('_', '-')} needs --runtime ray.")
+
+    def _check_worker_tls(self) -> None:
+        chosen = self.runtime
+        given = [path is not None for path in (chosen.worker_tls_cert, chosen.worker_tls_key, chosen.worker_tls_ca)]
+        if any(given) and not all(given):
+            raise ConfigError("--worker-tls-cert, --worker-tls-key and --worker-tls-ca go together.")
+        if any(given) and chosen.runtime == "local":
+            raise ConfigError("--worker-tls-cert needs --runtime ray.")
 
     def _check_auth(self) -> None:
         auth = self.auth

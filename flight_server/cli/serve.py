@@ -7,11 +7,12 @@ import logging
 import os
 import signal
 import socket
-import sys
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from flight_server import logs
 from flight_server.auth import IDENTITY_KEY, Authenticator, HandshakeHandler, IdentityFactory
 from flight_server.auth.certificates import Certificates
 from flight_server.cli import security
@@ -19,41 +20,70 @@ from flight_server.cli.failures import CommandError
 from flight_server.cli.runtimes import open_runtime
 from flight_server.config import ServerConfig, load, options
 from flight_server.endpoint import Endpoint, ServerTls
+from flight_server.health import HealthServer
 from flight_server.service import FlightSqlService
 
 __all__ = ["run"]
 
 _log = logging.getLogger("grism")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_GRACE = 5.0  # seconds that running calls get to finish before they are cancelled
+_CLOSING_ACTIONS = frozenset({"ClosePreparedStatement", "CloseSession", "CancelFlightInfo", "CancelQuery"})
+"""By which clients end what they have begun: answered to the last."""
 
 
 def run(arguments: argparse.Namespace) -> NoReturn:
-    """Serve until SIGTERM or SIGINT, and end the process with status 0; a second signal ends it at once."""
+    """Serve until SIGTERM or SIGINT, drain, and end the process with status 0; a second signal ends it at once."""
     flags = {option.name: getattr(arguments, option.name) for option in options()}
     config = load(flags, file=Path(arguments.config) if arguments.config else None)
     config.check()
-    logging.basicConfig(
-        level=config.log.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.configure(config.log.log_level, config.log.log_format)
     signals = _StopSignals()
-    _check_address(config.listen.host, config.listen.port)
-    rights = security.rights(config.auth)
-    logins, tls = security.authenticator(config.auth), security.tls(config.auth)
-    runtime = open_runtime(config)
-    try:
+    with ExitStack() as closing:
+        _check_address(config.listen.host, config.listen.port)
+        if config.operations.health_port is not None:
+            _check_address(config.listen.host, config.operations.health_port)
+        rights = security.rights(config.auth)
+        logins, tls = security.authenticator(config.auth), security.tls(config.auth)
+        runtime = open_runtime(config)
+        closing.callback(runtime.close)
+        health = _health(config)  # after the runtime: Ray forks, which gRPC's threads would not stand
+        if health is not None:
+            closing.callback(health.close)
         service = FlightSqlService(runtime, config.service, version("grism"), rights=rights)
+        closing.callback(service.close)
         endpoint = _endpoint(config, service, logins, tls)
+        if health is not None:
+            health.serving()
         print(f"grism listening on {endpoint.location}", flush=True)
-        _log.info("serving %s on %s, runtime %s", config.data.data, endpoint.location, runtime.name)
+        _log.info("serving", extra={"fields": _told(config, endpoint, health)})
         signals.wait()
-        _log.info("stopping")
-        endpoint.shutdown(grace=_GRACE)
-    finally:
-        runtime.close()
+        _drain(endpoint, health, config.operations.grace)
     _log.info("stopped")
     logging.shutdown()
     os._exit(0)  # all is closed; the interpreter would wait for threads that are stuck with clients that do not read
+
+
+def _told(config: ServerConfig, endpoint: Endpoint, health: HealthServer | None) -> dict[str, object]:
+    """What the first line of the log says of the server."""
+    told: dict[str, object] = {
+        "data": str(config.data.data),
+        "at": endpoint.location,
+        "runtime": config.runtime.runtime,
+    }
+    return told | ({} if health is None else {"health": health.address})
+
+
+def _drain(endpoint: Endpoint, health: HealthServer | None, grace: float) -> None:
+    """Begin nothing new, let what runs finish within `grace` seconds, cancel the rest."""
+    if health is not None:
+        health.draining()
+    _log.info("draining", extra={"fields": {"calls": endpoint.running_calls, "grace": grace}})
+    endpoint.shutdown(grace)
+
+
+def _health(config: ServerConfig) -> HealthServer | None:
+    port = config.operations.health_port
+    return None if port is None else HealthServer(config.listen.host, port)
 
 
 def _endpoint(
@@ -68,6 +98,7 @@ def _endpoint(
         tls=tls,
         auth_handler=handshake,
         middleware={IDENTITY_KEY: IdentityFactory(logins)},
+        closing_actions=_CLOSING_ACTIONS,
     )
 
 

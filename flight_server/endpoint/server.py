@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from pyarrow import flight
 
 from flight_server.endpoint.calls import CALL_KEY, Call, CallRegistry, Headers
 from flight_server.endpoint.handler import Handler
-from flight_server.endpoint.status import flight_errors
+from flight_server.endpoint.status import DrainingError, flight_errors
 from flight_server.endpoint.streams import record_batch_stream
 
 __all__ = ["Endpoint", "ServerTls"]
@@ -37,7 +37,8 @@ class ServerTls:
 class Endpoint:
     """A running Flight server on `host`:`port` (0 takes a free port) that serves `handler` until `shutdown`.
 
-    `auth_handler` and `middleware` are pyarrow's, for identity. The constructor returns once the port is open.
+    `auth_handler` and `middleware` are pyarrow's, for identity. `closing_actions` are those by which clients end what
+    they have begun. The constructor returns once the port is open.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Endpoint:
         tls: ServerTls | None = None,
         auth_handler: flight.ServerAuthHandler | None = None,
         middleware: Mapping[str, flight.ServerMiddlewareFactory] | None = None,
+        closing_actions: Container[str] = (),
     ) -> None:
         self.host = host
         self._tls = tls
@@ -59,6 +61,7 @@ class Endpoint:
             self._server = _Server(
                 handler,
                 _location(host, port, tls is not None),
+                lambda action: self._draining.is_set() and action not in closing_actions,
                 auth_handler=auth_handler,
                 tls_certificates=[(tls.certificate, tls.private_key)] if tls else None,
                 verify_client=bool(tls and tls.client_ca),
@@ -85,7 +88,9 @@ class Endpoint:
         return len(self._calls)
 
     def drain(self) -> None:
-        """Refuse new calls from here on with UNAVAILABLE; running ones go on."""
+        """Refuse with UNAVAILABLE whatever begins something new. What runs goes on, and what was begun can be ended:
+        tickets are still good, and so are the closing actions.
+        """
         self._draining.set()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -140,8 +145,9 @@ class _CallFactory(flight.ServerMiddlewareFactory):
         self._draining = draining
 
     def start_call(self, info: flight.CallInfo, headers: Headers) -> _CallMiddleware:
-        if self._draining.is_set():
-            raise flight.FlightUnavailableError("The server is shutting down; connect to another or try again later.")
+        if self._draining.is_set() and info.method not in _GO_ON:
+            with flight_errors():
+                raise DrainingError
         return _CallMiddleware(Call(_METHODS.get(info.method, str(info.method)), headers, self._calls))
 
 
@@ -158,11 +164,16 @@ _METHODS: dict[Any, str] = {
 }
 
 
+_GO_ON = frozenset({flight.FlightMethod.DO_GET, flight.FlightMethod.DO_ACTION})
+"""Methods by which a client goes on with what it has begun. Which action it is, the server has to look at."""
+
+
 class _Server(flight.FlightServerBase):
     """pyarrow's server, each method guarded and handed on."""
 
-    def __init__(self, handler: Handler, location: str, **options: Any) -> None:
+    def __init__(self, handler: Handler, location: str, refused: Callable[[str], bool], **options: Any) -> None:
         self._handler = handler
+        self._refused = refused
         super().__init__(location, **options)
 
     def list_flights(self, context: flight.ServerCallContext, criteria: bytes) -> Iterator[flight.FlightInfo]:
@@ -212,6 +223,8 @@ class _Server(flight.FlightServerBase):
 
     def do_action(self, context: flight.ServerCallContext, action: flight.Action) -> Iterator[bytes]:
         with flight_errors(context.add_trailer):
+            if self._refused(action.type):
+                raise DrainingError
             results = self._handler.do_action(_call(context), action.type, action.body.to_pybytes())
         return _guarded(results, context)
 

@@ -22,7 +22,15 @@ from pyarrow import flight
 
 from engine import errors
 
-__all__ = ["ERROR_TRAILER", "STATUS_BY_ERROR", "UnauthenticatedError", "flight_errors", "stream_text", "to_flight"]
+__all__ = [
+    "ERROR_TRAILER",
+    "STATUS_BY_ERROR",
+    "DrainingError",
+    "UnauthenticatedError",
+    "flight_errors",
+    "stream_text",
+    "to_flight",
+]
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +41,13 @@ class UnauthenticatedError(errors.GrismError):
     """The caller did not prove who they are, or what they hold is not valid."""
 
 
+class DrainingError(errors.GrismError):
+    """The server is about to stop and begins nothing new."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is draining and begins nothing new; connect to another, or try again later.")
+
+
 _INVALID_ARGUMENT = ValueError
 _NOT_FOUND = pa.ArrowKeyError
 _UNIMPLEMENTED = NotImplementedError
@@ -40,6 +55,7 @@ _INTERNAL = flight.FlightInternalError
 
 STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
     UnauthenticatedError: flight.FlightUnauthenticatedError,
+    DrainingError: flight.FlightUnavailableError,
     errors.PlanningError: _INVALID_ARGUMENT,
     errors.SqlSyntaxError: _INVALID_ARGUMENT,
     errors.UnknownTableError: _NOT_FOUND,

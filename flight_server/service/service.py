@@ -122,6 +122,10 @@ class FlightSqlService(BaseHandler):
             ),
         }
 
+    def close(self) -> None:
+        """End every session: its temporary tables go."""
+        self._sessions.close_all()
+
     # ---- Flight's methods
 
     def list_flights(self, call: Call, criteria: bytes) -> Iterable[flight.FlightInfo]:

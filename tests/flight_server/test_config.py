@@ -118,6 +118,11 @@ def test_what_is_checked_before_serving(tmp_path: Path) -> None:
         ({"data": str(tmp_path), "host": "0.0.0.0"}, "say --insecure"),
         ({"data": str(tmp_path), "host": "example.org"}, "say --insecure"),
         ({"data": str(tmp_path), "workers": "2"}, "--workers needs --runtime ray"),
+        ({"data": str(tmp_path), "worker_tls_ca": "ca"}, "go together"),
+        (
+            {"data": str(tmp_path), "worker_tls_ca": "a", "worker_tls_cert": "b", "worker_tls_key": "c"},
+            "needs --runtime ray",
+        ),
     ]:
         with pytest.raises(ConfigError, match=message):
             load(flags, {}).check()

@@ -15,6 +15,7 @@ __all__ = ["ServerError", "serve"]
 
 START_SECONDS = 60
 STOP_SECONDS = 20
+_GRACE = "2s"  # for queries that tests leave behind
 _READY = "grism listening on "
 
 
@@ -29,7 +30,7 @@ def serve(data: Path, log: Path, *options: str, module: str = "flight_server.cli
     The process's stderr goes to the file `log`. At the end it is told to stop and has to end with status 0. Another
     `module` is run without the word ``serve``.
     """
-    command = ["serve"] if module == "flight_server.cli" else []
+    command = ["serve", "--grace", _GRACE] if module == "flight_server.cli" else []
     arguments = [sys.executable, "-m", module, *command, "--data", str(data), "--port", "0", *options]
     with log.open("wb") as errors, subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True) as run:
         try:

@@ -140,16 +140,24 @@ def test_shutdown_lets_running_calls_finish_within_the_grace(serve: Serve) -> No
 
             return ResultStream(pa.RecordBatchReader.from_batches(BATCH.schema, batches()))
 
-    endpoint, client = serve(Slow())
+        def do_action(self, call: Call, name: str, body: bytes) -> list[bytes]:
+            return [b"ended"]
+
+    endpoint, client = serve(Slow(), closing_actions={"end"})
     reader = get(client, b"x")
     reader.read_chunk()
     results: list[bool] = []
     stopping = threading.Thread(target=lambda: results.append(endpoint.shutdown(grace=20)))
     stopping.start()
     assert endpoint._draining.wait(5)
-    with pytest.raises(flight.FlightUnavailableError, match="shutting down"):
-        get(client, b"x").read_all()
+    with pytest.raises(flight.FlightUnavailableError, match="draining"):
+        client.get_flight_info(flight.FlightDescriptor.for_command(b"x"))
+    with pytest.raises(flight.FlightUnavailableError, match="draining"):
+        list(client.do_action(flight.Action("begin", b"")))
+    assert [result.body.to_pybytes() for result in client.do_action(flight.Action("end", b""))] == [b"ended"]
+    begun = get(client, b"x")
     released.set()
+    assert begun.read_all().num_rows == len(BATCH)
     assert reader.read_all().num_rows == 0
     stopping.join(10)
     assert results == [True]

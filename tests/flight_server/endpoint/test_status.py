@@ -13,11 +13,12 @@ from pyarrow import flight
 
 from engine import errors
 from flight_server.endpoint import BaseHandler, Call, Endpoint, ResultStream, TicketError, UnauthenticatedError
-from flight_server.endpoint.status import ERROR_TRAILER, STATUS_BY_ERROR, to_flight
+from flight_server.endpoint.status import ERROR_TRAILER, STATUS_BY_ERROR, DrainingError, to_flight
 
 CODES = {
     UnauthenticatedError: "UNAUTHENTICATED",
     TicketError: "UNAUTHENTICATED",
+    DrainingError: "UNAVAILABLE",
     errors.SqlSyntaxError: "INVALID_ARGUMENT",
     errors.UnknownTableError: "NOT_FOUND",
     errors.UnknownColumnError: "NOT_FOUND",
@@ -45,6 +46,9 @@ RPCS = ["ListFlights", "GetFlightInfo", "GetSchema", "DoGet", "DoPut", "DoExchan
 
 class Panic(BaseException):
     """What a panic in native code arrives as."""
+
+
+FIXED_TEXTS = (TicketError, DrainingError)
 
 
 class Raising(BaseHandler):
@@ -121,7 +125,7 @@ def test_each_error_arrives_with_its_code_and_its_name(
     raising: tuple[Raising, Endpoint], kind: type[errors.GrismError]
 ) -> None:
     handler, endpoint = raising
-    handler.error = kind() if kind is TicketError else kind("No such thing.")
+    handler.error = kind() if kind in FIXED_TEXTS else kind("No such thing.")
     code, details, trailers = call_raw(endpoint, "DoGet")
     assert code == CODES[kind]
     assert details.startswith(handler.error.message.rstrip(".") + ". Detail: ")

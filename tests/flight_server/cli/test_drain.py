@@ -1,0 +1,153 @@
+"""What a signal does to a server that works: it drains, and leaves nothing behind; a second one ends it at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from pyarrow import flight
+
+from flight_server.proto import sql
+from flight_server.service.wire import wrap
+from tests.conftest import RAY_OPTIONS
+
+ENDLESS = "SELECT a.* FROM lineitem a, lineitem b"
+LONG = "SELECT l.* FROM lineitem l, region"
+LONG_ROWS = 60_175 * 5
+RUNTIMES = {"local": ("--threads", "1"), "ray": RAY_OPTIONS}
+
+
+@dataclass
+class Running:
+    """A server process, a client of it and of its health service, and the folder of its temporary files."""
+
+    process: subprocess.Popen[str]
+    client: flight.FlightClient
+    health: health_pb2_grpc.HealthStub
+    temporary: Path
+
+    def read(self, text: str) -> flight.FlightStreamReader:
+        """The first rows of a query have come, and nobody has asked for more."""
+        command = flight.FlightDescriptor.for_command(wrap(sql.CommandStatementQuery(query=text)))
+        reader = self.client.do_get(self.client.get_flight_info(command).endpoints[0].ticket)
+        reader.read_chunk()
+        return reader
+
+    def check(self, service: str = "") -> str:
+        """What the health service says."""
+        answer = self.health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
+        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+
+    def stop(self) -> None:
+        """Send SIGTERM and wait until the server drains."""
+        self.process.send_signal(signal.SIGTERM)
+        watched = self.health.Watch(health_pb2.HealthCheckRequest(), timeout=20)
+        assert any(answer.status == health_pb2.HealthCheckResponse.NOT_SERVING for answer in watched)
+        watched.cancel()
+
+    def ended(self) -> int:
+        """The exit status; nothing of the server is left."""
+        status = self.process.wait(30)
+        wait_for(lambda: not self._processes(), "processes of the server are left")
+        return status
+
+    def _processes(self) -> list[str]:
+        mark = f"TMPDIR={self.temporary}".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append((folder / "cmdline").read_text())
+            except OSError:  # it has ended, or is somebody else's
+                continue
+        return [command for command in found if command]  # an empty one is a zombie's
+
+
+def wait_for(condition: Callable[[], bool], otherwise: str, seconds: float = 20.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, otherwise
+        time.sleep(0.05)
+
+
+@contextmanager
+def running(data: Path, folder: Path, *options: str) -> Iterator[Running]:
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "flight_server.cli", "serve", "--data", str(data), "--port", "0"]
+    command += ["--health-port", "0", "--log-format", "json", *options]
+    environment = {**os.environ, "TMPDIR": str(temporary), "RAY_TMPDIR": tempfile.gettempdir()}
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            uri = process.stdout.readline().split()[-1]
+            wait_for(lambda: '"health"' in (folder / "log").read_text(), "the log does not name the health port")
+            address = next(record["health"] for record in records(folder) if "health" in record)
+            with flight.connect(uri) as client, grpc.insecure_channel(address) as channel:
+                yield Running(process, client, health_pb2_grpc.HealthStub(channel), temporary)
+        finally:
+            process.kill()
+
+
+def records(folder: Path) -> list[dict[str, object]]:
+    """The log, each line of which is a JSON object."""
+    return [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_what_runs_goes_on_to_its_end_and_nothing_new_begins(runtime: str, tpch_dir: Path, tmp_path: Path) -> None:
+    options = ("--runtime", runtime) if runtime == "local" else ()
+    with running(tpch_dir, tmp_path, *options, *RUNTIMES[runtime]) as server:
+        assert server.check() == server.check("arrow.flight.protocol.FlightService") == "SERVING"
+        with pytest.raises(grpc.RpcError) as unknown:
+            server.check("another")
+        assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
+        reader = server.read(LONG)
+        before = len(reader.schema)
+        server.stop()
+        assert server.check() == "NOT_SERVING"
+        with pytest.raises(flight.FlightUnavailableError, match="draining"):
+            server.read("SELECT 1")
+        with pytest.raises(flight.FlightUnavailableError, match="draining"):
+            list(server.client.list_flights())
+        rows = reader.read_all()
+        assert (rows.num_columns, rows.num_rows > LONG_ROWS * 0.8) == (before, True)
+        assert server.ended() == 0
+        assert list(server.temporary.glob("grism-*")) == []
+    messages = [record["message"] for record in records(tmp_path)]
+    assert messages[-2:] == ["draining", "stopped"]
+
+
+def test_what_outlives_the_grace_is_cancelled(tpch_dir: Path, tmp_path: Path) -> None:
+    with running(tpch_dir, tmp_path, "--grace", "300ms", "--threads", "1") as server:
+        reader = server.read(ENDLESS)
+        server.stop()
+        with pytest.raises(flight.FlightError, match=r"shutting down.*CancelledError"):
+            sum(chunk.data.num_rows for chunk in reader)
+        assert server.ended() == 0
+        assert list(server.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once(number: signal.Signals, tpch_dir: Path, tmp_path: Path) -> None:
+    with running(tpch_dir, tmp_path, "--grace", "1h", "--threads", "1") as server:
+        reader = server.read(ENDLESS)
+        server.stop()
+        server.process.send_signal(number)
+        assert server.ended() == -number
+        del reader
