@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import pairwise
-from typing import Any
+from dataclasses import replace
 
-from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
 from engine.errors import ForbiddenError, SqlSyntaxError, UnsupportedError
+from engine.sql.merge_parser import assignment, parse_merge
+from engine.sql.statement_reader import Reader, numbered, tokens
 from engine.sql.statements import (
     AddColumn,
     AlterTable,
     ChangeType,
+    ColumnDefinition,
     CreateSchema,
     CreateTable,
     CreateTableAs,
@@ -28,18 +28,23 @@ from engine.sql.statements import (
     Drop,
     DropColumn,
     Insert,
+    Merge,
     Path,
     RenameColumn,
+    SetDefault,
+    SetNotNull,
     Show,
     Statement,
     Update,
 )
 
-__all__ = ["numbered", "parameter_count", "parse_statement"]
+__all__ = ["parse_statement"]
 
 _COMMENTS = r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*"
-_FIRST = "CREATE|DROP|INSERT|UPDATE|DELETE|TRUNCATE|ALTER|SHOW|DESCRIBE|DESC"
-_HANDLED = re.compile(rf"{_COMMENTS}(?:{_FIRST})\b", re.IGNORECASE | re.DOTALL)
+_CHANGES = "INSERT|UPDATE|DELETE|MERGE"
+_TRANSACTIONS = "BEGIN|START|COMMIT|ROLLBACK|ABORT|END|SAVEPOINT|RELEASE"
+_FIRST = f"CREATE|DROP|TRUNCATE|ALTER|SHOW|DESCRIBE|DESC|{_CHANGES}|{_TRANSACTIONS}"
+_HANDLED = re.compile(rf"{_COMMENTS}(?:(?:{_FIRST})\b|WITH\b.*\b(?:{_CHANGES})\b)", re.IGNORECASE | re.DOTALL)
 
 
 def parse_statement(text: str) -> Statement | None:
@@ -47,155 +52,57 @@ def parse_statement(text: str) -> Statement | None:
 
     Raises SqlSyntaxError where its frame is not SQL, and UnsupportedError for a part that is not handled.
     """
-    tokens = _tokens(text) if _HANDLED.match(text) else []
-    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
-        tokens.pop()
-    if not tokens or tokens[0].text.upper() not in _PARSERS:
+    found = tokens(text) if _HANDLED.match(text) else []
+    while found and found[-1].token_type == TokenType.SEMICOLON:
+        found.pop()
+    reader = Reader(text, found)
+    ctes = _ctes(reader)
+    if ctes is None or reader.peek() not in _PARSERS:
         return None
-    if any(token.token_type == TokenType.SEMICOLON for token in tokens):
+    if any(token.token_type == TokenType.SEMICOLON for token in found):
         raise ForbiddenError("One statement at a time; this text has several.")
-    if any(token.token_type == TokenType.PLACEHOLDER for token in tokens):
+    if "?" in text or "$" in text:
         text = numbered(text)
-        tokens = [token for token in _tokens(text) if token.token_type != TokenType.SEMICOLON]
-    reader = _Reader(text, tokens)
-    return _PARSERS[reader.word()](reader)
+        reader = Reader(text, [token for token in tokens(text) if token.token_type != TokenType.SEMICOLON])
+        ctes = _ctes(reader)
+    statement = _PARSERS[reader.word()](reader)
+    if not ctes:
+        return statement
+    assert isinstance(statement, Insert | Update | Delete | Merge)
+    return replace(statement, ctes=ctes)
 
 
-def numbered(text: str, offset: int = 0) -> str:
-    """`text` with its parameters (``?``, or ``$1``) as ``$n``, counted from `offset` + 1."""
-    parts, done, count = [], 0, offset
-    tokens = _tokens(text)
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
-        if token.token_type == TokenType.PLACEHOLDER and token.text == "?":
-            count += 1
-            parts += [text[done : token.start], f"${count}"]
-            done = token.end + 1
-        elif token.text == "$" and following is not None and following.token_type == TokenType.NUMBER:
-            parts += [text[done : token.start], f"${int(following.text) + offset}"]
-            done = following.end + 1
-    return "".join([*parts, text[done:]])
-
-
-def parameter_count(text: str) -> int:
-    """The highest number of a parameter ``$n`` in the text."""
-    tokens = _tokens(text)
-    pairs = pairwise(tokens)
-    return max((int(b.text) for a, b in pairs if a.text == "$" and b.token_type == TokenType.NUMBER), default=0)
-
-
-def _tokens(text: str) -> list[Any]:
+def _ctes(reader: Reader) -> str | None:
+    """WITH and its queries, taken; empty without any, and None where no statement that changes rows follows."""
+    start = reader.mark()
+    if not reader.accept("WITH"):
+        return ""
+    reader.accept("RECURSIVE")
     try:
-        return list(Dialect.get_or_raise("duckdb").tokenize(text))
-    except SqlglotError:
-        return []  # the kernel's parser tells what is wrong
+        while True:
+            reader.name()
+            reader.names()
+            if reader.accept("USING", "KEY"):
+                reader.names()
+            reader.expect("AS")
+            reader.accept("NOT")
+            reader.accept("MATERIALIZED")
+            reader.bracketed()
+            if not reader.accept(","):
+                return reader.since(start) if reader.peek() in _CHANGES.split("|") else None
+    except SqlSyntaxError:  # the kernel's parser tells
+        return None
 
 
-class _Reader:
-    """The tokens of one statement, from the left."""
-
-    def __init__(self, text: str, tokens: list[Any]) -> None:
-        self.text = text
-        self._tokens = tokens
-        self._at = 0
-
-    @property
-    def ended(self) -> bool:
-        return self._at >= len(self._tokens)
-
-    def peek(self, ahead: int = 0) -> str:
-        """A token to come in upper case; empty after the end, and for names and texts in quotes."""
-        at = self._at + ahead
-        if at >= len(self._tokens) or self.text[self._tokens[at].start] in "\"'":
-            return ""
-        return str(self._tokens[at].text).upper()
-
-    def word(self) -> str:
-        """The next token in upper case, taken."""
-        found = self.peek()
-        self._at += 1
-        return found
-
-    def accept(self, *words: str) -> bool:
-        """Take `words` where they come next."""
-        if all(self.peek(i) == word for i, word in enumerate(words)):
-            self._at += len(words)
-            return True
-        return False
-
-    def drop_last(self, *words: str) -> bool:
-        """Cut off `words` where the statement ends with them."""
-        found = [str(token.text).upper() for token in self._tokens[-len(words) :]] == list(words)
-        if found:
-            del self._tokens[-len(words) :]
-        return found
-
-    def expect(self, *words: str) -> None:
-        if not self.accept(*words):
-            raise self.error(f"expected {' '.join(words)}")
-
-    def error(self, reason: str) -> SqlSyntaxError:
-        if self.ended:
-            return SqlSyntaxError(f"{reason} at the end")
-        start = self._tokens[self._at].start
-        before = self.text[:start]
-        near = self.text[start : start + 20]
-        line, column = before.count("\n") + 1, start - (before.rfind("\n") + 1) + 1
-        return SqlSyntaxError(f'{reason} at or near "{near}"', line, column)
-
-    def end(self) -> None:
-        """Nothing may come any more."""
-        if not self.ended:
-            raise self.error("syntax error")
-
-    def name(self) -> str:
-        """An identifier, as it is written."""
-        if self.ended:
-            raise self.error("expected a name")
-        token = self._tokens[self._at]
-        first = self.text[token.start]
-        if first != '"' and not (first.isalpha() or first == "_"):
-            raise self.error("expected a name")
-        self._at += 1
-        return str(token.text)
-
-    def path(self) -> Path:
-        """A name of up to three parts."""
-        parts = [self.name()]
-        while len(parts) < 3 and self.accept("."):
-            parts.append(self.name())
-        return tuple(parts)
-
-    def names(self) -> tuple[str, ...]:
-        """Names in brackets, or nothing where no bracket comes."""
-        if not self.accept("("):
-            return ()
-        found = [self.name()]
-        while self.accept(","):
-            found.append(self.name())
-        self.expect(")")
-        return tuple(found)
-
-    def until(self, *stops: str) -> str:
-        """The text up to one of the words in `stops` that stands outside of all brackets, or to the end."""
-        first, depth = self._at, 0
-        while not self.ended:
-            word = self.peek()
-            if depth == 0 and word in stops and not (word == "FROM" and self._after_distinct()):
-                break
-            depth += (word in ("(", "[", "{")) - (word in (")", "]", "}"))
-            if depth < 0:
-                break
-            self._at += 1
-        if self._at == first:
-            raise self.error("syntax error")
-        return self.text[self._tokens[first].start : self._tokens[self._at - 1].end + 1]
-
-    def _after_distinct(self) -> bool:
-        """Whether this is the FROM of IS [NOT] DISTINCT FROM."""
-        return self._at > 0 and self.peek(-1) == "DISTINCT"
+def _transaction(reader: Reader) -> Statement:
+    del reader
+    raise UnsupportedError(
+        "There are no transactions here: each statement takes effect by itself, whole or not at all. "
+        "Connect with autocommit."
+    )
 
 
-def _create(reader: _Reader) -> Statement:
+def _create(reader: Reader) -> Statement:
     replace = reader.accept("OR", "REPLACE")
     temporary = reader.accept("TEMP") or reader.accept("TEMPORARY")
     kind = reader.word()
@@ -209,7 +116,7 @@ def _create(reader: _Reader) -> Statement:
     if_not_exists = reader.accept("IF", "NOT", "EXISTS")
     path = reader.path()
     if kind == "VIEW":
-        if temporary:
+        if temporary or path[:-1][-1:] == ("temp",):
             raise UnsupportedError("Temporary views are not handled; make a temporary table, or a view.")
         columns = reader.names()
         reader.expect("AS")
@@ -225,44 +132,50 @@ def _create(reader: _Reader) -> Statement:
     return CreateTableAs(path, reader.until(), columns, with_data, temporary, replace, if_not_exists)
 
 
-_CONSTRAINTS = (
-    "NOT",
-    "NULL",
-    "PRIMARY",
-    "PRIMARY KEY",
-    "UNIQUE",
-    "DEFAULT",
-    "CHECK",
-    "REFERENCES",
-    "COLLATE",
-    "GENERATED",
-    "AS",
-)
+_NAMED = ("CONSTRAINT", "PRIMARY KEY", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN KEY", "FOREIGN", "LIKE")
+_REFUSED = (*_NAMED, "REFERENCES", "COLLATE", "GENERATED", "AS", "USING")
+_CONSTRAINTS = ("NOT", "NULL", "DEFAULT", *_REFUSED)
 
 
-def _column_definitions(reader: _Reader) -> tuple[tuple[str, str], ...]:
+def _column_definitions(reader: Reader) -> tuple[ColumnDefinition, ...]:
     reader.expect("(")
     columns = []
     while True:
-        if reader.peek() in ("PRIMARY", "PRIMARY KEY", "FOREIGN", "FOREIGN KEY", "UNIQUE", "CHECK", "CONSTRAINT"):
+        if reader.peek() in _NAMED:
             raise _no_constraint(reader.peek())
-        name = reader.name()
-        columns.append((name, reader.until(",", *_CONSTRAINTS)))
-        reader.accept("NULL")
-        if reader.peek() in _CONSTRAINTS:
-            raise _no_constraint(reader.peek())
+        columns.append(_column_definition(reader))
         if not reader.accept(","):
             break
     reader.expect(")")
     return tuple(columns)
 
 
+def _column_definition(reader: Reader) -> ColumnDefinition:
+    name = reader.name()
+    if reader.peek() in _CONSTRAINTS:
+        raise _no_constraint(reader.peek()) if reader.peek() in _REFUSED else reader.error("expected a type")
+    column = ColumnDefinition(name, reader.until(",", *_CONSTRAINTS))
+    while reader.peek() in _CONSTRAINTS:
+        if reader.accept("CONSTRAINT"):
+            reader.name()
+        if reader.accept("NOT", "NULL"):
+            column = replace(column, not_null=True)
+        elif reader.accept("DEFAULT"):
+            column = replace(column, default=_default(reader))
+        elif not reader.accept("NULL"):
+            raise _no_constraint(reader.peek())
+    return column
+
+
+def _default(reader: Reader) -> str:
+    return reader.until(",", *_CONSTRAINTS)
+
+
 def _no_constraint(word: str) -> UnsupportedError:
-    word = "NOT NULL" if word == "NOT" else word
-    return UnsupportedError(f"{word} in CREATE TABLE is not handled: columns have a name and a type only.")
+    return UnsupportedError(f"{word} is not handled in tables: columns have a name, a type, DEFAULT and NOT NULL.")
 
 
-def _drop(reader: _Reader) -> Statement:
+def _drop(reader: Reader) -> Statement:
     kind = reader.word()
     if kind not in ("TABLE", "VIEW", "SCHEMA"):
         raise UnsupportedError(f"DROP {kind or '...'} is not handled; DROP TABLE, VIEW and SCHEMA are.")
@@ -275,9 +188,9 @@ def _drop(reader: _Reader) -> Statement:
     return Drop(kind, path, if_exists)
 
 
-def _insert(reader: _Reader) -> Statement:
+def _insert(reader: Reader) -> Statement:
     if reader.peek() == "OR":
-        raise UnsupportedError("INSERT OR ... is not handled: tables have no keys.")
+        raise UnsupportedError("INSERT OR ... is not handled: tables have no keys. MERGE INTO does the same.")
     reader.expect("INTO")
     path = reader.path()
     by_name = reader.accept("BY", "NAME")
@@ -285,86 +198,80 @@ def _insert(reader: _Reader) -> Statement:
         reader.accept("BY", "POSITION")
     columns = reader.names() if reader.peek() == "(" and reader.peek(1) not in ("SELECT", "WITH", "FROM") else ()
     if reader.accept("DEFAULT", "VALUES"):
-        reader.end()
+        _end_of_change(reader)
         return Insert(path)
     if not reader.accept("VALUES"):
-        query = reader.until("RETURNING", "ON") if reader.peek() == "(" else reader.until("RETURNING")
-        _refuse(reader, "RETURNING", "ON")
-        reader.end()
+        query = reader.until("RETURNING", "ON CONFLICT")
+        _end_of_change(reader)
         return Insert(path, columns, (), query, by_name)
-    rows = []
-    while True:
-        reader.expect("(")
-        row = [reader.until(",")]
-        while reader.accept(","):
-            row.append(reader.until(","))
-        reader.expect(")")
-        rows.append(tuple(row))
-        if not reader.accept(","):
-            break
-    _refuse(reader, "RETURNING", "ON")
-    reader.end()
+    rows = [reader.values()]
+    while reader.accept(","):
+        rows.append(reader.values())
+    _end_of_change(reader)
     return Insert(path, columns, tuple(rows))
 
 
-def _refuse(reader: _Reader, *words: str) -> None:
-    if reader.peek() in words:
-        raise UnsupportedError(f"{reader.peek()} is not handled in statements that change tables.")
+def _end_of_change(reader: Reader) -> None:
+    if reader.accept("ON", "CONFLICT"):
+        raise UnsupportedError("ON CONFLICT is not handled: tables have no keys. MERGE INTO does the same.")
+    if reader.peek() == "RETURNING":
+        raise UnsupportedError("RETURNING is not handled; ask for the rows with a SELECT.")
+    reader.end()
 
 
-def _alias(reader: _Reader, path: Path, *stops: str) -> str:
+def _alias(reader: Reader, path: Path, *stops: str) -> str:
     """The alias of a table; the table's own name where there is none."""
     if reader.accept("AS"):
         return reader.name()
     return path[-1] if reader.ended or reader.peek() in stops else reader.name()
 
 
-def _update(reader: _Reader) -> Statement:
+def _update(reader: Reader) -> Statement:
     path = reader.path()
     alias = _alias(reader, path, "SET")
     reader.expect("SET")
-    assignments = []
-    while True:
-        column = reader.name()
-        if reader.peek() in (".", "("):
-            raise UnsupportedError("UPDATE sets whole columns of its table, by their bare names.")
-        reader.expect("=")
-        assignments.append((column, reader.until(",", "FROM", "WHERE", "RETURNING")))
-        if not reader.accept(","):
-            break
-    _refuse(reader, "FROM", "RETURNING")
+    assignments = [_assignment(reader)]
+    while reader.accept(","):
+        assignments.append(_assignment(reader))
+    source = reader.until("WHERE", "RETURNING") if reader.accept("FROM") else None
     where = reader.until("RETURNING") if reader.accept("WHERE") else None
-    _refuse(reader, "RETURNING")
-    reader.end()
-    return Update(path, alias, tuple(assignments), where)
+    _end_of_change(reader)
+    return Update(path, alias, tuple(assignments), where, source)
 
 
-def _delete(reader: _Reader) -> Statement:
+def _assignment(reader: Reader) -> tuple[str, str]:
+    return assignment(reader, ",", "FROM", "WHERE", "RETURNING")
+
+
+def _delete(reader: Reader) -> Statement:
     reader.expect("FROM")
     path = reader.path()
     alias = _alias(reader, path, "USING", "WHERE", "RETURNING")
-    _refuse(reader, "USING", "RETURNING")
+    source = reader.until("WHERE", "RETURNING") if reader.accept("USING") else None
     where = reader.until("RETURNING") if reader.accept("WHERE") else None
-    _refuse(reader, "RETURNING")
-    reader.end()
-    return Delete(path, alias, where)
+    _end_of_change(reader)
+    return Delete(path, alias, where, source)
 
 
-def _truncate(reader: _Reader) -> Statement:
+def _truncate(reader: Reader) -> Statement:
     reader.accept("TABLE")
     path = reader.path()
     reader.end()
     return Delete(path, path[-1])
 
 
-def _alter(reader: _Reader) -> Statement:
+def _alter(reader: Reader) -> Statement:
     if not reader.accept("TABLE"):
         raise UnsupportedError(f"ALTER {reader.peek() or '...'} is not handled; ALTER TABLE is.")
     if_exists = reader.accept("IF", "EXISTS")
     path = reader.path()
-    action: AddColumn | DropColumn | RenameColumn | ChangeType
+    action: AddColumn | DropColumn | RenameColumn | ChangeType | SetDefault | SetNotNull
     if reader.accept("ADD"):
-        action = _add_column(reader)
+        reader.accept("COLUMN")
+        if_not_exists = reader.accept("IF", "NOT", "EXISTS")
+        if reader.peek() in _NAMED:
+            raise _no_constraint(reader.peek())
+        action = AddColumn(_column_definition(reader), if_not_exists)
     elif reader.accept("DROP"):
         reader.accept("COLUMN")
         column_exists = reader.accept("IF", "EXISTS")
@@ -378,30 +285,30 @@ def _alter(reader: _Reader) -> Statement:
         action = RenameColumn(old, reader.name())
     elif reader.accept("ALTER"):
         reader.accept("COLUMN")
-        name = reader.name()
-        reader.accept("SET", "DATA")
-        if not reader.accept("TYPE"):
-            raise UnsupportedError("ALTER COLUMN changes the type only; columns have no defaults or constraints.")
-        kind = reader.until("USING")
-        action = ChangeType(name, kind, reader.until() if reader.accept("USING") else None)
+        action = _alter_column(reader, reader.name())
     else:
-        raise UnsupportedError("ALTER TABLE adds, drops and renames columns and changes their types.")
+        raise UnsupportedError("ALTER TABLE adds, drops, renames and alters columns.")
     reader.end()
     return AlterTable(path, action, if_exists)
 
 
-def _add_column(reader: _Reader) -> AddColumn:
-    reader.accept("COLUMN")
-    if_not_exists = reader.accept("IF", "NOT", "EXISTS")
-    name = reader.name()
-    kind = reader.until(*_CONSTRAINTS)
-    value = reader.until() if reader.accept("DEFAULT") else None
-    if reader.peek() in _CONSTRAINTS:
-        raise _no_constraint(reader.peek())
-    return AddColumn(name, kind, value, if_not_exists)
+def _alter_column(reader: Reader, name: str) -> ChangeType | SetDefault | SetNotNull:
+    if reader.accept("SET", "DEFAULT"):
+        return SetDefault(name, reader.until())
+    if reader.accept("DROP", "DEFAULT"):
+        return SetDefault(name)
+    if reader.accept("SET", "NOT", "NULL"):
+        return SetNotNull(name, True)
+    if reader.accept("DROP", "NOT", "NULL"):
+        return SetNotNull(name, False)
+    reader.accept("SET", "DATA")
+    if not reader.accept("TYPE"):
+        raise UnsupportedError("ALTER COLUMN changes a column's TYPE, DEFAULT and NOT NULL.")
+    kind = reader.until("USING")
+    return ChangeType(name, kind, reader.until() if reader.accept("USING") else None)
 
 
-def _show(reader: _Reader) -> Statement:
+def _show(reader: Reader) -> Statement:
     for words in (("TABLES",), ("ALL", "TABLES"), ("SCHEMAS",)):
         if reader.accept(*words):
             reader.end()
@@ -409,7 +316,7 @@ def _show(reader: _Reader) -> Statement:
     return _describe(reader)
 
 
-def _describe(reader: _Reader) -> Statement:
+def _describe(reader: Reader) -> Statement:
     reader.accept("TABLE")
     if reader.peek() in ("SELECT", "WITH", "FROM", "VALUES", "("):
         return Describe(reader.until())
@@ -419,15 +326,17 @@ def _describe(reader: _Reader) -> Statement:
     return Describe(f"SELECT * FROM {quoted}")
 
 
-_PARSERS: dict[str, Callable[[_Reader], Statement]] = {
+_PARSERS: dict[str, Callable[[Reader], Statement]] = {
     "CREATE": _create,
     "DROP": _drop,
     "INSERT": _insert,
     "UPDATE": _update,
     "DELETE": _delete,
+    "MERGE": parse_merge,
     "TRUNCATE": _truncate,
     "ALTER": _alter,
     "SHOW": _show,
     "DESCRIBE": _describe,
     "DESC": _describe,
+    **dict.fromkeys(_TRANSACTIONS.split("|"), _transaction),
 }

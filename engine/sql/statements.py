@@ -1,7 +1,8 @@
 """Statements that change something, or ask about the catalog, as typed descriptions.
 
 What stands in them (queries, expressions, types) is text as it was written: the kernel reads that, as it reads every
-SELECT. Parameters are ``$1``, ``$2``, ... in the order of the text.
+SELECT. Parameters are ``$1``, ``$2``, ... in the order of the text. The `ctes` of a statement that changes rows are the
+queries of WITH before it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ __all__ = [
     "AddColumn",
     "AlterTable",
     "ChangeType",
+    "ColumnDefinition",
     "CreateSchema",
     "CreateTable",
     "CreateTableAs",
@@ -22,8 +24,15 @@ __all__ = [
     "Drop",
     "DropColumn",
     "Insert",
+    "Merge",
+    "MergeClause",
+    "MergeDelete",
+    "MergeInsert",
+    "MergeUpdate",
     "Path",
     "RenameColumn",
+    "SetDefault",
+    "SetNotNull",
     "Show",
     "Statement",
     "Update",
@@ -37,11 +46,21 @@ DEFAULT_VALUE = "DEFAULT"
 
 
 @dataclass(frozen=True)
+class ColumnDefinition:
+    """A column as it is defined: the texts of its type and of the value that it gets where none is given."""
+
+    name: str
+    type: str
+    default: str | None = None
+    not_null: bool = False
+
+
+@dataclass(frozen=True)
 class CreateTable:
-    """CREATE TABLE with columns: (name, type as text)."""
+    """CREATE TABLE with columns."""
 
     table: Path
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[ColumnDefinition, ...]
     temporary: bool = False
     replace: bool = False
     if_not_exists: bool = False
@@ -97,34 +116,85 @@ class Insert:
     rows: tuple[tuple[str, ...], ...] = ()
     query: str | None = None
     by_name: bool = False
+    ctes: str = ""
 
 
 @dataclass(frozen=True)
 class Update:
-    """UPDATE: (column, value as text) for the rows where `where` is true."""
+    """UPDATE: (column, value as text) for the rows where `where` is true, with a row of `source` where there is one."""
 
     table: Path
     alias: str
     assignments: tuple[tuple[str, str], ...]
     where: str | None = None
+    source: str | None = None
+    ctes: str = ""
 
 
 @dataclass(frozen=True)
 class Delete:
-    """DELETE of the rows where `where` is true; of all rows without one."""
+    """DELETE of the rows where `where` is true, with a row of `source` where there is one; of all without either."""
 
     table: Path
     alias: str
     where: str | None = None
+    source: str | None = None
+    ctes: str = ""
+
+
+@dataclass(frozen=True)
+class MergeUpdate:
+    """THEN UPDATE: (column, value as text); without any, all columns of the source's row."""
+
+    assignments: tuple[tuple[str, str], ...] = ()
+    by_name: bool = False
+
+
+@dataclass(frozen=True)
+class MergeInsert:
+    """THEN INSERT of `values`; without any, of the source's row, or of a row of defaults."""
+
+    columns: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    by_name: bool = False
+    default_values: bool = False
+
+
+@dataclass(frozen=True)
+class MergeDelete:
+    """THEN DELETE."""
+
+
+@dataclass(frozen=True)
+class MergeClause:
+    """WHEN: `rows` are those in ``both``, those of the ``target`` alone or those of the ``source`` alone.
+
+    The first clause for a row whose `condition` is true is the one that acts; without an `action` it does nothing.
+    """
+
+    rows: str
+    condition: str | None = None
+    action: MergeUpdate | MergeInsert | MergeDelete | None = None
+
+
+@dataclass(frozen=True)
+class Merge:
+    """MERGE of the rows of `source` (a relation with its alias), which belong to those of the table by `condition`."""
+
+    table: Path
+    alias: str
+    source: str
+    source_alias: str
+    condition: str
+    clauses: tuple[MergeClause, ...]
+    ctes: str = ""
 
 
 @dataclass(frozen=True)
 class AddColumn:
-    """ADD COLUMN, with the text of its type and of the value that it gets in the rows that are there."""
+    """ADD COLUMN; the rows that are there get its default."""
 
-    name: str
-    type: str
-    value: str | None = None
+    column: ColumnDefinition
     if_not_exists: bool = False
 
 
@@ -154,11 +224,27 @@ class ChangeType:
 
 
 @dataclass(frozen=True)
+class SetDefault:
+    """ALTER COLUMN ... SET DEFAULT, with the text of the value; DROP DEFAULT without one."""
+
+    name: str
+    value: str | None = None
+
+
+@dataclass(frozen=True)
+class SetNotNull:
+    """ALTER COLUMN ... SET NOT NULL, or DROP NOT NULL."""
+
+    name: str
+    not_null: bool
+
+
+@dataclass(frozen=True)
 class AlterTable:
     """ALTER TABLE."""
 
     table: Path
-    action: AddColumn | DropColumn | RenameColumn | ChangeType
+    action: AddColumn | DropColumn | RenameColumn | ChangeType | SetDefault | SetNotNull
     if_exists: bool = False
 
 
@@ -185,6 +271,7 @@ Statement = (
     | Insert
     | Update
     | Delete
+    | Merge
     | AlterTable
     | Show
     | Describe

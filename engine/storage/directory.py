@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.errors import StorageError, TableExistsError, UnsupportedError
+from engine.errors import PlanningError, StorageError, TableExistsError, UnsupportedError
 from engine.storage.lance_tables import KIND as LANCE
 from engine.storage.lance_tables import LanceTables
 from engine.storage.lance_writes import LanceWrites
@@ -119,14 +119,14 @@ class DirectoryStorage:
         (self._root / f"{name}{SCHEMA}").mkdir(exist_ok=True)
 
     def drop_schema(self, name: str) -> None:
-        """Remove a schema without tables; StorageError where it has some."""
+        """Remove a schema without tables; PlanningError where it has some."""
         schema, folder = self._folder(name)
         if schema == DEFAULT_SCHEMA:
             raise UnsupportedError(f'The schema "{DEFAULT_SCHEMA}" is always there.')
         with held(folder):
             kept = [item for item in folder.iterdir() if not (item / DROPPED).exists()]
             if kept:
-                raise StorageError(f'Schema "{schema}" is not empty; drop what is in it first.')
+                raise PlanningError(f'Schema "{schema}" is not empty; drop what is in it first.')
             shutil.rmtree(folder)
 
     def drop(self, name: TableName) -> None:

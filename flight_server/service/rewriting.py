@@ -4,35 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from engine.errors import SchemaMismatchError, TableExistsError, UnknownColumnError, nearest
 from engine.kernel import quote
 from engine.schema import Column, RowType
-from engine.sql.statement_parser import numbered, parameter_count
+from engine.sql.statement_reader import numbered, parameter_count
 from engine.sql.statements import (
     DEFAULT_VALUE,
     AddColumn,
     AlterTable,
     ChangeType,
-    CreateTable,
+    ColumnDefinition,
     Delete,
     DropColumn,
     Insert,
     RenameColumn,
+    SetDefault,
+    SetNotNull,
     Update,
 )
+from engine.storage.conform import DEFAULT, NOT_NULL
 from engine.storage.protocol import TableName
 
-__all__ = ["HIT", "altered", "defined", "deleted", "insert_columns", "inserted", "updated"]
+__all__ = [
+    "HIT",
+    "altered",
+    "altered_fields",
+    "default_of",
+    "defaults_of",
+    "defined",
+    "defined_fields",
+    "deleted",
+    "find_column",
+    "full_name",
+    "insert_columns",
+    "inserted",
+    "updated",
+    "updated_scope",
+    "value_of",
+]
 
 HIT = "__grism_hit"
-"""The column beside an UPDATE's rows that says which were changed."""
+"""The column beside the rows of a changed table that says which were changed; NULL for those that were inserted."""
+
+_MATCH = "__grism_match"
 
 
-def _full(name: TableName) -> str:
+def full_name(name: TableName) -> str:
+    """The text that means this table, whatever CTEs and aliases are around."""
     return f"{quote(name.schema)}.{quote(name.table)}"
 
 
-def _find(columns: RowType, name: str, table: TableName) -> Column:
+def find_column(columns: RowType, name: str, table: TableName) -> Column:
+    """The column of that name, in any case; UnknownColumnError where there is none."""
     for column in columns:
         if column.name.lower() == name.lower():
             return column
@@ -41,10 +66,44 @@ def _find(columns: RowType, name: str, table: TableName) -> Column:
     raise UnknownColumnError(f'Table "{table}" has no column "{name}"; {hint}')
 
 
-def defined(statement: CreateTable) -> str:
+# ---- columns as they are defined
+
+
+def defined(columns: Sequence[ColumnDefinition]) -> str:
     """No rows of the columns that are defined."""
-    items = (f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in statement.columns)
+    items = (f"CAST(NULL AS {column.type}) AS {quote(column.name)}" for column in columns)
     return f"SELECT {', '.join(items)} LIMIT 0"
+
+
+def defined_fields(columns: Sequence[ColumnDefinition]) -> dict[str, pa.Field]:
+    """What a stored field keeps of a definition, by column name; the type is left open."""
+    return {column.name: _field(column) for column in columns}
+
+
+def default_of(column: ColumnDefinition) -> str:
+    """The default as one row, for the binder to judge."""
+    return f"SELECT CAST(({column.default}) AS {column.type}) AS {quote(column.name)}"
+
+
+def defaults_of(schema: pa.Schema) -> dict[str, str]:
+    """The texts of the defaults of a stored table, by column name."""
+    return {field.name: field.metadata[DEFAULT].decode() for field in schema if DEFAULT in (field.metadata or {})}
+
+
+def _field(column: ColumnDefinition) -> pa.Field:
+    field = pa.field(column.name, pa.null())
+    if column.default is not None:
+        field = _marked(field, DEFAULT, column.default)
+    return _marked(field, NOT_NULL, "true") if column.not_null else field
+
+
+def _marked(field: pa.Field, key: bytes, value: str | None) -> pa.Field:
+    """`field` with an entry of its metadata, or without that entry where `value` is None."""
+    metadata = {k: v for k, v in (field.metadata or {}).items() if k != key}
+    return field.with_metadata(metadata if value is None else {**metadata, key: value.encode()})
+
+
+# ---- rows
 
 
 def insert_columns(statement: Insert, table: TableName, columns: RowType, given: Sequence[str] | None) -> RowType:
@@ -53,8 +112,8 @@ def insert_columns(statement: Insert, table: TableName, columns: RowType, given:
     Raises UnknownColumnError, and SchemaMismatchError where there are more or fewer values than columns.
     """
     if statement.by_name and given is not None:
-        return tuple(_find(columns, name, table) for name in given)
-    named = tuple(_find(columns, name, table) for name in statement.columns) or columns
+        return tuple(find_column(columns, name, table) for name in given)
+    named = tuple(find_column(columns, name, table) for name in statement.columns) or columns
     if len({column.name for column in named}) < len(named):
         raise SchemaMismatchError(f'A column of table "{table}" is named twice.')
     for count in {len(row) for row in statement.rows} if given is None else {len(given)}:
@@ -63,60 +122,98 @@ def insert_columns(statement: Insert, table: TableName, columns: RowType, given:
     return named
 
 
-def inserted(statement: Insert, columns: RowType, named: RowType, copies: int = 1) -> str:
-    """All columns of the table for the rows that are inserted: the others are NULL.
+def inserted(statement: Insert, columns: RowType, named: RowType, defaults: dict[str, str], copies: int = 1) -> str:
+    """All columns of the table for the rows that are inserted: the others have their defaults.
 
     With `copies`, the rows are there that often, and the parameters of each copy follow those of the one before it.
     """
     if statement.query is None and not statement.rows:
-        return "SELECT " + ", ".join(f"CAST(NULL AS {c.type}) AS {quote(c.name)}" for c in columns)
+        return "SELECT " + ", ".join(f"{value_of(DEFAULT_VALUE, c, defaults)} AS {quote(c.name)}" for c in columns)
     position = {column.name: i for i, column in enumerate(named)}
     items = ", ".join(
-        f"CAST({quote(f'c{position[c.name]}') if c.name in position else 'NULL'} AS {c.type}) AS {quote(c.name)}"
+        f"{value_of(f'c{position[c.name]}' if c.name in position else DEFAULT_VALUE, c, defaults)} AS {quote(c.name)}"
         for c in columns
     )
     source = statement.query
     if source is None:
         rows = ", ".join(
-            "(" + ", ".join(_value(text, c) for text, c in zip(row, named, strict=True)) + ")" for row in statement.rows
+            "(" + ", ".join(value_of(text, c, defaults) for text, c in zip(row, named, strict=True)) + ")"
+            for row in statement.rows
         )
         width = parameter_count(rows)
         source = "VALUES " + ", ".join(numbered(rows, width * copy) for copy in range(copies))
     names = ", ".join(f"c{i}" for i in range(len(named)))
-    return f"SELECT {items} FROM ({source}) AS __given({names})"
+    return f"{statement.ctes} SELECT {items} FROM ({source}) AS __given({names})"
 
 
-def _value(text: str, column: Column) -> str:
+def value_of(text: str, column: Column, defaults: dict[str, str]) -> str:
     """One value in the column's type: rows of VALUES need not agree with each other, only with the table."""
-    return f"CAST({'NULL' if text.upper() == DEFAULT_VALUE else f'({text})'} AS {column.type})"
+    if text.upper() == DEFAULT_VALUE:
+        text = defaults.get(column.name, "NULL")
+    return f"CAST(({text}) AS {column.type})"
 
 
-def updated(statement: Update, table: TableName, columns: RowType) -> str:
+def updated(statement: Update, table: TableName, columns: RowType, defaults: dict[str, str]) -> str:
     """All rows of the table as they are after an UPDATE, and the column `HIT`."""
-    values: dict[str, str] = {}
-    for name, text in statement.assignments:
-        column = _find(columns, name, table)
-        if column.name in values:
-            raise SchemaMismatchError(f'Column "{column.name}" is set twice.')
-        values[column.name] = _value(text, column)
-    items = [
-        f"CASE WHEN {HIT} THEN {values[c.name]} ELSE {alias}.{quote(c.name)} END AS {quote(c.name)}"
+    values = _values(statement, table, columns, defaults)
+    alias = quote(statement.alias)
+    if statement.source is None:
+        marked = f"SELECT *, {_holds(statement.where)} AS {HIT} FROM {full_name(table)} AS {alias}"
+        rows, hit = f"({marked}) AS {alias}", HIT
+    else:
+        # Of several rows of the source that belong to one of the table, some one counts.
+        names = {name: f"v{i}" for i, name in enumerate(values)}
+        items = "".join(f"{values[name]} AS {short}, " for name, short in names.items())
+        match = f"SELECT {items}true AS {HIT} FROM {statement.source} WHERE {_holds(statement.where)} LIMIT 1"
+        rows = f"{full_name(table)} AS {alias} LEFT JOIN LATERAL ({match}) AS {_MATCH} ON true"
+        hit = f"({_MATCH}.{HIT} IS NOT NULL)"
+        values = {name: f"{_MATCH}.{short}" for name, short in names.items()}
+    items = ", ".join(
+        f"CASE WHEN {hit} THEN {values[c.name]} ELSE {alias}.{quote(c.name)} END AS {quote(c.name)}"
         if c.name in values
         else f"{alias}.{quote(c.name)}"
-        for alias in (quote(statement.alias),)
         for c in columns
-    ]
-    marked = f"SELECT *, {_holds(statement.where)} AS {HIT} FROM {_full(table)} AS {quote(statement.alias)}"
-    return f"SELECT {', '.join(items)}, {HIT} FROM ({marked}) AS {quote(statement.alias)}"
+    )
+    return f"{statement.ctes} SELECT {items}, {hit} AS {HIT} FROM {rows}"
+
+
+def _values(statement: Update, table: TableName, columns: RowType, defaults: dict[str, str]) -> dict[str, str]:
+    """The values that an UPDATE sets, by column name."""
+    values: dict[str, str] = {}
+    for name, text in statement.assignments:
+        column = find_column(columns, name, table)
+        if column.name in values:
+            raise SchemaMismatchError(f'Column "{column.name}" is set twice.')
+        values[column.name] = value_of(text, column, defaults)
+    return values
+
+
+def updated_scope(statement: Update | Delete, table: TableName) -> str | None:
+    """A SELECT with the names of a statement that has a source in one scope; None for one without.
+
+    In the SELECT that runs, the table stands outside of its source, and there a name of both would not be ambiguous.
+    """
+    if statement.source is None:
+        return None
+    texts = [text for _, text in statement.assignments] if isinstance(statement, Update) else []
+    items = ", ".join(["1", *(text for text in texts if text.upper() != DEFAULT_VALUE)])
+    rows = f"{full_name(table)} AS {quote(statement.alias)}, {statement.source}"
+    return f"{statement.ctes} SELECT {items} FROM {rows} WHERE {_holds(statement.where)}"
 
 
 def deleted(statement: Delete, table: TableName) -> str:
     """The rows of the table that stay."""
-    return f"SELECT * FROM {_full(table)} AS {quote(statement.alias)} WHERE NOT {_holds(statement.where)}"
+    gone = _holds(statement.where)
+    if statement.source is not None:
+        gone = f"EXISTS (SELECT 1 FROM {statement.source} WHERE {gone})"
+    return f"{statement.ctes} SELECT * FROM {full_name(table)} AS {quote(statement.alias)} WHERE NOT {gone}"
 
 
 def _holds(where: str | None) -> str:
     return "true" if where is None else f"coalesce(CAST(({where}) AS BOOLEAN), false)"
+
+
+# ---- columns that change
 
 
 def altered(statement: AlterTable, table: TableName, columns: RowType) -> str | None:
@@ -127,24 +224,46 @@ def altered(statement: AlterTable, table: TableName, columns: RowType) -> str | 
     names = {column.name.lower(): column.name for column in columns}
     items = {column.name: quote(column.name) for column in columns}
     match statement.action:
-        case AddColumn(name, kind, value, if_not_exists):
-            if name.lower() in names:
+        case AddColumn(column, if_not_exists):
+            if column.name.lower() in names:
                 if if_not_exists:
                     return None
-                raise TableExistsError(f'Table "{table}" has a column "{names[name.lower()]}" already.')
-            items[name] = f"CAST({'NULL' if value is None else f'({value})'} AS {kind}) AS {quote(name)}"
+                raise TableExistsError(f'Table "{table}" has a column "{names[column.name.lower()]}" already.')
+            items[column.name] = f"CAST(({column.default or 'NULL'}) AS {column.type}) AS {quote(column.name)}"
         case DropColumn(name, if_exists):
             if name.lower() not in names and if_exists:
                 return None
-            del items[_find(columns, name, table).name]
+            del items[find_column(columns, name, table).name]
             if not items:
                 raise SchemaMismatchError(f'"{name}" is the only column of table "{table}"; drop the table instead.')
         case RenameColumn(name, to):
-            found = _find(columns, name, table).name
+            found = find_column(columns, name, table).name
             if to.lower() in names and to.lower() != found.lower():
                 raise TableExistsError(f'Table "{table}" has a column "{names[to.lower()]}" already.')
             items[found] = f"{quote(found)} AS {quote(to)}"
         case ChangeType(name, kind, using):
-            found = _find(columns, name, table).name
+            found = find_column(columns, name, table).name
             items[found] = f"CAST(({using or quote(found)}) AS {kind}) AS {quote(found)}"
-    return f"SELECT {', '.join(items.values())} FROM {_full(table)}"
+        case SetDefault(name) | SetNotNull(name):
+            find_column(columns, name, table)
+    return f"SELECT {', '.join(items.values())} FROM {full_name(table)}"
+
+
+def altered_fields(statement: AlterTable, stored: pa.Schema) -> dict[str, pa.Field]:
+    """What the fields of a changed table keep of those that are stored, by the new column names."""
+    fields = {field.name: field for field in stored}
+
+    def own(name: str) -> str:
+        return next(str(known) for known in fields if known.lower() == name.lower())
+
+    match statement.action:
+        case AddColumn(column):
+            fields[column.name] = _field(column)
+        case RenameColumn(name, to):
+            fields[to] = fields.pop(own(name))
+        case SetDefault(name, value):
+            fields[own(name)] = _marked(fields[own(name)], DEFAULT, value)
+        case SetNotNull(name, not_null):
+            field = _marked(fields[own(name)], NOT_NULL, "true" if not_null else None)
+            fields[own(name)] = field.with_nullable(True)
+    return fields

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyarrow import flight, ipc, types
 
 from engine.errors import DataCorruptError, GrismError, ResourceExhaustedError
+from engine.storage.conform import DEFAULT, NOT_NULL
 from flight_server.service.request import Request
 
 __all__ = ["Upload", "aligned"]
@@ -38,7 +39,7 @@ class Upload:
         Raises DataCorruptError for what is not valid Arrow data, ResourceExhaustedError for too much of it,
         CancelledError where the client went away, and what `write` raises.
         """
-        data = pa.RecordBatchReader.from_batches(self._reader.schema, self._batches())
+        data = pa.RecordBatchReader.from_batches(_without_ours(self._reader.schema), self._batches())
         try:
             return write(data)
         except Exception as error:
@@ -73,6 +74,15 @@ class Upload:
                     f"The upload has more than {self._max_bytes} bytes, the most that is taken; send it in parts."
                 )
             yield aligned(batch)
+
+
+def _without_ours(schema: pa.Schema) -> pa.Schema:
+    """`schema` without what the storage keeps of definitions, which only statements may give."""
+    fields = []
+    for field in schema:
+        kept = {key: value for key, value in (field.metadata or {}).items() if key not in (DEFAULT, NOT_NULL)}
+        fields.append(field.with_metadata(kept or None))
+    return pa.schema(fields, schema.metadata)
 
 
 def aligned(batch: pa.RecordBatch) -> pa.RecordBatch:

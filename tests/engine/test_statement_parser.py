@@ -5,17 +5,26 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import ForbiddenError, SqlSyntaxError, UnsupportedError
-from engine.sql.statement_parser import numbered, parameter_count, parse_statement
+from engine.sql.statement_parser import parse_statement
+from engine.sql.statement_reader import numbered, parameter_count
 from engine.sql.statements import (
     AddColumn,
     AlterTable,
     ChangeType,
+    ColumnDefinition,
     CreateTable,
     CreateTableAs,
     CreateView,
     Delete,
     Describe,
     Insert,
+    Merge,
+    MergeClause,
+    MergeDelete,
+    MergeInsert,
+    MergeUpdate,
+    SetDefault,
+    SetNotNull,
     Show,
     Statement,
     Update,
@@ -32,10 +41,21 @@ T = ("t",)
             CreateTable(
                 T,
                 (
-                    ("a", "INT"),
-                    ("b", "DECIMAL(10,2)"),
-                    ("c", "STRUCT(x INT, y VARCHAR)[]"),
-                    ("d", "TIMESTAMP WITH TIME ZONE"),
+                    ColumnDefinition("a", "INT"),
+                    ColumnDefinition("b", "DECIMAL(10,2)"),
+                    ColumnDefinition("c", "STRUCT(x INT, y VARCHAR)[]"),
+                    ColumnDefinition("d", "TIMESTAMP WITH TIME ZONE"),
+                ),
+            ),
+        ),
+        (
+            """CREATE TABLE t (a INT DEFAULT 1 + CASE WHEN true THEN 2 END NOT NULL,
+                               b TEXT CONSTRAINT c NOT NULL DEFAULT NULL)""",
+            CreateTable(
+                T,
+                (
+                    ColumnDefinition("a", "INT", "1 + CASE WHEN true THEN 2 END", not_null=True),
+                    ColumnDefinition("b", "TEXT", "NULL", not_null=True),
                 ),
             ),
         ),
@@ -60,10 +80,60 @@ T = ("t",)
             "UPDATE t x SET a = ?, b = a IS NOT DISTINCT FROM ? WHERE c = ? AND d IN (SELECT 1 FROM t)",
             Update(T, "x", (("a", "$1"), ("b", "a IS NOT DISTINCT FROM $2")), "c = $3 AND d IN (SELECT 1 FROM t)"),
         ),
+        (
+            "UPDATE t SET a = s.b FROM s, (SELECT 1 FROM u) AS v WHERE s.c = t.c",
+            Update(T, "t", (("a", "s.b"),), "s.c = t.c", "s, (SELECT 1 FROM u) AS v"),
+        ),
+        ("DELETE FROM t x USING s y WHERE y.a = x.a", Delete(T, "x", "y.a = x.a", "s y")),
+        (
+            "WITH a(x) AS (SELECT ?), b AS NOT MATERIALIZED (FROM a) DELETE FROM t WHERE c = ? AND d IN (FROM b)",
+            Delete(
+                T,
+                "t",
+                "c = $2 AND d IN (FROM b)",
+                ctes="WITH a(x) AS (SELECT $1), b AS NOT MATERIALIZED (FROM a)",
+            ),
+        ),
+        (
+            "INSERT INTO t SELECT $high, $low, $HIGH -- $no",
+            Insert(T, query="SELECT $1, $2, $1"),
+        ),
+        (
+            """MERGE INTO t AS x USING (SELECT 1 AS a) AS s ON CASE WHEN x.a = s.a THEN true END
+               WHEN MATCHED AND x.b > ? THEN DELETE WHEN MATCHED THEN UPDATE SET b = 1, c = CASE WHEN true THEN 2 END
+               WHEN NOT MATCHED BY SOURCE THEN DO NOTHING WHEN NOT MATCHED THEN INSERT (a) VALUES (s.a)""",
+            Merge(
+                T,
+                "x",
+                '(SELECT 1 AS a) AS "s"',
+                "s",
+                "CASE WHEN x.a = s.a THEN true END",
+                (
+                    MergeClause("both", "x.b > $1", MergeDelete()),
+                    MergeClause("both", None, MergeUpdate((("b", "1"), ("c", "CASE WHEN true THEN 2 END")))),
+                    MergeClause("target"),
+                    MergeClause("source", None, MergeInsert(("a",), ("s.a",))),
+                ),
+            ),
+        ),
+        (
+            "MERGE INTO t USING s USING (a, b) WHEN MATCHED THEN UPDATE WHEN NOT MATCHED BY TARGET THEN INSERT BY NAME",
+            Merge(
+                T,
+                "t",
+                '"s" AS "s"',
+                "s",
+                '"t"."a" = "s"."a" AND "t"."b" = "s"."b"',
+                (MergeClause("both", None, MergeUpdate()), MergeClause("source", None, MergeInsert(by_name=True))),
+            ),
+        ),
         ('/* all */ DELETE FROM t AS "where"', Delete(T, "where")),
         ("TRUNCATE TABLE t", Delete(T, "t")),
-        ("ALTER TABLE t ADD a INT DEFAULT 1 + 1", AlterTable(T, AddColumn("a", "INT", "1 + 1"))),
+        ("ALTER TABLE t ADD a INT DEFAULT 1 + 1", AlterTable(T, AddColumn(ColumnDefinition("a", "INT", "1 + 1")))),
         ("ALTER TABLE t ALTER a TYPE INT USING a + 1", AlterTable(T, ChangeType("a", "INT", "a + 1"))),
+        ("ALTER TABLE t ALTER COLUMN a SET DEFAULT 2", AlterTable(T, SetDefault("a", "2"))),
+        ("ALTER TABLE t ALTER a DROP DEFAULT", AlterTable(T, SetDefault("a"))),
+        ("ALTER TABLE t ALTER a SET NOT NULL", AlterTable(T, SetNotNull("a", True))),
         ("show tables", Show("TABLES")),
         ('DESCRIBE "a""b".t', Describe('SELECT * FROM "a""b"."t"')),
     ],
@@ -73,7 +143,19 @@ def test_statements(text: str, statement: Statement) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["SELECT 1", "FROM t", "WITH a AS (SELECT 1) SELECT 1", "", "-- x", "COPY t TO 'x'", "'"]
+    "text",
+    [
+        "SELECT 1",
+        "FROM t",
+        "WITH a AS (SELECT 1) SELECT 1",
+        "WITH a AS (SELECT 1) SELECT 'DELETE' FROM a",
+        "WITH a AS (DELETE FROM t) SELECT 1",
+        "WITH a DELETE FROM t",
+        "",
+        "-- x",
+        "COPY t TO 'x'",
+        "'",
+    ],
 )
 def test_what_is_left_to_the_kernel(text: str) -> None:
     assert parse_statement(text) is None
@@ -82,14 +164,25 @@ def test_what_is_left_to_the_kernel(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("CREATE TABLE t (a INT NOT NULL)", UnsupportedError, "NOT NULL"),
+        ("CREATE TABLE t (a NOT NULL)", SqlSyntaxError, "expected a type"),
+        ("CREATE TABLE t (a INT, b AS (a + 1))", UnsupportedError, "AS is not handled"),
+        ("CREATE TABLE t (a INT, CONSTRAINT c CHECK (a > 1))", UnsupportedError, "CONSTRAINT"),
+        ("CREATE VIEW temp.v AS SELECT 1", UnsupportedError, "Temporary views"),
         ("CREATE TABLE t (a INT PRIMARY KEY)", UnsupportedError, "PRIMARY KEY"),
         ("CREATE TABLE t (a INT, FOREIGN KEY (a) REFERENCES s (a))", UnsupportedError, "FOREIGN"),
         ("CREATE MACRO f(x) AS x", UnsupportedError, "CREATE MACRO"),
         ("DROP TABLE t CASCADE", UnsupportedError, "CASCADE"),
-        ("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", UnsupportedError, "ON is not handled"),
+        ("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", UnsupportedError, "ON CONFLICT is not handled"),
         ("DELETE FROM t RETURNING *", UnsupportedError, "RETURNING"),
-        ("UPDATE t SET a = 1 FROM s", UnsupportedError, "FROM"),
+        ("MERGE INTO t USING s ON true WHEN MATCHED THEN INSERT VALUES (1)", SqlSyntaxError, "expected UPDATE"),
+        ("MERGE INTO t USING s ON true WHEN NOT MATCHED THEN DELETE", SqlSyntaxError, "expected INSERT"),
+        ("MERGE INTO t USING s ON true WHEN NOT MATCHED BY SOURCE THEN UPDATE", SqlSyntaxError, "expected SET"),
+        ("MERGE INTO t USING s ON true", SqlSyntaxError, "expected WHEN"),
+        ("MERGE INTO t USING s ON true WHEN MATCHED THEN ERROR", UnsupportedError, "ERROR"),
+        ("MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE RETURNING *", UnsupportedError, "RETURNING"),
+        ("ALTER TABLE t RENAME TO u", UnsupportedError, "not renamed"),
+        ("BEGIN TRANSACTION", UnsupportedError, "no transactions"),
+        ("commit;", UnsupportedError, "no transactions"),
         ("UPDATE t SET a = 1 WHERE", SqlSyntaxError, "at the end"),
         ("UPDATE t\nSET a 1", SqlSyntaxError, "line 2, column 7"),
         ("INSERT INTO t VALUES (1", SqlSyntaxError, "expected"),
@@ -106,4 +199,6 @@ def test_what_is_refused(text: str, error: type[Exception], message: str) -> Non
 def test_parameters_are_numbered_in_the_order_of_the_text() -> None:
     assert numbered("? + '?' + ? -- ?") == "$1 + '?' + $2 -- ?"
     assert numbered("$1 + $2 + $1", 2) == "$3 + $4 + $3"
+    assert numbered("?::INT + ?::INT") == "$1::INT + $2::INT"
+    assert numbered("?2 + ?1 + $$?$$") == "$2 + $1 + $$?$$"
     assert parameter_count("$1 + $12 + '$99'") == 12

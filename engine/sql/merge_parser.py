@@ -1,0 +1,117 @@
+"""MERGE, from text to its description."""
+
+from __future__ import annotations
+
+from engine.errors import UnsupportedError
+from engine.kernel import quote
+from engine.sql.statement_reader import Reader
+from engine.sql.statements import Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
+
+__all__ = ["assignment", "parse_merge"]
+
+_SOURCE = "__grism_source"
+
+
+def assignment(reader: Reader, *stops: str) -> tuple[str, str]:
+    """A column and the text of the value that it is set to."""
+    column = reader.name()
+    if reader.peek() in (".", "("):
+        raise UnsupportedError("SET takes whole columns of the table, by their bare names.")
+    reader.expect("=")
+    return column, reader.until(*stops)
+
+
+def parse_merge(reader: Reader) -> Merge:
+    """What follows MERGE. Raises SqlSyntaxError and UnsupportedError."""
+    reader.expect("INTO")
+    path = reader.path()
+    alias = path[-1]
+    if reader.accept("AS") or reader.peek() != "USING":
+        alias = reader.name()
+    reader.expect("USING")
+    source, source_alias = _source(reader)
+    if reader.accept("ON"):
+        condition = reader.until("WHEN")
+    else:
+        reader.expect("USING")
+        pairs = (f"{quote(alias)}.{quote(name)} = {quote(source_alias)}.{quote(name)}" for name in reader.names())
+        condition = " AND ".join(pairs)
+    clauses = []
+    while reader.accept("WHEN"):
+        clauses.append(_clause(reader))
+    if reader.peek() == "RETURNING":
+        raise UnsupportedError("RETURNING is not handled; ask for the rows with a SELECT.")
+    if not clauses:
+        raise reader.error("expected WHEN")
+    reader.end()
+    return Merge(path, alias, source, source_alias, condition, tuple(clauses))
+
+
+def _source(reader: Reader) -> tuple[str, str]:
+    """A table or a query in brackets, with an alias; the text and the alias."""
+    if reader.peek() == "(":
+        text, alias = reader.bracketed(), _SOURCE
+    else:
+        path = reader.path()
+        text, alias = ".".join(map(quote, path)), path[-1]
+        if reader.peek() == "(":  # a function
+            text += reader.bracketed()
+    if reader.accept("AS") or reader.peek() not in ("ON", "USING"):
+        alias = reader.name()
+    names = reader.names()
+    columns = f"({', '.join(map(quote, names))})" if names else ""
+    return f"{text} AS {quote(alias)}{columns}", alias
+
+
+def _clause(reader: Reader) -> MergeClause:
+    rows = "both"
+    if reader.accept("NOT"):
+        reader.expect("MATCHED")
+        rows = "source"
+        if reader.accept("BY"):
+            rows = "target" if reader.accept("SOURCE") else rows
+            if rows == "source":
+                reader.expect("TARGET")
+    else:
+        reader.expect("MATCHED")
+    condition = reader.until("THEN") if reader.accept("AND") else None
+    reader.expect("THEN")
+    if reader.accept("DO", "NOTHING"):
+        return MergeClause(rows, condition)
+    if reader.peek() == "ERROR":
+        raise UnsupportedError("THEN ERROR is not handled in MERGE.")
+    if rows == "source":
+        reader.expect("INSERT")
+        return MergeClause(rows, condition, _insert(reader))
+    if reader.accept("DELETE"):
+        return MergeClause(rows, condition, MergeDelete())
+    reader.expect("UPDATE")
+    update = _update(reader)
+    if rows == "target" and not update.assignments:
+        raise reader.error("expected SET")
+    return MergeClause(rows, condition, update)
+
+
+def _update(reader: Reader) -> MergeUpdate:
+    if reader.accept("BY", "NAME"):
+        return MergeUpdate(by_name=True)
+    if reader.accept("BY", "POSITION") or reader.accept("SET", "*") or reader.ended or reader.peek() == "WHEN":
+        return MergeUpdate()
+    reader.expect("SET")
+    stops = (",", "WHEN", "RETURNING")
+    assignments = [assignment(reader, *stops)]
+    while reader.accept(","):
+        assignments.append(assignment(reader, *stops))
+    return MergeUpdate(tuple(assignments))
+
+
+def _insert(reader: Reader) -> MergeInsert:
+    if reader.accept("BY", "NAME"):
+        return MergeInsert(by_name=True)
+    if reader.accept("BY", "POSITION") or reader.accept("*") or reader.ended or reader.peek() == "WHEN":
+        return MergeInsert()
+    if reader.accept("DEFAULT", "VALUES"):
+        return MergeInsert(default_values=True)
+    columns = reader.names()
+    reader.expect("VALUES")
+    return MergeInsert(columns, reader.values())

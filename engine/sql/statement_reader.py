@@ -1,0 +1,205 @@
+"""The words of one statement, read from the left; and the parameters in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import TokenType
+
+from engine.errors import SqlSyntaxError
+from engine.sql.statements import Path
+
+__all__ = ["Reader", "numbered", "parameter_count", "tokens"]
+
+
+def tokens(text: str) -> list[Any]:
+    """The tokens of `text`; none where it has no end to a quote, which the kernel's parser then reports."""
+    try:
+        return list(Dialect.get_or_raise("duckdb").tokenize(text))
+    except SqlglotError:
+        return []
+
+
+def numbered(text: str, offset: int = 0) -> str:
+    """`text` with its parameters (``?``, ``$1``, ``$name``) as ``$n``, counted from `offset` + 1.
+
+    >>> numbered("$low < x OR x > $high OR x = $low")
+    '$1 < x OR x > $2 OR x = $1'
+    """
+    parts, done, count = [], 0, offset
+    names: dict[str, int] = {}
+    for start, end, name in _parameters(text):
+        if not name:
+            count += 1
+            number = count
+        elif name.isdigit():
+            number = int(name) + offset
+        else:
+            number = names.setdefault(name.lower(), offset + len(names) + 1)
+        parts += [text[done:start], f"${number}"]
+        done = end
+    return "".join([*parts, text[done:]])
+
+
+def parameter_count(text: str) -> int:
+    """The highest number of a parameter ``$n`` in the text."""
+    return max((int(name) for _, _, name in _parameters(text) if name.isdigit()), default=0)
+
+
+def _parameters(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where each parameter begins and ends, and its number or name; empty for a bare ``?``."""
+    found = tokens(text)
+    for token, following in zip(found, [*found[1:], None], strict=True):
+        if token.token_type == TokenType.QDCOLON:  # a parameter and a cast
+            yield token.start, token.start + 1, ""
+        if token.text not in ("?", "$") or token.token_type not in (TokenType.PLACEHOLDER, TokenType.PARAMETER):
+            continue
+        adjacent = following is not None and following.start == token.end + 1
+        if adjacent and (token.text == "$" or following.token_type == TokenType.NUMBER):
+            yield token.start, following.end + 1, str(following.text)
+        elif token.text == "?":
+            yield token.start, token.end + 1, ""
+
+
+class Reader:
+    """The tokens of one statement, from the left."""
+
+    def __init__(self, text: str, found: list[Any]) -> None:
+        self.text = text
+        self._tokens = found
+        self._at = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left."""
+        return self._at >= len(self._tokens)
+
+    def peek(self, ahead: int = 0) -> str:
+        """A token to come in upper case; empty after the end, and for names and texts in quotes."""
+        at = self._at + ahead
+        if at >= len(self._tokens) or self.text[self._tokens[at].start] in "\"'":
+            return ""
+        return str(self._tokens[at].text).upper()
+
+    def word(self) -> str:
+        """The next token in upper case, taken."""
+        found = self.peek()
+        self._at += 1
+        return found
+
+    def accept(self, *words: str) -> bool:
+        """Take `words` where they come next."""
+        if all(self.peek(i) == word for i, word in enumerate(words)):
+            self._at += len(words)
+            return True
+        return False
+
+    def drop_last(self, *words: str) -> bool:
+        """Cut off `words` where the statement ends with them."""
+        found = [str(token.text).upper() for token in self._tokens[-len(words) :]] == list(words)
+        if found:
+            del self._tokens[-len(words) :]
+        return found
+
+    def expect(self, *words: str) -> None:
+        """Take `words`; SqlSyntaxError where something else comes."""
+        if not self.accept(*words):
+            raise self.error(f"expected {' '.join(words)}")
+
+    def error(self, reason: str) -> SqlSyntaxError:
+        """The error for what comes next."""
+        if self.ended:
+            return SqlSyntaxError(f"{reason} at the end")
+        start = self._tokens[self._at].start
+        before = self.text[:start]
+        near = self.text[start : start + 20]
+        line, column = before.count("\n") + 1, start - (before.rfind("\n") + 1) + 1
+        return SqlSyntaxError(f'{reason} at or near "{near}"', line, column)
+
+    def end(self) -> None:
+        """Nothing may come any more."""
+        if not self.ended:
+            raise self.error("syntax error")
+
+    def name(self) -> str:
+        """An identifier, as it is written."""
+        if self.ended:
+            raise self.error("expected a name")
+        token = self._tokens[self._at]
+        first = self.text[token.start]
+        if first != '"' and not (first.isalpha() or first == "_"):
+            raise self.error("expected a name")
+        self._at += 1
+        return str(token.text)
+
+    def path(self) -> Path:
+        """A name of up to three parts."""
+        parts = [self.name()]
+        while len(parts) < 3 and self.accept("."):
+            parts.append(self.name())
+        return tuple(parts)
+
+    def names(self) -> tuple[str, ...]:
+        """Names in brackets, or nothing where no bracket comes."""
+        if not self.accept("("):
+            return ()
+        found = [self.name()]
+        while self.accept(","):
+            found.append(self.name())
+        self.expect(")")
+        return tuple(found)
+
+    def bracketed(self) -> str:
+        """The text in brackets that comes next, with them."""
+        first = self._at
+        self.expect("(")
+        if self.peek() != ")":
+            self.until()
+        self.expect(")")
+        return self._text(first)
+
+    def values(self) -> tuple[str, ...]:
+        """The texts between commas in brackets."""
+        self.expect("(")
+        found = [self.until(",")]
+        while self.accept(","):
+            found.append(self.until(","))
+        self.expect(")")
+        return tuple(found)
+
+    def until(self, *stops: str) -> str:
+        """The text up to one of `stops` (one word or two) that stands outside of brackets and CASEs, or to the end.
+
+        The first word is never a stop, but for brackets and commas.
+        """
+        first, depth = self._at, 0
+        while not self.ended:
+            word = self.peek()
+            may_stop = depth == 0 and (self._at > first or word == ",")
+            if may_stop and self._is_one_of(stops) and not (word == "FROM" and self.peek(-1) == "DISTINCT"):
+                break
+            depth += (word in ("(", "[", "{", "CASE")) - (word in (")", "]", "}", "END"))
+            if depth < 0:
+                break
+            self._at += 1
+        if self._at == first:
+            raise self.error("syntax error")
+        return self._text(first)
+
+    def _is_one_of(self, stops: tuple[str, ...]) -> bool:
+        return self.peek() in stops or f"{self.peek()} {self.peek(1)}" in stops
+
+    def _text(self, first: int) -> str:
+        """The text from a token to the last one that was taken."""
+        return self.text[self._tokens[first].start : self._tokens[self._at - 1].end + 1]
+
+    def mark(self) -> int:
+        """The place of the next token."""
+        return self._at
+
+    def since(self, mark: int) -> str:
+        """The text that was taken since `mark`."""
+        return self._text(mark)

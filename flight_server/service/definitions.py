@@ -1,0 +1,201 @@
+"""Statements that make and drop tables, views and schemas."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from engine.errors import (
+    InvalidValueError,
+    PlanningError,
+    TableExistsError,
+    UnknownTableError,
+    UnsupportedError,
+)
+from engine.kernel import quote
+from engine.sql import syntax
+from engine.sql.statements import ColumnDefinition, CreateSchema, CreateTable, CreateTableAs, CreateView, Drop
+from engine.sql.stored_views import StoredViews
+from engine.sql.views import Names, View
+from engine.storage.names import unknown_table
+from engine.storage.protocol import Storage, TableHandle, TableName, WriteMode
+from flight_server.service import rewriting
+from flight_server.service.catalog import Target
+from flight_server.service.information_schema import INFORMATION_SCHEMA
+from flight_server.service.request import Request
+from flight_server.service.rows import Rows
+from flight_server.service.sessions import TEMPORARY
+
+if TYPE_CHECKING:
+    from flight_server.service.statements import Parameters, Statements
+
+__all__ = ["Changeable", "Definitions", "changeable"]
+
+_RESERVED_SCHEMAS = (TEMPORARY, INFORMATION_SCHEMA)
+
+
+@runtime_checkable
+class Changeable(Protocol):
+    """A storage whose tables and schemas can be changed."""
+
+    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader) -> int: ...
+
+    def create_schema(self, name: str) -> None: ...
+
+    def drop_schema(self, name: str) -> None: ...
+
+
+def changeable(storage: Storage) -> Changeable:
+    """`storage` as one that can be changed; raises UnsupportedError where it cannot."""
+    if not isinstance(storage, Changeable):
+        raise UnsupportedError("The tables of this server are not kept in a folder; they cannot be changed by SQL.")
+    return storage
+
+
+class Definitions:
+    """Makes and drops tables, views and schemas."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+        self._catalog = statements.catalog
+        self._schemas = threading.Lock()  # so that no view is made in a schema that is being dropped
+
+    def create(self, request: Request, statement: CreateTable) -> int:
+        """Make an empty table; 0."""
+        target = self._catalog.new(request.session, statement.table, statement.temporary)
+        if not self._is_wanted(target, statement.replace, statement.if_not_exists):
+            return 0
+        for column in statement.columns:
+            self.check_default(request, column)
+        data = Rows(self._statements, request, [(rewriting.defined(statement.columns), ())])
+        data.keep(rewriting.defined_fields(statement.columns))
+        self._write_new(target, data, statement.replace, statement.if_not_exists)
+        return 0
+
+    def create_as(self, request: Request, statement: CreateTableAs, rows: Parameters) -> int:
+        """Make a table of a query's rows; returns how many."""
+        target = self._catalog.new(request.session, statement.table, statement.temporary)
+        if not self._is_wanted(target, statement.replace, statement.if_not_exists):
+            return 0
+        text = statement.query
+        if statement.columns:
+            text = f"SELECT * FROM ({text}) AS __given({', '.join(map(quote, statement.columns))})"
+        if not statement.with_data:
+            text = f"SELECT * FROM ({text}) LIMIT 0"
+        data = Rows(self._statements, request, [(text, row) for row in rows])
+        return self._write_new(target, data, statement.replace, statement.if_not_exists)
+
+    def check_default(self, request: Request, column: ColumnDefinition) -> None:
+        """Raise where a column's default is no value of its type that can be told without reading tables."""
+        if column.default is None:
+            return
+        text = rewriting.default_of(column)
+        if syntax.table_references(self._statements.frontend.kernel.parse(text)):
+            raise UnsupportedError(f'The default of column "{column.name}" reads tables; give a plain expression.')
+        try:
+            self._statements.describe(request, text)
+        except InvalidValueError:
+            raise UnsupportedError(f'The default of column "{column.name}" has parameters; write the value.') from None
+
+    def create_view(self, request: Request, statement: CreateView) -> int:
+        """Keep a view, which has to be a query that can be planned; 0."""
+        name, views = self._catalog.full_name(request.session, statement.view), self._catalog.stored_views
+        if views is None:
+            raise UnsupportedError("The server's tables are not in a folder; it keeps no views.")
+        with self._schemas:
+            return self._create_view(request, statement, name, views)
+
+    def _create_view(self, request: Request, statement: CreateView, name: TableName, views: StoredViews) -> int:
+        if name.schema.lower() not in {schema.lower() for schema in self._catalog.storage.schemas()}:
+            raise UnknownTableError(f'There is no schema "{name.schema}" for a view; create it first.')
+        if self.is_there(Target(self._catalog.storage, name, name)):
+            raise TableExistsError(f'Table "{name}" is there already; take another name for the view.')
+        if statement.if_not_exists and views.find(name) is not None:
+            return 0
+        view = View(name, statement.query, statement.columns, request.session.schema)
+        # Temporary tables end before the view does.
+        plan = self._statements.frontend.plan(
+            view.query, snapshot=self._catalog.snapshot(request.session), names=Names((view.home,), views)
+        )
+        if len(view.columns) > len(plan.names):
+            raise PlanningError(f"{len(view.columns)} columns are named, and the query has {len(plan.names)}.")
+        views.create(view, statement.replace)
+        return 0
+
+    def create_schema(self, statement: CreateSchema) -> int:
+        """Make a schema; 0."""
+        name = statement.schema[-1]
+        if name.lower() in _RESERVED_SCHEMAS:
+            raise UnsupportedError(f'The schema "{name}" has a meaning of its own; take another name.')
+        try:
+            with self._schemas:
+                changeable(self._catalog.storage).create_schema(name)
+        except TableExistsError:
+            if not statement.if_not_exists:
+                raise
+        return 0
+
+    def drop(self, request: Request, statement: Drop) -> int:
+        """Drop a table, a view or a schema; 0."""
+        try:
+            if statement.kind == "SCHEMA":
+                self._drop_schema(statement.name[-1])
+            elif statement.kind == "VIEW":
+                self._drop_view(request, statement)
+            else:
+                target = self.existing(request, statement.name)
+                target.storage.drop(target.name)
+        except UnknownTableError:
+            if not statement.if_exists:
+                raise
+        return 0
+
+    def _drop_schema(self, name: str) -> None:
+        with self._schemas:
+            views = self._catalog.stored_views
+            if any(view.name.schema.lower() == name.lower() for view in ([] if views is None else views.all())):
+                raise PlanningError(f'Schema "{name}" is not empty, it has views; drop what is in it first.')
+            changeable(self._catalog.storage).drop_schema(name)
+
+    def _drop_view(self, request: Request, statement: Drop) -> None:
+        name, views = self._catalog.full_name(request.session, statement.name), self._catalog.stored_views
+        if views is None:
+            raise unknown_table(name, ())
+        views.drop(name)
+
+    def existing(self, request: Request, path: Sequence[str]) -> Target:
+        """The table that a statement changes; TableExistsError where it is a view."""
+        target = self._catalog.existing(request.session, path)
+        self._catalog.require_no_view(target)
+        return target
+
+    @staticmethod
+    def is_there(target: Target) -> bool:
+        """Whether there is such a table."""
+        try:
+            target.storage.snapshot().table(target.name)
+        except UnknownTableError:
+            return False
+        return True
+
+    def _is_wanted(self, target: Target, replace: bool, if_not_exists: bool) -> bool:
+        """Whether a table is to be made; raises TableExistsError where it must not be."""
+        self._catalog.require_no_view(target)
+        if replace or not self.is_there(target):
+            return True
+        if if_not_exists:
+            return False
+        raise TableExistsError(f'Table "{target.shown}" is there already; drop it, or say OR REPLACE or IF NOT EXISTS.')
+
+    @staticmethod
+    def _write_new(target: Target, data: Rows, replace: bool, if_not_exists: bool) -> int:
+        try:
+            mode = WriteMode.REPLACE if replace else WriteMode.CREATE
+            return target.storage.write(target.name, data.reader(), mode)
+        except TableExistsError:
+            if if_not_exists:
+                return 0
+            raise

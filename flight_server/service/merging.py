@@ -1,0 +1,162 @@
+"""MERGE as one SELECT: the rows of the table as they are afterwards, and those of the source that come to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.errors import SchemaMismatchError
+from engine.kernel import quote
+from engine.schema import RowType
+from engine.sql.statements import Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
+from engine.storage.protocol import TableName
+from flight_server.service.rewriting import HIT, find_column, full_name, value_of
+
+__all__ = ["Merging"]
+
+_MATCH = "__grism_match"
+_ACTION = "__grism_action"
+_UPDATE, _DELETE = 1, 2
+_TWICE = "MERGE would change a row of the table more than once: several rows of the source belong to it."
+
+
+class Merging:
+    """A MERGE into `table`, whose `columns` have `defaults`, from a source with columns of these names."""
+
+    def __init__(
+        self, statement: Merge, table: TableName, columns: RowType, defaults: dict[str, str], source: Sequence[str]
+    ) -> None:
+        self._statement, self._table, self._columns, self._defaults = statement, table, columns, defaults
+        self._source = tuple(source)
+        self._target = f"{full_name(table)} AS {quote(statement.alias)}"
+        self._both = [clause for clause in statement.clauses if clause.rows == "both"]
+        self._alone = [clause for clause in statement.clauses if clause.rows == "target"]
+        self._new = [clause for clause in statement.clauses if clause.rows == "source"]
+
+    def scope(self) -> str:
+        """A SELECT with the names of the clauses for rows of both in one scope, where a name of both is ambiguous."""
+        texts = [clause.condition for clause in self._both if clause.condition is not None]
+        for clause in self._both:
+            if isinstance(clause.action, MergeUpdate):
+                texts += [text for _, text in clause.action.assignments if text.upper() != "DEFAULT"]
+        rows = f"{self._target}, {self._statement.source}"
+        items = ", ".join(["1", *texts])
+        return f"{self._statement.ctes} SELECT {items} FROM {rows} WHERE {self._statement.condition}"
+
+    def query(self) -> str:
+        """All rows of the table after the MERGE, with the column `HIT`."""
+        parts = [self._kept()]
+        if any(clause.action is not None for clause in self._new):
+            parts.append(self._inserted())
+        return f"{self._statement.ctes} {' UNION ALL '.join(parts)}"
+
+    def _kept(self) -> str:
+        alias = quote(self._statement.alias)
+        both = [self._updates(clause) for clause in self._both]
+        alone = [self._updates(clause) for clause in self._alone]
+        touched = [c.name for c in self._columns if any(c.name in values for values in both)]
+        inner = [f"{_case(self._both, [_code(clause) for clause in self._both])} AS {_ACTION}"]
+        outer = ["count(*) AS matches", f"count({_ACTION}) AS actions", f"max({_ACTION}) AS {_ACTION}"]
+        for i, name in enumerate(touched):
+            values = [updates.get(name, f"{alias}.{quote(name)}") for updates in both]
+            inner.append(f"{_case(self._both, values)} AS v{i}")
+            outer.append(f"first(v{i}) FILTER (WHERE {_ACTION} IS NOT NULL) AS v{i}")
+        pairs = f"SELECT {', '.join(inner)} FROM {self._statement.source} WHERE {self._statement.condition}"
+        match = f"SELECT {', '.join(outer)} FROM ({pairs})"
+        action = (
+            f"CASE WHEN {_MATCH}.actions > 1 THEN CAST(error('{_TWICE}') AS INTEGER) "
+            f"WHEN {_MATCH}.matches > 0 THEN {_MATCH}.{_ACTION} "
+            f"ELSE {_case(self._alone, [_code(clause) for clause in self._alone])} END"
+        )
+        items = []
+        for c in self._columns:
+            own = f"{alias}.{quote(c.name)}"
+            item = _case(self._alone, [updates.get(c.name, own) for updates in alone], own)
+            item = f"CASE WHEN {_MATCH}.matches = 0 THEN {item} ELSE {own} END" if alone else own
+            if c.name in touched:
+                changed = f"{_MATCH}.v{touched.index(c.name)}"
+                item = f"CASE WHEN {_MATCH}.{_ACTION} = {_UPDATE} THEN {changed} ELSE {item} END"
+            items.append(f"{item} AS {quote(c.name)}")
+        names = ", ".join(quote(c.name) for c in self._columns)
+        rows = (
+            f"SELECT {', '.join(items)}, {action} AS {_ACTION} "
+            f"FROM {self._target} LEFT JOIN LATERAL ({match}) AS {_MATCH} ON true"
+        )
+        hit = f"coalesce({_ACTION} = {_UPDATE}, false) AS {HIT}"
+        return f"SELECT {names}, {hit} FROM ({rows}) WHERE {_ACTION} IS DISTINCT FROM {_DELETE}"
+
+    def _inserted(self) -> str:
+        given = [self._inserts(clause) for clause in self._new]
+        items = [
+            f"{_case(self._new, [values.get(c.name, 'NULL') for values in given])} AS {quote(c.name)}"
+            for c in self._columns
+        ]
+        new = f"NOT EXISTS (SELECT 1 FROM {self._target} WHERE {self._statement.condition})"
+        wanted = _case(self._new, ["false" if clause.action is None else "true" for clause in self._new], "false")
+        return (
+            f"SELECT {', '.join(items)}, CAST(NULL AS BOOLEAN) AS {HIT} "
+            f"FROM {self._statement.source} WHERE {new} AND {wanted}"
+        )
+
+    def _updates(self, clause: MergeClause) -> dict[str, str]:
+        """The values that a clause sets, by column name."""
+        action = clause.action
+        if not isinstance(action, MergeUpdate):
+            return {}
+        pairs = action.assignments or self._whole_row(action.by_name)
+        return self._values([name for name, _ in pairs], [text for _, text in pairs])
+
+    def _inserts(self, clause: MergeClause) -> dict[str, str]:
+        """The values of all columns that a clause inserts, by column name."""
+        action = clause.action
+        if not isinstance(action, MergeInsert):
+            return {}
+        given: dict[str, str] = {}
+        if action.values:
+            given = self._values(action.columns or [c.name for c in self._columns], action.values)
+        elif not action.default_values:
+            pairs = self._whole_row(action.by_name)
+            given = self._values([name for name, _ in pairs], [text for _, text in pairs])
+        return {c.name: given.get(c.name) or value_of("DEFAULT", c, self._defaults) for c in self._columns}
+
+    def _whole_row(self, by_name: bool) -> list[tuple[str, str]]:
+        """Each column with the source's column of its name, or of its place."""
+        own = self._source_name()
+        names = self._source if by_name else [c.name for c in self._columns]
+        if len(names) != len(self._source):
+            raise SchemaMismatchError(
+                f'The source has {len(self._source)} columns, table "{self._table}" has {len(names)}; '
+                "name the columns, or say BY NAME."
+            )
+        return [(name, f"{own}.{quote(given)}") for name, given in zip(names, self._source, strict=True)]
+
+    def _source_name(self) -> str:
+        return quote(self._statement.source_alias)
+
+    def _values(self, names: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
+        if len(names) != len(texts):
+            raise SchemaMismatchError(f"There are {len(texts)} values for {len(names)} columns; give one for each.")
+        values: dict[str, str] = {}
+        for name, text in zip(names, texts, strict=True):
+            column = find_column(self._columns, name, self._table)
+            if column.name in values:
+                raise SchemaMismatchError(f'Column "{column.name}" is set twice.')
+            values[column.name] = value_of(text, column, self._defaults)
+        return values
+
+
+def _code(clause: MergeClause) -> str:
+    match clause.action:
+        case MergeUpdate():
+            return str(_UPDATE)
+        case MergeDelete():
+            return str(_DELETE)
+    return "NULL"
+
+
+def _case(clauses: Sequence[MergeClause], values: Sequence[str], otherwise: str = "NULL") -> str:
+    """The value of the first clause whose condition is true."""
+    arms = [
+        f"WHEN {'true' if clause.condition is None else f'({clause.condition})'} THEN {value}"
+        for clause, value in zip(clauses, values, strict=True)
+    ]
+    return f"CASE {' '.join(arms)} ELSE {otherwise} END" if arms else otherwise
