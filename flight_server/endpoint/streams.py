@@ -13,7 +13,7 @@ from engine.kernel_errors import execution_error
 from engine.streams import MAX_MESSAGE_BYTES, sliced
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.messages import rewritten
-from flight_server.endpoint.status import stream_text
+from flight_server.endpoint.status import ERROR_TRAILER, stream_text
 
 __all__ = ["ResultStream", "record_batch_stream"]
 
@@ -33,12 +33,14 @@ class ResultStream:
     `close` stops the work behind `reader` and frees it. The endpoint calls it once the call is over, however it ended:
     read to its end, failed, or left by the client. It may be called from any thread and more than once.
 
-    `explain` makes an error of the text with which `reader` failed. `compression` of the messages is off by default:
-    not every client can read it.
+    `ended` is called once all rows have left `reader`, or it failed, in the thread that sends: it must be quick and not
+    raise. `explain` makes an error of the text with which `reader` failed. `compression` of the messages is off by
+    default: not every client can read it.
     """
 
     reader: pa.RecordBatchReader
     close: Callable[[], None] = _nothing
+    ended: Callable[[], None] = _nothing
     explain: Callable[[str], BaseException] = _kernel_error
     compression: Literal["lz4", "zstd"] | None = None
 
@@ -49,14 +51,16 @@ def record_batch_stream(
     """The Flight messages of `stream`, of at most `max_bytes` except for single rows larger than that.
 
     A cancelled call sends no further message. The text of an error in mid-stream is the cause of the cancellation, or
-    the message of the engine's error; its code is INVALID_ARGUMENT, UNIMPLEMENTED or UNKNOWN: Arrow's streams know no
-    others.
+    the message of the engine's error, and its class is in the trailer; its code is INVALID_ARGUMENT, UNIMPLEMENTED or
+    UNKNOWN: Arrow's streams know no others.
     """
 
     def explain(text: str) -> str:
-        return stream_text(call.cancellation.cause or stream.explain(text))
+        error = call.cancellation.cause or stream.explain(text)
+        call.add_trailer(ERROR_TRAILER, type(error).__name__)
+        return stream_text(error)
 
-    messages = sliced(stream.reader, max_bytes)
+    messages = sliced(stream.reader, max_bytes, on_close=stream.ended)
     call.cancellation.on_cancel(messages.stop)
     reader, forget = rewritten(messages.reader, explain)
     call.on_end(forget)

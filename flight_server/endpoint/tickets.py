@@ -18,10 +18,11 @@ import hmac
 import secrets
 import struct
 import time
+from typing import ClassVar
 
 from flight_server.endpoint.status import UnauthenticatedError
 
-__all__ = ["TicketError", "TicketSigner"]
+__all__ = ["TicketError", "TicketExpiredError", "TicketSigner"]
 
 _VERSION = 1
 _HEADER = struct.Struct("!B4sQ")
@@ -30,13 +31,21 @@ _MIN_KEY_SIZE = 16
 
 
 class TicketError(UnauthenticatedError):
-    """The ticket is not one of ours, not for this scope, or past its end. Which of these is not told."""
+    """The ticket is not one of ours, or not for this scope. Which of these is not told."""
+
+    text: ClassVar[str] = "The ticket is not valid; ask for a new one."
 
     def __init__(self) -> None:
-        super().__init__("The ticket is not valid or has expired; ask for a new one.")
+        super().__init__(self.text)
 
     def __reduce__(self) -> tuple[type[TicketError], tuple[()]]:
         return type(self), ()
+
+
+class TicketExpiredError(TicketError):
+    """The ticket was good for this scope, and is past its end."""
+
+    text = "The ticket has expired; ask for a new one, and renew it in time where it is needed for longer."
 
 
 class TicketSigner:
@@ -70,13 +79,17 @@ class TicketSigner:
         return body + self._mac(body, scope)
 
     def open(self, ticket: bytes, scope: str) -> bytes:
-        """The payload. Raises TicketError for whatever `seal` did not give under this key and scope, or that ended."""
+        """The payload. Raises TicketError for whatever `seal` did not give under this key and scope, and
+        TicketExpiredError for what has ended.
+        """
         body, mac = ticket[:-_MAC_SIZE], ticket[-_MAC_SIZE:]
         if len(body) < _HEADER.size or not hmac.compare_digest(mac, self._mac(body, scope)):
             raise TicketError
         version, key_id, expiry = _HEADER.unpack_from(body)
-        if version != _VERSION or key_id != self._key_id or expiry <= time.time() * 1000:
+        if version != _VERSION or key_id != self._key_id:
             raise TicketError
+        if expiry <= time.time() * 1000:
+            raise TicketExpiredError
         return bytes(body[_HEADER.size :])
 
     def _mac(self, body: bytes, scope: str) -> bytes:

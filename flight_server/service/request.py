@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from flight_server.auth import Identity
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.streams import ResultStream
+from flight_server.service.queries import Asked, Query
 from flight_server.service.sessions import Session
 
 __all__ = ["Offer", "Planned", "Request"]
@@ -18,19 +19,25 @@ __all__ = ["Offer", "Planned", "Request"]
 
 @dataclass(frozen=True)
 class Request:
-    """A call, who makes it, and in which session."""
+    """A call, who makes it, and in which session. `query` is the statement that runs for it, once one does."""
 
     call: Call
     identity: Identity
     session: Session = field(default_factory=Session)
+    query: Query | None = None
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A result that is ready to be fetched: its schema, and `open`, which starts it anew each time."""
+    """A result that is ready to be fetched: its schema, and `open`, which starts it anew each time.
+
+    What is not `is_query` is a table that is there already.
+    """
 
     schema: pa.Schema
     open: Callable[[Request], ResultStream]
+    asked: Asked
+    is_query: bool = True
 
 
 @dataclass(frozen=True)

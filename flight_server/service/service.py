@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from google.protobuf.message import Message
 from pyarrow import flight
 
 from engine.errors import UnsupportedError
+from engine.kernel import quote
 from engine.runtime import Runtime
 from engine.sql.frontend import SqlFrontend
 from engine.sql.stored_views import StoredViews
@@ -31,19 +31,21 @@ from flight_server.service.catalog import Catalog
 from flight_server.service.ingest import Ingest
 from flight_server.service.metadata import Metadata
 from flight_server.service.prepared import PreparedStatements
+from flight_server.service.queries import Asked
 from flight_server.service.request import Offer, Request
 from flight_server.service.sessions import Sessions
 from flight_server.service.settings import Settings
 from flight_server.service.sqlinfo import sql_info
 from flight_server.service.statements import Statements
 from flight_server.service.tables import Tables
+from flight_server.service.tickets import Tickets
 from flight_server.service.wire import BadRequestError, parse, unwrap, wrap
 
 __all__ = ["FlightSqlService"]
 
 
 @dataclass(frozen=True)
-class _Query:
+class _Command:
     """How a command that stands in a descriptor is answered."""
 
     info: Callable[[Request, Any], Offer]
@@ -76,21 +78,22 @@ class FlightSqlService(BaseHandler):
         folder = next((Path(directory) for directory in runtime.storage.directories()), None)
         catalog = Catalog(runtime.storage, None if folder is None else StoredViews(folder))
         statements = Statements(runtime, frontend, catalog, options)
+        self._queries = statements.queries
         metadata = Metadata(runtime, frontend, catalog, sql_info(version, options.max_statement_size))
         prepared = PreparedStatements(statements, options)
-        ingest = Ingest(catalog, options.max_upload_size)
+        self._ingest = Ingest(catalog, options.max_upload_size)
         self._sessions = Sessions(folder, options)
         settings = Settings(self._sessions, catalog)
         self._tables = Tables(statements, metadata, options.max_upload_size)
-        self._signer = signer or TicketSigner.generate()
-        self._ticket_ttl = options.statement_ttl
+        tickets = Tickets(signer or TicketSigner.generate(), statements.offers, options.statement_ttl)
+        self._tickets = tickets
 
-        self._queries: Mapping[type[Message], _Query] = {
-            sql.CommandStatementQuery: _Query(statements.info, statements.schema),
-            sql.CommandPreparedStatementQuery: _Query(prepared.info, prepared.schema),
-            **{command: _Query(metadata.info, metadata.schema) for command in metadata.commands},
+        self._commands: Mapping[type[Message], _Command] = {
+            sql.CommandStatementQuery: _Command(statements.info, statements.schema),
+            sql.CommandPreparedStatementQuery: _Command(prepared.info, prepared.schema),
+            **{command: _Command(metadata.info, metadata.schema) for command in metadata.commands},
         }
-        self._tickets: Mapping[type[Message], Callable[[Request, Any], ResultStream]] = {
+        self._fetches: Mapping[type[Message], Callable[[Request, Any], ResultStream]] = {
             sql.TicketStatementQuery: statements.fetch,
             messages.FlightDescriptor: self._tables.fetch,
             **dict.fromkeys(metadata.commands, metadata.fetch),
@@ -99,7 +102,7 @@ class FlightSqlService(BaseHandler):
             sql.CommandPreparedStatementQuery: prepared.bind,
             sql.CommandPreparedStatementUpdate: prepared.update,
             sql.CommandStatementUpdate: statements.update,
-            sql.CommandStatementIngest: ingest.put,
+            sql.CommandStatementIngest: self._ingested,
         }
         self._actions: Mapping[str, _Action] = {
             "CreatePreparedStatement": _Action(
@@ -107,6 +110,18 @@ class FlightSqlService(BaseHandler):
             ),
             "ClosePreparedStatement": _Action(
                 sql.ActionClosePreparedStatementRequest, prepared.close, "Forget a prepared statement."
+            ),
+            "CancelFlightInfo": _Action(
+                messages.CancelFlightInfoRequest, tickets.cancel, "Stop a query by its FlightInfo.", wrapped=False
+            ),
+            "CancelQuery": _Action(
+                sql.ActionCancelQueryRequest, tickets.cancel_query, "Stop a query; CancelFlightInfo has replaced it."
+            ),
+            "RenewFlightEndpoint": _Action(
+                messages.RenewFlightEndpointRequest,
+                tickets.renew,
+                "A ticket that is good for longer, for the same rows.",
+                wrapped=False,
             ),
             "SetSessionOptions": _Action(
                 messages.SetSessionOptionsRequest, settings.set, "Set options of the session.", wrapped=False
@@ -123,7 +138,7 @@ class FlightSqlService(BaseHandler):
         }
 
     def close(self) -> None:
-        """End every session: its temporary tables go."""
+        """End every session, and with them the temporary tables. Call it once nobody is served any more."""
         self._sessions.close_all()
 
     # ---- Flight's methods
@@ -139,19 +154,19 @@ class FlightSqlService(BaseHandler):
         if descriptor.descriptor_type == flight.DescriptorType.PATH:
             return self._info(request, descriptor, self._tables.info(request, descriptor.path))
         command = unwrap(_command(descriptor))
-        return self._info(request, descriptor, _chosen(self._queries, command).info(request, command))
+        return self._info(request, descriptor, _chosen(self._commands, command).info(request, command))
 
     def get_schema(self, call: Call, descriptor: flight.FlightDescriptor) -> pa.Schema:
         request = self._request(call)
         if descriptor.descriptor_type == flight.DescriptorType.PATH:
             return self._tables.schema(request, descriptor.path)
         command = unwrap(_command(descriptor))
-        return _chosen(self._queries, command).schema(request, command)
+        return _chosen(self._commands, command).schema(request, command)
 
     def do_get(self, call: Call, ticket: bytes) -> ResultStream:
         request = self._request(call)
-        message = unwrap(self._signer.open(ticket, request.identity.name))
-        fetch: Callable[[Request, Message], ResultStream] = _chosen(self._tickets, message)
+        message = self._tickets.open(ticket, request.identity)
+        fetch: Callable[[Request, Message], ResultStream] = _chosen(self._fetches, message)
         return fetch(request, message)
 
     def do_put(
@@ -164,11 +179,22 @@ class FlightSqlService(BaseHandler):
         request = self._request(call)
         answer: Message
         if descriptor.descriptor_type == flight.DescriptorType.PATH:
-            answer = sql.DoPutUpdateResult(record_count=self._tables.put(request, descriptor.path, reader))
+            with self._queries.change(request, _upload(self._tables.path(descriptor.path)), gated=False) as change:
+                change.rows = self._tables.put(request, descriptor.path, reader)
+            answer = sql.DoPutUpdateResult(record_count=change.rows)
         else:
             command = unwrap(_command(descriptor))
             answer = _chosen(self._uploads, command)(request, command, reader)
         writer.write(pa.py_buffer(answer.SerializeToString()))
+
+    def _ingested(
+        self, request: Request, command: sql.CommandStatementIngest, reader: flight.MetadataRecordBatchReader
+    ) -> sql.DoPutUpdateResult:
+        path = [name for name in (command.schema, command.table) if name]
+        with self._queries.change(request, _upload(path), gated=False) as change:
+            answer = self._ingest.put(request, command, reader)
+            change.rows = answer.record_count
+            return answer
 
     def do_action(self, call: Call, name: str, body: bytes) -> Iterable[bytes]:
         request = self._request(call)
@@ -200,9 +226,12 @@ class FlightSqlService(BaseHandler):
         return Request(call, identity, session)
 
     def _info(self, request: Request, descriptor: flight.FlightDescriptor, offer: Offer) -> flight.FlightInfo:
-        expires_at = time.time() + self._ticket_ttl
-        ticket = self._signer.seal(wrap(offer.ticket), request.identity.name, expires_at)
-        return flight.FlightInfo(offer.schema, descriptor, [flight.FlightEndpoint(ticket, [])], offer.rows, -1)
+        endpoint = self._tickets.endpoint(offer.ticket, request.identity)
+        return flight.FlightInfo(offer.schema, descriptor, [endpoint], offer.rows, -1)
+
+
+def _upload(path: Sequence[str]) -> Asked:
+    return Asked("UPLOAD", ".".join(map(quote, path)))
 
 
 def _command(descriptor: flight.FlightDescriptor) -> bytes:

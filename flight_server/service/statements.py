@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from pyarrow import flight
 
 from engine.context import Cancellation
-from engine.errors import GrismError, ResourceExhaustedError, TypeMismatchError
+from engine.errors import DeadlineExceededError, GrismError, ResourceExhaustedError, TypeMismatchError
 from engine.kernel import quote
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, Runtime
@@ -24,7 +24,7 @@ from engine.schema import RowType
 from engine.schema_inference import plan_columns
 from engine.sql.frontend import SqlFrontend
 from engine.sql.statement_parser import parse_statement
-from engine.sql.statements import Describe, Show
+from engine.sql.statements import Describe, Drop, Show, Statement
 from engine.storage.protocol import Snapshot, TableName
 from flight_server.auth.rights import Action
 from flight_server.config import ServiceOptions
@@ -32,9 +32,10 @@ from flight_server.endpoint.status import flight_errors
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import sql
 from flight_server.service.catalog import Catalog
+from flight_server.service.offers import Offers
+from flight_server.service.queries import Asked, Queries
 from flight_server.service.request import Offer, Planned, Request
 from flight_server.service.sessions import TEMPORARY, Session
-from flight_server.service.store import HandleStore
 from flight_server.service.updates import Updates
 from flight_server.service.wire import BadRequestError
 
@@ -53,7 +54,6 @@ _DESCRIBE_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("column_name", "column_type", "null", "key", "default", "extra")]
 )
 _UNTOLD_SCHEMA = pa.schema([pa.field("result", pa.null())])  # without columns, drivers would take it for an update
-_MAX_PLANNED_TEXT = 64_000_000  # bytes of text of all planned statements; a plan is some dozen times its text
 
 
 class Statements:
@@ -65,47 +65,52 @@ class Statements:
         self.catalog = catalog
         catalog.columns = self.columns_of
         self.updates = Updates(self)
+        self.queries = Queries(runtime.name, options)
+        self.offers = Offers(options)
         self._options = options
-        self._planned: HandleStore[Planned] = HandleStore(
-            "planned statements", options.statement_ttl, options.max_statements, _MAX_PLANNED_TEXT
-        )
 
     def plan(self, request: Request, text: str, parameters: Parameters | None = None) -> Planned:
         """`text` planned on a snapshot of now, to be run for each row of `parameters`. Raises PlanningError.
 
         A statement with effects is run here and now; what is fetched later is its count.
         """
-        self.check_size(text)
-        statement = parse_statement(text)
-        if isinstance(statement, Show | Describe):
-            return _fixed(self._about(request, statement))
-        if statement is not None:
-            return _fixed(_count(self.updates.run(request, statement, parameters)))
-        explained = _EXPLAIN.match(text)
-        if explained:
-            return self._explain(request, text[explained.end() :], parameters)
-        return self._query(request, text, parameters)
+        began = time.monotonic()
+        with self.queries.planning(request, Asked(_kind(text), text)):
+            self.check_size(text)
+            statement = parse_statement(text)
+            if statement is None or isinstance(statement, Show | Describe):
+                planned = self._plan(request, text, statement, parameters)
+                return replace(planned, asked=Asked(_kind(text, statement), text, time.monotonic() - began))
+        return _fixed(_count(self._change(request, text, statement, parameters)))
 
     def plan_table(self, request: Request, path: Sequence[str]) -> Planned:
         """All of a table, as it is now."""
+        began = time.monotonic()
         name = self.catalog.existing(request.session, path, Action.READ).shown
         snapshot, names = self.catalog.snapshot(request.session), self.catalog.names(request.session)
         text = f"SELECT * FROM {quote(name.schema)}.{quote(name.table)}"
         is_view = names.views is not None and names.views.find(name) is not None
         logical = self.frontend.plan(text, snapshot=snapshot, names=names) if is_view else None
         plan = self.runtime.plan(logical or self.frontend.table_plan(name, snapshot))
-        return Planned(plan.schema, lambda request: self._run(request, plan))
+        return self._planned(plan, Asked("TABLE", text, time.monotonic() - began))
 
     def offer(self, request: Request, planned: Planned, weight: int) -> Offer:
         """Keep `planned` until it is fetched; `weight` is the bytes of its text."""
-        handle = self._planned.put(planned, request.identity, weight)
+        handle = self.offers.put(planned, request.identity, weight)
         return Offer(planned.schema, sql.TicketStatementQuery(statement_handle=handle))
 
     def fetch(self, request: Request, ticket: sql.TicketStatementQuery) -> ResultStream:
         """Run what was offered under this ticket."""
-        stream = self._planned.get(ticket.statement_handle, request.identity).open(request)
-        self._planned.spend(ticket.statement_handle)
-        return stream
+        return self.offers.fetch(request, ticket.statement_handle, self.open)
+
+    def open(self, request: Request, planned: Planned) -> ResultStream:
+        """Run `planned` when it is its turn, and log it when the call ends. Raises the execution errors."""
+        query = self.queries.begin(request, planned.asked, gated=planned.is_query)
+        with query.guarded():
+            stream = planned.open(replace(request, query=query))
+        # Nobody works any more for a call that was stopped, even while its client leaves unread what was sent.
+        request.call.cancellation.on_cancel(query.leave)
+        return replace(stream, ended=query.leave, explain=lambda text: query.failed(stream.explain(text)))
 
     def parameters(self, request: Request, text: str) -> pa.Schema:
         """The parameters that a statement takes, by name."""
@@ -162,17 +167,40 @@ class Statements:
 
     def run_update(self, request: Request, text: str, parameters: Parameters | None) -> int:
         """Run a statement with effects; how many rows it changed. A query is run too, for its number of rows."""
-        self.check_size(text)
-        statement = parse_statement(text)
+        with self.queries.planning(request, Asked(_kind(text), text)):
+            self.check_size(text)
+            statement = parse_statement(text)
         if statement is not None and not isinstance(statement, Show | Describe):
-            return self.updates.run(request, statement, parameters)
-        stream = self.plan(request, text, parameters).open(request)
+            return self._change(request, text, statement, parameters)
+        stream = self.open(request, self.plan(request, text, parameters))
         try:
             return sum(batch.num_rows for batch in stream.reader)
+        except (pa.ArrowException, OSError) as error:
+            request.call.cancellation.check()
+            raise stream.explain(str(error)) from None
         finally:
             stream.close()
+            stream.ended()
 
     # ----
+
+    def _plan(
+        self, request: Request, text: str, statement: Show | Describe | None, parameters: Parameters | None
+    ) -> Planned:
+        if statement is not None:
+            return _fixed(self._about(request, statement))
+        explained = _EXPLAIN.match(text)
+        if explained:
+            return self._explain(request, text[explained.end() :], parameters)
+        return self._query(request, text, parameters)
+
+    def _change(self, request: Request, text: str, statement: Statement, parameters: Parameters | None) -> int:
+        with self.queries.change(request, Asked(_kind(text, statement), text)) as query:
+            query.rows = self.updates.run(replace(request, query=query), statement, parameters)
+            return query.rows
+
+    def _planned(self, plan: PhysicalPlan, asked: Asked) -> Planned:
+        return Planned(plan.schema, lambda request: self._run(request, plan), asked)
 
     def _about(self, request: Request, statement: Show | Describe) -> pa.Table:
         if isinstance(statement, Describe):
@@ -215,10 +243,10 @@ class Statements:
         if not rows:
             raise BadRequestError("No row of parameters was bound; bind at least one.")
         plan = self.plan_row(request, text, rows[0], snapshot)
+        asked = Asked(_kind(text), text)
         if len(rows) == 1:
-            return Planned(plan.schema, lambda request: self._run(request, plan))
-        query = _ManyRows(self, text, rows, snapshot, plan.schema)
-        return Planned(plan.schema, query.open)
+            return self._planned(plan, asked)
+        return Planned(plan.schema, _ManyRows(self, text, rows, snapshot, plan.schema).open, asked)
 
     def plan_row(self, request: Request, text: str, row: Sequence[pa.Scalar], snapshot: Snapshot) -> PhysicalPlan:
         """`text` with one row of parameters in place."""
@@ -232,7 +260,7 @@ class Statements:
         snapshot = self.catalog.snapshot(request.session)
         lines = self.runtime.explain(self.plan_row(request, text, row, snapshot)).splitlines()
         table = pa.table([pa.array(lines, pa.string())], schema=_EXPLAIN_SCHEMA)
-        return Planned(table.schema, lambda _: ResultStream(table.to_reader()))
+        return _fixed(table)
 
     def _run(self, request: Request, plan: PhysicalPlan) -> ResultStream:
         result = self.execute(request, plan)
@@ -240,16 +268,43 @@ class Statements:
 
     def execute(self, request: Request, plan: PhysicalPlan) -> QueryResult:
         """Start `plan`; it stops when the call does. Closing the result ends this execution and nothing else."""
-        call, session = request.call.cancellation, request.session
-        cancellation = Cancellation(call.deadline)
-        call.on_cancel(lambda: cancellation.cancel(str(call.cause)))
-        limits = [limit for limit in (session.timeout, self._options.query_timeout) if limit]
-        if limits:
-            timer = threading.Timer(min(limits), cancellation.expire)
-            timer.daemon = True
-            timer.start()
-            request.call.on_end(timer.cancel)
-        return self.runtime.execute(plan, QueryOptions(cancellation, session.partitions))
+        cancellation = Cancellation()
+        forget = _follow(request.call.cancellation, cancellation)
+        try:
+            result = self.runtime.execute(plan, QueryOptions(cancellation, request.session.partitions))
+        except BaseException:
+            forget()
+            raise
+        if request.query is not None:
+            request.query.watch(result.counters)
+
+        def stop() -> None:
+            forget()
+            result.stop()
+
+        return replace(result, stop=stop)
+
+
+def _follow(leading: Cancellation, following: Cancellation) -> Callable[[], None]:
+    """Stop `following` when `leading` is stopped, for the same cause. Returns a function that ends this."""
+
+    def pass_on() -> None:
+        if isinstance(leading.cause, DeadlineExceededError):
+            following.expire()
+        else:
+            following.cancel(str(leading.cause))
+
+    return leading.on_cancel(pass_on)
+
+
+def _kind(text: str, statement: Statement | None = None) -> str:
+    """What a statement is, in the words that it begins with."""
+    match statement:
+        case None:
+            return "EXPLAIN" if _EXPLAIN.match(text) else "SELECT"
+        case Drop(kind=kind):
+            return f"DROP {kind}"
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(statement).__name__).upper()
 
 
 def is_update(text: str) -> bool:
@@ -265,7 +320,12 @@ def described(columns: RowType) -> pa.Table:
 
 
 def _fixed(table: pa.Table) -> Planned:
-    return Planned(table.schema, lambda _: ResultStream(table.to_reader()))
+    def open_table(request: Request) -> ResultStream:
+        if request.query is not None:
+            request.query.rows = table.num_rows
+        return ResultStream(table.to_reader())
+
+    return Planned(table.schema, open_table, Asked("TABLE", ""), is_query=False)
 
 
 def _count(rows: int) -> pa.Table:

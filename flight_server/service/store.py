@@ -78,6 +78,13 @@ class HandleStore(Generic[T]):
                 self._holder(handle).move_to_end(handle)
             return entry.value
 
+    def renew(self, handle: bytes, owner: Identity) -> None:
+        """Let the value live as long as one that is put in now; BadRequestError as for `get`."""
+        with self._lock:
+            self._expire()
+            self._find(handle, owner).expires_at = self._clock() + self._ttl
+            self._holder(handle).move_to_end(handle)
+
     def spend(self, handle: bytes) -> None:
         """Mark a value as used: it can still be had, and goes first where room is needed."""
         with self._lock:

@@ -58,7 +58,7 @@ class Tables:
 
     def fetch(self, request: Request, descriptor: messages.FlightDescriptor) -> ResultStream:
         """Read a table that was listed."""
-        return self._statements.plan_table(request, self.path(descriptor.path)).open(request)
+        return self._statements.open(request, self._statements.plan_table(request, self.path(descriptor.path)))
 
     def put(self, request: Request, path: Sequence[bytes | str], reader: flight.MetadataRecordBatchReader) -> int:
         """Create a table from an upload, or append to it: all rows, or none. Returns how many."""

@@ -14,10 +14,12 @@ from pyarrow import flight
 from engine import errors
 from flight_server.endpoint import BaseHandler, Call, Endpoint, ResultStream, TicketError, UnauthenticatedError
 from flight_server.endpoint.status import ERROR_TRAILER, STATUS_BY_ERROR, DrainingError, to_flight
+from flight_server.endpoint.tickets import TicketExpiredError
 
 CODES = {
     UnauthenticatedError: "UNAUTHENTICATED",
     TicketError: "UNAUTHENTICATED",
+    TicketExpiredError: "UNAUTHENTICATED",
     DrainingError: "UNAVAILABLE",
     errors.SqlSyntaxError: "INVALID_ARGUMENT",
     errors.UnknownTableError: "NOT_FOUND",
@@ -48,7 +50,7 @@ class Panic(BaseException):
     """What a panic in native code arrives as."""
 
 
-FIXED_TEXTS = (TicketError, DrainingError)
+FIXED_TEXTS = (TicketError, TicketExpiredError, DrainingError)
 
 
 class Raising(BaseHandler):
@@ -117,7 +119,7 @@ def test_every_error_of_the_tree_has_a_status() -> None:
         kind for kind in leaves(errors.GrismError) if kind.__module__.startswith(("engine", "flight_server.endpoint"))
     }
     assert ours - {errors.GrismError} == set(CODES)
-    assert set(STATUS_BY_ERROR) == set(CODES) - {TicketError}
+    assert set(STATUS_BY_ERROR) == set(CODES) - {TicketError, TicketExpiredError}
 
 
 @pytest.mark.parametrize("kind", CODES, ids=lambda kind: kind.__name__)

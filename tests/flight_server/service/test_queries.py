@@ -260,10 +260,10 @@ def test_bad_statements(connection: flight_sql.Connection, query: str, status: s
 
 
 def test_an_error_in_mid_stream_has_its_status_and_ends_the_result(client: flight.FlightClient) -> None:
-    query = "SELECT CASE WHEN i = 1900000 THEN CAST('x' || i AS INTEGER) ELSE 1 END AS n FROM range(2000000) t(i)"
+    query = "SELECT CASE WHEN i = 19000000 THEN CAST('x' || i AS INTEGER) ELSE 1 END AS n FROM range(20000000) t(i)"
     reader = client.do_get(info(client, sql.CommandStatementQuery(query=query)).endpoints[0].ticket)
     assert reader.read_chunk().data.num_rows > 0
-    with pytest.raises(pa.ArrowInvalid, match="Could not convert string 'x1900000' to INT32") as caught:
+    with pytest.raises(pa.ArrowInvalid, match="Could not convert string 'x19000000' to INT32") as caught:
         reader.read_all()
     assert "exception_type" not in str(caught.value)
 

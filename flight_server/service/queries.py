@@ -1,0 +1,212 @@
+"""The statements that run for clients: each waits its turn, has its time, and leaves one line in the log.
+
+A line goes to the logger ``grism.query`` when the last row has left, or when it is clear that none will. Statements
+with effects, and uploads, leave one more in ``grism.audit``. Times are in seconds::
+
+    query event=query query=4f1d6a90 user=ann peer=ipv4:127.0.0.1:40112 kind=SELECT statement="SELECT 1" runtime=local
+        rows=1 bytes=232 planning=0.002 queue=0.0 run=0.001 status=ok
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from engine.errors import CancelledError, ExecutionError, GrismError
+from flight_server.config import ServiceOptions
+from flight_server.service.gate import Gate
+
+if TYPE_CHECKING:
+    from engine.streams import StreamCounters
+    from flight_server.service.request import Request
+
+__all__ = ["Asked", "Queries", "Query"]
+
+_log = logging.getLogger("grism.query")
+_audit = logging.getLogger("grism.audit")
+
+_MAX_LOGGED = 500  # characters of a statement's text
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a client asks for: its kind, as ``SELECT`` or ``CREATE TABLE``, its text, and what planning it took."""
+
+    kind: str
+    text: str
+    planning: float = 0.0
+
+    @property
+    def shown(self) -> str:
+        """The text for a log: on one line, and not all of a long one."""
+        text = re.sub(r"\s+", " ", self.text[: 4 * _MAX_LOGGED]).strip()
+        return text if len(text) <= _MAX_LOGGED else text[:_MAX_LOGGED] + " ..."
+
+
+class Query:
+    """One run of a statement, for one call. Thread-safe.
+
+    It holds its turn until `leave`, and is logged at `finish`; both happen once, whoever calls first and however often.
+    """
+
+    def __init__(self, request: Request, asked: Asked, runtime: str, has_effects: bool) -> None:
+        self.rows: int | None = None
+        self._user, self._peer = request.identity.name, request.call.peer
+        self._cancellation = request.call.cancellation
+        self._asked, self._runtime, self._has_effects = asked, runtime, has_effects
+        self._lock = threading.Lock()
+        self._counters: list[StreamCounters] = []
+        self._cleanup: list[Callable[[], None]] = []
+        self._error: BaseException | None = None
+        self._began = time.monotonic()
+        self._started = self._ended = 0.0
+        self._finished = False
+
+    def enter(self, gate: Gate) -> None:
+        """Wait for its turn, which it has until it leaves."""
+        leave = gate.enter(self._user, self._peer, self._cancellation)
+        self.at_end(leave)
+        self._started = time.monotonic()
+
+    def expire_after(self, seconds: float) -> None:
+        """Stop it when it has taken that long, waiting and sending included."""
+        timer = threading.Timer(seconds, self._cancellation.expire)
+        timer.daemon = True
+        timer.start()
+        self.at_end(timer.cancel)
+
+    def at_end(self, free: Callable[[], None]) -> None:
+        """Call `free` once it leaves, or at once where it has left."""
+        with self._lock:
+            if not self._ended:
+                self._cleanup.append(free)
+                return
+        free()
+
+    def watch(self, counters: StreamCounters) -> None:
+        """Take what one of its executions gives for its own rows."""
+        self._counters.append(counters)
+
+    def failed(self, error: BaseException) -> BaseException:
+        """Remember why it failed."""
+        self._error = self._error or error
+        return error
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Remember what is raised inside."""
+        try:
+            yield
+        except BaseException as error:
+            self.failed(error)
+            raise
+
+    def leave(self) -> None:
+        """The work is over: give the turn to the next."""
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = time.monotonic()
+            cleanup, self._cleanup = self._cleanup, []
+        for free in cleanup:
+            free()
+
+    def finish(self) -> None:
+        """Leave, and log it."""
+        self.leave()
+        with self._lock:
+            if self._finished:
+                return
+            self._finished = True
+        status = self._status()
+        fields: dict[str, object] = {"event": "query", "query": secrets.token_hex(4), "user": self._user}
+        fields |= {"peer": self._peer, "kind": self._asked.kind, "statement": self._asked.shown}
+        measured = {
+            "runtime": self._runtime,
+            "rows": self._rows(),
+            "bytes": sum(counters.bytes for counters in self._counters),
+            "planning": round(self._asked.planning, 6),
+            "queue": round((self._started or self._ended) - self._began, 6),
+            "run": round(self._ended - self._started, 6) if self._started else 0.0,
+        }
+        outcome: dict[str, object] = {"status": status}
+        if isinstance(self._error, GrismError):
+            outcome["error"] = self._error.message[:_MAX_LOGGED]
+        _log.info("query", extra={"fields": {**fields, **measured, **outcome}})
+        if self._has_effects:
+            audited = {**fields, "event": "statement", "rows": self._rows(), **outcome}
+            _audit.info("statement", extra={"fields": audited})
+
+    def _rows(self) -> int:
+        return sum(counters.rows for counters in self._counters) if self.rows is None else self.rows
+
+    def _status(self) -> str:
+        error = self._cancellation.cause or self._error
+        if error is None and self.rows is None and not all(counters.finished for counters in self._counters):
+            return "cancelled"  # its client has left
+        if error is None:
+            return "ok"
+        if isinstance(error, CancelledError):
+            return "cancelled"
+        return type(error).__name__ if isinstance(error, GrismError) else "InternalError"
+
+
+class Queries:
+    """Lets statements run within the service's limits."""
+
+    def __init__(self, runtime: str, options: ServiceOptions) -> None:
+        self.gate = Gate(options.max_queries, options.max_queued, options.queue_timeout)
+        self._runtime = runtime
+        self._timeout = options.query_timeout
+
+    def begin(self, request: Request, asked: Asked, *, gated: bool = True) -> Query:
+        """A query that has its turn and ends with its call, or before. Raises the errors of `Gate.enter`.
+
+        What is not `gated` waits for nobody: it runs no query.
+        """
+        return self._begin(request, asked, gated, has_effects=False)
+
+    @contextmanager
+    def change(self, request: Request, asked: Asked, *, gated: bool = True) -> Iterator[Query]:
+        """Around a statement with effects, or an upload, which is not `gated` and takes as long as its client does."""
+        query = self._begin(request, asked, gated, has_effects=True)
+        try:
+            with query.guarded():
+                yield query
+        finally:
+            query.finish()
+
+    @contextmanager
+    def planning(self, request: Request, asked: Asked) -> Iterator[None]:
+        """Around the planning of a statement: what fails here is logged, since it never runs."""
+        began = time.monotonic()
+        try:
+            yield
+        except Exception as error:
+            told = replace(asked, planning=time.monotonic() - began)
+            query = Query(request, told, self._runtime, has_effects=False)
+            query.failed(error)
+            query.finish()
+            raise
+
+    def _begin(self, request: Request, asked: Asked, gated: bool, has_effects: bool) -> Query:
+        query = Query(request, asked, self._runtime, has_effects)
+        request.call.on_end(query.finish)
+        limits = [limit for limit in (request.session.timeout, self._timeout) if limit]
+        try:
+            with query.guarded():
+                if gated:
+                    if limits:
+                        query.expire_after(min(limits))
+                    query.enter(self.gate)
+        except ExecutionError:
+            query.finish()
+            raise
+        return query

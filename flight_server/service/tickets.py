@@ -1,0 +1,84 @@
+"""Endpoints of flights: their tickets, for how long these are good, and the actions that cancel and renew them."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Iterable
+
+import pyarrow as pa
+from google.protobuf.message import Message
+from pyarrow import flight
+
+from flight_server.auth import Identity
+from flight_server.endpoint.tickets import TicketSigner
+from flight_server.proto import flight as messages
+from flight_server.proto import sql
+from flight_server.service.offers import Offers
+from flight_server.service.request import Request
+from flight_server.service.wire import BadRequestError, parse, unwrap, wrap
+
+__all__ = ["Tickets"]
+
+_RESULTS = {
+    messages.CANCEL_STATUS_CANCELLED: sql.ActionCancelQueryResult.CANCEL_RESULT_CANCELLED,
+    messages.CANCEL_STATUS_CANCELLING: sql.ActionCancelQueryResult.CANCEL_RESULT_CANCELLING,
+    messages.CANCEL_STATUS_NOT_CANCELLABLE: sql.ActionCancelQueryResult.CANCEL_RESULT_NOT_CANCELLABLE,
+}
+_MAX_ENDPOINTS = 1000  # of one FlightInfo that is to be cancelled; ours have one
+
+
+class Tickets:
+    """Seals tickets, which are good for `ttl` seconds, and opens them for the identity that they were made for."""
+
+    def __init__(self, signer: TicketSigner, offers: Offers, ttl: float) -> None:
+        self._signer, self._offers, self._ttl = signer, offers, ttl
+
+    def endpoint(self, message: Message, owner: Identity) -> flight.FlightEndpoint:
+        """An endpoint on this server, whose ticket carries `message`."""
+        expires_at = time.time() + self._ttl
+        ticket = self._signer.seal(wrap(message), owner.name, expires_at)
+        instant = datetime.datetime.fromtimestamp(expires_at, datetime.UTC)
+        return flight.FlightEndpoint(ticket, [], pa.scalar(instant, pa.timestamp("us", "UTC")))
+
+    def open(self, ticket: bytes, owner: Identity) -> Message:
+        """What a ticket carries. Raises TicketError, and TicketExpiredError after its end."""
+        return unwrap(self._signer.open(ticket, owner.name))
+
+    def cancel(
+        self, request: Request, message: messages.CancelFlightInfoRequest
+    ) -> Iterable[messages.CancelFlightInfoResult]:
+        """CancelFlightInfo: stop the query that the info stands for, whether it runs, waits or has not begun."""
+        yield messages.CancelFlightInfoResult(status=self._cancelled(request, message.info))
+
+    def cancel_query(
+        self, request: Request, message: sql.ActionCancelQueryRequest
+    ) -> Iterable[sql.ActionCancelQueryResult]:
+        """CancelQuery, the older form of the same."""
+        status = self._cancelled(request, parse(messages.FlightInfo, message.info))
+        yield sql.ActionCancelQueryResult(result=_RESULTS[status])
+
+    def renew(
+        self, request: Request, message: messages.RenewFlightEndpointRequest
+    ) -> Iterable[messages.FlightEndpoint]:
+        """RenewFlightEndpoint: the endpoint with a ticket that is good as long as a new one."""
+        carried = self.open(message.endpoint.ticket.ticket, request.identity)
+        if isinstance(carried, sql.TicketStatementQuery):
+            self._offers.renew(carried.statement_handle, request.identity)
+        renewed = parse(messages.FlightEndpoint, self.endpoint(carried, request.identity).serialize())
+        renewed.app_metadata = message.endpoint.app_metadata
+        yield renewed
+
+    def _cancelled(self, request: Request, info: messages.FlightInfo) -> messages.CancelStatus:
+        """What came of it for all of the endpoints together."""
+        if not 0 < len(info.endpoint) <= _MAX_ENDPOINTS:
+            raise BadRequestError("Send the FlightInfo of the query, with the endpoints that it came with.")
+        found = {self._cancel(request, endpoint.ticket.ticket) for endpoint in info.endpoint}
+        order = (messages.CANCEL_STATUS_CANCELLING, messages.CANCEL_STATUS_CANCELLED)
+        return next((status for status in order if status in found), messages.CANCEL_STATUS_NOT_CANCELLABLE)
+
+    def _cancel(self, request: Request, ticket: bytes) -> messages.CancelStatus:
+        carried = self.open(ticket, request.identity)
+        if not isinstance(carried, sql.TicketStatementQuery):
+            return messages.CANCEL_STATUS_NOT_CANCELLABLE  # metadata, which is there at once
+        return self._offers.cancel(carried.statement_handle, request.identity)
