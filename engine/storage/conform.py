@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from engine.errors import DataCorruptError, InvalidValueError, SchemaMismatchError
+from engine.storage.alignment import aligned
 from engine.storage.protocol import TableName
 
 __all__ = ["DEFAULT", "NOT_NULL", "Incoming", "check_fits", "stored_schema"]
@@ -127,7 +128,7 @@ class Incoming:
         except pa.ArrowException as error:
             reason = str(error).partition("\n")[0]
             raise DataCorruptError(f'The data for table "{self._name}" is not valid Arrow data: {reason}') from None
-        columns = [self._cast(column, want) for column, want in zip(batch.columns, self.schema, strict=True)]
+        columns = [self._cast(column, want) for column, want in zip(aligned(batch).columns, self.schema, strict=True)]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _cast(self, column: pa.Array, want: pa.Field) -> pa.Array:

@@ -101,7 +101,7 @@ class LanceWrites:
             return incoming.rows if free else instead(lance.dataset(str(staged)).scanner().to_reader())
 
     def append(self, name: TableName, path: Path, data: pa.RecordBatchReader) -> int:
-        """Add rows in a new version. Several may do so at once; a table that was replaced meanwhile is a StorageError.
+        """Add rows in a new version. Several may do so at once; a table that was replaced meanwhile is a ConflictError.
 
         Raises SchemaMismatchError where the data does not fit the table.
         """
@@ -313,7 +313,7 @@ def _failure(name: TableName, error: BaseException) -> StorageError:
     if any(sign in text for sign in FULL):
         return StorageError(f'The disk is full: table "{name}" was left as it was. Free space and try again.')
     if isinstance(error, CommitConflictError) or "ncompatible transaction" in text:
-        return StorageError(f'Table "{name}" was replaced while data for it was on its way; try again.')
+        return ConflictError(f'Table "{name}" was replaced while data for it was on its way; try again.')
     return StorageError(f'Table "{name}" could not be written and was left as it was; the log of the server has why.')
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -140,6 +141,12 @@ class Updates:
 
     def _insert(self, request: Request, statement: Insert, rows: Parameters) -> int:
         target = self._definitions.existing(request, statement.table)
+        try:
+            return self._append(request, statement, rows, target)
+        except ConflictError:  # an UPDATE was faster: let no other one come in between
+            return self._alone(target, lambda: self._append(request, statement, rows, target))
+
+    def _append(self, request: Request, statement: Insert, rows: Parameters, target: Target) -> int:
         columns, defaults = self._columns(request, target)
         given = None
         if statement.query is not None:
@@ -238,21 +245,24 @@ class Updates:
         """Write a table anew with what `rows` makes of its newest version and its stored schema."""
         target = self._definitions.existing(request, path)
         storage = changeable(target.storage)
+
+        def write() -> int:
+            handle = self._pin(request, target)
+            data = rows(handle, self._stored(target, handle))
+            if data is None:
+                return 0
+            storage.rewrite(_own_name(handle, target), data.reader())
+            return count(handle, data)
+
+        return self._alone(target, write)
+
+    def _alone(self, target: Target, write: Callable[[], int]) -> int:
+        """`write()` while no other statement of this server rewrites the table; again where one from outside did."""
         with self._locks[hash(target.shown.key) % _LOCKS]:
-            for attempt in range(1, _ATTEMPTS + 1):
-                handle = self._pin(request, target)
-                stored = self._stored(target, handle)
-                data = rows(handle, stored)
-                if data is None:
-                    return 0
-                try:
-                    storage.rewrite(_own_name(handle, target), data.reader())
-                except ConflictError:
-                    if attempt == _ATTEMPTS:
-                        raise
-                    continue
-                return count(handle, data)
-        raise AssertionError("unreachable")
+            for _ in range(_ATTEMPTS - 1):
+                with suppress(ConflictError):
+                    return write()
+            return write()
 
     # ---- parts
 

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
-from pyarrow import flight, ipc, types
+from pyarrow import flight
 
 from engine.errors import DataCorruptError, GrismError, ResourceExhaustedError
 from engine.storage.conform import DEFAULT, NOT_NULL
 from flight_server.service.request import Request
 
-__all__ = ["Upload", "aligned"]
-
-_ALIGNMENT = 16  # bytes, that of the widest values
+__all__ = ["Upload"]
 
 
 class Upload:
@@ -73,7 +71,7 @@ class Upload:
                 raise ResourceExhaustedError(
                     f"The upload has more than {self._max_bytes} bytes, the most that is taken; send it in parts."
                 )
-            yield aligned(batch)
+            yield batch
 
 
 def _without_ours(schema: pa.Schema) -> pa.Schema:
@@ -83,21 +81,3 @@ def _without_ours(schema: pa.Schema) -> pa.Schema:
         kept = {key: value for key, value in (field.metadata or {}).items() if key not in (DEFAULT, NOT_NULL)}
         fields.append(field.with_metadata(kept or None))
     return pa.schema(fields, schema.metadata)
-
-
-def aligned(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """`batch` in buffers that begin where every Arrow library can read them; gRPC lets them begin anywhere."""
-    if all(buffer.address % _ALIGNMENT == 0 for column in batch.columns for buffer in _buffers(column)):
-        return batch
-    sink = pa.BufferOutputStream()
-    with ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    options = ipc.IpcReadOptions(ensure_alignment=ipc.Alignment.At64Byte)
-    with ipc.open_stream(sink.getvalue(), options=options) as reader:
-        return reader.read_next_batch()
-
-
-def _buffers(array: pa.Array) -> Iterator[pa.Buffer]:
-    yield from (buffer for buffer in array.buffers() if buffer is not None)
-    if types.is_dictionary(array.type):  # whose values are no part of its own buffers
-        yield from _buffers(array.dictionary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import adbc_driver_flightsql.dbapi as flight_sql
@@ -401,3 +402,47 @@ def test_the_catalog_by_sql(connection: flight_sql.Connection, cursor: flight_sq
     assert [row[:2] for row in run(cursor, "DESCRIBE SELECT 1 AS x, 'a' AS y")] == [("x", "INTEGER"), ("y", "VARCHAR")]
     assert connection.adbc_get_table_schema("v", db_schema_filter=t).names == ["next"]
     refused(cursor, "SELECT * FROM information_schema.nothing", "no table|no schema")
+
+
+# ---- several at once
+
+
+def test_nothing_is_lost_to_writers_at_once(served: Served, t: str) -> None:
+    write_at_once(served.uri, t)
+
+
+def write_at_once(uri: str, t: str, threads: int = 4, times: int = 4) -> None:
+    """Statements of several connections on one table: each took effect once, or said that it conflicted."""
+    with connected(uri) as cursor:
+        run(cursor, f"CREATE TABLE {t} AS SELECT i AS k, 0 AS n FROM range({threads}) r(i)")
+
+    def write(k: int) -> tuple[int, int]:
+        """How many updates and how many inserts took effect."""
+        done = {"update": 0, "insert": 0}
+        with connected(uri) as cursor:
+            for i in range(times):
+                update = (
+                    f"UPDATE {t} SET n = n + 1 WHERE k < {threads}"
+                    if i % 2
+                    else f"MERGE INTO {t} USING range({threads}) r(i) ON i = k WHEN MATCHED THEN UPDATE SET n = n + 1"
+                )
+                for kind, text in ("update", update), ("insert", f"INSERT INTO {t} VALUES ({100 + k}, 1)"):
+                    try:
+                        run(cursor, text)
+                        done[kind] += 1
+                    except adbc_driver_manager.OperationalError as error:
+                        if "ConflictError" not in str(error):
+                            raise
+        return done["update"], done["insert"]
+
+    with ThreadPoolExecutor(threads) as pool:
+        done = list(pool.map(write, range(threads)))
+    with connected(uri) as cursor:
+        updates = sum(n for n, _ in done)
+        assert updates > 0
+        assert run(cursor, f"SELECT k, n FROM {t} WHERE k < {threads} ORDER BY k") == [
+            (k, updates) for k in range(threads)
+        ]
+        assert run(cursor, f"SELECT k, count(*) FROM {t} WHERE k >= 100 GROUP BY k ORDER BY k") == [
+            (100 + k, inserts) for k, (_, inserts) in enumerate(done)
+        ]

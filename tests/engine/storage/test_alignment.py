@@ -1,4 +1,4 @@
-"""Uploads that do not come from a network: where their buffers begin."""
+"""Where the buffers of a batch begin."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import decimal
 import pyarrow as pa
 import pytest
 
-from flight_server.service.uploads import aligned
+from engine.storage.alignment import aligned
 
 
 def moved(buffer: pa.Buffer | None) -> pa.Buffer | None:
