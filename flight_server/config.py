@@ -43,8 +43,21 @@ __all__ = [
 ]
 
 ENV_PREFIX = "GRISM_"
-CLIENT_VARIABLES = frozenset({"GRISM_CONFIG", "GRISM_URI"})
-"""Variables that are no server options: the path of the TOML file, and the server that client commands talk to."""
+CLIENT_VARIABLES = frozenset(
+    {
+        "GRISM_CLIENT_CERT",
+        "GRISM_CLIENT_KEY",
+        "GRISM_CONFIG",
+        "GRISM_PASSWORD",
+        "GRISM_PASSWORD_FILE",
+        "GRISM_TLS_CA",
+        "GRISM_TOKEN",
+        "GRISM_TOKEN_FILE",
+        "GRISM_URI",
+        "GRISM_USER",
+    }
+)
+"""Variables that are no server options: the path of the TOML file, and those of the client commands."""
 
 
 class ConfigError(Exception):

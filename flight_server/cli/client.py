@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import adbc_driver_flightsql.dbapi as flight_sql
-import adbc_driver_manager
 import pyarrow as pa
 
 from engine.runtime import Runtime
 from engine.sql.frontend import SqlFrontend
+from flight_server.cli.connect import Target, connect, refuse_login
 from flight_server.cli.failures import CommandError
 from flight_server.cli.output import write
 from flight_server.cli.runtimes import explain_stages, open_runtime
@@ -63,6 +62,7 @@ class _Source(Protocol):
 @contextmanager
 def _source(arguments: argparse.Namespace) -> Iterator[_Source]:
     if arguments.data is not None:
+        refuse_login(arguments)
         config = ServerConfig(data=DataOptions(Path(arguments.data)))
         config.check()
         runtime = open_runtime(config)
@@ -71,7 +71,7 @@ def _source(arguments: argparse.Namespace) -> Iterator[_Source]:
         finally:
             runtime.close()
         return
-    with _told(arguments.uri), flight_sql.connect(arguments.uri, autocommit=True) as connection:
+    with connect(Target.of(arguments)) as connection:
         yield _Server(connection)
 
 
@@ -122,21 +122,3 @@ class _InProcess:
 
     def explain(self, sql: str) -> str:
         return self._runtime.explain(self._runtime.plan(self._frontend.plan(sql)))
-
-
-@contextmanager
-def _told(uri: str) -> Iterator[None]:
-    """Turn the driver's errors into one line without its own additions."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise  # whoever reads our output has seen enough
-    except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:  # the latter two from a stream of rows
-        text = str(error)
-        if re.search(r"\bUnavailable\b", text) and "connection" in text:
-            raise CommandError(
-                f"No server answers at {uri}; start one with `grism serve`, or name another with --uri."
-            ) from None
-        text = re.sub(r"^([A-Z_]+: )?(\[[^]]*\] )*", "", text)
-        text = re.sub(r"\. Detail: .*$|\s\(\w+; [^()]*\)$", "", text, flags=re.DOTALL)
-        raise CommandError(text) from None

@@ -10,14 +10,13 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from engine.errors import GrismError, nearest
-from flight_server.cli import client, serve, user
+from flight_server.cli import client, health, serve, user
+from flight_server.cli.connect import add_arguments
 from flight_server.cli.failures import CommandError
 from flight_server.cli.output import FORMATS
 from flight_server.config import ConfigError, options
 
 __all__ = ["main"]
-
-_DEFAULT_URI = "grpc://127.0.0.1:31337"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,7 +71,7 @@ def _parser() -> _Root:
     root.add_argument("--version", action="version", version=f"grism {version('grism')}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     root.commands = [_serve(commands), _query(commands), _tables(commands), _explain(commands)]
-    root.commands += _user(commands)
+    root.commands += [_health(commands), *_user(commands)]
     return root
 
 
@@ -111,11 +110,21 @@ def _tables(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentP
 def _explain(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
     command = commands.add_parser("explain", help="print the plan of a SELECT", allow_abbrev=False)
     command.add_argument("sql", metavar="SQL")
-    _where(command)
+    add_arguments(command)
     command.add_argument(
         "--runtime", choices=("local", "ray"), help="with --data: whose plan is shown (local); a server shows its own"
     )
     command.set_defaults(run=client.explain)
+    return command
+
+
+def _health(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        "health", help="ask a server's health port; status 0 if it serves", allow_abbrev=False
+    )
+    command.add_argument("address", metavar="HOST:PORT", help="where the server was started with --health-port PORT")
+    command.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="how long to wait (5)")
+    command.set_defaults(run=health.run)
     return command
 
 
@@ -138,13 +147,5 @@ def _user(commands: argparse._SubParsersAction[_Parser]) -> list[argparse.Argume
 
 
 def _common(command: argparse.ArgumentParser) -> None:
-    _where(command)
+    add_arguments(command)
     command.add_argument("--format", choices=FORMATS, default="table", help="how rows are printed (table)")
-
-
-def _where(command: argparse.ArgumentParser) -> None:
-    where = command.add_mutually_exclusive_group()
-    where.add_argument(
-        "--uri", default=os.environ.get("GRISM_URI", _DEFAULT_URI), help=f"the server (GRISM_URI, or {_DEFAULT_URI})"
-    )
-    where.add_argument("--data", metavar="DIR", help="no server: read this folder in this process")

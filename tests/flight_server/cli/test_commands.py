@@ -14,6 +14,7 @@ import pytest
 
 from flight_server.cli import main
 from flight_server.cli.output import write
+from flight_server.health import HealthServer
 from tests.flight_server.conftest import Served
 
 NATIONS = "SELECT n_nationkey, n_name FROM nation WHERE n_nationkey < 2 ORDER BY n_nationkey"
@@ -79,7 +80,7 @@ def test_a_wrong_query_is_one_line(where: list[str], capfd: pytest.CaptureFixtur
         (["qeury", "x"], "invalid choice: 'qeury'"),
         (
             ["query", "x", "--formt", "csv"],
-            "grism query has no '--formt'. Did you mean --format? Allowed: --data, --format",
+            "grism query has no '--formt'. Did you mean --format? Allowed: --client-cert,",
         ),
         (["query", "x", "--format", "xml"], "invalid choice: 'xml' (choose from"),
         (["serve", "--prot", "1"], "grism serve has no '--prot'. Did you mean --port? Allowed:"),
@@ -177,3 +178,15 @@ def test_columns_of_one_name_are_all_printed() -> None:
     table = pa.table([pa.array([1]), pa.array([2])], names=["x", "x"])
     assert json.loads(printed(table, "json")) == [{"x": 1, "x_1": 2}]
     assert printed(table, "table").splitlines()[0] == "x  x"
+
+
+def test_health_is_a_word_and_a_status(capfd: pytest.CaptureFixture[str]) -> None:
+    with HealthServer("127.0.0.1", 0) as server:
+        assert main(["health", server.address]) == 1
+        server.serving()
+        assert main(["health", server.address]) == 0
+    assert main(["health", server.address]) == 1
+    assert main(["health", "31338"]) == 2
+    output = capfd.readouterr()
+    assert output.out == "NOT_SERVING\nSERVING\nUNREACHABLE\n"
+    assert output.err.endswith("grism: '31338' is no HOST:PORT.\n")
