@@ -13,6 +13,7 @@ from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions
 from engine.sql.frontend import SqlFrontend
 from engine.storage.protocol import Storage
+from flight_server.endpoint import PeerTls
 from ray_runtime.context import DistributedExecutionContext
 from ray_runtime.executor import DistributedResult, ExecutorOptions, RayExecutor
 from ray_runtime.planner.options import DistributedOptions
@@ -27,12 +28,14 @@ class RayOptions:
     """How queries are planned and run; `planning.slots` is taken from the cluster.
 
     `exchange_memory` and `exchange_disk` (None: no limit) are bytes of exchange output that each worker keeps.
+    With `tls`, what travels between workers, and to this process, is encrypted and its ends are known.
     """
 
     executor: ExecutorOptions = field(default_factory=ExecutorOptions)
     planning: DistributedOptions = field(default_factory=DistributedOptions)
     exchange_memory: int = 256 << 20
     exchange_disk: int | None = None
+    tls: PeerTls | None = None
 
 
 class RayRuntime:
@@ -67,6 +70,7 @@ class RayRuntime:
             threads=threads,
             exchange_memory=options.exchange_memory,
             exchange_disk=options.exchange_disk,
+            tls=options.tls,
         )
         self.executor = RayExecutor(config, options.executor)
         self.kernel = Kernel(KernelConfig(tuple(storage.directories()), None, 1, directory))

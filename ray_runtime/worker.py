@@ -25,7 +25,7 @@ from engine.errors import CancelledError, ExecutionError, GrismError
 from engine.kernel import Kernel, KernelConfig
 from engine.kernel_errors import execution_error
 from engine.storage.protocol import Storage
-from flight_server.endpoint import ClientTls, ConnectionPool, Endpoint, ServerTls
+from flight_server.endpoint import ClientTls, ConnectionPool, Endpoint, PeerTls, ServerTls
 from ray_runtime.exchange import (
     ExchangeHandler,
     ExchangeReader,
@@ -55,7 +55,8 @@ class WorkerConfig:
 
     `storage` opens tables; `memory_limit` (bytes) and `threads` are the kernel's, None lets it choose.
     `exchange_memory` and `exchange_disk` (None: no limit) are bytes of exchange output that are kept. Files go below
-    `directory`. `host` is the address to listen on, None for the node's own.
+    `directory`. `host` is the address to listen on, None for the node's own. With `tls`,
+    endpoints of the cluster talk to each other only.
     """
 
     storage: Storage
@@ -67,8 +68,17 @@ class WorkerConfig:
     exchange_disk: int | None = None
     compression: Literal["lz4", "zstd"] | None = None
     read: ReadOptions = field(default_factory=ReadOptions)
-    server_tls: ServerTls | None = None
-    client_tls: ClientTls | None = None
+    tls: PeerTls | None = None
+
+    @property
+    def server_tls(self) -> ServerTls | None:
+        """TLS of an endpoint of the cluster, from this machine's files."""
+        return self.tls.server() if self.tls else None
+
+    @property
+    def client_tls(self) -> ClientTls | None:
+        """TLS of connections to the endpoints of the cluster, from this machine's files."""
+        return self.tls.client() if self.tls else None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from engine.runtime import Runtime
 from engine.storage import DirectoryStorage
+from flight_server.cli.security import peer_tls
 from flight_server.config import ConfigError, ServerConfig
 from local_runtime import LocalRuntime
 from ray_runtime.planner import DistributedOptions, DistributedPlanner
@@ -46,6 +47,7 @@ def _open_ray(config: ServerConfig, storage: DirectoryStorage) -> Runtime:
         executor=ExecutorOptions(cluster, SchedulerOptions(retries=chosen.retries)),
         planning=_planning(config),
         exchange_memory=chosen.exchange_memory,
+        tls=peer_tls(chosen),
     )
     # Ray takes over the signals of its process; how the server stops is the command's affair.
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}

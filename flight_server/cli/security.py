@@ -10,10 +10,10 @@ from flight_server.auth.jwt import JwtKeyError, JwtVerifier, load_keys
 from flight_server.auth.login import Login
 from flight_server.auth.rights import Rights, RightsFileError, load_rights
 from flight_server.auth.users import Users, UsersFileError
-from flight_server.config import AuthOptions, ConfigError
-from flight_server.endpoint import ServerTls
+from flight_server.config import AuthOptions, ConfigError, RuntimeOptions
+from flight_server.endpoint import PeerTls, ServerTls
 
-__all__ = ["authenticator", "rights", "tls"]
+__all__ = ["authenticator", "peer_tls", "rights", "tls"]
 
 
 def authenticator(options: AuthOptions) -> Authenticator:
@@ -44,6 +44,16 @@ def tls(options: AuthOptions) -> ServerTls | None:
         return None
     ca = _pem(options.tls_client_ca) if options.tls_client_ca else None
     return ServerTls(_pem(options.tls_cert), _pem(options.tls_key), ca)
+
+
+def peer_tls(options: RuntimeOptions) -> PeerTls | None:
+    """TLS among the Ray workers, or None. Raises ConfigError for files that cannot be read on this machine."""
+    certificate, key, authority = options.worker_tls_cert, options.worker_tls_key, options.worker_tls_ca
+    if not certificate or not key or not authority:
+        return None
+    for path in (certificate, key, authority):
+        _pem(path)
+    return PeerTls(certificate.absolute(), key.absolute(), authority.absolute())
 
 
 def _pem(path: Path) -> bytes:

@@ -13,6 +13,7 @@ from flight_server.endpoint.server import Endpoint, ServerTls
 from flight_server.endpoint.status import UnauthenticatedError, flight_errors
 from flight_server.endpoint.streams import ResultStream
 from flight_server.endpoint.tickets import TicketError, TicketSigner
+from flight_server.endpoint.tls import PeerTls
 
 __all__ = [
     "BaseHandler",
@@ -21,6 +22,7 @@ __all__ = [
     "ConnectionPool",
     "Endpoint",
     "Handler",
+    "PeerTls",
     "ResultStream",
     "ServerTls",
     "TicketError",
