@@ -14,9 +14,6 @@ from engine.schema_inference import build_project_schema, operator_columns
 
 __all__ = ["JoinKeys"]
 
-_INTEGERS = frozenset(
-    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-)
 _FLOATS = frozenset({"FLOAT", "DOUBLE"})
 
 
@@ -46,7 +43,7 @@ class JoinKeys:
         right = self._types(join.right, [pair[1] for pair in found])
         pairs = []
         for (a, b), x, y in zip(found, left, right, strict=True):
-            common = _common(x, y)
+            common = self._common(x, y)
             if common is not None:
                 pairs.append((_hashable(a, x, common), _hashable(b, y, common)))
         return pairs
@@ -59,7 +56,7 @@ class JoinKeys:
         right_types = self._types(union.right, right)
         keys = []
         for a, b, x, y in zip(left, right, left_types, right_types, strict=True):
-            common = _common(x, y)
+            common = self._common(x, y)
             if common is None:
                 return None
             keys.append((_hashable(a, x, common), _hashable(b, y, common)))
@@ -73,24 +70,30 @@ class JoinKeys:
         except GrismError:
             return [""] * len(exprs)
 
+    def _common(self, left: str, right: str) -> str | None:
+        """The type as which values of both compare; None where hashing both as one type could miss an equality.
 
-def _common(left: str, right: str) -> str | None:
-    """The type as which both sides compare; None where hashing both as one type could miss an equality."""
-    if not left or not right:
-        return None
-    if left == right:
-        return left
-    if left in _INTEGERS and right in _INTEGERS:
-        return "HUGEINT"
-    if left in _FLOATS and right in _FLOATS:
-        return "DOUBLE"
-    return None
+        The kernel compares as the type that it would give to either value, except for two decimals of which one has
+        all 38 digits: these compare with more of the fraction, and equal ones are equal after rounding, too.
+        """
+        if not left or not right:
+            return None
+        if left == right:
+            return left
+        if "JSON" in (left, right):  # compares as the other type
+            return None
+        try:
+            either = f"SELECT CASE WHEN true THEN NULL::{left} ELSE NULL::{right} END AS either"
+            return self._kernel.describe(either)[0].type
+        except GrismError:
+            return None
 
 
 def _hashable(key: exp.Expr, kind: str, common: str) -> exp.Expr:
     hashed = key.copy()
     if kind != common:
-        hashed = exp.Cast(this=hashed, to=exp.DataType.build(common, dialect="duckdb"))
+        # A value that does not fit has no equal; whether it is an error is for the join to say.
+        hashed = exp.TryCast(this=hashed, to=exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=common))
     if common in _FLOATS:
         # Both zeros are equal and must be in one partition.
         hashed = exp.Add(this=exp.Paren(this=hashed), expression=exp.Literal.number(0))
