@@ -33,7 +33,7 @@ __all__ = ["execution_error", "planning_error", "require_text", "syntax_error", 
 
 _FORBIDDEN = "The statement reaches for files or settings that a client may not touch."
 _UNREADABLE = "A file of a table could not be read; check the table's files."
-_DEPTH_EXCEEDED = "Max expression depth limit"
+_DEPTH_EXCEEDED = ("Max expression depth limit", "Serialized JSON exceeds the maximum nesting depth")
 _SETTING_ADVICE = re.compile(r'(?:,? or|\.? Use|\.? You can use) "?SET \w+[^.]*')  # settings are locked
 _MISSING_COLUMN = re.compile(
     r'does not have a column named "(.+)"$'

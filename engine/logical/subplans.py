@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from engine.logical.nodes import LogicalPlan, NamedExpr, SortKey, Subplan
 
-__all__ = ["depth", "map_expressions", "map_subplans", "node_expressions", "subplans_of"]
+__all__ = ["depth", "map_expressions", "map_subplans", "node_expressions", "size", "subplans_of"]
 
 Node = TypeVar("Node")
 
@@ -83,6 +83,16 @@ def map_subplans(node: Node, rule: Callable[[Any], Any]) -> Node:
 
 def depth(plan: LogicalPlan) -> int:
     """The nodes on the longest way down, through subqueries too."""
+    return _folded(plan, lambda below: max(below, default=0))
+
+
+def size(plan: LogicalPlan) -> int:
+    """How many nodes the plan has as a tree, that is, with what several nodes share counted for each of them."""
+    return _folded(plan, sum)
+
+
+def _folded(plan: LogicalPlan, combine: Callable[[list[int]], int]) -> int:
+    """1 and what `combine` makes of the numbers of the nodes below; each node is looked at once."""
     known: dict[int, int] = {}
     stack = [plan]
     while stack:
@@ -92,5 +102,5 @@ def depth(plan: LogicalPlan) -> int:
         if open_ones:
             stack.extend(open_ones)
         else:
-            known[id(stack.pop())] = 1 + max((known[id(child)] for child in below), default=0)
+            known[id(stack.pop())] = 1 + combine([known[id(child)] for child in below])
     return known[id(plan)]

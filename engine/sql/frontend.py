@@ -18,7 +18,7 @@ from engine.cache import LruCache
 from engine.errors import GrismError, InvalidValueError, UnknownTableError, UnsupportedError, nearest
 from engine.kernel import Kernel
 from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
-from engine.logical.subplans import depth
+from engine.logical.subplans import depth, size
 from engine.schema import Column, RowType
 from engine.schema_inference import plan_columns, remember_columns
 from engine.sql import syntax
@@ -27,6 +27,7 @@ from engine.sql.clauses import flatten_joins
 from engine.sql.literals import literal
 from engine.sql.names import NotTakenApart
 from engine.sql.session_values import INSTANTS, session_function, session_value
+from engine.sql.unparsing import unparse
 from engine.sql.views import Names, expand_views
 from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
 
@@ -39,7 +40,8 @@ _CACHED_PLANS = 256
 # What is larger takes other parsers long: the kernel gets it whole.
 _TAKEN_APART_CHARACTERS = 100_000
 _TAKEN_APART_CONDITIONS = 1_000
-_TAKEN_APART_NODES = 150
+_TAKEN_APART_DEPTH = 150
+_TAKEN_APART_NODES = 2_000  # CTEs that read others twice have a plan that doubles with each
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ class SqlFrontend:
         """The column name that the kernel gives to an unnamed item."""
         shell = self.kernel.parse("SELECT 1")
         shell["node"]["select_list"] = [json.loads(json.dumps(item))]
-        return self.kernel.unparse(shell).removeprefix("SELECT ")
+        return unparse(self.kernel, shell).removeprefix("SELECT ")
 
     def _resolve(self, statement: syntax.Node, snapshot: Snapshot, names: Names) -> _Resolved:
         wanted = syntax.referenced_columns(statement)
@@ -232,7 +234,7 @@ class SqlFrontend:
         veiled = None
         if len(text) <= _TAKEN_APART_CHARACTERS:
             syntax.veil_functions(statement)
-            veiled = self.kernel.unparse(statement)
+            veiled = unparse(self.kernel, statement)
         return _Resolved(text, veiled, columns, tables, wanted, pins)
 
     def _pin(
@@ -266,7 +268,7 @@ class SqlFrontend:
                 table_name=unique, schema_name="", catalog_name="", at_clause=None, qualified_name={"path": [unique]}
             )
         _shorten_references(statement, qualified)
-        return self.kernel.unparse(statement), tables, tuple(pins)
+        return unparse(self.kernel, statement), tables, tuple(pins)
 
     def _find(
         self,
@@ -321,7 +323,7 @@ class SqlFrontend:
             plan = built.plan
             if plan.names != tuple(name for _, name in built.outputs):
                 raise NotTakenApart("columns in another order")
-            if depth(plan) > _TAKEN_APART_NODES:
+            if depth(plan) > _TAKEN_APART_DEPTH or size(plan) > _TAKEN_APART_NODES:
                 raise NotTakenApart("nested too deeply")
             types = plan_columns(plan, self.kernel)
         except Exception as reason:  # whatever another parser stumbles over, the kernel knows the statement

@@ -32,6 +32,7 @@ __all__ = [
 Node = dict[str, Any]
 
 VEIL = "__f_"
+_MAX_NAME_PARTS = 64  # of a column's name with the fields in it; the kernel's time grows with their square
 
 # Everything else that stands in FROM with brackets reads files, settings, memory addresses or tables by text.
 TABLE_FUNCTIONS = frozenset(
@@ -75,7 +76,7 @@ def _is_constant(value: Any) -> bool:
 
 
 def check(root: Node) -> None:
-    """Raise ForbiddenError where the statement reaches beyond tables and values."""
+    """Raise ForbiddenError where the statement reaches beyond tables and values, UnsupportedError for endless names."""
     for node, _ in walk(root):
         kind = node.get("type")
         if kind == "TABLE_FUNCTION":
@@ -86,6 +87,9 @@ def check(root: Node) -> None:
                 )
         elif kind == "SHOW_REF" and not node.get("query"):
             raise UnsupportedError("SHOW stands alone as a statement; it cannot be part of a query.")
+        elif node.get("class") == "COLUMN_REF" and len(node.get("column_names") or ()) > _MAX_NAME_PARTS:
+            parts = len(node["column_names"])
+            raise UnsupportedError(f"A name has {parts} parts; at most {_MAX_NAME_PARTS} are handled.")
         elif node.get("class") == "FUNCTION" and _function_name(node) in FORBIDDEN_FUNCTIONS:
             raise ForbiddenError(f"The function {_function_name(node)}() may not be used here.")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from engine.logical.nodes import Aggregate, Filter, Limit, LogicalPlan, Project, Sort, SortKey, Values
-from engine.logical.subplans import depth, map_expressions, map_subplans, node_expressions, subplans_of
+from engine.logical.nodes import Aggregate, Filter, Limit, LogicalPlan, Project, SetOp, Sort, SortKey, Values
+from engine.logical.subplans import depth, map_expressions, map_subplans, node_expressions, size, subplans_of
 from engine.lowering import lower
 from tests.engine.plans import e, items, key, scan, subplan, values
 
@@ -69,3 +69,12 @@ def test_depth_of_a_plan_that_is_deeper_than_the_stack() -> None:
     for _ in range(5_000):
         plan = Limit(plan, 1)
     assert depth(plan) == 5_001
+
+
+def test_size_counts_what_is_shared_for_each_that_reads_it() -> None:
+    assert size(T) == 1
+    assert size(Filter(T, exp.Exists(this=subplan(Limit(ONE, 1))))) == 4
+    plan: LogicalPlan = T
+    for _ in range(100):
+        plan = SetOp(plan, plan, "union", True, ("a", "b"))
+    assert size(plan) == 2**101 - 1
