@@ -59,11 +59,16 @@ def col(name: str) -> exp.Column:
     return exp.column(exp.to_identifier(name, quoted=True))
 
 
+_LOWEST = {-(2**31): "INTEGER", -(2**63): "BIGINT"}  # whose digits, without the sign, are of the next larger type
+
+
 def lit(value: Any) -> exp.Expr:
     """A constant from a Python value or an Arrow scalar, with the type that it has: a float is a DOUBLE.
 
     Raises UnsupportedError for types without a counterpart in the kernel.
     """
+    if isinstance(value, int) and value in _LOWEST:
+        return exp.cast(exp.convert(value), _LOWEST[value], dialect="duckdb")
     if value is None or isinstance(value, bool | int | str):
         return exp.convert(value)
     scalar = value if isinstance(value, pa.Scalar) else pa.scalar(value)

@@ -78,6 +78,7 @@ def test_columns_and_constants_built_in_python(evaluator: ExprEvaluator) -> None
         (True, pa.bool_()),
         (7, pa.int32()),
         (-(2**31), pa.int32()),
+        (-(2**63), pa.int64()),
         (2**40, pa.int64()),
         (1.5, pa.float64()),
         (0.1, pa.float64()),
