@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,10 +16,21 @@ from engine.sql.statements import Path
 __all__ = ["Reader", "numbered", "parameter_count", "tokens"]
 
 
+_QUOTED = (
+    r"\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\""
+    r"|--[^\n]*|/\*.*?\*/|\$((?:[^\W\d]\w*)?)\$.*?\$\1\$"
+)
+_MARKED = re.compile(rf"{_QUOTED}|\$(?=\w)", re.DOTALL)
+
+
 def tokens(text: str) -> list[Any]:
-    """The tokens of `text`; none where it has no end to a quote, which the kernel's parser then reports."""
+    """The tokens of `text`; none where it has no end to a quote, which the kernel's parser then reports.
+
+    ``$1`` reads as ``?`` and a number: of ``$1,$2`` the tokenizer would take ``$1,$`` for a quote.
+    """
+    readable = _MARKED.sub(lambda found: "?" if found[0] == "$" else found[0], text)
     try:
-        return list(Dialect.get_or_raise("duckdb").tokenize(text))
+        return list(Dialect.get_or_raise("duckdb").tokenize(readable))
     except SqlglotError:
         return []
 
@@ -55,12 +67,12 @@ def _parameters(text: str) -> Iterator[tuple[int, int, str]]:
     for token, following in zip(found, [*found[1:], None], strict=True):
         if token.token_type == TokenType.QDCOLON:  # a parameter and a cast
             yield token.start, token.start + 1, ""
-        if token.text not in ("?", "$") or token.token_type not in (TokenType.PLACEHOLDER, TokenType.PARAMETER):
+        if token.token_type != TokenType.PLACEHOLDER:
             continue
         adjacent = following is not None and following.start == token.end + 1
-        if adjacent and (token.text == "$" or following.token_type == TokenType.NUMBER):
+        if adjacent and (text[token.start] == "$" or following.token_type == TokenType.NUMBER):
             yield token.start, following.end + 1, str(following.text)
-        elif token.text == "?":
+        else:
             yield token.start, token.end + 1, ""
 
 
