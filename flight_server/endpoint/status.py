@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+import string
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from typing import NoReturn
 
 import pyarrow as pa
@@ -35,6 +37,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 ERROR_TRAILER = "grism-error"
+_PLAIN = frozenset(string.ascii_letters + string.digits + string.punctuation + " ") - {"%"}
+_MAX_TRAILER = 6_000  # bytes of a message; clients refuse calls with more than 8 KB of metadata
 
 
 class UnauthenticatedError(errors.GrismError):
@@ -83,13 +87,13 @@ STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
 def to_flight(error: BaseException) -> Exception:
     """The exception that makes pyarrow's server send `error`; what is not ours becomes an incident in the log.
 
-    The message loses its full stop: pyarrow goes on with ". Detail: ".
+    The message loses its full stop, since pyarrow goes on with ". Detail: ", and is cut to what a trailer holds.
     """
     if isinstance(error, flight.FlightError):
         return _unformattable(type(error), type(error).__name__)(*error.args, extra_info=error.extra_info)
     for kind in type(error).__mro__:
         if isinstance(error, errors.GrismError) and kind in STATUS_BY_ERROR:
-            return _unformattable(STATUS_BY_ERROR[kind], type(error).__name__)(error.message.rstrip("."))
+            return _unformattable(STATUS_BY_ERROR[kind], type(error).__name__)(_fitting(error.message))
     return _unformattable(_INTERNAL, "InternalError")(_incident(error))
 
 
@@ -99,8 +103,27 @@ def stream_text(error: BaseException) -> str:
     A bare ExecutionError is a text that nobody could place, and so an incident.
     """
     if isinstance(error, errors.GrismError) and type(error) is not errors.ExecutionError:
-        return f"{error.message.rstrip('.')}. Detail: {type(error).__name__}"
+        return f"{_fitting(error.message)}. Detail: {type(error).__name__}"
     return f"{_incident(error)}. Detail: InternalError"
+
+
+def _fitting(message: str) -> str:
+    """`message` without its full stop; a long one without its middle, so that its status fits into the trailers.
+
+    They hold it twice: as bytes in base 64, and with three characters for each byte that is not plain ASCII.
+    """
+    text = message.rstrip(".")
+    sizes = [7 / 3 if c in _PLAIN else 13 / 3 * len(c.encode(errors="replace")) for c in text]
+    if sum(sizes) <= _MAX_TRAILER:
+        return text
+    head = _longest(sizes, _MAX_TRAILER / 2)
+    tail = _longest(sizes[::-1], _MAX_TRAILER / 2)
+    return f"{text[:head]} ... {text[len(text) - tail :]}"
+
+
+def _longest(sizes: Sequence[float], limit: float) -> int:
+    """How many of the first `sizes` come to `limit` together."""
+    return sum(1 for total in accumulate(sizes) if total <= limit)
 
 
 def _incident(error: BaseException) -> str:

@@ -134,6 +134,17 @@ def test_each_error_arrives_with_its_code_and_its_name(
     assert trailers[ERROR_TRAILER] == kind.__name__
 
 
+@pytest.mark.parametrize("message", ["x" * 100_000, "%" * 5_000, "ä🙂" * 5_000, "a\nb" * 5_000, "x" * 1_000 + "\u202e"])
+def test_a_long_message_is_cut_in_the_middle(raising: tuple[Raising, Endpoint], message: str) -> None:
+    handler, endpoint = raising
+    handler.error = errors.UnknownTableError(f"begin {message} end.")
+    code, details, trailers = call_raw(endpoint, "DoGet")
+    assert (code, trailers[ERROR_TRAILER]) == ("NOT_FOUND", "UnknownTableError")
+    assert details.startswith("begin ")
+    assert " end. Detail: " in details
+    assert (message in details) == (len(message) < 1_500)
+
+
 @pytest.mark.parametrize("rpc", RPCS)
 @pytest.mark.parametrize(
     "error",
