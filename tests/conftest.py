@@ -14,14 +14,11 @@ from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, make_
 from tests.harness.server import serve
 from tests.tpch import dataset
 
+RAY_OPTIONS = ("--runtime", "ray", "--workers", "2", "--partitions", "3", "--split-size", "1MB")
+RAY_OPTIONS += ("--broadcast-threshold", "10KB")
+
 # Shrinking a failure takes minutes: `--hypothesis-profile=explore` does it, and draws other examples in each run.
-RAY_OPTIONS = ("--runtime", "ray", "--workers", "2", "--partitions", "3", "--split-size", "1MB")
-RAY_OPTIONS += ("--broadcast-threshold", "10KB")
-
 settings.register_profile("explore", deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
-RAY_OPTIONS = ("--runtime", "ray", "--workers", "2", "--partitions", "3", "--split-size", "1MB")
-RAY_OPTIONS += ("--broadcast-threshold", "10KB")
-
 settings.register_profile("ci", settings.get_profile("explore"), derandomize=True, phases=[Phase.generate])
 settings.load_profile("ci")
 

@@ -42,6 +42,11 @@ class Gate:
         """How many wait for their turn."""
         return len(self._line)
 
+    @property
+    def full(self) -> bool:
+        """Whether the next one has to wait."""
+        return self._running >= self._slots
+
     def enter(self, owner: str, peer: str, cancellation: Cancellation) -> Callable[[], None]:
         """Wait for a slot; returns what gives it back, which may be called more than once and from any thread.
 

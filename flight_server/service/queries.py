@@ -71,6 +71,9 @@ class Query:
 
     def enter(self, gate: Gate) -> None:
         """Wait for its turn, which it has until it leaves."""
+        if gate.full:
+            waits = {"event": "queued", "user": self._user, "peer": self._peer, "statement": self._asked.shown}
+            _log.debug("queued", extra={"fields": waits})
         leave = gate.enter(self._user, self._peer, self._cancellation)
         self.at_end(leave)
         self._started = time.monotonic()

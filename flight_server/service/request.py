@@ -31,12 +31,13 @@ class Request:
 class Planned:
     """A result that is ready to be fetched: its schema, and `open`, which starts it anew each time.
 
-    What is not `is_query` is a table that is there already.
+    What is not `is_query` is a table that is there already. Without `asked` its fetching is no query of its own: what
+    it tells of has run, and is in the log.
     """
 
     schema: pa.Schema
     open: Callable[[Request], ResultStream]
-    asked: Asked
+    asked: Asked | None
     is_query: bool = True
 
 

@@ -105,6 +105,8 @@ class Statements:
 
     def open(self, request: Request, planned: Planned) -> ResultStream:
         """Run `planned` when it is its turn, and log it when the call ends. Raises the execution errors."""
+        if planned.asked is None:
+            return planned.open(request)
         query = self.queries.begin(request, planned.asked, gated=planned.is_query)
         with query.guarded():
             stream = planned.open(replace(request, query=query))
@@ -325,7 +327,7 @@ def _fixed(table: pa.Table) -> Planned:
             request.query.rows = table.num_rows
         return ResultStream(table.to_reader())
 
-    return Planned(table.schema, open_table, Asked("TABLE", ""), is_query=False)
+    return Planned(table.schema, open_table, None, is_query=False)
 
 
 def _count(rows: int) -> pa.Table:
