@@ -1,0 +1,64 @@
+"""A server process for the attacks; after each one it has to answer, and to hold no more than before."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from flight_server.proto import sql
+from tests.attacks.process import held, settled
+from tests.clients.raw import RawClient
+from tests.harness.server import serve
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """Where the server listens, its process, and its data folder, beside which there is a file of secrets."""
+
+    uri: str
+    pid: int
+    data: Path
+
+    @property
+    def secrets(self) -> Path:
+        """A Parquet file that is not the server's to show."""
+        return self.data.parent / "secrets.parquet"
+
+    def answers(self) -> None:
+        """Raises where the next query does not get its answer."""
+        with RawClient(self.uri) as client:
+            query = "SELECT count(*) AS n FROM nation"
+            assert client.ask(sql.CommandStatementQuery(query=query))["n"].to_pylist() == [25]
+
+
+@pytest.fixture(scope="session")
+def attacked(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    """A server over nation and orders; what it keeps for a client, it keeps for two seconds."""
+    folder = tmp_path_factory.mktemp("attacked")
+    data = folder / "data"
+    data.mkdir()
+    for name in ("nation", "orders"):
+        shutil.copy(tpch_dir / f"{name}.parquet", data)
+    shutil.copy(tpch_dir / "region.parquet", folder / "secrets.parquet")
+    kept = ("--session-ttl", "2s", "--prepared-ttl", "2s", "--statement-ttl", "2s")
+    with serve(data, folder / "log", "--threads", "2", *kept) as (uri, pid):
+        server = Attacked(uri, pid, data)
+        server.answers()
+        with RawClient(uri) as client:  # what Lance holds from its first write on is no attack's
+            for text in ("CREATE TABLE first AS SELECT 1 AS x", "SELECT * FROM first", "DROP TABLE first"):
+                client.ask(sql.CommandStatementQuery(query=text))
+        yield server
+
+
+@pytest.fixture
+def survivor(attacked: Attacked) -> Iterator[Attacked]:
+    """The server; at the end of the test it is asked to be as before."""
+    before = held(attacked.pid)
+    yield attacked
+    attacked.answers()
+    after = settled(attacked.pid, before, also=attacked.answers)
+    assert after.is_no_more_than(before), f"{before} before, {after} after"
