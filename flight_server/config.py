@@ -244,6 +244,12 @@ class RuntimeOptions:
     exchange_memory: Annotated[
         int, _Spec(parse_size, "SIZE", "exchange output that each Ray worker keeps in memory before it uses the disk")
     ] = 256 << 20
+    exchange_disk: Annotated[
+        int | None, _Spec(parse_size, "SIZE", "exchange output that each Ray worker keeps on disk (default: no limit)")
+    ] = None
+    exchange_compression: Annotated[
+        str, _Spec(_one_of("none", "lz4"), "none|lz4", "how exchange output on a Ray worker's disk is compressed")
+    ] = "none"
     retries: Annotated[int, _Spec(_whole(0, 100), "N", "how often a task on Ray runs again after a failure")] = 3
     worker_tls_cert: Annotated[
         Path | None, _Spec(_folder, "FILE", "a Ray worker's certificate, in PEM; each node reads its own at this path")

@@ -15,6 +15,7 @@ from engine.sql.frontend import SqlFrontend
 from engine.storage.protocol import Storage
 from flight_server.endpoint import PeerTls
 from ray_runtime.context import DistributedExecutionContext
+from ray_runtime.exchange.segments import Compression
 from ray_runtime.executor import DistributedResult, ExecutorOptions, RayExecutor
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.planner import DistributedPlan, DistributedPlanner
@@ -27,7 +28,8 @@ __all__ = ["RayOptions", "RayRuntime"]
 class RayOptions:
     """How queries are planned and run; `planning.slots` is taken from the cluster.
 
-    `exchange_memory` and `exchange_disk` (None: no limit) are bytes of exchange output that each worker keeps.
+    `exchange_memory` and `exchange_disk` (None: no limit) are bytes of exchange output that each worker keeps;
+    `exchange_compression` is that of its files.
     With `tls`, what travels between workers, and to this process, is encrypted and its ends are known.
     """
 
@@ -35,6 +37,7 @@ class RayOptions:
     planning: DistributedOptions = field(default_factory=DistributedOptions)
     exchange_memory: int = 256 << 20
     exchange_disk: int | None = None
+    exchange_compression: Compression | None = None
     tls: PeerTls | None = None
 
 
@@ -70,6 +73,7 @@ class RayRuntime:
             threads=threads,
             exchange_memory=options.exchange_memory,
             exchange_disk=options.exchange_disk,
+            compression=options.exchange_compression,
             tls=options.tls,
         )
         self.executor = RayExecutor(config, options.executor)

@@ -47,6 +47,8 @@ def _open_ray(config: ServerConfig, storage: DirectoryStorage) -> Runtime:
         executor=ExecutorOptions(cluster, SchedulerOptions(retries=chosen.retries)),
         planning=_planning(config),
         exchange_memory=chosen.exchange_memory,
+        exchange_disk=chosen.exchange_disk,
+        exchange_compression="lz4" if chosen.exchange_compression == "lz4" else None,
         tls=peer_tls(chosen),
     )
     # Ray takes over the signals of its process; how the server stops is the command's affair.

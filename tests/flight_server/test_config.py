@@ -75,6 +75,7 @@ def test_every_option_has_one_name_in_three_spellings() -> None:
         ({"port": "http"}, {}, r"--port: 'http' is not allowed; it takes a whole number from 0 to 65535"),
         ({"port": "70000"}, {}, r"--port: '70000' is not allowed"),
         ({"runtime": "spark"}, {}, r"--runtime: 'spark' is not allowed; it takes local or ray"),
+        ({"exchange_compression": "zip"}, {}, r"--exchange-compression: 'zip' is not allowed; it takes none or lz4"),
         ({}, {"GRISM_MEMORY_LIMIT": "lots"}, r"GRISM_MEMORY_LIMIT: 'lots' is not allowed; it takes a size such as"),
         ({}, {"GRISM_PROT": "1"}, r"There is no variable 'GRISM_PROT'\. Did you mean 'GRISM_PORT'\?.*GRISM_HOST"),
     ],
