@@ -1,7 +1,9 @@
-"""The runtime that the options name: what reaches its workers."""
+"""The runtime that the options name: what reaches its workers, and what is said where Ray is not installed."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +13,13 @@ from flight_server.cli.runtimes import open_runtime
 from flight_server.config import load
 from ray_runtime.executor import ExecutorOptions
 from ray_runtime.worker import WorkerConfig
+
+WITHOUT_RAY = """
+import sys
+sys.modules["ray"] = None  # as if it were not installed
+from flight_server.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 class RecordingExecutor:
@@ -38,3 +47,26 @@ def test_the_options_of_the_exchange_reach_the_workers(
     open_runtime(load(flags, {"GRISM_EXCHANGE_DISK": "2GiB"}, file)).close()
     config = RecordingExecutor.configs.pop()
     assert (config.exchange_memory, config.exchange_disk, config.compression) == (1 << 20, 2 << 30, compression)
+
+
+def test_without_ray_the_command_says_what_to_install(tpch_dir: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_RAY, "serve", "--data", str(tpch_dir), "--port", "0", "--runtime", "ray"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == "grism: --runtime ray needs Ray, which is not installed: pip install 'grism[ray]'.\n"
+
+
+def test_without_ray_the_local_runtime_serves_queries_and_explains_stages(tpch_dir: Path) -> None:
+    for command in (["query", "SELECT 42 AS answer"], ["explain", "SELECT count(*) FROM nation", "--runtime", "ray"]):
+        run = subprocess.run(
+            [sys.executable, "-c", WITHOUT_RAY, *command, "--data", str(tpch_dir)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (run.returncode, run.stderr) == (0, "")
+        assert "42" in run.stdout or "Stage 0" in run.stdout
