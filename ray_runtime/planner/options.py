@@ -11,13 +11,14 @@ __all__ = ["DistributedOptions"]
 class DistributedOptions:
     """Choices of the distributed planner; the defaults suit a cluster with as many task slots as `slots`.
 
+    Those of a local cluster, two workers with two slots each, are the default of `slots`.
     `partitions` is how many partitions a shuffle has (None: twice the slots). A join side of at most
     `broadcast_bytes` by estimate is sent to every task. `split_bytes` is the size of a scan task's share of a table;
     `split_rows` cuts finer, up to four splits for a slot. Results of at most `sort_gather_bytes` by estimate are sorted
     in one task.
     """
 
-    slots: int = 2
+    slots: int = 4
     partitions: int | None = None
     broadcast_bytes: int = 32 << 20
     split_bytes: int = 64 << 20
