@@ -112,7 +112,11 @@ class _InProcess:
     def rows(self, sql: str) -> Iterator[pa.RecordBatchReader]:
         result = self._runtime.execute(self._runtime.plan(self._frontend.plan(sql)))
         try:
-            yield result.reader
+            yield pa.RecordBatchReader.from_batches(result.schema, result)
+        except BrokenPipeError:
+            raise  # whoever reads our output has seen enough
+        except (pa.ArrowException, OSError) as error:  # of printing: the result's own are GrismErrors
+            raise CommandError(str(error)) from None
         finally:
             result.close()
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import json
-import math
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -13,22 +11,35 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from pyarrow import csv, ipc, types
 
+from flight_server.cli.failures import CommandError
+from flight_server.cli.values import distinct, plain_values, time_texts
+
 __all__ = ["FORMATS", "write"]
 
 _MAX_TABLE_ROWS = 1000
 _MAX_CELL = 60
 
+_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
 
 def write(reader: pa.RecordBatchReader, format: str, out: BinaryIO | None = None) -> None:
-    """Write all rows of `reader` in one of FORMATS to `out`, stdout by default."""
+    """Write all rows of `reader` in one of FORMATS to `out`, stdout by default.
+
+    Raises CommandError where a value cannot be printed; what Arrow and the stream of rows raise passes through.
+    """
     out = sys.stdout.buffer if out is None else out
-    FORMATS[format](reader, out)
-    out.flush()
+    try:
+        FORMATS[format](reader, out)
+        out.flush()
+    except pa.ArrowException:  # some are ValueErrors too
+        raise
+    except (OverflowError, ValueError) as error:
+        raise CommandError(f"The rows cannot be printed as {format}: {error}.") from None
 
 
 def _write_table(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
     """An aligned table of the first rows, and how many there are."""
-    names = reader.schema.names
+    names = [_visible(name) for name in reader.schema.names]
     rows: list[list[str]] = []
     count = 0
     for batch in reader:
@@ -50,11 +61,10 @@ def _write_table(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
 
 
 def _write_csv(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
-    schema = pa.schema([pa.field(f.name, pa.string() if _needs_text(f.type) else f.type) for f in reader.schema])
+    schema = pa.schema([pa.field(f.name, f.type if _is_csv(f.type) else pa.string()) for f in reader.schema])
     with csv.CSVWriter(out, schema) as writer:
         for batch in reader:
-            columns = [_as_text(c) if _needs_text(c.type) else c for c in batch.columns]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+            writer.write_batch(pa.RecordBatch.from_arrays([_csv_column(c) for c in batch.columns], schema=schema))
             out.flush()
 
 
@@ -63,7 +73,7 @@ def _write_json(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
     before = b"[\n"
     for batch in reader:
         for row in _rows(batch):
-            out.write(before + json.dumps(_jsonable(row), ensure_ascii=False, allow_nan=False).encode())
+            out.write(before + json.dumps(row, ensure_ascii=False, allow_nan=False).encode())
             before = b",\n"
     out.write(b"\n]\n" if before == b",\n" else b"[]\n")
 
@@ -83,59 +93,49 @@ FORMATS: dict[str, Callable[[pa.RecordBatchReader, BinaryIO], None]] = {
 
 
 def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """The rows as objects; columns that share a name are told apart by a number."""
-    names: list[str] = []
-    for name in batch.schema.names:
-        unique, n = name, 1
-        while unique in names:
-            unique, n = f"{name}_{n}", n + 1
-        names.append(unique)
-    columns = [_values(column) for column in batch.columns]
+    """The rows as objects."""
+    names = distinct(batch.schema.names)
+    columns = [plain_values(column) for column in batch.columns]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _values(column: pa.Array) -> list[Any]:
-    if types.is_timestamp(column.type) and column.type.unit == "ns":  # Python's datetime has no nanoseconds
-        column = column.cast(pa.string())
-    values: list[Any] = column.to_pylist()
-    return values
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "NULL"
-    text = value if isinstance(value, str) else json.dumps(_jsonable(value), ensure_ascii=False).strip('"')
-    text = text.replace("\r", "\\r").replace("\n", "\\n").replace("\t", "\\t")
+    text = _visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"
 
 
-def _jsonable(value: object) -> Any:
-    """Decimals keep every digit, and so are texts; so are NaN and the infinities, which JSON does not have."""
-    match value:
-        case bool() | int() | str() | None:
-            return value
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case dict():
-            return {str(k): _jsonable(v) for k, v in value.items()}
-        case list() | tuple():
-            return [_jsonable(v) for v in value]
-        case bytes():
-            return value.hex()
-        case datetime.date() | datetime.time():
-            return value.isoformat()
-        case decimal.Decimal():
-            return format(value, "f")
-    return str(value)
+def _visible(text: str) -> str:
+    """`text` with escapes for what a terminal obeys: data must not move the cursor, break a line or turn its order."""
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def _needs_text(data_type: pa.DataType) -> bool:
-    return bool(types.is_nested(data_type) or types.is_interval(data_type) or types.is_binary(data_type))
+def _is_csv(data_type: pa.DataType) -> bool:
+    """Whether Arrow's CSV is right for every value of the type."""
+    if types.is_dictionary(data_type):
+        return _is_csv(data_type.value_type)
+    return any(
+        belongs(data_type)
+        for belongs in (
+            types.is_null,
+            types.is_boolean,
+            types.is_integer,
+            types.is_floating,
+            types.is_decimal,
+            types.is_string,
+            types.is_large_string,
+        )
+    )
 
 
-def _as_text(column: pa.Array) -> pa.Array:
-    def text(value: object) -> str | None:
-        plain = _jsonable(value)
-        return plain if plain is None or isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+def _csv_column(column: pa.Array) -> pa.Array:
+    if _is_csv(column.type):
+        return column
+    if types.is_date(column.type) or types.is_time(column.type) or types.is_timestamp(column.type):
+        return time_texts(column)
+    return pa.array([_csv_text(value) for value in plain_values(column)], pa.string())
 
-    return pa.array([text(value) for value in column.to_pylist()], pa.string())
+
+def _csv_text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)

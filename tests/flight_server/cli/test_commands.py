@@ -8,12 +8,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pytest
 
 from flight_server.cli import main
-from flight_server.cli.output import write
+from flight_server.cli.output import FORMATS
 from flight_server.health import HealthServer
 from tests.flight_server.conftest import Served
 
@@ -72,6 +73,29 @@ def test_a_wrong_query_is_one_line(where: list[str], capfd: pytest.CaptureFixtur
     assert output.out == ""
 
 
+def test_a_query_that_fails_late_is_one_line(where: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    rows = "SELECT CASE WHEN i = 3000000 THEN error('a late failure') ELSE 'row' END FROM range(4000000) t(i)"
+    assert main(["query", rows, "--format", "csv", *where]) == 1
+    output = capfd.readouterr()
+    assert output.err == "grism: a late failure\n"
+    assert "row" in output.out
+
+
+@pytest.mark.parametrize("error", [OverflowError, ValueError, pa.ArrowInvalid, pa.ArrowNotImplementedError])
+def test_rows_that_cannot_be_printed_are_one_line(
+    where: list[str], error: type[Exception], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
+        raise error("no such\nvalue")
+
+    monkeypatch.setitem(FORMATS, "csv", fail)
+    assert main(["query", NATIONS, "--format", "csv", *where]) == 1
+    output = capfd.readouterr()
+    assert output.err.startswith("grism: ")
+    assert "no such value" in output.err
+    assert output.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -118,66 +142,6 @@ def test_a_reader_that_has_seen_enough(served: Served) -> None:
         run.stdout.close()
         assert run.stderr.read() == ""
         assert run.wait(30) == 1
-
-
-def printed(table: pa.Table, format: str) -> str:
-    out = io.BytesIO()
-    write(table.to_reader(), format, out)
-    return out.getvalue().decode()
-
-
-VALUES = pa.table(
-    {
-        "d": pa.array([None, "12345678901234567890.10"]).cast(pa.decimal128(38, 2)),
-        "t": pa.array([0, 1], pa.timestamp("us")),
-        "n": pa.array([0, 1], pa.timestamp("ns")),
-        "f": pa.array([float("nan"), 0.5]),
-        "b": pa.array([b"\x00\xff", None]),
-        "l": pa.array([[1, None], None]),
-        "s": pa.array(['line\nbreak, "quoted"', "ü"]),
-    }
-)
-
-
-def test_values_in_json_keep_every_digit() -> None:
-    first, second = json.loads(printed(VALUES, "json"))
-    assert first == {
-        "d": None,
-        "t": "1970-01-01T00:00:00",
-        "n": "1970-01-01 00:00:00.000000000",
-        "f": "nan",
-        "b": "00ff",
-        "l": [1, None],
-        "s": 'line\nbreak, "quoted"',
-    }
-    assert second["d"] == "12345678901234567890.10"
-    assert second["s"] == "ü"
-
-
-def test_values_in_csv() -> None:
-    names, first, second = csv.reader(io.StringIO(printed(VALUES, "csv")))
-    assert names == VALUES.column_names
-    assert (first[0], first[4], first[5], first[6]) == ("", "00ff", "[1, null]", 'line\nbreak, "quoted"')
-    assert (second[0], second[6]) == ("12345678901234567890.10", "ü")
-
-
-def test_a_table_of_no_rows_and_of_many() -> None:
-    assert printed(pa.table({"x": pa.array([], pa.int64())}), "table").splitlines() == ["x", "-", "(0 rows)"]
-    lines = printed(pa.table({"x": range(1500)}), "table").splitlines()
-    assert len(lines) == 2 + 1000 + 2
-    assert lines[-2:] == ["... 500 more rows; --format csv, json or arrow prints all of them", "(1500 rows)"]
-
-
-def test_empty_results_are_valid_in_every_format() -> None:
-    empty = pa.table({"x": pa.array([], pa.int64())})
-    assert json.loads(printed(empty, "json")) == []
-    assert printed(empty, "csv") == '"x"\n'
-
-
-def test_columns_of_one_name_are_all_printed() -> None:
-    table = pa.table([pa.array([1]), pa.array([2])], names=["x", "x"])
-    assert json.loads(printed(table, "json")) == [{"x": 1, "x_1": 2}]
-    assert printed(table, "table").splitlines()[0] == "x  x"
 
 
 def test_health_is_a_word_and_a_status(capfd: pytest.CaptureFixture[str]) -> None:
