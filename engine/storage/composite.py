@@ -37,6 +37,11 @@ class CompositeStorage:
             return self._of(schema).tables(schema)
         return sorted(name for known in self.schemas() for name in self.tables(known))
 
+    def read_only(self) -> set[TableName]:
+        """The tables that cannot be written to. Opens no table."""
+        storages = [self._default, *self._mounted.values()]
+        return {name for storage in storages for name in storage.read_only() if self._of(name.schema) is storage}
+
     def snapshot(self) -> Snapshot:
         """A view of the tables of all storages; each table is pinned when it is first resolved."""
         snapshots = {key: storage.snapshot() for key, storage in self._mounted.items()}

@@ -67,6 +67,15 @@ class DirectoryStorage:
             for entry in self._listing.entries(folder).values()
         )
 
+    def read_only(self) -> set[TableName]:
+        """The tables of Parquet files. Opens no table."""
+        return {
+            TableName(name, entry.name)
+            for name, folder in self._listing.schemas().items()
+            for entry in self._listing.entries(folder).values()
+            if entry.kind != LANCE
+        }
+
     def snapshot(self) -> PinningSnapshot:
         """A view of the tables as they are now. Parquet files that change under a query make it fail."""
         return PinningSnapshot(self._resolve)

@@ -101,6 +101,10 @@ class InMemoryStorage:
             names = [table.name for table in self._tables.values()]
         return sorted(name for name in names if schema is None or name.schema.lower() == schema.lower())
 
+    def read_only(self) -> set[TableName]:
+        """None."""
+        return set()
+
     def snapshot(self) -> PinningSnapshot:
         """A view of the tables as they are now."""
         return PinningSnapshot(self._resolve)

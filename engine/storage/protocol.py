@@ -155,6 +155,9 @@ class Storage(Protocol):
     def tables(self, schema: str | None = None) -> list[TableName]:
         """Table names, sorted, of one schema or of all. Opens no table."""
 
+    def read_only(self) -> set[TableName]:
+        """The tables that cannot be written to. Opens no table."""
+
     def snapshot(self) -> Snapshot:
         """A view of the tables as they are now."""
 

@@ -163,6 +163,7 @@ class _SessionViews:
                 name,
                 lambda: catalog.schemas(session),
                 lambda: catalog.relations(session),
+                catalog.storage.read_only,
                 lambda table: catalog.columns(session, table),
             )
         return self.catalog.view(name) if self.session.grants.may(Action.READ, name) else None

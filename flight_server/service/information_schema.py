@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 
 import pyarrow as pa
 
@@ -42,17 +42,20 @@ def information_view(
     name: TableName,
     schemas: Callable[[], Iterable[str]],
     tables: Callable[[], Iterable[tuple[TableName, str]]],
+    read_only: Callable[[], Set[TableName]],
     columns: Callable[[TableName], RowType],
 ) -> View | None:
     """A table of `information_schema`, or None where there is none of that name.
 
-    Only what the table needs is asked for: `schemas`, `tables` with their types, or the `columns` of each.
+    Only what the table needs is asked for: `schemas`, `tables` with their types and the `read_only` ones of
+    them, or the `columns` of each.
     """
     match name.table.lower():
         case "schemata":
             return _view(name, _SCHEMATA, [(CATALOG, schema, None) for schema in schemas()])
         case "tables":
-            return _view(name, _TABLES, [_table_row(table, kind) for table, kind in tables()])
+            fixed = read_only()
+            return _view(name, _TABLES, [_table_row(table, kind, table not in fixed) for table, kind in tables()])
         case "columns":
             rows: list[Row] = [
                 (CATALOG, table.schema, table.table, column.name, position, None, "YES", column.type)
@@ -63,9 +66,9 @@ def information_view(
     return None
 
 
-def _table_row(table: TableName, kind: str) -> Row:
+def _table_row(table: TableName, kind: str, writable: bool) -> Row:
     shown = "BASE TABLE" if kind == "TABLE" else kind
-    return CATALOG, table.schema, table.table, shown, "NO" if kind == "VIEW" else "YES"
+    return CATALOG, table.schema, table.table, shown, "YES" if writable and kind != "VIEW" else "NO"
 
 
 def _view(name: TableName, columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> View:

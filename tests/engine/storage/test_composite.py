@@ -22,6 +22,7 @@ def test_each_schema_has_its_storage(storage, tmp_path):
     assert storage.schemas() == ["main", "memory"]
     assert storage.tables() == [TableName("main", "p"), MAIN_T, MEMORY_T]
     assert storage.tables("Memory") == [MEMORY_T]
+    assert storage.read_only() == {TableName("main", "p")}
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".lance"] == ["t.lance"]
     assert storage.directories() == (str(tmp_path),)
     snapshot = storage.snapshot()

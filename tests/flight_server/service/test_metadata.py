@@ -134,6 +134,20 @@ def test_adbc_get_table_schema(connection: flight_sql.Connection) -> None:
         connection.adbc_get_table_schema("no_such_table")
 
 
+def test_the_information_schema_says_which_tables_take_rows(cursor: flight_sql.Cursor) -> None:
+    cursor.execute("CREATE TABLE takes_rows AS SELECT 1 AS x")
+    cursor.execute("CREATE VIEW shows_rows AS SELECT x FROM takes_rows")
+    cursor.execute("CREATE TEMP TABLE takes_rows_for_a_while AS SELECT 1 AS x")
+    try:
+        cursor.execute("SELECT table_name, is_insertable_into FROM information_schema.tables")
+        said = dict(cursor.fetchall())
+    finally:
+        cursor.execute("DROP VIEW shows_rows")
+        cursor.execute("DROP TABLE takes_rows")
+    assert said["takes_rows"] == said["takes_rows_for_a_while"] == "YES"
+    assert said["nation"] == said["broken"] == said["shows_rows"] == "NO"
+
+
 @pytest.mark.parametrize(
     ("pattern", "name", "found"),
     [
