@@ -23,7 +23,7 @@ from adbc_driver_flightsql import DatabaseOptions
 from flight_server.cli.failures import CommandError
 from flight_server.config import ConfigError
 
-__all__ = ["DEFAULT_URI", "Target", "add_arguments", "connect", "refuse_login"]
+__all__ = ["DEFAULT_URI", "Target", "add_arguments", "connect", "refuse_login", "told"]
 
 DEFAULT_URI = "grpc://127.0.0.1:31337"
 
@@ -35,6 +35,12 @@ _FLAGS = {
     "client_cert": ("FILE", "show this certificate, in PEM (GRISM_CLIENT_CERT)"),
     "client_key": ("FILE", "the key of that certificate (GRISM_CLIENT_KEY)"),
 }
+
+# How the driver tells of a server that ends a connection. With TLS 1.3 the client learns that its certificate is
+# missing only after its own part of the handshake, so any of its first reads and writes may be what fails.
+_ENDED = (
+    r"reading server preface|remote error: tls: |(?:read|write) tcp \S+: .*(?:broken pipe|connection reset by peer)"
+)
 
 
 @dataclass(frozen=True)
@@ -150,25 +156,35 @@ def connect(target: Target) -> Iterator[flight_sql.Connection]:
     except BrokenPipeError:
         raise  # whoever reads our output has seen enough
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:  # the latter two from a stream of rows
-        raise CommandError(_told(target, str(error))) from None
+        raise CommandError(told(target, str(error))) from None
 
 
-def _told(target: Target, text: str) -> str:
-    if re.search(r"\bUnavailable\b", text) and "connection" in text:
-        return _unreachable(target.uri, text)
+def told(target: Target, text: str) -> str:
+    """What the driver's `text` of a failure means to the user, on one line."""
+    if re.search(r"\bUnavailable\b", text) and re.search(rf"connection|{_ENDED}", text):
+        return _unreachable(target, text)
     if text.startswith("UNAUTHENTICATED") and not target.logs_in:
         return f"The server at {target.uri} asks for a login; use --user, or --token-file."
     text = re.sub(r"^([A-Z_]+: )?(\[[^]]*\] )*", "", text)
     return re.sub(r"\. Detail: .*$|\s\(\w+; [^()]*\)$", "", text, flags=re.DOTALL)
 
 
-def _unreachable(uri: str, text: str) -> str:
+def _unreachable(target: Target, text: str) -> str:
+    uri = target.uri
     untrusted = re.search(r"failed to verify certificate: (?:x509: )?([^\"]*)", text)
     if untrusted:
         return f"The certificate of the server at {uri} is not trusted: {untrusted[1]}; name its authority by --tls-ca."
     if "does not look like a TLS handshake" in text:
         return f"The server at {uri} does not speak TLS; use grpc://."
-    if "reading server preface" in text:
-        hint = "client certificates: use --client-cert" if uri.startswith("grpc+tls:") else "TLS: use grpc+tls://"
-        return f"The server at {uri} ends the connection; it may ask for {hint}."
+    if re.search(_ENDED, text):
+        return f"The server at {uri} ends the connection{_advice(target, text)}."
     return f"No server answers at {uri}; start one with `grism serve`, or name another with --uri."
+
+
+def _advice(target: Target, text: str) -> str:
+    """What a server that ends a connection may miss in it."""
+    if target.uri.startswith("grpc+tls:"):
+        if DatabaseOptions.MTLS_CERT_CHAIN.value in target.options:
+            return "; it may not trust the certificate of --client-cert"
+        return "; it may ask for client certificates: use --client-cert"
+    return "; it may ask for TLS: use grpc+tls://" if "reading server preface" in text else ""

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from adbc_driver_flightsql import DatabaseOptions
 from pyarrow import flight
 
 from flight_server.auth.users import add_user
 from flight_server.cli import main
+from flight_server.cli.connect import Target, told
 from tests.flight_server.conftest import Served
 from tests.flight_server.endpoint.certificates import Authority
 from tests.harness.server import serve
@@ -162,6 +164,42 @@ def test_the_wrong_kind_of_connection(secured: Secured, served: Served, capfd: p
     assert "it may ask for TLS" in capfd.readouterr().err
     assert main([*ROWS, "--uri", served.uri.replace("grpc:", "grpc+tls:"), trust]) == 1
     assert "does not speak TLS; use grpc://" in capfd.readouterr().err
+
+
+TLS, PLAIN = Target("grpc+tls://h:1", {}), Target("grpc://h:1", {})
+CERTIFIED = Target(TLS.uri, {DatabaseOptions.MTLS_CERT_CHAIN.value: "PEM"})
+PREFACE = 'connection error: desc = "error reading server preface: EOF"'
+BROKEN_PIPE = "write tcp 127.0.0.1:5->127.0.0.1:1: write: broken pipe"
+CLIENT_CERTIFICATES = "; it may ask for client certificates: use --client-cert."
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "advice"),
+    [
+        (TLS, PREFACE, CLIENT_CERTIFICATES),
+        (TLS, BROKEN_PIPE, CLIENT_CERTIFICATES),
+        (TLS, "write tcp [::1]:5->[::1]:1: write: connection reset by peer", CLIENT_CERTIFICATES),
+        (TLS, "error reading from server: read tcp h:5->h:1: read: connection reset by peer", CLIENT_CERTIFICATES),
+        (TLS, "error reading from server: remote error: tls: certificate required", CLIENT_CERTIFICATES),
+        (CERTIFIED, BROKEN_PIPE, "; it may not trust the certificate of --client-cert."),
+        (PLAIN, PREFACE, "; it may ask for TLS: use grpc+tls://."),
+        (PLAIN, BROKEN_PIPE, "."),
+    ],
+)
+def test_a_server_that_ends_the_connection(target: Target, text: str, advice: str) -> None:
+    driver = f"IO: [FlightSQL] {text} (Unavailable; Prepare)"
+    assert told(target, driver) == f"The server at {target.uri} ends the connection{advice}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dial tcp h:1: connect: connection refused", f"No server answers at {TLS.uri}; start one"),
+        ("The worker is gone: broken pipe.", "The worker is gone: broken pipe."),
+    ],
+)
+def test_other_failures_are_told_apart_from_it(text: str, message: str) -> None:
+    assert told(TLS, f"IO: [FlightSQL] {text} (Unavailable; Prepare)").startswith(message)
 
 
 @pytest.mark.parametrize(
