@@ -40,7 +40,7 @@ from ray_runtime.planner.join_keys import JoinKeys
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.sort_ranges import range_bounds, sort_key
 from ray_runtime.planner.split_windows import partition_keys
-from ray_runtime.planner.statistics import estimate
+from ray_runtime.planner.statistics import Estimates
 from ray_runtime.stages import ExchangeMode
 
 __all__ = ["insert_exchanges"]
@@ -59,6 +59,7 @@ def insert_exchanges(root: PhysicalOperator, kernel: Kernel, options: Distribute
 class _Inserter:
     def __init__(self, kernel: Kernel, options: DistributedOptions) -> None:
         self._keys = JoinKeys(kernel)
+        self._estimates = Estimates()
         self._options = options
         self._n = options.shuffle_partitions
         self._done: dict[int, tuple[PhysicalOperator, _Placed]] = {}
@@ -172,8 +173,8 @@ class _Inserter:
         if isinstance(left_given, Single) and isinstance(right_given, Single):
             return replace(node, left=left, right=right), Single()
         pairs = self._keys.pairs(node)
-        right_small = estimate(node.right).bytes <= self._options.broadcast_bytes
-        left_small = estimate(node.left).bytes <= self._options.broadcast_bytes
+        right_small = self._estimates.of(node.right).bytes <= self._options.broadcast_bytes
+        left_small = self._estimates.of(node.left).bytes <= self._options.broadcast_bytes
         may_right = node.kind in ("inner", "cross", "left", "semi", "anti")
         may_left = node.kind in ("inner", "cross", "right")
         if may_right and (right_small or not pairs) and not isinstance(left_given, Single):
@@ -198,7 +199,7 @@ class _Inserter:
 
     def _sort(self, node: SortExec) -> _Placed:
         child, given = self.place(node.input)
-        if isinstance(given, Single) or estimate(node.input).bytes <= self._options.sort_gather_bytes:
+        if isinstance(given, Single) or self._estimates.of(node.input).bytes <= self._options.sort_gather_bytes:
             return replace(node, input=self.gather(child, given)), Single()
         spread = ExchangeExec(child, ExchangeMode.SHUFFLE, RoundRobin(self._n))
         bounds = ExchangeExec(

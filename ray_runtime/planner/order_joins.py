@@ -6,7 +6,6 @@ largest relation is the probe side throughout; at each step the relation that le
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -15,7 +14,7 @@ from engine.logical.columns import conjunction, conjuncts, has_subplan, is_volat
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import FilterExec, HashJoinExec, ProjectExec
 from engine.physical import PhysicalOperator
-from ray_runtime.planner.statistics import Estimate, estimate, joined
+from ray_runtime.planner.statistics import Estimate, Estimates, joined
 from ray_runtime.planner.tree import rewrite_up
 
 __all__ = ["order_joins"]
@@ -30,20 +29,21 @@ class _Relation:
 
 def order_joins(root: PhysicalOperator) -> PhysicalOperator:
     """The same plan with each group of inner joins in another order; columns keep theirs."""
+    estimates = Estimates()
 
     def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
         inside = isinstance(parent, HashJoinExec) and parent.kind in ("inner", "cross")
         if isinstance(node, HashJoinExec) and node.kind in ("inner", "cross") and not inside:
-            return _reordered(node)
+            return _reordered(node, estimates)
         return node
 
     return rewrite_up(root, rule)
 
 
-def _reordered(node: HashJoinExec) -> PhysicalOperator:
+def _reordered(node: HashJoinExec, estimates: Estimates) -> PhysicalOperator:
     relations: list[_Relation] = []
     conditions: list[exp.Expr] = []
-    _flatten(node, relations, conditions)
+    _flatten(node, estimates, relations, conditions)
     if any(has_subplan(c) or is_volatile(c) for c in conditions):
         return node
     current = max(relations, key=lambda r: r.estimate.rows)
@@ -65,18 +65,16 @@ def _reordered(node: HashJoinExec) -> PhysicalOperator:
     return ProjectExec(current.operator, tuple(NamedExpr(n, col(n)) for n in names))
 
 
-def _cost_beside(current: _Relation) -> Callable[[_Relation], tuple[float, float]]:
-    return lambda r: (joined("inner", current.estimate, r.estimate).rows, r.estimate.rows)
-
-
-def _flatten(node: PhysicalOperator, relations: list[_Relation], conditions: list[exp.Expr]) -> None:
+def _flatten(
+    node: PhysicalOperator, estimates: Estimates, relations: list[_Relation], conditions: list[exp.Expr]
+) -> None:
     if isinstance(node, HashJoinExec) and node.kind in ("inner", "cross"):
-        _flatten(node.left, relations, conditions)
-        _flatten(node.right, relations, conditions)
+        _flatten(node.left, estimates, relations, conditions)
+        _flatten(node.right, estimates, relations, conditions)
         if node.condition is not None:
             conditions.extend(conjuncts(node.condition))
     else:
-        relations.append(_Relation(node, estimate(node), frozenset(node.schema)))
+        relations.append(_Relation(node, estimates.of(node), frozenset(node.schema)))
 
 
 def _edges(conditions: list[exp.Expr], left: _Relation, right: _Relation) -> list[exp.Expr]:

@@ -27,7 +27,7 @@ from engine.operators import (
 )
 from engine.physical import PhysicalOperator
 
-__all__ = ["Estimate", "estimate", "selectivity"]
+__all__ = ["Estimate", "Estimates", "joined", "selectivity"]
 
 _UNKNOWN_ROWS = 1_000_000
 _WIDTHS = {"BOOLEAN": 1, "TINYINT": 1, "SMALLINT": 2, "INTEGER": 4, "DATE": 4, "FLOAT": 4, "BIGINT": 8, "DOUBLE": 8}
@@ -74,9 +74,22 @@ def width(kind: str) -> float:
     return float(_WIDTHS.get(kind, 8 if kind.startswith(("TIME", "U")) else 32))
 
 
-def estimate(operator: PhysicalOperator) -> Estimate:
-    """What is expected of `operator`'s output."""
-    inputs = [estimate(child) for child in operator.children]
+class Estimates:
+    """Estimates for the operators of plans, each made once: a part that several places read is one operator."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[PhysicalOperator, Estimate]] = {}
+
+    def of(self, operator: PhysicalOperator) -> Estimate:
+        """What is expected of `operator`'s output."""
+        found = self._known.get(id(operator))
+        if found is None:
+            found = (operator, _estimate(operator, [self.of(child) for child in operator.children]))
+            self._known[id(operator)] = found
+        return found[1]
+
+
+def _estimate(operator: PhysicalOperator, inputs: list[Estimate]) -> Estimate:
     match operator:
         case TableScanExec():
             rows = float(operator.table.rows if operator.table.rows is not None else _UNKNOWN_ROWS)
