@@ -15,7 +15,7 @@ class DistributedOptions:
     `partitions` is how many partitions a shuffle has (None: twice the slots). A join side of at most
     `broadcast_bytes` by estimate is sent to every task. `split_bytes` is the size of a scan task's share of a table;
     `split_rows` cuts finer, up to four splits for a slot. Results of at most `sort_gather_bytes` by estimate are sorted
-    in one task.
+    in one task. Whether aggregates are worth a partial phase is told by `sample_rows` rows of the table; 0 reads none.
     """
 
     slots: int = 4
@@ -24,6 +24,7 @@ class DistributedOptions:
     split_bytes: int = 64 << 20
     split_rows: int | None = None
     sort_gather_bytes: int = 64 << 20
+    sample_rows: int = 10_000
 
     @property
     def shuffle_partitions(self) -> int:

@@ -19,6 +19,7 @@ from ray_runtime.planner.drop_columns import drop_columns
 from ray_runtime.planner.insert_exchanges import insert_exchanges
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.order_joins import order_joins
+from ray_runtime.planner.sampling import GroupSampler
 from ray_runtime.planner.split_stages import split_stages
 from ray_runtime.planner.split_windows import split_windows
 from ray_runtime.planner.two_phase_aggregates import two_phase_aggregates
@@ -38,12 +39,16 @@ class DistributedPlan(PhysicalPlan):
 
 
 class DistributedPlanner:
-    """Plans logical plans for `RayExecutor`. Needs the kernel for types and the storage for splits; runs nothing."""
+    """Plans logical plans for `RayExecutor`. Needs the kernel for types and the storage for splits.
+
+    Runs nothing but samples of tables, of a fixed size, where they tell which plan is faster.
+    """
 
     def __init__(self, kernel: Kernel, storage: Storage, options: DistributedOptions | None = None) -> None:
         self._kernel = kernel
         self._storage = storage
         self.options = options or DistributedOptions()
+        self._sampler = GroupSampler(kernel, storage, self.options)
         self._known: LruCache[int, tuple[LogicalPlan, DistributedPlan]] = LruCache(_CACHED_PLANS)
 
     def passes(self, query: LogicalPlan) -> list[tuple[str, PhysicalOperator]]:
@@ -57,7 +62,7 @@ class DistributedPlanner:
         physical: tuple[tuple[str, Callable[[PhysicalOperator], PhysicalOperator]], ...] = (
             ("order_joins", order_joins),
             ("split_windows", split_windows),
-            ("two_phase_aggregates", lambda plan: two_phase_aggregates(plan, self._kernel)),
+            ("two_phase_aggregates", lambda plan: two_phase_aggregates(plan, self._kernel, self._sampler)),
             ("insert_exchanges", lambda plan: insert_exchanges(plan, self._kernel, self.options)),
             ("drop_columns", drop_columns),
         )

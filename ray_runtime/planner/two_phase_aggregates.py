@@ -8,7 +8,9 @@
       HashAggregateExec partial keys=[k] [EXPORT_STATE(avg(x)) AS a]
 
 Aggregates without a state that can travel, and those whose order matters, stay whole and get their raw rows by group
-key. DISTINCT aggregates over one argument are de-duplicated before they are sent.
+key. So do those of which a sample says that a task's rows are hardly fewer once they are grouped; a DISTINCT of such
+rows becomes an aggregate in one phase, too. DISTINCT aggregates over one argument are de-duplicated before they are
+sent.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from engine.physical import PhysicalOperator
 from engine.schema import Column, RowType
 from engine.schema_inference import build_project_schema, operator_columns
 from engine.sql.extraction import function_name
+from engine.travel_types import Boundary, leaving_type
+from ray_runtime.planner.sampling import GroupSampler
 from ray_runtime.planner.tree import rewrite_up
 
 __all__ = ["two_phase_aggregates"]
@@ -45,27 +49,40 @@ _SET = "__set"
 _VALUE = "__value"
 
 
-def two_phase_aggregates(root: PhysicalOperator, kernel: Kernel) -> PhysicalOperator:
-    """The plan with each aggregate that allows it in a partial and a final phase; same rows, names and types."""
-    phases = _Phases(kernel)
+def two_phase_aggregates(root: PhysicalOperator, kernel: Kernel, sampler: GroupSampler) -> PhysicalOperator:
+    """The plan with each aggregate that gains by it in a partial and a final phase; same rows, names and types."""
+    phases = _Phases(kernel, sampler)
 
     def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
         del parent
         if isinstance(node, HashAggregateExec) and node.mode is AggregateMode.SINGLE:
             return phases.split(node)
-        return node
+        return phases.distinct(node) if isinstance(node, DistinctExec) else node
 
     return rewrite_up(root, rule)
 
 
 class _Phases:
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, sampler: GroupSampler) -> None:
         self._kernel = kernel
+        self._sampler = sampler
+
+    def distinct(self, node: DistinctExec) -> PhysicalOperator:
+        """`node` as it is where tasks gain by dropping their own duplicates first, else grouped in one phase."""
+        keys = tuple(NamedExpr(name, col(name)) for name in node.schema)
+        if self._sampler.shrinks(node.input, [k.expr for k in keys]):
+            return node
+        return HashAggregateExec(node.input, keys, ())
 
     def split(self, node: HashAggregateExec) -> PhysicalOperator:
         if any(has_subplan(e.expr) for e in node.keys + node.aggregates):
             return node
         node = _deduplicated(node)
+        if isinstance(node.input, DistinctExec):
+            node = replace(node, input=self.distinct(node.input))
+        grouped_once = node.keys and node.grouping_sets is None
+        if grouped_once and not self._sampler.shrinks(node.input, [k.expr for k in node.keys]):
+            return node
         columns = _columns_below(node, self._kernel)
         if columns is None:
             return node
@@ -140,6 +157,8 @@ class _Phases:
             wanted = self._type(aggregate.expr, columns)
         except GrismError:
             return None
+        if any(leaving_type(kind, Boundary.KERNEL) != kind for kind in types):
+            return None  # nothing could say what such a value in a state was
         constants = [a.sql("duckdb") if isinstance(a, exp.Literal | exp.Array) else "NULL" for a in arguments]
         for _ in range(2):
             final = _merging(name, types, constants)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,8 +22,8 @@ from tests.harness.slt import SltFile, parse
 from tests.tpch.dataset import query_text
 
 SUITES = [parse(path) for path in sorted((Path(__file__).parents[2] / "sql").glob("*.slt"))]
-# Small enough that small tables really distribute: nothing is broadcast or sorted in one task.
-SPREAD = DistributedOptions(slots=2, partitions=4, broadcast_bytes=0, split_rows=3, sort_gather_bytes=0)
+# Small enough that small tables really distribute: nothing is broadcast or sorted in one task, and samples are telling.
+SPREAD = DistributedOptions(slots=2, partitions=4, broadcast_bytes=0, split_rows=3, sort_gather_bytes=0, sample_rows=3)
 DEFAULT = DistributedOptions(slots=2, partitions=4)
 
 
@@ -52,7 +53,7 @@ def tpch(tpch_dir: Path) -> Iterator[LocalRuntime]:
 @pytest.mark.parametrize("options", [SPREAD, DEFAULT], ids=["spread", "default"])
 @pytest.mark.parametrize("number", range(1, 23))
 def test_tpch(tpch: LocalRuntime, number: int, options: DistributedOptions) -> None:
-    small = DistributedOptions(slots=2, partitions=4, broadcast_bytes=0, split_rows=10_000, sort_gather_bytes=0)
+    small = replace(SPREAD, split_rows=10_000, sample_rows=1000)
     check_passes(tpch, tpch.storage, query_text(number), small if options is SPREAD else options)
 
 

@@ -1,0 +1,132 @@
+"""How many groups the rows of a task fall into, by a sample of the table that they come from.
+
+A partial phase is worth its while where a task has clearly fewer groups than rows. The kernel counts the groups in the
+first rows of the table; how many more there are is told by the groups that came just once or twice among them (Chao's
+estimator). The sample has a fixed size and is remembered with the table's version, so planning stays fast.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlglot import exp, parse_one
+
+from engine.cache import LruCache
+from engine.errors import GrismError
+from engine.execution import run
+from engine.kernel import Kernel
+from engine.logical.columns import has_subplan, is_volatile
+from engine.logical.nodes import NamedExpr
+from engine.logical.subplans import node_expressions
+from engine.operators import FilterExec, HashAggregateExec, ProjectExec, RenameExec, TableScanExec
+from engine.physical import PhysicalOperator
+from engine.storage.protocol import Storage, TableHandle
+from ray_runtime.context import DistributedExecutionContext
+from ray_runtime.planner.options import DistributedOptions
+
+__all__ = ["GroupSampler"]
+
+_SHRUNK = 0.7  # groups to rows; above, two phases cost more than they save
+_WORTH_SAMPLING = 4  # a table of fewer samples is soon read
+_TELLING = 0.1  # of the sample must have passed the filters
+_REMEMBERED = 1024
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Rows that passed the filters, the groups among them, and how many groups had one row and two."""
+
+    rows: int = 0
+    groups: int = 0
+    once: int = 0
+    twice: int = 0
+
+    def groups_among(self, rows: float) -> float:
+        """How many groups to expect among `rows`."""
+        all_groups = self.groups + self.once * (self.once - 1) / (2 * (self.twice + 1))
+        return -all_groups * math.expm1(-rows / all_groups)
+
+
+_NOTHING = _Sample()
+
+
+class GroupSampler:
+    """Samples tables through the kernel. Thread-safe."""
+
+    def __init__(self, kernel: Kernel, storage: Storage, options: DistributedOptions) -> None:
+        self._context = DistributedExecutionContext(storage, kernel)
+        self._options = options
+        self._known: LruCache[PhysicalOperator, _Sample] = LruCache(_REMEMBERED)
+
+    def shrinks(self, source: PhysicalOperator, keys: Sequence[exp.Expr]) -> bool:
+        """Whether one task's share of `source` has clearly fewer groups by `keys` than rows.
+
+        Where that cannot be told, it has: `source` is more than a filtered table, the table is small or has no
+        statistics, few of its first rows pass the filters, or an expression fails on them.
+        """
+        size = self._options.sample_rows
+        scan = _scan_below(source)
+        if scan is None or scan.table.rows is None or not size or scan.table.rows < _WORTH_SAMPLING * size:
+            return True
+        if any(is_volatile(key) or has_subplan(key) for key in keys):
+            return True
+        sample = self._sample(_counting(_first_rows(source, size), keys))
+        if sample.rows < _TELLING * size:
+            return True
+        rows = self._task_rows(scan.table, scan.table.rows) * sample.rows / size
+        return sample.groups_among(rows) <= _SHRUNK * rows
+
+    def _task_rows(self, table: TableHandle, rows: int) -> float:
+        """How many of the table's rows a task reads."""
+        splits = max(self._options.slots, (table.bytes or 0) / self._options.split_bytes)
+        return rows / splits
+
+    def _sample(self, counting: PhysicalOperator) -> _Sample:
+        found = self._known.get(counting)
+        if found is None:
+            try:
+                (row,) = run(counting, self._context).reader.read_all().to_pylist()
+                found = _Sample(**{name: int(value or 0) for name, value in row.items()})
+            except GrismError:  # whoever runs the query is told
+                found = _NOTHING
+            self._known.put(counting, found)
+        return found
+
+
+def _scan_below(source: PhysicalOperator) -> TableScanExec | None:
+    """The scan of which each row becomes one row of `source`, or none; None where it is not as simple as that."""
+    if any(is_volatile(e) or has_subplan(e) for e in node_expressions(source)):
+        return None
+    match source:
+        case TableScanExec(limit=None):
+            return source
+        case FilterExec() | ProjectExec() | RenameExec():
+            return _scan_below(source.input)
+    return None
+
+
+def _first_rows(source: PhysicalOperator, count: int) -> PhysicalOperator:
+    """`source` over the first rows of its table: a filter may drop all of them, but does not search for others."""
+    if isinstance(source, TableScanExec):
+        first = replace(source, filter=None, limit=count)
+        return first if source.filter is None else FilterExec(first, source.filter)
+    return source.with_children(tuple(_first_rows(child, count) for child in source.children))
+
+
+def _counting(source: PhysicalOperator, keys: Sequence[exp.Expr]) -> PhysicalOperator:
+    """One row with the numbers of a `_Sample`."""
+    named = tuple(NamedExpr(f"k{i}", key) for i, key in enumerate(keys))
+    groups = HashAggregateExec(source, named, (NamedExpr("n", _parsed("count(*)")),))
+    numbers = {
+        "rows": "sum(n)",
+        "groups": "count(*)",
+        "once": "count(*) FILTER (WHERE n = 1)",
+        "twice": "count(*) FILTER (WHERE n = 2)",
+    }
+    return HashAggregateExec(groups, (), tuple(NamedExpr(name, _parsed(text)) for name, text in numbers.items()))
+
+
+def _parsed(text: str) -> exp.Expr:
+    return parse_one(text, dialect="duckdb")
