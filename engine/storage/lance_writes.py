@@ -197,6 +197,7 @@ def _continue_dropped(name: TableName, staged: Path, path: Path, first: int) -> 
     schema = made.schema.with_metadata({FIRST_VERSION: str(first).encode()})
     operation = lance.LanceOperation.Overwrite(schema, fragments)
     with _visible_or_removed(path, operation), _failing(name):
+        (path / "data").mkdir(exist_ok=True)  # a dataset that never had rows has none
         for file in _files(operation):
             (staged / "data" / file).rename(path / "data" / file)
         _commit_over_newest(path, operation)

@@ -282,6 +282,19 @@ def test_a_dropped_table_leaves_no_version_to_its_successor(storage, tmp_path):
     assert DirectoryStorage(tmp_path).tables() == [MAIN_T]
 
 
+@pytest.mark.parametrize("mode", [CREATE, EITHER, REPLACE])
+@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_table_is_made_over_a_dropped_one_whether_either_has_rows(storage, tmp_path, mode, before, rows):
+    put(storage, numbers(0, before))
+    storage.drop(MAIN_T)
+    assert put(storage, numbers(0, rows), mode) == rows
+    assert now(storage) == one_to(rows)
+    assert put(storage, numbers(rows, 5), APPEND) == 5 - rows
+    assert now(storage) == one_to(5)
+    assert_no_traces(tmp_path)
+
+
 def test_dropped_tables_go_when_their_time_is_over(tmp_path):
     storage = DirectoryStorage(tmp_path, keep_dropped=3600)
     put(storage, numbers(0, 2))
