@@ -12,7 +12,7 @@ from engine.sql.stored_views import StoredViews
 from engine.sql.views import Names, View
 from engine.storage import DirectoryStorage
 from engine.storage.names import unknown_table
-from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA, Snapshot, Storage, TableHandle, TableName
+from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA, Snapshot, Storage, TableHandle, TableName, WriteMode
 from flight_server.auth.rights import Action, ReadableSnapshot
 from flight_server.service.information_schema import INFORMATION_SCHEMA, information_view
 from flight_server.service.sessions import TEMPORARY, Session
@@ -129,6 +129,22 @@ class Catalog:
             return _temporary(session.make_temporary(), name.table)
         session.grants.check(Action.ADMIN, name, self.storage.tables())
         return Target(self.storage, name, name)
+
+    def uploaded(self, session: Session, path: Sequence[str], mode: WriteMode) -> tuple[Target, WriteMode]:
+        """Where an upload to `path` goes, and how it is written there. Raises as `existing` and `new`.
+
+        To append takes the right to write, to create or replace that of an administrator. Who has only the first does
+        no more than append, so that a table that is dropped meanwhile is not made again.
+        """
+        if mode is WriteMode.CREATE:
+            return self.new(session, path, False), mode
+        target = self.existing(session, path, Action.ADMIN if mode is WriteMode.REPLACE else Action.WRITE)
+        if mode is WriteMode.CREATE_APPEND and not target.is_temporary:
+            if target.name.key not in {name.key for name in self.storage.tables()}:
+                session.grants.check(Action.ADMIN, target.name)
+            if not session.grants.may(Action.ADMIN, target.name):
+                mode = WriteMode.APPEND
+        return target, mode
 
 
 def _temporary(storage: DirectoryStorage, table: str) -> Target:

@@ -29,22 +29,23 @@ class Ingest:
     ) -> sql.DoPutUpdateResult:
         """Take an upload; answers with its number of rows.
 
-        Raises TableExistsError and UnknownTableError by what the command says of tables that are there or not, and
-        the errors of `Upload.into`.
+        Raises TableExistsError and UnknownTableError by what the command says of tables that are there or not,
+        ForbiddenError, and the errors of `Upload.into`.
         """
         if command.HasField("transaction_id"):
             raise UnsupportedError("There are no transactions here; ingest without one.")
         mode = _mode(command)
-        target = self._target(request, command, mode)
+        target, written = self._target(request, command, mode or WriteMode.REPLACE)
         self._catalog.require_no_view(target)
         if mode is None:  # a table that has to be there
             target.storage.snapshot().table(target.name)
-        written = mode or WriteMode.REPLACE
         upload = Upload(request, reader, self._max_bytes)
         rows = upload.into(lambda data: target.storage.write(target.name, data, written))
         return sql.DoPutUpdateResult(record_count=rows)
 
-    def _target(self, request: Request, command: sql.CommandStatementIngest, mode: WriteMode | None) -> Target:
+    def _target(
+        self, request: Request, command: sql.CommandStatementIngest, mode: WriteMode
+    ) -> tuple[Target, WriteMode]:
         if not command.table:
             raise BadRequestError("The upload names no table.")
         path = [command.table]
@@ -52,9 +53,9 @@ class Ingest:
             path.insert(0, command.schema)
         if command.HasField("catalog") and command.catalog and command.catalog.lower() != CATALOG:
             raise BadRequestError(f'There is no catalog "{command.catalog}"; the catalog is "{CATALOG}".')
-        if command.temporary or mode is WriteMode.CREATE:
-            return self._catalog.new(request.session, path, command.temporary)
-        return self._catalog.existing(request.session, path)
+        if command.temporary:
+            return self._catalog.new(request.session, path, True), mode
+        return self._catalog.uploaded(request.session, path, mode)
 
 
 def _mode(command: sql.CommandStatementIngest) -> WriteMode | None:

@@ -61,8 +61,11 @@ class Tables:
         return self._statements.open(request, self._statements.plan_table(request, self.path(descriptor.path)))
 
     def put(self, request: Request, path: Sequence[bytes | str], reader: flight.MetadataRecordBatchReader) -> int:
-        """Create a table from an upload, or append to it: all rows, or none. Returns how many."""
-        target = self._catalog.existing(request.session, self.path(path))
+        """Append an upload to a table, which is made where it is not there: all rows, or none. Returns how many.
+
+        Raises ForbiddenError, and the errors of `Upload.into`.
+        """
+        target, mode = self._catalog.uploaded(request.session, self.path(path), WriteMode.CREATE_APPEND)
         self._catalog.require_no_view(target)
         upload = Upload(request, reader, self._max_bytes)
-        return upload.into(lambda data: target.storage.write(target.name, data, WriteMode.CREATE_APPEND))
+        return upload.into(lambda data: target.storage.write(target.name, data, mode))

@@ -17,6 +17,8 @@ from adbc_driver_flightsql import DatabaseOptions
 from pyarrow import flight
 
 from flight_server.auth.users import add_user, remove_user
+from flight_server.proto import sql
+from flight_server.service.wire import wrap
 from tests.flight_server.endpoint.certificates import Authority
 from tests.harness.server import serve
 
@@ -24,6 +26,9 @@ PASSWORD = "correct: horse battery"
 RIGHTS = """
 [roles.analyst]
 read = ["main.nation", "main.reg*"]
+
+[roles.clerk]
+write = ["main.clerk_*"]
 """
 
 
@@ -57,7 +62,7 @@ def guarded(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         str(users),
     ]
     subprocess.run(command, input=PASSWORD, text=True, check=True, timeout=60)
-    for name, role in (("ana", "analyst"), ("rita", "reader"), ("gone", "admin")):
+    for name, role in (("ana", "analyst"), ("rita", "reader"), ("carl", "clerk"), ("gone", "admin")):
         add_user(users, name, PASSWORD, frozenset({role}))
     with serve(data, log, "--threads", "2", "--users", str(users), "--rights", str(rights)) as (uri, _):
         yield Guarded(uri, users, log)
@@ -68,9 +73,9 @@ def connect(server: Guarded, name: str, password: str = PASSWORD) -> flight_sql.
     return flight_sql.connect(server.uri, db_kwargs=options, autocommit=True)
 
 
-def rows(server: Guarded, name: str, sql: str) -> list[tuple[object, ...]]:
+def rows(server: Guarded, name: str, text: str) -> list[tuple[object, ...]]:
     with connect(server, name) as connection, connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(text)
         found: list[tuple[object, ...]] = cursor.fetchall()
         return found
 
@@ -107,7 +112,7 @@ def test_bare_flight_with_basic_header_and_token(guarded: Guarded) -> None:
 
 
 @pytest.mark.parametrize(
-    "sql",
+    "statement",
     [
         "SELECT * FROM orders",
         'SELECT * FROM "ORDERS"',
@@ -126,10 +131,10 @@ def test_bare_flight_with_basic_header_and_token(guarded: Guarded) -> None:
         "FROM orders",
     ],
 )
-def test_ways_around_the_rights(guarded: Guarded, sql: str) -> None:
+def test_ways_around_the_rights(guarded: Guarded, statement: str) -> None:
     rows(guarded, "rita", "SELECT * FROM orders")  # whose plan is remembered
     with pytest.raises(flight_sql.Error) as denied:
-        rows(guarded, "ana", sql)
+        rows(guarded, "ana", statement)
     assert "orderpriority" not in str(denied.value)
     assert 'mean "main.orders"' not in str(denied.value)
 
@@ -160,6 +165,46 @@ def test_writing_takes_a_right(guarded: Guarded) -> None:
         ):
             cursor.adbc_ingest("made", table, mode=mode)
     assert rows(guarded, "root", "SELECT count(*) FROM made") == [(2,)]
+
+
+def put(client: flight.FlightClient, options: flight.FlightCallOptions, name: str, meanwhile: str = "") -> None:
+    """Upload two rows to a path; after the first, root runs the statement `meanwhile`."""
+    table = pa.table({"x": [1]})
+    writer, reader = client.do_put(flight.FlightDescriptor.for_path(name), table.schema, options)
+    with writer:
+        writer.write_table(table)
+        if meanwhile:
+            root = flight.FlightCallOptions(headers=[client.authenticate_basic_token("root", PASSWORD)])
+            command = flight.FlightDescriptor.for_command(wrap(sql.CommandStatementQuery(query=meanwhile)))
+            client.get_flight_info(command, root)
+        writer.write_table(table)
+        writer.done_writing()
+        reader.read()
+
+
+def test_the_right_to_write_neither_makes_nor_replaces_tables(guarded: Guarded) -> None:
+    table = pa.table({"x": [1, 2]})
+    rows(guarded, "root", "CREATE TABLE clerk_there AS SELECT 0 AS x")
+    rows(guarded, "root", "ALTER TABLE clerk_there ALTER x TYPE BIGINT")
+    with connect(guarded, "carl") as connection, connection.cursor() as cursor, flight.connect(guarded.uri) as client:
+        for mode in ("create", "replace", "create_append"):
+            with pytest.raises(flight_sql.Error, match="may not create"):
+                cursor.adbc_ingest("clerk_new", table, mode=mode)
+        with pytest.raises(flight_sql.Error, match="may not create"):
+            cursor.adbc_ingest("clerk_there", table, mode="replace")
+        for mode in ("append", "create_append"):
+            assert cursor.adbc_ingest("clerk_there", table, mode=mode) == 2
+        assert cursor.adbc_ingest("clerk_own", table, mode="create", temporary=True) == 2
+        for mode in ("replace", "create_append"):
+            assert cursor.adbc_ingest("clerk_own", table, mode=mode) == 2
+
+        options = flight.FlightCallOptions(headers=[client.authenticate_basic_token("carl", PASSWORD)])
+        with pytest.raises(flight.FlightUnauthorizedError, match="may not create"):
+            put(client, options, "clerk_new")
+        put(client, options, "clerk_there")
+        with pytest.raises((pa.ArrowKeyError, flight.FlightError), match="no table|was dropped"):
+            put(client, options, "clerk_there", meanwhile="DROP TABLE clerk_there")
+    assert rows(guarded, "root", "SELECT * FROM information_schema.tables WHERE table_name LIKE 'clerk%'") == []
 
 
 def test_a_removed_user_is_out_at_once(guarded: Guarded) -> None:
