@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import pyarrow as pa
@@ -46,6 +47,18 @@ class Changeable(Protocol):
     def create_schema(self, name: str) -> None: ...
 
     def drop_schema(self, name: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class _With:
+    """The views as they would be with `view` among them: so one is found out that reads itself by way of others."""
+
+    view: View
+    others: StoredViews
+
+    def find(self, name: TableName) -> View | None:
+        """The view of that name, in any case, or None."""
+        return self.view if name.key == self.view.name.key else self.others.find(name)
 
 
 def changeable(storage: Storage) -> Changeable:
@@ -118,7 +131,7 @@ class Definitions:
         view = View(name, statement.query, statement.columns, request.session.schema)
         # Temporary tables end before the view does.
         plan = self._statements.frontend.plan(
-            view.query, snapshot=self._catalog.snapshot(request.session), names=Names((view.home,), views)
+            view.query, snapshot=self._catalog.snapshot(request.session), names=Names((view.home,), _With(view, views))
         )
         if len(view.columns) > len(plan.names):
             raise PlanningError(f"{len(view.columns)} columns are named, and the query has {len(plan.names)}.")

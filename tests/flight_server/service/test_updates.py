@@ -356,6 +356,22 @@ def test_views(cursor: flight_sql.Cursor, t: str) -> None:
     run(cursor, f"DROP VIEW {t}_v")
 
 
+def test_no_view_reads_itself(cursor: flight_sql.Cursor, t: str) -> None:
+    refused(cursor, f"CREATE VIEW {t}_a AS SELECT * FROM {t}_A", "reads itself")
+    run(cursor, f"CREATE VIEW {t}_a AS SELECT 1 AS x")
+    run(cursor, f"CREATE VIEW {t}_b AS SELECT * FROM {t}_a")
+    run(cursor, f"CREATE VIEW {t}_c AS SELECT * FROM {t}_b")
+    for text in (f"FROM {t}_c", f"SELECT (SELECT x FROM {t}_B) AS x", f"WITH w AS (FROM main.{t}_a) FROM w"):
+        refused(cursor, f"CREATE OR REPLACE VIEW {t}_A AS {text}", "reads itself")
+    assert run(cursor, f"SELECT * FROM {t}_c") == [(1,)]
+    run(cursor, f"DROP VIEW {t}_a")
+    refused(cursor, f"CREATE VIEW {t}_a AS SELECT * FROM {t}_b", "reads itself")
+    run(cursor, f"CREATE VIEW {t}_a AS WITH {t}_b AS (SELECT 2 AS x) SELECT * FROM {t}_b")
+    assert run(cursor, f"SELECT * FROM {t}_c") == [(2,)]
+    for name in "abc":
+        run(cursor, f"DROP VIEW {t}_{name}")
+
+
 def test_schemas(cursor: flight_sql.Cursor, t: str) -> None:
     run(cursor, f"CREATE SCHEMA {t}")
     run(cursor, f"CREATE SCHEMA IF NOT EXISTS {t}")
