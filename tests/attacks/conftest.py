@@ -48,15 +48,16 @@ def attacked(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with serve(data, folder / "log", "--threads", "2", *kept) as (uri, pid):
         server = Attacked(uri, pid, data)
         server.answers()
-        with RawClient(uri) as client:  # what Lance holds from its first write on is no attack's
-            for text in ("CREATE TABLE first AS SELECT 1 AS x", "SELECT * FROM first", "DROP TABLE first"):
-                client.ask(sql.CommandStatementQuery(query=text))
+        with RawClient(uri) as client:  # what Lance holds from its first writes on is no attack's
+            for _ in range(60):
+                for text in ("CREATE TABLE first AS SELECT 1 AS x", "SELECT * FROM first", "DROP TABLE first"):
+                    client.ask(sql.CommandStatementQuery(query=text))
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def survivor(attacked: Attacked) -> Iterator[Attacked]:
-    """The server; at the end of the test it is asked to be as before."""
+    """The server; at the end of a module it is asked to be as before."""
     before = held(attacked.pid)
     yield attacked
     attacked.answers()

@@ -20,7 +20,7 @@ from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.wire import wrap
 
-__all__ = ["RawClient", "command_descriptor", "flight_data", "read_stream"]
+__all__ = ["FlightData", "RawClient", "command_descriptor", "flight_data", "read_stream"]
 
 SERVICE = "/arrow.flight.protocol.FlightService/"
 _TYPES = descriptor_pb2.FieldDescriptorProto
@@ -47,18 +47,20 @@ _RAW = _declare(
     Handshake={"payload": 2},
 )
 
+FlightData = _RAW["FlightData"]
+
 
 def flight_data(table: pa.Table | None, descriptor: bytes, max_rows: int | None = None) -> list[bytes]:
     """The FlightData messages of an upload; without a table only the descriptor, as Go's ExecuteUpdate sends it."""
     if table is None:
-        return [_RAW["FlightData"](descriptor=descriptor).SerializeToString()]
+        return [FlightData(descriptor=descriptor).SerializeToString()]
     sink = pa.BufferOutputStream()
     with ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table, max_rows)
     parts = []
     for message in ipc.MessageReader.open_stream(sink.getvalue()):
         body = b"" if message.body is None else message.body.to_pybytes()
-        parts.append(_RAW["FlightData"](header=message.metadata.to_pybytes(), body=body))
+        parts.append(FlightData(header=message.metadata.to_pybytes(), body=body))
     parts[0].descriptor = descriptor
     return [part.SerializeToString() for part in parts]
 
@@ -67,7 +69,7 @@ def read_stream(parts: Iterable[bytes]) -> pa.Table:
     """The rows of a DoGet."""
     stream = bytearray()
     for part in parts:
-        data = _RAW["FlightData"].FromString(part)
+        data = FlightData.FromString(part)
         header = data.header + b"\0" * (-len(data.header) % 8)
         stream += _CONTINUATION + len(header).to_bytes(4, "little") + header + data.body
     return ipc.open_stream(pa.py_buffer(bytes(stream))).read_all()
