@@ -20,6 +20,7 @@ from engine.errors import (
     InvalidValueError,
     MemoryExceededError,
     PlanningError,
+    ResourceExhaustedError,
     SqlSyntaxError,
     StorageError,
     TypeMismatchError,
@@ -97,6 +98,12 @@ def execution_error(error: BaseException) -> GrismError:
         return error
     kind, message = _parts(error)
     text = _shortened(message)
+    if message.startswith("Failed to read file"):
+        return DataCorruptError(_UNREADABLE)
+    if message.startswith("Arrow Appender: The maximum total"):
+        return ResourceExhaustedError(
+            "The values of a column are too large: those of a few rows together have more than 2 GB."
+        )
     match kind:
         case "outofmemory":
             return MemoryExceededError(

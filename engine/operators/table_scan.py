@@ -87,7 +87,10 @@ class TableScanExec(PhysicalOperator):
             data = data.to_reader()
         elif not isinstance(data, pa.RecordBatchReader):
             data = data.scanner(columns=list(self.request.columns)).to_reader()
-        return data if data.schema.remove_metadata() == self.direct_schema.remove_metadata() else None
+        if data.schema.remove_metadata() != self.direct_schema.remove_metadata():
+            return None
+        # Equal schemas may name the items of their lists and maps in other ways.
+        return data if data.schema.equals(self.direct_schema, check_metadata=True) else data.cast(self.direct_schema)
 
     def describe(self) -> str:
         text = f"TableScanExec {self.table.name} [{', '.join(self.aliases)}]"

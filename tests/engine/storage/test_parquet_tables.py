@@ -14,6 +14,7 @@ from sqlglot import parse_one
 
 from engine.errors import DataCorruptError, StorageError, UnsupportedError
 from engine.storage import DirectoryStorage, ScanRequest, TableHandle, TableName
+from local_runtime import LocalRuntime
 from tests.engine.storage.reading import MAIN_T, numbers, read, read_all, rows_of_splits
 
 
@@ -139,6 +140,16 @@ def test_a_broken_file_is_named_by_its_table_and_hides_no_other(tmp_path):
     assert '"main.t"' in caught.value.message
     assert str(tmp_path) not in caught.value.message
     assert len(read_all(storage, storage.snapshot().table(TableName("main", "good")))) == 3
+
+
+def test_a_page_that_is_broken_is_told_without_the_path(tmp_path):
+    put_file(tmp_path / "t.parquet", numbers(0, 10_000), compression="snappy")
+    with (tmp_path / "t.parquet").open("r+b") as file:
+        file.seek(100)
+        file.write(bytes(range(256)) * 100)
+    with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime, pytest.raises(DataCorruptError) as caught:
+        runtime.sql("SELECT sum(i), max(s) FROM t").read_all()
+    assert str(tmp_path) not in str(caught.value)
 
 
 def test_a_file_that_lacks_a_column_is_told(tmp_path):
