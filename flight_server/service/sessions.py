@@ -33,6 +33,7 @@ TEMPORARY = "temp"
 """The schema of temporary tables."""
 
 _FOLDER = ".sessions"
+_LEAST_WAIT = 0.1
 
 
 @dataclass(eq=False)
@@ -98,16 +99,14 @@ class _Kept:
 class Sessions:
     """The sessions that are open; each belongs to the identity that began it. Thread-safe.
 
-    One without a call for `options.session_ttl` seconds ends, at the latest when the next call of anybody comes.
+    One without a call for `options.session_ttl` seconds ends. A thread sees to that, which is there while sessions are.
     """
 
-    def __init__(
-        self, folder: Path | None, options: ServiceOptions, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, folder: Path | None, options: ServiceOptions) -> None:
         self._folder = None if folder is None else folder / _FOLDER
         self._options = options
-        self._clock = clock
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._ender: threading.Thread | None = None
         self._by_cookie: dict[str, _Kept] = {}
         self._by_peer: dict[tuple[str, str], _Kept] = {}
         self._sweep()
@@ -117,32 +116,53 @@ class Sessions:
 
     def of(self, call: Call, identity: Identity) -> Session:
         """The session of a call, or a new one that begins when something is kept in it."""
-        with self._lock:
-            now = self._clock()
-            idle = [kept for kept in self._by_cookie.values() if not kept.calls and self._ends(kept) <= now]
-            ended = [self._forget(kept) for kept in idle]
+        with self._changed:
             found = self._find(call, identity)
             if found is not None:
                 self._enter(found, call)
-        for kept in ended:
-            kept.session.end()
         return self._new(call, identity) if found is None else found.session
 
     def close(self, session: Session) -> Literal["closed", "none"]:
         """End a session; ``none`` where it had not begun."""
-        with self._lock:
+        with self._changed:
             kept = next((kept for kept in self._by_cookie.values() if kept.session is session), None)
             if kept is not None:
                 self._forget(kept)
+                self._changed.notify_all()
         session.end()
         return "none" if kept is None else "closed"
 
     def close_all(self) -> None:
         """End every session."""
-        with self._lock:
+        with self._changed:
             ended = [self._forget(kept) for kept in list(self._by_cookie.values())]
+            self._changed.notify_all()
         for kept in ended:
             kept.session.end()
+
+    def _end_idle(self) -> None:
+        """End each session when its time is over, until none is left."""
+        while True:
+            with self._changed:
+                ended = self._take_idle()
+                if not ended:
+                    if not self._by_cookie:
+                        self._ender = None
+                        return
+                    self._changed.wait(self._until_next())
+            for kept in ended:
+                kept.session.end()
+
+    def _take_idle(self) -> list[_Kept]:
+        now = time.monotonic()
+        idle = [kept for kept in self._by_cookie.values() if not kept.calls and self._ends(kept) <= now]
+        return [self._forget(kept) for kept in idle]
+
+    def _until_next(self) -> float:
+        """Seconds in which no session can end: one that is in use, or is still to begin, has all of its time."""
+        ttl, now = self._options.session_ttl, time.monotonic()
+        soonest = min((self._ends(kept) - now for kept in self._by_cookie.values() if not kept.calls), default=ttl)
+        return min(max(soonest, _LEAST_WAIT), threading.TIMEOUT_MAX)
 
     def _ends(self, kept: _Kept) -> float:
         return kept.used_at + self._options.session_ttl
@@ -157,11 +177,11 @@ class Sessions:
     def _new(self, call: Call, identity: Identity) -> Session:
         cookie = secrets.token_hex(16)
         session = Session(folder=None if self._folder is None else self._folder / secrets.token_hex(8))
-        session.keep = lambda: self._keep(_Kept(session, identity.name, cookie, call.peer, self._clock()), call)
+        session.keep = lambda: self._keep(_Kept(session, identity.name, cookie, call.peer, time.monotonic()), call)
         return session
 
     def _keep(self, kept: _Kept, call: Call) -> None:
-        with self._lock:
+        with self._changed:
             if kept.cookie in self._by_cookie:
                 return
             if len(self._by_cookie) >= self._options.max_sessions:
@@ -171,17 +191,20 @@ class Sessions:
             self._by_cookie[kept.cookie] = kept
             self._by_peer[kept.owner, kept.peer] = kept
             self._enter(kept, call)
+            if self._ender is None:
+                self._ender = threading.Thread(target=self._end_idle, name="grism-sessions", daemon=True)
+                self._ender.start()
         kept.session.keep = lambda: None
         call.add_header("set-cookie", f"{COOKIE}={kept.cookie}; HttpOnly; SameSite=Strict")
 
     def _enter(self, kept: _Kept, call: Call) -> None:
         kept.calls += 1
-        kept.used_at = self._clock()
+        kept.used_at = time.monotonic()
 
         def leave() -> None:
-            with self._lock:
+            with self._changed:
                 kept.calls -= 1
-                kept.used_at = self._clock()
+                kept.used_at = time.monotonic()
 
         call.on_end(leave)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from pathlib import Path
 
@@ -116,16 +117,6 @@ class FakePeer(Call):
         self.sent.append(value.partition("=")[2].partition(";")[0])
 
 
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 ANN, BOB = Identity("ann"), Identity("bob")
 
 
@@ -158,20 +149,34 @@ def test_a_session_is_found_by_cookie_and_connection_and_by_nobody_else(registry
     sessions.close_all()
 
 
-def test_idle_sessions_end_and_busy_ones_do_not(registry: CallRegistry, tmp_path: Path) -> None:
-    clock = Clock()
-    sessions = Sessions(tmp_path, ServiceOptions(session_ttl=10), clock)
+def test_idle_sessions_end_by_themselves_and_busy_ones_do_not(registry: CallRegistry, tmp_path: Path) -> None:
+    sessions, others = Sessions(tmp_path, ServiceOptions(session_ttl=0.2)), set(threading.enumerate())
     begin(sessions, FakePeer(registry, "ipv4:1"), ANN)
     busy = FakePeer(registry, "ipv4:2")
-    sessions.of(busy, ANN).make_temporary()
-    assert len(list((tmp_path / ".sessions").iterdir())) == 2
-    clock.now = 11
-    sessions.of(FakePeer(registry, "ipv4:3"), BOB)
-    assert len(sessions) == len(list((tmp_path / ".sessions").iterdir())) == 1
+    session = sessions.of(busy, ANN)
+    session.make_temporary()
+    (ender,) = set(threading.enumerate()) - others
+    ender.join(1)
+    assert ender.is_alive()
+    assert len(sessions) == 1
+    assert list((tmp_path / ".sessions").iterdir()) == [session.folder]
     busy.finish()
-    clock.now = 22
-    sessions.of(FakePeer(registry, "ipv4:3"), BOB)
+    ender.join(10)
+    assert not ender.is_alive()
+    assert len(sessions) == 0
     assert not list((tmp_path / ".sessions").iterdir())
+
+
+def test_nobody_waits_for_sessions_that_are_closed(registry: CallRegistry, tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path, ServiceOptions())
+    for close in (sessions.close_all, lambda: sessions.close(session)):
+        others = set(threading.enumerate())
+        session = begin(sessions, FakePeer(registry, "ipv4:1"), ANN)
+        (ender,) = set(threading.enumerate()) - others
+        close()
+        ender.join(10)
+        assert not ender.is_alive()
+        assert not list((tmp_path / ".sessions").iterdir())
 
 
 def test_no_more_sessions_than_allowed(registry: CallRegistry, tmp_path: Path) -> None:
