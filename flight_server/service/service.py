@@ -197,7 +197,7 @@ class FlightSqlService(BaseHandler):
             return answer
 
     def do_action(self, call: Call, name: str, body: bytes) -> Iterable[bytes]:
-        request = self._request(call)
+        request = self._request(call, closing=name == "CloseSession")
         action = self._actions.get(name)
         if action is None:
             raise UnsupportedError(f"There is no action {name[:200]!r}; there are {', '.join(sorted(self._actions))}.")
@@ -215,14 +215,21 @@ class FlightSqlService(BaseHandler):
 
     # ----
 
-    def _request(self, call: Call) -> Request:
+    def _request(self, call: Call, *, closing: bool = False) -> Request:
+        """The call with its caller and session. UnauthenticatedError where the session was begun in other roles.
+
+        Such a session has then ended, since what is in its temporary tables might not be for these roles: the next call
+        goes on without it, and one that is `closing` it has what it came for.
+        """
         identity = identity_of(call, call.middleware(IDENTITY_KEY).identity)
         session = self._sessions.of(call, identity)
         grants = Grants(self._rights, identity)
         if session.grants is ALL:
             session.grants = grants
         elif session.grants != grants:  # another token of the same name, or its roles have changed
-            raise UnauthenticatedError("The session was begun in other roles; connect again.")
+            self._sessions.close(session)
+            if not closing:
+                raise UnauthenticatedError("The session was begun in other roles and has ended; begin another.")
         return Request(call, identity, session)
 
     def _info(self, request: Request, descriptor: flight.FlightDescriptor, offer: Offer) -> flight.FlightInfo:

@@ -34,9 +34,10 @@ write = ["main.clerk_*"]
 
 @dataclass(frozen=True)
 class Guarded:
-    """A server with logins: where it listens, its users file and its log."""
+    """A server with logins: where it listens, the folder that it serves, its users file and its log."""
 
     uri: str
+    data: Path
     users: Path
     log: Path
 
@@ -65,7 +66,7 @@ def guarded(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for name, role in (("ana", "analyst"), ("rita", "reader"), ("carl", "clerk"), ("gone", "admin")):
         add_user(users, name, PASSWORD, frozenset({role}))
     with serve(data, log, "--threads", "2", "--users", str(users), "--rights", str(rights)) as (uri, _):
-        yield Guarded(uri, users, log)
+        yield Guarded(uri, data, users, log)
 
 
 def connect(server: Guarded, name: str, password: str = PASSWORD) -> flight_sql.Connection:
@@ -215,6 +216,28 @@ def test_a_removed_user_is_out_at_once(guarded: Guarded) -> None:
         with pytest.raises(flight.FlightUnauthenticatedError):
             list(client.list_flights(options=options))
     add_user(guarded.users, "gone", PASSWORD, frozenset({"admin"}))
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_a_session_ends_when_its_roles_change(guarded: Guarded, closing: bool) -> None:
+    basic = b"Basic " + base64.b64encode(f"turn:{PASSWORD}".encode())
+    options = flight.FlightCallOptions(headers=[(b"authorization", basic)])
+    command = wrap(sql.CommandStatementQuery(query="CREATE TEMP TABLE mine AS SELECT * FROM orders LIMIT 1"))
+    sessions = guarded.data / ".sessions"
+    others = set(sessions.iterdir()) if sessions.exists() else set()
+    add_user(guarded.users, "turn", PASSWORD, frozenset({"admin"}))
+    with flight.connect(guarded.uri) as client:
+        client.get_flight_info(flight.FlightDescriptor.for_command(command), options)
+        assert len(set(sessions.iterdir()) - others) == 1
+        add_user(guarded.users, "turn", PASSWORD, frozenset({"analyst"}))
+        if closing:
+            list(client.do_action(flight.Action("CloseSession", b""), options))
+        else:
+            with pytest.raises(flight.FlightUnauthenticatedError, match="other roles"):
+                list(client.list_flights(options=options))
+        assert not set(sessions.iterdir()) - others
+        listed = {f.descriptor.path[1].decode() for f in client.list_flights(options=options)}
+        assert listed == {"nation", "region"}
 
 
 def test_mutual_tls_names_the_caller(tpch_dir: Path, tmp_path: Path) -> None:
