@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flight_sql
@@ -169,11 +170,12 @@ def test_idle_sessions_end_by_themselves_and_busy_ones_do_not(registry: CallRegi
 
 def test_nobody_waits_for_sessions_that_are_closed(registry: CallRegistry, tmp_path: Path) -> None:
     sessions = Sessions(tmp_path, ServiceOptions())
-    for close in (sessions.close_all, lambda: sessions.close(session)):
+    closers: list[Callable[[Session], object]] = [sessions.close, lambda _: sessions.close_all()]
+    for close in closers:
         others = set(threading.enumerate())
         session = begin(sessions, FakePeer(registry, "ipv4:1"), ANN)
         (ender,) = set(threading.enumerate()) - others
-        close()
+        close(session)
         ender.join(10)
         assert not ender.is_alive()
         assert not list((tmp_path / ".sessions").iterdir())
