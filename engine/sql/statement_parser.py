@@ -309,11 +309,26 @@ def _alter_column(reader: Reader, name: str) -> ChangeType | SetDefault | SetNot
 
 
 def _show(reader: Reader) -> Statement:
-    for words in (("TABLES",), ("ALL", "TABLES"), ("SCHEMAS",)):
+    for words in (("ALL", "TABLES"), ("SCHEMAS",), ("DATABASES",)):
         if reader.accept(*words):
             reader.end()
             return Show(" ".join(words))
+    for what in ("TABLES", "VIEWS"):
+        if reader.accept(what):
+            within = reader.path() if _accept_from(reader) else ()
+            reader.end()
+            return Show(what, within)
+    if reader.peek() == "COLUMNS" and reader.peek(1) in _FROM:
+        reader.word()
+        _accept_from(reader)
     return _describe(reader)
+
+
+_FROM = ("FROM", "IN")
+
+
+def _accept_from(reader: Reader) -> bool:
+    return any(reader.accept(word) for word in _FROM)
 
 
 def _describe(reader: Reader) -> Statement:
@@ -323,7 +338,7 @@ def _describe(reader: Reader) -> Statement:
     path = reader.path()
     reader.end()
     quoted = ".".join('"' + part.replace('"', '""') + '"' for part in path)
-    return Describe(f"SELECT * FROM {quoted}")
+    return Describe(f"SELECT * FROM {quoted}", path)
 
 
 _PARSERS: dict[str, Callable[[Reader], Statement]] = {

@@ -250,16 +250,18 @@ class AlterTable:
 
 @dataclass(frozen=True)
 class Show:
-    """SHOW: `what` is TABLES, ALL TABLES or SCHEMAS."""
+    """SHOW: `what` is TABLES, VIEWS, ALL TABLES, SCHEMAS or DATABASES; the first two may be those `within` a schema."""
 
     what: str
+    within: Path = ()
 
 
 @dataclass(frozen=True)
 class Describe:
-    """DESCRIBE of a query's columns; of a table's, that of all its rows."""
+    """DESCRIBE of a query's columns; of a `table`'s, that of all its rows."""
 
     query: str
+    table: Path = ()
 
 
 Statement = (

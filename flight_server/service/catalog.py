@@ -6,14 +6,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from engine.errors import TableExistsError, UnknownTableError
+import pyarrow as pa
+
+from engine.errors import GrismError, TableExistsError, UnknownTableError
 from engine.schema import RowType
 from engine.sql.stored_views import StoredViews
 from engine.sql.views import Names, View
 from engine.storage import DirectoryStorage
-from engine.storage.names import unknown_table
-from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA, Snapshot, Storage, TableHandle, TableName, WriteMode
+from engine.storage.names import unknown_schema, unknown_table
+from engine.storage.protocol import (
+    CATALOG,
+    DEFAULT_SCHEMA,
+    ArrowSource,
+    Snapshot,
+    Storage,
+    TableHandle,
+    TableName,
+    WriteMode,
+)
 from flight_server.auth.rights import Action, ReadableSnapshot
+from flight_server.service.columns import shown_columns
 from flight_server.service.information_schema import INFORMATION_SCHEMA, information_view
 from flight_server.service.sessions import TEMPORARY, Session
 
@@ -91,6 +103,35 @@ class Catalog:
         if not target.is_temporary and self.view(target.name) is not None:
             raise TableExistsError(f'"{target.name}" is a view; views are not written to.')
 
+    def shown_schemas(self, session: Session, within: Sequence[str] = ()) -> set[str]:
+        """The schemas in which SHOW looks, in lower case: those of bare names, or what is `within` a path.
+
+        Raises UnknownTableError where there is no such schema.
+        """
+        if not within:
+            return {session.schema.lower(), TEMPORARY}
+        known = {schema.lower() for schema in self.schemas(session)}
+        match [part.lower() for part in within]:
+            case [schema] if schema in known:
+                return {schema}
+            case [catalog, schema] if catalog == CATALOG and schema in known:
+                return {schema}
+            case [catalog] if catalog == CATALOG:
+                return known
+        raise unknown_schema(".".join(within), known)
+
+    def stored(self, session: Session, path: Sequence[str]) -> pa.Schema:
+        """The fields of a table as they are stored; none of a view, and where a storage does not tell."""
+        name = self.meant(session, path)
+        if self.view(name) is not None:
+            return pa.schema([])
+        try:
+            handle = self.snapshot(session).table(name)
+            source = self.storage.probe(handle)
+        except GrismError:  # which a query of the table reports
+            return pa.schema([])
+        return source.data.schema if isinstance(source, ArrowSource) else pa.schema([])
+
     def full_name(self, session: Session, path: Sequence[str]) -> TableName:
         """The full name of what a statement calls `path`; raises UnknownTableError for another catalog."""
         match path:
@@ -104,18 +145,22 @@ class Catalog:
                 return TableName(schema, table)
         raise UnknownTableError(f'There is no catalog "{path[0]}"; the catalog is "{CATALOG}".')
 
+    def meant(self, session: Session, path: Sequence[str]) -> TableName:
+        """The full name of what a query reads as `path`: a temporary table where one has a bare name."""
+        name, temporary = self.full_name(session, path), session.temporary
+        if len(path) == 1 and temporary is not None and _has(temporary, name.table):
+            return TableName(TEMPORARY, name.table)
+        return name
+
     def existing(self, session: Session, path: Sequence[str], action: Action = Action.WRITE) -> Target:
         """What a statement that changes a table means by `path`: a temporary table, or else one of the server's.
 
         Raises UnknownTableError and ForbiddenError where the session may not do `action` with it.
         """
-        name = self.full_name(session, path)
-        temporary = session.temporary
+        name, temporary = self.meant(session, path), session.temporary
         if name.schema.lower() == TEMPORARY:
             if temporary is None:
                 raise unknown_table(name, ())
-            return _temporary(temporary, name.table)
-        if len(path) == 1 and temporary is not None and _has(temporary, name.table):
             return _temporary(temporary, name.table)
         session.grants.check(action, name, self.storage.tables())
         return Target(self.storage, name, name)
@@ -180,7 +225,10 @@ class _SessionViews:
                 lambda: catalog.schemas(session),
                 lambda: catalog.relations(session),
                 catalog.storage.read_only,
-                lambda table: catalog.columns(session, table),
+                lambda table: shown_columns(
+                    catalog.columns(session, table), catalog.stored(session, (table.schema, table.table))
+                ),
+                lambda: catalog.views(session),
             )
         return self.catalog.view(name) if self.session.grants.may(Action.READ, name) else None
 

@@ -25,17 +25,18 @@ from engine.schema_inference import plan_columns
 from engine.sql.frontend import SqlFrontend
 from engine.sql.statement_parser import parse_statement
 from engine.sql.statements import Describe, Drop, Show, Statement
-from engine.storage.protocol import Snapshot, TableName
+from engine.storage.protocol import CATALOG, Snapshot, TableName
 from flight_server.auth.rights import Action
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.status import flight_errors
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import sql
-from flight_server.service.catalog import Catalog
+from flight_server.service.catalog import VIEW_TYPE, Catalog
+from flight_server.service.columns import shown_columns
 from flight_server.service.offers import Offers
 from flight_server.service.queries import Asked, Queries
 from flight_server.service.request import Offer, Planned, Request
-from flight_server.service.sessions import TEMPORARY, Session
+from flight_server.service.sessions import Session
 from flight_server.service.updates import Updates
 from flight_server.service.wire import BadRequestError
 
@@ -207,12 +208,16 @@ class Statements:
 
     def _about(self, request: Request, statement: Show | Describe) -> pa.Table:
         if isinstance(statement, Describe):
-            return described(self.describe(request, statement.query))
+            stored = self.catalog.stored(request.session, statement.table) if statement.table else pa.schema([])
+            return described(self.describe(request, statement.query), stored)
+        if statement.what == "DATABASES":
+            return pa.table({"database_name": [CATALOG]})
         if statement.what == "SCHEMAS":
             return pa.table({"name": self.catalog.schemas(request.session)})
-        names = sorted(name for name, _ in self.catalog.relations(request.session))
-        if statement.what == "TABLES":
-            own = (request.session.schema.lower(), TEMPORARY)
+        relations = self.catalog.relations(request.session)
+        names = [name for name, kind in relations if kind == VIEW_TYPE or statement.what != "VIEWS"]
+        if statement.what != "ALL TABLES":
+            own = self.catalog.shown_schemas(request.session, statement.within)
             return pa.table({"name": pa.array(sorted(n.table for n in names if n.schema.lower() in own), pa.string())})
         rows = [{"schema": name.schema, "name": name.table} for name in names]
         return pa.Table.from_pylist(rows, pa.schema([("schema", pa.string()), ("name", pa.string())]))
@@ -316,9 +321,12 @@ def is_update(text: str) -> bool:
     return statement is not None and not isinstance(statement, Show | Describe)
 
 
-def described(columns: RowType) -> pa.Table:
-    """The answer to DESCRIBE, in the columns that the dialect has for it."""
-    rows = [{"column_name": c.name, "column_type": c.type, "null": "YES"} for c in columns]
+def described(columns: RowType, stored: pa.Schema) -> pa.Table:
+    """The answer to DESCRIBE, in the columns that the dialect has for it; of a table there are `stored` fields."""
+    rows = [
+        {"column_name": c.name, "column_type": c.type, "null": "YES" if c.nullable else "NO", "default": c.default}
+        for c in shown_columns(columns, stored)
+    ]
     return pa.Table.from_pylist(rows, _DESCRIBE_SCHEMA)
 
 

@@ -135,7 +135,13 @@ T = ("t",)
         ("ALTER TABLE t ALTER a DROP DEFAULT", AlterTable(T, SetDefault("a"))),
         ("ALTER TABLE t ALTER a SET NOT NULL", AlterTable(T, SetNotNull("a", True))),
         ("show tables", Show("TABLES")),
-        ('DESCRIBE "a""b".t', Describe('SELECT * FROM "a""b"."t"')),
+        ("SHOW TABLES FROM grism.main;", Show("TABLES", ("grism", "main"))),
+        ("SHOW VIEWS IN s", Show("VIEWS", ("s",))),
+        ("SHOW DATABASES", Show("DATABASES")),
+        ("SHOW COLUMNS FROM t", Describe('SELECT * FROM "t"', T)),
+        ("SHOW columns", Describe('SELECT * FROM "columns"', ("columns",))),
+        ('DESCRIBE "a""b".t', Describe('SELECT * FROM "a""b"."t"', ('a"b', "t"))),
+        ("DESCRIBE FROM t", Describe("FROM t")),
     ],
 )
 def test_statements(text: str, statement: Statement) -> None:

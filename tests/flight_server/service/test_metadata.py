@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import adbc_driver_flightsql.dbapi as flight_sql
+import duckdb
 import pyarrow as pa
 import pytest
 from google.protobuf.message import Message
@@ -104,6 +105,30 @@ def test_a_broken_file_hides_no_other_table(client: flight.FlightClient) -> None
     assert len(said["nation"]) == 4
 
 
+def test_a_view_that_cannot_be_planned_hides_no_other(client: flight.FlightClient, cursor: flight_sql.Cursor) -> None:
+    """Of views that each read the one before twice, one more at the bottom makes the top too much."""
+    doubling = [f"doubling_{level}" for level in range(8)]
+    columns = "SELECT table_name, data_type FROM information_schema.columns WHERE table_name LIKE 'doubling%'"
+    try:
+        for name, before in zip(doubling, ["(SELECT 1 AS x)", *doubling], strict=False):
+            cursor.execute(f"CREATE VIEW {name} AS SELECT a.x FROM {before} a, {before} b")
+        cursor.execute("CREATE VIEW base AS SELECT 'a' AS x")
+        cursor.execute(f"CREATE OR REPLACE VIEW {doubling[0]} AS SELECT a.x FROM base a, base b")
+        for _ in range(2):
+            rows = ask(client, sql.CommandGetTables(include_schema=True)).to_pylist()
+            said = {row["table_name"]: pa.ipc.read_schema(pa.py_buffer(row["table_schema"])) for row in rows}
+            assert said[doubling[-2]].types == [pa.string()]
+            assert len(said[doubling[-1]]) == 0
+            cursor.execute(columns + " ORDER BY 1")
+            assert cursor.fetchall() == [(name, "VARCHAR") for name in doubling[:-1]]
+        cursor.execute("CREATE OR REPLACE VIEW base AS SELECT 1 AS x")
+        cursor.execute(columns + " ORDER BY 1")
+        assert cursor.fetchall() == [(name, "INTEGER") for name in doubling[:-1]]
+    finally:
+        for name in ["base", *doubling]:
+            cursor.execute(f"DROP VIEW IF EXISTS {name}")
+
+
 def test_xdbc_types_by_code(client: flight.FlightClient) -> None:
     table = ask(client, sql.CommandGetXdbcTypeInfo())
     assert table["type_name"].to_pylist() == [t.type_name for t in TYPES]
@@ -146,6 +171,89 @@ def test_the_information_schema_says_which_tables_take_rows(cursor: flight_sql.C
         cursor.execute("DROP TABLE takes_rows")
     assert said["takes_rows"] == said["takes_rows_for_a_while"] == "YES"
     assert said["nation"] == said["broken"] == said["shows_rows"] == "NO"
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "TEMP TABLE"])
+def test_columns_say_what_they_take_and_what_they_get(cursor: flight_sql.Cursor, kind: str) -> None:
+    cursor.execute(
+        f"""CREATE {kind} takes
+            (a INTEGER NOT NULL, b VARCHAR DEFAULT 'x' || 1, c DATE DEFAULT DATE '2024-01-01' NOT NULL)"""
+    )
+    cursor.execute("CREATE VIEW main.shows AS SELECT 1 AS a")
+    said = [("a", "NO", None), ("b", "YES", "'x' || 1"), ("c", "NO", "DATE '2024-01-01'")]
+    query = "SELECT column_name, is_nullable, column_default FROM information_schema.columns WHERE table_name = "
+    try:
+        for text in ("DESCRIBE takes", "SHOW COLUMNS FROM takes", "DESCRIBE TABLE Takes"):
+            cursor.execute(text)
+            assert [(row[0], row[2], row[4]) for row in cursor.fetchall()] == said
+        cursor.execute(f"{query} 'takes' ORDER BY ordinal_position")
+        assert cursor.fetchall() == said
+        cursor.execute(f"{query} 'shows'")
+        assert cursor.fetchall() == [("a", "YES", None)]
+        cursor.execute("DESCRIBE shows")
+        assert cursor.fetchall() == [("a", "INTEGER", "YES", None, None, None)]
+    finally:
+        cursor.execute("DROP VIEW shows")
+        cursor.execute("DROP TABLE takes")
+
+
+def test_the_information_schema_has_the_columns_of_the_dialect(cursor: flight_sql.Cursor) -> None:
+    with duckdb.connect() as dialect:
+        for name in (
+            "schemata",
+            "tables",
+            "columns",
+            "views",
+            "table_constraints",
+            "key_column_usage",
+            "referential_constraints",
+            "constraint_column_usage",
+        ):
+            columns = dialect.execute(f"DESCRIBE information_schema.{name}").fetchall()
+            cursor.execute(f"DESCRIBE information_schema.{name}")
+            assert [row[:2] for row in cursor.fetchall()] == [row[:2] for row in columns]
+    for name in ("table_constraints", "key_column_usage", "referential_constraints", "constraint_column_usage"):
+        cursor.execute(f"SELECT * FROM information_schema.{name}")
+        assert cursor.fetchall() == []
+
+
+def test_the_information_schema_tells_precisions(cursor: flight_sql.Cursor) -> None:
+    told = {
+        "UTINYINT": (8, 2, 0, None),
+        "INTEGER": (32, 2, 0, None),
+        "HUGEINT": (128, 2, 0, None),
+        "DECIMAL(12,3)": (12, 10, 3, None),
+        "DOUBLE": (53, 2, None, None),
+        "VARCHAR": (None, None, None, None),
+        "INTEGER[]": (None, None, None, None),
+        "DATE": (None, None, None, 0),
+        "TIMESTAMP": (None, None, None, 6),
+        "TIMESTAMP_MS": (None, None, None, 3),
+        "TIMESTAMP WITH TIME ZONE": (None, None, None, 6),
+    }
+    items = ", ".join(f"NULL::{kind} AS c{i}" for i, kind in enumerate(told))
+    cursor.execute(f"CREATE VIEW precise AS SELECT {items}")
+    try:
+        cursor.execute(
+            """SELECT data_type, numeric_precision, numeric_precision_radix, numeric_scale, datetime_precision
+               FROM information_schema.columns WHERE table_name = 'precise' ORDER BY ordinal_position"""
+        )
+        assert cursor.fetchall() == [(kind, *rest) for kind, rest in told.items()]
+    finally:
+        cursor.execute("DROP VIEW precise")
+
+
+def test_the_information_schema_tells_views(cursor: flight_sql.Cursor) -> None:
+    cursor.execute("CREATE VIEW two (x, y) AS SELECT 1, 2")
+    try:
+        cursor.execute("SELECT view_definition, is_updatable FROM information_schema.views WHERE table_name = 'two'")
+        ((definition, updatable),) = cursor.fetchall()
+        cursor.execute("DROP VIEW two")
+        cursor.execute(definition)
+        cursor.execute("SELECT x, y FROM two")
+        assert (cursor.fetchall(), updatable) == ([(1, 2)], "NO")
+    finally:
+        cursor.execute("DROP VIEW two")
 
 
 @pytest.mark.parametrize(

@@ -414,6 +414,12 @@ def test_the_catalog_by_sql(connection: flight_sql.Connection, cursor: flight_sq
     assert (t,) in run(cursor, "SELECT schema_name FROM information_schema.schemata")
     assert (t, "v") in run(cursor, "SHOW ALL TABLES")
     assert (t,) in run(cursor, "SHOW SCHEMAS")
+    for text in (f"SHOW TABLES FROM {t}", f"SHOW TABLES IN grism.{t.upper()}"):
+        assert run(cursor, text) == [("a",), ("v",)]
+    assert run(cursor, f"SHOW VIEWS FROM {t}") == [("v",)]
+    assert {("a",), ("nation",)} <= set(run(cursor, "SHOW TABLES FROM grism"))
+    assert run(cursor, "SHOW DATABASES") == [("grism",)]
+    refused(cursor, "SHOW TABLES FROM nothing", "no schema")
     assert [row[:2] for row in run(cursor, f"DESCRIBE {t}.v")] == [("next", "INTEGER")]
     assert [row[:2] for row in run(cursor, "DESCRIBE SELECT 1 AS x, 'a' AS y")] == [("x", "INTEGER"), ("y", "VARCHAR")]
     assert connection.adbc_get_table_schema("v", db_schema_filter=t).names == ["next"]
