@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -28,6 +30,7 @@ __all__ = [
     "OperatorMetrics",
     "Reservation",
     "TrackingMemoryManager",
+    "current_cancellation",
 ]
 
 
@@ -61,14 +64,24 @@ class Cancellation:
         """Stop the query. A second call changes nothing."""
         self._throw(CancelledError(reason))
 
-    def expire(self) -> None:
+    def expire(self, reason: str = "The query ran out of time; raise its timeout or narrow the query.") -> None:
         """Stop the query because its time is over."""
-        self._throw(DeadlineExceededError("The query ran out of time; raise its timeout or narrow the query."))
+        self._throw(DeadlineExceededError(reason))
 
     def check(self) -> None:
         """Raise the cause where the query is to stop."""
         if self.cancelled and self._cause is not None:
             raise self._cause
+
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        """Around planning: within, in this thread, this is the `current_cancellation`. Raises the cause."""
+        self.check()
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
 
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Run `callback` on cancellation; returns a function that takes the callback back."""
@@ -105,6 +118,14 @@ class Cancellation:
             self._set_alarm()
         for callback in callbacks:
             callback()
+
+
+_current: ContextVar[Cancellation | None] = ContextVar("current_cancellation", default=None)
+
+
+def current_cancellation() -> Cancellation:
+    """What stops the planning that this thread does; one that nobody throws where there is nothing to stop it."""
+    return _current.get() or Cancellation()
 
 
 class Reservation:

@@ -24,7 +24,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from engine.context import Cancellation
+from engine.context import Cancellation, current_cancellation
 from engine.errors import ExecutionError, ForbiddenError, SqlSyntaxError, UnsupportedError
 from engine.kernel_errors import (
     execution_error,
@@ -42,6 +42,7 @@ ArrowData = Any  # pa.Table | pyarrow.dataset.Dataset | pa.RecordBatchReader
 BATCH_ROWS = 131_072
 _INSIST_SECONDS = 0.01
 _CLOSE_SECONDS = 10.0
+_LONG_TEXT = 50_000  # characters from which on a text has a cursor of its own: others would wait for the shared one
 
 
 @dataclass(frozen=True)
@@ -113,20 +114,13 @@ class Kernel:
         Raises the planning errors: UnknownColumnError, TypeMismatchError, SqlSyntaxError, UnsupportedError.
         """
         with self._typed(tables or {}) as cursor:
-            try:
-                rows = cursor.execute("DESCRIBE " + sql).fetchall()
-            except duckdb.Error as error:
-                known = [c.name for columns in (tables or {}).values() for c in columns]
-                raise planning_error(error, known) from None
+            rows = cursor.execute("DESCRIBE " + sql).fetchall()
         return tuple(Column(row[0], row[1]) for row in rows)
 
     def parameter_types(self, sql: str, tables: Mapping[str, RowType] | None = None) -> dict[str, str]:
         """The kernel's type for each parameter of a SELECT, by name; nothing where the text leaves a type open."""
         with self._typed(tables or {}) as cursor:
-            try:
-                rows = cursor.execute("SELECT json_serialize_plan(?)", [sql]).fetchall()
-            except duckdb.Error as error:
-                raise planning_error(error) from None
+            rows = cursor.execute("SELECT json_serialize_plan(?)", [sql]).fetchall()
         pending: list[Any] = [json.loads(rows[0][0])]
         types: dict[str, str] = {}
         while pending:
@@ -141,16 +135,27 @@ class Kernel:
 
     @contextmanager
     def _typed(self, tables: Mapping[str, RowType]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor on which `tables` can be named; it has their columns and no rows."""
+        """A cursor on which `tables` can be named; it has their columns and no rows.
+
+        What fails on it leaves as a planning error. The current cancellation interrupts it.
+        """
+        cancellation = current_cancellation()
+        cancellation.check()
         cursor = self._cursor()
+        execution = _Execution(cursor)
+        forget = cancellation.on_cancel(execution.interrupt)
         try:
             for name, columns in tables.items():
                 items = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns)
                 cursor.execute(f"CREATE TEMP VIEW {quote(name)} AS SELECT {items} LIMIT 0")
                 cursor.abort()
             yield cursor
+        except duckdb.Error as error:
+            cancellation.check()
+            raise planning_error(error, [c.name for columns in tables.values() for c in columns]) from None
         finally:
-            cursor.close()
+            forget()
+            execution.close()
 
     def arrow_schema(self, columns: RowType) -> pa.Schema:
         """The Arrow schema in which these columns leave the kernel; names as they are, repeated ones too."""
@@ -289,11 +294,16 @@ class Kernel:
             self._check_open()
             return self._database.cursor()
 
-    def _scalar(self, sql: str, *parameters: object) -> Any:
+    def _scalar(self, sql: str, text: str) -> Any:
+        current_cancellation().check()
+        if len(text) > _LONG_TEXT:
+            with self._typed({}) as cursor:
+                row = cursor.execute(sql, [text]).fetchone()
+            return row[0] if row else None
         with self._binder_lock:
             self._check_open()
             try:
-                row = self._binder.execute(sql, list(parameters)).fetchone()
+                row = self._binder.execute(sql, [text]).fetchone()
             except duckdb.Error as error:
                 raise planning_error(error) from None
             finally:

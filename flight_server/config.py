@@ -279,7 +279,7 @@ class ServiceOptions:
     queue_timeout: Annotated[float, _Spec(parse_duration, "DURATION", "how long a query waits for its turn")] = 60.0
     query_timeout: Annotated[
         float | None,
-        _Spec(parse_duration, "DURATION", "how long a query may take, from asking for its rows (default: no limit)"),
+        _Spec(parse_duration, "DURATION", "how long a query may take, planning and waiting included (default: no limit)"),
     ] = None
 
 

@@ -6,8 +6,9 @@ import datetime
 import itertools
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 import sqlglot
@@ -15,6 +16,7 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
 from engine.cache import LruCache
+from engine.context import current_cancellation
 from engine.errors import GrismError, InvalidValueError, UnknownTableError, UnsupportedError, nearest
 from engine.kernel import Kernel
 from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
@@ -28,15 +30,18 @@ from engine.sql.literals import literal
 from engine.sql.names import NotTakenApart
 from engine.sql.session_values import INSTANTS, session_function, session_value
 from engine.sql.unparsing import unparse
-from engine.sql.views import Names, expand_views
+from engine.sql.views import Names, View, expand_views
 from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
 
 __all__ = ["SqlFrontend"]
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _PLAIN = Names()
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
+_CACHED_OUTPUTS = 10_000
 # What is larger takes other parsers long: the kernel gets it whole.
 _TAKEN_APART_CHARACTERS = 100_000
 _TAKEN_APART_CONDITIONS = 1_000
@@ -71,11 +76,21 @@ class _Resolved:
 
 
 @dataclass(frozen=True)
-class _KnownPlan:
-    """A plan, and the table versions that it is right for."""
+class _Known(Generic[T]):
+    """What a text gave, and the table versions and views that it is right for."""
 
     pins: tuple[_Pin, ...]
-    plan: LogicalPlan
+    views: Mapping[TableName, View]
+    value: T
+
+    def is_current(self, snapshot: Snapshot, names: Names) -> bool:
+        """Whether the tables are still at the versions, and may be read, and the views are the same."""
+        try:
+            return all(snapshot.table(pin.name, pin.version, pin.at) == pin.handle for pin in self.pins) and all(
+                names.views is not None and names.views.find(name) == view for name, view in self.views.items()
+            )
+        except GrismError:
+            return False
 
 
 class SqlFrontend:
@@ -85,7 +100,8 @@ class SqlFrontend:
         self.kernel = kernel
         self.storage = storage
         self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
-        self._plans: LruCache[tuple[str, Names], _KnownPlan] = LruCache(_CACHED_PLANS)
+        self._plans: LruCache[tuple[str, Names], _Known[LogicalPlan]] = LruCache(_CACHED_PLANS)
+        self._outputs: LruCache[tuple[str, Names], _Known[RowType]] = LruCache(_CACHED_OUTPUTS)
 
     def plan(
         self,
@@ -98,39 +114,41 @@ class SqlFrontend:
         """The plan of one SELECT. Parameters are given in the order of `parameters()`.
 
         Raises SqlSyntaxError, UnknownTableError, UnknownColumnError, TypeMismatchError, ForbiddenError and
-        UnsupportedError; nothing runs.
+        UnsupportedError, and the cause where the current cancellation is thrown; nothing runs.
         """
         snapshot = snapshot or self.storage.snapshot()
-        # Where names are looked for in several schemas, a table that comes to be may change what a text means.
-        cacheable = not parameters and len(names.schemas) == 1
-        known = self._known_plan((text, names), snapshot) if cacheable else None
-        if known is not None:
-            return known
-        statement, expanded = self._parse(text, names, snapshot)
+        cacheable = not parameters and _is_lasting(names)
+        known = self._plans.get((text, names)) if cacheable else None
+        if known is not None and known.is_current(snapshot, names):
+            return known.value
+        statement, views = self._parse(text, names, snapshot)
         timeless = self._bind_parameters(statement, parameters, snapshot, names)
         resolved = self._resolve(statement, snapshot, names)
         plan = self._build(resolved)
-        if cacheable and timeless and not expanded:
-            self._plans.put((text, names), _KnownPlan(resolved.pins, plan))
+        if cacheable and timeless:
+            self._plans.put((text, names), _Known(resolved.pins, views, plan))
         return plan
 
-    def _parse(self, text: str, names: Names, snapshot: Snapshot) -> tuple[syntax.Node, bool]:
-        """The syntax tree of a SELECT with its views put in, and whether there are any."""
-        statement = self.kernel.parse(text)
-        expanded = expand_views(statement, names, snapshot, self.kernel.parse, self._table_name)
-        syntax.check(statement)
-        return statement, expanded
+    def columns(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> RowType:
+        """The output columns of one SELECT without parameters, in the kernel's types. Raises as `plan`."""
+        snapshot = snapshot or self.storage.snapshot()
+        known = self._outputs.get((text, names)) if _is_lasting(names) else None
+        if known is not None and known.is_current(snapshot, names):
+            return known.value
+        statement, views = self._parse(text, names, snapshot)
+        self._bind_parameters(statement, None, snapshot, names)
+        canonical, tables, pins = self._pin(statement, snapshot, names)
+        columns = self._describe(canonical, tables)
+        if _is_lasting(names):
+            self._outputs.put((text, names), _Known(pins, views, columns))
+        return columns
 
-    def _known_plan(self, key: tuple[str, Names], snapshot: Snapshot) -> LogicalPlan | None:
-        """The plan that this text had before, where its tables are still at the versions that it reads."""
-        known = self._plans.get(key)
-        if known is None:
-            return None
-        try:
-            current = all(snapshot.table(pin.name, pin.version, pin.at) == pin.handle for pin in known.pins)
-        except GrismError:
-            return None
-        return known.plan if current else None
+    def _parse(self, text: str, names: Names, snapshot: Snapshot) -> tuple[syntax.Node, Mapping[TableName, View]]:
+        """The syntax tree of a SELECT with its views put in, and these by the names under which they were found."""
+        statement = self.kernel.parse(text)
+        views = expand_views(statement, names, snapshot, self.kernel.parse, self._table_name)
+        syntax.check(statement)
+        return statement, views
 
     def _build(self, resolved: _Resolved) -> LogicalPlan:
         names = tuple(c.name for c in resolved.columns)
@@ -230,12 +248,15 @@ class SqlFrontend:
     def _resolve(self, statement: syntax.Node, snapshot: Snapshot, names: Names) -> _Resolved:
         wanted = syntax.referenced_columns(statement)
         text, tables, pins = self._pin(statement, snapshot, names)
-        columns = self.kernel.describe(text, {name: columns for name, (_, columns) in tables.items()})
+        columns = self._describe(text, tables)
         veiled = None
         if len(text) <= _TAKEN_APART_CHARACTERS:
             syntax.veil_functions(statement)
             veiled = unparse(self.kernel, statement)
         return _Resolved(text, veiled, columns, tables, wanted, pins)
+
+    def _describe(self, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
+        return self.kernel.describe(text, {name: columns for name, (_, columns) in tables.items()})
 
     def _pin(
         self, statement: syntax.Node, snapshot: Snapshot, names: Names
@@ -310,6 +331,7 @@ class SqlFrontend:
             return None
         try:
             parsed = sqlglot.parse_one(resolved.veiled, dialect="duckdb")
+            current_cancellation().check()
             if sum(1 for _ in parsed.find_all(exp.Connector)) > _TAKEN_APART_CONDITIONS:
                 raise NotTakenApart("too many conditions")
             flatten_joins(parsed)
@@ -327,12 +349,18 @@ class SqlFrontend:
                 raise NotTakenApart("nested too deeply")
             types = plan_columns(plan, self.kernel)
         except Exception as reason:  # whatever another parser stumbles over, the kernel knows the statement
+            current_cancellation().check()
             _log.debug("not taken apart: %r", reason)
             return None
         if tuple(c.type for c in types) != tuple(c.type for c in resolved.columns):
             _log.debug("not taken apart: types differ from the kernel's")
             return None
         return plan
+
+
+def _is_lasting(names: Names) -> bool:
+    """Whether a text keeps its meaning: looked for in several schemas, a table that comes to be may change it."""
+    return len(names.schemas) == 1
 
 
 def _as_query(resolved: _Resolved) -> SqlQuery:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from engine.context import current_cancellation
 from engine.errors import ForbiddenError, UnsupportedError
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
 Node = dict[str, Any]
 
 VEIL = "__f_"
+_CHECKED = 4096  # nodes of a walk between two looks at whether it is to stop
 _MAX_NAME_PARTS = 64  # of a column's name with the fields in it; the kernel's time grows with their square
 
 # Everything else that stands in FROM with brackets reads files, settings, memory addresses or tables by text.
@@ -49,9 +51,16 @@ FORBIDDEN_FUNCTIONS = frozenset(
 
 
 def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
-    """Every node but constants, with the names of the CTEs in reach of it, folded to lower case."""
+    """Every node but constants, with the names of the CTEs in reach of it, folded to lower case.
+
+    Raises the cause where planning was stopped.
+    """
     stack: list[tuple[Any, frozenset[str]]] = [(root, frozenset())]
+    cancellation, steps = current_cancellation(), 0
     while stack:
+        steps += 1
+        if steps % _CHECKED == 0:
+            cancellation.check()
         value, scope = stack.pop()
         if isinstance(value, list):
             # Nothing looks at constants, and there may be a hundred thousand of them.

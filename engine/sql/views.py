@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from engine.errors import PlanningError, UnknownTableError, UnsupportedError
@@ -13,6 +13,9 @@ from engine.storage.protocol import DEFAULT_SCHEMA, Snapshot, TableName
 __all__ = ["Names", "View", "Views", "expand_views"]
 
 _MAX_DEPTH = 32
+# A view is planned as often as it is named, and views that name others twice double with each.
+_MAX_VIEWS = 500
+_MAX_CHARACTERS = 32_000_000  # of the queries of all of them; one of `information_schema` has some millions
 
 
 @dataclass(frozen=True)
@@ -52,35 +55,39 @@ TableNamer = Callable[[tuple[str, ...], str], TableName]
 
 def expand_views(
     root: syntax.Node, names: Names, snapshot: Snapshot, parse: Callable[[str], syntax.Node], full: TableNamer
-) -> bool:
-    """Put views in the place of their names, in the tree itself; returns whether there were any.
+) -> dict[TableName, View]:
+    """Put views in the place of their names, in the tree itself; returns what was found under which name.
 
-    Raises UnsupportedError for a past version of a view and PlanningError for views that stand in each other.
+    Raises UnsupportedError for a past version of a view and for more views than one statement may read, PlanningError
+    for views that stand in each other.
     """
     if names.views is None:
-        return False
-    return _Expansion(names.views, snapshot, parse, full).run(root, names, ())
+        return {}
+    expansion = _Expansion(names.views, snapshot, parse, full)
+    expansion.run(root, names, ())
+    return expansion.found
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Expansion:
     views: Views
     snapshot: Snapshot
     parse: Callable[[str], syntax.Node]
     full: TableNamer
+    found: dict[TableName, View] = field(default_factory=dict)
+    _times: int = 0
+    _characters: int = 0
 
-    def run(self, root: syntax.Node, names: Names, within: tuple[TableName, ...]) -> bool:
-        found = False
+    def run(self, root: syntax.Node, names: Names, within: tuple[TableName, ...]) -> None:
         for node in syntax.table_references(root):
             path = syntax.table_path(node)
             if self._is_hidden(path, names):
                 continue
             name = self.full(path, names.schemas[-1])
-            view = self.views.find(name)
+            view = self.found.get(name) or self.views.find(name)
             if view is not None:
+                self.found[name] = view
                 self._put(node, view, path[-1], within)
-                found = True
-        return found
 
     def _is_hidden(self, path: tuple[str, ...], names: Names) -> bool:
         """Whether a table of an earlier schema has the name."""
@@ -92,11 +99,22 @@ class _Expansion:
             return True
         return False
 
+    def _count(self, view: View) -> None:
+        self._times += 1
+        self._characters += len(view.query)
+        if self._times > _MAX_VIEWS or self._characters > _MAX_CHARACTERS:
+            raise UnsupportedError(
+                f"The statement reads too many views, those in other views included: {self._times} times one, with "
+                f"{self._characters} characters of SQL together. {_MAX_VIEWS} times and {_MAX_CHARACTERS} characters "
+                "are handled; store what a view gives in a table, and read that."
+            )
+
     def _put(self, node: syntax.Node, view: View, written: str, within: tuple[TableName, ...]) -> None:
         if node.get("at_clause"):
             raise UnsupportedError(f'"{view.name}" is a view and has no versions; ask its tables for theirs.')
         if view.name in within or len(within) >= _MAX_DEPTH:
             raise PlanningError(f'The view "{view.name}" reads itself, or stands too deep in other views.')
+        self._count(view)
         query = self.parse(view.query)
         self.run(query, Names((view.home,), self.views), (*within, view.name))
         for reference in syntax.table_references(query):

@@ -204,7 +204,7 @@ def _has(storage: DirectoryStorage, table: str) -> bool:
 class _SessionViews:
     """The views that a session may read, and `information_schema`.
 
-    All are equal: a plan that is kept has no view in it, so it does not matter whose they were.
+    All are equal: with a plan that is kept are the views in it, so it does not matter whose they were.
     """
 
     catalog: Catalog

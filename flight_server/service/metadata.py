@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 import pyarrow as pa
 from google.protobuf.message import Message
 
-from engine.errors import GrismError
+from engine.errors import GrismError, PlanningError
 from engine.runtime import Runtime
 from engine.sql.frontend import SqlFrontend
 from engine.storage.protocol import CATALOG, Snapshot, TableName
@@ -18,6 +18,7 @@ from flight_server.proto import sql
 from flight_server.service import schemas
 from flight_server.service.catalog import TABLE_TYPE, TEMPORARY_TYPE, VIEW_TYPE, Catalog
 from flight_server.service.columns import annotate
+from flight_server.service.queries import Queries
 from flight_server.service.request import Offer, Request
 from flight_server.service.sqlinfo import SqlInfo, info_table
 from flight_server.service.wire import schema_bytes
@@ -31,10 +32,13 @@ _log = logging.getLogger(__name__)
 class Metadata:
     """Answers each command with a small table. The command itself is the ticket, so nothing is kept between calls."""
 
-    def __init__(self, runtime: Runtime, frontend: SqlFrontend, catalog: Catalog, info: SqlInfo) -> None:
+    def __init__(
+        self, runtime: Runtime, frontend: SqlFrontend, catalog: Catalog, queries: Queries, info: SqlInfo
+    ) -> None:
         self._runtime = runtime
         self._frontend = frontend
         self._catalog = catalog
+        self._queries = queries
         self._info = info
         self._answers: Mapping[type[Message], Callable[..., pa.Table]] = {
             sql.CommandGetSqlInfo: self._sql_info,
@@ -82,7 +86,8 @@ class Metadata:
 
     def fetch(self, request: Request, command: Message) -> ResultStream:
         """The rows, as they are now."""
-        return ResultStream(self._answers[type(command)](request, command).to_reader())
+        with self._queries.timed(request):
+            return ResultStream(self._answers[type(command)](request, command).to_reader())
 
     # ---- the answers
 
@@ -136,7 +141,11 @@ class Metadata:
             return pa.schema([])
 
     def _view_schema(self, request: Request, name: TableName) -> pa.Schema:
-        return self._runtime.kernel.arrow_schema(self._catalog.columns(request.session, name))
+        try:
+            return self._runtime.kernel.arrow_schema(self._catalog.columns(request.session, name))
+        except PlanningError as error:
+            _log.warning("view %s has no schema in Arrow: %s", name, error.message)
+            return pa.schema([])
 
     def _table_types(self, request: Request, command: sql.CommandGetTableTypes) -> pa.Table:
         del request, command

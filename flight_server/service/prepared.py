@@ -57,9 +57,10 @@ class PreparedStatements:
     ) -> Iterable[sql.ActionCreatePreparedStatementResult]:
         """CreatePreparedStatement: a handle, the result's schema and the parameters' schema."""
         self._statements.check_size(message.query)
-        parameters = self._statements.parameters(request, message.query)
-        update = is_update(message.query)
-        schema = None if update else annotate(self._statements.result_schema(request, message.query, parameters))
+        with self._statements.queries.timed(request):
+            parameters = self._statements.parameters(request, message.query)
+            update = is_update(message.query)
+            schema = None if update else annotate(self._statements.result_schema(request, message.query, parameters))
         handle = self._open.put(_Prepared(message.query, parameters), request.identity, len(message.query))
         yield sql.ActionCreatePreparedStatementResult(
             prepared_statement_handle=handle,

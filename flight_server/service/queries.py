@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from engine.errors import CancelledError, ExecutionError, GrismError
+from engine.context import Cancellation, current_cancellation
+from engine.errors import CancelledError, DeadlineExceededError, ExecutionError, GrismError
 from flight_server.config import ServiceOptions
 from flight_server.service.gate import Gate
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from engine.streams import StreamCounters
     from flight_server.service.request import Request
 
-__all__ = ["Asked", "Queries", "Query"]
+__all__ = ["Asked", "Queries", "Query", "follow"]
 
 _log = logging.getLogger("grism.query")
 _audit = logging.getLogger("grism.audit")
@@ -181,17 +182,18 @@ class Queries:
         """Around a statement with effects, or an upload, which is not `gated` and takes as long as its client does."""
         query = self._begin(request, asked, gated, has_effects=True)
         try:
-            with query.guarded():
+            with query.guarded(), request.call.cancellation.heeded():
                 yield query
         finally:
             query.finish()
 
     @contextmanager
     def planning(self, request: Request, asked: Asked) -> Iterator[None]:
-        """Around the planning of a statement: what fails here is logged, since it never runs."""
+        """Around the planning of a statement, `timed`: what fails here is logged, since it never runs."""
         began = time.monotonic()
         try:
-            yield
+            with self.timed(request):
+                yield
         except Exception as error:
             told = replace(asked, planning=time.monotonic() - began)
             query = Query(request, told, self._runtime, has_effects=False)
@@ -199,17 +201,48 @@ class Queries:
             query.finish()
             raise
 
+    @contextmanager
+    def timed(self, request: Request) -> Iterator[None]:
+        """Around planning: it stops when its call does, and when the time of a query is over. Raises the cause."""
+        limit, around = self._limit(request), current_cancellation().deadline
+        deadlines = [around] if around is not None else []
+        if limit is not None:
+            deadlines.append(time.monotonic() + limit)
+        cancellation = Cancellation(min(deadlines, default=None))
+        forget = follow(request.call.cancellation, cancellation)
+        try:
+            with cancellation.heeded():
+                yield
+        finally:
+            forget()
+
+    def _limit(self, request: Request) -> float | None:
+        """How long a query of this session may take, in seconds."""
+        return min((limit for limit in (request.session.timeout, self._timeout) if limit), default=None)
+
     def _begin(self, request: Request, asked: Asked, gated: bool, has_effects: bool) -> Query:
         query = Query(request, asked, self._runtime, has_effects)
         request.call.on_end(query.finish)
-        limits = [limit for limit in (request.session.timeout, self._timeout) if limit]
+        limit = self._limit(request)
         try:
             with query.guarded():
                 if gated:
-                    if limits:
-                        query.expire_after(min(limits))
+                    if limit is not None:
+                        query.expire_after(max(0.0, limit - asked.planning))
                     query.enter(self.gate)
         except ExecutionError:
             query.finish()
             raise
         return query
+
+
+def follow(leading: Cancellation, following: Cancellation) -> Callable[[], None]:
+    """Stop `following` when `leading` is stopped, for the same cause. Returns a function that ends this."""
+
+    def pass_on() -> None:
+        if isinstance(leading.cause, DeadlineExceededError):
+            following.expire(str(leading.cause))
+        else:
+            following.cancel(str(leading.cause))
+
+    return leading.on_cancel(pass_on)

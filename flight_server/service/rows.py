@@ -56,7 +56,8 @@ class Rows:
         for position, (text, row) in enumerate(self.queries):
             plan = self._first
             if position:
-                plan = self.statements.plan_row(self.request, text, row, self._snapshot)
+                with self.request.call.cancellation.heeded():
+                    plan = self.statements.plan_row(self.request, text, row, self._snapshot)
             with self.statements.execute(self.request, plan) as result:
                 for batch in result:
                     yield self._counted(batch)

@@ -79,7 +79,9 @@ class FlightSqlService(BaseHandler):
         catalog = Catalog(runtime.storage, None if folder is None else StoredViews(folder))
         statements = Statements(runtime, frontend, catalog, options)
         self._queries = statements.queries
-        metadata = Metadata(runtime, frontend, catalog, sql_info(version, options.max_statement_size))
+        metadata = Metadata(
+            runtime, frontend, catalog, statements.queries, sql_info(version, options.max_statement_size)
+        )
         prepared = PreparedStatements(statements, options)
         self._ingest = Ingest(catalog, options.max_upload_size)
         self._sessions = Sessions(folder, options)

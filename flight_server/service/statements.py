@@ -9,19 +9,18 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from pyarrow import flight
 
-from engine.context import Cancellation
-from engine.errors import DeadlineExceededError, GrismError, ResourceExhaustedError, TypeMismatchError
+from engine.context import Cancellation, current_cancellation
+from engine.errors import GrismError, ResourceExhaustedError, TypeMismatchError
 from engine.kernel import quote
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, Runtime
 from engine.schema import RowType
-from engine.schema_inference import plan_columns
 from engine.sql.frontend import SqlFrontend
 from engine.sql.statement_parser import parse_statement
 from engine.sql.statements import Describe, Drop, Show, Statement
@@ -34,7 +33,7 @@ from flight_server.proto import sql
 from flight_server.service.catalog import VIEW_TYPE, Catalog
 from flight_server.service.columns import shown_columns
 from flight_server.service.offers import Offers
-from flight_server.service.queries import Asked, Queries
+from flight_server.service.queries import Asked, Queries, follow
 from flight_server.service.request import Offer, Planned, Request
 from flight_server.service.sessions import Session
 from flight_server.service.updates import Updates
@@ -92,8 +91,9 @@ class Statements:
         snapshot, names = self.catalog.snapshot(request.session), self.catalog.names(request.session)
         text = f"SELECT * FROM {quote(name.schema)}.{quote(name.table)}"
         is_view = names.views is not None and names.views.find(name) is not None
-        logical = self.frontend.plan(text, snapshot=snapshot, names=names) if is_view else None
-        plan = self.runtime.plan(logical or self.frontend.table_plan(name, snapshot))
+        with self.queries.timed(request):
+            logical = self.frontend.plan(text, snapshot=snapshot, names=names) if is_view else None
+            plan = self.runtime.plan(logical or self.frontend.table_plan(name, snapshot))
         return self._planned(plan, Asked("TABLE", text, time.monotonic() - began))
 
     def offer(self, request: Request, planned: Planned, weight: int) -> Offer:
@@ -224,19 +224,20 @@ class Statements:
 
     def columns_of(self, session: Session, name: TableName) -> RowType:
         """The columns of a table or view; none where it cannot be read, which its query then reports."""
+        names = self.catalog.names(session)
+        whole = replace(names, schemas=names.schemas[-1:])  # the name has its schema, so it is looked for nowhere else
+        text = f"SELECT * FROM {quote(name.schema)}.{quote(name.table)}"
         try:
-            return self._columns(session, f"SELECT * FROM {quote(name.schema)}.{quote(name.table)}")
+            return self.frontend.columns(text, snapshot=self.catalog.snapshot(session), names=whole)
         except GrismError as error:
+            current_cancellation().check()
             _log.warning("table %s has no readable schema: %s", name, error.message)
             return ()
 
     def describe(self, request: Request, text: str) -> RowType:
         """The columns of a query, in the kernel's types."""
-        return self._columns(request.session, text)
-
-    def _columns(self, session: Session, text: str) -> RowType:
-        plan = self.frontend.plan(text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session))
-        return plan_columns(plan, self.runtime.kernel)
+        session = request.session
+        return self.frontend.columns(text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session))
 
     def check_size(self, text: str) -> None:
         """Raise ResourceExhaustedError where a statement's text is longer than the server takes."""
@@ -277,7 +278,7 @@ class Statements:
     def execute(self, request: Request, plan: PhysicalPlan) -> QueryResult:
         """Start `plan`; it stops when the call does. Closing the result ends this execution and nothing else."""
         cancellation = Cancellation()
-        forget = _follow(request.call.cancellation, cancellation)
+        forget = follow(request.call.cancellation, cancellation)
         try:
             result = self.runtime.execute(plan, QueryOptions(cancellation, request.session.partitions))
         except BaseException:
@@ -291,18 +292,6 @@ class Statements:
             result.stop()
 
         return replace(result, stop=stop)
-
-
-def _follow(leading: Cancellation, following: Cancellation) -> Callable[[], None]:
-    """Stop `following` when `leading` is stopped, for the same cause. Returns a function that ends this."""
-
-    def pass_on() -> None:
-        if isinstance(leading.cause, DeadlineExceededError):
-            following.expire()
-        else:
-            following.cancel(str(leading.cause))
-
-    return leading.on_cancel(pass_on)
 
 
 def _kind(text: str, statement: Statement | None = None) -> str:
@@ -362,7 +351,8 @@ class _ManyRows:
         def batches() -> Iterator[pa.RecordBatch]:
             with flight_errors():
                 for row in self.rows:
-                    plan = self.statements.plan_row(request, self.text, row, self.snapshot)
+                    with request.call.cancellation.heeded():
+                        plan = self.statements.plan_row(request, self.text, row, self.snapshot)
                     if not plan.schema.equals(self.schema):
                         raise TypeMismatchError("The rows of parameters give results of different types; cast them.")
                     running.append(self.statements.execute(request, plan))

@@ -346,6 +346,44 @@ def test_a_statement_with_effects_is_out_of_time_and_changes_nothing(
     action(client, "CloseSession", b"")
 
 
+def slow_to_plan(levels: int = 13) -> str:
+    """A query in some hundred thousand characters, of which nothing is to be computed."""
+    text = "(SELECT 1 AS x LIMIT 0)"
+    for _ in range(levels):
+        text = f"(SELECT a.x FROM {text} a, {text} b)"
+    return f"SELECT x FROM {text}"
+
+
+@pytest.mark.parametrize("statement", ["{}", "CREATE VIEW never_made AS {}", "CREATE TABLE never_made AS {}"])
+def test_the_time_of_a_query_is_over_while_it_is_planned(
+    narrow: Narrow, client: flight.FlightClient, statement: str
+) -> None:
+    set_timeout(client, 0.3)
+    text = f"{statement.format(slow_to_plan())} -- planned for long"
+    before = len(narrow.lines("query", text[:100]))
+    with pytest.raises(flight.FlightTimedOutError, match="ran out of time"):
+        info(client, text)
+    with pytest.raises(pa.ArrowKeyError):
+        info(client, "SELECT * FROM never_made")
+    *_, line = narrow.lines("query", text[:100])
+    assert len(narrow.lines("query", text[:100])) == before + 1
+    assert line["status"] == "DeadlineExceededError"
+    prepared = sql.ActionCreatePreparedStatementRequest(query=text)
+    if statement != "CREATE VIEW never_made AS {}":
+        with pytest.raises(flight.FlightTimedOutError, match="ran out of time"):
+            action(client, "CreatePreparedStatement", wrap(prepared))
+    action(client, "CloseSession", b"")
+
+
+def test_nothing_is_planned_for_a_client_that_has_left(narrow: Narrow, client: flight.FlightClient) -> None:
+    text = f"SELECT 'left while planned' AS s, x FROM ({slow_to_plan()})"
+    command = flight.FlightDescriptor.for_command(wrap(sql.CommandStatementQuery(query=text)))
+    with pytest.raises(flight.FlightTimedOutError):
+        client.get_flight_info(command, flight.FlightCallOptions(timeout=0.3))
+    assert narrow.line("query", "'left while planned'")["status"] == "cancelled"
+    wait_idle(lambda: [narrow.pid])
+
+
 # ---- the log
 
 
