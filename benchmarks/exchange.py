@@ -16,6 +16,7 @@ import resource
 import tempfile
 import threading
 import time
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -30,16 +31,17 @@ from ray_runtime.exchange import (
     PARTITION_COLUMN,
     ExchangeHandler,
     ExchangeReader,
+    ExchangeSource,
     ExchangeStore,
     OutputKey,
-    PlacedOutput,
+    OutputSummary,
     QueryKeys,
     ReadOptions,
     WorkerId,
     grouped,
     payload_schema,
-    plan_sources,
 )
+from ray_runtime.task import StageOutputs, TaskInput
 
 __all__ = ["main"]
 
@@ -113,14 +115,29 @@ def worker(pipe: Connection, task: Task) -> None:
                             writer.append(piece)
                         summary = writer.commit()
                     spent, took = cpu() - started, time.perf_counter() - began
-                    placed = PlacedOutput(store.worker, endpoint.location, summary)
-                    pipe.send((placed, schema, spent, took, store.disk_usage))
+                    pipe.send((Placed(store.worker, endpoint.location, summary), schema, spent, took, store.disk_usage))
                 elif command == "bare":
                     pipe.send(f"grpc://127.0.0.1:{bare.port}")
                 else:
                     pipe.send(cpu())
         bare.shutdown()
         store.close()
+
+
+@dataclass
+class Placed:
+    """The worker's only output, and where it is."""
+
+    worker: WorkerId
+    location: str
+    summary: OutputSummary
+
+    def sources(self, schema: pa.Schema, partitions: range) -> list[ExchangeSource]:
+        """What a task asks for that reads some of its partitions."""
+        counts = StageOutputs([self.summary], self.summary.partitions)
+        rows, size = counts.rows(partitions), counts.bytes(partitions)
+        only, where = array("i", [0]), ((self.worker, self.location),)
+        return TaskInput(0, schema, False, partitions, where, only, only, rows, size).sources(self.summary.key.query)
 
 
 @dataclass
@@ -142,7 +159,7 @@ def measure(pipe: Connection, read: Callable[[], int]) -> tuple[int, Measured]:
     return size, Measured(pipe.recv() - server, spent, took)
 
 
-def read_partitions(placed: PlacedOutput, schema: pa.Schema, partitions: int, streams: int) -> int:
+def read_partitions(placed: Placed, schema: pa.Schema, partitions: int, streams: int) -> int:
     """Every partition, `streams` at once, each dropped when it was read."""
     sizes: list[int] = []
     remaining = iter(range(partitions))
@@ -154,7 +171,7 @@ def read_partitions(placed: PlacedOutput, schema: pa.Schema, partitions: int, st
                 partition = next(remaining, None)
             if partition is None:
                 return
-            sources = plan_sources([placed], range(partition, partition + 1))
+            sources = placed.sources(schema, range(partition, partition + 1))
             stream = ExchangeReader(schema, sources, KEY, pool, options=ReadOptions()).stream()
             sizes.append(sum(batch.get_total_buffer_size() for batch in stream))
 

@@ -7,11 +7,12 @@ to that thread through `post`.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -42,14 +43,22 @@ _MEMORY_SHARE = 0.6  # of a machine, for the kernels of its workers; exchange ou
 
 
 @dataclass(frozen=True)
+class _Machine:
+    """What there is for all workers of one machine: bytes, and processors."""
+
+    memory: int
+    processors: int
+
+
+@dataclass(frozen=True)
 class ClusterOptions:
     """How many workers there are, where, and when one counts as lost.
 
     `address` is that of a Ray cluster, over whose nodes the workers spread; None starts a local one. `workers` is by
-    default one for each node, and two on a local cluster, which share the memory and the processors that are there.
-    `slots` is how many tasks a worker runs at once. `worker_cpus` is what Ray sets aside for each worker. Times are
-    seconds: `heartbeat_timeout` without an answer makes a worker count as lost; within `start_timeout` all have to be
-    ready.
+    default one for each node that is alive, and two on a local cluster. Those on one machine share its memory and its
+    processors. `slots` is how many tasks a worker runs at once. `worker_cpus` is what Ray sets aside for each worker.
+    Times are seconds: `heartbeat_timeout` without an answer makes a worker count as lost; within `start_timeout` all
+    have to be ready.
     """
 
     workers: int | None = None
@@ -108,8 +117,11 @@ class Cluster:
         self._heartbeats = Heartbeats(options.heartbeat_timeout)
         self._closed = False
         local = RaySession.begin(options.address)
-        self.size = options.workers or (_LOCAL_WORKERS if local else max(1, len(ray.nodes())))
-        self._config = _shared(config, self.size) if local else config
+        machines = [_this_machine()] if local else _machines(ray.nodes())
+        self.size = options.workers or (_LOCAL_WORKERS if local else max(1, len(machines)))
+        self._config = _shared(config, self.size, machines)
+        if local:
+            self._config = replace(self._config, host=config.host or "127.0.0.1")
         self._actor_class = ray.remote(concurrency_groups={_CONTROL: 4})(Worker)
 
     @property
@@ -259,14 +271,30 @@ class Cluster:
         self._heartbeats.beat(worker, time.monotonic())
 
 
-def _shared(config: WorkerConfig, workers: int) -> WorkerConfig:
-    """The configuration for workers that are all on this machine: what it leaves open is divided among them."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def _this_machine() -> _Machine:
+    return _Machine(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), os.cpu_count() or 1)
+
+
+def _machines(nodes: Iterable[Mapping[str, Any]]) -> list[_Machine]:
+    """The nodes of a cluster, as Ray lists them, that are alive; Ray splits their memory in two."""
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    return [
+        _Machine(int(has.get("memory", 0) + has.get("object_store_memory", 0)), int(has.get("CPU", 1))) for has in alive
+    ]
+
+
+def _shared(config: WorkerConfig, workers: int, machines: Sequence[_Machine]) -> WorkerConfig:
+    """The configuration for workers that are spread over machines: what it leaves open is divided among those of one.
+
+    All workers have the same configuration, so the smallest machine decides.
+    """
+    if not machines:
+        return config
+    together = math.ceil(workers / len(machines))
+    memory = int(min(machine.memory for machine in machines) * _MEMORY_SHARE) // together
+    processors = min(machine.processors for machine in machines) // together
     return replace(
-        config,
-        host=config.host or "127.0.0.1",
-        memory_limit=config.memory_limit or int(total * _MEMORY_SHARE) // workers,
-        threads=config.threads or max(1, (os.cpu_count() or 1) // workers),
+        config, memory_limit=config.memory_limit or memory or None, threads=config.threads or max(1, processors)
     )
 
 

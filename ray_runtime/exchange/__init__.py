@@ -4,7 +4,7 @@
 
     map task    grouped(reader, n) -> store.writer(key, schema, n) -> commit -> OutputSummary
     worker      Endpoint(ExchangeHandler(store, keys))
-    consumer    plan_sources(placed outputs, partitions) -> ExchangeReader(...).table() or .stream()
+    consumer    ExchangeReader(schema, sources, key, ...).table() or .stream()
 
 Outputs are materialised and immutable: whoever lost one runs its task again, and readers find the same rows in the same
 order however often they ask.
@@ -18,7 +18,7 @@ from ray_runtime.exchange.partitioner import PARTITION_COLUMN, grouped, payload_
 from ray_runtime.exchange.protocol import OutputRef, QueryKeys, ReadRequest
 from ray_runtime.exchange.reader import ExchangeReader, ReadOptions
 from ray_runtime.exchange.service import ExchangeHandler
-from ray_runtime.exchange.sources import ExchangeSource, PlacedOutput, plan_sources
+from ray_runtime.exchange.sources import ExchangeSource
 from ray_runtime.exchange.store import ExchangeStore, OutputWriter
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "OutputSummary",
     "OutputWriter",
     "Piece",
-    "PlacedOutput",
     "QueryKeys",
     "ReadOptions",
     "ReadRequest",
@@ -41,5 +40,4 @@ __all__ = [
     "WorkerId",
     "grouped",
     "payload_schema",
-    "plan_sources",
 ]

@@ -89,7 +89,8 @@ class ExchangeStore:
         compression: Compression | None = None,
     ) -> None:
         self.worker = worker
-        self.swept = sweep(directory)
+        if swept := sweep(directory):
+            log.info("removed %d directories that crashed processes left in %s", swept, directory)
         self.memory = TrackingMemoryManager(memory_budget)
         self.disk = TrackingMemoryManager(disk_budget)
         self.compression = compression

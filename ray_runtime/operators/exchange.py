@@ -55,7 +55,7 @@ class ExchangeSourceExec(PhysicalOperator):
     """The rows that a stage's task reads from the outputs of stage `stage`.
 
     `columns` are the kernel types that the rows had before they travelled; an aggregate's state has none and is
-    read as it comes. `rows` and `bytes` are estimates.
+    read as it comes.
     """
 
     capabilities: ClassVar[OperatorCaps] = OperatorCaps()

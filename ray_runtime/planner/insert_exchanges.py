@@ -7,6 +7,7 @@ in order), `RoundRobin` (rows anywhere).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sqlglot import exp
@@ -41,6 +42,7 @@ from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.sort_ranges import range_bounds, sort_key
 from ray_runtime.planner.split_windows import partition_keys
 from ray_runtime.planner.statistics import Estimates
+from ray_runtime.planner.varying import VaryingColumns
 from ray_runtime.stages import ExchangeMode
 
 __all__ = ["insert_exchanges"]
@@ -59,6 +61,7 @@ def insert_exchanges(root: PhysicalOperator, kernel: Kernel, options: Distribute
 class _Inserter:
     def __init__(self, kernel: Kernel, options: DistributedOptions) -> None:
         self._keys = JoinKeys(kernel)
+        self._varying = VaryingColumns(kernel)
         self._estimates = Estimates()
         self._options = options
         self._n = options.shuffle_partitions
@@ -201,13 +204,34 @@ class _Inserter:
         child, given = self.place(node.input)
         if isinstance(given, Single) or self._estimates.of(node.input).bytes <= self._options.sort_gather_bytes:
             return replace(node, input=self.gather(child, given)), Single()
-        spread = ExchangeExec(child, ExchangeMode.SHUFFLE, RoundRobin(self._n))
+        sampled, ranged = self._for_sample_and_ranges(node, child, given)
         bounds = ExchangeExec(
-            range_bounds(spread, node.keys, self._n, self._gather_sample), ExchangeMode.BROADCAST, Broadcast()
+            range_bounds(sampled, node.keys, self._n, self._gather_sample), ExchangeMode.BROADCAST, Broadcast()
         )
         spec = Range((sort_key(node.keys),), (), self._n)
-        ranged = ExchangeExec(spread, ExchangeMode.SHUFFLE, spec, bounds)
-        return replace(node, input=ranged), spec
+        return replace(node, input=ExchangeExec(ranged, ExchangeMode.SHUFFLE, spec, bounds)), spec
+
+    def _for_sample_and_ranges(
+        self, sort: SortExec, child: PhysicalOperator, given: PartitioningSpec
+    ) -> tuple[PhysicalOperator, PhysicalOperator]:
+        """The rows to sort, for the sample and for the ranges.
+
+        Scans are read twice, the first time as narrow as the keys are; what took more work is kept by an Exchange. A
+        task of it that runs again should put its rows where they were, for else all that was computed from them is
+        void, and a result that was sent in part is lost. So rows go round robin only where their values may vary.
+        """
+        varying = self._varying.of(sort.input)
+        needed = set[str]().union(*(mentioned(k.expr) for k in sort.keys))
+        partitioning: PartitioningSpec = RoundRobin(self._n)
+        if varying is not None and not needed & varying:
+            if _scans_only(child):
+                return _narrowed(child, needed), child
+            keys: tuple[exp.Expr, ...] = tuple(col(name) for name in child.schema if name not in varying)
+            if isinstance(given, Hash) and set[str]().union(*map(mentioned, given.keys)) <= set(child.schema) - varying:
+                keys = given.keys
+            partitioning = Hash(keys, self._n) if keys else partitioning
+        kept = ExchangeExec(child, ExchangeMode.SHUFFLE, partitioning)
+        return kept, kept
 
     def _gather_sample(self, node: PhysicalOperator) -> PhysicalOperator:
         return ExchangeExec(node, ExchangeMode.GATHER, Single())
@@ -254,8 +278,10 @@ class _Inserter:
         return replace(node, left=left, right=right), _ANYWHERE
 
     def _union_all(self, node: UnionExec) -> _Placed:
+        """Tasks read either splits or partitions: a side that has the other kind is spread first, or both sides are."""
+
         def spread(side: PhysicalOperator) -> PhysicalOperator:
-            return ExchangeExec(side, ExchangeMode.SHUFFLE, RoundRobin(self._n))
+            return side if _shuffles_only(side) else ExchangeExec(side, ExchangeMode.SHUFFLE, RoundRobin(self._n))
 
         if _scans_only(node.left) and _scans_only(node.right):
             return node, _ANYWHERE
@@ -270,13 +296,45 @@ class _Inserter:
         return ExchangeExec(replace(node, input=child), ExchangeMode.SHUFFLE, spec), spec
 
 
-def _scans_only(node: PhysicalOperator) -> bool:
-    """Whether the fragment at `node` reads tables by splits and no partitioned exchange."""
+def _leaves(node: PhysicalOperator) -> Iterator[PhysicalOperator]:
+    """What the fragment at `node` reads, but for what every task reads whole."""
     if isinstance(node, ExchangeExec):
-        return node.mode is ExchangeMode.BROADCAST
-    if isinstance(node, ValuesExec | EmptyExec | SqlExec):
-        return False
-    return all(_scans_only(child) for child in node.children)
+        if node.mode is not ExchangeMode.BROADCAST:
+            yield node
+    elif node.children:
+        for child in node.children:
+            yield from _leaves(child)
+    else:
+        yield node
+
+
+def _scans_only(node: PhysicalOperator) -> bool:
+    """Whether the tasks of the fragment at `node` are those of the splits of tables."""
+    leaves = list(_leaves(node))
+    return bool(leaves) and all(isinstance(leaf, TableScanExec) for leaf in leaves)
+
+
+def _shuffles_only(node: PhysicalOperator) -> bool:
+    """Whether the tasks of the fragment at `node` are those of partitions."""
+    leaves = list(_leaves(node))
+    return bool(leaves) and all(isinstance(leaf, ExchangeExec) and leaf.mode is ExchangeMode.SHUFFLE for leaf in leaves)
+
+
+def _narrowed(node: PhysicalOperator, wanted: set[str]) -> PhysicalOperator:
+    """The same rows; of a scan, and of what is computed from it, with the wanted columns only."""
+    match node:
+        case TableScanExec():
+            used = wanted if node.filter is None else wanted | mentioned(node.filter)
+            kept = [(c, a) for c, a in zip(node.columns, node.aliases, strict=True) if a in used] or [
+                (node.columns[0], node.aliases[0])
+            ]
+            return replace(node, columns=tuple(c for c, _ in kept), aliases=tuple(a for _, a in kept))
+        case ProjectExec():
+            exprs = tuple(e for e in node.exprs if e.name in wanted) or node.exprs[:1]
+            return ProjectExec(_narrowed(node.input, set[str]().union(*(mentioned(e.expr) for e in exprs))), exprs)
+        case FilterExec():
+            return replace(node, input=_narrowed(node.input, wanted | mentioned(node.predicate)))
+    return node
 
 
 def _through_project(node: ProjectExec, given: PartitioningSpec) -> PartitioningSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ from ray_runtime.planner.unnest_subqueries import unnest_subqueries
 from ray_runtime.stages import StageGraph
 
 __all__ = ["DistributedPlan", "DistributedPlanner"]
+
+log = logging.getLogger(__name__)
 
 _CACHED_PLANS = 256
 
@@ -78,9 +81,11 @@ class DistributedPlanner:
             return known[1]
         columns = plan_columns(query, self._kernel)
         root = self.passes(query)[-1][1]
-        whole = tuple(c.type for c in operator_columns(root, self._kernel)) != tuple(c.type for c in columns)
+        wanted, found = tuple(c.type for c in columns), tuple(c.type for c in operator_columns(root, self._kernel))
+        whole = found != wanted
         if whole:
             # A rewrite that changes a type is a mistake in a pass; the answer must not depend on it.
+            log.warning("a pass made types %s of %s: the query runs in one task", found, wanted)
             root = _with_distinct_names(lower(optimize(query)))
         stages = split_stages(root, self._kernel, self._storage, self.options, whole=whole)
         blocking = any(operator.capabilities.blocking for operator in walk(root))

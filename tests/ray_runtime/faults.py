@@ -16,12 +16,13 @@ from engine.context import Cancellation
 from engine.runtime import QueryOptions
 from ray_runtime.exchange import WorkerId
 from ray_runtime.runtime import RayRuntime
-from ray_runtime.worker import WorkerStatus
+from ray_runtime.scheduler import StageStats
+from ray_runtime.worker import Worker, WorkerStatus
 
 T = TypeVar("T")
 
-SLOW = "list_sum(list_transform(range(2500), lambda x: (x * v) % 7))"
-"""Takes some seconds for the whole of the table `t`."""
+SLOW = "ascii(sha256(repeat(s, 2000 + v % 7)))"
+"""Takes some seconds for the whole of the table `t`, and is computed wherever the planner wants it to be."""
 
 
 def until(condition: Callable[[], T], timeout: float = 20.0) -> T:
@@ -35,12 +36,26 @@ def until(condition: Callable[[], T], timeout: float = 20.0) -> T:
 
 def in_background(runtime: RayRuntime, sql: str, cancellation: Cancellation | None = None) -> Future[pa.Table]:
     """The result of a query that runs in a thread."""
-    answer: Future[pa.Table] = Future()
     options = QueryOptions(cancellation or Cancellation())
+    return _spawn(lambda: runtime.execute(runtime.plan(runtime.frontend.plan(sql)), options).read_all())
+
+
+def observed(runtime: RayRuntime, sql: str) -> Future[tuple[pa.Table, tuple[StageStats, ...]]]:
+    """The result of a query that runs in a thread, and what its stages did."""
+
+    def run() -> tuple[pa.Table, tuple[StageStats, ...]]:
+        result = runtime.sql(sql)
+        return result.read_all(), until(result.stats)
+
+    return _spawn(run)
+
+
+def _spawn(work: Callable[[], T]) -> Future[T]:
+    answer: Future[T] = Future()
 
     def run() -> None:
         try:
-            answer.set_result(runtime.execute(runtime.plan(runtime.frontend.plan(sql)), options).read_all())
+            answer.set_result(work())
         except BaseException as error:
             answer.set_exception(error)
 
@@ -53,9 +68,44 @@ def kill(runtime: RayRuntime, worker: WorkerId, how: signal.Signals = signal.SIG
     os.kill(runtime.executor.workers()[worker].pid, how)
 
 
-def first(runtime: RayRuntime, holds: Callable[[WorkerStatus], bool]) -> WorkerId:
-    """Wait for a worker of which `holds` is true."""
-    return until(lambda: next((w for w, status in runtime.executor.status().items() if holds(status)), None))
+def first(runtime: RayRuntime, holds: Callable[[WorkerStatus], object]) -> tuple[WorkerId, WorkerStatus]:
+    """Wait for a worker of which `holds` is true; with it, what it held then."""
+    return until(lambda: next((found for found in runtime.executor.status().items() if holds(found[1])), None))
+
+
+def running_elsewhere(runtime: RayRuntime, frozen: WorkerId) -> bool:
+    """Whether a task runs on another worker than the one that does not answer."""
+    statuses = runtime.executor._coordinator.status(timeout=0.1)
+    return any(status.running for worker, status in statuses.items() if worker != frozen)
+
+
+def freeze_readers(runtime: RayRuntime) -> tuple[WorkerId, list[WorkerId]] | None:
+    """A worker that is in the middle of sending, and the others, which are stopped so that it stays there.
+
+    None where no stream is open, or none stays open: with its reader stopped, one that is nearly at its end ends.
+    """
+    workers = list(runtime.executor.workers())
+    for sender in workers:
+        if not _open_streams(runtime, sender):
+            continue
+        others = [worker for worker in workers if worker != sender]
+        for worker in others:
+            kill(runtime, worker, signal.SIGSTOP)
+        if _open_streams(runtime, sender):
+            return sender, others
+        for worker in others:
+            kill(runtime, worker, signal.SIGCONT)
+    return None
+
+
+def _open_streams(runtime: RayRuntime, worker: WorkerId) -> int:
+    actor = runtime.executor._coordinator._cluster._members[worker].actor
+    asked = actor.__ray_call__.options(concurrency_group="control").remote(_count_streams)
+    return int(asked.future().result())
+
+
+def _count_streams(worker: Worker) -> int:
+    return len(worker._endpoint._calls)
 
 
 def idle(runtime: RayRuntime) -> bool:

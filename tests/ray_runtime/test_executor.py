@@ -37,6 +37,12 @@ def test_rows_types_names_and_order_are_those_that_were_asked_for(runtime):
     until(lambda: idle(runtime), 2)
 
 
+def test_a_union_reads_what_is_computed_once_in_one_of_its_tasks(runtime):
+    once = "WITH c AS MATERIALIZED (SELECT count(*) AS n FROM t) "
+    result = runtime.sql(once + "SELECT n FROM c UNION ALL SELECT v FROM t, c WHERE v < n")
+    assert sorted(result.read_all()["n"].to_pylist()) == list(range(ROWS + 1))
+
+
 def test_a_result_counts_its_rows_and_says_what_its_stages_did(runtime):
     result = runtime.sql("SELECT s, count(*) FROM t GROUP BY s")
     rows = result.read_all()

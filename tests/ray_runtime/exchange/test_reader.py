@@ -24,13 +24,22 @@ from flight_server.endpoint import ConnectionPool
 from ray_runtime.exchange import (
     ExchangeReader,
     OutputFailedError,
-    PlacedOutput,
     ReadOptions,
     SourceLostError,
     WorkerId,
-    plan_sources,
 )
-from tests.ray_runtime.exchange.worker import KEY, PARTITIONS, QUERY, SCHEMA, Worker, expected, process, serve
+from tests.ray_runtime.exchange.worker import (
+    KEY,
+    PARTITIONS,
+    QUERY,
+    SCHEMA,
+    PlacedOutput,
+    Worker,
+    expected,
+    process,
+    serve,
+    sources,
+)
 
 SMALL = ReadOptions(parallel=2, budget=100_000, retries=1, backoff=0.01)
 
@@ -57,7 +66,7 @@ def reader(
     outputs: list[PlacedOutput], pool: ConnectionPool, partitions: range = range(1), **options: object
 ) -> ExchangeReader:
     ordered = bool(options.pop("ordered", False))
-    return ExchangeReader(SCHEMA, plan_sources(outputs, partitions, ordered), KEY, pool, **options)  # type: ignore[arg-type]
+    return ExchangeReader(SCHEMA, sources(outputs, partitions, ordered), KEY, pool, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("partition", range(PARTITIONS))
@@ -72,10 +81,10 @@ def test_a_partition_is_read_from_every_worker(workers: list[Worker], pool: Conn
     assert sorted(streamed["n"].to_pylist()) == sorted(table["n"].to_pylist())
 
 
-def test_an_ordered_read_has_the_order_of_the_outputs(workers: list[Worker], pool: ConnectionPool) -> None:
-    outputs = [workers[task % 2].write(task) for task in range(4)]
+def test_an_ordered_read_has_the_order_of_the_tasks(workers: list[Worker], pool: ConnectionPool) -> None:
+    tasks = list(range(4))
+    outputs = [workers[holder].write(task) for task, holder in zip(tasks, (1, 0, 0, 1), strict=True)]
     random.shuffle(outputs)
-    tasks = [output.summary.key.task for output in outputs]
     ordered = reader(outputs, pool, ordered=True, options=SMALL).stream(ordered=True).read_all()
     assert ordered["n"].to_pylist() == expected(tasks, 0)
     assert reader(outputs, pool, ordered=True).table()["n"].to_pylist() == expected(tasks, 0)
@@ -97,7 +106,7 @@ def test_own_rows_do_not_touch_the_network(workers: list[Worker], pool: Connecti
 
 
 def test_outputs_without_rows_are_not_asked_for(worker: Worker, pool: ConnectionPool) -> None:
-    assert plan_sources([worker.write(0)], range(3, 4)) == []
+    assert sources([worker.write(0)], range(3, 4)) == []
     assert reader([worker.write(1)], pool, range(3, 4)).stream().read_all() == SCHEMA.empty_table()
     assert len(pool) == 0
 
@@ -127,14 +136,14 @@ def test_fewer_rows_than_planned_are_an_error(worker: Worker, pool: ConnectionPo
     output.summary.rows[0] += 1
     with pytest.raises(OutputFailedError, match="instead of"):
         reader([output], pool).table()
-    [source] = plan_sources([output], range(1))
+    [source] = sources([output])
     with pytest.raises(OutputFailedError, match="instead of"):
         ExchangeReader(SCHEMA, [source], KEY, pool, store=worker.store).table()
 
 
 def test_a_server_that_ends_the_stream_early_is_found_out(worker: Worker, pool: ConnectionPool) -> None:
     output = worker.write(0)
-    [source] = plan_sources([output], range(1))
+    [source] = sources([output])
     handler = worker.endpoint._server._handler
     whole = handler.do_get
 
@@ -148,23 +157,23 @@ def test_a_server_that_ends_the_stream_early_is_found_out(worker: Worker, pool: 
 
 
 def test_another_schema_is_an_error(worker: Worker, pool: ConnectionPool) -> None:
-    sources = plan_sources([worker.write(0)], range(1))
+    asked = sources([worker.write(0)])
     with pytest.raises(OutputFailedError, match="another schema"):
-        ExchangeReader(pa.schema({"n": pa.int32()}), sources, KEY, pool).table()
+        ExchangeReader(pa.schema({"n": pa.int32()}), asked, KEY, pool).table()
 
 
 def test_a_wrong_key_gets_nothing(worker: Worker, pool: ConnectionPool) -> None:
-    sources = plan_sources([worker.write(0)], range(1))
+    asked = sources([worker.write(0)])
     with pytest.raises(OutputFailedError, match="ticket was refused"):
-        ExchangeReader(SCHEMA, sources, b"x" * 32, pool).table()
+        ExchangeReader(SCHEMA, asked, b"x" * 32, pool).table()
     worker.keys.remove(QUERY)
     with pytest.raises(OutputFailedError, match="ticket was refused"):
-        ExchangeReader(SCHEMA, sources, KEY, pool).table()
+        ExchangeReader(SCHEMA, asked, KEY, pool).table()
 
 
 def test_random_bytes_get_unauthenticated_and_nothing_else(worker: Worker, pool: ConnectionPool) -> None:
     output = worker.write(0)
-    [source] = plan_sources([output], range(1))
+    [source] = sources([output])
     sealed = source.request.seal(KEY)
     rng = random.Random(7)
     with grpc.insecure_channel(f"127.0.0.1:{worker.endpoint.port}") as channel:
@@ -339,7 +348,7 @@ def test_a_slow_consumer_holds_no_more_than_the_budget(worker: Worker, pool: Con
     stream = read.stream()
     first = stream.read_next_batch()
     total = sum(output.summary.total_bytes for output in outputs)
-    time.sleep(0.3)  # time for a reader without a bound to read everything
+    assert reader(outputs, pool, range(3)).table().num_rows  # in the time that one without a bound needs for everything
     assert read.remote_bytes < total / 2
     rows = first.num_rows + sum(batch.num_rows for batch in stream)
     assert rows == sum(output.summary.total_rows for output in outputs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,19 +21,34 @@ from flight_server.endpoint import Endpoint
 from ray_runtime.exchange import (
     PARTITION_COLUMN,
     ExchangeHandler,
+    ExchangeSource,
     ExchangeStore,
     OutputKey,
     OutputSummary,
-    PlacedOutput,
     QueryKeys,
     WorkerId,
     grouped,
     payload_schema,
 )
+from ray_runtime.task import StageOutputs, TaskInput
 
-__all__ = ["KEY", "PARTITIONS", "QUERY", "ROWS", "SCHEMA", "Worker", "expected", "process", "rows_of", "serve"]
+__all__ = [
+    "KEY",
+    "PARTITIONS",
+    "QUERY",
+    "ROWS",
+    "SCHEMA",
+    "PlacedOutput",
+    "Worker",
+    "expected",
+    "process",
+    "rows_of",
+    "serve",
+    "sources",
+]
 
 QUERY = "query"
+STAGE = 1
 KEY = b"k" * 32
 PARTITIONS = 4
 ROWS = 20_000
@@ -70,6 +86,31 @@ def expected(tasks: list[int], partition: int) -> list[int]:
     ]
 
 
+@dataclass(frozen=True)
+class PlacedOutput:
+    """A committed output and the worker that holds it, whose endpoint is at `location`."""
+
+    worker: WorkerId
+    location: str
+    summary: OutputSummary
+
+
+def sources(outputs: list[PlacedOutput], partitions: range = range(1), ordered: bool = False) -> list[ExchangeSource]:
+    """What a task asks for that reads some partitions of these outputs."""
+    workers = list(dict.fromkeys((output.worker, output.location) for output in outputs))
+    tasks = 1 + max(output.summary.key.task for output in outputs)
+    summaries: list[OutputSummary | None] = [None] * tasks
+    holder, attempt = array("i", [-1]) * tasks, array("i", [0]) * tasks
+    for output in outputs:
+        task = output.summary.key.task
+        summaries[task], attempt[task] = output.summary, output.summary.key.attempt
+        holder[task] = workers.index((output.worker, output.location))
+    counts = StageOutputs(summaries, PARTITIONS)
+    rows, size = counts.rows(partitions), counts.bytes(partitions)
+    read = TaskInput(STAGE, SCHEMA, ordered, partitions, tuple(workers), holder, attempt, rows, size)
+    return read.sources(QUERY)
+
+
 @dataclass
 class Worker:
     """A worker of this process."""
@@ -86,7 +127,7 @@ class Worker:
         """Run a map task."""
         batches = rows_of(task)
         reader = pa.RecordBatchReader.from_batches(batches[0].schema, batches)
-        with self.store.writer(OutputKey(QUERY, 1, task, attempt), SCHEMA, PARTITIONS) as writer:
+        with self.store.writer(OutputKey(QUERY, STAGE, task, attempt), SCHEMA, PARTITIONS) as writer:
             for piece in grouped(reader, PARTITIONS):
                 writer.append(piece)
             return self.placed(writer.commit())

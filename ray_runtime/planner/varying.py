@@ -1,0 +1,138 @@
+"""Which columns of a plan may come out differently when a task runs again.
+
+A sum of doubles depends on the order in which its rows arrive, `first` on the row that arrives first, row numbers among
+ties on both. Rows must not be put into partitions by such values: a task that runs again after a loss would send a row
+elsewhere than before, and whoever read the former output and whoever reads the new one would have it twice, or not at
+all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlglot import exp
+
+from engine.errors import GrismError
+from engine.kernel import Kernel
+from engine.logical.columns import has_subplan, is_volatile, mentioned
+from engine.logical.nodes import NamedExpr
+from engine.operators import (
+    EXPORT_STATE,
+    AggregateMode,
+    CollectExec,
+    DistinctExec,
+    EmptyExec,
+    FilterExec,
+    HashAggregateExec,
+    HashJoinExec,
+    ProjectExec,
+    RenameExec,
+    SortExec,
+    TableScanExec,
+    UnionExec,
+    ValuesExec,
+    WindowExec,
+)
+from engine.physical import PhysicalOperator
+from engine.schema import RowType
+from engine.schema_inference import infer_expr_type, operator_columns
+from engine.sql.extraction import function_name
+
+__all__ = ["VaryingColumns"]
+
+_EXACT = frozenset(
+    {"count", "count_star", "count_if", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor"}
+)
+_EXACT_OVER_EXACT_NUMBERS = frozenset({"sum", "avg"})
+_INEXACT_NUMBERS = frozenset({"FLOAT", "DOUBLE"})
+
+
+class VaryingColumns:
+    """Finds them by the plan, from before it has Exchanges; asks the kernel for types."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._known: dict[int, tuple[PhysicalOperator, frozenset[str] | None]] = {}
+
+    def of(self, node: PhysicalOperator) -> frozenset[str] | None:
+        """The names of these columns; None where there may be other rows altogether."""
+        known = self._known.get(id(node))
+        if known is None:
+            known = self._known[id(node)] = (node, self._find(node))
+        return known[1]
+
+    def _find(self, node: PhysicalOperator) -> frozenset[str] | None:
+        below = frozenset[str]()
+        for child in node.children:
+            found = self.of(child)
+            if found is None:
+                return None
+            below |= found
+        match node:
+            case TableScanExec():
+                whole = node.limit is None and (node.filter is None or _steady(node.filter, below))
+                return below if whole else None
+            case EmptyExec() | SortExec() | CollectExec():
+                return below
+            case ValuesExec():
+                return below if all(_steady(e, below) for row in node.rows for e in row) else None
+            case FilterExec():
+                return below if _steady(node.predicate, below) else None
+            case HashJoinExec():
+                steady = node.condition is None or _steady(node.condition, below)
+                return below & set(node.schema) if steady else None
+            case ProjectExec():
+                return _unsteady(node.exprs, below)
+            case RenameExec():
+                return _renamed(node.input.schema, node.columns, below)
+            case WindowExec():
+                return below | {f.name for f in node.functions}
+            case HashAggregateExec():
+                return self._aggregate(node, below)
+            case DistinctExec():
+                return None if below else below
+            case UnionExec(kind="union", all=True):
+                sides = (node.left.schema, node.right.schema)
+                return frozenset[str]().union(*(_renamed(side, node.columns, below) for side in sides))
+            case UnionExec():
+                return None if below else below
+        return None
+
+    def _aggregate(self, node: HashAggregateExec, below: frozenset[str]) -> frozenset[str] | None:
+        if not all(_steady(k.expr, below) for k in node.keys):
+            return None
+        if node.mode is AggregateMode.FINAL:
+            # What merges a state stands as text, under the state's own name.
+            return below & {a.name for a in node.aggregates}
+        return frozenset(a.name for a in node.aggregates if not self._exact(a.expr, node.input, below))
+
+    def _exact(self, call: exp.Expr, source: PhysicalOperator, below: frozenset[str]) -> bool:
+        """Whether an aggregate gives the same value in whatever order its rows come."""
+        if not _steady(call, below):
+            return False
+        while isinstance(call, exp.Filter) or function_name(call) == EXPORT_STATE:
+            call = call.expressions[0] if isinstance(call, exp.Anonymous) else call.this
+        name = function_name(call)
+        return name in _EXACT or (name in _EXACT_OVER_EXACT_NUMBERS and self._over_exact_numbers(call, source))
+
+    def _over_exact_numbers(self, call: exp.Expr, source: PhysicalOperator) -> bool:
+        try:
+            columns: RowType = operator_columns(source, self._kernel)
+            return all(
+                infer_expr_type(argument, columns, self._kernel) not in _INEXACT_NUMBERS
+                for argument in call.iter_expressions()
+            )
+        except GrismError:
+            return False
+
+
+def _steady(expr: exp.Expr, varying: frozenset[str]) -> bool:
+    return not (is_volatile(expr) or has_subplan(expr) or mentioned(expr) & varying)
+
+
+def _unsteady(exprs: Iterable[NamedExpr], varying: frozenset[str]) -> frozenset[str]:
+    return frozenset(e.name for e in exprs if not _steady(e.expr, varying))
+
+
+def _renamed(old: tuple[str, ...], new: tuple[str, ...], varying: frozenset[str]) -> frozenset[str]:
+    return frozenset(name for former, name in zip(old, new, strict=True) if former in varying)

@@ -1,0 +1,30 @@
+import pytest
+
+from engine.storage import InMemoryStorage
+from ray_runtime.cluster import _Machine, _machines, _shared
+from ray_runtime.worker import WorkerConfig
+
+CONFIG = WorkerConfig(InMemoryStorage(), "somewhere")
+
+
+def node(alive, memory=0, object_store=0, **resources):
+    return {"Alive": alive, "Resources": {"memory": memory, "object_store_memory": object_store, **resources}}
+
+
+def test_only_nodes_that_are_alive_count():
+    nodes = [node(True, 70, 30, CPU=4.0), {"Alive": False, "Resources": {}}, node(True, 140, 60)]
+    assert _machines(nodes) == [_Machine(100, 4), _Machine(200, 1)]
+
+
+@pytest.mark.parametrize(("workers", "memory", "threads"), [(1, 600, 8), (2, 600, 8), (3, 300, 4), (5, 200, 2)])
+def test_workers_share_the_smallest_machine_with_those_beside_them(workers, memory, threads):
+    shared = _shared(CONFIG, workers, [_Machine(1000, 8), _Machine(4000, 16)])
+    assert (shared.memory_limit, shared.threads) == (memory, threads)
+
+
+def test_what_is_configured_or_not_known_stays():
+    configured = WorkerConfig(InMemoryStorage(), "somewhere", memory_limit=7, threads=3)
+    shared = _shared(configured, 2, [_Machine(1000, 8)])
+    assert (shared.memory_limit, shared.threads) == (7, 3)
+    assert _shared(CONFIG, 2, [_Machine(0, 1)]).memory_limit is None
+    assert _shared(CONFIG, 2, []) is CONFIG
