@@ -6,6 +6,7 @@ import datetime
 import itertools
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -28,7 +29,7 @@ from engine.sql.builder import LogicalBuilder
 from engine.sql.clauses import flatten_joins
 from engine.sql.literals import literal
 from engine.sql.names import NotTakenApart
-from engine.sql.session_values import INSTANTS, session_function, session_value
+from engine.sql.session_values import INSTANTS, USERS, session_function, session_value
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, View, expand_views
 from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
@@ -39,6 +40,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _PLAIN = Names()
+_WORD = re.compile(r"\w+")
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
 _CACHED_OUTPUTS = 10_000
@@ -122,10 +124,10 @@ class SqlFrontend:
         if known is not None and known.is_current(snapshot, names):
             return known.value
         statement, views = self._parse(text, names, snapshot)
-        timeless = self._bind_parameters(statement, parameters, snapshot, names)
+        lasting = self._bind_parameters(statement, parameters, snapshot, names)
         resolved = self._resolve(statement, snapshot, names)
         plan = self._build(resolved)
-        if cacheable and timeless:
+        if cacheable and lasting:
             self._plans.put((text, names), _Known(resolved.pins, views, plan))
         return plan
 
@@ -205,7 +207,7 @@ class SqlFrontend:
     ) -> bool:
         """Put constants in the place of parameters and of functions that tell the time or the session.
 
-        Returns whether the statement means the same at any time.
+        Returns whether the statement means the same at any time, and for anybody.
         """
         asked = _parameter_names(statement)
         given = list(values or [])
@@ -222,17 +224,19 @@ class SqlFrontend:
             name = session_function(node)
             if not name or (node.get("class") == "COLUMN_REF" and name in hidden):
                 return None
-            return self._constant(session_value(name, now, names.schemas[-1]))
+            return self._constant(session_value(name, now, names.schemas[-1], names.user))
 
         syntax.replace(statement, choose, self._display)
-        return not told & INSTANTS.keys()
+        return not told & (INSTANTS.keys() | USERS)
 
     def _column_names(self, statement: syntax.Node, snapshot: Snapshot, names: Names) -> frozenset[str]:
         """Every name that a column in the statement may have, in lower case."""
         found = set(syntax.given_names(statement))
         for node in syntax.table_references(statement):
             _, handle = self._find(syntax.table_path(node), names, snapshot, None, None)
-            found.update(column.name.lower() for column in self.table_columns(handle))
+            for column in self.table_columns(handle):
+                found.add(column.name.lower())
+                found.update(_WORD.findall(column.type.lower()))  # fields of structs become columns by unnest()
         return frozenset(found)
 
     def _constant(self, text: str) -> syntax.Node:

@@ -10,7 +10,7 @@ from engine.sql.literals import literal
 from engine.sql.syntax import Node, called_function
 from engine.storage.protocol import CATALOG
 
-__all__ = ["INSTANTS", "session_function", "session_value"]
+__all__ = ["INSTANTS", "USERS", "session_function", "session_value"]
 
 INSTANTS = {
     "now": "TIMESTAMP WITH TIME ZONE",
@@ -28,9 +28,12 @@ INSTANTS = {
 }
 """The functions that tell the time, with their types."""
 
+USERS = frozenset({"current_user", "session_user", "user", "current_role"})
+"""The functions that tell who asks."""
+
 _BARE_ONLY = frozenset({"current_timestamp", "current_time", "localtime", "localtimestamp"})
-_BARE = _BARE_ONLY | {"current_date", "current_catalog", "current_schema"}
-_CALLED = INSTANTS.keys() - _BARE_ONLY | {"current_catalog", "current_database", "current_schema"}
+_BARE = _BARE_ONLY | USERS | {"current_date", "current_catalog", "current_schema"}
+_CALLED = INSTANTS.keys() - _BARE_ONLY | USERS | {"current_catalog", "current_database", "current_schema"}
 
 
 def session_function(node: Node) -> str:
@@ -42,10 +45,15 @@ def session_function(node: Node) -> str:
     return name if name in (_BARE if node.get("class") == "COLUMN_REF" else _CALLED) else ""
 
 
-def session_value(name: str, now: datetime.datetime, schema: str) -> str:
-    """What the function tells, as a constant in the kernel's language: `now` is in UTC, `schema` the session's."""
+def session_value(name: str, now: datetime.datetime, schema: str, user: str) -> str:
+    """What the function tells, as a constant in the kernel's language.
+
+    `now` is in UTC, `schema` the session's, `user` who asks.
+    """
     if name == "current_schema":
         return literal(pa.scalar(schema))
+    if name in USERS:
+        return literal(pa.scalar(user))
     kind = INSTANTS.get(name)
     if kind is None:
         return literal(pa.scalar(CATALOG))

@@ -121,13 +121,26 @@ def cte_names(root: Node) -> frozenset[str]:
 
 
 def given_names(root: Node) -> frozenset[str]:
-    """Every name that the text gives to a column or a relation, in lower case."""
-    names = {str(item.get("alias") or "").lower() for item in select_items(root)}
+    """Every name that the text gives to a column, a parameter or a relation, in lower case."""
+    names = {_alias(item) for item in select_items(root)}
     for node, _ in walk(root):
-        lists = (node.get("column_name_alias"), node.get("aliases"))
+        lists = (node.get("column_name_alias"), node.get("aliases"), node.get("unpivot_names"))
         names.update(str(name).lower() for given in lists for name in given or [])
-        names.add(str(node.get("alias") or "").lower())
+        names.add(_alias(node))
+        names.add(str(node.get("name") or "").lower())  # of an argument, as a struct's field has
+        parts = node.get("column_names") or []
+        names.update(str(part).lower() for part in parts[-1:] if len(parts) > 1)  # which names an item without alias
+        if node.get("class") == "LAMBDA":
+            names.update(
+                str(part["column_names"][0]).lower() for part, _ in walk(node["lhs"]) if "column_names" in part
+            )
     return frozenset(names - {""})
+
+
+def _alias(node: Node) -> str:
+    """The alias in lower case; empty without one, and for a function under its own name, which means what it does."""
+    alias = str(node.get("alias") or "").lower()
+    return "" if alias == called_function(node) else alias
 
 
 def inside_expressions(root: Node) -> frozenset[int]:

@@ -42,11 +42,12 @@ class Views(Protocol):
 class Names:
     """What the names in a statement mean: the schemas in which a bare name is looked for, in this order, and the views.
 
-    Tables only are looked for in any but the last of the schemas.
+    Tables only are looked for in any but the last of the schemas. `user` is who asks, which changes no other name.
     """
 
     schemas: tuple[str, ...] = (DEFAULT_SCHEMA,)
     views: Views | None = None
+    user: str = field(default="anonymous", compare=False)
 
 
 TableNamer = Callable[[tuple[str, ...], str], TableName]

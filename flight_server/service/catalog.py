@@ -63,7 +63,7 @@ class Catalog:
     def names(self, session: Session) -> Names:
         """How a statement's names are looked up."""
         schemas = (session.schema,) if session.temporary is None else (TEMPORARY, session.schema)
-        return Names(schemas, _SessionViews(self, session))
+        return Names(schemas, _SessionViews(self, session), session.grants.identity.name)
 
     def snapshot(self, session: Session) -> Snapshot:
         """The tables as they are now."""

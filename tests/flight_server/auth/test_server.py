@@ -140,6 +140,21 @@ def test_ways_around_the_rights(guarded: Guarded, statement: str) -> None:
     assert 'mean "main.orders"' not in str(denied.value)
 
 
+def test_a_statement_knows_who_asks(guarded: Guarded) -> None:
+    rows(guarded, "root", "CREATE VIEW region_user AS SELECT current_user AS who")
+    rows(guarded, "root", "CREATE TABLE clerk_users (who VARCHAR DEFAULT current_user, x INTEGER)")
+    try:
+        for name in ("root", "ana", "rita", "ana"):
+            assert rows(guarded, name, "SELECT current_user, user, session_user") == [(name,) * 3]
+        assert rows(guarded, "ana", "SELECT who FROM region_user") == [("ana",)]
+        assert rows(guarded, "root", "SELECT who FROM region_user") == [("root",)]
+        rows(guarded, "carl", "INSERT INTO clerk_users (x) VALUES (1)")
+        assert rows(guarded, "carl", "SELECT who FROM clerk_users WHERE who = user") == [("carl",)]
+    finally:
+        rows(guarded, "root", "DROP VIEW region_user")
+        rows(guarded, "root", "DROP TABLE clerk_users")
+
+
 def test_metadata_shows_what_may_be_read(guarded: Guarded) -> None:
     with connect(guarded, "ana") as connection:
         objects = connection.adbc_get_objects(depth="tables").read_all().to_pylist()
