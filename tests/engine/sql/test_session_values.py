@@ -1,0 +1,62 @@
+"""The functions that tell who asks, and what else may have their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pytest
+
+from engine.sql.views import Names
+from engine.storage import InMemoryStorage
+from local_runtime import LocalRuntime
+from tests.engine.querying import rows
+
+
+@pytest.fixture(scope="module")
+def called() -> Iterator[LocalRuntime]:
+    """A runtime over tables with columns and fields that are called `user`."""
+    tables = {"odd": pa.table({"user": [1]}), "nested": pa.table({"s": [{"user": 2}]})}
+    with LocalRuntime(InMemoryStorage(tables), threads=1) as runtime:
+        yield runtime
+
+
+@pytest.mark.parametrize("call", ["current_user", "session_user", "user", "current_role"])
+def test_who_asks(local: LocalRuntime, call: str) -> None:
+    ann, bob = Names(user="ann"), Names(user="bob")
+    for text in (
+        f"SELECT {call}",
+        f"SELECT {call}()",
+        f"SELECT {call} AS {call}",
+        f"FROM (SELECT {call}) SELECT {call}",
+    ):
+        assert rows(local, text, names=ann) == [("ann",)]
+        assert rows(local, text, names=bob) == [("bob",)]
+        assert rows(local, text) == [("anonymous",)]
+        assert local.frontend.plan(text, names=ann).names == local.frontend.plan(text).names
+    assert rows(local, f"SELECT count(*) > 0 FROM people WHERE {call} = 'ann'", names=ann) == [(True,)]
+
+
+def test_the_same_plan_is_for_everybody_who_is_not_in_it(local: LocalRuntime) -> None:
+    text = "SELECT id FROM people WHERE id > 1"
+    assert local.frontend.plan(text, names=Names(user="ann")) is local.frontend.plan(text, names=Names(user="bob"))
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("SELECT user FROM odd", 1),
+        ("SELECT o.user FROM odd o WHERE user = 1", 1),
+        ("SELECT user FROM (SELECT unnest(s) FROM nested)", 2),
+        ("SELECT user FROM (SELECT s.user FROM nested)", 2),
+        ("SELECT user FROM (SELECT unnest({'user': 3}))", 3),
+        ("SELECT list_transform([1], lambda user: user + 1)[1]", 2),
+        ("SELECT list_reduce([1, 2], lambda user, x: user + x)", 3),
+        ("SELECT [user + 1 FOR user IN [1]][1]", 2),
+        ("SELECT user FROM (UNPIVOT (SELECT 1 AS p) ON p INTO NAME user VALUE x)", "p"),
+        ("SELECT user FROM (UNPIVOT (SELECT 1 AS p) ON p INTO NAME x VALUE user)", 1),
+        ("SELECT user FROM range(1) r(user)", 0),
+    ],
+)
+def test_a_column_may_be_called_user(called: LocalRuntime, text: str, want: object) -> None:
+    assert rows(called, text, names=Names(user="ann")) == [(want,)]
