@@ -28,7 +28,6 @@ from pyarrow import flight
 
 from flight_server.endpoint import ConnectionPool, Endpoint
 from ray_runtime.exchange import (
-    PARTITION_COLUMN,
     ExchangeHandler,
     ExchangeReader,
     ExchangeSource,
@@ -45,6 +44,7 @@ from ray_runtime.task import StageOutputs, TaskInput
 
 __all__ = ["main"]
 
+IDS = "partition_id"
 KEY = b"benchmark key of 32 bytes ......"
 SYNTHETIC = """
 SELECT range AS id, (range * 7919) % 200000 AS part, (range % 50)::DECIMAL(15, 2) AS quantity,
@@ -78,7 +78,7 @@ def load(task: Task) -> pa.Table:
     first = connection.sql(f"SELECT * FROM ({source}) LIMIT 0").columns[0]
     ids = "UTINYINT" if task.partitions <= 256 else "USMALLINT"
     return connection.sql(
-        f'SELECT *, (hash("{first}") % {task.partitions})::{ids} AS {PARTITION_COLUMN} FROM ({source})'
+        f'SELECT *, (hash("{first}") % {task.partitions})::{ids} AS {IDS} FROM ({source})'
     ).to_arrow_table(122_880)
 
 
@@ -101,7 +101,7 @@ def worker(pipe: Connection, task: Task) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = ExchangeStore(WorkerId("w", 1), Path(folder), task.memory, compression=task.compression)  # type: ignore[arg-type]
         keys = QueryKeys()
-        bare = BareServer(table.drop_columns([PARTITION_COLUMN]))
+        bare = BareServer(table.drop_columns([IDS]))
         with Endpoint(ExchangeHandler(store, keys)) as endpoint:
             number = 0
             while (command := pipe.recv()) != "stop":

@@ -23,11 +23,9 @@ from engine.physical import PhysicalOperator, SourceBinder, walk
 from engine.schema import RowType
 from engine.storage.protocol import KernelSource, Source
 from engine.streams import SlicedStream, StreamCounters, sliced
+from engine.travel_types import Boundary, is_retyped
 
 __all__ = ["Statement", "compile_statement", "run"]
-
-# Types that Arrow cannot carry; the kernel must be told what they were when such a column comes back.
-_LOSSY = ("HUGEINT", "UUID", "BIT", "TIME WITH TIME ZONE", "TIMETZ", "JSON", "BIGNUM", "UNION")
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class _Compiler(SourceBinder):
         items: list[exp.Expr] = []
         for c in columns:
             column: exp.Expr = exp.column(identifier(c.name))
-            if any(lossy in c.type for lossy in _LOSSY):
+            if is_retyped(c.type):
                 to = exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=c.type)
                 column = exp.alias_(exp.Cast(this=column, to=to), identifier(c.name), copy=False)
             items.append(column)
@@ -140,8 +138,8 @@ def _meets(operator: PhysicalOperator) -> bool:
     return isinstance(operator, HashJoinExec | SqlExec) or any(True for _ in subplans_of(operator))
 
 
-def run(operator: PhysicalOperator, ctx: ExecutionContext) -> SlicedStream:
-    """Execute the subtree; the stream's batches stay under one Flight message.
+def run(operator: PhysicalOperator, ctx: ExecutionContext, boundary: Boundary = Boundary.CLIENT) -> SlicedStream:
+    """Execute the subtree for who stands behind `boundary`; the stream's batches stay under one Flight message.
 
     Rows that go out as they lie in storage do not pass through the kernel. Raises the execution errors.
     """
@@ -159,7 +157,12 @@ def run(operator: PhysicalOperator, ctx: ExecutionContext) -> SlicedStream:
         return _straight(reader, ctx.cancellation, record)
     statement = compile_statement(operator, ctx)
     return ctx.kernel.stream(
-        statement.sql, statement.sources, ctx.cancellation, on_close=record, resident=statement.joined
+        statement.sql,
+        statement.sources,
+        ctx.cancellation,
+        on_close=record,
+        resident=statement.joined,
+        boundary=boundary,
     )
 
 

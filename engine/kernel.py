@@ -35,6 +35,7 @@ from engine.kernel_errors import (
 )
 from engine.schema import Column, RowType
 from engine.streams import SlicedStream, StreamCounters, sliced
+from engine.travel_types import Boundary, leaving_items, leaving_type
 
 __all__ = ["Kernel", "KernelConfig", "quote"]
 
@@ -158,10 +159,11 @@ class Kernel:
             execution.close()
 
     def arrow_schema(self, columns: RowType) -> pa.Schema:
-        """The Arrow schema in which these columns leave the kernel; names as they are, repeated ones too."""
+        """The Arrow schema in which clients get these columns; names as they are, repeated ones too."""
         if not columns:
             return pa.schema([])
-        items = ", ".join(f"NULL::{c.type} AS c{i}" for i, c in enumerate(columns))
+        kinds = [leaving_type(c.type, Boundary.CLIENT) for c in columns]
+        items = ", ".join(f"NULL::{kind} AS c{i}" for i, kind in enumerate(kinds))
         with self._binder_lock:
             self._check_open()
             try:
@@ -198,9 +200,11 @@ class Kernel:
         cancellation: Cancellation | None = None,
         on_close: Callable[[StreamCounters], None] | None = None,
         resident: bool = False,
+        boundary: Boundary = Boundary.CLIENT,
     ) -> SlicedStream:
         """Run a SELECT and stream its rows. `sources` are registered for this statement only.
 
+        Columns of types that Arrow has not leave as `engine.travel_types` tells for the `boundary`.
         With `resident`, streamed sources are first loaded into the kernel's own memory, where they count against its
         limit and may spill: of a stream the kernel knows no size, and would join in the worst of orders.
         The stream frees everything at its end, on an error or when it is released. Cancelling interrupts it.
@@ -231,7 +235,7 @@ class Kernel:
                     _load(cursor, name, data)
                 else:
                     cursor.register(name, data)
-            reader = cursor.sql(sql).to_arrow_reader(BATCH_ROWS)
+            reader = _leaving(cursor.sql(sql), boundary).to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
             finish()
             cancellation.check()
@@ -404,6 +408,13 @@ def _type_text(kind: dict[str, Any]) -> str:
         case "ENUM":
             return "ENUM(" + ", ".join("'" + str(value).replace("'", "''") + "'" for value in info["values"]) + ")"
     return str(kind["id"])
+
+
+def _leaving(relation: duckdb.DuckDBPyRelation, boundary: Boundary) -> duckdb.DuckDBPyRelation:
+    """`relation` with the columns that leave the kernel for it."""
+    columns = list(zip(relation.columns, map(str, relation.types), strict=True))
+    items = leaving_items(columns, boundary)
+    return relation if items is None else relation.project(", ".join(items))
 
 
 def _load(cursor: duckdb.DuckDBPyConnection, name: str, data: pa.RecordBatchReader) -> None:

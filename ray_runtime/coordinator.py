@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from engine.context import MetricsSink, OperatorMetrics
 from engine.errors import CancelledError, ExecutionError, GrismError, WorkerLostError
+from engine.travel_types import Boundary
 from ray_runtime.cluster import Cluster, ClusterOptions, ClusterUser
 from ray_runtime.exchange import OutputFailedError, OutputKey, OutputSummary, SourceLostError, WorkerId
 from ray_runtime.results import ReadyOutput, ResultFetcher
@@ -106,7 +107,9 @@ class Execution:
             for read, locations in zip(stage.inputs, launch.inputs, strict=True)
         )
         splits = stage.splits[task.task] if stage.splits else None
-        return TaskSpec(task, self._fragment(stage), splits, inputs, stage.partitions, self.key, self.tables)
+        boundary = Boundary.CLIENT if stage is self.graph.result else Boundary.KERNEL
+        fragment = self._fragment(stage)
+        return TaskSpec(task, fragment, splits, inputs, stage.partitions, self.key, self.tables, boundary)
 
     def ready(self, output: Output, location: str) -> ReadyOutput:
         """How the reader of the result gets an output of the last stage."""

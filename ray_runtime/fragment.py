@@ -14,10 +14,11 @@ from engine.operators import SqlExec
 from engine.physical import PhysicalOperator, walk
 from engine.storage.protocol import ArrowSource, Storage
 from engine.streams import SlicedStream
-from ray_runtime.operators import ExchangeSourceExec
+from engine.travel_types import Boundary
+from ray_runtime.operators import ExchangeSourceExec, PartitionIdExec
 from ray_runtime.planner.split_stages import with_splits
 
-__all__ = ["TaskContext", "execute_fragment", "input_stages", "may_reread"]
+__all__ = ["TaskContext", "execute_fragment", "has_partition_ids", "input_stages", "may_reread"]
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,17 @@ def may_reread(fragment: PhysicalOperator) -> bool:
     return any(isinstance(node, SqlExec) or any(True for _ in subplans_of(node)) for node in walk(fragment))
 
 
-def execute_fragment(fragment: PhysicalOperator, splits: tuple[Any, ...] | None, context: TaskContext) -> SlicedStream:
+def has_partition_ids(fragment: PhysicalOperator) -> bool:
+    """Whether the last column that a fragment gives is the partition of each row, and none of the stage's output."""
+    return isinstance(fragment, PartitionIdExec)
+
+
+def execute_fragment(
+    fragment: PhysicalOperator, splits: tuple[Any, ...] | None, context: TaskContext, boundary: Boundary
+) -> SlicedStream:
     """Start the fragment; `splits` is the task's entry of `Stage.splits`, None where the stage has none.
 
-    The rows carry `__partition` where the stage's output has partitions. Raises the execution errors.
+    The rows are in the types that `boundary` asks for. Raises the execution errors.
     """
     root = fragment if splits is None else with_splits(fragment, splits)
-    return run(root, context)
+    return run(root, context, boundary)

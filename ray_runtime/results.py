@@ -30,7 +30,7 @@ from ray_runtime.exchange import (
     ReadRequest,
     SourceLostError,
     WorkerId,
-    grouped,
+    whole,
 )
 from ray_runtime.scheduler import Event, Output, ResultFetched, ResultMissing
 
@@ -184,7 +184,7 @@ class ResultFetcher:
         reader = ExchangeReader(found.schema, found.sources, self._key, self._pool, None, options, self._cancellation)
         with self._store.writer(found.summary.key, found.schema, 1) as writer:
             try:
-                for piece in grouped(reader.stream(ordered=True), 1):
+                for piece in whole(reader.stream(ordered=True)):
                     writer.append(piece)
             except (pa.ArrowException, OSError):
                 raise reader.failure or ExecutionError("The result could not be read.") from None

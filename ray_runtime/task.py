@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from engine.travel_types import Boundary
 from ray_runtime.exchange import ExchangeSource, OutputKey, OutputRef, OutputSummary, ReadRequest, WorkerId
 
 __all__ = ["StageOutputs", "TaskDone", "TaskInput", "TaskSpec"]
@@ -63,7 +64,7 @@ class TaskSpec:
 
     `splits` is the task's entry of `Stage.splits`, None where the stage has none. `partitions` is into how many the
     output is cut. `key` signs and opens the query's exchange tickets. `tables` is where the coordinator serves tables
-    that it holds in memory, None where there are none.
+    that it holds in memory, None where there are none. `boundary` says who reads the output.
     """
 
     task: OutputKey
@@ -73,6 +74,7 @@ class TaskSpec:
     partitions: int
     key: bytes
     tables: str | None = None
+    boundary: Boundary = Boundary.KERNEL
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,10 @@ from ray_runtime.exchange import (
     WorkerId,
     grouped,
     payload_schema,
+    whole,
 )
 from ray_runtime.exchange.directory import OwnedDirectory
-from ray_runtime.fragment import TaskContext, execute_fragment, input_stages, may_reread
+from ray_runtime.fragment import TaskContext, execute_fragment, has_partition_ids, input_stages, may_reread
 from ray_runtime.tables import TaskStorage
 from ray_runtime.task import TaskDone, TaskInput, TaskSpec
 
@@ -206,11 +207,13 @@ class Worker:
             cancellation=cancellation,
         )
         try:
-            stream = execute_fragment(fragment, spec.splits, context)
+            stream = execute_fragment(fragment, spec.splits, context, spec.boundary)
             with closing(stream.reader) as reader:
-                schema = payload_schema(reader.schema)
+                with_ids = has_partition_ids(fragment)
+                schema = payload_schema(reader.schema) if with_ids else reader.schema
+                pieces = grouped(reader, spec.partitions) if with_ids else whole(reader)
                 with self._store.writer(spec.task, schema, spec.partitions) as writer:
-                    for piece in grouped(reader, spec.partitions):
+                    for piece in pieces:
                         cancellation.check()
                         writer.append(piece)
                     return TaskDone(writer.commit(), schema)

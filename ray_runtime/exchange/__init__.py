@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from ray_runtime.exchange.batches import Piece
 from ray_runtime.exchange.identity import OutputFailedError, OutputKey, OutputSummary, SourceLostError, WorkerId
-from ray_runtime.exchange.partitioner import PARTITION_COLUMN, grouped, payload_schema
+from ray_runtime.exchange.partitioner import grouped, payload_schema, whole
 from ray_runtime.exchange.protocol import OutputRef, QueryKeys, ReadRequest
 from ray_runtime.exchange.reader import ExchangeReader, ReadOptions
 from ray_runtime.exchange.service import ExchangeHandler
@@ -22,7 +22,6 @@ from ray_runtime.exchange.sources import ExchangeSource
 from ray_runtime.exchange.store import ExchangeStore, OutputWriter
 
 __all__ = [
-    "PARTITION_COLUMN",
     "ExchangeHandler",
     "ExchangeReader",
     "ExchangeSource",
@@ -40,4 +39,5 @@ __all__ = [
     "WorkerId",
     "grouped",
     "payload_schema",
+    "whole",
 ]

@@ -2,14 +2,15 @@
 
 ::
 
-    __partition  x                      x
-    1            a      partition 0     b c
-    0            b  ->  partition 1     a d
-    0            c
-    1            d
+    x  id                    x
+    a  1      partition 0    b c
+    b  0  ->  partition 1    a d
+    c  0
+    d  1
 
-The ids are a column that the stage's own statement computes, so keys are hashed by the kernel and nowhere else. Sorting
-uint8 and uint16 ids is a counting sort, which keeps the order of rows within a partition.
+The ids are the last column, whatever its name, for any name may be a user's column too. The stage's own statement
+computes them, so keys are hashed by the kernel and nowhere else. Sorting uint8 and uint16 ids is a counting sort, which
+keeps the order of rows within a partition.
 """
 
 from __future__ import annotations
@@ -22,9 +23,7 @@ import pyarrow.compute as pc
 from engine.errors import ExecutionError, UnsupportedError
 from ray_runtime.exchange.batches import Piece, concatenated, size_of
 
-__all__ = ["PARTITION_COLUMN", "grouped", "payload_schema"]
-
-PARTITION_COLUMN = "__partition"
+__all__ = ["grouped", "payload_schema", "whole"]
 
 PIECE_BYTES = 16 << 20
 MAX_PIECE_BYTES = 64 << 20
@@ -34,24 +33,21 @@ SLICE_BYTES = 128 << 10
 
 def payload_schema(schema: pa.Schema) -> pa.Schema:
     """`schema` without the partition ids."""
-    index = schema.get_field_index(PARTITION_COLUMN)
-    return schema if index < 0 else schema.remove(index)
+    return schema.remove(len(schema) - 1)
+
+
+def whole(reader: pa.RecordBatchReader) -> Iterator[Piece]:
+    """The rows of `reader`, which has no ids, as pieces of partition 0; they pass without a copy."""
+    for batch in _non_empty(reader):
+        yield Piece([(0, batch)], size_of(batch))
 
 
 def grouped(reader: pa.RecordBatchReader, partitions: int) -> Iterator[Piece]:
-    """The rows of `reader` in pieces.
-
-    A reader without ids has all its rows in partition 0, and they pass without a copy.
+    """The rows of `reader`, without their ids, in pieces by partition.
 
     Raises ExecutionError where an id is null or not below `partitions`, UnsupportedError for a type that pyarrow cannot
     reorder.
     """
-    if reader.schema.get_field_index(PARTITION_COLUMN) < 0:
-        if partitions != 1:
-            raise ExecutionError(f"Rows for {partitions} partitions need a column {PARTITION_COLUMN}; there is none.")
-        for batch in _non_empty(reader):
-            yield Piece([(0, batch)], size_of(batch))
-        return
     for piece in _pieces(_non_empty(reader), min(MAX_PIECE_BYTES, max(PIECE_BYTES, partitions * SLICE_BYTES))):
         yield _group(piece, partitions)
 
@@ -74,9 +70,9 @@ def _pieces(batches: Iterator[pa.RecordBatch], target: int) -> Iterator[pa.Recor
 
 
 def _group(piece: pa.RecordBatch, partitions: int) -> Piece:
-    position = piece.schema.get_field_index(PARTITION_COLUMN)
-    ids = piece.column(position)
-    payload = piece.remove_column(position)
+    last = piece.num_columns - 1
+    ids = piece.column(last)
+    payload = piece.remove_column(last)
     counts = _count(ids, partitions)
     if len(counts) == 1:
         return Piece([(counts[0][0], payload)], size_of(payload))

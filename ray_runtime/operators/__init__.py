@@ -1,6 +1,6 @@
 """The operators that only a distributed plan has."""
 
 from ray_runtime.operators.exchange import ExchangeExec, ExchangeSourceExec, partitioning_text
-from ray_runtime.operators.partition_id import PARTITION_COLUMN, PartitionIdExec
+from ray_runtime.operators.partition_id import PartitionIdExec
 
-__all__ = ["PARTITION_COLUMN", "ExchangeExec", "ExchangeSourceExec", "PartitionIdExec", "partitioning_text"]
+__all__ = ["ExchangeExec", "ExchangeSourceExec", "PartitionIdExec", "partitioning_text"]

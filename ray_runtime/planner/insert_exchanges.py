@@ -39,7 +39,7 @@ from engine.physical import Broadcast, Hash, PartitioningSpec, PhysicalOperator,
 from ray_runtime.operators import ExchangeExec
 from ray_runtime.planner.join_keys import JoinKeys
 from ray_runtime.planner.options import DistributedOptions
-from ray_runtime.planner.sort_ranges import range_bounds, sort_key
+from ray_runtime.planner.sort_ranges import may_part_ties, range_bounds, sort_key
 from ray_runtime.planner.split_windows import partition_keys
 from ray_runtime.planner.statistics import Estimates
 from ray_runtime.planner.varying import VaryingColumns
@@ -60,6 +60,7 @@ def insert_exchanges(root: PhysicalOperator, kernel: Kernel, options: Distribute
 
 class _Inserter:
     def __init__(self, kernel: Kernel, options: DistributedOptions) -> None:
+        self._kernel = kernel
         self._keys = JoinKeys(kernel)
         self._varying = VaryingColumns(kernel)
         self._estimates = Estimates()
@@ -202,7 +203,8 @@ class _Inserter:
 
     def _sort(self, node: SortExec) -> _Placed:
         child, given = self.place(node.input)
-        if isinstance(given, Single) or self._estimates.of(node.input).bytes <= self._options.sort_gather_bytes:
+        small = self._estimates.of(node.input).bytes <= self._options.sort_gather_bytes
+        if isinstance(given, Single) or small or may_part_ties(node, self._kernel):
             return replace(node, input=self.gather(child, given)), Single()
         sampled, ranged = self._for_sample_and_ranges(node, child, given)
         bounds = ExchangeExec(

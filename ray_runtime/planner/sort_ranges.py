@@ -6,16 +6,20 @@ that ties and NULLs need no cases of their own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
+from engine.kernel import Kernel
 from engine.logical.nodes import NamedExpr, SortKey, col
-from engine.operators import HashAggregateExec, ProjectExec, TopNExec
+from engine.operators import HashAggregateExec, ProjectExec, SortExec, TopNExec
 from engine.physical import PhysicalOperator
+from engine.schema_inference import operator_columns
 
-__all__ = ["range_bounds", "sort_key"]
+__all__ = ["may_part_ties", "range_bounds", "sort_key"]
 
+_EQUAL_IN_MANY_FORMS = re.compile(r"\b(INTERVAL|VARIANT)\b")
 _KEY = "__sort_key"
 _SAMPLE_ROWS = 4096
 
@@ -29,6 +33,15 @@ def sort_key(keys: Sequence[SortKey]) -> exp.Expr:
     # Keys of a few numbers would be numbers, of a type that depends on theirs; with a text they are always bytes.
     arguments += [exp.Literal.string(""), exp.Literal.string("ASC NULLS LAST")]
     return exp.Anonymous(this="create_sort_key", expressions=arguments)
+
+
+def may_part_ties(sort: SortExec, kernel: Kernel) -> bool:
+    """Whether rows that tie may have different sort keys, so that the keys behind do not decide.
+
+    A month is as long as 30 days, and the VARIANTs 1 and 1.0 are equal; the bytes of each pair differ.
+    """
+    keys = tuple(NamedExpr(f"k{i}", key.expr) for i, key in enumerate(sort.keys))
+    return any(_EQUAL_IN_MANY_FORMS.search(c.type) for c in operator_columns(ProjectExec(sort.input, keys), kernel))
 
 
 def range_bounds(

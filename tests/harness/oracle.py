@@ -15,6 +15,7 @@ __all__ = ["Oracle", "OracleError", "quoted"]
 
 OracleError = duckdb.Error
 
+AS_TEXT = frozenset({"BIT", "TIME WITH TIME ZONE", "BIGNUM", "TYPE"})
 SETTINGS = {
     "threads": "2",
     "python_enable_replacements": "false",
@@ -44,8 +45,16 @@ class Oracle:
         self._connection.unregister(name)
 
     def run(self, sql: str) -> pa.Table:
-        """The result of one SELECT, or of the statement in `sql`. Raises OracleError."""
-        return self._connection.sql(sql).to_arrow_table()
+        """The result of one SELECT, or of the statement in `sql`; columns of types that Arrow has not as text.
+
+        Raises OracleError.
+        """
+        result = self._connection.sql(sql)
+        items = [
+            f"CAST(#{place} AS VARCHAR) AS {quoted(name)}" if str(kind) in AS_TEXT else f"#{place} AS {quoted(name)}"
+            for place, (name, kind) in enumerate(zip(result.columns, result.types, strict=True), 1)
+        ]
+        return result.project(", ".join(items)).to_arrow_table()
 
     def close(self) -> None:
         """Give the database back."""

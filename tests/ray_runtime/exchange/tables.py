@@ -8,10 +8,9 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from ray_runtime.exchange import PARTITION_COLUMN
+__all__ = ["IDS", "SCHEMA", "batches_of", "partitioned_tables", "rows_by_partition"]
 
-__all__ = ["SCHEMA", "batches_of", "partitioned_tables", "rows_by_partition"]
-
+IDS = "id"
 _TEXT = st.one_of(st.none(), st.text(max_size=12))
 _NUMBER = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1))
 
@@ -54,13 +53,13 @@ def partitioned_tables(draw: st.DrawFn) -> tuple[int, list[pa.RecordBatch]]:
     """(partitions, batches with partition ids): some partitions and some batches are empty."""
     partitions = draw(st.sampled_from([1, 2, 3, 7, 200]))
     id_type = draw(st.sampled_from([pa.uint8(), pa.uint16(), pa.int32()]))
-    schema = SCHEMA.insert(draw(st.integers(0, len(SCHEMA))), pa.field(PARTITION_COLUMN, id_type))
+    schema = SCHEMA.append(pa.field(IDS, id_type))
     batches = []
     for rows in draw(st.lists(st.lists(_ROW, max_size=20), max_size=4)):
         ids = draw(st.lists(st.integers(0, partitions - 1), min_size=len(rows), max_size=len(rows)))
         batches.append(
             pa.RecordBatch.from_pylist(
-                [{**row, PARTITION_COLUMN: partition} for row, partition in zip(rows, ids, strict=True)], schema=schema
+                [{**row, IDS: partition} for row, partition in zip(rows, ids, strict=True)], schema=schema
             )
         )
     return partitions, batches
@@ -68,7 +67,7 @@ def partitioned_tables(draw: st.DrawFn) -> tuple[int, list[pa.RecordBatch]]:
 
 def batches_of(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatchReader:
     """A reader over batches, which may be none."""
-    schema = batches[0].schema if batches else SCHEMA.append(pa.field(PARTITION_COLUMN, pa.uint8()))
+    schema = batches[0].schema if batches else SCHEMA.append(pa.field(IDS, pa.uint8()))
     return pa.RecordBatchReader.from_batches(schema, batches)
 
 
@@ -77,5 +76,5 @@ def rows_by_partition(batches: Sequence[pa.RecordBatch]) -> dict[int, list[dict[
     expected: dict[int, list[dict[str, Any]]] = {}
     for batch in batches:
         for row in batch.to_pylist():
-            expected.setdefault(row.pop(PARTITION_COLUMN), []).append(row)
+            expected.setdefault(row.pop(IDS), []).append(row)
     return expected

@@ -19,7 +19,6 @@ import pyarrow as pa
 
 from flight_server.endpoint import Endpoint
 from ray_runtime.exchange import (
-    PARTITION_COLUMN,
     ExchangeHandler,
     ExchangeSource,
     ExchangeStore,
@@ -64,9 +63,9 @@ def rows_of(task: int) -> list[pa.RecordBatch]:
         batches.append(
             pa.record_batch(
                 {
-                    PARTITION_COLUMN: pa.array([n % (PARTITIONS - 1) for n in numbers], pa.uint8()),
                     "n": pa.array(numbers, pa.int64()),
                     "s": pa.array([f"row {n}" for n in numbers]),
+                    "id": pa.array([n % (PARTITIONS - 1) for n in numbers], pa.uint8()),
                 }
             )
         )

@@ -1,0 +1,62 @@
+"""Values for which Arrow has no room: told, and never sent as others, on every runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+
+from engine.errors import InvalidValueError
+from tests.harness.runtimes import SqlRuntime, Tables, query
+
+Make = Callable[[str, str], tuple[SqlRuntime, Tables]]
+
+ONE = "(-170141183460469231731687303715884105728)"
+OTHER = "340282366920938463463374607431768211455::UHUGEINT"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (ONE, "-170141183460469231731687303715884105728 has more than the 38 digits .*cast it to VARCHAR"),
+        (OTHER, "340282366920938463463374607431768211455 has more than the 38 digits .*cast it to VARCHAR"),
+        (f"[{OTHER}]", "Could not cast value 340282366920938463463374607431768211455"),
+        ("to_hours(-2562048)", "-2562048:00:00 has more hours .*cast it to VARCHAR"),
+    ],
+)
+@pytest.mark.parametrize("sql", ["SELECT {}", "SELECT DISTINCT x FROM (SELECT {} AS x FROM n)"])
+def test_a_value_that_does_not_fit_is_an_error(
+    value: str, message: str, sql: str, runtime_name: str, make_runtime: Make
+) -> None:
+    runtime, tables = make_runtime(runtime_name, "memory")
+    tables.put("n", pa.table({"id": range(20)}))
+    with pytest.raises(InvalidValueError, match=message):
+        query(runtime, sql.format(value))
+    assert query(runtime, f"SELECT DISTINCT ({value})::VARCHAR FROM n").num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [
+        ("'10101'::BIT", pa.string(), "10101"),
+        ("'12:34:56+02'::TIMETZ", pa.string(), "12:34:56+02"),
+        ("1234567890123456789012345678901234567890::BIGNUM", pa.string(), "1234567890123456789012345678901234567890"),
+        ("['1'::BIT]", pa.list_(pa.field("l", pa.string())), ["1"]),
+        ("{'t': '12:34:56+02'::TIMETZ}", pa.struct({"t": pa.string()}), {"t": "12:34:56+02"}),
+        ("MAP {'1'::BIT: 7::BIGNUM}", pa.map_(pa.string(), pa.string()), [("1", "7")]),
+        ("99999999999999999999999999999999999999::UHUGEINT", pa.decimal128(38, 0), 10**38 - 1),
+    ],
+)
+def test_the_schema_that_is_told_is_that_of_the_rows(
+    value: str, kind: pa.DataType, expected: object, runtime_name: str, make_runtime: Make
+) -> None:
+    runtime, tables = make_runtime(runtime_name, "memory")
+    tables.put("n", pa.table({"id": range(20)}))
+    plan = runtime.plan(runtime.frontend.plan(f"SELECT DISTINCT {value} AS x, 1 AS x FROM n"))
+    with runtime.execute(plan) as result:
+        table = result.read_all()
+    assert table.schema.equals(plan.schema)
+    assert table.schema.names == ["x", "x"]
+    assert table.schema.field(0).type == kind
+    assert table.column(0).to_pylist() == [expected]
