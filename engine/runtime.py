@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.storage.protocol import Storage
     from engine.streams import StreamCounters
 
-__all__ = ["QueryOptions", "QueryResult", "Runtime"]
+__all__ = ["QueryOptions", "QueryResult", "ResultPart", "ResultParts", "Runtime"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,24 @@ class QueryOptions:
     """What a caller may choose for one execution."""
 
     cancellation: Cancellation = field(default_factory=Cancellation)
-    partitions: int | None = None
+
+
+@dataclass(frozen=True)
+class ResultPart:
+    """A part of a result, to be fetched by `do_get` with `ticket` from the Flight endpoint at `location`."""
+
+    location: str
+    ticket: bytes
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ResultParts:
+    """A whole result in parts, which stay until their tickets expire or `release` is called."""
+
+    parts: tuple[ResultPart, ...]
+    release: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -92,11 +109,20 @@ class Runtime(Protocol):
     def storage(self) -> Storage:
         """Where tables are."""
 
-    def plan(self, query: LogicalPlan) -> PhysicalPlan:
-        """The physical plan; `PhysicalPlan.schema` is the Arrow schema of its result. Runs nothing."""
+    def plan(self, query: LogicalPlan, partitions: int | None = None) -> PhysicalPlan:
+        """The physical plan; `PhysicalPlan.schema` is the Arrow schema of its result. Runs no query.
+
+        `partitions` is how many each shuffle has, where there are any; None leaves it to the runtime.
+        """
 
     def execute(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryResult:
         """Start the plan; a plan may be executed any number of times."""
+
+    def has_parts(self, plan: PhysicalPlan) -> bool:
+        """Whether `run_to_parts` can run the plan."""
+
+    def run_to_parts(self, plan: PhysicalPlan, seconds: float, options: QueryOptions | None = None) -> ResultParts:
+        """Run the plan to its end and leave the rows where they were made, for so many seconds."""
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The plan as text."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
+from engine.errors import UnsupportedError
 from engine.kernel import Kernel, KernelConfig
 from engine.logical.nodes import LogicalPlan
 from engine.physical import PhysicalPlan
-from engine.runtime import QueryOptions, QueryResult
+from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.sql.frontend import SqlFrontend
 from engine.storage.protocol import Storage
 from local_runtime.context import LocalExecutionContext
@@ -43,8 +44,9 @@ class LocalRuntime:
         self._memory_manager = memory_manager or NoopMemoryManager()
         self._metrics_sink = metrics_sink or NoopMetricsSink()
 
-    def plan(self, query: LogicalPlan) -> PhysicalPlan:
-        """The physical plan of `query`."""
+    def plan(self, query: LogicalPlan, partitions: int | None = None) -> PhysicalPlan:
+        """The physical plan of `query`, in which nothing is shuffled."""
+        del partitions
         return self._planner.plan(query)
 
     def execute(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryResult:
@@ -54,6 +56,16 @@ class LocalRuntime:
             self.storage, self.kernel, self._memory_manager, self._metrics_sink, options.cancellation
         )
         return self._executor.execute(plan, context)
+
+    def has_parts(self, plan: PhysicalPlan) -> bool:
+        """False: all rows come from this process."""
+        del plan
+        return False
+
+    def run_to_parts(self, plan: PhysicalPlan, seconds: float, options: QueryOptions | None = None) -> ResultParts:
+        """Raises UnsupportedError."""
+        del plan, seconds, options
+        raise UnsupportedError("The local runtime gives a result in one piece.")
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The operator tree as text."""

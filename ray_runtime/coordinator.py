@@ -28,7 +28,7 @@ from engine.errors import CancelledError, ExecutionError, GrismError, WorkerLost
 from engine.travel_types import Boundary
 from ray_runtime.cluster import Cluster, ClusterOptions, ClusterUser
 from ray_runtime.exchange import OutputFailedError, OutputKey, OutputSummary, SourceLostError, WorkerId
-from ray_runtime.results import ReadyOutput, ResultFetcher
+from ray_runtime.results import ReadyOutput, ResultReader
 from ray_runtime.scheduler import (
     Cancel,
     CancelTask,
@@ -74,7 +74,7 @@ class Execution:
     query: str
     graph: StageGraph
     key: bytes
-    result: ResultFetcher
+    result: ResultReader
     metrics: MetricsSink
     deadline: float | None = None
     tables: str | None = None
@@ -111,11 +111,11 @@ class Execution:
         fragment = self._fragment(stage)
         return TaskSpec(task, fragment, splits, inputs, stage.partitions, self.key, self.tables, boundary)
 
-    def ready(self, output: Output, location: str) -> ReadyOutput:
-        """How the reader of the result gets an output of the last stage."""
+    def ready(self, output: Output, location: str, outputs: int) -> ReadyOutput:
+        """How the reader of the result gets an output of the last stage, which has `outputs` of them."""
         task = output.task
         summary = self._summaries[task.stage][task.task, task.attempt]
-        return ReadyOutput(summary, self._schemas[task.stage], output.worker, location)
+        return ReadyOutput(summary, self._schemas[task.stage], output.worker, location, outputs)
 
     def _fragment(self, stage: Stage) -> bytes:
         if stage.id not in self._fragments:
@@ -282,9 +282,9 @@ class Coordinator(ClusterUser):
                 self._launch(decision)
             case CancelTask(task, worker):
                 self._cluster.cancel(worker, task)
-            case ResultReady(output):
+            case ResultReady(output, outputs):
                 execution = self._executions[output.task.query]
-                execution.result.ready(execution.ready(output, self._locate(output.worker)))
+                execution.result.ready(execution.ready(output, self._locate(output.worker), outputs))
             case ResultLost(task):
                 self._executions[task.query].result.lost(task)
             case DropQuery(query, workers):

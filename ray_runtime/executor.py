@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from engine.context import ExecutionContext
 from engine.errors import CancelledError, GrismError
-from engine.runtime import QueryResult
+from engine.runtime import QueryResult, ResultPart, ResultParts
 from engine.storage.protocol import Storage
 from engine.streams import sliced
 from flight_server.endpoint import ConnectionPool, Endpoint, ServerTls
@@ -21,9 +21,11 @@ from flight_server.endpoint.status import to_flight
 from ray_runtime.cluster import ClusterOptions
 from ray_runtime.coordinator import Coordinator, Execution
 from ray_runtime.exchange import ExchangeStore, WorkerId
+from ray_runtime.parts import PartsCollector
 from ray_runtime.planner.planner import DistributedPlan
 from ray_runtime.results import ResultFetcher
 from ray_runtime.scheduler import SchedulerOptions, StageStats
+from ray_runtime.stages import StageGraph
 from ray_runtime.tables import TableHandler, reads_memory
 from ray_runtime.worker import WorkerConfig, WorkerDescription, WorkerStatus
 
@@ -126,6 +128,40 @@ class RayExecutor:
             stream.stop,
             lambda: fetcher.failure,
             lambda: execution.stats,
+        )
+
+    def run_to_parts(self, graph: StageGraph, seconds: float, context: ExecutionContext) -> ResultParts:
+        """Run `graph` and leave the outputs of its last stage at the workers for so many seconds.
+
+        A worker that dies takes its parts with it. Raises the execution errors.
+        """
+        cancellation = context.cancellation
+        cancellation.check()
+        query, key = uuid.uuid4().hex, secrets.token_bytes(32)
+        collector = PartsCollector(cancellation)
+        tables = self._tables.serve(query, key, context.storage) if reads_memory(graph) else None
+
+        def release() -> None:
+            timer.cancel()
+            self._coordinator.cancel(query, cancellation.cause or CancelledError("The result was given up."))
+            self._tables.forget(query)
+
+        timer = threading.Timer(seconds, release)
+        timer.daemon = True
+        forget = cancellation.on_cancel(release)
+        try:
+            self._coordinator.run(Execution(query, graph, key, collector, context.metrics_sink, None, tables))
+            outputs = collector.wait()
+        except BaseException:
+            release()
+            raise
+        finally:
+            forget()
+        timer.start()
+        sources = [source for output in outputs for source in output.sources]
+        return ResultParts(
+            tuple(ResultPart(s.location, s.request.seal(key, seconds), s.request.rows, s.bytes) for s in sources),
+            release,
         )
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from ray_runtime.exchange import (
 )
 from ray_runtime.scheduler import Event, Output, ResultFetched, ResultMissing
 
-__all__ = ["ReadyOutput", "ResultFetcher"]
+__all__ = ["ReadyOutput", "ResultFetcher", "ResultReader"]
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +44,13 @@ _LOOK_AROUND = 0.25  # seconds between looks at the query's deadline while there
 
 @dataclass(frozen=True)
 class ReadyOutput:
-    """An output of the last stage and where it can be fetched."""
+    """An output of the last stage, which has `outputs` of them, and where it can be fetched."""
 
     summary: OutputSummary
     schema: pa.Schema
     worker: WorkerId
     location: str
+    outputs: int
 
     @property
     def sources(self) -> list[ExchangeSource]:
@@ -58,7 +60,27 @@ class ReadyOutput:
         return [ExchangeSource(self.worker, self.location, request, self.summary.total_bytes)] if rows else []
 
 
-class ResultFetcher:
+class ResultReader(ABC):
+    """What the coordinator tells of a result; the methods are for its thread."""
+
+    @abstractmethod
+    def ready(self, found: ReadyOutput) -> None:
+        """An output can be fetched."""
+
+    @abstractmethod
+    def lost(self, task: OutputKey) -> None:
+        """An output that was ready is gone; another attempt will be ready later."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """There are no more outputs than those fetched."""
+
+    @abstractmethod
+    def fail(self, error: GrismError) -> None:
+        """The query failed; rows that were not handed out are dropped."""
+
+
+class ResultFetcher(ResultReader):
     """Fetches in a thread of its own and gives `batches` to one reader; the coordinator says what is ready."""
 
     def __init__(

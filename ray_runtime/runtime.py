@@ -7,10 +7,11 @@ import tempfile
 from dataclasses import dataclass, field, replace
 
 from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
+from engine.errors import UnsupportedError
 from engine.kernel import Kernel, KernelConfig
 from engine.logical.nodes import LogicalPlan
 from engine.physical import PhysicalPlan
-from engine.runtime import QueryOptions
+from engine.runtime import QueryOptions, ResultParts
 from engine.sql.frontend import SqlFrontend
 from engine.storage.protocol import Storage
 from flight_server.endpoint import PeerTls
@@ -81,22 +82,35 @@ class RayRuntime:
         self.frontend = SqlFrontend(self.kernel, storage)
         planning = replace(options.planning, slots=self.executor.slots)
         self._planner = DistributedPlanner(self.kernel, storage, planning)
+        self._closed_to_clients = options.tls is not None  # with it, workers ask for certificates of the cluster
         self._memory_manager = memory_manager or NoopMemoryManager()
         self._metrics_sink = metrics_sink or NoopMetricsSink()
 
-    def plan(self, query: LogicalPlan) -> DistributedPlan:
-        """The stages of `query`."""
-        return self._planner.plan(query)
+    def plan(self, query: LogicalPlan, partitions: int | None = None) -> DistributedPlan:
+        """The stages of `query`, with `partitions` for each shuffle."""
+        return self._planner.plan(query, partitions)
 
     def execute(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> DistributedResult:
         """Start `plan`, which `plan()` made."""
         if not isinstance(plan, DistributedPlan):
             raise TypeError("The ray runtime executes the plans that it made; this one is another runtime's.")
-        options = options or QueryOptions()
-        context = DistributedExecutionContext(
-            self.storage, self.kernel, self._memory_manager, self._metrics_sink, options.cancellation
+        return self.executor.execute(plan, self._context(options))
+
+    def has_parts(self, plan: PhysicalPlan) -> bool:
+        """Whether clients can fetch the result from the workers: these have to let in whoever has a ticket."""
+        return isinstance(plan, DistributedPlan) and plan.parts is not None and not self._closed_to_clients
+
+    def run_to_parts(self, plan: PhysicalPlan, seconds: float, options: QueryOptions | None = None) -> ResultParts:
+        """Run `plan` to its end and leave each part of the result at its worker. Raises the execution errors."""
+        if not isinstance(plan, DistributedPlan) or plan.parts is None:
+            raise UnsupportedError("The result of this plan comes in one piece.")
+        return self.executor.run_to_parts(plan.parts, seconds, self._context(options))
+
+    def _context(self, options: QueryOptions | None) -> DistributedExecutionContext:
+        cancellation = (options or QueryOptions()).cancellation
+        return DistributedExecutionContext(
+            self.storage, self.kernel, self._memory_manager, self._metrics_sink, cancellation
         )
-        return self.executor.execute(plan, context)
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The stages as text."""

@@ -8,12 +8,13 @@ from importlib.util import find_spec
 
 from engine.runtime import Runtime
 from engine.storage import DirectoryStorage
+from engine.storage.protocol import Storage
 from flight_server.cli.security import peer_tls
 from flight_server.config import ConfigError, ServerConfig
 from local_runtime import LocalRuntime
 from ray_runtime.planner import DistributedOptions, DistributedPlanner
 
-__all__ = ["explain_stages", "open_runtime"]
+__all__ = ["explain_stages", "open_runtime", "runtimes_beside"]
 
 
 def open_runtime(config: ServerConfig) -> Runtime:
@@ -22,11 +23,19 @@ def open_runtime(config: ServerConfig) -> Runtime:
         raise ConfigError("--runtime ray needs Ray, which is not installed: pip install 'grism[ray]'.")
     if config.data.data is None:
         raise ConfigError("No folder is named.")
+    storage = DirectoryStorage(config.data.data)
+    return _open_ray(config, storage) if config.runtime.runtime == "ray" else _open_local(config, storage)
+
+
+def runtimes_beside(runtime: Runtime, config: ServerConfig) -> list[Runtime]:
+    """The runtimes that sessions may choose besides: where there is a cluster, this process. Close them after use."""
+    return [] if runtime.name == "local" else [_open_local(config, runtime.storage)]
+
+
+def _open_local(config: ServerConfig, storage: Storage) -> LocalRuntime:
     resources = config.resources
-    if config.runtime.runtime == "ray":
-        return _open_ray(config, DirectoryStorage(config.data.data))
     return LocalRuntime(
-        DirectoryStorage(config.data.data),
+        storage,
         memory_limit=resources.memory_limit,
         threads=resources.threads,
         spill_directory=str(resources.spill_dir) if resources.spill_dir else None,

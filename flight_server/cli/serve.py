@@ -17,7 +17,7 @@ from flight_server.auth import IDENTITY_KEY, Authenticator, HandshakeHandler, Id
 from flight_server.auth.certificates import Certificates
 from flight_server.cli import security
 from flight_server.cli.failures import CommandError
-from flight_server.cli.runtimes import open_runtime
+from flight_server.cli.runtimes import open_runtime, runtimes_beside
 from flight_server.config import ServerConfig, load, options
 from flight_server.endpoint import Endpoint, ServerTls
 from flight_server.health import HealthServer
@@ -46,10 +46,13 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         logins, tls = security.authenticator(config.auth), security.tls(config.auth)
         runtime = open_runtime(config)
         closing.callback(runtime.close)
+        others = runtimes_beside(runtime, config)
+        for other in others:
+            closing.callback(other.close)
         health = _health(config)  # after the runtime: Ray forks, which gRPC's threads would not stand
         if health is not None:
             closing.callback(health.close)
-        service = FlightSqlService(runtime, config.service, version("grism"), rights=rights)
+        service = FlightSqlService(runtime, config.service, version("grism"), rights=rights, others=others)
         closing.callback(service.close)
         endpoint = _endpoint(config, service, logins, tls)
         if health is not None:

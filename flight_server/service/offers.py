@@ -24,10 +24,11 @@ _MARGIN = 5.0  # seconds for which an offer outlives its ticket, so that it is t
 
 @dataclass(eq=False)
 class _Offer:
-    """A plan, None once it is cancelled, and the calls that fetch it now."""
+    """A plan, None once it is cancelled, and the calls that fetch it now. `release` gives up what lies at workers."""
 
     planned: Planned | None
     fetched: bool = False
+    release: Callable[[], None] = lambda: None
     calls: set[Call] = field(default_factory=set)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -43,6 +44,10 @@ class Offers:
     def put(self, planned: Planned, owner: Identity, weight: int) -> bytes:
         """Keep a plan of a text of `weight` bytes; returns its handle. Raises ResourceExhaustedError."""
         return self._offers.put(_Offer(planned), owner, weight)
+
+    def spread(self, handle: bytes, owner: Identity, release: Callable[[], None]) -> None:
+        """The rows of a plan lie at workers, until they are given up by `release` or their time is over."""
+        self._offers.get(handle, owner).release = release
 
     def fetch(self, request: Request, handle: bytes, start: Callable[[Request, Planned], ResultStream]) -> ResultStream:
         """`start` the plan for this call. Raises BadRequestError, and CancelledError where it was cancelled."""
@@ -75,6 +80,7 @@ class Offers:
                 return messages.CANCEL_STATUS_NOT_CANCELLABLE
             offer.planned = None
             calls = list(offer.calls)
+        offer.release()
         for call in calls:
             call.cancellation.cancel("The query was cancelled.")
         with offer.changed:

@@ -196,7 +196,7 @@ class Queries:
                 yield
         except Exception as error:
             told = replace(asked, planning=time.monotonic() - began)
-            query = Query(request, told, self._runtime, has_effects=False)
+            query = Query(request, told, request.session.runtime or self._runtime, has_effects=False)
             query.failed(error)
             query.finish()
             raise
@@ -221,7 +221,7 @@ class Queries:
         return min((limit for limit in (request.session.timeout, self._timeout) if limit), default=None)
 
     def _begin(self, request: Request, asked: Asked, gated: bool, has_effects: bool) -> Query:
-        query = Query(request, asked, self._runtime, has_effects)
+        query = Query(request, asked, request.session.runtime or self._runtime, has_effects)
         request.call.on_end(query.finish)
         limit = self._limit(request)
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from google.protobuf.message import Message
 
+from engine.runtime import ResultPart, ResultParts
 from flight_server.auth import Identity
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.streams import ResultStream
@@ -32,19 +33,24 @@ class Planned:
     """A result that is ready to be fetched: its schema, and `open`, which starts it anew each time.
 
     What is not `is_query` is a table that is there already. Without `asked` its fetching is no query of its own: what
-    it tells of has run, and is in the log.
+    it tells of has run, and is in the log. `spread` runs it so that its rows stay at the workers, where that can be.
     """
 
     schema: pa.Schema
     open: Callable[[Request], ResultStream]
     asked: Asked | None
     is_query: bool = True
+    spread: Callable[[Request], ResultParts] | None = None
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What get_flight_info answers: the schema, and the message that fetches the rows when it comes back as ticket."""
+    """What get_flight_info answers: the schema, and the message that fetches the rows when it comes back as ticket.
+
+    With `parts` the rows are there already, and are fetched from where these say.
+    """
 
     schema: pa.Schema
     ticket: Message
     rows: int = -1
+    parts: tuple[ResultPart, ...] = ()

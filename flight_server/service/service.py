@@ -63,7 +63,7 @@ class _Action:
 
 
 class FlightSqlService(BaseHandler):
-    """Flight SQL and plain Flight over one runtime."""
+    """Flight SQL and plain Flight over a runtime. Sessions may choose one of the `others`, over the same tables."""
 
     def __init__(
         self,
@@ -72,12 +72,13 @@ class FlightSqlService(BaseHandler):
         version: str,
         signer: TicketSigner | None = None,
         rights: Rights | None = None,
+        others: Sequence[Runtime] = (),
     ) -> None:
         self._rights = rights or Rights()
         frontend = SqlFrontend(runtime.kernel, runtime.storage)
         folder = next((Path(directory) for directory in runtime.storage.directories()), None)
         catalog = Catalog(runtime.storage, None if folder is None else StoredViews(folder))
-        statements = Statements(runtime, frontend, catalog, options)
+        statements = Statements(runtime, frontend, catalog, options, others)
         self._queries = statements.queries
         metadata = Metadata(
             runtime, frontend, catalog, statements.queries, sql_info(version, options.max_statement_size)
@@ -85,7 +86,7 @@ class FlightSqlService(BaseHandler):
         prepared = PreparedStatements(statements, options)
         self._ingest = Ingest(catalog, options.max_upload_size)
         self._sessions = Sessions(folder, options)
-        settings = Settings(self._sessions, catalog)
+        settings = Settings(self._sessions, catalog, statements.runtimes)
         self._tables = Tables(statements, metadata, options.max_upload_size)
         tickets = Tickets(signer or TicketSigner.generate(), statements.offers, options.statement_ttl)
         self._tickets = tickets
@@ -235,8 +236,9 @@ class FlightSqlService(BaseHandler):
         return Request(call, identity, session)
 
     def _info(self, request: Request, descriptor: flight.FlightDescriptor, offer: Offer) -> flight.FlightInfo:
-        endpoint = self._tickets.endpoint(offer.ticket, request.identity)
-        return flight.FlightInfo(offer.schema, descriptor, [endpoint], offer.rows, -1)
+        identity = request.identity
+        endpoints = self._tickets.parts(offer, identity) or [self._tickets.endpoint(offer.ticket, identity)]
+        return flight.FlightInfo(offer.schema, descriptor, endpoints, offer.rows, -1)
 
 
 def _upload(path: Sequence[str]) -> Asked:

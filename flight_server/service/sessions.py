@@ -38,7 +38,7 @@ _LEAST_WAIT = 0.1
 
 @dataclass(eq=False)
 class Session:
-    """What a client has set. `timeout` is in seconds; None leaves the server's own.
+    """What a client has set. `timeout` is in seconds; None leaves the server's own, and so for `runtime`.
 
     It begins with `keep`, and is of no use after its end.
     """
@@ -47,6 +47,8 @@ class Session:
     grants: Grants = ALL
     timeout: float | None = None
     partitions: int | None = None
+    runtime: str | None = None
+    at_workers: bool = False
     keep: Callable[[], None] = lambda: None
     folder: Path | None = None
     _temporary: DirectoryStorage | None = None

@@ -4,7 +4,10 @@
 ``catalog``             text; only ``grism``
 ``schema``              text; where names without a schema are looked for
 ``timeout``             seconds that a query may run, as a number or a text; 0 is no limit
+``runtime``             ``local`` or ``ray``, where the server has both
 ``partitions``          whole number; partitions of a shuffle on Ray
+``endpoints``           ``server``, or ``workers``: results on Ray that have no order are fetched from the workers, in
+                        parts beside each other
 ======================  =======================================================================
 
 A value that is not set takes an option back.
@@ -12,7 +15,7 @@ A value that is not set takes an option back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA
 from flight_server.config import parse_duration
@@ -25,19 +28,23 @@ __all__ = ["Settings"]
 
 Value = str | bool | int | float | list[str] | None
 _MAX_PARTITIONS = 65_535
+_SERVER, _WORKERS = "server", "workers"
 
 
 class Settings:
     """Answers the three actions."""
 
-    def __init__(self, sessions: Sessions, catalog: Catalog) -> None:
+    def __init__(self, sessions: Sessions, catalog: Catalog, runtimes: Container[str]) -> None:
         self._sessions = sessions
+        self._runtimes = runtimes
         self._catalog = catalog
         self._setters: Mapping[str, Callable[[Session, Value], None]] = {
             "catalog": self._set_catalog,
             "schema": self._set_schema,
             "timeout": _set_timeout,
             "partitions": _set_partitions,
+            "runtime": self._set_runtime,
+            "endpoints": _set_endpoints,
         }
 
     def set(
@@ -69,6 +76,10 @@ class Settings:
             result.session_options["timeout"].double_value = session.timeout
         if session.partitions is not None:
             result.session_options["partitions"].int64_value = session.partitions
+        if session.runtime is not None:
+            result.session_options["runtime"].string_value = session.runtime
+        if session.at_workers:
+            result.session_options["endpoints"].string_value = _WORKERS
         yield result
 
     def close(self, request: Request, message: messages.CloseSessionRequest) -> Iterable[messages.CloseSessionResult]:
@@ -88,6 +99,17 @@ class Settings:
         if not isinstance(name, str) or name.lower() not in known:
             raise ValueError(value)
         session.schema = known[name.lower()]
+
+    def _set_runtime(self, session: Session, value: Value) -> None:
+        if value is not None and (not isinstance(value, str) or value not in self._runtimes):
+            raise ValueError(value)
+        session.runtime = value
+
+
+def _set_endpoints(session: Session, value: Value) -> None:
+    if value not in (None, _SERVER, _WORKERS):
+        raise ValueError(value)
+    session.at_workers = value == _WORKERS
 
 
 def _set_timeout(session: Session, value: Value) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -18,8 +18,9 @@ from pyarrow import flight
 from engine.context import Cancellation, current_cancellation
 from engine.errors import GrismError, ResourceExhaustedError, TypeMismatchError
 from engine.kernel import quote
-from engine.physical import PhysicalPlan
-from engine.runtime import QueryOptions, QueryResult, Runtime
+from engine.logical.nodes import LogicalPlan
+from engine.physical import ExecutionMode, PhysicalPlan
+from engine.runtime import QueryOptions, QueryResult, ResultParts, Runtime
 from engine.schema import RowType
 from engine.sql.frontend import SqlFrontend
 from engine.sql.statement_parser import parse_statement
@@ -60,8 +61,16 @@ _UNTOLD_SCHEMA = pa.schema([pa.field("result", pa.null())])  # without columns, 
 class Statements:
     """Plans SQL texts and keeps what was planned."""
 
-    def __init__(self, runtime: Runtime, frontend: SqlFrontend, catalog: Catalog, options: ServiceOptions) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        frontend: SqlFrontend,
+        catalog: Catalog,
+        options: ServiceOptions,
+        others: Iterable[Runtime] = (),
+    ) -> None:
         self.runtime = runtime
+        self.runtimes = {each.name: each for each in (runtime, *others)}
         self.frontend = frontend
         self.catalog = catalog
         catalog.columns = self.columns_of
@@ -93,13 +102,24 @@ class Statements:
         is_view = names.views is not None and names.views.find(name) is not None
         with self.queries.timed(request):
             logical = self.frontend.plan(text, snapshot=snapshot, names=names) if is_view else None
-            plan = self.runtime.plan(logical or self.frontend.table_plan(name, snapshot))
+            plan = self._physical(request.session, logical or self.frontend.table_plan(name, snapshot))
         return self._planned(plan, Asked("TABLE", text, time.monotonic() - began))
 
     def offer(self, request: Request, planned: Planned, weight: int) -> Offer:
-        """Keep `planned` until it is fetched; `weight` is the bytes of its text."""
+        """Keep `planned` until it is fetched; `weight` is the bytes of its text.
+
+        Where the session asks for endpoints at the workers, and the plan has such, it runs now.
+        """
         handle = self.offers.put(planned, request.identity, weight)
-        return Offer(planned.schema, sql.TicketStatementQuery(statement_handle=handle))
+        ticket = sql.TicketStatementQuery(statement_handle=handle)
+        if planned.spread is None or planned.asked is None or not request.session.at_workers:
+            return Offer(planned.schema, ticket)
+        query = self.queries.begin(request, planned.asked)
+        with query.guarded():
+            result = planned.spread(request)
+        self.offers.spread(handle, request.identity, result.release)
+        query.rows = sum(part.rows for part in result.parts)
+        return Offer(planned.schema, ticket, query.rows, result.parts)
 
     def fetch(self, request: Request, ticket: sql.TicketStatementQuery) -> ResultStream:
         """Run what was offered under this ticket."""
@@ -204,7 +224,22 @@ class Statements:
             return query.rows
 
     def _planned(self, plan: PhysicalPlan, asked: Asked) -> Planned:
-        return Planned(plan.schema, lambda request: self._run(request, plan), asked)
+        runtime = self._runtime_of(plan)
+
+        def spread(request: Request) -> ResultParts:
+            return runtime.run_to_parts(plan, self._options.statement_ttl, QueryOptions(request.call.cancellation))
+
+        spreads = spread if runtime.has_parts(plan) else None
+        return Planned(plan.schema, lambda request: self._run(request, plan), asked, spread=spreads)
+
+    def _physical(self, session: Session, logical: LogicalPlan) -> PhysicalPlan:
+        """The plan of the runtime that the session has chosen."""
+        return self.runtimes[session.runtime or self.runtime.name].plan(logical, session.partitions)
+
+    def _runtime_of(self, plan: PhysicalPlan) -> Runtime:
+        """The runtime that made a plan; the session may have chosen another since."""
+        made_by = "ray" if plan.properties.execution_mode is ExecutionMode.DISTRIBUTED else "local"
+        return self.runtimes[made_by]
 
     def _about(self, request: Request, statement: Show | Describe) -> pa.Table:
         if isinstance(statement, Describe):
@@ -262,12 +297,13 @@ class Statements:
         logical = self.frontend.plan(
             text, snapshot=snapshot, parameters=row or None, names=self.catalog.names(request.session)
         )
-        return self.runtime.plan(logical)
+        return self._physical(request.session, logical)
 
     def _explain(self, request: Request, text: str, parameters: Parameters | None) -> Planned:
         row = parameters[0] if parameters else ()
         snapshot = self.catalog.snapshot(request.session)
-        lines = self.runtime.explain(self.plan_row(request, text, row, snapshot)).splitlines()
+        plan = self.plan_row(request, text, row, snapshot)
+        lines = self._runtime_of(plan).explain(plan).splitlines()
         table = pa.table([pa.array(lines, pa.string())], schema=_EXPLAIN_SCHEMA)
         return _fixed(table)
 
@@ -280,7 +316,7 @@ class Statements:
         cancellation = Cancellation()
         forget = follow(request.call.cancellation, cancellation)
         try:
-            result = self.runtime.execute(plan, QueryOptions(cancellation, request.session.partitions))
+            result = self._runtime_of(plan).execute(plan, QueryOptions(cancellation))
         except BaseException:
             forget()
             raise

@@ -10,12 +10,13 @@ import pyarrow as pa
 from google.protobuf.message import Message
 from pyarrow import flight
 
+from engine.errors import UnsupportedError
 from flight_server.auth import Identity
 from flight_server.endpoint.tickets import TicketSigner
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.offers import Offers
-from flight_server.service.request import Request
+from flight_server.service.request import Offer, Request
 from flight_server.service.wire import BadRequestError, parse, unwrap, wrap
 
 __all__ = ["Tickets"]
@@ -41,6 +42,14 @@ class Tickets:
         instant = datetime.datetime.fromtimestamp(expires_at, datetime.UTC)
         return flight.FlightEndpoint(ticket, [], pa.scalar(instant, pa.timestamp("us", "UTC")))
 
+    def parts(self, offer: Offer, owner: Identity) -> list[flight.FlightEndpoint]:
+        """The endpoints of an offer's parts, at the workers; what each carries beside its ticket cancels the query."""
+        ours = self.endpoint(offer.ticket, owner)
+        return [
+            flight.FlightEndpoint(part.ticket, [part.location], ours.expiration_time, ours.ticket.ticket)
+            for part in offer.parts
+        ]
+
     def open(self, ticket: bytes, owner: Identity) -> Message:
         """What a ticket carries. Raises TicketError, and TicketExpiredError after its end."""
         return unwrap(self._signer.open(ticket, owner.name))
@@ -62,18 +71,20 @@ class Tickets:
         self, request: Request, message: messages.RenewFlightEndpointRequest
     ) -> Iterable[messages.FlightEndpoint]:
         """RenewFlightEndpoint: the endpoint with a ticket that is good as long as a new one."""
+        if message.endpoint.app_metadata:
+            raise UnsupportedError("Rows that lie at workers are there for a fixed time; ask for the query again.")
         carried = self.open(message.endpoint.ticket.ticket, request.identity)
         if isinstance(carried, sql.TicketStatementQuery):
             self._offers.renew(carried.statement_handle, request.identity)
         renewed = parse(messages.FlightEndpoint, self.endpoint(carried, request.identity).serialize())
-        renewed.app_metadata = message.endpoint.app_metadata
         yield renewed
 
     def _cancelled(self, request: Request, info: messages.FlightInfo) -> messages.CancelStatus:
         """What came of it for all of the endpoints together."""
         if not 0 < len(info.endpoint) <= _MAX_ENDPOINTS:
             raise BadRequestError("Send the FlightInfo of the query, with the endpoints that it came with.")
-        found = {self._cancel(request, endpoint.ticket.ticket) for endpoint in info.endpoint}
+        tickets = {endpoint.app_metadata or endpoint.ticket.ticket for endpoint in info.endpoint}
+        found = {self._cancel(request, ticket) for ticket in tickets}
         order = (messages.CANCEL_STATUS_CANCELLING, messages.CANCEL_STATUS_CANCELLED)
         return next((status for status in order if status in found), messages.CANCEL_STATUS_NOT_CANCELLABLE)
 

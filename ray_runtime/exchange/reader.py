@@ -85,7 +85,7 @@ class ExchangeReader:
 
     def stream(self, ordered: bool = False) -> pa.RecordBatchReader:
         """The rows as they come, or with `ordered` in the order of the sources, read ahead within the budget."""
-        ahead = self._options.budget // max(1, min(self._options.parallel, len(self._sources)))
+        ahead = max(1, self._options.budget // max(1, min(self._options.parallel, len(self._sources))))
         return pa.RecordBatchReader.from_batches(self.schema, self._read(ordered, ahead))
 
     def _read(self, ordered: bool, ahead: int | None) -> Iterator[pa.RecordBatch]:

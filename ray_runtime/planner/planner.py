@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.cache import LruCache
 from engine.kernel import Kernel
@@ -20,6 +20,7 @@ from ray_runtime.planner.drop_columns import drop_columns
 from ray_runtime.planner.insert_exchanges import insert_exchanges
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.order_joins import order_joins
+from ray_runtime.planner.result_parts import result_parts
 from ray_runtime.planner.sampling import GroupSampler
 from ray_runtime.planner.split_stages import split_stages
 from ray_runtime.planner.split_windows import split_windows
@@ -36,9 +37,13 @@ _CACHED_PLANS = 256
 
 @dataclass(frozen=True)
 class DistributedPlan(PhysicalPlan):
-    """A physical plan with Exchanges, and the stages between them."""
+    """A physical plan with Exchanges, and the stages between them.
+
+    `parts` are the stages for a result that clients fetch from the workers, None where they cannot.
+    """
 
     stages: StageGraph
+    parts: StageGraph | None = None
 
 
 class DistributedPlanner:
@@ -52,13 +57,16 @@ class DistributedPlanner:
         self._storage = storage
         self.options = options or DistributedOptions()
         self._sampler = GroupSampler(kernel, storage, self.options)
-        self._known: LruCache[int, tuple[LogicalPlan, DistributedPlan]] = LruCache(_CACHED_PLANS)
+        self._known: LruCache[tuple[int, int | None], tuple[LogicalPlan, DistributedPlan]] = LruCache(_CACHED_PLANS)
 
-    def passes(self, query: LogicalPlan) -> list[tuple[str, PhysicalOperator]]:
+    def passes(
+        self, query: LogicalPlan, options: DistributedOptions | None = None
+    ) -> list[tuple[str, PhysicalOperator]]:
         """The plan after each pass, by the pass's name; the last one has all Exchanges.
 
         Names that repeat in the result are numbered throughout: rows that travel need a name for each column.
         """
+        options = options or self.options
         logical = optimize(unnest_subqueries(optimize(query)))
         root = _with_distinct_names(lower(logical))
         plans = [("lower", root)]
@@ -66,7 +74,7 @@ class DistributedPlanner:
             ("order_joins", order_joins),
             ("split_windows", split_windows),
             ("two_phase_aggregates", lambda plan: two_phase_aggregates(plan, self._kernel, self._sampler)),
-            ("insert_exchanges", lambda plan: insert_exchanges(plan, self._kernel, self.options)),
+            ("insert_exchanges", lambda plan: insert_exchanges(plan, self._kernel, options)),
             ("drop_columns", drop_columns),
         )
         for name, rule in physical:
@@ -74,24 +82,26 @@ class DistributedPlanner:
             plans.append((name, root))
         return plans
 
-    def plan(self, query: LogicalPlan) -> DistributedPlan:
-        """The stages of `query`. Raises PlanningError where the plan does not type."""
-        known = self._known.get(id(query))
+    def plan(self, query: LogicalPlan, partitions: int | None = None) -> DistributedPlan:
+        """The stages of `query`, with `partitions` for each shuffle. Raises PlanningError where it does not type."""
+        known = self._known.get((id(query), partitions))
         if known is not None and known[0] is query:
             return known[1]
         columns = plan_columns(query, self._kernel)
-        root = self.passes(query)[-1][1]
+        options = self.options if partitions is None else replace(self.options, partitions=partitions)
+        root = self.passes(query, options)[-1][1]
         wanted, found = tuple(c.type for c in columns), tuple(c.type for c in operator_columns(root, self._kernel))
         whole = found != wanted
         if whole:
             # A rewrite that changes a type is a mistake in a pass; the answer must not depend on it.
             log.warning("a pass made types %s of %s: the query runs in one task", found, wanted)
             root = _with_distinct_names(lower(optimize(query)))
-        stages = split_stages(root, self._kernel, self._storage, self.options, whole=whole)
+        stages = split_stages(root, self._kernel, self._storage, options, whole=whole)
         blocking = any(operator.capabilities.blocking for operator in walk(root))
         properties = PlanProperties(ExecutionMode.DISTRIBUTED, Single(), blocking)
-        plan = DistributedPlan(root, columns, self._kernel.arrow_schema(columns), properties, stages)
-        self._known.put(id(query), (query, plan))
+        parts = result_parts(stages, tuple(c.name for c in columns))
+        plan = DistributedPlan(root, columns, self._kernel.arrow_schema(columns), properties, stages, parts)
+        self._known.put((id(query), partitions), (query, plan))
         return plan
 
     def explain(self, plan: DistributedPlan) -> str:

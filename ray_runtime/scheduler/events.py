@@ -209,9 +209,12 @@ class CancelTask:
 
 @dataclass(frozen=True, slots=True)
 class ResultReady:
-    """An output of the last stage may be read. A reader that has another attempt of the task already ignores it."""
+    """One of the `outputs` outputs of the last stage may be read. A reader that has another attempt of the task
+    already ignores it.
+    """
 
     output: Output
+    outputs: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class QueryRun:
         worker.outputs.setdefault(self.id, array("i")).extend((task.stage, task.task))
         self._cancel(run, run.succeed(task.task, summary))
         if run is self._result:
-            self._emit(ResultReady(Output(task, worker.id)))
+            self._emit(ResultReady(Output(task, worker.id), len(run.state)))
         if run.complete:
             self._refresh()
         else:
