@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ import duckdb
 import pyarrow as pa
 
 from engine.context import Cancellation, current_cancellation
-from engine.errors import ExecutionError, ForbiddenError, SqlSyntaxError, UnsupportedError
+from engine.errors import ExecutionError, ForbiddenError, ResourceExhaustedError, SqlSyntaxError, UnsupportedError
 from engine.kernel_errors import (
     execution_error,
     planning_error,
@@ -40,7 +40,14 @@ from engine.travel_types import Boundary, leaving_items, leaving_type
 __all__ = ["Kernel", "KernelConfig", "quote"]
 
 ArrowData = Any  # pa.Table | pyarrow.dataset.Dataset | pa.RecordBatchReader
-BATCH_ROWS = 131_072
+_BATCH_BYTES = 32 << 20  # that the kernel may gather for an Arrow batch, outside of its memory limit
+_BATCH_ROWS = 32_768
+_BATCH_ROWS_OF_ANY_SIZE = 16_384
+_BATCH_ROWS_OF_GREAT_SIZE = 64
+_BYTES_OF_ANY_SIZE = 64  # what a text or a list is taken for
+_OF_ANY_SIZE = frozenset(
+    {"varchar", "blob", "bit", "list", "map", "struct", "array", "union", "bignum", "variant", "geometry"}
+)
 _INSIST_SECONDS = 0.01
 _CLOSE_SECONDS = 10.0
 _LONG_TEXT = 50_000  # characters from which on a text has a cursor of its own: others would wait for the shared one
@@ -210,6 +217,24 @@ class Kernel:
         The stream frees everything at its end, on an error or when it is released. Cancelling interrupts it.
         """
         cancellation = cancellation or Cancellation()
+        given = sources or {}
+        try:
+            return self._start(sql, given, cancellation, on_close, resident, boundary)
+        except ResourceExhaustedError:  # values so large that the usual rows do not fit into a batch
+            if any(isinstance(data, pa.RecordBatchReader) for data in given.values()):
+                raise
+        return self._start(sql, given, cancellation, on_close, resident, boundary, _BATCH_ROWS_OF_GREAT_SIZE)
+
+    def _start(
+        self,
+        sql: str,
+        sources: Mapping[str, ArrowData],
+        cancellation: Cancellation,
+        on_close: Callable[[StreamCounters], None] | None,
+        resident: bool,
+        boundary: Boundary,
+        batch_rows: int | None = None,
+    ) -> SlicedStream:
         cancellation.check()
         cursor = self._cursor()
         execution = _Execution(cursor)
@@ -230,12 +255,13 @@ class Kernel:
                 on_close(counters)
 
         try:
-            for name, data in (sources or {}).items():
+            for name, data in sources.items():
                 if resident and isinstance(data, pa.RecordBatchReader):
                     _load(cursor, name, data)
                 else:
                     cursor.register(name, data)
-            reader = _leaving(cursor.sql(sql), boundary).to_arrow_reader(BATCH_ROWS)
+            relation = _leaving(cursor.sql(sql), boundary)
+            reader = relation.to_arrow_reader(batch_rows or _batch_rows(kind.id for kind in relation.types))
         except duckdb.Error as error:
             finish()
             cancellation.check()
@@ -324,6 +350,16 @@ class Kernel:
         while found := {name for name, called in macros.items() if called & known} - known:
             known |= found
         return frozenset(known)
+
+
+def _batch_rows(kinds: Iterable[str]) -> int:
+    """The rows of an Arrow batch of columns of these types."""
+    width, most = 0, _BATCH_ROWS
+    for kind in kinds:
+        if kind in _OF_ANY_SIZE:
+            most = _BATCH_ROWS_OF_ANY_SIZE
+        width += _BYTES_OF_ANY_SIZE if kind in _OF_ANY_SIZE else 16
+    return max(1, min(most, _BATCH_BYTES // max(1, width)))
 
 
 class _Execution:

@@ -43,6 +43,25 @@ def connections(kernel: Kernel) -> int:
     return int(str(row["count"])) - 1
 
 
+def test_batches_hold_few_rows_where_rows_are_large(kernel: Kernel) -> None:
+    wide = kernel.stream("SELECT " + ", ".join(f"i + {c} AS c{c}" for c in range(5_000)) + " FROM range(3000) t(i)")
+    batches = list(wide.reader)
+    assert sum(batch.num_rows for batch in batches) == 3_000
+    assert max(batch.nbytes for batch in batches) < 4_000_000
+
+
+@pytest.mark.soak
+def test_values_that_do_not_fit_into_a_batch_come_in_smaller_ones(kernel: Kernel) -> None:
+    long = kernel.stream("SELECT i, repeat('x', 300_000) AS s FROM range(20000) t(i) WHERE i <> 7")  # 6 GB
+    rows = 0
+    for batch in long.reader:
+        rows += batch.num_rows
+        if rows > 100:
+            break
+    long.reader.close()
+    assert rows > 100
+
+
 # Text and types
 
 
