@@ -76,7 +76,7 @@ def sql_info(version: str, max_statement_size: int) -> SqlInfo:
         6: "",
         7: "",
         8: 0,  # FLIGHT_SQL_SERVER_TRANSACTION: none
-        9: False,  # FLIGHT_SQL_SERVER_CANCEL
+        9: True,  # FLIGHT_SQL_SERVER_CANCEL
         10: True,  # FLIGHT_SQL_SERVER_BULK_INGESTION
         11: False,  # FLIGHT_SQL_SERVER_INGEST_TRANSACTIONS_SUPPORTED
         100: _UNLIMITED,  # statement timeout
@@ -134,9 +134,9 @@ def sql_info(version: str, max_statement_size: int) -> SqlInfo:
         569: _bits(1),  # concurrency for a forward-only result set: read only
         570: 0,  # concurrency for a scroll-sensitive result set
         571: 0,  # concurrency for a scroll-insensitive result set
-        572: False,  # SQL_BATCH_UPDATES_SUPPORTED
+        572: True,  # SQL_BATCH_UPDATES_SUPPORTED
         573: False,  # SQL_SAVEPOINTS_SUPPORTED
-        574: False,  # SQL_NAMED_PARAMETERS_SUPPORTED
+        574: True,  # SQL_NAMED_PARAMETERS_SUPPORTED
         575: False,  # SQL_LOCATORS_UPDATE_COPY
         576: False,  # SQL_STORED_FUNCTIONS_USING_CALL_SYNTAX_SUPPORTED
     }

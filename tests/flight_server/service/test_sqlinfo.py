@@ -11,7 +11,8 @@ from pyarrow import flight
 from flight_server.config import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.sqlinfo import CONVERSIONS, KEYWORDS, info_table, sql_info
-from flight_server.service.wire import wrap
+from flight_server.service.wire import unwrap, wrap
+from tests.flight_server.service.test_queries import Prepared
 
 INFO = sql_info("1.0", 1000)
 
@@ -157,3 +158,41 @@ def test_a_statement_over_the_limit_is_refused(client: flight.FlightClient) -> N
     command = sql.CommandStatementQuery(query="SELECT 1 --" + "x" * limit)
     with pytest.raises(flight.FlightUnavailableError, match=f"the server takes {limit}"):
         client.get_flight_info(flight.FlightDescriptor.for_command(wrap(command)))
+
+
+def test_queries_are_cancelled_by_a_message(client: flight.FlightClient) -> None:
+    """Code 9."""
+    assert INFO[9]
+    command = sql.CommandStatementQuery(query="SELECT 1")
+    info = client.get_flight_info(flight.FlightDescriptor.for_command(wrap(command)))
+    message = sql.ActionCancelQueryRequest(info=info.serialize())
+    (answer,) = client.do_action(flight.Action("CancelQuery", wrap(message)))
+    result = unwrap(answer.body.to_pybytes())
+    assert isinstance(result, sql.ActionCancelQueryResult)
+    assert result.result == sql.ActionCancelQueryResult.CANCEL_RESULT_CANCELLED
+    with pytest.raises(flight.FlightCancelledError):
+        client.do_get(info.endpoints[0].ticket).read_all()
+
+
+def test_an_update_takes_many_rows_of_parameters(cursor: flight_sql.Cursor) -> None:
+    """Code 572."""
+    assert INFO[572]
+    cursor.execute("CREATE TABLE in_a_batch (x INTEGER)")
+    try:
+        cursor.executemany("INSERT INTO in_a_batch VALUES (?)", [(1,), (2,), (3,)])
+        assert cursor.rowcount == 3
+        cursor.executemany("DELETE FROM in_a_batch WHERE x = ?", [(1,), (3,)])
+        cursor.execute("SELECT x FROM in_a_batch")
+        assert cursor.fetchall() == [(2,)]
+    finally:
+        cursor.execute("DROP TABLE in_a_batch")
+
+
+def test_parameters_have_names(client: flight.FlightClient) -> None:
+    """Code 574."""
+    assert INFO[574]
+    statement = Prepared(client, "SELECT n_name FROM nation WHERE n_nationkey = $key AND n_regionkey = $region")
+    schema = pa.ipc.read_schema(pa.py_buffer(statement.result.parameter_schema))
+    assert schema.names == ["key", "region"]
+    assert statement.rows(statement.bind(pa.table({"key": [3], "region": [1]})))["n_name"].to_pylist() == ["CANADA"]
+    statement.close()
