@@ -15,6 +15,7 @@
     └── ExecutionError               a planned query failed while it ran
         ├── InvalidValueError        a value broke an expression: overflow, bad cast
         ├── DataCorruptError         stored or received data cannot be read
+        │   └── InvalidDataError     what a client sent is not valid Arrow data
         ├── StorageError             the storage refused or failed: disk full, read-only
         │   └── ConflictError        somebody else changed the table meanwhile
         ├── MemoryExceededError      the memory limit and the spill space are used up
@@ -43,6 +44,7 @@ __all__ = [
     "ExecutionError",
     "ForbiddenError",
     "GrismError",
+    "InvalidDataError",
     "InvalidValueError",
     "MemoryExceededError",
     "PlanningError",
@@ -133,6 +135,10 @@ class InvalidValueError(ExecutionError):
 
 class DataCorruptError(ExecutionError):
     """Stored or received data cannot be read."""
+
+
+class InvalidDataError(DataCorruptError):
+    """What a client sent is not valid Arrow data."""
 
 
 class StorageError(ExecutionError):

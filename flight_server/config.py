@@ -268,18 +268,23 @@ class ServiceOptions:
     max_statements: Annotated[int, _Spec(_whole(1, 10**7), "N", "planned statements that wait for do_get")] = 10_000
     statement_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long a planned statement waits")] = 300.0
     max_prepared: Annotated[int, _Spec(_whole(1, 10**7), "N", "prepared statements that are open")] = 10_000
+    max_prepared_size: Annotated[
+        int, _Spec(parse_size, "SIZE", "texts and bound parameters of all prepared statements together")
+    ] = 256_000_000
     prepared_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long they stay open unused")] = 3600.0
     max_parameter_rows: Annotated[int, _Spec(_whole(1, 10**7), "N", "rows of parameters bound at once")] = 10_000
     max_sessions: Annotated[int, _Spec(_whole(1, 10**7), "N", "sessions that are open")] = 10_000
     session_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long they stay open unused")] = 3600.0
     max_upload_size: Annotated[int, _Spec(parse_size, "SIZE", "the data of one upload")] = 1 << 40
-    max_parameter_size: Annotated[int, _Spec(parse_size, "SIZE", "parameters bound to one statement")] = 64_000_000
+    max_parameter_size: Annotated[int, _Spec(parse_size, "SIZE", "parameters bound at once")] = 64_000_000
     max_queries: Annotated[int, _Spec(_whole(1, 10**6), "N", "queries that run at once; the others wait in turn")] = 64
     max_queued: Annotated[int, _Spec(_whole(0, 10**6), "N", "queries that wait for their turn")] = 1000
     queue_timeout: Annotated[float, _Spec(parse_duration, "DURATION", "how long a query waits for its turn")] = 60.0
     query_timeout: Annotated[
         float | None,
-        _Spec(parse_duration, "DURATION", "how long a query may take, planning and waiting included (default: no limit)"),
+        _Spec(
+            parse_duration, "DURATION", "how long a query may take, planning and waiting included (default: no limit)"
+        ),
     ] = None
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.types as pt
 
-from engine.errors import DataCorruptError, InvalidValueError, SchemaMismatchError
+from engine.errors import InvalidDataError, InvalidValueError, SchemaMismatchError
 from engine.storage.alignment import aligned
 from engine.storage.protocol import TableName
 
@@ -122,12 +122,12 @@ class Incoming:
 
     def _checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if not batch.schema.equals(self._data.schema):
-            raise DataCorruptError(f'A batch of the data for table "{self._name}" has another schema than its stream.')
+            raise InvalidDataError(f'A batch of the data for table "{self._name}" has another schema than its stream.')
         try:
             batch.validate(full=True)
         except pa.ArrowException as error:
             reason = str(error).partition("\n")[0]
-            raise DataCorruptError(f'The data for table "{self._name}" is not valid Arrow data: {reason}') from None
+            raise InvalidDataError(f'The data for table "{self._name}" is not valid Arrow data: {reason}') from None
         columns = [self._cast(column, want) for column, want in zip(aligned(batch).columns, self.schema, strict=True)]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
@@ -135,7 +135,7 @@ class Incoming:
         if not want.nullable and column.null_count:
             raise InvalidValueError(f'Column "{want.name}" of table "{self._name}" takes no NULLs; the data has some.')
         if _has_hidden_nulls(column):
-            raise DataCorruptError(f'Column "{want.name}" of the data has NULLs where its type says there are none.')
+            raise InvalidDataError(f'Column "{want.name}" of the data has NULLs where its type says there are none.')
         if column.type.equals(want.type):
             return column
         try:

@@ -72,6 +72,7 @@ STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
     errors.ExecutionError: _INTERNAL,
     errors.InvalidValueError: _INVALID_ARGUMENT,
     errors.DataCorruptError: _INTERNAL,
+    errors.InvalidDataError: _INVALID_ARGUMENT,
     errors.StorageError: _INTERNAL,
     errors.ConflictError: flight.FlightUnavailableError,
     errors.MemoryExceededError: flight.FlightUnavailableError,

@@ -4,6 +4,9 @@ A handle stands for a text and, once parameters were bound, for them too: bindin
 the old one as it was, so no call depends on which was made before it. The handles that come from one another belong
 together: closing one closes all of them. Clients that do not read the answer to a binding ask for the statement's own
 handle again; that runs with what was bound to it last.
+
+All texts and parameters that are kept have a limit. Over it, or over some number of bindings, a statement loses those
+that were bound to it first.
 """
 
 from __future__ import annotations
@@ -17,29 +20,41 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyarrow import flight
 
-from engine.errors import DataCorruptError, ResourceExhaustedError, TypeMismatchError
+from engine.errors import ResourceExhaustedError, TypeMismatchError
 from flight_server.config import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.columns import annotate
 from flight_server.service.request import Offer, Planned, Request
 from flight_server.service.statements import Parameters, Statements, is_update
 from flight_server.service.store import HandleStore
+from flight_server.service.uploads import received
 from flight_server.service.wire import BadRequestError, schema_bytes
 
 __all__ = ["PreparedStatements"]
 
 _HANDLE_SIZE = 16
 _MAX_BINDINGS = 64  # of one statement; a client moves on to the newest, so the oldest can go
-_MAX_TEXT = 256_000_000  # bytes of text of all prepared statements
+_VALUE = 200  # bytes that a value takes beside its data
+
+
+@dataclass(frozen=True)
+class _Bound:
+    rows: Parameters
+    size: int  # in bytes
 
 
 @dataclass
 class _Prepared:
     text: str
     parameters: pa.Schema
-    bound: Parameters | None = None  # to the statement's own handle
-    bindings: OrderedDict[bytes, Parameters] = field(default_factory=OrderedDict)
+    own: bytes = b""  # the binding that the statement's own handle stands for
+    bindings: OrderedDict[bytes, _Bound] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def weight(self) -> int:
+        """The bytes of what is kept."""
+        return len(self.text) + sum(bound.size for bound in self.bindings.values())
 
 
 class PreparedStatements:
@@ -49,7 +64,7 @@ class PreparedStatements:
         self._statements = statements
         self._options = options
         self._open: HandleStore[_Prepared] = HandleStore(
-            "prepared statements", options.prepared_ttl, options.max_prepared, _MAX_TEXT, sliding=True
+            "prepared statements", options.prepared_ttl, options.max_prepared, options.max_prepared_size, sliding=True
         )
 
     def create(
@@ -80,18 +95,33 @@ class PreparedStatements:
         self, request: Request, command: sql.CommandPreparedStatementQuery, reader: flight.MetadataRecordBatchReader
     ) -> sql.DoPutPreparedStatementResult:
         """DoPut of parameters: a new handle that has them bound."""
-        prepared, _ = self._find(request, command.prepared_statement_handle)
-        rows = _read_parameters(reader, self._options.max_parameter_rows)
+        own, bound_to = (
+            command.prepared_statement_handle[:_HANDLE_SIZE],
+            command.prepared_statement_handle[_HANDLE_SIZE:],
+        )
+        prepared = self._open.get(own, request.identity)
+        bound = self._read(reader)
         _check_width(prepared, reader.schema)
         binding = secrets.token_bytes(_HANDLE_SIZE)
         with prepared.lock:
-            prepared.bindings[binding] = rows
-            if len(command.prepared_statement_handle) == _HANDLE_SIZE:
-                prepared.bound = rows
+            prepared.bindings[binding] = bound
+            if not bound_to:
+                prepared.own = binding
             while len(prepared.bindings) > _MAX_BINDINGS:
                 prepared.bindings.popitem(last=False)
-        handle = command.prepared_statement_handle[:_HANDLE_SIZE] + binding
-        return sql.DoPutPreparedStatementResult(prepared_statement_handle=handle)
+            self._weigh(request, own, prepared)
+        return sql.DoPutPreparedStatementResult(prepared_statement_handle=own + binding)
+
+    def _weigh(self, request: Request, handle: bytes, prepared: _Prepared) -> None:
+        """Account for what is bound. The oldest goes where it is too much; ResourceExhaustedError if it is all."""
+        while True:
+            try:
+                return self._open.weigh(handle, request.identity, prepared.weight)
+            except ResourceExhaustedError:
+                prepared.bindings.popitem(last=False)
+                if not prepared.bindings:
+                    self._open.weigh(handle, request.identity, prepared.weight)
+                    raise
 
     def info(self, request: Request, command: sql.CommandPreparedStatementQuery) -> Offer:
         """Plan a prepared query with what is bound to the handle."""
@@ -108,11 +138,12 @@ class PreparedStatements:
         self, request: Request, command: sql.CommandPreparedStatementUpdate, reader: flight.MetadataRecordBatchReader
     ) -> sql.DoPutUpdateResult:
         """Run a prepared statement for each row of parameters that comes, or else with what is bound to the handle."""
-        prepared, rows = self._find(request, command.prepared_statement_handle)
+        prepared = self._open.get(command.prepared_statement_handle[:_HANDLE_SIZE], request.identity)
+        rows: Parameters | None = None
         if len(prepared.parameters):
-            sent = _read_parameters(reader, self._options.max_parameter_rows)
+            sent = self._read(reader)
             _check_width(prepared, reader.schema)
-            rows = sent or rows
+            rows = sent.rows or self._find(request, command.prepared_statement_handle)[1]
             if not rows:
                 raise BadRequestError(f"The statement has {len(prepared.parameters)} parameters, and none is bound.")
         return sql.DoPutUpdateResult(record_count=self._statements.run_update(request, prepared.text, rows))
@@ -132,11 +163,27 @@ class PreparedStatements:
         prepared = self._open.get(handle[:_HANDLE_SIZE], request.identity)
         binding = handle[_HANDLE_SIZE:]
         with prepared.lock:
+            binding = binding or prepared.own
             if not binding:
-                return prepared, prepared.bound
+                return prepared, None
             if binding not in prepared.bindings:
                 raise BadRequestError("The parameters behind this handle are no longer kept; bind them again.")
-            return prepared, prepared.bindings[binding]
+            return prepared, prepared.bindings[binding].rows
+
+    def _read(self, reader: flight.MetadataRecordBatchReader) -> _Bound:
+        rows: list[tuple[pa.Scalar, ...]] = []
+        size, options = 0, self._options
+        for batch in received(reader, "The parameters are not valid Arrow data."):
+            size += batch.get_total_buffer_size() + batch.num_rows * batch.num_columns * _VALUE
+            if len(rows) + batch.num_rows > options.max_parameter_rows:
+                limit = f"{options.max_parameter_rows} rows"
+            elif size > options.max_parameter_size:
+                limit = f"{options.max_parameter_size} bytes"
+            else:
+                rows += zip(*map(_values, batch.columns), strict=True)
+                continue
+            raise ResourceExhaustedError(f"More than {limit} of parameters were bound; bind them in parts.")
+        return _Bound(rows, size)
 
 
 def _check_width(prepared: _Prepared, given: pa.Schema) -> None:
@@ -144,23 +191,11 @@ def _check_width(prepared: _Prepared, given: pa.Schema) -> None:
         raise TypeMismatchError(f"The statement has {len(prepared.parameters)} parameters; {len(given)} were bound.")
 
 
-def _read_parameters(reader: flight.MetadataRecordBatchReader, max_rows: int) -> Parameters:
-    rows: list[tuple[pa.Scalar, ...]] = []
-    for chunk in reader:
-        batch = chunk.data
-        if len(rows) + batch.num_rows > max_rows:
-            raise ResourceExhaustedError(f"More than {max_rows} rows of parameters were bound; bind them in parts.")
-        try:
-            batch.validate(full=True)
-        except pa.ArrowInvalid:
-            raise DataCorruptError("The parameters are not valid Arrow data.") from None
-        rows += zip(*map(_values, batch.columns), strict=True)
-    return rows
-
-
 def _values(column: pa.Array) -> Iterable[pa.Scalar]:
     """A column's values. Of a union, each is what it holds: some clients send every parameter so."""
     if pa.types.is_union(column.type):
         return [pa.scalar(None) if value.value is None else value.value for value in column]
-    decoded: Iterable[pa.Scalar] = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-    return decoded
+    if pa.types.is_dictionary(column.type):  # decoded as a whole, it could be of any size
+        return [value.value for value in column]
+    plain: Iterable[pa.Scalar] = column
+    return plain

@@ -60,10 +60,7 @@ class HandleStore(Generic[T]):
         handle = secrets.token_bytes(16)
         with self._lock:
             self._expire()
-            while len(self) >= self._max_entries or self._weight + weight > self._max_weight:
-                if not self._spent:
-                    raise ResourceExhaustedError(f"Too many {self._what} are open; close some, or try again later.")
-                self._weight -= self._spent.popitem(last=False)[1].weight
+            self._make_room(1, weight)
             self._fresh[handle] = _Entry(value, owner.name, weight, self._clock() + self._ttl)
             self._weight += weight
         return handle
@@ -77,6 +74,15 @@ class HandleStore(Generic[T]):
                 entry.expires_at = self._clock() + self._ttl
                 self._holder(handle).move_to_end(handle)
             return entry.value
+
+    def weigh(self, handle: bytes, owner: Identity, weight: int) -> None:
+        """Give a value that is not spent another weight. Raises as `get`, and ResourceExhaustedError as `put`."""
+        with self._lock:
+            self._expire()
+            entry = self._find(handle, owner)
+            self._make_room(0, weight - entry.weight)
+            self._weight += weight - entry.weight
+            entry.weight = weight
 
     def renew(self, handle: bytes, owner: Identity) -> None:
         """Let the value live as long as one that is put in now; BadRequestError as for `get`."""
@@ -99,6 +105,14 @@ class HandleStore(Generic[T]):
             del self._holder(handle)[handle]
             self._weight -= entry.weight
             return entry.value
+
+    def _make_room(self, entries: int, weight: int) -> None:
+        while len(self) + entries > self._max_entries or self._weight + weight > self._max_weight:
+            if not self._spent:
+                raise ResourceExhaustedError(
+                    f"Too many {self._what} are open, or they hold too much; close some, or try again later."
+                )
+            self._weight -= self._spent.popitem(last=False)[1].weight
 
     def _holder(self, handle: bytes) -> OrderedDict[bytes, _Entry[T]]:
         return self._fresh if handle in self._fresh else self._spent

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 from pyarrow import flight
 
-from engine.errors import DataCorruptError, GrismError, ResourceExhaustedError
+from engine.errors import GrismError, InvalidDataError, ResourceExhaustedError
 from engine.storage.conform import DEFAULT, NOT_NULL
 from flight_server.service.request import Request
 
-__all__ = ["Upload"]
+__all__ = ["Upload", "received"]
+
+_NO_ARROW = "The upload is not valid Arrow data; nothing was written."
+_BROKEN = (pa.ArrowInvalid, OSError, UnicodeDecodeError)
 
 
 class Upload:
@@ -34,10 +37,14 @@ class Upload:
     def into(self, write: Callable[[pa.RecordBatchReader], int]) -> int:
         """Give the upload to `write`, which takes all of it or nothing; returns its number of rows.
 
-        Raises DataCorruptError for what is not valid Arrow data, ResourceExhaustedError for too much of it,
+        Raises InvalidDataError for what is not valid Arrow data, ResourceExhaustedError for too much of it,
         CancelledError where the client went away, and what `write` raises.
         """
-        data = pa.RecordBatchReader.from_batches(_without_ours(self._reader.schema), self._batches())
+        try:
+            schema = self._reader.schema
+        except _BROKEN:
+            raise InvalidDataError(_NO_ARROW) from None
+        data = pa.RecordBatchReader.from_batches(_without_ours(schema), self._batches())
         try:
             return write(data)
         except Exception as error:
@@ -56,22 +63,28 @@ class Upload:
 
     def _received(self) -> Iterator[pa.RecordBatch]:
         size = 0
-        while True:
-            try:
-                batch = self._reader.read_chunk().data
-                if batch is None:
-                    continue
-                batch.validate(full=True)
-            except StopIteration:
-                return
-            except (pa.ArrowInvalid, OSError, UnicodeDecodeError):
-                raise DataCorruptError("The upload is not valid Arrow data; nothing was written.") from None
+        for batch in received(self._reader, _NO_ARROW):
             size += batch.nbytes
             if size > self._max_bytes:
                 raise ResourceExhaustedError(
                     f"The upload has more than {self._max_bytes} bytes, the most that is taken; send it in parts."
                 )
             yield batch
+
+
+def received(reader: flight.MetadataRecordBatchReader, refusal: str) -> Iterator[pa.RecordBatch]:
+    """The batches that come in, each one valid. Raises InvalidDataError with the text of `refusal`."""
+    while True:
+        try:
+            batch = reader.read_chunk().data
+            if batch is None:
+                continue
+            batch.validate(full=True)
+        except StopIteration:
+            return
+        except _BROKEN:
+            raise InvalidDataError(refusal) from None
+        yield batch
 
 
 def _without_ours(schema: pa.Schema) -> pa.Schema:

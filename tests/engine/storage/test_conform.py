@@ -6,7 +6,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from engine.errors import DataCorruptError, InvalidValueError, SchemaMismatchError
+from engine.errors import InvalidDataError, InvalidValueError, SchemaMismatchError
 from engine.storage.conform import Incoming, check_fits, stored_schema
 from tests.engine.storage.reading import MAIN_T, reader
 
@@ -123,16 +123,16 @@ def wild_offsets() -> pa.RecordBatch:
 def test_data_that_is_not_arrow_is_refused(batch):
     good = pa.record_batch({"s": ["fine"]})
     incoming = Incoming(MAIN_T, pa.RecordBatchReader.from_batches(good.schema, [good, batch]), good.schema)
-    with pytest.raises(DataCorruptError, match="not valid Arrow data"):
+    with pytest.raises(InvalidDataError, match="not valid Arrow data"):
         list(incoming)
-    assert isinstance(incoming.error, DataCorruptError)
+    assert isinstance(incoming.error, InvalidDataError)
 
 
 def test_nulls_where_the_data_says_there_are_none_are_refused():
     kind = pa.struct([pa.field("x", pa.int64(), nullable=False)])
     column = pa.StructArray.from_arrays([pa.array([1, None])], fields=list(kind))
     data = pa.table({"v": column})
-    with pytest.raises(DataCorruptError, match="NULLs"):
+    with pytest.raises(InvalidDataError, match="NULLs"):
         through(data, stored_schema(MAIN_T, data.schema))
 
 

@@ -31,6 +31,7 @@ CODES = {
     errors.UnsupportedError: "UNIMPLEMENTED",
     errors.InvalidValueError: "INVALID_ARGUMENT",
     errors.DataCorruptError: "INTERNAL",
+    errors.InvalidDataError: "INVALID_ARGUMENT",
     errors.StorageError: "INTERNAL",
     errors.ConflictError: "UNAVAILABLE",
     errors.MemoryExceededError: "UNAVAILABLE",

@@ -194,6 +194,13 @@ def test_several_rows_of_parameters_give_their_results_one_after_the_other(clien
     statement.close()
 
 
+def test_parameters_in_a_dictionary_are_its_values(client: flight.FlightClient) -> None:
+    statement = Prepared(client, "SELECT ? AS asked")
+    names = pa.array(["a", None, "b", "a"]).dictionary_encode()
+    assert statement.rows(statement.bind(pa.table({"1": names})))["asked"].to_pylist() == ["a", None, "b", "a"]
+    statement.close()
+
+
 def test_what_cannot_be_bound(client: flight.FlightClient) -> None:
     statement = Prepared(client, "SELECT n_name FROM nation WHERE n_nationkey = ?")
     with pytest.raises(pa.ArrowInvalid, match="has 1 parameters; 2 were bound"):

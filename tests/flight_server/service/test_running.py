@@ -17,6 +17,7 @@ from pyarrow import flight
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.wire import unwrap, wrap
+from tests.flight_server.service.test_queries import Prepared
 from tests.harness.processes import ray_workers, wait_busy, wait_idle
 from tests.harness.server import serve
 
@@ -54,6 +55,7 @@ class Narrow:
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Narrow]:
     log = tmp_path_factory.mktemp("log") / "server.log"
     options = {"max-queries": SLOTS, "max-queued": PLACES, "queue-timeout": "1500ms", "query-timeout": "4s"}
+    options |= {"max-prepared-size": "4MB", "max-parameter-size": "3MB"}
     options |= {"statement-ttl": "2s", "threads": 2, "log-format": "json", "log-level": "debug"}
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     with serve(tmp_path_factory.mktemp("data"), log, *arguments) as (uri, pid):
@@ -303,6 +305,26 @@ def test_whoever_leaves_leaves_its_slot(narrow: Narrow, threads: ThreadPoolExecu
         assert isinstance(run(client, "SELECT CAST('x' AS INTEGER)"), pa.ArrowInvalid)
         assert isinstance(run(client, "SELECT 1"), pa.Table)
     assert_every_slot_is_free(narrow)
+
+
+# ---- what is kept
+
+
+def test_what_is_bound_has_a_limit(client: flight.FlightClient) -> None:
+    """The oldest parameters of the statement make room, those of others do not."""
+    large, too_large = (pa.table({"1": ["x" * size]}) for size in (2_500_000, 3_000_000))
+    statement, other = (Prepared(client, "SELECT length(?) AS n") for _ in range(2))
+    first, second = statement.bind(large), statement.bind(large)
+    assert statement.rows(second)["n"].to_pylist() == [2_500_000]
+    with pytest.raises(pa.ArrowInvalid, match="no longer kept"):
+        statement.rows(first)
+    with pytest.raises(flight.FlightUnavailableError, match="hold too much"):
+        other.bind(large)
+    with pytest.raises(flight.FlightUnavailableError, match="More than 3000000 bytes of parameters"):
+        other.bind(too_large)
+    statement.close()
+    assert other.rows(other.bind(large))["n"].to_pylist() == [2_500_000]
+    other.close()
 
 
 # ---- out of time

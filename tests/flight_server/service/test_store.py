@@ -87,6 +87,19 @@ def test_the_weight_is_bounded_too() -> None:
     things.put("b", ANN, 100)
 
 
+def test_a_value_may_become_heavier_as_far_as_there_is_room() -> None:
+    things = store(Clock())
+    handle = things.put("a", ANN, 60)
+    things.put("b", ANN, 30)
+    things.weigh(handle, ANN, 70)
+    with pytest.raises(ResourceExhaustedError, match="hold too much"):
+        things.weigh(handle, ANN, 71)
+    with pytest.raises(BadRequestError):
+        things.weigh(handle, BOB, 1)
+    things.weigh(handle, ANN, 10)
+    things.put("c", ANN, 60)
+
+
 def test_spent_values_make_room_oldest_first() -> None:
     things = store(Clock())
     first, second, third = (things.put(name, ANN) for name in "abc")
