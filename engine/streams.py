@@ -41,6 +41,7 @@ class _Progress(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("rows", "batches", "bytes", "first_batch_at", "ended_at")),
         *((name, ctypes.c_int32) for name in ("finished", "failed", "stopped")),
+        ("unread_since", ctypes.c_int64),
     ]
 
 
@@ -147,6 +148,14 @@ class StreamCounters:
     def ended_at(self) -> float | None:
         """When the stream ended, failed or was released, on the clock of `time.monotonic()`; None before."""
         return _instant(self._handle.progress().ended_at)
+
+    @property
+    def unread_since(self) -> float | None:
+        """Since when the reader has a batch and does not ask for the next, on the clock of `time.monotonic()`.
+
+        None while it waits for one, before the first and after the end.
+        """
+        return _instant(self._handle.progress().unread_since)
 
     @property
     def finished(self) -> bool:

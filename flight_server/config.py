@@ -286,6 +286,9 @@ class ServiceOptions:
             parse_duration, "DURATION", "how long a query may take, planning and waiting included (default: no limit)"
         ),
     ] = None
+    stall_timeout: Annotated[
+        float, _Spec(parse_duration, "DURATION", "how long a client may leave unread what was sent to it")
+    ] = 300.0
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,13 @@ struct grism_progress {
   int64_t rows, batches, bytes;
   int64_t first_batch_at, ended_at;
   int32_t finished, failed, stopped;
+  int64_t unread_since; /* when the last batch was given out; 0 while the next one is waited for, and after the end */
 };
 
 /* Held by its owner and by the ArrowArrayStream that it feeds. */
 struct grism_stream {
   atomic_int_fast64_t holders;
-  atomic_int_fast64_t rows, batches, bytes, first_batch_at, ended_at;
+  atomic_int_fast64_t rows, batches, bytes, first_batch_at, ended_at, unread_since;
   atomic_bool finished, failed, stopped;
 
   int64_t max_bytes;
@@ -213,7 +214,13 @@ static int pull(struct grism_stream *stream, struct ArrowArray *out) {
   return code;
 }
 
-static int get_next(struct ArrowArrayStream *self, struct ArrowArray *out) { return pull(self->private_data, out); }
+static int get_next(struct ArrowArrayStream *self, struct ArrowArray *out) {
+  struct grism_stream *stream = self->private_data;
+  atomic_store(&stream->unread_since, 0);
+  int code = pull(stream, out);
+  if (code == 0 && out->release != NULL) atomic_store(&stream->unread_since, now());
+  return code;
+}
 
 static int get_schema(struct ArrowArrayStream *self, struct ArrowSchema *out) {
   struct grism_stream *stream = self->private_data;
@@ -229,6 +236,7 @@ static const char *get_last_error(struct ArrowArrayStream *self) {
 static void release(struct ArrowArrayStream *self) {
   struct grism_stream *stream = self->private_data;
   self->release = NULL;
+  atomic_store(&stream->unread_since, 0);
   stream_end(stream, ECANCELED);
   stream_drop(stream);
 }
@@ -305,6 +313,7 @@ EXPORT void grism_stream_progress(struct grism_stream *stream, struct grism_prog
       .finished = atomic_load(&stream->finished),
       .failed = atomic_load(&stream->failed),
       .stopped = atomic_load(&stream->stopped),
+      .unread_since = atomic_load(&stream->unread_since),
   };
 }
 

@@ -102,6 +102,7 @@ def _endpoint(
         auth_handler=handshake,
         middleware={IDENTITY_KEY: IdentityFactory(logins)},
         closing_actions=_CLOSING_ACTIONS,
+        stall_timeout=config.service.stall_timeout,
     )
 
 

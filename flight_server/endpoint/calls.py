@@ -11,6 +11,7 @@ from typing import Any
 from pyarrow import flight
 
 from engine.context import Cancellation
+from engine.streams import StreamCounters
 
 __all__ = ["CALL_KEY", "Call", "CallRegistry", "Headers"]
 
@@ -36,6 +37,7 @@ class Call:
         self._registry = registry
         self._lock = threading.Lock()
         self._context: flight.ServerCallContext | None = None
+        self._sent: StreamCounters | None = None
         self._closers: list[Callable[[], None]] = []
         self._finished = False
 
@@ -80,12 +82,21 @@ class Call:
             self._context = context
         self._registry.add(self)
 
-    def poll(self) -> None:
-        """Cancel the work where the client is gone or out of time."""
+    def sends(self, counters: StreamCounters) -> None:
+        """The stream that `counters` are of goes to the client from now on."""
+        self._sent = counters
+
+    def poll(self, stall_timeout: float | None = None) -> None:
+        """Cancel the work where the client is gone, out of time, or has read nothing for `stall_timeout` seconds."""
         with self._lock:  # the context is freed once finish() has returned
             gone = self._context is not None and bool(self._context.is_cancelled())
         if gone:
             self.cancellation.cancel("The client went away or its deadline passed.")
+        stalled = None if self._sent is None else self._sent.unread_since
+        if stalled is not None and stall_timeout is not None and time.monotonic() - stalled > stall_timeout:
+            self.cancellation.expire(
+                f"The client read nothing for {stall_timeout:g} s; read on, or ask for fewer rows."
+            )
 
     def finish(self) -> None:
         """The call is over: forget its context and run what `on_end` took."""
@@ -106,10 +117,13 @@ class Call:
 
 
 class CallRegistry:
-    """Every running call. A thread of its own asks gRPC, every `interval` seconds, which clients are gone."""
+    """Every running call. A thread of its own asks, every `interval` seconds, which clients are gone, and which have
+    read nothing for `stall_timeout` seconds, where that is not None.
+    """
 
-    def __init__(self, interval: float = 0.2) -> None:
+    def __init__(self, interval: float = 0.2, stall_timeout: float | None = None) -> None:
         self._interval = interval
+        self._stall_timeout = stall_timeout
         self._changed = threading.Condition()
         self._calls: set[Call] = set()
         self._stop_reason: str | None = None
@@ -166,4 +180,4 @@ class CallRegistry:
                 if self._stopped:
                     return
             for call in self._running():
-                call.poll()
+                call.poll(self._stall_timeout)

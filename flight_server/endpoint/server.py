@@ -38,7 +38,8 @@ class Endpoint:
     """A running Flight server on `host`:`port` (0 takes a free port) that serves `handler` until `shutdown`.
 
     `auth_handler` and `middleware` are pyarrow's, for identity. `closing_actions` are those by which clients end what
-    they have begun. The constructor returns once the port is open.
+    they have begun. What a client has left unread for `stall_timeout` seconds is cancelled. The constructor returns
+    once the port is open.
     """
 
     def __init__(
@@ -51,10 +52,11 @@ class Endpoint:
         auth_handler: flight.ServerAuthHandler | None = None,
         middleware: Mapping[str, flight.ServerMiddlewareFactory] | None = None,
         closing_actions: Container[str] = (),
+        stall_timeout: float | None = None,
     ) -> None:
         self.host = host
         self._tls = tls
-        self._calls = CallRegistry()
+        self._calls = CallRegistry(stall_timeout=stall_timeout)
         self._draining = threading.Event()
         self._closed = threading.Event()
         try:

@@ -50,9 +50,9 @@ def record_batch_stream(
 ) -> flight.RecordBatchStream:
     """The Flight messages of `stream`, of at most `max_bytes` except for single rows larger than that.
 
-    A cancelled call sends no further message. The text of an error in mid-stream is the cause of the cancellation, or
-    the message of the engine's error, and its class is in the trailer; its code is INVALID_ARGUMENT, UNIMPLEMENTED or
-    UNKNOWN: Arrow's streams know no others.
+    A cancelled call sends no further message, and one whose client does not read is cancelled in time. The text of an
+    error in mid-stream is the cause of the cancellation, or the message of the engine's error, and its class is in the
+    trailer; its code is INVALID_ARGUMENT, UNIMPLEMENTED or UNKNOWN: Arrow's streams know no others.
     """
 
     def explain(text: str) -> str:
@@ -62,6 +62,7 @@ def record_batch_stream(
 
     messages = sliced(stream.reader, max_bytes, on_close=stream.ended)
     call.cancellation.on_cancel(messages.stop)
+    call.sends(messages.counters)
     reader, forget = rewritten(messages.reader, explain)
     call.on_end(forget)
     return flight.RecordBatchStream(reader, options=ipc.IpcWriteOptions(compression=stream.compression))

@@ -188,6 +188,28 @@ def test_counters_follow_the_stream() -> None:
     assert repr(counters) == f"StreamCounters(rows=2000, batches=2, bytes={counters.bytes})"
 
 
+def test_counters_tell_a_reader_that_does_not_read_from_one_that_waits() -> None:
+    batch = pa.record_batch({"x": [1]})
+    asked: list[float | None] = []
+
+    def slow() -> Iterator[pa.RecordBatch]:
+        for _ in range(2):
+            asked.append(counters.unread_since)
+            yield batch
+
+    stream = sliced(pa.RecordBatchReader.from_batches(batch.schema, slow()))
+    counters = stream.counters
+    stream.prime()
+    assert counters.unread_since is None
+    before = time.monotonic()
+    stream.reader.read_next_batch()
+    assert counters.unread_since is not None
+    assert before <= counters.unread_since <= time.monotonic()
+    stream.reader.read_all()
+    assert counters.unread_since is None
+    assert asked == [None, None]
+
+
 def test_the_end_stays_the_end() -> None:
     stream = sliced(reader_of(pa.record_batch({"x": [1]})))
     assert stream.reader.read_all().num_rows == 1

@@ -406,6 +406,24 @@ def test_nothing_is_planned_for_a_client_that_has_left(narrow: Narrow, client: f
     wait_idle(lambda: [narrow.pid])
 
 
+def test_clients_that_do_not_read_lose_their_turns(
+    tmp_path_factory: pytest.TempPathFactory, threads: ThreadPoolExecutor
+) -> None:
+    """Those that compute for long do not."""
+    options = ["--max-queries", "2", "--stall-timeout", "1s", "--threads", "2"]
+    log = tmp_path_factory.mktemp("log") / "log"
+    with serve(tmp_path_factory.mktemp("data"), log, *options) as (uri, _), flight.connect(uri) as client:
+        computing = info(client, COUNT)
+        answer = threads.submit(fetch, client, computing)
+        stalled = begin(client, ENDLESS)
+        assert isinstance(run(client, "SELECT 1"), pa.Table)
+        with pytest.raises(flight.FlightServerError, match=r"read nothing for 1 s.*DeadlineExceededError"):
+            stalled.read_all()
+        assert not answer.done()
+        assert cancel(client, computing) == messages.CANCEL_STATUS_CANCELLED
+        assert isinstance(answer.result(PATIENCE), flight.FlightCancelledError)
+
+
 # ---- the log
 
 
