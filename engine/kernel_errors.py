@@ -98,6 +98,8 @@ def execution_error(error: BaseException) -> GrismError:
         return error
     kind, message = _parts(error)
     text = _shortened(message)
+    if message.startswith(_DEPTH_EXCEEDED):
+        return too_deep()
     if message.startswith("Failed to read file"):
         return DataCorruptError(_UNREADABLE)
     if message.startswith("Arrow Appender: The maximum total"):

@@ -272,6 +272,7 @@ def test_on_close_tells_what_was_read(kernel: Kernel) -> None:
         ("SELECT nosuch FROM range(2)", TypeMismatchError),
         ("SELECT (SELECT range FROM range(3))", InvalidValueError),
         ("SELECT error('said so')", InvalidValueError),
+        ("SELECT " + " + ".join(["range"] * 1_500) + " FROM range(2)", UnsupportedError),
     ],
 )
 def test_a_failed_statement_frees_its_cursor(kernel: Kernel, sql: str, error: type[Exception]) -> None:
