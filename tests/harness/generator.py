@@ -35,7 +35,14 @@ _ARROW = {
     "bool": pa.bool_(),
     "list": pa.list_(pa.int32()),
     "rec": pa.struct([("a", pa.int32()), ("b", pa.string())]),
+    "map": pa.map_(pa.string(), pa.int32()),
+    "enum": pa.string(),
+    "bit": pa.string(),
+    "zoned": pa.string(),
+    "span": pa.string(),
 }
+_MADE = {"enum": "ENUM('c', 'b', 'a', 'ä')", "bit": "BIT", "zoned": "TIMETZ", "span": "INTERVAL"}
+"""Types that no table has: columns of them are made of texts, in the query."""
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "int": st.integers(-3, 6),
     "big": st.sampled_from([0, 1, 1, 1, 2, -7, 10**12, -(10**12)]),
@@ -47,6 +54,14 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "bool": st.booleans(),
     "list": st.lists(st.none() | st.integers(0, 3), max_size=3),
     "rec": st.fixed_dictionaries({"a": st.none() | st.integers(0, 2), "b": st.none() | st.sampled_from(_TEXTS[:4])}),
+    "map": st.dictionaries(st.sampled_from(_TEXTS[1:4]), st.none() | st.integers(0, 2), max_size=2).map(
+        lambda entries: list(entries.items())
+    ),
+    "enum": st.sampled_from(["a", "b", "c", "ä"]),
+    "bit": st.sampled_from(["1", "0", "01", "101", "0" * 9, "1" * 8]),
+    "zoned": st.sampled_from(["00:00:00+00", "02:00:00+02", "02:00:00", "23:59:59.999999-15:59", "01:00:00+02:00:30"]),
+    # No two of them are equal, so that it does not matter which of several a group shows.
+    "span": st.sampled_from(["0 days", "1 month", "31 days", "-1 day", "90 minutes", "1 year 1 second", "200 years"]),
 }
 _LITERALS = {
     "int": ["0", "1", "2", "(-1)", "NULL::INTEGER"],
@@ -59,6 +74,11 @@ _LITERALS = {
     "bool": ["TRUE", "FALSE", "NULL::BOOLEAN"],
     "list": ["[1, 2]", "[]::INTEGER[]", "[NULL, 0]"],
     "rec": ["{'a': 1, 'b': 'a'}", "{'a': NULL::INTEGER, 'b': NULL::VARCHAR}"],
+    "map": ["MAP {'a': 1}", "MAP {}::MAP(VARCHAR, INTEGER)"],
+    "enum": [f"'b'::{_MADE['enum']}", f"'a'::{_MADE['enum']}"],
+    "bit": ["'101'::BIT", "NULL::BIT"],
+    "zoned": ["'02:00:00+02'::TIMETZ", "'02:00:00'::TIMETZ"],
+    "span": ["INTERVAL 1 MONTH", "INTERVAL 90 MINUTE"],
 }
 _SUMMABLE = ("int", "big", "dec", "dbl")
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM")
@@ -195,7 +215,12 @@ class _Writer:
     def table(self) -> tuple[str, list[Item]]:
         """A table under a new alias, and its columns."""
         name, alias = self.choose(*self._tables), self.name("r")
-        return f"{quoted(name)} AS {alias}", [Item(f"{alias}.{c.sql}", c.type) for c in self._tables[name]]
+        columns = self._tables[name]
+        source = quoted(name)
+        if any(c.type in _MADE for c in columns):
+            listed = (f"{c.sql}::{_MADE[c.type]} AS {c.sql}" if c.type in _MADE else c.sql for c in columns)
+            source = f"(SELECT {', '.join(listed)} FROM {source})"
+        return f"{source} AS {alias}", [Item(f"{alias}.{c.sql}", c.type) for c in columns]
 
     def source(self, depth: int) -> tuple[str, list[Item]]:
         """What a FROM clause reads, and the columns that it gives."""

@@ -5,6 +5,7 @@ grism's dialect is the kernel's, so whatever the kernel answers to the same text
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,7 +16,7 @@ __all__ = ["Oracle", "OracleError", "quoted"]
 
 OracleError = duckdb.Error
 
-AS_TEXT = frozenset({"BIT", "TIME WITH TIME ZONE", "BIGNUM", "TYPE"})
+AS_TEXT = re.compile(r"\b(BIT|TIME WITH TIME ZONE|BIGNUM|TYPE)\b")
 SETTINGS = {
     "threads": "2",
     "python_enable_replacements": "false",
@@ -45,13 +46,15 @@ class Oracle:
         self._connection.unregister(name)
 
     def run(self, sql: str) -> pa.Table:
-        """The result of one SELECT, or of the statement in `sql`; columns of types that Arrow has not as text.
+        """The result of one SELECT, or of the statement in `sql`; what is of a type that Arrow has not is text.
 
         Raises OracleError.
         """
         result = self._connection.sql(sql)
         items = [
-            f"CAST(#{place} AS VARCHAR) AS {quoted(name)}" if str(kind) in AS_TEXT else f"#{place} AS {quoted(name)}"
+            f"CAST(#{place} AS {AS_TEXT.sub('VARCHAR', str(kind))}) AS {quoted(name)}"
+            if AS_TEXT.search(str(kind))
+            else f"#{place} AS {quoted(name)}"
             for place, (name, kind) in enumerate(zip(result.columns, result.types, strict=True), 1)
         ]
         return result.project(", ".join(items)).to_arrow_table()
