@@ -123,7 +123,7 @@ def lying(descriptor: bytes, lie: str) -> list[bytes]:
 @pytest.mark.parametrize("descriptor", [PATH, command_descriptor(APPEND)], ids=["path", "ingest"])
 def test_buffers_that_do_not_fit_together(client: RawClient, descriptor: bytes, lie: str) -> None:
     (_, good), (schema, bad) = flight_data(ROWS, descriptor), lying(descriptor, lie)
-    assert sent(client, [schema, good, bad]) == "INTERNAL"  # data corruption, as far as pyarrow's codes go
+    assert sent(client, [schema, good, bad]) == "INVALID_ARGUMENT"
     assert count(client) == 3
 
 
