@@ -21,7 +21,7 @@ class DistributedOptions:
     slots: int = 4
     partitions: int | None = None
     broadcast_bytes: int = 32 << 20
-    split_bytes: int = 64 << 20
+    split_bytes: int = 256 << 20
     split_rows: int | None = None
     sort_gather_bytes: int = 64 << 20
     sample_rows: int = 10_000

@@ -9,12 +9,16 @@ from ray_runtime.scheduler.options import SchedulerOptions
 
 __all__ = ["coalesce", "favourite_workers", "target_bytes"]
 
+_ROOM = 1.15
 LOCAL_SHARE = 2 / 3  # with less of its input at one place, a task gains more from an idle worker than from a near one
 
 
 def target_bytes(total: int, slots: int, options: SchedulerOptions) -> int:
-    """The bytes that one task should read: every slot gets something to do before tasks grow to `task_bytes`."""
-    fair = -(-total // max(slots, 1))
+    """The bytes that one task should read: every slot gets something to do before tasks grow to `task_bytes`.
+
+    A slot's share has some room, since partitions are not quite equal: else a few bytes more would cost a task more.
+    """
+    fair = int(total / max(slots, 1) * _ROOM) + 1
     return min(options.task_bytes, max(options.min_task_bytes, fair))
 
 

@@ -23,8 +23,8 @@ class SchedulerOptions:
     retries: int = 3
     requeues: int = 16
     grace: float = 30.0
-    task_bytes: int = 64 * _MB
-    min_task_bytes: int = 1 * _MB
+    task_bytes: int = 128 * _MB
+    min_task_bytes: int = 16 * _MB
 
     def __post_init__(self) -> None:
         for name in ("retries", "requeues", "grace", "task_bytes", "min_task_bytes"):

@@ -28,7 +28,7 @@ ROWS = {
     "region": 5,
 }
 ROW_BYTES = 120
-CLUSTER = DistributedOptions(slots=16, sample_rows=0)  # the tables have no rows to sample
+CLUSTER = DistributedOptions(slots=16, split_bytes=64 << 20, sample_rows=0)  # the tables have no rows to sample
 
 
 class FixedStatistics:
