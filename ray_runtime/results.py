@@ -61,55 +61,13 @@ class ReadyOutput:
 
 
 class ResultReader(ABC):
-    """What the coordinator tells of a result; the methods are for its thread."""
+    """What the coordinator tells of a result: which outputs are ready, that one is lost, and how the query ended."""
 
-    @abstractmethod
-    def ready(self, found: ReadyOutput) -> None:
-        """An output can be fetched."""
-
-    @abstractmethod
-    def lost(self, task: OutputKey) -> None:
-        """An output that was ready is gone; another attempt will be ready later."""
-
-    @abstractmethod
-    def finish(self) -> None:
-        """There are no more outputs than those fetched."""
-
-    @abstractmethod
-    def fail(self, error: GrismError) -> None:
-        """The query failed; rows that were not handed out are dropped."""
-
-
-class ResultFetcher(ResultReader):
-    """Fetches in a thread of its own and gives `batches` to one reader; the coordinator says what is ready."""
-
-    def __init__(
-        self,
-        key: bytes,
-        pool: ConnectionPool,
-        store: ExchangeStore,
-        ahead: int,
-        cancellation: Cancellation,
-        tell: Callable[[Event], None],
-    ) -> None:
+    def __init__(self, cancellation: Cancellation) -> None:
         self.failure: GrismError | None = None
-        self._key, self._pool, self._store = key, pool, store
-        self._ahead = ahead
         self._cancellation = cancellation
-        self._tell = tell
         self._changed = threading.Condition()
         self._ready: dict[int, ReadyOutput] = {}
-        self._fetched: deque[OutputSummary] = deque()
-        self._held = 0  # bytes fetched and not handed out
-        self._next = 0
-        self._finished = False
-        self._closed = False
-
-    def start(self, query: str) -> None:
-        """Begin to fetch."""
-        threading.Thread(target=self._run, name=f"result-{query}", daemon=True).start()
-
-    # --- the coordinator's side --------------------------------------------------------------------------------------
 
     def ready(self, found: ReadyOutput) -> None:
         """An output can be fetched."""
@@ -124,16 +82,57 @@ class ResultFetcher(ResultReader):
             if found is not None and found.summary.key == task:
                 del self._ready[task.task]
 
+    @abstractmethod
     def finish(self) -> None:
         """There are no more outputs than those fetched."""
-        with self._changed:
-            self._finished = True
-            self._changed.notify_all()
 
     def fail(self, error: GrismError) -> None:
         """The query failed; rows that were not handed out are dropped."""
         with self._changed:
             self.failure = self.failure or error
+            self._changed.notify_all()
+
+    def _wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait, holding `_changed`. Raises the query's error."""
+        while not condition():
+            if self.failure is not None:
+                raise self.failure
+            self._cancellation.check()
+            self._changed.wait(_LOOK_AROUND)
+
+
+class ResultFetcher(ResultReader):
+    """Fetches in a thread of its own and gives `batches` to one reader; the coordinator says what is ready."""
+
+    def __init__(
+        self,
+        key: bytes,
+        pool: ConnectionPool,
+        store: ExchangeStore,
+        ahead: int,
+        cancellation: Cancellation,
+        tell: Callable[[Event], None],
+    ) -> None:
+        super().__init__(cancellation)
+        self._key, self._pool, self._store = key, pool, store
+        self._ahead = ahead
+        self._tell = tell
+        self._fetched: deque[OutputSummary] = deque()
+        self._held = 0  # bytes fetched and not handed out
+        self._next = 0
+        self._finished = False
+        self._closed = False
+
+    def start(self, query: str) -> None:
+        """Begin to fetch."""
+        threading.Thread(target=self._run, name=f"result-{query}", daemon=True).start()
+
+    # --- the coordinator's side --------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """There are no more outputs than those fetched."""
+        with self._changed:
+            self._finished = True
             self._changed.notify_all()
 
     # --- the reader's side -------------------------------------------------------------------------------------------
@@ -163,13 +162,6 @@ class ResultFetcher(ResultReader):
             self._closed = True
             self._changed.notify_all()
         self._store.remove_query(query)
-
-    def _wait_for(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            if self.failure is not None:
-                raise self.failure
-            self._cancellation.check()
-            self._changed.wait(_LOOK_AROUND)
 
     # --- the thread --------------------------------------------------------------------------------------------------
 
