@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.types as pt
 
+from engine.arrow_validation import validate
 from engine.errors import InvalidDataError, InvalidValueError, SchemaMismatchError
 from engine.storage.alignment import aligned
 from engine.storage.protocol import TableName
@@ -124,7 +125,7 @@ class Incoming:
         if not batch.schema.equals(self._data.schema):
             raise InvalidDataError(f'A batch of the data for table "{self._name}" has another schema than its stream.')
         try:
-            batch.validate(full=True)
+            validate(batch)
         except pa.ArrowException as error:
             reason = str(error).partition("\n")[0]
             raise InvalidDataError(f'The data for table "{self._name}" is not valid Arrow data: {reason}') from None

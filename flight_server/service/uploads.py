@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 from pyarrow import flight
 
+from engine.arrow_validation import validate
 from engine.errors import GrismError, InvalidDataError, ResourceExhaustedError
 from engine.storage.conform import DEFAULT, NOT_NULL
 from flight_server.service.request import Request
@@ -79,7 +80,7 @@ def received(reader: flight.MetadataRecordBatchReader, refusal: str) -> Iterator
             batch = reader.read_chunk().data
             if batch is None:
                 continue
-            batch.validate(full=True)
+            validate(batch)
         except StopIteration:
             return
         except _BROKEN:

@@ -1,0 +1,64 @@
+"""What is no value of its type is refused, wherever it stands."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from engine.arrow_validation import validate
+
+LEAST = (-(2**127)).to_bytes(16, "little", signed=True)
+
+
+def least(precision: int = 38, scale: int = 0) -> pa.Array:
+    return pa.Array.from_buffers(pa.decimal128(precision, scale), 1, [None, pa.py_buffer(LEAST)])
+
+
+def batch(array: pa.Array) -> pa.RecordBatch:
+    return pa.record_batch([array], ["x"])
+
+
+def test_arrow_itself_takes_the_least_number_for_a_decimal() -> None:
+    """Once it does not, `validate` has no more to do than to ask Arrow."""
+    batch(least()).validate(full=True)
+
+
+OFFSETS = pa.array([0, 1], pa.int32())
+NESTED = {
+    "plain": least(),
+    "of fewer digits": least(20, 3),
+    "list": pa.ListArray.from_arrays(OFFSETS, least()),
+    "large list": pa.LargeListArray.from_arrays(OFFSETS.cast(pa.int64()), least()),
+    "array": pa.FixedSizeListArray.from_arrays(least(), 1),
+    "struct": pa.StructArray.from_arrays([pa.array([1]), least()], ["a", "b"]),
+    "map": pa.MapArray.from_arrays(OFFSETS, pa.array(["k"]), least()),
+    "map key": pa.MapArray.from_arrays(OFFSETS, least(), pa.array(["v"])),
+    "dictionary": pa.DictionaryArray.from_arrays(pa.array([0]), least()),
+    "run": pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), least()),
+    "union": pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [least(), pa.array([1])]),
+}
+
+
+@pytest.mark.parametrize("array", NESTED.values(), ids=NESTED.keys())
+def test_the_least_number_is_no_decimal(array: pa.Array) -> None:
+    with pytest.raises(pa.ArrowInvalid, match="does not fit in precision"):
+        validate(batch(array))
+
+
+def test_values_of_their_types_pass() -> None:
+    largest = 10**38 - 1
+    numbers = pa.array([Decimal(largest), Decimal(-largest), None, Decimal(0)], pa.decimal128(38, 0))
+    lists = pa.ListArray.from_arrays(pa.array([0, 2, 4], pa.int32()), numbers)
+    for array in (numbers, numbers[2:3], numbers[:0], lists, lists[1:]):
+        validate(batch(array))
+    validate(pa.record_batch({"x": pa.array(["a", None]), "y": pa.array([1.5, 2.0])}))
+
+
+def test_what_arrow_finds_is_found() -> None:
+    broken = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\x02\0\0\0"), pa.py_buffer(b"\xff\xfe")]
+    )
+    with pytest.raises(pa.ArrowInvalid):
+        validate(batch(broken))
