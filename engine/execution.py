@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
+from engine.cache import LruCache
 from engine.context import Cancellation, ExecutionContext, OperatorMetrics
 from engine.logical.nodes import Subplan
 from engine.logical.subplans import subplans_of
@@ -21,11 +22,14 @@ from engine.operators.sql import identifier, over
 from engine.operators.sql_query import SqlExec
 from engine.physical import PhysicalOperator, SourceBinder, walk
 from engine.schema import RowType
-from engine.storage.protocol import KernelSource, Source
+from engine.storage.protocol import KernelSource, ScanRequest, Source, Split, TableHandle
 from engine.streams import SlicedStream, StreamCounters, sliced
 from engine.travel_types import Boundary, is_retyped
 
-__all__ = ["Statement", "compile_statement", "run"]
+__all__ = ["Statement", "StatementCache", "compile_statement", "run"]
+
+
+_REMEMBERED = 256
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,15 @@ class Statement:
     joined: bool = False
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """What a scan read, and what it asked for."""
+
+    data: TableHandle | Split
+    request: ScanRequest
+    source: Source
+
+
 @dataclass
 class _Compiler(SourceBinder):
     """Compiles one tree. What several places share becomes a CTE of the outermost statement."""
@@ -50,6 +63,7 @@ class _Compiler(SourceBinder):
     raws: dict[str, str] = field(default_factory=dict)
     readers: Counter[str] = field(default_factory=Counter)
     scans: int = 0
+    opened: list[_Opened] = field(default_factory=list)
 
     @property
     def context(self) -> ExecutionContext:
@@ -61,6 +75,11 @@ class _Compiler(SourceBinder):
         if isinstance(operator, CollectExec) and operator.name in self.ctes:
             return self._named(operator.name)
         return operator.relation(tuple(self.compile(child) for child in operator.children), self)
+
+    def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
+        source = self.context.storage.open(data, request)
+        self.opened.append(_Opened(data, request, source))
+        return source
 
     def bind(self, source: Source, columns: RowType) -> exp.Select:
         self.scans += 1
@@ -126,7 +145,32 @@ class _Compiler(SourceBinder):
 
 def compile_statement(operator: PhysicalOperator, ctx: ExecutionContext | None) -> Statement:
     """One kernel statement for the whole subtree. Without a context, its leaves must not be tables."""
-    compiler = _Compiler(ctx)
+    return _compiled(operator, _Compiler(ctx))
+
+
+class StatementCache:
+    """The statements of plans that run again. Thread-safe.
+
+    A statement is good as long as its scans open to the very objects that it was compiled over: storages give the same
+    one for files that have not changed. What reads Arrow data is compiled each time.
+    """
+
+    def __init__(self) -> None:
+        self._known: LruCache[int, tuple[PhysicalOperator, tuple[_Opened, ...], Statement]] = LruCache(_REMEMBERED)
+
+    def compile(self, operator: PhysicalOperator, ctx: ExecutionContext) -> Statement:
+        """As `compile_statement`."""
+        known = self._known.get(id(operator))
+        if known is not None and all(ctx.storage.open(scan.data, scan.request) is scan.source for scan in known[1]):
+            return known[2]
+        compiler = _Compiler(ctx)
+        statement = _compiled(operator, compiler)
+        if not statement.sources:
+            self._known.put(id(operator), (operator, tuple(compiler.opened), statement))
+        return statement
+
+
+def _compiled(operator: PhysicalOperator, compiler: _Compiler) -> Statement:
     statement = compiler.statement(compiler.compile(operator))
     nodes = list(walk(operator))
     whole = any(isinstance(node, SqlExec) for node in nodes)
@@ -138,9 +182,15 @@ def _meets(operator: PhysicalOperator) -> bool:
     return isinstance(operator, HashJoinExec | SqlExec) or any(True for _ in subplans_of(operator))
 
 
-def run(operator: PhysicalOperator, ctx: ExecutionContext, boundary: Boundary = Boundary.CLIENT) -> SlicedStream:
+def run(
+    operator: PhysicalOperator,
+    ctx: ExecutionContext,
+    boundary: Boundary = Boundary.CLIENT,
+    statements: StatementCache | None = None,
+) -> SlicedStream:
     """Execute the subtree for who stands behind `boundary`; the stream's batches stay under one Flight message.
 
+    `statements` spare the compilation of a subtree that has run before.
     Rows that go out as they lie in storage do not pass through the kernel. Raises the execution errors.
     """
     ctx.cancellation.check()
@@ -155,7 +205,8 @@ def run(operator: PhysicalOperator, ctx: ExecutionContext, boundary: Boundary = 
     reader = operator.direct(ctx)
     if reader is not None:
         return _straight(reader, ctx.cancellation, record)
-    statement = compile_statement(operator, ctx)
+    compiled = compile_statement if statements is None else statements.compile
+    statement = compiled(operator, ctx)
     return ctx.kernel.stream(
         statement.sql,
         statement.sources,

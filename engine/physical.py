@@ -22,7 +22,7 @@ from engine.storage.protocol import ScanCaps
 
 if TYPE_CHECKING:
     from engine.context import ExecutionContext
-    from engine.storage.protocol import Source
+    from engine.storage.protocol import ScanRequest, Source, Split, TableHandle
 
 __all__ = [
     "Broadcast",
@@ -109,6 +109,10 @@ class SourceBinder(ABC):
     @abstractmethod
     def context(self) -> ExecutionContext:
         """The surroundings of the execution."""
+
+    @abstractmethod
+    def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
+        """What a scan reads, opened in the execution's storage."""
 
     @abstractmethod
     def bind(self, source: Source, columns: RowType) -> exp.Select:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.context import ExecutionContext
-from engine.execution import run
+from engine.execution import StatementCache, run
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryResult
 
@@ -13,7 +13,10 @@ __all__ = ["LocalExecutor"]
 class LocalExecutor:
     """Executes plans. One executor may run any number of queries at once."""
 
+    def __init__(self) -> None:
+        self._statements = StatementCache()
+
     def execute(self, plan: PhysicalPlan, context: ExecutionContext) -> QueryResult:
         """Start `plan`; its rows come while the reader of the result is read. Raises the execution errors."""
-        stream = run(plan.root, context)
+        stream = run(plan.root, context, statements=self._statements)
         return QueryResult(stream.reader, stream.counters, context.cancellation, stream.stop)

@@ -68,7 +68,7 @@ class TableScanExec(PhysicalOperator):
         return select
 
     def _read(self, data: TableHandle | Split, sources: SourceBinder) -> exp.Select:
-        source = sources.context.storage.open(data, self.request)
+        source = sources.open(data, self.request)
         bound = sources.bind(source, self.columns)
         items: list[exp.Expr] = [
             exp.alias_(exp.column(identifier(c.name)), identifier(alias), copy=False)

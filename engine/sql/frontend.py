@@ -163,6 +163,8 @@ class SqlFrontend:
 
     def parameters(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> pa.Schema:
         """The parameters of one SELECT, by name (``1``, ``2`` for ``?``); utf8 where the text does not tell a type."""
+        if self._plans.get((text, names)) is not None:  # what has parameters is not among them
+            return pa.schema([])
         snapshot = snapshot or self.storage.snapshot()
         statement, _ = self._parse(text, names, snapshot)
         given = _parameter_names(statement)

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlglot import exp
 
+from engine.cache import LruCache
 from engine.errors import DataCorruptError, StorageError, UnsupportedError
 from engine.storage.cutting import Piece, cut
 from engine.storage.listing import ParquetFile, parquet_files
@@ -36,6 +37,7 @@ CAPS = ScanCaps(predicate_pushdown=True, projection_pushdown=True, limit_pushdow
 ROW_NUMBER, FILE_INDEX = "file_row_number", "file_index"
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 KEPT_FOOTERS = 20_000
+KEPT_SOURCES = 1024
 FOOTER_THREADS = 8
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class ParquetTables:
         self._root = root
         self._footers: OrderedDict[tuple[str, int, int], _Footer] = OrderedDict()
         self._lock = threading.Lock()
+        self._sources: LruCache[tuple[object, ...], KernelSource] = LruCache(KEPT_SOURCES)
 
     def handle(self, name: TableName, path: str, version: str | None = None, at: datetime | None = None) -> TableHandle:
         """The table as its files are now.
@@ -110,16 +113,20 @@ class ParquetTables:
     def open(self, data: TableHandle | Split, request: ScanRequest) -> KernelSource:
         """A SELECT over the files. The kernel pushes what stands above it into the files by itself.
 
-        Raises StorageError where the files are no longer those of the handle.
+        It is the same object each time for the same columns of a table. Raises StorageError where the files are no
+        longer those of the handle.
         """
+        limit = request.limit if request.filter is None else None
         if isinstance(data, Split):
-            query = self._select_parts(data, request.columns)
-        else:
-            files = self._pinned(data)
+            return KernelSource(_limited(self._select_parts(data, request.columns), limit))
+        files = self._pinned(data)
+        key = (data.location, data.version, request.columns, limit)
+        source = self._sources.get(key)
+        if source is None:
             query = _select(request.columns, [f.path for f in files], _hive_types(files))
-        if request.limit is not None and request.filter is None:
-            query = query.limit(request.limit)
-        return KernelSource(query)
+            source = KernelSource(_limited(query, limit))
+            self._sources.put(key, source)
+        return source
 
     def _split(
         self,
@@ -282,6 +289,10 @@ def _read_parquet(paths: Iterable[str], hive: HiveTypes) -> exp.Table:
         ]
         options.append(_option("hive_types", exp.Struct(expressions=types)))
     return exp.Table(this=exp.ReadParquet(expressions=options))
+
+
+def _limited(query: exp.Select, limit: int | None) -> exp.Select:
+    return query if limit is None else query.limit(limit)
 
 
 def _option(name: str, value: exp.Expression) -> exp.EQ:

@@ -124,10 +124,12 @@ class CallRegistry:
     def __init__(self, interval: float = 0.2, stall_timeout: float | None = None) -> None:
         self._interval = interval
         self._stall_timeout = stall_timeout
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._begun = threading.Condition(self._lock)
+        self._idle = threading.Condition(self._lock)
         self._calls: set[Call] = set()
         self._stop_reason: str | None = None
-        self._stopped = False
+        self._stopped = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="flight-calls", daemon=True)
         self._watcher.start()
 
@@ -136,48 +138,47 @@ class CallRegistry:
 
     def add(self, call: Call) -> None:
         """A call began."""
-        with self._changed:
+        with self._lock:
             self._calls.add(call)
             reason = self._stop_reason
-            self._changed.notify_all()
+            self._begun.notify()
         if reason is not None:
             call.cancellation.cancel(reason)
 
     def remove(self, call: Call) -> None:
         """A call is over."""
-        with self._changed:
+        with self._lock:
             self._calls.discard(call)
-            self._changed.notify_all()
+            if not self._calls:
+                self._idle.notify_all()
 
     def cancel_all(self, reason: str) -> None:
         """Stop the work of every running call, and of any that still comes."""
-        with self._changed:
+        with self._lock:
             self._stop_reason = reason
         for call in self._running():
             call.cancellation.cancel(reason)
 
     def wait_idle(self, timeout: float) -> bool:
         """Wait until no call runs; False where some still do after `timeout` seconds."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._calls, timeout)
+        with self._lock:
+            return self._idle.wait_for(lambda: not self._calls, timeout)
 
     def stop(self) -> None:
         """End the watching thread."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
+        self._stopped.set()
+        with self._lock:
+            self._begun.notify()
         self._watcher.join()
 
     def _running(self) -> list[Call]:
-        with self._changed:
+        with self._lock:
             return list(self._calls)
 
     def _watch(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopped or bool(self._calls))
-                self._changed.wait_for(lambda: self._stopped, self._interval)
-                if self._stopped:
-                    return
+        # A call wakes it only where none ran before: to be woken by each is too much for short calls.
+        while not self._stopped.wait(self._interval):
             for call in self._running():
                 call.poll(self._stall_timeout)
+            with self._lock:
+                self._begun.wait_for(lambda: bool(self._calls) or self._stopped.is_set())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from collections.abc import Iterable
 
@@ -21,6 +20,7 @@ from flight_server.service.wire import BadRequestError, parse, unwrap, wrap
 
 __all__ = ["Tickets"]
 
+_INSTANT = pa.timestamp("us", "UTC")
 _RESULTS = {
     messages.CANCEL_STATUS_CANCELLED: sql.ActionCancelQueryResult.CANCEL_RESULT_CANCELLED,
     messages.CANCEL_STATUS_CANCELLING: sql.ActionCancelQueryResult.CANCEL_RESULT_CANCELLING,
@@ -39,11 +39,12 @@ class Tickets:
         """An endpoint on this server, whose ticket carries `message`."""
         expires_at = time.time() + self._ttl
         ticket = self._signer.seal(wrap(message), owner.name, expires_at)
-        instant = datetime.datetime.fromtimestamp(expires_at, datetime.UTC)
-        return flight.FlightEndpoint(ticket, [], pa.scalar(instant, pa.timestamp("us", "UTC")))
+        return flight.FlightEndpoint(ticket, [], pa.scalar(int(expires_at * 1e6), _INSTANT))
 
     def parts(self, offer: Offer, owner: Identity) -> list[flight.FlightEndpoint]:
         """The endpoints of an offer's parts, at the workers; what each carries beside its ticket cancels the query."""
+        if not offer.parts:
+            return []
         ours = self.endpoint(offer.ticket, owner)
         return [
             flight.FlightEndpoint(part.ticket, [part.location], ours.expiration_time, ours.ticket.ticket)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import gc
 import threading
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from engine.context import Cancellation, CollectingMetricsSink
-from engine.errors import CancelledError
-from engine.execution import compile_statement, run
+from engine.errors import CancelledError, StorageError
+from engine.execution import StatementCache, compile_statement, run
 from engine.kernel import Kernel
 from engine.logical.nodes import Aggregate, Collect, Filter, Join, LogicalPlan, Project, Rename, Sort
 from engine.lowering import lower
 from engine.operators import EmptyExec, TableScanExec
 from engine.schema import Column
-from engine.storage import InMemoryStorage
+from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.protocol import ArrowSource, ScanRequest
 from local_runtime import LocalExecutionContext, LocalRuntime
 from tests.engine.plans import e, items, key, scan_of
@@ -144,3 +146,27 @@ def test_types_that_arrow_has_not_come_back_as_what_they_were() -> None:
         assert runtime.sql("SELECT typeof(h) FROM t LIMIT 1").read_all().to_pylist()[0].popitem()[1] == "DECIMAL(38,0)"
         inner = "SELECT typeof(s), typeof(u) FROM (SELECT sum(h::BIGINT) AS s, uuid() AS u FROM t)"
         assert tuples(runtime.sql(inner).read_all()) == [("HUGEINT", "UUID")]
+
+
+def test_a_statement_is_kept_while_its_files_are_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"n": [1, 2]}), file)
+    storage, statements = DirectoryStorage(tmp_path), StatementCache()
+    with LocalRuntime(storage) as runtime:
+        root = runtime.plan(runtime.frontend.plan("SELECT sum(n) AS s FROM t WHERE n IN (SELECT n FROM t)")).root
+        context = LocalExecutionContext(storage, runtime.kernel)
+        statement = statements.compile(root, context)
+        assert statements.compile(root, context) is statement
+        assert statement == compile_statement(root, context)
+        assert tuples(run(root, context, statements=statements).reader.read_all()) == [(3,)]
+        pq.write_table(pa.table({"n": [1, 2, 3]}), file)
+        with pytest.raises(StorageError, match="changed"):
+            statements.compile(root, context)
+
+
+def test_a_statement_over_arrow_data_is_compiled_each_time(
+    storage: InMemoryStorage, kernel: Kernel, people: LogicalPlan
+) -> None:
+    root, statements = lower(people), StatementCache()
+    context = LocalExecutionContext(storage, kernel)
+    assert statements.compile(root, context) is not statements.compile(root, context)
