@@ -57,6 +57,11 @@ class Driver:
         launch = self.running.pop((query, stage, task))
         return self.tell(self.success(launch, size, rows))
 
+    def run_stage(self, stage: int, tasks: int, query: str = "q", size: int = 10, rows: int = 1) -> None:
+        """All `tasks` of a stage succeed."""
+        for task in range(tasks):
+            self.succeed(stage, task, query, size, rows)
+
     def success(self, launch: LaunchTask, size: int = 10, rows: int = 1) -> TaskSucceeded:
         sizes = [size] * launch.stage.partitions
         return TaskSucceeded(launch.task, launch.worker, TaskSummary(rows, sizes))
