@@ -138,14 +138,14 @@ class Statements:
 
     def parameters(self, request: Request, text: str) -> pa.Schema:
         """The parameters that a statement takes, by name."""
-        explained, session = _EXPLAIN.match(text), request.session
+        session = request.session
         statement = parse_statement(text)
         if isinstance(statement, Show | Describe):
             return pa.schema([])
         if statement is not None:
             return self.updates.parameters(request, statement)
         return self.frontend.parameters(
-            text[explained.end() :] if explained else text,
+            _explained(text) or text,
             snapshot=self.catalog.snapshot(session),
             names=self.catalog.names(session),
         )
@@ -213,9 +213,9 @@ class Statements:
     ) -> Planned:
         if statement is not None:
             return _fixed(self._about(request, statement))
-        explained = _EXPLAIN.match(text)
-        if explained:
-            return self._explain(request, text[explained.end() :], parameters)
+        explained = _explained(text)
+        if explained is not None:
+            return self._explain(request, explained, parameters)
         return self._query(request, text, parameters)
 
     def _change(self, request: Request, text: str, statement: Statement, parameters: Parameters | None) -> int:
@@ -328,6 +328,12 @@ class Statements:
             result.stop()
 
         return replace(result, stop=stop)
+
+
+def _explained(text: str) -> str | None:
+    """The statement behind EXPLAIN, at the place where it stands in `text`, so that errors tell the right one."""
+    found = _EXPLAIN.match(text)
+    return None if found is None else re.sub(r"[^\n]", " ", found[0]) + text[found.end() :]
 
 
 def _kind(text: str, statement: Statement | None = None) -> str:
