@@ -1,4 +1,4 @@
-"""Pass 7: what nobody reads behind an Exchange does not travel.
+"""Pass 9: what nobody reads behind an Exchange does not travel.
 
 A column that only a scan's filter needed, or only a join below, would otherwise be written, sent and read for nothing.
 """
@@ -11,7 +11,9 @@ from sqlglot import exp
 
 from engine.logical.columns import mentioned
 from engine.logical.nodes import NamedExpr, col
+from engine.logical.subplans import subplans_of
 from engine.operators import (
+    CollectExec,
     FilterExec,
     HashAggregateExec,
     HashJoinExec,
@@ -31,7 +33,7 @@ __all__ = ["drop_columns"]
 
 def drop_columns(root: PhysicalOperator) -> PhysicalOperator:
     """The same plan with a projection below each Exchange that has columns to spare; the root's columns stay."""
-    pruner = _Pruner()
+    pruner = _Pruner(_read_in_subqueries(root))
     pruner.demand(root, set(root.schema))
     return pruner.rewrite(root, set(root.schema))
 
@@ -54,7 +56,7 @@ def _needs(node: PhysicalOperator, wanted: set[str]) -> tuple[set[str], ...]:
             return used, used
         case SortExec() | TopNExec():
             return (wanted.union(*(mentioned(k.expr) for k in node.keys)),)
-        case LimitExec():
+        case LimitExec() | CollectExec():
             return (wanted,)
         case RenameExec():
             pairs = zip(node.columns, node.input.schema, strict=True)
@@ -84,13 +86,14 @@ def _kept(exprs: tuple[NamedExpr, ...], wanted: set[str]) -> tuple[NamedExpr, ..
 
 
 class _Pruner:
-    def __init__(self) -> None:
+    def __init__(self, whole: set[str]) -> None:
+        self._whole = whole
         self._wanted: dict[int, tuple[PhysicalOperator, set[str]]] = {}
         self._done: dict[int, PhysicalOperator] = {}
 
     def demand(self, node: PhysicalOperator, wanted: set[str]) -> None:
         """Add up what all readers of each Exchange need."""
-        wanted = _within(node, wanted)
+        wanted = self._within(node, wanted)
         if isinstance(node, ExchangeExec):
             known = self._wanted.setdefault(id(node), (node, set()))[1]
             if known and wanted <= known:
@@ -103,11 +106,15 @@ class _Pruner:
     def rewrite(self, node: PhysicalOperator, wanted: set[str]) -> PhysicalOperator:
         """The operator over inputs that are as narrow as they may be; gives at least the wanted columns."""
         if not isinstance(node, ExchangeExec):
-            return self._rewritten(node, _within(node, wanted))
+            return self._rewritten(node, self._within(node, wanted))
         found = self._done.get(id(node))
         if found is None:
             found = self._done[id(node)] = self._exchange(node, self._wanted[id(node)][1])
         return found
+
+    def _within(self, node: PhysicalOperator, wanted: set[str]) -> set[str]:
+        whole = wanted & _EVERYTHING or (isinstance(node, CollectExec) and node.name in self._whole)
+        return set(node.schema) if whole else wanted & set(node.schema)
 
     def _rewritten(self, node: PhysicalOperator, wanted: set[str]) -> PhysicalOperator:
         children = tuple(
@@ -136,12 +143,24 @@ class _Pruner:
 
 def _positional(node: PhysicalOperator) -> bool:
     """Whether an operator tells its input's columns by their place."""
-    named = (FilterExec, ProjectExec, HashAggregateExec, WindowExec, HashJoinExec, SortExec, TopNExec, LimitExec)
-    return not isinstance(node, named)
+    by_name = (FilterExec, ProjectExec, HashAggregateExec, WindowExec, HashJoinExec, SortExec, TopNExec, LimitExec)
+    return not isinstance(node, (*by_name, CollectExec))
 
 
-def _within(node: PhysicalOperator, wanted: set[str]) -> set[str]:
-    return set(node.schema) if wanted & _EVERYTHING else wanted & set(node.schema)
+def _read_in_subqueries(root: PhysicalOperator) -> set[str]:
+    """The names of the shared parts that subqueries in expressions read: these keep all columns everywhere."""
+    names: set[str] = set()
+    seen: set[tuple[int, bool]] = set()
+    stack = [(root, False)]
+    while stack:
+        node, inside = stack.pop()
+        if (id(node), inside) not in seen:
+            seen.add((id(node), inside))
+            if inside and isinstance(node, CollectExec):
+                names.add(node.name)
+            stack.extend((child, inside) for child in node.children)
+            stack.extend((plan, True) for plan in subplans_of(node))
+    return names
 
 
 def _exactly(node: PhysicalOperator, names: tuple[str, ...]) -> PhysicalOperator:

@@ -1,4 +1,4 @@
-"""Pass 6: required against given partitioning; an ExchangeExec stands where they differ, and nowhere else.
+"""Pass 8: required against given partitioning; an ExchangeExec stands where they differ, and nowhere else.
 
 Bottom-up, each operator is given inputs that are partitioned as it needs them, and says how its own output is
 partitioned: `Single` (one task has all rows), `Hash` (rows with equal keys are in one partition), `Range` (partitions
@@ -51,22 +51,26 @@ _Placed = tuple[PhysicalOperator, PartitioningSpec]
 _ANYWHERE = RoundRobin(0)
 
 
-def insert_exchanges(root: PhysicalOperator, kernel: Kernel, options: DistributedOptions) -> PhysicalOperator:
+def insert_exchanges(
+    root: PhysicalOperator, kernel: Kernel, options: DistributedOptions, estimates: Estimates
+) -> PhysicalOperator:
     """The plan with Exchanges. Its root is in one partition, or in a Range, whose partitions in order are the rows."""
-    inserter = _Inserter(kernel, options)
+    inserter = _Inserter(kernel, options, estimates)
     placed, given = inserter.place(root)
     return placed if isinstance(given, Single | Range) else inserter.gather(placed, given)
 
 
 class _Inserter:
-    def __init__(self, kernel: Kernel, options: DistributedOptions) -> None:
+    def __init__(self, kernel: Kernel, options: DistributedOptions, estimates: Estimates) -> None:
         self._kernel = kernel
         self._keys = JoinKeys(kernel)
         self._varying = VaryingColumns(kernel)
-        self._estimates = Estimates()
+        self._estimates = estimates
         self._options = options
         self._n = options.shuffle_partitions
         self._done: dict[int, tuple[PhysicalOperator, _Placed]] = {}
+        self._broadcasts: dict[int, ExchangeExec] = {}
+        self._hashed_by: dict[int, tuple[exp.Expr, ...]] = {}
 
     def place(self, node: PhysicalOperator) -> _Placed:
         found = self._done.get(id(node))
@@ -172,11 +176,15 @@ class _Inserter:
         return replace(node, input=moved), spec
 
     def _join(self, node: HashJoinExec) -> _Placed:
+        pairs = self._keys.pairs(node)
+        left_keys, right_keys = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
+        for side, keys in ((node.left, left_keys), (node.right, right_keys)):
+            if isinstance(side, CollectExec) and keys:
+                self._hashed_by.setdefault(id(side), keys)
         left, left_given = self.place(node.left)
         right, right_given = self.place(node.right)
         if isinstance(left_given, Single) and isinstance(right_given, Single):
             return replace(node, left=left, right=right), Single()
-        pairs = self._keys.pairs(node)
         right_small = self._estimates.of(node.right).bytes <= self._options.broadcast_bytes
         left_small = self._estimates.of(node.left).bytes <= self._options.broadcast_bytes
         may_right = node.kind in ("inner", "cross", "left", "semi", "anti")
@@ -188,7 +196,6 @@ class _Inserter:
         if not pairs:
             joined = replace(node, left=self.gather(left, left_given), right=self.gather(right, right_given))
             return joined, Single()
-        left_keys, right_keys = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
         left, left_spec = self._shuffled(left, left_given, left_keys)
         right, _ = self._shuffled(right, right_given, right_keys)
         joined = replace(node, left=left, right=right)
@@ -199,7 +206,7 @@ class _Inserter:
         return joined, left_spec
 
     def _broadcast(self, node: PhysicalOperator) -> PhysicalOperator:
-        return ExchangeExec(node, ExchangeMode.BROADCAST, Broadcast())
+        return self._broadcasts.setdefault(id(node), ExchangeExec(node, ExchangeMode.BROADCAST, Broadcast()))
 
     def _sort(self, node: SortExec) -> _Placed:
         child, given = self.place(node.input)
@@ -294,7 +301,8 @@ class _Inserter:
         if isinstance(given, Single):
             moved = ExchangeExec(replace(node, input=child), ExchangeMode.BROADCAST, Broadcast())
             return moved, Single()
-        spec = given if isinstance(given, Hash) else Hash(tuple(col(n) for n in node.schema), self._n)
+        keys = self._hashed_by.get(id(node), tuple(col(n) for n in node.schema))
+        spec = given if isinstance(given, Hash) else Hash(keys, self._n)
         return ExchangeExec(replace(node, input=child), ExchangeMode.SHUFFLE, spec), spec
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from engine.errors import GrismError
@@ -12,9 +14,11 @@ from engine.operators import HashJoinExec, UnionExec
 from engine.physical import PhysicalOperator
 from engine.schema_inference import build_project_schema, operator_columns
 
-__all__ = ["JoinKeys"]
+__all__ = ["COMPARISONS", "JoinKeys", "equalities"]
 
 _FLOATS = frozenset({"FLOAT", "DOUBLE"})
+_NUMBERS = _FLOATS | {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+COMPARISONS = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 
 
 class JoinKeys:
@@ -25,28 +29,26 @@ class JoinKeys:
 
     def pairs(self, join: HashJoinExec) -> list[tuple[exp.Expr, exp.Expr]]:
         """For each equality of the condition, the left and the right key; empty where there is none to hash by."""
-        if join.condition is None or has_subplan(join.condition):
-            return []
-        left_names, right_names = set(join.left.schema), set(join.right.schema)
-        found: list[tuple[exp.Expr, exp.Expr]] = []
-        for part in conjuncts(join.condition):
-            if not isinstance(part, exp.EQ | exp.NullSafeEQ) or is_volatile(part):
-                continue
-            one, other = mentioned(part.left), mentioned(part.right)
-            if one and other and one <= left_names and other <= right_names:
-                found.append((part.left, part.right))
-            elif one and other and one <= right_names and other <= left_names:
-                found.append((part.right, part.left))
+        found = equalities(join)
         if not found:
             return []
-        left = self._types(join.left, [pair[0] for pair in found])
-        right = self._types(join.right, [pair[1] for pair in found])
+        left = self._types(join.left, [key for _, key, _ in found])
+        right = self._types(join.right, [key for _, _, key in found])
         pairs = []
-        for (a, b), x, y in zip(found, left, right, strict=True):
+        for (_, a, b), x, y in zip(found, left, right, strict=True):
             common = self._common(x, y)
             if common is not None:
                 pairs.append((_hashable(a, x, common), _hashable(b, y, common)))
         return pairs
+
+    def alike(self, join: HashJoinExec, conditions: Sequence[exp.Expr]) -> bool:
+        """Whether `conditions` only compare values of one type, or numbers: others are cast first, which may fail."""
+        compared = [c for c in conditions if not isinstance(c, exp.Boolean)]
+        if not all(isinstance(c, COMPARISONS) for c in compared):
+            return False
+        both = HashJoinExec(join.left, join.right, "cross")
+        left, right = (self._types(both, [c.args[side] for c in compared]) for side in ("this", "expression"))
+        return all(x and (x == y or {x, y} <= _NUMBERS) for x, y in zip(left, right, strict=True))
 
     def set_operation(self, union: UnionExec) -> tuple[tuple[exp.Expr, ...], tuple[exp.Expr, ...]] | None:
         """All columns of either side as keys of one type; None where they have none in common."""
@@ -87,6 +89,23 @@ class JoinKeys:
             return self._kernel.describe(either)[0].type
         except GrismError:
             return None
+
+
+def equalities(join: HashJoinExec) -> list[tuple[exp.Expr, exp.Expr, exp.Expr]]:
+    """The parts of the condition that equate something of the left side with something of the right side, with both."""
+    if join.condition is None or has_subplan(join.condition):
+        return []
+    left_names, right_names = set(join.left.schema), set(join.right.schema)
+    found: list[tuple[exp.Expr, exp.Expr, exp.Expr]] = []
+    for part in conjuncts(join.condition):
+        if not isinstance(part, exp.EQ | exp.NullSafeEQ) or is_volatile(part):
+            continue
+        one, other = mentioned(part.left), mentioned(part.right)
+        if one and other and one <= left_names and other <= right_names:
+            found.append((part, part.left, part.right))
+        elif one and other and one <= right_names and other <= left_names:
+            found.append((part, part.right, part.left))
+    return found
 
 
 def _hashable(key: exp.Expr, kind: str, common: str) -> exp.Expr:

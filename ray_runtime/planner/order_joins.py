@@ -1,7 +1,9 @@
-"""Pass 3: inner joins in an order that keeps what lies between them small, the smaller side on the right.
+"""Pass 4: inner joins in an order that keeps what lies between them small, the smaller side on the right.
 
 Stages are separate statements, so the kernel cannot reorder joins across an Exchange; the planner does it here. The
 largest relation is the probe side throughout; at each step the relation that leaves the fewest rows is joined next.
+Before that, a filtered relation that is joined with one smaller than the largest only, as the last one of a snowflake's
+branch, is joined with that one, which then has fewer rows to give.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ def _reordered(node: HashJoinExec, estimates: Estimates) -> PhysicalOperator:
     if any(has_subplan(c) or is_volatile(c) for c in conditions):
         return node
     current = max(relations, key=lambda r: r.estimate.rows)
+    relations, conditions = _without_branches(relations, conditions, current)
     rest = [r for r in relations if r is not current]
     while rest:
         connected = [r for r in rest if _edges(conditions, current, r)]
@@ -63,6 +66,24 @@ def _reordered(node: HashJoinExec, estimates: Estimates) -> PhysicalOperator:
     if current.operator.schema == names:
         return current.operator
     return ProjectExec(current.operator, tuple(NamedExpr(n, col(n)) for n in names))
+
+
+def _without_branches(
+    relations: list[_Relation], conditions: list[exp.Expr], largest: _Relation
+) -> tuple[list[_Relation], list[exp.Expr]]:
+    """The relations, each with the ends of its branches joined to it, and the conditions that are left."""
+    for end in sorted(relations, key=lambda r: r.estimate.rows):
+        near = [c for c in conditions if mentioned(c) & end.names]
+        reach = set[str]().union(*map(mentioned, near)) - end.names
+        inner = next((r for r in relations if r is not end and reach and reach <= r.names), None)
+        if end is largest or inner is None or inner is largest:
+            continue
+        if end.estimate.fraction < 1.0 and end.estimate.rows <= inner.estimate.rows:
+            on = _edges(near, inner, end)
+            left = [c for c in conditions if not any(c is used for used in on)]
+            kept = [r for r in relations if r is not end and r is not inner]
+            return _without_branches([*kept, _join(inner, end, on)], left, largest)
+    return relations, conditions
 
 
 def _flatten(

@@ -20,10 +20,13 @@ from ray_runtime.planner.drop_columns import drop_columns
 from ray_runtime.planner.insert_exchanges import insert_exchanges
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.order_joins import order_joins
+from ray_runtime.planner.push_semi_joins import push_semi_joins
+from ray_runtime.planner.reduce_joins import reduce_joins
 from ray_runtime.planner.result_parts import result_parts
 from ray_runtime.planner.sampling import GroupSampler
 from ray_runtime.planner.split_stages import split_stages
 from ray_runtime.planner.split_windows import split_windows
+from ray_runtime.planner.statistics import Estimates
 from ray_runtime.planner.two_phase_aggregates import two_phase_aggregates
 from ray_runtime.planner.unnest_subqueries import unnest_subqueries
 from ray_runtime.stages import StageGraph
@@ -70,11 +73,14 @@ class DistributedPlanner:
         logical = optimize(unnest_subqueries(optimize(query)))
         root = _with_distinct_names(lower(logical))
         plans = [("lower", root)]
+        estimates = Estimates(self._sampler.groups)
         physical: tuple[tuple[str, Callable[[PhysicalOperator], PhysicalOperator]], ...] = (
+            ("push_semi_joins", lambda plan: push_semi_joins(plan, self._kernel, options)),
             ("order_joins", order_joins),
             ("split_windows", split_windows),
             ("two_phase_aggregates", lambda plan: two_phase_aggregates(plan, self._kernel, self._sampler)),
-            ("insert_exchanges", lambda plan: insert_exchanges(plan, self._kernel, options)),
+            ("reduce_joins", lambda plan: reduce_joins(plan, self._kernel, options, estimates)),
+            ("insert_exchanges", lambda plan: insert_exchanges(plan, self._kernel, options, estimates)),
             ("drop_columns", drop_columns),
         )
         for name, rule in physical:

@@ -66,17 +66,31 @@ class GroupSampler:
         Where that cannot be told, it has: `source` is more than a filtered table, the table is small or has no
         statistics, few of its first rows pass the filters, or an expression fails on them.
         """
+        found = self._told(source, keys)
+        if found is None:
+            return True
+        sample, scan = found
+        rows = self._task_rows(scan.table, scan.table.rows or 0) * sample.rows / self._options.sample_rows
+        return sample.groups_among(rows) <= _SHRUNK * rows
+
+    def groups(self, source: PhysicalOperator, keys: Sequence[exp.Expr]) -> float | None:
+        """How many groups by `keys` to expect in all of `source`; None where that cannot be told."""
+        found = self._told(source, keys)
+        if found is None:
+            return None
+        sample, scan = found
+        return sample.groups_among((scan.table.rows or 0) * sample.rows / self._options.sample_rows)
+
+    def _told(self, source: PhysicalOperator, keys: Sequence[exp.Expr]) -> tuple[_Sample, TableScanExec] | None:
+        """A sample of `source` and the scan that it is of."""
         size = self._options.sample_rows
         scan = _scan_below(source)
         if scan is None or scan.table.rows is None or not size or scan.table.rows < _WORTH_SAMPLING * size:
-            return True
+            return None
         if any(is_volatile(key) or has_subplan(key) for key in keys):
-            return True
+            return None
         sample = self._sample(_counting(_first_rows(source, size), keys))
-        if sample.rows < _TELLING * size:
-            return True
-        rows = self._task_rows(scan.table, scan.table.rows) * sample.rows / size
-        return sample.groups_among(rows) <= _SHRUNK * rows
+        return None if sample.rows < _TELLING * size else (sample, scan)
 
     def _task_rows(self, table: TableHandle, rows: int) -> float:
         """How many of the table's rows a task reads."""

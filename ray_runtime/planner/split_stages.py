@@ -1,4 +1,4 @@
-"""Pass 8: the plan falls apart into stages at its Exchanges."""
+"""Pass 10: the plan falls apart into stages at its Exchanges."""
 
 from __future__ import annotations
 

@@ -5,12 +5,14 @@ They choose between plans that give the same rows, so being wrong costs time and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from engine.logical.columns import conjuncts
 from engine.operators import (
+    AggregateMode,
     CollectExec,
     DistinctExec,
     FilterExec,
@@ -75,18 +77,35 @@ def width(kind: str) -> float:
 
 
 class Estimates:
-    """Estimates for the operators of plans, each made once: a part that several places read is one operator."""
+    """Estimates for the operators of plans, each made once: a part that several places read is one operator.
 
-    def __init__(self) -> None:
+    `groups` may know how many groups there are in an operator's rows by some keys.
+    """
+
+    def __init__(self, groups: Callable[[PhysicalOperator, Sequence[exp.Expr]], float | None] | None = None) -> None:
         self._known: dict[int, tuple[PhysicalOperator, Estimate]] = {}
+        self._groups = groups
 
     def of(self, operator: PhysicalOperator) -> Estimate:
         """What is expected of `operator`'s output."""
         found = self._known.get(id(operator))
         if found is None:
-            found = (operator, _estimate(operator, [self.of(child) for child in operator.children]))
+            estimate = _estimate(operator, [self.of(child) for child in operator.children])
+            if isinstance(operator, HashAggregateExec) and operator.mode is not AggregateMode.FINAL:
+                estimate = self._counted(operator, estimate)
+            found = (operator, estimate)
             self._known[id(operator)] = found
         return found[1]
+
+    def _counted(self, aggregate: HashAggregateExec, guess: Estimate) -> Estimate:
+        if self._groups is None or not aggregate.keys or aggregate.grouping_sets is not None:
+            return guess
+        groups = self._groups(aggregate.input, [k.expr for k in aggregate.keys])
+        return guess if groups is None else replace(guess, rows=max(1.0, groups))
+
+    def keep(self, operator: PhysicalOperator, estimate: Estimate) -> None:
+        """Take what was known of another operator that gives the same rows."""
+        self._known[id(operator)] = (operator, estimate)
 
 
 def _estimate(operator: PhysicalOperator, inputs: list[Estimate]) -> Estimate:
@@ -107,7 +126,8 @@ def _estimate(operator: PhysicalOperator, inputs: list[Estimate]) -> Estimate:
         case ProjectExec() | RenameExec() | WindowExec():
             return Estimate(inputs[0].rows, inputs[0].fraction, _widths(operator, inputs[0]))
         case HashAggregateExec():
-            rows = 1.0 if not operator.keys else max(1.0, inputs[0].rows * 0.2)
+            grouped = 1.0 if operator.mode is AggregateMode.FINAL else 0.2
+            rows = 1.0 if not operator.keys else max(1.0, inputs[0].rows * grouped)
             return Estimate(rows, inputs[0].fraction, _widths(operator, inputs[0]))
         case DistinctExec():
             return Estimate(max(1.0, inputs[0].rows * 0.2), inputs[0].fraction, inputs[0].widths)

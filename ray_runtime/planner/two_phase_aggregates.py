@@ -1,4 +1,4 @@
-"""Pass 5: aggregates in two phases, through the kernel's exported states.
+"""Pass 6: aggregates in two phases, through the kernel's exported states.
 
 ::
 

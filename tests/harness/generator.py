@@ -201,14 +201,14 @@ class _Writer:
 
     def _subquery_predicate(self, form: str, kind: str, scope: list[Item]) -> str:
         source, inner = self.table()
-        both = inner + scope if self.chance(60) else inner
-        where = self.predicate(both, 1)
+        correlated = self.chance(60)
+        where = self.predicate(inner + scope if correlated else inner, 1)
         if form == "exists":
             return f"({self.choose('', 'NOT ')}EXISTS (SELECT 1 FROM {source} WHERE {where}))"
         wanted = self.expr(kind, inner, 0)
-        return (
-            f"({self.expr(kind, scope, 0)} {self.choose('', 'NOT ')}IN (SELECT {wanted} FROM {source} WHERE {where}))"
-        )
+        having = "" if correlated or self.chance(50) else f" GROUP BY ALL HAVING count(*) > {self.choose('0', '1')}"
+        value, negated = self.expr(kind, scope, 0), self.choose("", "NOT ")
+        return f"({value} {negated}IN (SELECT {wanted} FROM {source} WHERE {where}{having}))"
 
     # Sources
 
@@ -237,7 +237,9 @@ class _Writer:
 
     def _join(self, depth: int) -> tuple[str, list[Item]]:
         left, left_scope = self.source(depth - 1)
-        right, right_scope = self.table()
+        right, right_scope = self._narrow() if self.chance(40) else self.table()
+        if self.chance(20):
+            left, left_scope, right, right_scope = right, right_scope, left, left_scope
         kind = self.choose(
             "JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "SEMI JOIN", "ANTI JOIN", "CROSS JOIN"
         )
@@ -248,6 +250,17 @@ class _Writer:
             condition = f"{condition} AND {self.predicate(left_scope + right_scope, 1)}"
         kept = left_scope if kind in ("SEMI JOIN", "ANTI JOIN") else left_scope + right_scope
         return f"{left} {kind} {right} ON {condition}", kept
+
+    def _narrow(self) -> tuple[str, list[Item]]:
+        """A part of a table: few of its rows, or a row for each value of a column."""
+        source, scope = self.table()
+        alias, key, other = self.name("n"), self.choose(*scope), self.choose(*scope)
+        scoped = [Item(f"{alias}.k", key.type), Item(f"{alias}.v", other.type)]
+        if self.chance(50):
+            return f"(SELECT {key.sql} AS k, max({other.sql}) AS v FROM {source} GROUP BY k) AS {alias}", scoped
+        tested = self.choose(*scope)
+        where = f"{tested.sql} = {self.choose(*_LITERALS[tested.type])}"
+        return f"(SELECT {key.sql} AS k, {other.sql} AS v FROM {source} WHERE {where}) AS {alias}", scoped
 
     def _equality(self, left: list[Item], right: list[Item]) -> str:
         shared = sorted({item.type for item in left} & {item.type for item in right})

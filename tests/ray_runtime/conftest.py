@@ -39,7 +39,9 @@ def start(
             SchedulerOptions(retries=retries, grace=grace, task_bytes=0),
             ahead,
         ),
-        DistributedOptions(partitions=4, split_rows=ROWS // 16, broadcast_bytes=0, sort_gather_bytes=0),
+        DistributedOptions(
+            partitions=4, split_rows=ROWS // 16, broadcast_bytes=0, sort_gather_bytes=0, reduced_bytes=0
+        ),
         exchange_memory=memory,
     )
     storage = InMemoryStorage({"t": TABLE})

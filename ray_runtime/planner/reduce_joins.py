@@ -1,0 +1,172 @@
+"""Pass 7: the keys of a join's smaller side thin out what the larger side is made of, before it travels.
+
+::
+
+    few join on k = g (sum(x) by g from many)     few join on k = g (sum(x) by g from (many semi few on k = g))
+
+A semi-join reduction (Bernstein and Chiu, Using Semi-Joins to Solve Relational Queries, 1981; for what lies below a
+grouping, the magic sets of Mumick et al., 1990): the keys are sent to every task that reads the larger side, which then
+shuffles and groups just the rows that will find a partner. The join itself stays, and so does its result.
+
+The keys are those of the part of the smaller side that gives them and is nearly as selective. A scan is read twice for
+that; what took more work is computed once, as a CollectExec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from engine.kernel import Kernel
+from engine.logical.columns import conjunction, has_subplan, is_volatile, mentioned
+from engine.logical.nodes import NamedExpr, col
+from engine.logical.subplans import node_expressions
+from engine.operators import CollectExec, FilterExec, HashJoinExec, ProjectExec, RenameExec, TableScanExec
+from engine.physical import PhysicalOperator
+from ray_runtime.planner.descent import Descent, descend, past_joins
+from ray_runtime.planner.join_keys import JoinKeys, equalities
+from ray_runtime.planner.options import DistributedOptions
+from ray_runtime.planner.statistics import Estimates
+
+__all__ = ["reduce_joins"]
+
+_SELECTIVE = 0.5  # of the larger side's rows at most may be thought to stay
+_NEARLY = 4.0  # times as many rows may be left by the part of the smaller side that gives the keys
+_GAIN = 2.0  # bytes spared for each byte of keys that is sent
+
+_MAY_THIN_RIGHT = frozenset({"inner", "left", "semi", "anti"})
+_MAY_THIN_LEFT = frozenset({"inner", "right"})
+
+
+def reduce_joins(
+    root: PhysicalOperator, kernel: Kernel, options: DistributedOptions, estimates: Estimates
+) -> PhysicalOperator:
+    """The same plan with such semi joins; `estimates` learn that what the joins give is as much as before."""
+    return _Reducer(kernel, options, estimates).visit(root)
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Of a join, the input that gives keys and the one that is thinned out, and whether the first may be broadcast."""
+
+    small: PhysicalOperator
+    big: PhysicalOperator
+    broadcasts: bool
+
+
+class _Reducer:
+    def __init__(self, kernel: Kernel, options: DistributedOptions, estimates: Estimates) -> None:
+        self._keys = JoinKeys(kernel)
+        self._options = options
+        self._estimates = estimates
+        self._done: dict[int, tuple[PhysicalOperator, PhysicalOperator]] = {}
+        self._shared: dict[int, str] = {}
+        self._reductions: list[HashJoinExec] = []
+        self._sent: dict[tuple[int, tuple[str, ...]], PhysicalOperator] = {}
+
+    def visit(self, node: PhysicalOperator) -> PhysicalOperator:
+        """From the root down: a side that was thinned out gives fewer keys to what lies below it."""
+        found = self._done.get(id(node))
+        if found is None:
+            found = (node, self._visit(node))
+            self._done[id(node)] = found
+        return found[1]
+
+    def _visit(self, node: PhysicalOperator) -> PhysicalOperator:
+        reduced = self._reduced(node) if isinstance(node, HashJoinExec) else node
+        made = reduced.with_children(tuple(self.visit(child) for child in reduced.children))
+        if isinstance(node, HashJoinExec) and made is not node:
+            self._estimates.keep(made, self._estimates.of(node))
+        name = self._shared.get(id(node))
+        return made if name is None else CollectExec(made, name)
+
+    def _reduced(self, join: HashJoinExec) -> HashJoinExec:
+        conditions = [condition for condition, _, _ in equalities(join)]
+        # Those that were put in are no joins of the query; another reduction below gives them other inputs.
+        if not conditions or any(join.condition is reduction.condition for reduction in self._reductions):
+            return join
+        for sides in _orientations(join):
+            found = past_joins(descend(sides.big, conditions, sides.small, whole=False, stop=self._is_shared))
+            source = self._source(sides, found)
+            if source is None or not self._keys.alike(join, conditions):
+                continue
+            self._share(source.target)
+            condition = conjunction(list(source.conditions))
+            thinned = HashJoinExec(found.target, self._given(source), "semi", condition)
+            self._reductions.append(thinned)
+            big = found.rebuild(thinned)
+            return replace(join, left=big) if sides.big is join.left else replace(join, right=big)
+        return join
+
+    def _source(self, sides: _Sides, found: Descent) -> Descent | None:
+        """What gives the keys; None where the reduction is not worth it."""
+        if isinstance(found.target, CollectExec) or self._is_shared(found.target):
+            return None
+        if sides.broadcasts and self._small(sides.small) and not any(map(self._moves_rows, found.passed)):
+            return None
+        limit = min(_SELECTIVE, _NEARLY * self._estimates.of(sides.small).fraction)
+        sources = [
+            source
+            for source in descend(sides.small, found.conditions, found.target, whole=True, stop=self._is_shared)
+            if self._estimates.of(source.target).fraction <= limit
+        ]
+        source = past_joins(iter(sources)) if sources else None
+        return source if source is not None and self._worth(source, found.target) else None
+
+    def _given(self, source: Descent) -> PhysicalOperator:
+        """What is sent: all columns where they may be broadcast anyway, which other readers may share."""
+        if self._small(source.target):
+            return source.target
+        names = _key_names(source)
+        keys = ProjectExec(source.target, tuple(NamedExpr(name, col(name)) for name in names))
+        return self._sent.setdefault((id(source.target), names), keys)
+
+    def _share(self, source: PhysicalOperator) -> None:
+        """Compute `source` once for both its readers, where that is any work."""
+        if not _is_cheap(source):
+            self._shared.setdefault(id(source), f"__keys{len(self._shared)}")
+
+    def _worth(self, source: Descent, target: PhysicalOperator) -> bool:
+        keys, thinned = self._estimates.of(source.target), self._estimates.of(target)
+        size = keys.rows * sum(keys.widths.get(name, 16.0) for name in _key_names(source))
+        spared = thinned.bytes * (1.0 - keys.fraction)
+        return (
+            size <= self._options.reducing_key_bytes
+            and keys.rows <= _SELECTIVE * thinned.rows
+            and spared >= max(self._options.reduced_bytes, _GAIN * self._options.slots * size)
+        )
+
+    def _moves_rows(self, passed: PhysicalOperator) -> bool:
+        """Whether there will be an Exchange of what `passed` reads, or of a part of it."""
+        return not isinstance(passed, HashJoinExec) or not any(map(self._small, passed.children))
+
+    def _small(self, side: PhysicalOperator) -> bool:
+        return self._estimates.of(side).bytes <= self._options.broadcast_bytes
+
+    def _is_shared(self, node: PhysicalOperator) -> bool:
+        return id(node) in self._shared
+
+
+def _orientations(join: HashJoinExec) -> Iterator[_Sides]:
+    if join.kind in _MAY_THIN_RIGHT:
+        yield _Sides(join.left, join.right, broadcasts=join.kind == "inner")
+    if join.kind in _MAY_THIN_LEFT:
+        yield _Sides(join.right, join.left, broadcasts=join.kind == "inner")
+
+
+def _key_names(source: Descent) -> tuple[str, ...]:
+    """The columns of the source that the conditions need."""
+    needed = set[str]().union(*map(mentioned, source.conditions))
+    return tuple(name for name in source.target.schema if name in needed)
+
+
+def _is_cheap(node: PhysicalOperator) -> bool:
+    """Whether `node` may as well be read twice: a scan or a shared part, filtered, with the same rows both times."""
+    if any(is_volatile(e) or has_subplan(e) for e in node_expressions(node)):
+        return False
+    match node:
+        case TableScanExec(limit=None) | CollectExec():
+            return True
+        case FilterExec() | ProjectExec() | RenameExec():
+            return _is_cheap(node.input)
+    return False
