@@ -29,7 +29,8 @@ __all__ = ["ExchangeExec", "ExchangeSourceExec", "partitioning_text"]
 class ExchangeExec(PhysicalOperator):
     """Gives its input's rows, repartitioned. On one node there is nothing to move: it passes its input through.
 
-    `bounds` gives, for a Range, one row with the list of the partitions' upper bounds as sort keys.
+    `bounds` gives, for a Range, one row with the list of the partitions' upper bounds as sort keys. What is `steady`
+    sends a row to where it was when the task that gives it runs again.
     """
 
     input: PhysicalOperator
@@ -37,6 +38,7 @@ class ExchangeExec(PhysicalOperator):
     partitioning: PartitioningSpec
     bounds: PhysicalOperator | None = None
     ordered: bool = False
+    steady: bool = True
 
     @property
     def schema(self) -> tuple[str, ...]:

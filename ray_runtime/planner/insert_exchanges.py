@@ -129,7 +129,12 @@ class _Inserter:
         wanted = Hash(keys, self._n)
         if isinstance(given, Hash) and given == wanted:
             return node, given
-        return ExchangeExec(node, ExchangeMode.SHUFFLE, wanted), wanted
+        return self._hashed(node, wanted), wanted
+
+    def _hashed(self, node: PhysicalOperator, partitioning: Hash) -> PhysicalOperator:
+        varying = self._varying.of(node)
+        steady = varying is not None and not any(mentioned(key) & varying for key in partitioning.keys)
+        return ExchangeExec(node, ExchangeMode.SHUFFLE, partitioning, steady=steady)
 
     def _in_one_task(self, node: PhysicalOperator) -> _Placed:
         children = tuple(self.gather(*self.place(child)) for child in node.children)
@@ -303,7 +308,7 @@ class _Inserter:
             return moved, Single()
         keys = self._hashed_by.get(id(node), tuple(col(n) for n in node.schema))
         spec = given if isinstance(given, Hash) else Hash(keys, self._n)
-        return ExchangeExec(replace(node, input=child), ExchangeMode.SHUFFLE, spec), spec
+        return self._hashed(replace(node, input=child), spec), spec
 
 
 def _leaves(node: PhysicalOperator) -> Iterator[PhysicalOperator]:

@@ -8,8 +8,8 @@ A semi-join reduction (Bernstein and Chiu, Using Semi-Joins to Solve Relational 
 grouping, the magic sets of Mumick et al., 1990): the keys are sent to every task that reads the larger side, which then
 shuffles and groups just the rows that will find a partner. The join itself stays, and so does its result.
 
-The keys are those of the part of the smaller side that gives them and is nearly as selective. A scan is read twice for
-that; what took more work is computed once, as a CollectExec.
+The keys are those of the part of the smaller side that gives them and is nearly as selective. The scan of a table that
+is not larger than the thinned one is read twice for that; what takes more work is computed once, as a CollectExec.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _Reducer:
             source = self._source(sides, found)
             if source is None or not self._keys.alike(join, conditions):
                 continue
-            self._share(source.target)
+            self._share(source.target, found.target)
             condition = conjunction(list(source.conditions))
             thinned = HashJoinExec(found.target, self._given(source), "semi", condition)
             self._reductions.append(thinned)
@@ -121,9 +121,10 @@ class _Reducer:
         keys = ProjectExec(source.target, tuple(NamedExpr(name, col(name)) for name in names))
         return self._sent.setdefault((id(source.target), names), keys)
 
-    def _share(self, source: PhysicalOperator) -> None:
-        """Compute `source` once for both its readers, where that is any work."""
-        if not _is_cheap(source):
+    def _share(self, source: PhysicalOperator, target: PhysicalOperator) -> None:
+        """Compute `source` once for both its readers, where reading it twice is more work than reading `target`."""
+        read = _read_again(source)
+        if read is None or self._estimates.of(read).rows > self._estimates.of(target).rows:
             self._shared.setdefault(id(source), f"__keys{len(self._shared)}")
 
     def _worth(self, source: Descent, target: PhysicalOperator) -> bool:
@@ -160,13 +161,15 @@ def _key_names(source: Descent) -> tuple[str, ...]:
     return tuple(name for name in source.target.schema if name in needed)
 
 
-def _is_cheap(node: PhysicalOperator) -> bool:
-    """Whether `node` may as well be read twice: a scan or a shared part, filtered, with the same rows both times."""
+def _read_again(node: PhysicalOperator) -> PhysicalOperator | None:
+    """The whole table, or the shared part, of which `node` gives the same rows each time; None where it is not so."""
     if any(is_volatile(e) or has_subplan(e) for e in node_expressions(node)):
-        return False
+        return None
     match node:
-        case TableScanExec(limit=None) | CollectExec():
-            return True
+        case TableScanExec(limit=None):
+            return replace(node, filter=None)
+        case CollectExec():
+            return node
         case FilterExec() | ProjectExec() | RenameExec():
-            return _is_cheap(node.input)
-    return False
+            return _read_again(node.input)
+    return None

@@ -24,7 +24,7 @@ def split_stages(
 ) -> StageGraph:
     """One stage for each Exchange, and the last one for the root. With `whole`, one task reads all tables."""
     splitter = _Splitter(kernel, storage, options, whole)
-    splitter.stage(root, Single(), None)
+    splitter.stage(root, Single())
     return StageGraph(tuple(splitter.stages))
 
 
@@ -51,7 +51,14 @@ class _Splitter:
         self._ids: dict[int, tuple[PhysicalOperator, int]] = {}
         self.stages: list[Stage] = []
 
-    def stage(self, root: PhysicalOperator, output: PartitioningSpec, bounds: PhysicalOperator | None) -> int:
+    def stage(
+        self,
+        root: PhysicalOperator,
+        output: PartitioningSpec,
+        bounds: PhysicalOperator | None = None,
+        *,
+        steady: bool = True,
+    ) -> int:
         """Cut below `root` and add its stage; returns the stage's number."""
         inputs: list[ExchangeInput] = []
         fragment = self._cut(root, inputs)
@@ -66,7 +73,9 @@ class _Splitter:
                 inputs=tuple(dict.fromkeys(inputs)),
                 output=output,
                 splits=() if self._whole else self._tasks(fragment),
-                deterministic=not isinstance(output, RoundRobin) and not any(_unsteady(n) for n in walk(fragment)),
+                deterministic=steady
+                and not isinstance(output, RoundRobin)
+                and not any(_unsteady(n) for n in walk(fragment)),
                 enough_rows=enough,
             )
         )
@@ -76,7 +85,7 @@ class _Splitter:
         if isinstance(node, ExchangeExec):
             found = self._ids.get(id(node))
             if found is None:
-                found = (node, self.stage(node.input, node.partitioning, node.bounds))
+                found = (node, self.stage(node.input, node.partitioning, node.bounds, steady=node.steady))
                 self._ids[id(node)] = found
             inputs.append(ExchangeInput(found[1], node.mode))
             return ExchangeSourceExec(found[1], node.mode, operator_columns(node.input, self._kernel))

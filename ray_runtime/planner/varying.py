@@ -34,9 +34,9 @@ from engine.operators import (
     WindowExec,
 )
 from engine.physical import PhysicalOperator
-from engine.schema import RowType
-from engine.schema_inference import infer_expr_type, operator_columns
+from engine.schema_inference import build_project_schema, operator_columns
 from engine.sql.extraction import function_name
+from ray_runtime.operators import ExchangeExec
 
 __all__ = ["VaryingColumns"]
 
@@ -48,7 +48,7 @@ _INEXACT_NUMBERS = frozenset({"FLOAT", "DOUBLE"})
 
 
 class VaryingColumns:
-    """Finds them by the plan, from before it has Exchanges; asks the kernel for types."""
+    """Finds them by the plan, with or without Exchanges; asks the kernel for types."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -72,7 +72,7 @@ class VaryingColumns:
             case TableScanExec():
                 whole = node.limit is None and (node.filter is None or _steady(node.filter, below))
                 return below if whole else None
-            case EmptyExec() | SortExec() | CollectExec():
+            case EmptyExec() | SortExec() | CollectExec() | ExchangeExec():
                 return below
             case ValuesExec():
                 return below if all(_steady(e, below) for row in node.rows for e in row) else None
@@ -104,26 +104,31 @@ class VaryingColumns:
         if node.mode is AggregateMode.FINAL:
             # What merges a state stands as text, under the state's own name.
             return below & {a.name for a in node.aggregates}
-        return frozenset(a.name for a in node.aggregates if not self._exact(a.expr, node.input, below))
+        return frozenset(a.name for a in node.aggregates) - self._exact(node, below)
 
-    def _exact(self, call: exp.Expr, source: PhysicalOperator, below: frozenset[str]) -> bool:
-        """Whether an aggregate gives the same value in whatever order its rows come."""
-        if not _steady(call, below):
-            return False
-        while isinstance(call, exp.Filter) or function_name(call) == EXPORT_STATE:
-            call = call.expressions[0] if isinstance(call, exp.Anonymous) else call.this
-        name = function_name(call)
-        return name in _EXACT or (name in _EXACT_OVER_EXACT_NUMBERS and self._over_exact_numbers(call, source))
-
-    def _over_exact_numbers(self, call: exp.Expr, source: PhysicalOperator) -> bool:
+    def _exact(self, node: HashAggregateExec, below: frozenset[str]) -> frozenset[str]:
+        """The names of the aggregates that give the same value in whatever order their rows come."""
+        calls = {a.name: _bare(a.expr) for a in node.aggregates if _steady(a.expr, below)}
+        exact = {name for name, call in calls.items() if function_name(call) in _EXACT}
+        sums = {name: call for name, call in calls.items() if function_name(call) in _EXACT_OVER_EXACT_NUMBERS}
+        arguments = [(name, argument) for name, call in sums.items() for argument in call.iter_expressions()]
+        if not arguments:
+            return frozenset(exact)
         try:
-            columns: RowType = operator_columns(source, self._kernel)
-            return all(
-                infer_expr_type(argument, columns, self._kernel) not in _INEXACT_NUMBERS
-                for argument in call.iter_expressions()
-            )
+            columns = operator_columns(node.input, self._kernel)
+            named = [NamedExpr(f"a{i}", argument) for i, (_, argument) in enumerate(arguments)]
+            types = [column.type for column in build_project_schema(named, columns, self._kernel)]
         except GrismError:
-            return False
+            return frozenset(exact)
+        inexact = {name for (name, _), kind in zip(arguments, types, strict=True) if kind in _INEXACT_NUMBERS}
+        return frozenset(exact | (sums.keys() - inexact))
+
+
+def _bare(call: exp.Expr) -> exp.Expr:
+    """The aggregate itself, without its FILTER and without the export of its state."""
+    while isinstance(call, exp.Filter) or function_name(call) == EXPORT_STATE:
+        call = call.expressions[0] if isinstance(call, exp.Anonymous) else call.this
+    return call
 
 
 def _steady(expr: exp.Expr, varying: frozenset[str]) -> bool:

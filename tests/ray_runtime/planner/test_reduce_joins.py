@@ -125,9 +125,15 @@ def test_what_a_join_drops_is_not_cast(runtime: LocalRuntime, key: str) -> None:
 def test_what_took_work_is_computed_once(runtime: LocalRuntime) -> None:
     few = "(SELECT i.item, i.kind FROM item i JOIN kind k ON i.kind = k.kind WHERE k.label = 'a' AND color = 'red') i"
     plan = reduced(runtime, f"SELECT i.kind, q.total FROM {few} JOIN {SALES} ON i.item = q.item")
-    (shared,) = {id(node): node for node in walk(plan) if isinstance(node, CollectExec)}.values()
-    assert set(tables_of(list(walk(shared)))) == {"item", "kind"}
+    collected = {id(node): node for node in walk(plan) if isinstance(node, CollectExec)}.values()
+    (shared,) = (node for node in collected if set(tables_of(list(walk(node)))) == {"item", "kind"})
     assert sum(node is shared for node in walk(plan)) == 2
+
+
+def test_a_larger_table_is_not_read_twice_to_spare_a_smaller_one(runtime: LocalRuntime) -> None:
+    plan = reduced(runtime, "SELECT s.price, i.kind FROM sale s JOIN item i ON i.item = s.item WHERE s.price = 3")
+    assert tables_of(thinned(plan)) == ["item"]
+    assert {tables_of(list(walk(n)))[0] for n in walk(plan) if isinstance(n, CollectExec)} == {"sale"}
 
 
 def test_a_common_table_is_read_as_it_is(runtime: LocalRuntime) -> None:

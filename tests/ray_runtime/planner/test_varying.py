@@ -85,6 +85,21 @@ def test_a_sort_by_what_varies_keeps_its_input_by_row_number(runtime: LocalRunti
     assert [stage.output for stage in unsteady] == [RoundRobin(4)]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT s, count(*) AS c FROM (SELECT k, sum(x) AS s FROM t GROUP BY k) GROUP BY s",
+        "SELECT a.k FROM (SELECT k, sum(x) AS s FROM t GROUP BY k) AS a JOIN t AS b ON a.s = b.x",
+        "SELECT sum(x) AS s FROM t GROUP BY k INTERSECT SELECT x FROM t",
+        "SELECT k, count(*) OVER (PARTITION BY s) AS c FROM (SELECT k, sum(x) AS s FROM t GROUP BY k)",
+    ],
+)
+def test_a_shuffle_by_what_varies_cannot_run_again_in_part(runtime: LocalRuntime, sql: str) -> None:
+    unsteady = [stage for stage in stages(runtime, sql) if not stage.deterministic]
+    assert unsteady
+    assert all(isinstance(stage.output, Hash) for stage in unsteady)
+
+
 def test_what_is_partitioned_by_hash_stays_so_for_the_sort(runtime: LocalRuntime) -> None:
     found = [s.output for s in stages(runtime, "SELECT k, sum(n) AS s FROM t GROUP BY k ORDER BY s")]
     first, kept, *_ = [spec for spec in found if isinstance(spec, Hash)]
