@@ -35,6 +35,11 @@ class HashJoinExec(PhysicalOperator):
         select = over(inputs[0], alias="l")
         right = exp.Subquery(this=inputs[1], alias=exp.TableAlias(this=identifier("r")))
         on = sources.expression(self.condition) if self.condition is not None else None
+        if self.kind == "inner" and on is not None:
+            # Of a condition behind WHERE the kernel finds more to do below the join than of one behind ON.
+            select.set("joins", [exp.Join(this=right, kind="CROSS")])
+            select.set("where", exp.Where(this=on))
+            return select
         kind = self.kind.upper()
         side = kind if kind in ("LEFT", "RIGHT", "FULL") else None
         join = exp.Join(this=right, side=side, kind=None if side else kind, on=on)

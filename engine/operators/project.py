@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from engine.logical.nodes import NamedExpr
-from engine.operators.sql import identifier, named, over, show
+from engine.operators.sql import identifier, named, projected, show
 from engine.physical import PhysicalOperator, SourceBinder
 
 __all__ = ["ProjectExec"]
@@ -26,7 +26,7 @@ class ProjectExec(PhysicalOperator):
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
         items = named(self.exprs, sources) or [exp.alias_(exp.Literal.number(1), identifier("__row"))]
-        return over(inputs[0], *items)
+        return projected(inputs[0], items)
 
     def describe(self) -> str:
         items = ", ".join(

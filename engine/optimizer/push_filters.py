@@ -1,7 +1,8 @@
 """Predicates move towards the tables, and into their scans.
 
-Equality between the two sides of a cross join makes it an inner join. A predicate moves only where the rows and their
-values stay the same: not below LIMIT, not into the side of an outer join that may be padded with NULLs.
+Equality between the two sides of a cross join makes it an inner join. What an OR over both sides of an inner join needs
+of one of them is asked there, too. A predicate moves only where the rows and their values stay the same: not below
+LIMIT, not into the side of an outer join that may be padded with NULLs.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from engine.logical.nodes import (
     col,
 )
 from engine.logical.subplans import map_subplans
+from engine.optimizer.disjunctions import factored, needed
 
 __all__ = ["push_filters"]
 
@@ -63,7 +65,7 @@ class _Pusher:
         match node:
             case Filter():
                 node = map_subplans(node, self.visit)
-                return self.push(node.input, [*conjuncts(node.predicate), *parts])
+                return self.push(node.input, _without_repeats([*conjuncts(node.predicate), *parts]))
             case Project():
                 return self._below_project(map_subplans(node, self.visit), parts)
             case Rename() if len(set(node.columns)) == len(node.columns):
@@ -114,7 +116,7 @@ class _Pusher:
         to_right: list[exp.Expr] = []
         on: list[exp.Expr] = []
         above: list[exp.Expr] = []
-        for part in parts:
+        for part in _factored(parts):
             used = mentioned(part)
             if is_volatile(part) or has_subplan(part):
                 # A subquery below a join runs for every row there; above it, for the rows that are left.
@@ -128,7 +130,7 @@ class _Pusher:
             else:
                 above.append(part)
         condition = [] if node.condition is None else conjuncts(node.condition)
-        for part in condition:
+        for part in _factored(condition):
             used = mentioned(part)
             only_left, only_right = not used & right_names, not used & left_names
             if is_volatile(part) or not used & (left_names | right_names):
@@ -139,6 +141,9 @@ class _Pusher:
                 to_right.append(part)
             else:
                 on.append(part)
+        if node.kind in ("inner", "cross"):
+            to_left += [asked for part in on if (asked := needed(part, left_names)) is not None]
+            to_right += [asked for part in on if (asked := needed(part, right_names)) is not None]
         left, right = self.push(node.left, to_left), self.push(node.right, to_right)
         kind = node.kind
         if kind in ("inner", "cross"):
@@ -176,8 +181,21 @@ def _into_scan(node: Scan, parts: list[exp.Expr]) -> LogicalPlan:
         (low if movable else high).append(part)
     if low:
         existing = [] if node.filter is None else conjuncts(node.filter)
-        node = replace(node, filter=conjunction([*existing, *low]))
+        node = replace(node, filter=conjunction(_without_repeats([*existing, *low])))
     return _filtered(node, high)
+
+
+def _factored(parts: list[exp.Expr]) -> list[exp.Expr]:
+    return [factor for part in parts for factor in factored(part)]
+
+
+def _without_repeats(parts: list[exp.Expr]) -> list[exp.Expr]:
+    """The predicates, each once: what was asked below a join before is asked there again."""
+    kept: list[exp.Expr] = []
+    for part in parts:
+        if part not in kept or is_volatile(part):
+            kept.append(part)
+    return kept
 
 
 def _filtered(node: LogicalPlan, parts: list[exp.Expr]) -> LogicalPlan:

@@ -73,7 +73,7 @@ def _without_branches(
 ) -> tuple[list[_Relation], list[exp.Expr]]:
     """The relations, each with the ends of its branches joined to it, and the conditions that are left."""
     for end in sorted(relations, key=lambda r: r.estimate.rows):
-        near = [c for c in conditions if mentioned(c) & end.names]
+        near: list[exp.Expr] = [c for c in conditions if isinstance(c, exp.EQ) and mentioned(c) & end.names]
         reach = set[str]().union(*map(mentioned, near)) - end.names
         inner = next((r for r in relations if r is not end and reach and reach <= r.names), None)
         if end is largest or inner is None or inner is largest:

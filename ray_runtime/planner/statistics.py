@@ -32,6 +32,7 @@ from engine.physical import PhysicalOperator
 __all__ = ["Estimate", "Estimates", "joined", "selectivity"]
 
 _UNKNOWN_ROWS = 1_000_000
+_LEAST_KEPT = 0.05  # by a semi join: guesses multiply on their way here, and what counts as small is sent to every task
 _WIDTHS = {"BOOLEAN": 1, "TINYINT": 1, "SMALLINT": 2, "INTEGER": 4, "DATE": 4, "FLOAT": 4, "BIGINT": 8, "DOUBLE": 8}
 
 
@@ -59,7 +60,7 @@ def selectivity(predicate: exp.Expr) -> float:
             case exp.Like() | exp.In() | exp.Between():
                 share *= 0.2
             case exp.Or():
-                share *= 0.4
+                share *= min(1.0, selectivity(part.left) + selectivity(part.right))
             case exp.GT() | exp.LT() | exp.GTE() | exp.LTE():
                 share *= 0.4
             case exp.Not() | exp.NEQ():
@@ -153,7 +154,8 @@ def joined(kind: str, left: Estimate, right: Estimate) -> Estimate:
         case "cross":
             return Estimate(left.rows * right.rows, left.fraction, widths)
         case "semi":
-            return Estimate(left.rows * right.fraction, left.fraction * right.fraction, left.widths)
+            kept = max(right.fraction, _LEAST_KEPT)
+            return Estimate(left.rows * kept, left.fraction * kept, left.widths)
         case "anti":
             return Estimate(left.rows * 0.5, left.fraction * 0.5, left.widths)
         case _:

@@ -137,6 +137,17 @@ def test_values(ctx: LocalExecutionContext) -> None:
     assert rows(ProjectExec(ValuesExec((), ((),)), items(one="1")), ctx) == [(1,)]
 
 
+def test_a_projection_needs_no_level_of_its_own_and_names_may_swap(
+    ctx: LocalExecutionContext, sales: TableScanExec
+) -> None:
+    filtered = FilterExec(sales, e("amount > 3 AND day = 2"))
+    swapped = ProjectExec(filtered, items(amount="day", day="amount", shop="upper(shop)"))
+    again = ProjectExec(swapped, items(day="amount", twice="day * 2"))
+    assert rows(swapped, ctx) == [(2, 7, None)]
+    assert rows(again, ctx) == [(2, 14)]
+    assert compile_statement(swapped, ctx).sql.count("SELECT") == compile_statement(filtered, ctx).sql.count("SELECT")
+
+
 def test_empty(ctx: LocalExecutionContext) -> None:
     nothing = executed(EmptyExec((Column("a", "DECIMAL(5,1)"), Column("b c", "INTEGER[]"))), ctx)
     assert nothing.schema == pa.schema([("a", pa.decimal128(5, 1)), ("b c", pa.list_(pa.field("l", pa.int32())))])

@@ -202,3 +202,19 @@ def test_shared_parts_stay_shared() -> None:
     while not left.describe().startswith("CollectExec"):
         (left,) = left.children
     assert right.children[0] is left
+
+
+def test_what_an_or_needs_of_one_side_is_asked_there_too() -> None:
+    either = "a = x AND b = 'p' AND y = 'q' OR a = x AND b = 'r' AND y = 's'"
+    once = pushed(Filter(Join(T, U, "cross"), e(either)))
+    assert once == (
+        "HashJoinExec inner on a = x AND ((b = 'p' AND y = 'q') OR (b = 'r' AND y = 's'))\n"
+        "  TableScanExec t filter=((b = 'p') OR (b = 'r'))\n"
+        "  TableScanExec u filter=((y = 'q') OR (y = 's'))"
+    )
+    assert pushed(push_filters(Filter(Join(T, U, "cross"), e(either)))) == once
+
+
+def test_what_an_or_needs_of_a_padded_side_is_not_asked_there() -> None:
+    plan = Filter(Join(T, U, "left", e("a = x")), e("b = 'p' AND y = 'q' OR b = 'r' AND y IS NULL"))
+    assert "filter" not in pushed(plan)
