@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from sqlglot import exp
 
+from engine.logical.columns import conjunction
 from engine.operators.sql import identifier, over, show
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
@@ -32,20 +33,46 @@ class HashJoinExec(PhysicalOperator):
         return self.left.schema if self.kind in ("semi", "anti") else self.left.schema + self.right.schema
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
-        select = over(inputs[0], alias="l")
-        right = exp.Subquery(this=inputs[1], alias=exp.TableAlias(this=identifier("r")))
         on = sources.expression(self.condition) if self.condition is not None else None
-        if self.kind == "inner" and on is not None:
-            # Of a condition behind WHERE the kernel finds more to do below the join than of one behind ON.
-            select.set("joins", [exp.Join(this=right, kind="CROSS")])
-            select.set("where", exp.Where(this=on))
-            return select
+        if self.kind in ("inner", "cross"):
+            return _beside(inputs[0], inputs[1], on)
+        select = over(inputs[0], alias="l")
         kind = self.kind.upper()
         side = kind if kind in ("LEFT", "RIGHT", "FULL") else None
-        join = exp.Join(this=right, side=side, kind=None if side else kind, on=on)
-        select.set("joins", [join])
+        select.set("joins", [exp.Join(this=_named(inputs[1], "r"), side=side, kind=None if side else kind, on=on)])
         return select
 
     def describe(self) -> str:
         on = f" on {show(self.condition)}" if self.condition is not None else ""
         return f"HashJoinExec {self.kind}{on}"
+
+
+def _beside(left: exp.Select, right: exp.Select, on: exp.Expr | None) -> exp.Select:
+    """An inner join, with the one that `left` may be in one FROM and under one WHERE.
+
+    Of conditions there the kernel finds more to do below the joins than of those behind ON, and it makes semi joins of
+    subqueries above.
+    """
+    select = left if _is_inner_join(left) else over(left, alias="r0")
+    joins = select.args.get("joins") or []
+    select.set("joins", [*joins, exp.Join(this=_named(right, f"r{len(joins) + 1}"), kind="CROSS")])
+    if on is not None:
+        where = select.args.get("where")
+        select.set("where", exp.Where(this=on if where is None else conjunction([where.this, on])))
+    return select
+
+
+def _is_inner_join(relation: exp.Select) -> bool:
+    """Whether `_beside` made it, so that its tables may stand with others under its WHERE."""
+    parts = {part for part, value in relation.args.items() if value}
+    joins = relation.args.get("joins") or []
+    return (
+        parts <= {"expressions", "from_", "joins", "where"}
+        and [type(item) for item in relation.expressions] == [exp.Star]
+        and bool(joins)
+        and all(join.args.get("kind") == "CROSS" for join in joins)
+    )
+
+
+def _named(relation: exp.Select, alias: str) -> exp.Subquery:
+    return exp.Subquery(this=relation, alias=exp.TableAlias(this=identifier(alias)))

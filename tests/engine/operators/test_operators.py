@@ -137,6 +137,22 @@ def test_values(ctx: LocalExecutionContext) -> None:
     assert rows(ProjectExec(ValuesExec((), ((),)), items(one="1")), ctx) == [(1,)]
 
 
+def test_inner_joins_of_joins_stand_under_one_where(
+    ctx: LocalExecutionContext, sales: TableScanExec, shops: TableScanExec
+) -> None:
+    towns = ProjectExec(shops, items(town="city", of="code"))
+    two = HashJoinExec(sales, shops, "inner", e("shop = code OR amount = 7"))
+    three = HashJoinExec(two, towns, "inner", e("of = code OR of IS NULL"))
+    assert compile_statement(HashJoinExec(two, towns, "cross"), ctx).sql.count("WHERE") == 1
+    found = HashAggregateExec(three, (), items(n="count(*)", a="count(DISTINCT town)", m="max(amount)"))
+    beside = executed(found, ctx).to_pylist()
+    kept = FilterExec(
+        HashJoinExec(HashJoinExec(sales, shops, "cross"), towns, "cross"),
+        e("(shop = code OR amount = 7) AND (of = code OR of IS NULL)"),
+    )
+    assert beside == executed(HashAggregateExec(kept, (), found.aggregates), ctx).to_pylist()
+
+
 def test_a_projection_needs_no_level_of_its_own_and_names_may_swap(
     ctx: LocalExecutionContext, sales: TableScanExec
 ) -> None:
