@@ -2,7 +2,8 @@
 
 A client without settings has no session. The first setting, or the first temporary table, begins one and sends its
 cookie; a client that keeps cookies is known by it from then on. Of a client that keeps none, as ADBC by default, the
-session is that of its connection: all calls over it that come from the same identity.
+session is that of its connection: all calls over it that come from the same identity. It ends when its address turns
+out to be another connection's.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from flight_server.auth import Identity
 from flight_server.auth.rights import ALL, Grants
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
+from flight_server.service.connections import connection_of
 
 __all__ = ["COOKIE", "TEMPORARY", "Session", "Sessions"]
 
@@ -95,6 +97,7 @@ class _Kept:
     cookie: str
     peer: str
     used_at: float
+    connection: int | None
     calls: int = 0
 
 
@@ -119,9 +122,11 @@ class Sessions:
     def of(self, call: Call, identity: Identity) -> Session:
         """The session of a call, or a new one that begins when something is kept in it."""
         with self._changed:
-            found = self._find(call, identity)
+            found, ended = self._find(call, identity)
             if found is not None:
                 self._enter(found, call)
+        if ended is not None:
+            ended.session.end()
         return self._new(call, identity) if found is None else found.session
 
     def close(self, session: Session) -> Literal["closed", "none"]:
@@ -169,17 +174,29 @@ class Sessions:
     def _ends(self, kept: _Kept) -> float:
         return kept.used_at + self._options.session_ttl
 
-    def _find(self, call: Call, identity: Identity) -> _Kept | None:
+    def _find(self, call: Call, identity: Identity) -> tuple[_Kept | None, _Kept | None]:
+        """The session of a call, and one that has ended, since its client's address is another connection's now."""
         cookie = _cookie(call.headers)
         if cookie is not None:
             kept = self._by_cookie.get(cookie)
-            return kept if kept is not None and kept.owner == identity.name else None
-        return self._by_peer.get((identity.name, call.peer))
+            return (kept if kept is not None and kept.owner == identity.name else None), None
+        kept = self._by_peer.get((identity.name, call.peer))
+        if kept is None or kept.connection is None:
+            return kept, None
+        connection = connection_of(call.peer)
+        if connection is None or connection == kept.connection:
+            return kept, None
+        return None, self._forget(kept)
 
     def _new(self, call: Call, identity: Identity) -> Session:
         cookie = secrets.token_hex(16)
         session = Session(folder=None if self._folder is None else self._folder / secrets.token_hex(8))
-        session.keep = lambda: self._keep(_Kept(session, identity.name, cookie, call.peer, time.monotonic()), call)
+
+        def keep() -> None:
+            peer = call.peer
+            self._keep(_Kept(session, identity.name, cookie, peer, time.monotonic(), connection_of(peer)), call)
+
+        session.keep = keep
         return session
 
     def _keep(self, kept: _Kept, call: Call) -> None:

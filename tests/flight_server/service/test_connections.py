@@ -1,0 +1,104 @@
+"""The session of a client without cookies is that of its connection, not of whoever has its port next."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pyarrow import flight
+
+from flight_server.proto import flight as messages
+from flight_server.service.connections import connection_of
+from tests.flight_server.conftest import Served
+from tests.flight_server.service.test_sessions import options, set_options
+
+NUMBERED = pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="this system does not number sockets")
+RESET = struct.pack("ii", 1, 0)  # a connection that is closed leaves its port at once
+
+
+def connected(server: tuple[str, int], port: int = 0) -> socket.socket:
+    """A connection from this port of the loopback device."""
+    family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
+    client = socket.socket(family)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    client.bind((server[0], port))
+    client.connect(server)
+    return client
+
+
+@NUMBERED
+@pytest.mark.parametrize(("host", "peer"), [("127.0.0.1", "ipv4:127.0.0.1:{}"), ("::1", "ipv6:%5B::1%5D:{}")])
+def test_each_connection_of_a_port_has_a_number_of_its_own(host: str, peer: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listening:
+        address = listening.getsockname()[:2]
+        with connected(address) as client, listening.accept()[0]:
+            port = client.getsockname()[1]
+            name = peer.format(port)
+            first = connection_of(name)
+            assert first is not None
+            assert connection_of(name) == first
+        with connected(address, port), listening.accept()[0]:
+            second = connection_of(name)
+            assert second is not None
+            assert second != first
+        assert connection_of(name) is None
+
+
+@pytest.mark.parametrize(
+    "peer", ["", "unix:/tmp/x", "ipv4:127.0.0.1", "ipv4:nowhere:1", "ipv4:127.0.0.1:x", "ipv4:1:2"]
+)
+def test_what_is_no_address_is_no_connection(peer: str) -> None:
+    assert connection_of(peer) is None
+
+
+@contextmanager
+def relayed(server: tuple[str, int], port: int) -> Iterator[flight.FlightClient]:
+    """A client whose one connection reaches the server from `port`, and breaks at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        outgoing = connected(server, port)
+
+        def pump(source: socket.socket, target: socket.socket) -> None:
+            try:
+                while data := source.recv(1 << 16):
+                    target.sendall(data)
+            except OSError:
+                return  # closed at the other end
+
+        def serve() -> None:
+            incoming = listening.accept()[0]
+            back = threading.Thread(target=pump, args=(outgoing, incoming))
+            back.start()
+            pump(incoming, outgoing)
+            outgoing.shutdown(socket.SHUT_RDWR)  # which wakes its reader
+            back.join()
+            outgoing.close()
+            incoming.close()
+
+        relay = threading.Thread(target=serve)
+        relay.start()
+        # A pool of its own: else the library might go on with a connection that another client has opened.
+        with flight.connect(
+            ("127.0.0.1", listening.getsockname()[1]), generic_options=[("grpc.use_local_subchannel_pool", 1)]
+        ) as client:
+            yield client
+        relay.join()
+
+
+@NUMBERED
+def test_a_port_that_is_used_again_brings_no_session(served: Served) -> None:
+    host, _, port = served.uri.removeprefix("grpc://").rpartition(":")
+    server = (host, int(port))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        reused = free.getsockname()[1]
+    with relayed(server, reused) as client:
+        assert not set_options(client, partitions=messages.SessionOptionValue(int64_value=7)).errors
+        assert options(client).session_options["partitions"].int64_value == 7
+    with relayed(server, reused) as client:
+        assert "partitions" not in options(client).session_options
