@@ -19,12 +19,11 @@ def validate(batch: pa.RecordBatch) -> None:
     batch.validate(full=True)
     for column in batch.columns:
         for decimals in _decimals(column):
-            least = pa.Array.from_buffers(decimals.type, 1, [None, pa.py_buffer(_LEAST)])[0]
-            if pc.any(pc.equal(decimals, least)).as_py():
+            if pc.any(pc.equal(decimals.view(_LEAST.type), _LEAST)).as_py():
                 raise pa.ArrowInvalid(f"Decimal value {-(2**127)} does not fit in precision of {decimals.type}")
 
 
-_LEAST = (-(2**127)).to_bytes(16, "little", signed=True)
+_LEAST = pa.scalar((-(2**127)).to_bytes(16, "little", signed=True), pa.binary(16))
 
 
 def _decimals(array: pa.Array) -> Iterator[pa.Array]:

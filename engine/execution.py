@@ -30,6 +30,7 @@ __all__ = ["Statement", "StatementCache", "compile_statement", "run"]
 
 
 _REMEMBERED = 256
+_MAX_REMEMBERED = 64_000  # characters
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class StatementCache:
     """The statements of plans that run again. Thread-safe.
 
     A statement is good as long as its scans open to the very objects that it was compiled over: storages give the same
-    one for files that have not changed. What reads Arrow data is compiled each time.
+    one for files that have not changed. What reads Arrow data, or no table, or is very long is compiled each time.
     """
 
     def __init__(self) -> None:
@@ -165,7 +166,7 @@ class StatementCache:
             return known[2]
         compiler = _Compiler(ctx)
         statement = _compiled(operator, compiler)
-        if not statement.sources:
+        if compiler.opened and not statement.sources and len(statement.sql) <= _MAX_REMEMBERED:
             self._known.put(id(operator), (operator, tuple(compiler.opened), statement))
         return statement
 

@@ -9,6 +9,7 @@ from engine.explain import render
 from engine.kernel import Kernel
 from engine.kernel_errors import too_deep
 from engine.logical.nodes import LogicalPlan
+from engine.logical.subplans import text_size
 from engine.lowering import lower
 from engine.operators import TableScanExec
 from engine.optimizer import optimize
@@ -18,6 +19,7 @@ from engine.schema_inference import plan_columns
 __all__ = ["LocalPhysicalPlanner"]
 
 _CACHED_PLANS = 256
+_MAX_REMEMBERED = 64_000  # characters of constants, as bound parameters are
 
 
 class LocalPhysicalPlanner:
@@ -45,7 +47,8 @@ class LocalPhysicalPlanner:
         blocking = any(operator.capabilities.blocking for operator in walk(root))
         properties = PlanProperties(ExecutionMode.LOCAL, Single(), blocking)
         plan = PhysicalPlan(root, columns, schema, properties)
-        self._known.put(id(query), (query, plan))
+        if text_size(query) <= _MAX_REMEMBERED:
+            self._known.put(id(query), (query, plan))
         return plan
 
     def explain(self, plan: PhysicalPlan) -> str:

@@ -7,7 +7,7 @@ from sqlglot import exp
 from engine.logical.nodes import LogicalPlan, Subplan, walk
 from engine.logical.subplans import node_expressions
 
-__all__ = ["conjunction", "conjuncts", "has_subplan", "is_volatile", "mentioned", "substitute"]
+__all__ = ["conjunction", "conjuncts", "disjuncts", "has_subplan", "is_volatile", "mentioned", "substitute"]
 
 _VOLATILE = frozenset({"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "setseed"})
 
@@ -51,6 +51,21 @@ def conjuncts(predicate: exp.Expr) -> list[exp.Expr]:
         while isinstance(node, exp.Paren):
             node = node.this
         if isinstance(node, exp.And):
+            stack.extend((node.right, node.left))
+        else:
+            parts.append(node)
+    return parts
+
+
+def disjuncts(predicate: exp.Expr) -> list[exp.Expr]:
+    """The parts of a predicate of which one must be true; the predicate itself where it is no OR."""
+    parts: list[exp.Expr] = []
+    stack = [predicate]
+    while stack:
+        node = stack.pop()
+        while isinstance(node, exp.Paren):
+            node = node.this
+        if isinstance(node, exp.Or):
             stack.extend((node.right, node.left))
         else:
             parts.append(node)

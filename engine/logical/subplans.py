@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from sqlglot import exp
 
-from engine.logical.nodes import LogicalPlan, NamedExpr, SortKey, Subplan
+from engine.logical.nodes import LogicalPlan, NamedExpr, SortKey, SqlQuery, Subplan
 
-__all__ = ["depth", "map_expressions", "map_subplans", "node_expressions", "size", "subplans_of"]
+__all__ = ["depth", "map_expressions", "map_subplans", "node_expressions", "size", "subplans_of", "text_size"]
 
 Node = TypeVar("Node")
 
@@ -89,6 +89,22 @@ def depth(plan: LogicalPlan) -> int:
 def size(plan: LogicalPlan) -> int:
     """How many nodes the plan has as a tree, that is, with what several nodes share counted for each of them."""
     return _folded(plan, sum)
+
+
+def text_size(plan: LogicalPlan) -> int:
+    """How many characters there are in the constants of the plan, and in the texts that are not taken apart."""
+    seen: dict[int, LogicalPlan] = {}
+    stack = [plan]
+    found = 0
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen[id(node)] = node
+        found += len(node.query) if isinstance(node, SqlQuery) else 0
+        found += sum(len(str(c.this)) for e in node_expressions(node) for c in e.find_all(exp.Literal))
+        stack.extend((*node.children, *subplans_of(node)))
+    return found
 
 
 def _folded(plan: LogicalPlan, combine: Callable[[list[int]], int]) -> int:

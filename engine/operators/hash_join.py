@@ -8,7 +8,7 @@ from typing import ClassVar
 from sqlglot import exp
 
 from engine.logical.columns import conjunction
-from engine.operators.sql import identifier, over, show
+from engine.operators.sql import alias, over, show
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
 __all__ = ["HashJoinExec"]
@@ -36,7 +36,7 @@ class HashJoinExec(PhysicalOperator):
         on = sources.expression(self.condition) if self.condition is not None else None
         if self.kind in ("inner", "cross"):
             return _beside(inputs[0], inputs[1], on)
-        select = over(inputs[0], alias="l")
+        select = over(inputs[0], name="l")
         kind = self.kind.upper()
         side = kind if kind in ("LEFT", "RIGHT", "FULL") else None
         select.set("joins", [exp.Join(this=_named(inputs[1], "r"), side=side, kind=None if side else kind, on=on)])
@@ -53,7 +53,7 @@ def _beside(left: exp.Select, right: exp.Select, on: exp.Expr | None) -> exp.Sel
     Of conditions there the kernel finds more to do below the joins than of those behind ON, and it makes semi joins of
     subqueries above.
     """
-    select = left if _is_inner_join(left) else over(left, alias="r0")
+    select = left if _is_inner_join(left) else over(left, name="r0")
     joins = select.args.get("joins") or []
     select.set("joins", [*joins, exp.Join(this=_named(right, f"r{len(joins) + 1}"), kind="CROSS")])
     if on is not None:
@@ -74,5 +74,5 @@ def _is_inner_join(relation: exp.Select) -> bool:
     )
 
 
-def _named(relation: exp.Select, alias: str) -> exp.Subquery:
-    return exp.Subquery(this=relation, alias=exp.TableAlias(this=identifier(alias)))
+def _named(relation: exp.Select, name: str) -> exp.Subquery:
+    return exp.Subquery(this=relation, alias=alias(name))

@@ -9,7 +9,7 @@ from sqlglot import exp
 from engine.logical.nodes import NamedExpr, SortKey, Subplan, col
 from engine.physical import SourceBinder
 
-__all__ = ["columns", "identifier", "named", "ordered", "over", "projected", "show", "sort_text"]
+__all__ = ["alias", "columns", "identifier", "named", "ordered", "over", "projected", "show", "sort_text"]
 
 
 def identifier(name: str) -> exp.Identifier:
@@ -17,42 +17,45 @@ def identifier(name: str) -> exp.Identifier:
     return exp.to_identifier(name, quoted=True)
 
 
-def over(relation: exp.Select | exp.SetOperation, *items: exp.Expr, alias: str = "t") -> exp.Select:
-    """``SELECT items FROM (relation) AS alias``; all columns without items."""
-    source = exp.Subquery(this=relation, alias=exp.TableAlias(this=identifier(alias)))
+def alias(name: str = "t", columns: Iterable[str] = ()) -> exp.TableAlias:
+    """``AS name (columns)`` for what stands in a FROM.
+
+    The kernel takes a column's name for a table's where one is in scope, and then for its row; so aliases begin with a
+    character that names do not have.
+    """
+    return exp.TableAlias(this=identifier(f"\u2063{name}"), columns=[identifier(column) for column in columns])
+
+
+def over(relation: exp.Select | exp.SetOperation, *items: exp.Expr, name: str = "t") -> exp.Select:
+    """``SELECT items FROM (relation)``; all columns without items."""
+    source = exp.Subquery(this=relation, alias=alias(name))
     return exp.Select(expressions=list(items) or [exp.Star()], from_=exp.From(this=source))
 
 
 def projected(relation: exp.Select, items: list[exp.Expr]) -> exp.Select:
-    """``SELECT items FROM (relation)``, without a level of its own where `relation` only joins, filters and renames.
+    """``SELECT items FROM (relation)``, without a level of its own where `relation` only joins and filters.
 
-    Of correlated subqueries the kernel makes better joins where what is correlated does not lie deep in them.
+    Constants need no level above what only names columns, either. Of correlated subqueries the kernel makes better
+    joins where what is correlated does not lie deep in them.
     """
-    below = _plain_columns(relation)
-    if below is None or any(item.find(exp.Query) for item in items):
+    keeps = _is_all_columns(relation.expressions) or (
+        not any(item.find(exp.Column, exp.Query) for item in items) and all(map(_is_column, relation.expressions))
+    )
+    if not keeps or any(value for part, value in relation.args.items() if part not in _PLAIN):
         return over(relation, *items)
-    relation.set("expressions", [_substituted(item, below) for item in items])
+    relation.set("expressions", items)
     return relation
 
 
-def _plain_columns(relation: exp.Select) -> dict[str, exp.Expr] | None:
-    """What `relation` names otherwise than its source, if it does no more than that and filtering; else None."""
-    if any(value for part, value in relation.args.items() if part not in ("expressions", "from_", "joins", "where")):
-        return None
-    items = relation.expressions
-    if len(items) == 1 and isinstance(items[0], exp.Star) and not any(items[0].args.values()):
-        return {}
-    renames = all(isinstance(item, exp.Alias) and isinstance(item.this, exp.Column) for item in items)
-    if renames and not relation.args.get("joins"):
-        return {item.alias: item.this for item in items}
-    return None
+_PLAIN = ("expressions", "from_", "joins", "where")
 
 
-def _substituted(item: exp.Expr, columns: dict[str, exp.Expr]) -> exp.Expr:
-    def found(node: exp.Expr) -> exp.Expr:
-        return columns[node.name].copy() if isinstance(node, exp.Column) and node.name in columns else node
+def _is_all_columns(items: list[exp.Expr]) -> bool:
+    return len(items) == 1 and isinstance(items[0], exp.Star) and not any(items[0].args.values())
 
-    return item.transform(found, copy=False)
+
+def _is_column(item: exp.Expr) -> bool:
+    return isinstance(item, exp.Alias) and isinstance(item.this, exp.Column)
 
 
 def columns(names: Iterable[str]) -> list[exp.Expr]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from engine.operators.sql import identifier
+from engine.operators.sql import alias, identifier
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
 __all__ = ["SqlExec"]
@@ -37,7 +37,7 @@ class SqlExec(PhysicalOperator):
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
         table = sources.raw(self.query)
-        table.set("alias", exp.TableAlias(this=identifier("t"), columns=[identifier(c) for c in self.columns]))
+        table.set("alias", alias("t", self.columns))
         select = exp.Select(expressions=[exp.Star()], from_=exp.From(this=table))
         if self.inputs:
             # Beside the query, not at the statement's top: another query may have inputs of the same names.

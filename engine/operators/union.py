@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from engine.operators.sql import identifier
+from engine.operators.sql import alias
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
 __all__ = ["UnionExec"]
@@ -40,8 +40,9 @@ class UnionExec(PhysicalOperator):
         combined = _OPERATIONS[self.kind](
             this=exp.Subquery(this=inputs[0]), expression=exp.Subquery(this=inputs[1]), distinct=not self.all
         )
-        alias = exp.TableAlias(this=identifier("t"), columns=[identifier(c) for c in self.columns])
-        return exp.Select(expressions=[exp.Star()], from_=exp.From(this=exp.Subquery(this=combined, alias=alias)))
+        return exp.Select(
+            expressions=[exp.Star()], from_=exp.From(this=exp.Subquery(this=combined, alias=alias("t", self.columns)))
+        )
 
     def describe(self) -> str:
         return f"UnionExec {self.kind}{' all' if self.all else ''}"

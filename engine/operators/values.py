@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.operators.sql import identifier
+from engine.operators.sql import alias, identifier
 from engine.physical import PhysicalOperator, SourceBinder
 
 __all__ = ["ValuesExec"]
@@ -28,8 +28,9 @@ class ValuesExec(PhysicalOperator):
         if not self.columns:
             return exp.Select(expressions=[exp.alias_(exp.Literal.number(1), identifier("__row"))])
         rows = [exp.Tuple(expressions=[sources.expression(v) for v in row]) for row in self.rows]
-        alias = exp.TableAlias(this=identifier("t"), columns=[identifier(c) for c in self.columns])
-        return exp.Select(expressions=[exp.Star()], from_=exp.From(this=exp.Values(expressions=rows, alias=alias)))
+        return exp.Select(
+            expressions=[exp.Star()], from_=exp.From(this=exp.Values(expressions=rows, alias=alias("t", self.columns)))
+        )
 
     def describe(self) -> str:
         return f"ValuesExec {len(self.rows)} rows"

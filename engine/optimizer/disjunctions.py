@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from engine.logical.columns import conjunction, conjuncts, has_subplan, is_volatile, mentioned
+from engine.logical.columns import conjunction, conjuncts, disjuncts, has_subplan, is_volatile, mentioned
 
 __all__ = ["factored", "needed"]
 
@@ -42,11 +42,7 @@ def needed(predicate: exp.Expr, names: set[str]) -> exp.Expr | None:
 
 def _branches(predicate: exp.Expr) -> list[list[exp.Expr]]:
     """The branches of an OR, each as its conjuncts."""
-    while isinstance(predicate, exp.Paren):
-        predicate = predicate.this
-    if isinstance(predicate, exp.Or):
-        return [*_branches(predicate.left), *_branches(predicate.right)]
-    return [conjuncts(predicate)]
+    return [conjuncts(branch) for branch in disjuncts(predicate)]
 
 
 def _disjunction(branches: list[list[exp.Expr]]) -> exp.Expr:

@@ -7,32 +7,36 @@ Linux numbers sockets, and lists the numbers with the addresses.
 from __future__ import annotations
 
 import ipaddress
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
-__all__ = ["connection_of"]
+__all__ = ["connections_of"]
 
 _TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 _ESTABLISHED = "01"
 
 
-def connection_of(peer: str) -> int | None:
-    """The number of the open connection of this host whose other end is `peer`, as ``ipv4:127.0.0.1:40112``.
+def connections_of(peer: str) -> frozenset[int]:
+    """The numbers of this host's open connections whose other end is `peer`, as ``ipv4:127.0.0.1:40112``.
 
-    None where that cannot be told: the system has no such list, or `peer` is no address of the internet.
+    They may be several, to several ports here. There are none where that cannot be told: the system has no such list,
+    or `peer` is no address of the internet.
     """
     remotes = _as_listed(peer)
-    for table in _TABLES if remotes else ():
-        try:
-            lines = table.read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            _, _, remote, state, *_, inode = line.split()[:10]
-            if state == _ESTABLISHED and remote in remotes:
-                return int(inode)
-    return None
+    return frozenset(number for table in _TABLES for number in _numbers(table, remotes)) if remotes else frozenset()
+
+
+def _numbers(table: Path, remotes: frozenset[str]) -> Iterator[int]:
+    try:
+        text = table.read_text()
+    except OSError:
+        return
+    for remote in remotes:
+        for found in re.finditer(f" {remote} {_ESTABLISHED} .*", text):
+            yield int(found[0].split()[7])
 
 
 def _as_listed(peer: str) -> frozenset[str]:

@@ -26,7 +26,7 @@ from flight_server.auth import Identity
 from flight_server.auth.rights import ALL, Grants
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
-from flight_server.service.connections import connection_of
+from flight_server.service.connections import connections_of
 
 __all__ = ["COOKIE", "TEMPORARY", "Session", "Sessions"]
 
@@ -97,7 +97,7 @@ class _Kept:
     cookie: str
     peer: str
     used_at: float
-    connection: int | None
+    connections: frozenset[int]
     calls: int = 0
 
 
@@ -121,8 +121,12 @@ class Sessions:
 
     def of(self, call: Call, identity: Identity) -> Session:
         """The session of a call, or a new one that begins when something is kept in it."""
+        cookie = _cookie(call.headers)
+        connections = frozenset[int]()
+        if cookie is None and (identity.name, call.peer) in self._by_peer:
+            connections = connections_of(call.peer)
         with self._changed:
-            found, ended = self._find(call, identity)
+            found, ended = self._find(call, identity, cookie, connections)
             if found is not None:
                 self._enter(found, call)
         if ended is not None:
@@ -174,19 +178,17 @@ class Sessions:
     def _ends(self, kept: _Kept) -> float:
         return kept.used_at + self._options.session_ttl
 
-    def _find(self, call: Call, identity: Identity) -> tuple[_Kept | None, _Kept | None]:
+    def _find(
+        self, call: Call, identity: Identity, cookie: str | None, connections: frozenset[int]
+    ) -> tuple[_Kept | None, _Kept | None]:
         """The session of a call, and one that has ended, since its client's address is another connection's now."""
-        cookie = _cookie(call.headers)
         if cookie is not None:
             kept = self._by_cookie.get(cookie)
             return (kept if kept is not None and kept.owner == identity.name else None), None
         kept = self._by_peer.get((identity.name, call.peer))
-        if kept is None or kept.connection is None:
-            return kept, None
-        connection = connection_of(call.peer)
-        if connection is None or connection == kept.connection:
-            return kept, None
-        return None, self._forget(kept)
+        if kept is not None and kept.connections and connections and not kept.connections & connections:
+            return None, self._forget(kept)
+        return kept, None
 
     def _new(self, call: Call, identity: Identity) -> Session:
         cookie = secrets.token_hex(16)
@@ -194,7 +196,7 @@ class Sessions:
 
         def keep() -> None:
             peer = call.peer
-            self._keep(_Kept(session, identity.name, cookie, peer, time.monotonic(), connection_of(peer)), call)
+            self._keep(_Kept(session, identity.name, cookie, peer, time.monotonic(), connections_of(peer)), call)
 
         session.keep = keep
         return session

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from engine.cache import LruCache
 from engine.kernel import Kernel
 from engine.logical.nodes import LogicalPlan
+from engine.logical.subplans import text_size
 from engine.lowering import lower
 from engine.operators import RenameExec
 from engine.optimizer import optimize
@@ -36,6 +37,7 @@ __all__ = ["DistributedPlan", "DistributedPlanner"]
 log = logging.getLogger(__name__)
 
 _CACHED_PLANS = 256
+_MAX_REMEMBERED = 64_000  # characters of constants, as bound parameters are
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class DistributedPlanner:
         properties = PlanProperties(ExecutionMode.DISTRIBUTED, Single(), blocking)
         parts = result_parts(stages, tuple(c.name for c in columns))
         plan = DistributedPlan(root, columns, self._kernel.arrow_schema(columns), properties, stages, parts)
-        self._known.put((id(query), partitions), (query, plan))
+        if text_size(query) <= _MAX_REMEMBERED:
+            self._known.put((id(query), partitions), (query, plan))
         return plan
 
     def explain(self, plan: DistributedPlan) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from engine.logical.columns import conjuncts
+from engine.logical.columns import conjuncts, disjuncts
 from engine.operators import (
     AggregateMode,
     CollectExec,
@@ -60,7 +60,7 @@ def selectivity(predicate: exp.Expr) -> float:
             case exp.Like() | exp.In() | exp.Between():
                 share *= 0.2
             case exp.Or():
-                share *= min(1.0, selectivity(part.left) + selectivity(part.right))
+                share *= min(1.0, sum(map(selectivity, disjuncts(part))))
             case exp.GT() | exp.LT() | exp.GTE() | exp.LTE():
                 share *= 0.4
             case exp.Not() | exp.NEQ():

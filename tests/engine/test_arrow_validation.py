@@ -56,6 +56,12 @@ def test_values_of_their_types_pass() -> None:
     validate(pa.record_batch({"x": pa.array(["a", None]), "y": pa.array([1.5, 2.0])}))
 
 
+def test_decimals_of_a_negative_scale_are_decimals() -> None:
+    thousands = pa.Array.from_buffers(pa.decimal128(10, -3), 1, [None, pa.py_buffer((5).to_bytes(16, "little"))])
+    validate(batch(thousands))
+    validate(batch(thousands[:0]))
+
+
 def test_what_arrow_finds_is_found() -> None:
     broken = pa.Array.from_buffers(
         pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\x02\0\0\0"), pa.py_buffer(b"\xff\xfe")]

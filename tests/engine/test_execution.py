@@ -170,3 +170,14 @@ def test_a_statement_over_arrow_data_is_compiled_each_time(
     root, statements = lower(people), StatementCache()
     context = LocalExecutionContext(storage, kernel)
     assert statements.compile(root, context) is not statements.compile(root, context)
+
+
+def test_what_is_bound_to_a_plan_is_not_kept_with_it() -> None:
+    with LocalRuntime(InMemoryStorage()) as runtime:
+        plans = [
+            runtime.frontend.plan("SELECT length(?) AS n", parameters=[pa.scalar(size * "x")]) for size in (10, 100_000)
+        ]
+        short, long = ([runtime.plan(plan), runtime.plan(plan)] for plan in plans)
+        assert short[0] is short[1]
+        assert long[0] is not long[1]
+        assert [tuples(runtime.execute(plan).read_all()) for plan in (short[0], long[0])] == [[(10,)], [(100_000,)]]

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import flight
 
 from flight_server.proto import flight as messages
-from flight_server.service.connections import connection_of
+from flight_server.service.connections import connections_of
 from tests.flight_server.conftest import Served
 from tests.flight_server.service.test_sessions import options, set_options
 
@@ -34,28 +34,28 @@ def connected(server: tuple[str, int], port: int = 0) -> socket.socket:
 
 @NUMBERED
 @pytest.mark.parametrize(("host", "peer"), [("127.0.0.1", "ipv4:127.0.0.1:{}"), ("::1", "ipv6:%5B::1%5D:{}")])
-def test_each_connection_of_a_port_has_a_number_of_its_own(host: str, peer: str) -> None:
+def test_each_connections_of_a_port_has_a_number_of_its_own(host: str, peer: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as listening:
         address = listening.getsockname()[:2]
         with connected(address) as client, listening.accept()[0]:
             port = client.getsockname()[1]
             name = peer.format(port)
-            first = connection_of(name)
-            assert first is not None
-            assert connection_of(name) == first
+            first = connections_of(name)
+            assert len(first) == 1
+            assert connections_of(name) == first
         with connected(address, port), listening.accept()[0]:
-            second = connection_of(name)
-            assert second is not None
+            second = connections_of(name)
+            assert len(second) == 1
             assert second != first
-        assert connection_of(name) is None
+        assert not connections_of(name)
 
 
 @pytest.mark.parametrize(
     "peer", ["", "unix:/tmp/x", "ipv4:127.0.0.1", "ipv4:nowhere:1", "ipv4:127.0.0.1:x", "ipv4:1:2"]
 )
 def test_what_is_no_address_is_no_connection(peer: str) -> None:
-    assert connection_of(peer) is None
+    assert not connections_of(peer)
 
 
 @contextmanager
