@@ -9,7 +9,7 @@
     ENUM                  VARCHAR              itself
     BIGNUM                itself               VARCHAR
     INTERVAL              VARCHAR              itself, or an error
-    TYPE                  itself               VARCHAR
+    TYPE                  not at all           VARCHAR
 
 The same holds inside of lists, structs, maps, arrays, tuples and unions. Another kernel makes of a column what it was,
 so only exactness counts there. Clients get types that each of them can read, and never a value that is not the one
@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 
-__all__ = ["Boundary", "is_retyped", "leaving_items", "leaving_type"]
+__all__ = ["Boundary", "is_retyped", "leaving_items", "leaving_type", "travels"]
 
 
 class Boundary(Enum):
@@ -77,6 +77,11 @@ def leaving_items(columns: Sequence[tuple[str, str]], boundary: Boundary) -> lis
         return None
     names = ('"' + name.replace('"', '""') + '"' for name, _ in columns)
     return [f"{item} AS {name}" for item, name in zip(items, names, strict=True)]
+
+
+def travels(kind: str) -> bool:
+    """Whether a column of type `kind` may leave for another kernel: the names of types may not."""
+    return "TYPE" not in _TOKEN.findall(kind)
 
 
 def is_retyped(kind: str) -> bool:

@@ -16,7 +16,9 @@ from engine.optimizer import optimize
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, PlanProperties, Single, walk
 from engine.schema_inference import operator_columns, plan_columns
 from engine.storage.protocol import Storage
+from engine.travel_types import travels
 from ray_runtime.explain import render_stages
+from ray_runtime.operators import ExchangeSourceExec
 from ray_runtime.planner.drop_columns import drop_columns
 from ray_runtime.planner.insert_exchanges import insert_exchanges
 from ray_runtime.planner.options import DistributedOptions
@@ -105,6 +107,9 @@ class DistributedPlanner:
             log.warning("a pass made types %s of %s: the query runs in one task", found, wanted)
             root = _with_distinct_names(lower(optimize(query)))
         stages = split_stages(root, self._kernel, self._storage, options, whole=whole)
+        if not whole and not _may_travel(stages):
+            root = _with_distinct_names(lower(optimize(query)))
+            stages = split_stages(root, self._kernel, self._storage, options, whole=True)
         blocking = any(operator.capabilities.blocking for operator in walk(root))
         properties = PlanProperties(ExecutionMode.DISTRIBUTED, Single(), blocking)
         parts = result_parts(stages, tuple(c.name for c in columns))
@@ -116,6 +121,12 @@ class DistributedPlanner:
     def explain(self, plan: DistributedPlan) -> str:
         """The stages as text."""
         return render_stages(plan.stages)
+
+
+def _may_travel(stages: StageGraph) -> bool:
+    """Whether all that Exchanges carry is of types that can leave a kernel; else one task has to run it all."""
+    sources = (node for stage in stages for node in walk(stage.root) if isinstance(node, ExchangeSourceExec))
+    return all(travels(column.type) for source in sources for column in source.columns)
 
 
 def _with_distinct_names(root: PhysicalOperator) -> PhysicalOperator:

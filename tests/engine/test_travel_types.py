@@ -6,7 +6,7 @@ import pytest
 
 from engine.kernel import Kernel
 from engine.schema import Column
-from engine.travel_types import Boundary, is_retyped, leaving_items, leaving_type
+from engine.travel_types import Boundary, is_retyped, leaving_items, leaving_type, travels
 
 TIMETZ = "TIME WITH TIME ZONE"
 
@@ -89,3 +89,13 @@ def test_another_kernel_makes_of_a_column_what_it_was(value: str, kernel: Kernel
     (first, second) = [tuple(row.values()) for row in found.reader.read_all().to_pylist()]
     assert first == (column.type, text, True)
     assert second == (column.type, None, False)
+
+
+@pytest.mark.parametrize("kind", ["TYPE", "TYPE[]", "STRUCT(a INTEGER, b TYPE)", "MAP(VARCHAR, TYPE)"])
+def test_names_of_types_do_not_travel(kind: str) -> None:
+    assert not travels(kind)
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", 'STRUCT("TYPE" INTEGER)', "ENUM('TYPE')", "TIME WITH TIME ZONE"])
+def test_all_else_travels(kind: str) -> None:
+    assert travels(kind)
