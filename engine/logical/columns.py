@@ -44,28 +44,23 @@ def is_volatile(expr: exp.Expr) -> bool:
 
 def conjuncts(predicate: exp.Expr) -> list[exp.Expr]:
     """The parts of a predicate that must all be true."""
-    parts: list[exp.Expr] = []
-    stack = [predicate]
-    while stack:
-        node = stack.pop()
-        while isinstance(node, exp.Paren):
-            node = node.this
-        if isinstance(node, exp.And):
-            stack.extend((node.right, node.left))
-        else:
-            parts.append(node)
-    return parts
+    return _parts(predicate, exp.And)
 
 
 def disjuncts(predicate: exp.Expr) -> list[exp.Expr]:
     """The parts of a predicate of which one must be true; the predicate itself where it is no OR."""
+    return _parts(predicate, exp.Or)
+
+
+def _parts(predicate: exp.Expr, connector: type[exp.Connector]) -> list[exp.Expr]:
+    """What `connector` connects in `predicate`, left to right, without brackets. A chain of them may be long."""
     parts: list[exp.Expr] = []
     stack = [predicate]
     while stack:
         node = stack.pop()
         while isinstance(node, exp.Paren):
             node = node.this
-        if isinstance(node, exp.Or):
+        if isinstance(node, connector):
             stack.extend((node.right, node.left))
         else:
             parts.append(node)
