@@ -30,10 +30,11 @@ class Ingest:
         """Take an upload; answers with its number of rows.
 
         Raises TableExistsError and UnknownTableError by what the command says of tables that are there or not,
-        ForbiddenError, and the errors of `Upload.into`.
+        ForbiddenError, UnsupportedError for options that are not known, and the errors of `Upload.into`.
         """
-        if command.HasField("transaction_id"):
-            raise UnsupportedError("There are no transactions here; ingest without one.")
+        if command.options:
+            named = ", ".join(f'"{name[:200]}"' for name in sorted(command.options))
+            raise UnsupportedError(f"No option of an upload is known here by the name {named}; leave it out.")
         mode = _mode(command)
         target, written = self._target(request, command, mode or WriteMode.REPLACE)
         self._catalog.require_no_view(target)

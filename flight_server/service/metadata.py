@@ -27,6 +27,7 @@ from flight_server.service.xdbc import type_info_table
 __all__ = ["Metadata", "matches"]
 
 _log = logging.getLogger(__name__)
+_TYPE_NAMES = {"BASE TABLE": TABLE_TYPE, "TEMPORARY TABLE": TEMPORARY_TYPE}  # as other servers have them
 
 
 class Metadata:
@@ -112,13 +113,14 @@ class Metadata:
         return _table(rows, schemas.SCHEMAS)
 
     def _tables(self, request: Request, command: sql.CommandGetTables) -> pa.Table:
+        kinds = {_TYPE_NAMES.get(kind.upper(), kind.upper()) for kind in command.table_types}
         found = [
             (name, kind)
             for name, kind in self._catalog.relations(request.session)
             if _in_catalog(command)
             and _passes(command, "db_schema_filter_pattern", name.schema)
             and _passes(command, "table_name_filter_pattern", name.table)
-            and (kind in command.table_types or not command.table_types)
+            and (kind in kinds or not command.table_types)
         ]
         rows: list[dict[str, object]] = [
             {"catalog_name": CATALOG, "db_schema_name": name.schema, "table_name": name.table, "table_type": kind}

@@ -56,6 +56,7 @@ CONVERSIONS: dict[int, list[int]] = {
 }
 
 _UNLIMITED = 0
+_NO_TRANSACTIONS = 0
 _CASE_INSENSITIVE = 1
 _NULLS_AT_END = 3
 
@@ -125,6 +126,7 @@ def sql_info(version: str, max_statement_size: int) -> SqlInfo:
         **dict.fromkeys([*range(541, 556), *range(558, 562)], _UNLIMITED),
         556: True,  # SQL_MAX_ROW_SIZE_INCLUDES_BLOBS
         557: max_statement_size,
+        562: _NO_TRANSACTIONS,  # SQL_DEFAULT_TRANSACTION_ISOLATION
         563: False,  # SQL_TRANSACTIONS_SUPPORTED
         564: _bits(0),  # SQL_SUPPORTED_TRANSACTIONS_ISOLATION_LEVELS: none
         565: False,  # SQL_DATA_DEFINITION_CAUSES_TRANSACTION_COMMIT
@@ -151,7 +153,7 @@ def _kind(code: int, value: object) -> int:
         return _LIST
     if isinstance(value, dict):
         return _MAP
-    return _BIGINT if 541 <= code <= 561 else _INT32
+    return _BIGINT if 541 <= code <= 562 else _INT32
 
 
 def info_table(info: SqlInfo, codes: Sequence[int]) -> pa.Table:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError, Message
 
-from engine.errors import PlanningError
+from engine.errors import PlanningError, UnsupportedError
 from flight_server.proto import flight, sql
 
 __all__ = ["BadRequestError", "parse", "schema_bytes", "unwrap", "wrap"]
@@ -35,7 +35,8 @@ def wrap(message: Message) -> bytes:
 def unwrap(data: bytes) -> Message:
     """The Flight SQL message in a serialised Any.
 
-    Raises BadRequestError where `data` is none, or of a message that Flight SQL does not have.
+    Raises BadRequestError where `data` is none, or of a message that Flight SQL does not have, and UnsupportedError
+    where it belongs to a transaction; an empty id of one is none.
     """
     envelope = parse(Any, data)
     name = envelope.type_url.rpartition("/")[2]
@@ -44,7 +45,10 @@ def unwrap(data: bytes) -> Message:
     kind = _MESSAGES.get(name)
     if kind is None:
         raise BadRequestError(f"There is no Flight SQL message {name[:200]!r}.")
-    return parse(kind, envelope.value)
+    message = parse(kind, envelope.value)
+    if getattr(message, "transaction_id", b""):
+        raise UnsupportedError("There are no transactions here, so none has this id; send the statement without one.")
+    return message
 
 
 def parse(kind: type[M], data: bytes) -> M:

@@ -92,6 +92,15 @@ def test_who_logs_in_and_who_does_not(guarded: Guarded) -> None:
     assert PASSWORD not in log
 
 
+def test_a_drop_if_exists_of_what_one_may_not_know_of_does_nothing(guarded: Guarded) -> None:
+    for table in ("orders", "no_such_schema.t"):
+        with connect(guarded, "carl") as connection, connection.cursor() as cursor:
+            cursor.execute(f"DROP TABLE IF EXISTS {table}")
+            with pytest.raises(flight_sql.Error, match="There is no table"):
+                cursor.execute(f"DROP TABLE {table}")
+    assert rows(guarded, "rita", "SELECT count(*) FROM orders") == [(15000,)]
+
+
 def test_bare_flight_with_basic_header_and_token(guarded: Guarded) -> None:
     with flight.connect(guarded.uri) as client:
         with pytest.raises(flight.FlightUnauthenticatedError):

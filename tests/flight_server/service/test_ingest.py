@@ -8,12 +8,14 @@ import uuid
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import adbc_driver_manager
+import grpc
 import pyarrow as pa
 import pytest
 from pyarrow import flight
 
 from flight_server.proto import sql
 from flight_server.service.wire import wrap
+from tests.clients.raw import RawClient
 from tests.flight_server.conftest import Served
 
 DATA = pa.table({"id": pa.array([1, 2, None], pa.int64()), "name": ["a", None, "ü"]})
@@ -96,6 +98,23 @@ def test_a_command_that_does_not_say_what_to_do(client: flight.FlightClient, fre
 
     with pytest.raises(pa.ArrowInvalid, match="does not say"):
         upload()
+
+
+@pytest.mark.parametrize("options", [{"primary_key": "id"}, {"b": "", "a": "1"}])
+def test_options_that_are_not_known_are_refused_by_name(
+    served: Served, connection: flight_sql.Connection, fresh: str, options: dict[str, str]
+) -> None:
+    ingest(connection, fresh, DATA, "create")
+    append = sql.CommandStatementIngest.TableDefinitionOptions(if_not_exist=2, if_exists=2)
+    command = sql.CommandStatementIngest(table=fresh, table_definition_options=append, options=options)
+    named = ", ".join(f'"{name}"' for name in sorted(options))
+    with RawClient(served.uri) as raw:
+        with pytest.raises(grpc.RpcError, match=f"No option of an upload is known here by the name {named}") as caught:
+            raw.update(command, DATA)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert rows(connection, fresh).num_rows == 3
+        command.options.clear()
+        assert raw.update(command, DATA) == 3
 
 
 def test_temporary_tables_belong_to_the_session_and_end_with_it(served: Served, fresh: str) -> None:

@@ -68,6 +68,9 @@ def test_catalogs_schemas_and_types(client: flight.FlightClient) -> None:
         (sql.CommandGetTables(table_name_filter_pattern="%tion"), {"nation"}),
         (sql.CommandGetTables(table_name_filter_pattern="NATION"), {"nation"}),
         (sql.CommandGetTables(table_types=["VIEW", "TABLE"]), {"nation"}),
+        (sql.CommandGetTables(table_types=["BASE TABLE"]), {"nation"}),
+        (sql.CommandGetTables(table_types=["base table", "view"]), {"nation"}),
+        (sql.CommandGetTables(table_types=["table"]), {"nation"}),
     ],
 )
 def test_tables_that_pass_filters(client: flight.FlightClient, command: sql.CommandGetTables, found: set[str]) -> None:
@@ -82,6 +85,8 @@ def test_tables_that_pass_filters(client: flight.FlightClient, command: sql.Comm
         sql.CommandGetTables(db_schema_filter_pattern=""),
         sql.CommandGetTables(table_name_filter_pattern="natio"),
         sql.CommandGetTables(table_types=["VIEW"]),
+        sql.CommandGetTables(table_types=["TEMPORARY TABLE"]),
+        sql.CommandGetTables(table_types=["SYSTEM TABLE"]),
     ],
 )
 def test_tables_that_do_not(client: flight.FlightClient, command: sql.CommandGetTables) -> None:

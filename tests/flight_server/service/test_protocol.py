@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import grpc
@@ -17,6 +17,7 @@ from flight_server.endpoint import TicketSigner
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.wire import wrap
+from tests.clients.raw import RawClient
 from tests.flight_server.conftest import Served
 
 SERVICE = "/arrow.flight.protocol.FlightService/"
@@ -145,6 +146,33 @@ def varint(number: int) -> bytes:
         data.append(number & 127 | 128)
         number >>= 7
     return bytes(data) + bytes([number])
+
+
+@pytest.mark.parametrize(("transaction", "taken"), [(None, True), (b"", True), (b"unknown", False)])
+def test_there_are_no_transactions_and_an_empty_id_is_none(
+    served: Served, transaction: bytes | None, taken: bool
+) -> None:
+    name = f"in_transaction_{transaction is None}_{taken}"
+    within = {} if transaction is None else {"transaction_id": transaction}
+    replace = sql.CommandStatementIngest.TableDefinitionOptions(if_not_exist=1, if_exists=3)
+    ingest = sql.CommandStatementIngest(table=name, table_definition_options=replace, **within)
+    select = sql.CommandStatementQuery(query="SELECT 1 AS x", **within)
+    prepare = sql.ActionCreatePreparedStatementRequest(query="SELECT 1 AS x", **within)
+    with RawClient(served.uri) as raw:
+        doors: dict[str, Callable[[], object]] = {
+            "query": lambda: raw.ask(select),
+            "schema": lambda: raw.unary("GetSchema", command(wrap(select))),
+            "prepare": lambda: raw.action("CreatePreparedStatement", wrap(prepare)),
+            "ingest": lambda: raw.update(ingest, pa.table({"x": [1]})),
+            "update": lambda: raw.update(sql.CommandStatementUpdate(query=f"DROP TABLE IF EXISTS {name}", **within)),
+        }
+        for call in doors.values():
+            if taken:
+                call()
+                continue
+            with pytest.raises(grpc.RpcError, match="There are no transactions here") as caught:
+                call()
+            assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_handles_that_nobody_has(channel: grpc.Channel) -> None:

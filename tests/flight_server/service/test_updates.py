@@ -225,6 +225,10 @@ def test_a_statement_with_effects_says_so_when_it_is_prepared(client: flight.Fli
 def test_tables_that_are_there_or_not(cursor: flight_sql.Cursor, t: str) -> None:
     refused(cursor, f"DROP TABLE {t}", "no table")
     assert changed(cursor, f"DROP TABLE IF EXISTS {t}") == 0
+    for missing in (f"no_such_schema.{t}", f"grism.no_such_schema.{t}", f"no_such_catalog.main.{t}", f"temp.{t}"):
+        for text in ("DROP TABLE IF EXISTS {}", "DROP VIEW IF EXISTS {}", "ALTER TABLE IF EXISTS {} DROP COLUMN x"):
+            assert changed(cursor, text.format(missing)) == 0
+            refused(cursor, text.format(missing).replace("IF EXISTS ", ""), "There is no")
     run(cursor, f"CREATE TABLE {t} AS SELECT 1 AS x")
     refused(cursor, f"CREATE TABLE {t} (y INTEGER)", "is there already")
     run(cursor, f"CREATE TABLE IF NOT EXISTS {t} AS SELECT 2 AS x")
