@@ -5,15 +5,12 @@ Only the frame of a statement is read here. What stands in it is cut out of the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqlglot.tokenizer_core import TokenType
-
 from engine.errors import ForbiddenError, SqlSyntaxError, UnsupportedError
 from engine.sql.merge_parser import assignment, parse_merge
-from engine.sql.statement_reader import Reader, numbered, tokens
+from engine.sql.statement_reader import Reader, numbered
 from engine.sql.statements import (
     AddColumn,
     AlterTable,
@@ -37,14 +34,12 @@ from engine.sql.statements import (
     Statement,
     Update,
 )
+from engine.sql.tokens import Token, first_words, tokens
 
 __all__ = ["parse_statement"]
 
-_COMMENTS = r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*"
-_CHANGES = "INSERT|UPDATE|DELETE|MERGE"
-_TRANSACTIONS = "BEGIN|START|COMMIT|ROLLBACK|ABORT|END|SAVEPOINT|RELEASE"
-_FIRST = f"CREATE|DROP|TRUNCATE|ALTER|SHOW|DESCRIBE|DESC|{_CHANGES}|{_TRANSACTIONS}"
-_HANDLED = re.compile(rf"{_COMMENTS}(?:(?:{_FIRST})\b|WITH\b.*\b(?:{_CHANGES})\b)", re.IGNORECASE | re.DOTALL)
+_CHANGES = ("INSERT", "UPDATE", "DELETE", "MERGE")
+_TRANSACTIONS = ("BEGIN", "START", "COMMIT", "ROLLBACK", "ABORT", "END", "SAVEPOINT", "RELEASE")
 
 
 def parse_statement(text: str) -> Statement | None:
@@ -52,24 +47,30 @@ def parse_statement(text: str) -> Statement | None:
 
     Raises SqlSyntaxError where its frame is not SQL, and UnsupportedError for a part that is not handled.
     """
-    found = tokens(text) if _HANDLED.match(text) else []
-    while found and found[-1].token_type == TokenType.SEMICOLON:
+    found = _frame(text)
+    while found and found[-1].word == ";":
         found.pop()
     reader = Reader(text, found)
     ctes = _ctes(reader)
     if ctes is None or reader.peek() not in _PARSERS:
         return None
-    if any(token.token_type == TokenType.SEMICOLON for token in found):
+    if any(token.word == ";" for token in found):
         raise ForbiddenError("One statement at a time; this text has several.")
     if "?" in text or "$" in text:
         text = numbered(text)
-        reader = Reader(text, [token for token in tokens(text) if token.token_type != TokenType.SEMICOLON])
+        reader = Reader(text, [token for token in tokens(text) if token.word != ";"])
         ctes = _ctes(reader)
     statement = _PARSERS[reader.word()](reader)
     if not ctes:
         return statement
     assert isinstance(statement, Insert | Update | Delete | Merge)
     return replace(statement, ctes=ctes)
+
+
+def _frame(text: str) -> list[Token]:
+    """The tokens of `text`; none where its first word shows that it is a query, or nothing that is handled."""
+    first = first_words(text, 1)
+    return tokens(text) if first and (first[0] == "WITH" or first[0] in _PARSERS) else []
 
 
 def _ctes(reader: Reader) -> str | None:
@@ -89,7 +90,7 @@ def _ctes(reader: Reader) -> str | None:
             reader.accept("MATERIALIZED")
             reader.bracketed()
             if not reader.accept(","):
-                return reader.since(start) if reader.peek() in _CHANGES.split("|") else None
+                return reader.since(start) if reader.peek() in _CHANGES else None
     except SqlSyntaxError:  # the kernel's parser tells
         return None
 
@@ -132,7 +133,7 @@ def _create(reader: Reader) -> Statement:
     return CreateTableAs(path, reader.until(), columns, with_data, temporary, replace, if_not_exists)
 
 
-_NAMED = ("CONSTRAINT", "PRIMARY KEY", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN KEY", "FOREIGN", "LIKE")
+_NAMED = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "LIKE")
 _REFUSED = (*_NAMED, "REFERENCES", "COLLATE", "GENERATED", "AS", "USING")
 _CONSTRAINTS = ("NOT", "NULL", "DEFAULT", *_REFUSED)
 
@@ -172,7 +173,8 @@ def _default(reader: Reader) -> str:
 
 
 def _no_constraint(word: str) -> UnsupportedError:
-    return UnsupportedError(f"{word} is not handled in tables: columns have a name, a type, DEFAULT and NOT NULL.")
+    what = f"{word} KEY" if word in ("PRIMARY", "FOREIGN") else word
+    return UnsupportedError(f"{what} is not handled in tables: columns have a name, a type, DEFAULT and NOT NULL.")
 
 
 def _drop(reader: Reader) -> Statement:
@@ -353,5 +355,5 @@ _PARSERS: dict[str, Callable[[Reader], Statement]] = {
     "SHOW": _show,
     "DESCRIBE": _describe,
     "DESC": _describe,
-    **dict.fromkeys(_TRANSACTIONS.split("|"), _transaction),
+    **dict.fromkeys(_TRANSACTIONS, _transaction),
 }

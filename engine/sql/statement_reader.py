@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Any
-
-from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import SqlglotError
-from sqlglot.tokenizer_core import TokenType
 
 from engine.errors import SqlSyntaxError
 from engine.sql.statements import Path
+from engine.sql.tokens import Kind, Token, tokens
 
-__all__ = ["Reader", "numbered", "parameter_count", "tokens"]
-
-
-_QUOTED = (
-    r"\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\""
-    r"|--[^\n]*|/\*.*?\*/|\$((?:[^\W\d]\w*)?)\$.*?\$\1\$"
-)
-_MARKED = re.compile(rf"{_QUOTED}|\$(?=\w)", re.DOTALL)
-
-
-def tokens(text: str) -> list[Any]:
-    """The tokens of `text`; none where it has no end to a quote, which the kernel's parser then reports.
-
-    ``$1`` reads as ``?`` and a number: of ``$1,$2`` the tokenizer would take ``$1,$`` for a quote.
-    """
-    readable = _MARKED.sub(lambda found: "?" if found[0] == "$" else found[0], text)
-    try:
-        return list(Dialect.get_or_raise("duckdb").tokenize(readable))
-    except SqlglotError:
-        return []
+__all__ = ["Reader", "numbered", "parameter_count"]
 
 
 def numbered(text: str, offset: int = 0) -> str:
@@ -43,7 +19,8 @@ def numbered(text: str, offset: int = 0) -> str:
     """
     parts, done, count = [], 0, offset
     names: dict[str, int] = {}
-    for start, end, name in _parameters(text):
+    for token in _parameters(text):
+        name = token.value[1:]
         if not name:
             count += 1
             number = count
@@ -51,35 +28,24 @@ def numbered(text: str, offset: int = 0) -> str:
             number = int(name) + offset
         else:
             number = names.setdefault(name.lower(), offset + len(names) + 1)
-        parts += [text[done:start], f"${number}"]
-        done = end
+        parts += [text[done : token.start], f"${number}"]
+        done = token.end
     return "".join([*parts, text[done:]])
 
 
 def parameter_count(text: str) -> int:
     """The highest number of a parameter ``$n`` in the text."""
-    return max((int(name) for _, _, name in _parameters(text) if name.isdigit()), default=0)
+    return max((int(token.value[1:]) for token in _parameters(text) if token.value[1:].isdigit()), default=0)
 
 
-def _parameters(text: str) -> Iterator[tuple[int, int, str]]:
-    """Where each parameter begins and ends, and its number or name; empty for a bare ``?``."""
-    found = tokens(text)
-    for token, following in zip(found, [*found[1:], None], strict=True):
-        if token.token_type == TokenType.QDCOLON:  # a parameter and a cast
-            yield token.start, token.start + 1, ""
-        if token.token_type != TokenType.PLACEHOLDER:
-            continue
-        adjacent = following is not None and following.start == token.end + 1
-        if adjacent and (text[token.start] == "$" or following.token_type == TokenType.NUMBER):
-            yield token.start, following.end + 1, str(following.text)
-        else:
-            yield token.start, token.end + 1, ""
+def _parameters(text: str) -> Iterator[Token]:
+    return (token for token in tokens(text) if token.kind is Kind.PARAMETER)
 
 
 class Reader:
     """The tokens of one statement, from the left."""
 
-    def __init__(self, text: str, found: list[Any]) -> None:
+    def __init__(self, text: str, found: list[Token]) -> None:
         self.text = text
         self._tokens = found
         self._at = 0
@@ -90,11 +56,9 @@ class Reader:
         return self._at >= len(self._tokens)
 
     def peek(self, ahead: int = 0) -> str:
-        """A token to come in upper case; empty after the end, and for names and texts in quotes."""
+        """A word or symbol to come in upper case; empty for other tokens, and after the end."""
         at = self._at + ahead
-        if at >= len(self._tokens) or self.text[self._tokens[at].start] in "\"'":
-            return ""
-        return str(self._tokens[at].text).upper()
+        return "" if at >= len(self._tokens) else self._tokens[at].word
 
     def word(self) -> str:
         """The next token in upper case, taken."""
@@ -111,7 +75,7 @@ class Reader:
 
     def drop_last(self, *words: str) -> bool:
         """Cut off `words` where the statement ends with them."""
-        found = [str(token.text).upper() for token in self._tokens[-len(words) :]] == list(words)
+        found = [token.word for token in self._tokens[-len(words) :]] == list(words)
         if found:
             del self._tokens[-len(words) :]
         return found
@@ -141,11 +105,10 @@ class Reader:
         if self.ended:
             raise self.error("expected a name")
         token = self._tokens[self._at]
-        first = self.text[token.start]
-        if first != '"' and not (first.isalpha() or first == "_"):
+        if token.kind not in (Kind.WORD, Kind.NAME):
             raise self.error("expected a name")
         self._at += 1
-        return str(token.text)
+        return token.value
 
     def path(self) -> Path:
         """A name of up to three parts."""
@@ -206,7 +169,7 @@ class Reader:
 
     def _text(self, first: int) -> str:
         """The text from a token to the last one that was taken."""
-        return self.text[self._tokens[first].start : self._tokens[self._at - 1].end + 1]
+        return self.text[self._tokens[first].start : self._tokens[self._at - 1].end]
 
     def mark(self) -> int:
         """The place of the next token."""

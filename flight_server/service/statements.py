@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import pyarrow as pa
 from pyarrow import flight
@@ -25,6 +26,7 @@ from engine.schema import RowType
 from engine.sql.frontend import SqlFrontend
 from engine.sql.statement_parser import parse_statement
 from engine.sql.statements import Describe, Drop, Show, Statement
+from engine.sql.tokens import first_words, scan
 from engine.storage.protocol import CATALOG, Snapshot, TableName
 from flight_server.auth.rights import Action
 from flight_server.config import ServiceOptions
@@ -46,8 +48,6 @@ Parameters = Sequence[Sequence[pa.Scalar]]
 """Rows of parameters; a statement runs once for each, and the results follow each other."""
 
 _log = logging.getLogger(__name__)
-_SPACE = r"(?:\s|--[^\n]*\n|/\*.*?\*/)"
-_EXPLAIN = re.compile(rf"{_SPACE}*EXPLAIN{_SPACE}+(?=\S)", re.IGNORECASE | re.DOTALL)
 _EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
 COUNT_SCHEMA = pa.schema([pa.field("Count", pa.int64())])
 """What a statement with effects answers to those who fetch: how many rows it changed."""
@@ -152,7 +152,7 @@ class Statements:
 
     def result_schema(self, request: Request, text: str, parameters: pa.Schema) -> pa.Schema:
         """The schema of a statement's result before its `parameters` are bound, as far as it can be told."""
-        if _EXPLAIN.match(text):
+        if _explained(text) is not None:
             return _EXPLAIN_SCHEMA
         if is_update(text):
             return pa.schema([])
@@ -332,15 +332,17 @@ class Statements:
 
 def _explained(text: str) -> str | None:
     """The statement behind EXPLAIN, at the place where it stands in `text`, so that errors tell the right one."""
-    found = _EXPLAIN.match(text)
-    return None if found is None else re.sub(r"[^\n]", " ", found[0]) + text[found.end() :]
+    match list(islice(scan(text), 2)):
+        case [first, second] if first.word == "EXPLAIN":
+            return re.sub(r"[^\n]", " ", text[: second.start]) + text[second.start :]
+    return None
 
 
 def _kind(text: str, statement: Statement | None = None) -> str:
     """What a statement is, in the words that it begins with."""
     match statement:
         case None:
-            return "EXPLAIN" if _EXPLAIN.match(text) else "SELECT"
+            return "EXPLAIN" if first_words(text, 1) == ["EXPLAIN"] else "SELECT"
         case Drop(kind=kind):
             return f"DROP {kind}"
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(statement).__name__).upper()
