@@ -63,9 +63,17 @@ __all__ = [
 ]
 
 
+_MAX_COMPARED = 100  # characters of a name
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate most like `name`, without regard to case, or None where nothing is near."""
-    by_folded = {candidate.lower(): candidate for candidate in candidates}
+    """The candidate most like `name`, without regard to case, or None where nothing is near.
+
+    Names that nobody writes by hand are like none: to compare two takes the product of their lengths.
+    """
+    if len(name) > _MAX_COMPARED:
+        return None
+    by_folded = {candidate.lower(): candidate for candidate in candidates if len(candidate) <= _MAX_COMPARED}
     found = get_close_matches(name.lower(), by_folded, n=1, cutoff=0.5)
     return by_folded[found[0]] if found else None
 

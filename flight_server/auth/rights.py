@@ -13,7 +13,6 @@ roles `reader`, `writer` and `admin` are there without a file and reach every ta
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from engine.errors import ForbiddenError, UnknownTableError
 from engine.storage.names import unknown_table
 from engine.storage.protocol import Snapshot, TableHandle, TableName
 from flight_server.auth.identity import ANONYMOUS, Identity
+from flight_server.wildcards import Wildcards, glob
 
 __all__ = ["ALL", "Action", "Grants", "ReadableSnapshot", "Rights", "RightsFileError", "load_rights"]
 
@@ -43,14 +43,14 @@ class RightsFileError(Exception):
 
 @dataclass(frozen=True)
 class _Grant:
-    schema: re.Pattern[str]
-    table: re.Pattern[str]
+    schema: Wildcards
+    table: Wildcards
     action: Action
 
     def covers(self, action: Action, table: TableName) -> bool:
         # Each part by itself: a name may hold a dot.
         schema, name = table.key
-        return self.action >= action and bool(self.schema.fullmatch(schema) and self.table.fullmatch(name))
+        return self.action >= action and self.schema.matches(schema) and self.table.matches(name)
 
 
 _Grants = tuple[_Grant, ...]
@@ -58,11 +58,7 @@ _Grants = tuple[_Grant, ...]
 
 def _grant(pattern: str, action: Action) -> _Grant:
     schema, _, table = pattern.lower().partition(".")
-    return _Grant(_glob(schema), _glob(table), action)
-
-
-def _glob(text: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
+    return _Grant(glob(schema), glob(table), action)
 
 
 _BUILT_IN: Mapping[str, _Grants] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping
 
 import pyarrow as pa
@@ -23,8 +22,9 @@ from flight_server.service.request import Offer, Request
 from flight_server.service.sqlinfo import SqlInfo, info_table
 from flight_server.service.wire import schema_bytes
 from flight_server.service.xdbc import type_info_table
+from flight_server.wildcards import like
 
-__all__ = ["Metadata", "matches"]
+__all__ = ["Metadata"]
 
 _log = logging.getLogger(__name__)
 _TYPE_NAMES = {"BASE TABLE": TABLE_TYPE, "TEMPORARY TABLE": TEMPORARY_TYPE}  # as other servers have them
@@ -105,21 +105,24 @@ class Metadata:
         return _table([{"catalog_name": CATALOG}], schemas.CATALOGS)
 
     def _db_schemas(self, request: Request, command: sql.CommandGetDbSchemas) -> pa.Table:
+        in_schema = _filter(command, "db_schema_filter_pattern")
         rows: list[dict[str, object]] = [
             {"catalog_name": CATALOG, "db_schema_name": name}
             for name in self._catalog.schemas(request.session)
-            if _in_catalog(command) and _passes(command, "db_schema_filter_pattern", name)
+            if _in_catalog(command) and in_schema(name)
         ]
         return _table(rows, schemas.SCHEMAS)
 
     def _tables(self, request: Request, command: sql.CommandGetTables) -> pa.Table:
         kinds = {_TYPE_NAMES.get(kind.upper(), kind.upper()) for kind in command.table_types}
+        in_schema = _filter(command, "db_schema_filter_pattern")
+        is_named = _filter(command, "table_name_filter_pattern")
         found = [
             (name, kind)
             for name, kind in self._catalog.relations(request.session)
             if _in_catalog(command)
-            and _passes(command, "db_schema_filter_pattern", name.schema)
-            and _passes(command, "table_name_filter_pattern", name.table)
+            and in_schema(name.schema)
+            and is_named(name.table)
             and (kind in kinds or not command.table_types)
         ]
         rows: list[dict[str, object]] = [
@@ -170,12 +173,6 @@ def _in_catalog(command: sql.CommandGetDbSchemas | sql.CommandGetTables) -> bool
     return not command.HasField("catalog") or command.catalog.lower() == CATALOG
 
 
-def _passes(command: Message, field: str, name: str) -> bool:
-    return not command.HasField(field) or matches(getattr(command, field), name)
-
-
-def matches(pattern: str, name: str) -> bool:
-    r"""Whether `name` is like `pattern`, without regard to case: ``%`` any text, ``_`` any character, ``\`` escapes."""
-    parts = re.findall(r"\\[%_\\]|.", pattern, re.DOTALL)
-    expression = "".join({"%": ".*", "_": "."}.get(part) or re.escape(part[-1]) for part in parts)
-    return re.fullmatch(expression, name, re.DOTALL | re.IGNORECASE) is not None
+def _filter(command: Message, field: str) -> Callable[[str], bool]:
+    """Whether a name is like the pattern in a field of the command; any name is where there is none."""
+    return like(getattr(command, field)).matches if command.HasField(field) else lambda _name: True

@@ -11,7 +11,6 @@ from pyarrow import flight
 
 from flight_server.proto import sql
 from flight_server.service import schemas
-from flight_server.service.metadata import matches
 from flight_server.service.wire import wrap
 from flight_server.service.xdbc import TYPES
 
@@ -259,25 +258,3 @@ def test_the_information_schema_tells_views(cursor: flight_sql.Cursor) -> None:
         assert (cursor.fetchall(), updatable) == ([(1, 2)], "NO")
     finally:
         cursor.execute("DROP VIEW two")
-
-
-@pytest.mark.parametrize(
-    ("pattern", "name", "found"),
-    [
-        ("%", "anything", True),
-        ("%", "", True),
-        ("", "", True),
-        ("", "a", False),
-        ("a_c", "abc", True),
-        ("a_c", "ac", False),
-        (r"a\_c", "abc", False),
-        (r"a\_c", "a_c", True),
-        (r"100\%", "100%", True),
-        ("a.c", "abc", False),
-        ("A%", "abc", True),
-        ("%b%", "a\nb\nc", True),
-        (r"a\\c", r"a\c", True),
-    ],
-)
-def test_patterns_are_like_patterns(pattern: str, name: str, found: bool) -> None:
-    assert matches(pattern, name) is found
