@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from engine.cache import BatchCache
 from engine.context import Cancellation, current_cancellation
 from engine.errors import ExecutionError, ForbiddenError, ResourceExhaustedError, SqlSyntaxError, UnsupportedError
 from engine.kernel_errors import (
@@ -50,6 +51,8 @@ _OF_ANY_SIZE = frozenset(
 )
 _INSIST_SECONDS = 0.01
 _CLOSE_SECONDS = 10.0
+_KNOWN_TYPES = 4096
+_LONG_TYPE = 2_000  # characters or bytes from which on a type is not remembered: clients can make any number of them
 _LONG_TEXT = 50_000  # characters from which on a text has a cursor of its own: others would wait for the shared one
 
 
@@ -88,6 +91,8 @@ class Kernel:
         self._binder = self._database.cursor()
         self._binder_lock = threading.Lock()
         self.aggregates = self._aggregate_functions()
+        self._arrow_types: BatchCache[str, pa.Field] = BatchCache(_KNOWN_TYPES, self._bind_types, _type_key)
+        self._kernel_types: BatchCache[pa.Field, str] = BatchCache(_KNOWN_TYPES, self._bind_fields, _field_key)
 
     def parse(self, text: str) -> dict[str, Any]:
         """The syntax tree of one SELECT, as the kernel's own JSON.
@@ -167,29 +172,37 @@ class Kernel:
 
     def arrow_schema(self, columns: RowType) -> pa.Schema:
         """The Arrow schema in which clients get these columns; names as they are, repeated ones too."""
-        if not columns:
-            return pa.schema([])
-        kinds = [leaving_type(c.type, Boundary.CLIENT) for c in columns]
-        items = ", ".join(f"NULL::{kind} AS c{i}" for i, kind in enumerate(kinds))
+        fields = self._arrow_types.get([c.type for c in columns])
+        return pa.schema([f.with_name(c.name) for f, c in zip(fields, columns, strict=True)])
+
+    def _bind_types(self, kinds: list[str]) -> list[pa.Field]:
+        """The Arrow fields in which clients get columns of these types."""
+        items = ", ".join(f"NULL::{leaving_type(kind, Boundary.CLIENT)} AS c{i}" for i, kind in enumerate(kinds))
         with self._binder_lock:
             self._check_open()
             try:
                 reader = self._binder.sql(f"SELECT {items} LIMIT 0").to_arrow_reader(1)
             except pa.ArrowInvalid:
                 raise UnsupportedError("A type is nested deeper than the 64 levels that Arrow carries.") from None
-            schema = reader.schema
+            fields = list(reader.schema)
             reader.close()
-        return pa.schema([f.with_name(c.name) for f, c in zip(schema, columns, strict=True)])
+        return fields
 
     def column_types(self, source: ArrowData) -> RowType:
         """The kernel's types for the columns of Arrow data; UnsupportedError for one that it cannot read."""
-        empty = pa.table({f.name: pa.array([], f.type) for f in source.schema}, schema=source.schema)
+        kinds = self._kernel_types.get(list(source.schema))
+        return tuple(Column(field.name, kind) for field, kind in zip(source.schema, kinds, strict=True))
+
+    def _bind_fields(self, fields: list[pa.Field]) -> list[str]:
+        """The types that columns of these fields have in the kernel."""
+        schema = pa.schema([field.with_name(f"c{i}") for i, field in enumerate(fields)])
+        empty = schema.empty_table()
         with self._binder_lock:
             self._check_open()
             try:
                 self._binder.register("described", empty)
             except duckdb.NotImplementedException:
-                kinds = ", ".join(sorted({str(field.type) for field in source.schema}))
+                kinds = ", ".join(sorted({str(field.type) for field in fields}))
                 raise UnsupportedError(f"A column has a type that queries cannot read; there are {kinds}.") from None
             try:
                 rows = self._binder.execute("DESCRIBE FROM described").fetchall()
@@ -198,7 +211,7 @@ class Kernel:
             finally:
                 self._binder.abort()
                 self._binder.unregister("described")
-        return tuple(Column(row[0], row[1]) for row in rows)
+        return [str(row[1]) for row in rows]
 
     def stream(
         self,
@@ -350,6 +363,19 @@ class Kernel:
         while found := {name for name, called in macros.items() if called & known} - known:
             known |= found
         return frozenset(known)
+
+
+def _type_key(kind: str) -> str | None:
+    return kind if len(kind) <= _LONG_TYPE else None
+
+
+def _field_key(field: pa.Field) -> Hashable | None:
+    """What tells the kernel's type of a field, its name apart: fields inside of it may have metadata of their own."""
+    kind: Hashable = field.type
+    if not (field.metadata or field.type.num_fields or isinstance(kind, pa.BaseExtensionType | pa.DictionaryType)):
+        return kind
+    told: bytes = pa.schema([field.with_name("")]).serialize().to_pybytes()
+    return told if len(told) <= _LONG_TYPE else None
 
 
 def _batch_rows(kinds: Iterable[str]) -> int:

@@ -10,9 +10,8 @@ many rows it has, and a stream else.
 from __future__ import annotations
 
 import logging
+import os
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from typing import Any, TypeVar
 import lance
 import pyarrow as pa
 
+from engine.cache import LruCache
 from engine.errors import DataCorruptError, StorageError
 from engine.storage.cutting import cut
 from engine.storage.names import unknown_version
@@ -36,29 +36,43 @@ FIRST_VERSION = b"grism.first_version"  # schema metadata: the versions before i
 BATCH_ROWS = 65_536
 BATCH_BYTES = 16 << 20
 KEPT_OPEN = 64
+KEPT_FACTS = 4096
+_MANIFEST = re.compile(r"([0-9]{1,20})\.manifest")
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
+class _Facts:
+    """What planning asks of one version: live rows, and bytes as stored."""
+
+    schema: pa.Schema
+    rows: int
+    bytes: int | None
+
+
+@dataclass(frozen=True)
 class _Opened:
-    """One version of a dataset, with its fragments and their live rows; `bytes` as stored."""
+    """One version of a dataset, with its fragments and their live rows."""
 
     dataset: Any
-    schema: pa.Schema
+    facts: _Facts
     fragments: tuple[Any, ...]
     fragment_rows: tuple[int, ...]
-    bytes: int | None
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.facts.schema
 
     @property
     def rows(self) -> int:
-        return sum(self.fragment_rows)
+        return self.facts.rows
 
     def width(self, columns: Sequence[str]) -> float:
         """About how many bytes a row of these columns takes in memory. Where a value's size is not in its type, four
         times its share of the stored row is assumed, at least 12 bytes."""
-        share = 4 * (self.bytes or 0) / max(1, self.rows) / len(self.schema)
+        share = 4 * (self.facts.bytes or 0) / max(1, self.rows) / len(self.schema)
         return sum(_fixed_width(self.schema.field(c).type) or max(12.0, share) for c in columns)
 
 
@@ -70,25 +84,33 @@ class LanceTables:
 
     def __init__(self, table_bytes: int = 64 << 20) -> None:
         self._table_bytes = table_bytes
-        self._open: OrderedDict[tuple[str, str, str], _Opened] = OrderedDict()
-        self._lock = threading.Lock()
+        self._open: LruCache[tuple[str, str, int], _Opened] = LruCache(KEPT_OPEN)
+        self._facts: LruCache[tuple[str, str, int], _Facts] = LruCache(KEPT_FACTS)
 
     def handle(self, name: TableName, path: str, version: str | None = None, at: datetime | None = None) -> TableHandle:
         """The newest version, `version` (a number), or the one that was current `at` an instant (UTC where naive).
 
         Raises UnknownTableError for a version that is not there, DataCorruptError for a dataset that cannot be read.
         """
-        newest = _guarded(name, lambda: lance.dataset(path))
-        wanted = newest.version
-        if version is not None or at is not None:
-            wanted = _wanted_version(name, path, newest, version, at)
+        newest = None
+        wanted = _newest_version(path) if version is None and at is None else None
+        if wanted is None:
+            newest = _guarded(name, lambda: lance.dataset(path))
+            wanted = newest.version
+            if version is not None or at is not None:
+                wanted = _wanted_version(name, path, newest, version, at)
         identity = _identity(path, wanted)
-        opened = self._opened(name, path, identity, wanted, newest if wanted == newest.version else None)
-        return TableHandle(name, KIND, (path, identity), str(wanted), opened.rows, opened.bytes, CAPS)
+        facts = self._facts.get((path, identity, wanted))
+        if facts is None:
+            opened = self._opened(name, path, identity, wanted, newest if newest and newest.version == wanted else None)
+            facts = opened.facts
+        return TableHandle(name, KIND, (path, identity), str(wanted), facts.rows, facts.bytes, CAPS)
 
     def probe(self, table: TableHandle) -> ArrowSource:
         """A Table of all columns and no rows."""
-        return ArrowSource(self._pinned(table).schema.empty_table())
+        path, identity = table.location
+        facts = self._facts.get((path, identity, int(table.version)))
+        return ArrowSource((facts or self._pinned(table).facts).schema.empty_table())
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut between fragments where that is near.
@@ -164,18 +186,13 @@ class LanceTables:
         return self._opened(table.name, path, identity, version)
 
     def _opened(self, name: TableName, path: str, identity: str, version: int, dataset: Any = None) -> _Opened:
-        key = (path, identity, str(version))
-        with self._lock:
-            found = self._open.get(key)
-            if found is not None:
-                self._open.move_to_end(key)
-                return found
-        opened = _guarded(name, lambda: _describe(dataset or lance.dataset(path, version=version)))
-        with self._lock:
-            self._open[key] = opened
-            while len(self._open) > KEPT_OPEN:
-                self._open.popitem(last=False)
-        return opened
+        key = (path, identity, version)
+        found = self._open.get(key)
+        if found is None:
+            found = _guarded(name, lambda: _describe(dataset or lance.dataset(path, version=version)))
+            self._open.put(key, found)
+            self._facts.put(key, found.facts)
+        return found
 
 
 def first_version(schema: pa.Schema) -> int:
@@ -204,7 +221,21 @@ def _describe(dataset: Any) -> _Opened:
     rows = tuple(fragment.metadata.num_rows for fragment in fragments)
     sizes = [file.file_size_bytes for fragment in fragments for file in fragment.metadata.files]
     size = None if any(s is None for s in sizes) else sum(sizes)
-    return _Opened(dataset, dataset.schema.remove_metadata(), fragments, rows, size)
+    return _Opened(dataset, _Facts(dataset.schema.remove_metadata(), sum(rows), size), fragments, rows)
+
+
+def _newest_version(path: str) -> int | None:
+    """The number of the newest version by the names of the manifests, without opening one; None where none is found.
+
+    Version 3 is in the file ``3.manifest`` or, so that the newest comes first, ``18446744073709551612.manifest``.
+    """
+    try:
+        with os.scandir(Path(path, "_versions")) as scan:
+            found = [match[1] for item in scan if (match := _MANIFEST.fullmatch(item.name))]
+    except OSError:
+        return None
+    numbers = map(int, found)
+    return max((2**64 - 1 - number if number >= 2**63 else number for number in numbers), default=None)
 
 
 def _identity(path: str, version: int) -> str:

@@ -63,7 +63,7 @@ def test_columns_that_are_not_wanted_are_not_read(tmp_path):
     dataset = lance.write_dataset(wide, tmp_path / "t.lance")
     storage, table = resolve(tmp_path)
     storage.open(table, ScanRequest(("i",)))  # opens the files
-    (opened,) = storage._lance._open.values()
+    opened = storage._lance._pinned(table)
     opened.dataset.io_stats_incremental()
     storage.open(table, ScanRequest(("i",)))
     narrow = opened.dataset.io_stats_incremental().read_bytes
@@ -225,6 +225,27 @@ def test_a_damaged_dataset_is_named_when_read_and_hides_no_other(tmp_path, damag
     assert '"main.t"' in caught.value.message
     assert str(tmp_path) not in caught.value.message
     assert read_all(storage, storage.snapshot().table(MAIN_T.__class__("main", "u"))) == [(0,)]
+
+
+@pytest.mark.parametrize("v2_names", [True, False])
+def test_a_version_is_found_and_told_of_without_opening_it_again(tmp_path, monkeypatch, v2_names):
+    monkeypatch.setattr("engine.storage.lance_tables.KEPT_OPEN", 1)  # fewer than there are tables
+    path = tmp_path / "t.lance"
+    for start in range(12):  # beyond one digit
+        mode = "append" if start else "create"
+        lance.write_dataset(numbers(start, start + 1), path, mode=mode, enable_v2_manifest_paths=v2_names)
+    lance.write_dataset(numbers(0, 1), tmp_path / "u.lance")
+    storage, first = resolve(tmp_path)
+    storage.snapshot().table(MAIN_T.__class__("main", "u"))
+    opened = lance.dataset
+    monkeypatch.setattr(lance, "dataset", lambda *a, **k: pytest.fail("opened again"))
+    again = storage.snapshot().table(MAIN_T)
+    assert (again, again.version, again.rows) == (first, "12", 12)
+    assert storage.probe(again).data.column_names == ["i", "s"]
+    monkeypatch.setattr(lance, "dataset", opened)
+    lance.write_dataset(numbers(12, 20), path, mode="append")
+    newer = storage.snapshot().table(MAIN_T)
+    assert (newer.version, newer.rows) == ("13", 20)
 
 
 def test_an_opened_version_is_opened_once(tmp_path, monkeypatch):
