@@ -18,7 +18,14 @@ from sqlglot.optimizer.qualify import qualify
 
 from engine.cache import LruCache
 from engine.context import current_cancellation
-from engine.errors import GrismError, InvalidValueError, UnknownTableError, UnsupportedError, nearest
+from engine.errors import (
+    GrismError,
+    InvalidValueError,
+    TypeMismatchError,
+    UnknownTableError,
+    UnsupportedError,
+    nearest,
+)
 from engine.kernel import Kernel
 from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
 from engine.logical.subplans import depth, size
@@ -27,7 +34,7 @@ from engine.schema_inference import plan_columns, remember_columns
 from engine.sql import syntax
 from engine.sql.builder import LogicalBuilder
 from engine.sql.clauses import flatten_joins
-from engine.sql.literals import literal
+from engine.sql.literals import constant, retyped
 from engine.sql.names import NotTakenApart
 from engine.sql.session_values import INSTANTS, USERS, session_function, session_value
 from engine.sql.unparsing import unparse
@@ -41,6 +48,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _PLAIN = Names()
 _WORD = re.compile(r"\w+")
+_UNTYPED = (None, "UNKNOWN", "NULL", '"NULL"')
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
 _CACHED_OUTPUTS = 10_000
@@ -75,6 +83,15 @@ class _Resolved:
     tables: dict[str, tuple[TableHandle, RowType]]
     wanted: frozenset[str] | None
     pins: tuple[_Pin, ...]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A statement with its values in place, the views in it, and whether it means the same at any time, for anybody."""
+
+    resolved: _Resolved
+    views: Mapping[TableName, View]
+    lasting: bool
 
 
 @dataclass(frozen=True)
@@ -123,12 +140,17 @@ class SqlFrontend:
         known = self._plans.get((text, names)) if cacheable else None
         if known is not None and known.is_current(snapshot, names):
             return known.value
-        statement, views = self._parse(text, names, snapshot)
-        lasting = self._bind_parameters(statement, parameters, snapshot, names)
-        resolved = self._resolve(statement, snapshot, names)
-        plan = self._build(resolved)
-        if cacheable and lasting:
-            self._plans.put((text, names), _Known(resolved.pins, views, plan))
+        given = list(parameters or ())
+        try:
+            read = self._read(text, list(map(constant, given)), snapshot, names)
+        except TypeMismatchError:
+            if not given:
+                raise
+            told = self._parameter_types(text, snapshot, names)
+            read = self._read(text, list(map(retyped, given, told.values())), snapshot, names)
+        plan = self._build(read.resolved)
+        if cacheable and read.lasting:
+            self._plans.put((text, names), _Known(read.resolved.pins, read.views, plan))
         return plan
 
     def columns(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> RowType:
@@ -138,7 +160,7 @@ class SqlFrontend:
         if known is not None and known.is_current(snapshot, names):
             return known.value
         statement, views = self._parse(text, names, snapshot)
-        self._bind_parameters(statement, None, snapshot, names)
+        self._bind_parameters(statement, (), snapshot, names)
         canonical, tables, pins = self._pin(statement, snapshot, names)
         columns = self._describe(canonical, tables)
         if _is_lasting(names):
@@ -165,23 +187,24 @@ class SqlFrontend:
         """The parameters of one SELECT, by name (``1``, ``2`` for ``?``); utf8 where the text does not tell a type."""
         if self._plans.get((text, names)) is not None:  # what has parameters is not among them
             return pa.schema([])
-        snapshot = snapshot or self.storage.snapshot()
+        types = self._parameter_types(text, snapshot or self.storage.snapshot(), names)
+        return self.kernel.arrow_schema(tuple(Column(name, kind or "VARCHAR") for name, kind in types.items()))
+
+    def _parameter_types(self, text: str, snapshot: Snapshot, names: Names) -> dict[str, str | None]:
+        """The kernel's type for each parameter of one SELECT, None where the text does not tell it."""
         statement, _ = self._parse(text, names, snapshot)
         given = _parameter_names(statement)
         if not given:
-            return pa.schema([])
-        text_, tables, _ = self._pin(statement, snapshot, names)
-        types = self.kernel.parameter_types(text_, {name: columns for name, (_, columns) in tables.items()})
-        columns = tuple(Column(name, types.get(name, "VARCHAR")) for name in given)
-        return self.kernel.arrow_schema(
-            tuple(Column(c.name, "VARCHAR" if c.type in ("UNKNOWN", "NULL", '"NULL"') else c.type) for c in columns)
-        )
+            return {}
+        canonical, tables, _ = self._pin(statement, snapshot, names)
+        types = self.kernel.parameter_types(canonical, {name: columns for name, (_, columns) in tables.items()})
+        return {name: None if types.get(name) in _UNTYPED else types.get(name) for name in given}
 
     def result_schema(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> pa.Schema:
         """The Arrow schema of a SELECT whose parameters are not bound yet: that of NULLs without a type."""
         snapshot = snapshot or self.storage.snapshot()
         statement, _ = self._parse(text, names, snapshot)
-        self._bind_parameters(statement, [pa.scalar(None)] * len(_parameter_names(statement)), snapshot, names)
+        self._bind_parameters(statement, ["NULL"] * len(_parameter_names(statement)), snapshot, names)
         return self.kernel.arrow_schema(self._resolve(statement, snapshot, names).columns)
 
     def table_plan(self, name: TableName, snapshot: Snapshot | None = None, version: str | None = None) -> LogicalPlan:
@@ -204,18 +227,21 @@ class SqlFrontend:
         self._columns.put(key, columns)
         return columns
 
-    def _bind_parameters(
-        self, statement: syntax.Node, values: Sequence[pa.Scalar] | None, snapshot: Snapshot, names: Names
-    ) -> bool:
+    def _read(self, text: str, values: Sequence[str], snapshot: Snapshot, names: Names) -> _Read:
+        """A SELECT with `values`, which are SQL, in the place of its parameters."""
+        statement, views = self._parse(text, names, snapshot)
+        lasting = self._bind_parameters(statement, values, snapshot, names)
+        return _Read(self._resolve(statement, snapshot, names), views, lasting)
+
+    def _bind_parameters(self, statement: syntax.Node, values: Sequence[str], snapshot: Snapshot, names: Names) -> bool:
         """Put constants in the place of parameters and of functions that tell the time or the session.
 
         Returns whether the statement means the same at any time, and for anybody.
         """
         asked = _parameter_names(statement)
-        given = list(values or [])
-        if len(given) != len(asked):
-            raise InvalidValueError(f"The statement has {len(asked)} parameters, {len(given)} values were given.")
-        bound = dict(zip(asked, map(literal, given), strict=True))
+        if len(values) != len(asked):
+            raise InvalidValueError(f"The statement has {len(asked)} parameters, {len(values)} values were given.")
+        bound = dict(zip(asked, values, strict=True))
         now = datetime.datetime.now(datetime.UTC)
         told = {name for node, _ in syntax.walk(statement) if (name := session_function(node))}
         hidden = self._column_names(statement, snapshot, names) if told else frozenset()

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from engine.errors import InvalidValueError, UnsupportedError
 
-__all__ = ["literal"]
+__all__ = ["constant", "literal", "retyped"]
 
 _INTEGERS = {
     "int8": "TINYINT",
@@ -21,12 +21,40 @@ _INTEGERS = {
     "uint32": "UINTEGER",
     "uint64": "UBIGINT",
 }
+_RANGES = {
+    name: range(2 ** int(kind[4:])) if kind[0] == "u" else range(-(2 ** int(kind[3:]) // 2), 2 ** int(kind[3:]) // 2)
+    for kind, name in _INTEGERS.items()
+}
 _TIMESTAMPS = {"s": "TIMESTAMP_S", "ms": "TIMESTAMP_MS", "us": "TIMESTAMP", "ns": "TIMESTAMP_NS"}
 _EXTENSIONS = {"arrow.uuid": "UUID", "arrow.json": "JSON"}
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _EPOCH = datetime.datetime(1970, 1, 1)
 _INFINITE_DAYS = 2**31 - 1
 _INFINITE_MICROS = 2**63 - 1
+
+
+def constant(value: pa.Scalar) -> str:
+    """`value` as SQL text that means what it does to the kernel as a bound value: a text takes the type of its place.
+
+    Raises as `literal`.
+    """
+    plain = value.value if isinstance(value, pa.DictionaryScalar) else value
+    if plain.is_valid and _is_text(plain.type) and "\0" not in plain.as_py():
+        return _string(plain.as_py())
+    return literal(value)
+
+
+def retyped(value: pa.Scalar, to: str | None) -> str:
+    """As `constant`, for a place of the kernel's type `to`, which NULL takes, and an integer that fits.
+
+    Where the type is not told, an integer is as short as the kernel takes one from its own clients.
+    """
+    if not value.is_valid:
+        return literal(value) if to is None else f"CAST(NULL AS {to})"
+    kind = "INTEGER" if to is None else to
+    if pa.types.is_integer(value.type) and value.as_py() in _RANGES.get(kind, ()):
+        return f"CAST('{value.as_py()}' AS {kind})"
+    return constant(value)
 
 
 def literal(value: pa.Scalar) -> str:
@@ -96,6 +124,10 @@ def type_text(kind: pa.DataType) -> str:
         if test(kind):
             return name
     raise UnsupportedError(f"A parameter of type {kind} was given, which the kernel has no counterpart for.")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _quoted(name: str) -> str:

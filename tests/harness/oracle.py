@@ -6,7 +6,7 @@ grism's dialect is the kernel's, so whatever the kernel answers to the same text
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -45,12 +45,14 @@ class Oracle:
         """Forget the table."""
         self._connection.unregister(name)
 
-    def run(self, sql: str) -> pa.Table:
+    def run(self, sql: str, values: Sequence[object] = ()) -> pa.Table:
         """The result of one SELECT, or of the statement in `sql`; what is of a type that Arrow has not is text.
+
+        `values` are bound to the parameters of a SELECT.
 
         Raises OracleError.
         """
-        result = self._connection.sql(sql)
+        result = self._connection.sql(sql, params=list(values) or None)
         items = [
             f"CAST(#{place} AS {AS_TEXT.sub('VARCHAR', str(kind))}) AS {quoted(name)}"
             if AS_TEXT.search(str(kind))
