@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from engine.arrow_fields import binding_key, has_negative_scale
 from engine.cache import BatchCache
 from engine.context import Cancellation, current_cancellation
 from engine.errors import ExecutionError, ForbiddenError, ResourceExhaustedError, SqlSyntaxError, UnsupportedError
@@ -52,7 +53,7 @@ _OF_ANY_SIZE = frozenset(
 _INSIST_SECONDS = 0.01
 _CLOSE_SECONDS = 10.0
 _KNOWN_TYPES = 4096
-_LONG_TYPE = 2_000  # characters or bytes from which on a type is not remembered: clients can make any number of them
+_LONG_TYPE = 2_000  # characters from which on a type is not remembered: clients can make any number of them
 _LONG_TEXT = 50_000  # characters from which on a text has a cursor of its own: others would wait for the shared one
 
 
@@ -92,7 +93,7 @@ class Kernel:
         self._binder_lock = threading.Lock()
         self.aggregates = self._aggregate_functions()
         self._arrow_types: BatchCache[str, pa.Field] = BatchCache(_KNOWN_TYPES, self._bind_types, _type_key)
-        self._kernel_types: BatchCache[pa.Field, str] = BatchCache(_KNOWN_TYPES, self._bind_fields, _field_key)
+        self._kernel_types: BatchCache[pa.Field, str] = BatchCache(_KNOWN_TYPES, self._bind_fields, binding_key)
 
     def parse(self, text: str) -> dict[str, Any]:
         """The syntax tree of one SELECT, as the kernel's own JSON.
@@ -195,15 +196,23 @@ class Kernel:
 
     def _bind_fields(self, fields: list[pa.Field]) -> list[str]:
         """The types that columns of these fields have in the kernel."""
+        try:
+            return self._describe_fields(fields)
+        except UnsupportedError:
+            for field in fields if len(fields) > 1 else ():  # one of them raises, and names itself
+                self._describe_fields([field])
+            raise
+
+    def _describe_fields(self, fields: list[pa.Field]) -> list[str]:
+        if any(has_negative_scale(field.type) for field in fields):
+            raise _unreadable(fields)
         schema = pa.schema([field.with_name(f"c{i}") for i, field in enumerate(fields)])
-        empty = schema.empty_table()
         with self._binder_lock:
             self._check_open()
             try:
-                self._binder.register("described", empty)
+                self._binder.register("described", pa.Table.from_batches([], schema))
             except duckdb.NotImplementedException:
-                kinds = ", ".join(sorted({str(field.type) for field in fields}))
-                raise UnsupportedError(f"A column has a type that queries cannot read; there are {kinds}.") from None
+                raise _unreadable(fields) from None
             try:
                 rows = self._binder.execute("DESCRIBE FROM described").fetchall()
             except duckdb.Error as error:
@@ -365,17 +374,13 @@ class Kernel:
         return frozenset(known)
 
 
+def _unreadable(fields: Iterable[pa.Field]) -> UnsupportedError:
+    named = ", ".join(f'"{field.name}" of type {field.type}' for field in fields)
+    return UnsupportedError(f"Queries cannot read the column {named}; cast it before it is stored.")
+
+
 def _type_key(kind: str) -> str | None:
     return kind if len(kind) <= _LONG_TYPE else None
-
-
-def _field_key(field: pa.Field) -> Hashable | None:
-    """What tells the kernel's type of a field, its name apart: fields inside of it may have metadata of their own."""
-    kind: Hashable = field.type
-    if not (field.metadata or field.type.num_fields or isinstance(kind, pa.BaseExtensionType | pa.DictionaryType)):
-        return kind
-    told: bytes = pa.schema([field.with_name("")]).serialize().to_pybytes()
-    return told if len(told) <= _LONG_TYPE else None
 
 
 def _batch_rows(kinds: Iterable[str]) -> int:

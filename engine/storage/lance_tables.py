@@ -110,7 +110,7 @@ class LanceTables:
         """A Table of all columns and no rows."""
         path, identity = table.location
         facts = self._facts.get((path, identity, int(table.version)))
-        return ArrowSource((facts or self._pinned(table).facts).schema.empty_table())
+        return ArrowSource(pa.Table.from_batches([], (facts or self._pinned(table).facts).schema))
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut between fragments where that is near.

@@ -111,7 +111,7 @@ class InMemoryStorage:
 
     def probe(self, table: TableHandle) -> ArrowSource:
         """A Table of all columns and no rows."""
-        return ArrowSource(self._data(table).schema.empty_table())
+        return ArrowSource(pa.Table.from_batches([], self._data(table).schema))
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Slices of about equal numbers of rows; a part is (first row, end of rows)."""

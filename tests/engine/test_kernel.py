@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -187,11 +188,44 @@ def test_column_types_of_arrow_data(kernel: Kernel) -> None:
     assert kernel.column_types(data) == (Column("a", "USMALLINT"), Column("b c", "DATE[]"))
 
 
-@pytest.mark.parametrize("kind", [pa.float16(), pa.decimal256(50, 2), pa.list_(pa.float16(), 8)], ids=str)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.float16(),
+        pa.decimal256(50, 2),
+        pa.list_(pa.float16(), 8),
+        pa.decimal128(5, -2),
+        pa.list_(pa.struct([("x", pa.decimal32(5, -1))])),
+        pa.dictionary(pa.int8(), pa.decimal64(5, -1)),
+        pa.opaque(pa.decimal128(5, -2), "number", "somebody"),
+    ],
+    ids=str,
+)
 def test_columns_that_the_kernel_cannot_read_are_said_to_be_so(kernel: Kernel, kind: pa.DataType) -> None:
-    with pytest.raises(UnsupportedError, match="a type that queries cannot read"):
-        kernel.column_types(pa.table({"a": pa.array([], kind), "b": pa.array([], pa.int8())}))
+    with pytest.raises(UnsupportedError, match=f'column "a" of type {re.escape(str(kind))};'):
+        kernel.column_types(pa.Table.from_batches([], pa.schema([("b", pa.int8()), ("a", kind)])))
     assert kernel.column_types(pa.table({"b": pa.array([], pa.int8())})) == (Column("b", "TINYINT"),)
+
+
+def test_the_types_of_fields_depend_on_the_metadata_of_what_is_in_them(kernel: Kernel) -> None:
+    plain = pa.field("item", pa.binary(16))
+    uuid = plain.with_metadata({"ARROW:extension:name": "arrow.uuid", "ARROW:extension:metadata": ""})
+    for item, kind in ((plain, "BLOB"), (uuid, "UUID"), (plain, "BLOB")):
+        for outer, name in ((pa.list_(item), f"{kind}[]"), (pa.struct([item]), f"STRUCT(item {kind})")):
+            schema = pa.schema([pa.field("a", outer), pa.field("b", pa.int8())])
+            assert kernel.column_types(pa.Table.from_batches([], schema))[0] == Column("a", name)
+
+
+def test_each_type_is_bound_once(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound: list[str] = []
+    describe, bind = kernel._describe_fields, kernel._bind_types
+    monkeypatch.setattr(kernel, "_describe_fields", lambda f: bound.extend(str(x.type) for x in f) or describe(f))
+    kernel._arrow_types._ask = lambda kinds: bound.extend(kinds) or bind(kinds)
+    schema = pa.schema([(f"c{i}", (pa.int64(), pa.list_(pa.int8()), pa.string())[i % 3]) for i in range(30)])
+    for _ in range(3):
+        columns = kernel.column_types(pa.Table.from_batches([], schema))
+        assert kernel.arrow_schema(columns) == schema
+    assert bound == ["int64", "list<item: int8>", "string", "BIGINT", "TINYINT[]", "VARCHAR"]
 
 
 def test_options_are_taken(tmp_path: Path) -> None:
