@@ -368,7 +368,7 @@ class Kernel:
             "SELECT function_name, function_type, coalesce(macro_definition, '') FROM duckdb_functions()"
         ).fetchall()
         known = {str(name) for name, kind, _ in rows if kind == "aggregate"}
-        macros = {str(name): set(re.findall(r"(\w+)\(", text)) for name, kind, text in rows if kind == "macro"}
+        macros = {str(name): set(re.findall(r"\b(\w++)\(", text)) for name, kind, text in rows if kind == "macro"}
         while found := {name for name, called in macros.items() if called & known} - known:
             known |= found
         return frozenset(known)

@@ -37,10 +37,10 @@ _UNREADABLE = "A file of a table could not be read; check the table's files."
 _DEPTH_EXCEEDED = ("Max expression depth limit", "Serialized JSON exceeds the maximum nesting depth")
 _SETTING_ADVICE = re.compile(r'(?:,? or|\.? Use|\.? You can use) "?SET \w+[^.]*')  # settings are locked
 _MISSING_COLUMN = re.compile(
-    r'does not have a column named "(.+)"$'
-    r'|^Column "(.+)" (?:does not exist|in \w+ list not found)'
+    r'^Column "(.+)" (?:does not exist|in \w+ list not found)'
     r'|^Referenced column "?([^"]+?)"? (?:was )?not found'
 )
+_OUTSIDE_TABLE = ' does not have a column named "'
 _MISSING_TABLE = re.compile(r'^Referenced table "(.+)" not found')
 _MAX_MESSAGE = 600
 
@@ -75,9 +75,9 @@ def planning_error(error: BaseException, columns: Iterable[str] = ()) -> GrismEr
     kind, message = _parts(error)
     if message.startswith(_DEPTH_EXCEEDED):
         return too_deep()
-    missing = _MISSING_COLUMN.search(message.partition("\n")[0])
-    if missing is not None:
-        return _unknown_column(next(name for name in missing.groups() if name), message, columns)
+    column = _missing_column(message.partition("\n")[0])
+    if column:
+        return _unknown_column(column, message, columns)
     missing = _MISSING_TABLE.search(message)
     if missing is not None:
         near = nearest(missing[1], _quoted(message.partition("Candidate tables")[2]))
@@ -157,6 +157,15 @@ def _message(text: str) -> str:
 def _shortened(message: str) -> str:
     text = _SETTING_ADVICE.sub("", message.split("\n\tCandidate functions:")[0])
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + " ..."
+
+
+def _missing_column(line: str) -> str:
+    """The column that a message says is not there; empty where it says something else."""
+    _, marker, name = line.partition(_OUTSIDE_TABLE)
+    if marker and name.endswith('"'):
+        return name[:-1]
+    found = _MISSING_COLUMN.search(line)
+    return next((name for name in found.groups() if name), "") if found else ""
 
 
 def _unknown_column(name: str, message: str, columns: Iterable[str]) -> UnknownColumnError:

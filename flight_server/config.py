@@ -69,7 +69,7 @@ class ConfigError(Exception):
 
 def parse_size(text: str) -> int:
     """Bytes from a text such as ``4GB`` (decimal), ``512MiB`` (binary) or ``1048576``; ValueError otherwise."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)(B?)\s*", text, re.IGNORECASE)
+    found = re.fullmatch(r"\s*+(\d++(?:\.\d++)?)\s*+([KMGT]?)(i?)(B?)\s*+", text, re.IGNORECASE)
     if found is None or (found[3] and not found[2]):
         raise ValueError("a size such as 512MB, 4GB or 4GiB")
     size = int(float(found[1]) * (1024 if found[3] else 1000) ** " KMGT".index(found[2].upper() or " "))
@@ -80,7 +80,7 @@ def parse_size(text: str) -> int:
 
 def parse_duration(text: str) -> float:
     """Seconds from a text such as ``30``, ``500ms``, ``30s``, ``5m`` or ``2h``; ValueError otherwise."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)\s*", text, re.IGNORECASE)
+    found = re.fullmatch(r"\s*+(\d++(?:\.\d++)?)\s*+(ms|s|m|h|d|)\s*+", text, re.IGNORECASE)
     if found is None:
         raise ValueError("a duration such as 500ms, 30s, 5m or 2h")
     scale = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2].lower()]

@@ -11,6 +11,9 @@ from engine.sql.tokens import Kind, Token, tokens
 __all__ = ["Reader", "numbered", "parameter_count"]
 
 
+_MOST_DIGITS = 9
+
+
 def numbered(text: str, offset: int = 0) -> str:
     """`text` with its parameters (``?``, ``$1``, ``$name``) as ``$n``, counted from `offset` + 1.
 
@@ -25,7 +28,7 @@ def numbered(text: str, offset: int = 0) -> str:
             count += 1
             number = count
         elif name.isdigit():
-            number = int(name) + offset
+            number = _number(name) + offset
         else:
             number = names.setdefault(name.lower(), offset + len(names) + 1)
         parts += [text[done : token.start], f"${number}"]
@@ -35,7 +38,13 @@ def numbered(text: str, offset: int = 0) -> str:
 
 def parameter_count(text: str) -> int:
     """The highest number of a parameter ``$n`` in the text."""
-    return max((int(token.value[1:]) for token in _parameters(text) if token.value[1:].isdigit()), default=0)
+    return max((_number(token.value[1:]) for token in _parameters(text) if token.value[1:].isdigit()), default=0)
+
+
+def _number(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise SqlSyntaxError(f"parameters have numbers of up to {_MOST_DIGITS} digits")
+    return int(digits)
 
 
 def _parameters(text: str) -> Iterator[Token]:

@@ -15,7 +15,6 @@ sent.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from sqlglot import exp
@@ -165,10 +164,10 @@ class _Phases:
             try:
                 found = self._bound_type(aggregate.expr, final, columns)
             except GrismError as error:
-                bound = re.search(r"bound=\[(.*?)\] requested", str(error))
-                if bound is None or not types:
+                bound, told, _ = str(error).partition("bound=[")[2].partition("] requested")
+                if not told or not types:
                     return None
-                types = _split_types(bound.group(1))
+                types = _split_types(bound)
                 continue
             return final if found == wanted else f"CAST({final} AS {wanted})"
         return None

@@ -213,3 +213,8 @@ def test_parameters_are_numbered_in_the_order_of_the_text() -> None:
     assert numbered("?::INT + ?::INT") == "$1::INT + $2::INT"
     assert numbered("?2 + ?1 + $$?$$") == "$2 + $1 + $$?$$"
     assert parameter_count("$1 + $12 + '$99'") == 12
+
+
+def test_numbers_of_parameters_are_numbers() -> None:
+    with pytest.raises(SqlSyntaxError, match="up to 9 digits"):
+        parse_statement(f"INSERT INTO t VALUES (${'9' * 5000})")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 __all__ = ["assert_linear", "exponent"]
 
 _SEEN, _ENOUGH = 0.001, 0.01  # seconds of the processor: what is no noise, and where the growth is told
-_SMALLEST, _STEP = 16, 1.5
+_SMALLEST, _STEP = 10, 1.4
 _BOUND = 1.6  # what is quadratic has 2
 
 
@@ -21,13 +21,14 @@ def exponent(run: Callable[[str], object], make: Callable[[int], str], longest: 
     """
     times: list[tuple[int, float]] = []
     size = float(_SMALLEST)
+    _seconds(run, make(1))  # what is made once
     while size <= longest and (not times or times[-1][1] < _ENOUGH):
         times.append((int(size), _seconds(run, make(int(size)))))
         size *= _STEP
     if times[-1][1] < _ENOUGH:
         return 0.0
     seen = [pair for pair in times if pair[1] > _SEEN]
-    (short, little), (long, much) = seen[0] if len(seen) > 2 else times[-3], times[-1]
+    (short, little), (long, much) = seen[0] if len(seen) > 2 else times[-3:][0], times[-1]
     return math.log(much / max(little, _SEEN / 10)) / math.log(long / short)
 
 
