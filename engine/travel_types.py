@@ -106,15 +106,16 @@ class _TypeText:
 
     def __init__(self, text: str, instead: Mapping[str, str]) -> None:
         self._tokens: list[str] = _TOKEN.findall(text)
+        self._at = 0
         self._instead = instead
 
     def rewritten(self) -> str:
-        name = ""
-        while self._tokens and self._tokens[0] not in ("(", ")", ",", "["):
-            name += self._tokens.pop(0)
-        name = name.strip()
+        first = self._at
+        while self._next not in ("(", ")", ",", "[", ""):
+            self._at += 1
+        name = "".join(self._tokens[first : self._at]).strip()
         written = self._instead.get(name, name)
-        if self._tokens[:1] == ["("]:
+        if self._next == "(":
             match name:
                 case "STRUCT" | "UNION":
                     written += self._listed(named=True)
@@ -123,21 +124,29 @@ class _TypeText:
                 case _:
                     whole = name + self._through(")")
                     written = self._instead.get(name, whole)
-        while self._tokens[:1] == ["["]:
+        while self._next == "[":
             written += self._through("]")
         return written
 
+    @property
+    def _next(self) -> str:
+        """The token to come; empty after the end."""
+        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+
+    def _take(self) -> str:
+        self._at += 1
+        return self._tokens[self._at - 1]
+
     def _listed(self, *, named: bool) -> str:
         members = []
-        while self._tokens.pop(0) != ")":
-            while self._tokens[0].isspace():
-                self._tokens.pop(0)
-            name = f"{self._tokens.pop(0)} " if named else ""
+        while self._take() != ")":
+            while self._next.isspace():
+                self._at += 1
+            name = f"{self._take()} " if named else ""
             members.append(name + self.rewritten())
         return f"({', '.join(members)})"
 
     def _through(self, end: str) -> str:
         """The tokens up to the first `end`, as they are."""
-        count = self._tokens.index(end) + 1
-        taken, self._tokens = self._tokens[:count], self._tokens[count:]
-        return "".join(taken)
+        first, self._at = self._at, self._tokens.index(end, self._at) + 1
+        return "".join(self._tokens[first : self._at])

@@ -38,7 +38,8 @@ _FLAGS = {
 
 # How the driver tells of a server that ends a connection. With TLS 1.3 the client learns that its certificate is
 # missing only after its own part of the handshake, so any of its first reads and writes may be what fails.
-_ENDED = re.compile(r"reading server preface|remote error: tls: |broken pipe|connection reset by peer")
+_ENDED = re.compile(r"reading server preface|remote error: tls: ")
+_ENDED_IN_USE = re.compile(r"(?:read|write) tcp \S+: ")
 
 
 @dataclass(frozen=True)
@@ -159,12 +160,19 @@ def connect(target: Target) -> Iterator[flight_sql.Connection]:
 
 def told(target: Target, text: str) -> str:
     """What the driver's `text` of a failure means to the user, on one line."""
-    if re.search(r"\bUnavailable\b", text) and ("connection" in text or _ENDED.search(text)):
+    if re.search(r"\bUnavailable\b", text) and ("connection" in text or _is_ended(text)):
         return _unreachable(target, text)
     if text.startswith("UNAUTHENTICATED") and not target.logs_in:
         return f"The server at {target.uri} asks for a login; use --user, or --token-file."
     text = re.sub(r"^([A-Z_]+: )?(\[[^]]*\] )*", "", text)
     return re.sub(r"\. Detail: .*$|\s\(\w+; [^()]*\)$", "", text, flags=re.DOTALL)
+
+
+def _is_ended(text: str) -> bool:
+    """Whether the driver tells of a server that ended the connection."""
+    used = _ENDED_IN_USE.search(text)
+    reasons = text[used.end() :] if used else ""
+    return bool(_ENDED.search(text)) or "broken pipe" in reasons or "connection reset by peer" in reasons
 
 
 def _unreachable(target: Target, text: str) -> str:
@@ -174,7 +182,7 @@ def _unreachable(target: Target, text: str) -> str:
         return f"The certificate of the server at {uri} is not trusted: {untrusted[1]}; name its authority by --tls-ca."
     if "does not look like a TLS handshake" in text:
         return f"The server at {uri} does not speak TLS; use grpc://."
-    if _ENDED.search(text):
+    if _is_ended(text):
         return f"The server at {uri} ends the connection{_advice(target, text)}."
     return f"No server answers at {uri}; start one with `grism serve`, or name another with --uri."
 
