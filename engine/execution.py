@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from engine.cache import LruCache
 from engine.context import Cancellation, ExecutionContext, OperatorMetrics
+from engine.kernel import quote
 from engine.logical.nodes import Subplan
 from engine.logical.subplans import subplans_of
 from engine.operators.collect import CollectExec
@@ -23,8 +24,9 @@ from engine.operators.sql_query import SqlExec
 from engine.physical import PhysicalOperator, SourceBinder, walk
 from engine.schema import RowType
 from engine.storage.protocol import KernelSource, ScanRequest, Source, Split, TableHandle
+from engine.storage.stored_types import declared_type
 from engine.streams import SlicedStream, StreamCounters, sliced
-from engine.travel_types import Boundary, is_retyped
+from engine.travel_types import Boundary, arriving_item, is_retyped
 
 __all__ = ["Statement", "StatementCache", "compile_statement", "run"]
 
@@ -89,9 +91,13 @@ class _Compiler(SourceBinder):
         name = f"__s{len(self.sources)}"
         self.sources[name] = source.data
         items: list[exp.Expr] = []
+        declared = {field.name: declared_type(field) for field in source.data.schema}
         for c in columns:
             column: exp.Expr = exp.column(identifier(c.name))
-            if is_retyped(c.type):
+            if declared.get(c.name) == c.type:
+                made = exp.Var(this=arriving_item(quote(c.name), c.type))
+                column = exp.alias_(made, identifier(c.name), copy=False)
+            elif is_retyped(c.type):
                 to = exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=c.type)
                 column = exp.alias_(exp.Cast(this=column, to=to), identifier(c.name), copy=False)
             items.append(column)
@@ -203,7 +209,7 @@ def run(
             OperatorMetrics(counters.rows, counters.batches, counters.bytes, time.monotonic() - started),
         )
 
-    reader = operator.direct(ctx)
+    reader = operator.direct(ctx) if boundary is Boundary.CLIENT else None
     if reader is not None:
         return _straight(reader, ctx.cancellation, record)
     compiled = compile_statement if statements is None else statements.compile

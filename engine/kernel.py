@@ -171,14 +171,14 @@ class Kernel:
             forget()
             execution.close()
 
-    def arrow_schema(self, columns: RowType) -> pa.Schema:
-        """The Arrow schema in which clients get these columns; names as they are, repeated ones too."""
-        fields = self._arrow_types.get([c.type for c in columns])
+    def arrow_schema(self, columns: RowType, boundary: Boundary = Boundary.CLIENT) -> pa.Schema:
+        """The Arrow schema in which these columns leave for a boundary; names as they are, repeated ones too."""
+        fields = self._arrow_types.get([leaving_type(c.type, boundary) for c in columns])
         return pa.schema([f.with_name(c.name) for f, c in zip(fields, columns, strict=True)])
 
     def _bind_types(self, kinds: list[str]) -> list[pa.Field]:
-        """The Arrow fields in which clients get columns of these types."""
-        items = ", ".join(f"NULL::{leaving_type(kind, Boundary.CLIENT)} AS c{i}" for i, kind in enumerate(kinds))
+        """The Arrow fields in which columns of these types leave as they are."""
+        items = ", ".join(f"NULL::{kind} AS c{i}" for i, kind in enumerate(kinds))
         with self._binder_lock:
             self._check_open()
             try:

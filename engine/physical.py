@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,6 +19,7 @@ from sqlglot import exp
 
 from engine.schema import RowType
 from engine.storage.protocol import ScanCaps
+from engine.travel_types import Boundary
 
 if TYPE_CHECKING:
     from engine.context import ExecutionContext
@@ -184,12 +185,16 @@ class PlanProperties:
 
 @dataclass(frozen=True)
 class PhysicalPlan:
-    """The root operator, its output columns with kernel types, their Arrow schema, and the plan's properties."""
+    """The root operator, its output columns with kernel types, their Arrow schema, and the plan's properties.
+
+    `boundary` says who gets the rows: the schema is the one in which they leave for it.
+    """
 
     root: PhysicalOperator
     columns: RowType
     schema: pa.Schema
     properties: PlanProperties
+    boundary: Boundary = field(default=Boundary.CLIENT, kw_only=True)
 
 
 def walk(operator: PhysicalOperator) -> Iterator[PhysicalOperator]:

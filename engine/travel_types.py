@@ -1,29 +1,37 @@
-"""Types that Arrow has not, and what stands for them where rows leave the kernel.
+"""Types that Arrow or a storage has not, and what stands for them where rows leave the kernel.
 
 ::
 
-    kernel type           to another kernel    to a client
-    HUGEINT               itself               DECIMAL(38,0), or an error
-    UHUGEINT              VARCHAR              DECIMAL(38,0), or an error
-    BIT, TIMETZ           VARCHAR              VARCHAR
-    ENUM                  VARCHAR              itself
-    BIGNUM                itself               VARCHAR
-    INTERVAL              VARCHAR              itself, or an error
-    TYPE                  not at all           VARCHAR
+    kernel type           to another kernel    to a client               to a storage
+    HUGEINT               itself               DECIMAL(38,0), or error   VARCHAR
+    UHUGEINT              VARCHAR              DECIMAL(38,0), or error   VARCHAR
+    BIT, TIMETZ           VARCHAR              VARCHAR                   VARCHAR
+    ENUM                  VARCHAR              itself                    VARCHAR
+    BIGNUM                itself               VARCHAR                   VARCHAR
+    INTERVAL              VARCHAR              itself, or error          VARCHAR
+    UUID, JSON            itself               itself                    VARCHAR
+    GEOMETRY              itself               itself                    BLOB
+    VARIANT               itself               itself                    BLOB, or error
+    UNION                 itself               itself                    STRUCT(tag VARCHAR, ...)
+    arrays of no numbers  itself               itself                    lists
+    TYPE                  not at all           VARCHAR                   not at all
 
-The same holds inside of lists, structs, maps, arrays, tuples and unions. Another kernel makes of a column what it was,
-so only exactness counts there. Clients get types that each of them can read, and never a value that is not the one
-that was computed: Arrow's decimal has 38 digits, its times have no offset, its intervals count nanoseconds in 64 bits.
+The same holds inside of lists, structs, maps, arrays, tuples and unions. Another kernel, and a storage's reader, makes
+of a column what it was, so only exactness counts there. Clients get types that each of them can read, and never a value
+that is not the one that was computed: Arrow's decimal has 38 digits, its times have no offset, its intervals count
+nanoseconds in 64 bits.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 
-__all__ = ["Boundary", "is_retyped", "leaving_items", "leaving_type", "travels"]
+from engine.kernel_types import ARRAY, LIST, KernelType, parse_type, unquoted
+
+__all__ = ["Boundary", "arriving_item", "is_retyped", "is_stored_as_it_is", "leaving_items", "leaving_type", "travels"]
 
 
 class Boundary(Enum):
@@ -31,11 +39,14 @@ class Boundary(Enum):
 
     KERNEL = "kernel"
     CLIENT = "client"
+    STORAGE = "storage"
 
 
-_TEXT = "VARCHAR"
-_NUMBER = "DECIMAL(38,0)"
-_INSTEAD: Mapping[Boundary, Mapping[str, str]] = {
+_TEXT = KernelType("VARCHAR")
+_BYTES = KernelType("BLOB")
+_VARIANT = KernelType("VARIANT")
+_NUMBER = KernelType("DECIMAL", arguments="(38,0)")
+_INSTEAD: Mapping[Boundary, Mapping[str, KernelType]] = {
     Boundary.KERNEL: {
         "UHUGEINT": _TEXT,
         "BIT": _TEXT,
@@ -51,20 +62,33 @@ _INSTEAD: Mapping[Boundary, Mapping[str, str]] = {
         "BIGNUM": _TEXT,
         "TYPE": _TEXT,
     },
+    Boundary.STORAGE: {
+        "HUGEINT": _TEXT,
+        "UHUGEINT": _TEXT,
+        "BIT": _TEXT,
+        "TIME WITH TIME ZONE": _TEXT,
+        "INTERVAL": _TEXT,
+        "ENUM": _TEXT,
+        "BIGNUM": _TEXT,
+        "UUID": _TEXT,
+        "JSON": _TEXT,
+        "GEOMETRY": _BYTES,
+        "VARIANT": _BYTES,
+    },
 }
 # An empty tuple has no type that a cast could name.
 _RETYPED = re.compile(r"HUGEINT|UUID|BIT|TIME WITH TIME ZONE|INTERVAL|JSON|BIGNUM|UNION|ENUM|TUPLE\(")
 
+_FIXED_SIZE = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)|FLOAT|DOUBLE")
+
 # Arrow's nanoseconds end within the hour after these.
 _HOURS = 2**63 // (3600 * 10**9) - 1
-
-_TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[(),\[\]]|[^\s'"(),\[\]]+|\s+""")
 
 
 @lru_cache(maxsize=4096)
 def leaving_type(kind: str, boundary: Boundary) -> str:
     """The kernel type as which columns of type `kind` leave; `kind` itself where Arrow carries it."""
-    return _TypeText(kind, _INSTEAD[boundary]).rewritten()
+    return str(_left(parse_type(kind), boundary))
 
 
 def leaving_items(columns: Sequence[tuple[str, str]], boundary: Boundary) -> list[str] | None:
@@ -79,14 +103,39 @@ def leaving_items(columns: Sequence[tuple[str, str]], boundary: Boundary) -> lis
     return [f"{item} AS {name}" for item, name in zip(items, names, strict=True)]
 
 
+def arriving_item(column: str, kind: str) -> str:
+    """The expression that makes a column of type `kind` of the stored `column`, an expression too."""
+    return _arriving(column, parse_type(kind), 0)
+
+
+def is_stored_as_it_is(kind: str) -> bool:
+    """Whether a storage gives back a column of type `kind` without being told the type."""
+    return leaving_type(kind, Boundary.STORAGE) == kind and not any(t.name == "TUPLE" for t in parse_type(kind).walk())
+
+
 def travels(kind: str) -> bool:
     """Whether a column of type `kind` may leave for another kernel: the names of types may not."""
-    return "TYPE" not in _TOKEN.findall(kind)
+    return all(found.name != "TYPE" for found in parse_type(kind).walk())
 
 
 def is_retyped(kind: str) -> bool:
     """Whether Arrow data of a column of type `kind` may be read back as another type."""
     return _RETYPED.search(kind) is not None
+
+
+def _left(kind: KernelType, boundary: Boundary) -> KernelType:
+    instead = _INSTEAD[boundary].get(kind.name)
+    if instead is not None:
+        return instead
+    left = kind.with_members(lambda member: _left(member, boundary))
+    if boundary is not Boundary.STORAGE:
+        return left
+    if left.name == ARRAY and not _FIXED_SIZE.fullmatch(left.members[0].name):
+        return KernelType(LIST, left.members)
+    if left.name == "UNION":
+        names = ("tag", *(_member(i) for i in range(len(left.members))))
+        return KernelType("STRUCT", (_TEXT, *left.members), names)
+    return left
 
 
 def _leaving(column: str, kind: str, boundary: Boundary) -> str:
@@ -98,55 +147,89 @@ def _leaving(column: str, kind: str, boundary: Boundary) -> str:
         fits = f"date_part('hour', {column}) BETWEEN {-_HOURS} AND {_HOURS}"
         refused = f"error({column} || ' has more hours than an interval in a result; cast it to VARCHAR')"
         return f"CASE WHEN {column} IS NULL OR {fits} THEN {column} ELSE {refused} END"
+    if boundary is Boundary.STORAGE:
+        return _stored(column, parse_type(kind), 0)
     return column if to == kind else f"CAST({column} AS {to})"
 
 
-class _TypeText:
-    """A type as the kernel writes it, with other types for some of those in it."""
+# ---- What no cast makes: unions and variants have expressions, and so has what holds some.
 
-    def __init__(self, text: str, instead: Mapping[str, str]) -> None:
-        self._tokens: list[str] = _TOKEN.findall(text)
-        self._at = 0
-        self._instead = instead
 
-    def rewritten(self) -> str:
-        first = self._at
-        while self._next not in ("(", ")", ",", "[", ""):
-            self._at += 1
-        name = "".join(self._tokens[first : self._at]).strip()
-        written = self._instead.get(name, name)
-        if self._next == "(":
-            match name:
-                case "STRUCT" | "UNION":
-                    written += self._listed(named=True)
-                case "MAP" | "TUPLE":
-                    written += self._listed(named=False)
-                case _:
-                    whole = name + self._through(")")
-                    written = self._instead.get(name, whole)
-        while self._next == "[":
-            written += self._through("]")
-        return written
+def _member(position: int) -> str:
+    """The name of a union's member in the stored struct; its own may be `tag`."""
+    return f"m{position}"
 
-    @property
-    def _next(self) -> str:
-        """The token to come; empty after the end."""
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
 
-    def _take(self) -> str:
-        self._at += 1
-        return self._tokens[self._at - 1]
+def _is_taken_apart(kind: KernelType) -> bool:
+    return any(inner.name in ("UNION", "VARIANT") for inner in kind.walk())
 
-    def _listed(self, *, named: bool) -> str:
-        members = []
-        while self._take() != ")":
-            while self._next.isspace():
-                self._at += 1
-            name = f"{self._take()} " if named else ""
-            members.append(name + self.rewritten())
-        return f"({', '.join(members)})"
 
-    def _through(self, end: str) -> str:
-        """The tokens up to the first `end`, as they are."""
-        first, self._at = self._at, self._tokens.index(end, self._at) + 1
-        return "".join(self._tokens[first : self._at])
+def _stored(value: str, kind: KernelType, depth: int) -> str:
+    """The stored form of `value`, an expression of type `kind`."""
+    left = _left(kind, Boundary.STORAGE)
+    if left == kind:
+        return value
+    if not _is_taken_apart(kind):
+        return f"CAST({value} AS {left})"
+    match kind.name:
+        case "VARIANT":
+            return _stored_variant(value)
+        case "UNION":
+            items = [f"tag := CAST(union_tag({value}) AS VARCHAR)"]
+            for i, (name, member) in enumerate(zip(kind.names, kind.members, strict=True)):
+                own = f"union_extract({value}, {_literal(unquoted(name))})"
+                items.append(f"{_member(i)} := {_stored(own, member, depth)}")
+            return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(items)}) END"
+    return _inside(value, kind, depth, _stored)
+
+
+def _stored_variant(value: str) -> str:
+    parts = f"CAST(CAST(variant_to_parquet_variant({value}) AS VARIANT) AS STRUCT(metadata BLOB, value BLOB))"
+    stored = f"struct_extract({parts}, 'metadata') || struct_extract({parts}, 'value')"
+    same = f"variant_comparator({_arriving(stored, _VARIANT, 0)}) = variant_comparator({value})"
+    refused = "error('A VARIANT holds a value that cannot be stored unchanged; cast it to JSON or another type')"
+    return f"CASE WHEN {value} IS NULL THEN NULL WHEN {same} THEN {stored} ELSE {refused} END"
+
+
+def _arriving(value: str, kind: KernelType, depth: int) -> str:
+    """What was stored as `value`, in type `kind`."""
+    left = _left(kind, Boundary.STORAGE)
+    if not _is_taken_apart(kind):
+        return f"CAST({value} AS {kind})" if left != kind or is_retyped(str(kind)) else value
+    match kind.name:
+        case "VARIANT":
+            return f"variant_bytes_to_variant({value})"
+        case "UNION":
+            arms = []
+            for i, (name, member) in enumerate(zip(kind.names, kind.members, strict=True)):
+                own = _arriving(f"struct_extract({value}, '{_member(i)}')", member, depth)
+                made = f"CAST(union_value({name} := CAST({own} AS {member})) AS {kind})"
+                arms.append(f"WHEN {_literal(unquoted(name))} THEN {made}")
+            return f"CASE struct_extract({value}, 'tag') {' '.join(arms)} END"
+    return f"CAST({_inside(value, kind, depth, _arriving)} AS {kind})"
+
+
+def _inside(value: str, kind: KernelType, depth: int, change: Callable[[str, KernelType, int], str]) -> str:
+    """`value` with `change` made of all that is in it."""
+    name, entry = f"__e{depth}", f"struct_extract(__e{depth}, "
+    match kind.name:
+        case "STRUCT":
+            items = [
+                f"{own} := {change(f'struct_extract({value}, {_literal(unquoted(own))})', member, depth)}"
+                for own, member in zip(kind.names, kind.members, strict=True)
+            ]
+            return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(items)}) END"
+        case "MAP":
+            key, item = (
+                change(f"{entry}'{part}')", member, depth + 1)
+                for part, member in zip(("key", "value"), kind.members, strict=True)
+            )
+            packed = f"struct_pack(key := {key}, value := {item})"
+            return f"map_from_entries(list_transform(map_entries({value}), lambda {name}: {packed}))"
+        case "LIST" | "ARRAY":
+            return f"list_transform({value}, lambda {name}: {change(name, kind.members[0], depth + 1)})"
+    raise ValueError(f"{kind} has a stored form, but no expression")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

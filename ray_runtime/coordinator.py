@@ -78,6 +78,7 @@ class Execution:
     metrics: MetricsSink
     deadline: float | None = None
     tables: str | None = None
+    boundary: Boundary = Boundary.CLIENT
     stats: tuple[StageStats, ...] = ()
     _fragments: dict[int, bytes] = field(default_factory=dict)
     _schemas: dict[int, pa.Schema] = field(default_factory=dict)
@@ -107,7 +108,7 @@ class Execution:
             for read, locations in zip(stage.inputs, launch.inputs, strict=True)
         )
         splits = stage.splits[task.task] if stage.splits else None
-        boundary = Boundary.CLIENT if stage is self.graph.result else Boundary.KERNEL
+        boundary = self.boundary if stage is self.graph.result else Boundary.KERNEL
         fragment = self._fragment(stage)
         return TaskSpec(task, fragment, splits, inputs, stage.partitions, self.key, self.tables, boundary)
 

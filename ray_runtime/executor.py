@@ -100,7 +100,8 @@ class RayExecutor:
             key, self._connections, self._store, self.options.result_ahead, cancellation, coordinator.tell
         )
         tables = self._tables.serve(query, key, context.storage) if reads_memory(plan.stages) else None
-        execution = Execution(query, plan.stages, key, fetcher, context.metrics_sink, cancellation.deadline, tables)
+        metrics, deadline = context.metrics_sink, cancellation.deadline
+        execution = Execution(query, plan.stages, key, fetcher, metrics, deadline, tables, plan.boundary)
 
         def stop() -> None:
             coordinator.cancel(query, cancellation.cause or CancelledError("The result was closed."))

@@ -40,6 +40,7 @@ from engine.sql.session_values import INSTANTS, USERS, session_function, session
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, View, expand_views
 from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
+from engine.storage.stored_types import kernel_columns
 
 __all__ = ["SqlFrontend"]
 
@@ -223,7 +224,7 @@ class SqlFrontend:
         if isinstance(source, KernelSource):
             columns = self.kernel.describe(source.query.sql("duckdb"))
         else:
-            columns = self.kernel.column_types(source.data)
+            columns = kernel_columns(self.kernel, source.data.schema)
         self._columns.put(key, columns)
         return columns
 

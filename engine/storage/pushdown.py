@@ -21,6 +21,8 @@ import pyarrow as pa
 import pyarrow.types as pt
 from sqlglot import exp
 
+from engine.storage.stored_types import declared_type
+
 __all__ = ["Pushed", "push"]
 
 MAX_IN_LIST = 1_000
@@ -136,7 +138,9 @@ def _field(column: exp.Column, schema: pa.Schema) -> pa.Field | None:
     if column.args.get("table") is not None or not isinstance(column.this, exp.Identifier):
         return None
     found = [f for f in schema if f.name.lower() == column.name.lower()]
-    return found[0] if len(found) == 1 and "`" not in found[0].name else None
+    if len(found) != 1 or "`" in found[0].name or declared_type(found[0]) is not None:
+        return None  # what lies beneath a declared type compares in another way
+    return found[0]
 
 
 def _quoted(name: str) -> str:

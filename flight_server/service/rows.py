@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from engine.errors import PlanningError
+from engine.errors import PlanningError, TypeMismatchError
+from engine.physical import PhysicalPlan
+from engine.schema import Column, RowType
 from engine.storage.conform import NOT_NULL
+from engine.storage.stored_types import STORED_TYPE, storable_type, stored_fields
+from engine.travel_types import Boundary, leaving_items
 from flight_server.service.request import Request
 
 if TYPE_CHECKING:
@@ -22,8 +26,8 @@ __all__ = ["Rows"]
 class Rows:
     """The rows that some queries with their parameters give, to be read once. Each query starts when the last one ends.
 
-    Where they are `marked`, the last column does not go out: rows where it is true count as `hits`, where it is NULL as
-    `added`.
+    They are in the stored forms of their types. Where they are `marked`, the last column does not go out: rows where it
+    is true count as `hits`, where it is NULL as `added`.
     """
 
     statements: Statements
@@ -39,10 +43,9 @@ class Rows:
         if not self.queries:
             raise PlanningError("No row of parameters was bound; bind at least one.")
         text, row = self.queries[0]
-        self._first = self.statements.plan_row(self.request, text, row, self._snapshot)
-        fields = list(self._first.schema)[: -1 if self.marked else None]
-        # A column of nothing but NULLs is one of integers, as in the kernel's own tables.
-        self._schema = pa.schema([f.with_type(pa.int32()) if pa.types.is_null(f.type) else f for f in fields])
+        self._first = self._planned(text, row)
+        self._columns = self._storable(self._first)
+        self._schema = stored_fields(self.statements.frontend.kernel, self._columns)
 
     def keep(self, fields: Mapping[str, pa.Field]) -> None:
         """Give columns of these names what `fields` keep of them: defaults, and types that mean the same values."""
@@ -57,12 +60,26 @@ class Rows:
             plan = self._first
             if position:
                 with self.request.call.cancellation.heeded():
-                    plan = self.statements.plan_row(self.request, text, row, self._snapshot)
+                    plan = self._planned(text, row)
+                if self._storable(plan) != self._columns:
+                    raise TypeMismatchError("The rows of parameters give results of different types; cast them.")
             with self.statements.execute(self.request, plan) as result:
                 for batch in result:
                     yield self._counted(batch)
         self.request.call.poll()
         self.request.call.cancellation.check()
+
+    def _planned(self, text: str, row: Sequence[pa.Scalar]) -> PhysicalPlan:
+        """The plan of a query whose rows leave in their stored forms."""
+        plan = self.statements.plan_row(self.request, text, row, self._snapshot)
+        if leaving_items([(c.name, c.type) for c in plan.columns], Boundary.STORAGE) is None:
+            return plan  # whose rows may be given on as they lie in another table
+        schema = self.statements.frontend.kernel.arrow_schema(plan.columns, Boundary.STORAGE)
+        return replace(plan, schema=schema, boundary=Boundary.STORAGE)
+
+    def _storable(self, plan: PhysicalPlan) -> RowType:
+        columns = plan.columns[: -1 if self.marked else None]
+        return tuple(Column(c.name, storable_type(c)) for c in columns)
 
     def _counted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         self.rows += batch.num_rows
@@ -76,11 +93,13 @@ class Rows:
 
 
 def _kept(field: pa.Field, stored: pa.Field) -> pa.Field:
-    """`field` with the metadata of `stored`, and with its type where the kernel gives those values in another form."""
+    """`field` with what else `stored` keeps, and with its type where the kernel gives those values in another form."""
     t = pa.types
     pairs = ((t.is_large_string, t.is_string), (t.is_large_binary, t.is_binary), (t.is_fixed_size_binary, t.is_binary))
     same = any(of(stored.type) and given(field.type) for of, given in pairs)
-    metadata = dict(stored.metadata or {})
+    metadata = {key: value for key, value in (stored.metadata or {}).items() if key != STORED_TYPE}
+    if field.metadata:
+        metadata |= field.metadata
     if not stored.nullable:
         metadata[NOT_NULL] = b"true"
     return pa.field(field.name, stored.type if same else field.type, metadata=metadata or None)

@@ -1,0 +1,96 @@
+"""Which type a stored column has: the kernel's, whatever lies beneath.
+
+Where Arrow and the storage carry a type of the kernel's there and back, the stored column is just that. Elsewhere it
+has a form that they carry (`engine.travel_types` has the forms), and the field's metadata names the kernel's type. A
+column without that metadata is of the type that the kernel reads.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+
+from engine.errors import GrismError, SchemaMismatchError
+from engine.kernel import Kernel, quote
+from engine.kernel_types import KernelType, parse_type
+from engine.schema import Column, RowType
+from engine.travel_types import Boundary, arriving_item, is_stored_as_it_is
+
+__all__ = ["STORED_TYPE", "declared_type", "kernel_columns", "storable_type", "stored_fields"]
+
+STORED_TYPE = b"grism.type"
+"""Metadata of a stored field: the kernel's type, where the field has another form."""
+
+_STORABLE = re.compile(
+    r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|BOOLEAN|FLOAT|DOUBLE|DECIMAL|BIGNUM|VARCHAR|BLOB|BIT|UUID|JSON|ENUM"
+    r"|DATE|TIME(_NS| WITH TIME ZONE)?|TIMESTAMP(_S|_MS|_NS|TZ_NS| WITH TIME ZONE)?|INTERVAL|GEOMETRY|VARIANT"
+    r"|LIST|ARRAY|MAP"
+)
+_INSTEAD_OF_NULL = KernelType("INTEGER")  # as in the kernel's own tables
+
+
+def declared_type(field: pa.Field) -> str | None:
+    """The kernel's type that a stored field names, or None."""
+    text = (field.metadata or {}).get(STORED_TYPE)
+    return None if text is None else text.decode(errors="replace")
+
+
+def kernel_columns(kernel: Kernel, schema: pa.Schema) -> RowType:
+    """The columns of a table with this stored schema, in the kernel's types. Raises as `Kernel.column_types`.
+
+    A type that a field names but its data cannot have is not believed.
+    """
+    natural = kernel.column_types(schema.empty_table())
+    return tuple(_believed(kernel, own, declared_type(field)) for own, field in zip(natural, schema, strict=True))
+
+
+def _believed(kernel: Kernel, natural: Column, declared: str | None) -> Column:
+    if declared is None:
+        return natural
+    try:
+        item = arriving_item(quote(natural.name), str(parse_type(declared)))
+        (found,) = kernel.describe(f"SELECT {item} AS {quote(natural.name)} FROM stored", {"stored": (natural,)})
+    except (GrismError, ValueError):
+        return natural
+    return found if found.type == declared else natural
+
+
+def storable_type(column: Column) -> str:
+    """The type of a stored column for values of type `column.type`, which is that type but for NULL's.
+
+    Raises SchemaMismatchError where there is none.
+    """
+    try:
+        kind = _without_null(parse_type(column.type))
+    except ValueError:
+        kind = KernelType(column.type)
+    if not _is_storable(kind):
+        raise SchemaMismatchError(
+            f'Column "{column.name}" has the type {column.type}, which cannot be stored; cast it to VARCHAR, say.'
+        )
+    return str(kind)
+
+
+def stored_fields(kernel: Kernel, columns: RowType) -> pa.Schema:
+    """The fields in which columns of storable types are stored."""
+    schema = kernel.arrow_schema(columns, Boundary.STORAGE)
+    return pa.schema(
+        [
+            field if is_stored_as_it_is(c.type) else field.with_metadata({STORED_TYPE: c.type.encode()})
+            for field, c in zip(schema, columns, strict=True)
+        ]
+    )
+
+
+def _without_null(kind: KernelType) -> KernelType:
+    return _INSTEAD_OF_NULL if kind.name == '"NULL"' else kind.with_members(_without_null)
+
+
+def _is_storable(kind: KernelType) -> bool:
+    if kind.name in ("STRUCT", "UNION", "TUPLE"):
+        names = [name.lower() for name in kind.names]
+        distinct = len(set(names)) == len(names) and '""' not in names
+        whole = kind.name != "TUPLE" or all(inner.name not in ("UNION", "VARIANT") for inner in kind.walk())
+        return bool(kind.members) and distinct and whole and all(map(_is_storable, kind.members))
+    return _STORABLE.fullmatch(kind.name) is not None and all(map(_is_storable, kind.members))
