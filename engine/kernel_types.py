@@ -61,7 +61,10 @@ def parse_type(text: str) -> KernelType:
     if "".join(tokens) != text:
         raise ValueError(f"not a type: {text}")
     reader = _Reader(tokens)
-    found = reader.read()
+    try:
+        found = reader.read()
+    except ValueError:
+        raise ValueError(f"not a type: {text}") from None
     if reader.next or str(found) != text:
         raise ValueError(f"not a type: {text}")
     return found

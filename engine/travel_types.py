@@ -13,6 +13,7 @@
     GEOMETRY              itself               itself                    BLOB
     VARIANT               itself               itself                    BLOB, or error
     UNION                 itself               itself                    STRUCT(tag VARCHAR, ...)
+    TUPLE                 itself               itself                    STRUCT(element1, ...)
     arrays of no numbers  itself               itself                    lists
     TYPE                  not at all           VARCHAR                   not at all
 
@@ -88,7 +89,7 @@ _HOURS = 2**63 // (3600 * 10**9) - 1
 @lru_cache(maxsize=4096)
 def leaving_type(kind: str, boundary: Boundary) -> str:
     """The kernel type as which columns of type `kind` leave; `kind` itself where Arrow carries it."""
-    return str(_left(parse_type(kind), boundary))
+    return str(_left(_parsed(kind), boundary))
 
 
 def leaving_items(columns: Sequence[tuple[str, str]], boundary: Boundary) -> list[str] | None:
@@ -105,22 +106,30 @@ def leaving_items(columns: Sequence[tuple[str, str]], boundary: Boundary) -> lis
 
 def arriving_item(column: str, kind: str) -> str:
     """The expression that makes a column of type `kind` of the stored `column`, an expression too."""
-    return _arriving(column, parse_type(kind), 0)
+    return _arriving(column, _parsed(kind), 0)
 
 
 def is_stored_as_it_is(kind: str) -> bool:
     """Whether a storage gives back a column of type `kind` without being told the type."""
-    return leaving_type(kind, Boundary.STORAGE) == kind and not any(t.name == "TUPLE" for t in parse_type(kind).walk())
+    return leaving_type(kind, Boundary.STORAGE) == kind
 
 
 def travels(kind: str) -> bool:
     """Whether a column of type `kind` may leave for another kernel: the names of types may not."""
-    return all(found.name != "TYPE" for found in parse_type(kind).walk())
+    return all(found.name != "TYPE" for found in _parsed(kind).walk())
 
 
 def is_retyped(kind: str) -> bool:
     """Whether Arrow data of a column of type `kind` may be read back as another type."""
     return _RETYPED.search(kind) is not None
+
+
+def _parsed(kind: str) -> KernelType:
+    """The type as a tree. What cannot be read, as states of aggregates, has nothing in it."""
+    try:
+        return parse_type(kind)
+    except ValueError:
+        return KernelType(kind)
 
 
 def _left(kind: KernelType, boundary: Boundary) -> KernelType:
@@ -132,6 +141,8 @@ def _left(kind: KernelType, boundary: Boundary) -> KernelType:
         return left
     if left.name == ARRAY and not _FIXED_SIZE.fullmatch(left.members[0].name):
         return KernelType(LIST, left.members)
+    if left.name == "TUPLE":
+        return KernelType("STRUCT", left.members, tuple(f"element{i + 1}" for i in range(len(left.members))))
     if left.name == "UNION":
         names = ("tag", *(_member(i) for i in range(len(left.members))))
         return KernelType("STRUCT", (_TEXT, *left.members), names)
@@ -148,7 +159,7 @@ def _leaving(column: str, kind: str, boundary: Boundary) -> str:
         refused = f"error({column} || ' has more hours than an interval in a result; cast it to VARCHAR')"
         return f"CASE WHEN {column} IS NULL OR {fits} THEN {column} ELSE {refused} END"
     if boundary is Boundary.STORAGE:
-        return _stored(column, parse_type(kind), 0)
+        return _stored(column, _parsed(kind), 0)
     return column if to == kind else f"CAST({column} AS {to})"
 
 

@@ -15,7 +15,7 @@ from engine.errors import GrismError, SchemaMismatchError
 from engine.kernel import Kernel, quote
 from engine.kernel_types import KernelType, parse_type
 from engine.schema import Column, RowType
-from engine.travel_types import Boundary, arriving_item, is_stored_as_it_is
+from engine.travel_types import Boundary, arriving_item, is_stored_as_it_is, leaving_type
 
 __all__ = ["STORED_TYPE", "declared_type", "kernel_columns", "storable_type", "stored_fields"]
 
@@ -49,7 +49,9 @@ def _believed(kernel: Kernel, natural: Column, declared: str | None) -> Column:
     if declared is None:
         return natural
     try:
-        item = arriving_item(quote(natural.name), str(parse_type(declared)))
+        if leaving_type(declared, Boundary.STORAGE) != natural.type:
+            return natural
+        item = arriving_item(quote(natural.name), declared)
         (found,) = kernel.describe(f"SELECT {item} AS {quote(natural.name)} FROM stored", {"stored": (natural,)})
     except (GrismError, ValueError):
         return natural
