@@ -25,9 +25,16 @@ import duckdb
 import pyarrow as pa
 
 from engine.arrow_fields import binding_key, has_negative_scale
-from engine.cache import BatchCache
+from engine.cache import BatchCache, LruCache
 from engine.context import Cancellation, current_cancellation
-from engine.errors import ExecutionError, ForbiddenError, ResourceExhaustedError, SqlSyntaxError, UnsupportedError
+from engine.errors import (
+    ExecutionError,
+    ForbiddenError,
+    PlanningError,
+    ResourceExhaustedError,
+    SqlSyntaxError,
+    UnsupportedError,
+)
 from engine.kernel_errors import (
     execution_error,
     planning_error,
@@ -93,6 +100,7 @@ class Kernel:
         self._binder_lock = threading.Lock()
         self.aggregates = self._aggregate_functions()
         self._arrow_types: BatchCache[str, pa.Field] = BatchCache(_KNOWN_TYPES, self._bind_types, _type_key)
+        self._named_types: LruCache[str, bool] = LruCache(_KNOWN_TYPES)
         self._kernel_types: BatchCache[pa.Field, str] = BatchCache(_KNOWN_TYPES, self._bind_fields, binding_key)
 
     def parse(self, text: str) -> dict[str, Any]:
@@ -175,6 +183,18 @@ class Kernel:
         """The Arrow schema in which these columns leave for a boundary; names as they are, repeated ones too."""
         fields = self._arrow_types.get([leaving_type(c.type, boundary) for c in columns])
         return pa.schema([f.with_name(c.name) for f, c in zip(fields, columns, strict=True)])
+
+    def is_type(self, text: str) -> bool:
+        """Whether `text` is a type, written as the kernel writes it."""
+        known = self._named_types.get(text)
+        if known is None:
+            try:
+                known = self.describe(f"SELECT NULL::{text} AS x") == (Column("x", text),)
+            except PlanningError:
+                known = False
+            if _type_key(text) is not None:
+                self._named_types.put(text, known)
+        return known
 
     def _bind_types(self, kinds: list[str]) -> list[pa.Field]:
         """The Arrow fields in which columns of these types leave as they are."""

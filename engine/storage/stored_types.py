@@ -11,11 +11,11 @@ import re
 
 import pyarrow as pa
 
-from engine.errors import GrismError, SchemaMismatchError
-from engine.kernel import Kernel, quote
+from engine.errors import SchemaMismatchError
+from engine.kernel import Kernel
 from engine.kernel_types import KernelType, parse_type
 from engine.schema import Column, RowType
-from engine.travel_types import Boundary, arriving_item, is_stored_as_it_is, leaving_type
+from engine.travel_types import Boundary, is_stored_as_it_is, leaving_type
 
 __all__ = ["STORED_TYPE", "declared_type", "kernel_columns", "storable_type", "stored_fields"]
 
@@ -41,21 +41,14 @@ def kernel_columns(kernel: Kernel, schema: pa.Schema) -> RowType:
 
     A type that a field names but its data cannot have is not believed.
     """
-    natural = kernel.column_types(schema.empty_table())
+    natural = kernel.column_types(pa.Table.from_batches([], schema))
     return tuple(_believed(kernel, own, declared_type(field)) for own, field in zip(natural, schema, strict=True))
 
 
 def _believed(kernel: Kernel, natural: Column, declared: str | None) -> Column:
-    if declared is None:
+    if declared is None or leaving_type(declared, Boundary.STORAGE) != natural.type:
         return natural
-    try:
-        if leaving_type(declared, Boundary.STORAGE) != natural.type:
-            return natural
-        item = arriving_item(quote(natural.name), declared)
-        (found,) = kernel.describe(f"SELECT {item} AS {quote(natural.name)} FROM stored", {"stored": (natural,)})
-    except (GrismError, ValueError):
-        return natural
-    return found if found.type == declared else natural
+    return Column(natural.name, declared) if kernel.is_type(declared) else natural
 
 
 def storable_type(column: Column) -> str:

@@ -216,15 +216,16 @@ def test_the_types_of_fields_depend_on_the_metadata_of_what_is_in_them(kernel: K
             assert kernel.column_types(pa.Table.from_batches([], schema))[0] == Column("a", name)
 
 
-def test_each_type_is_bound_once(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_type_is_bound_once(monkeypatch: pytest.MonkeyPatch) -> None:
     bound: list[str] = []
-    describe, bind = kernel._describe_fields, kernel._bind_types
-    monkeypatch.setattr(kernel, "_describe_fields", lambda f: bound.extend(str(x.type) for x in f) or describe(f))
-    kernel._arrow_types._ask = lambda kinds: bound.extend(kinds) or bind(kinds)
-    schema = pa.schema([(f"c{i}", (pa.int64(), pa.list_(pa.int8()), pa.string())[i % 3]) for i in range(30)])
-    for _ in range(3):
-        columns = kernel.column_types(pa.Table.from_batches([], schema))
-        assert kernel.arrow_schema(columns) == schema
+    with Kernel() as kernel:
+        describe, bind = kernel._describe_fields, kernel._bind_types
+        monkeypatch.setattr(kernel, "_describe_fields", lambda f: bound.extend(str(x.type) for x in f) or describe(f))
+        kernel._arrow_types._ask = lambda kinds: bound.extend(kinds) or bind(kinds)
+        schema = pa.schema([(f"c{i}", (pa.int64(), pa.list_(pa.int8()), pa.string())[i % 3]) for i in range(30)])
+        for _ in range(3):
+            columns = kernel.column_types(pa.Table.from_batches([], schema))
+            assert kernel.arrow_schema(columns) == schema
     assert bound == ["int64", "list<item: int8>", "string", "BIGINT", "TINYINT[]", "VARCHAR"]
 
 
