@@ -24,6 +24,7 @@ from engine.errors import ResourceExhaustedError, TypeMismatchError
 from flight_server.config import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.columns import annotate
+from flight_server.service.drivers import parameter_schema
 from flight_server.service.request import Offer, Planned, Request
 from flight_server.service.statements import Parameters, Statements, is_update
 from flight_server.service.store import HandleStore
@@ -77,10 +78,11 @@ class PreparedStatements:
             update = is_update(message.query)
             schema = None if update else annotate(self._statements.result_schema(request, message.query, parameters))
         handle = self._open.put(_Prepared(message.query, parameters), request.identity, len(message.query))
+        told = parameter_schema(parameters, request.call.headers)
         yield sql.ActionCreatePreparedStatementResult(
             prepared_statement_handle=handle,
             dataset_schema=b"" if schema is None else schema_bytes(schema),
-            parameter_schema=schema_bytes(parameters),
+            parameter_schema=b"" if told is None else schema_bytes(told),
             is_update=update,
         )
 

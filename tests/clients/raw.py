@@ -77,17 +77,19 @@ def read_stream(parts: Iterable[bytes]) -> pa.Table:
 
 @dataclass
 class RawClient:
-    """A channel, and the headers that go with each call."""
+    """A channel, and the headers that go with each call. `agent` is what the user agent begins with."""
 
     uri: str
     headers: list[tuple[str, str]] = field(default_factory=list)
     timeout: float = 20.0
+    agent: str = ""
 
     def __post_init__(self) -> None:
-        own_connection = [
-            ("grpc.use_local_subchannel_pool", 1)
-        ]  # and not one that other channels have, and their session
-        self.channel = grpc.insecure_channel(self.uri.removeprefix("grpc://"), options=own_connection)
+        # A connection of its own, and not one that other channels have, and their session.
+        options: list[tuple[str, Any]] = [("grpc.use_local_subchannel_pool", 1)]
+        if self.agent:
+            options.append(("grpc.primary_user_agent", self.agent))
+        self.channel = grpc.insecure_channel(self.uri.removeprefix("grpc://"), options=options)
 
     def __enter__(self) -> RawClient:
         return self

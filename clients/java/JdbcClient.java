@@ -1,0 +1,166 @@
+import java.sql.Connection;
+import java.sql.Date;
+import java.sql.DriverManager;
+import java.sql.ParameterMetaData;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.ResultSetMetaData;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.sql.Time;
+import java.sql.Timestamp;
+import java.sql.Types;
+import java.util.ArrayList;
+import java.util.Calendar;
+import java.util.List;
+import java.util.TimeZone;
+
+/**
+ * Uses grism through plain java.sql, and prints what it saw, one JSON list a line: the server's place among the
+ * arguments, the step's name, and strings.
+ *
+ * <p>java --add-opens=java.base/java.nio=ALL-UNNAMED -cp DRIVER.jar JdbcClient.java jdbc:arrow-flight-sql://... ...
+ */
+public class JdbcClient {
+  private static final String[] INSTANTS = {
+    "2024-01-01 00:00:00", "2024-06-01 12:34:56.789", "1969-12-31 23:59:59.123", "1900-02-28 12:00:00", null,
+  };
+  private static final Calendar UTC = Calendar.getInstance(TimeZone.getTimeZone("UTC"));
+
+  private final int server;
+  private final Connection connection;
+
+  private JdbcClient(int server, Connection connection) {
+    this.server = server;
+    this.connection = connection;
+  }
+
+  public static void main(String[] urls) throws SQLException {
+    for (int server = 0; server < urls.length; server++) {
+      try (Connection connection = DriverManager.getConnection(urls[server])) {
+        JdbcClient client = new JdbcClient(server, connection);
+        client.parameterTypes();
+        client.timesThatAreBound();
+        client.timesThatAreCompared();
+        client.results();
+      }
+    }
+  }
+
+  private void parameterTypes() throws SQLException {
+    String query =
+        "SELECT ?::TIMESTAMP, ?::TIMESTAMPTZ, ?::TIMESTAMP_NS, ?::TIME, ?::DATE, ?::INTEGER, ?::DECIMAL(9, 2), ?::VARCHAR";
+    try (PreparedStatement statement = connection.prepareStatement(query)) {
+      ParameterMetaData told = statement.getParameterMetaData();
+      List<String> types = new ArrayList<>();
+      for (int i = 1; i <= told.getParameterCount(); i++) {
+        types.add(told.getParameterTypeName(i));
+      }
+      report("parameter types", types);
+    }
+  }
+
+  /** Each row twice: in the zone of this machine, and in UTC by a calendar. */
+  private void timesThatAreBound() throws SQLException {
+    update("CREATE TEMP TABLE jdbc_times (id INTEGER, ts TIMESTAMP, tz TIMESTAMPTZ, ns TIMESTAMP_NS, tm TIME, d DATE)");
+    int id = 0;
+    try (PreparedStatement insert = connection.prepareStatement("INSERT INTO jdbc_times VALUES (?, ?, ?, ?, ?, ?)")) {
+      for (Calendar calendar : new Calendar[] {null, UTC}) {
+        for (String text : INSTANTS) {
+          insert.setInt(1, id++);
+          for (int place = 2; place <= 4; place++) {
+            Timestamp value = text == null ? null : Timestamp.valueOf(text);
+            if (calendar == null) {
+              insert.setTimestamp(place, value);
+            } else {
+              insert.setTimestamp(place, value, calendar);
+            }
+          }
+          Time time = text == null ? null : Time.valueOf(text.substring(11, 19));
+          Date date = text == null ? null : Date.valueOf(text.substring(0, 10));
+          if (calendar == null) {
+            insert.setTime(5, time);
+            insert.setDate(6, date);
+          } else {
+            insert.setTime(5, time, calendar);
+            insert.setDate(6, date, calendar);
+          }
+          insert.addBatch();
+        }
+      }
+      insert.executeBatch();
+      insert.setInt(1, id);
+      for (int place = 2; place <= 6; place++) {
+        insert.setNull(place, Types.TIMESTAMP);
+      }
+      report("rows of one INSERT", List.of(String.valueOf(insert.executeUpdate())));
+    }
+    query("times", "SELECT id, ts::VARCHAR, tz::VARCHAR, ns::VARCHAR, tm::VARCHAR, d::VARCHAR FROM jdbc_times ORDER BY id");
+    update("DROP TABLE jdbc_times");
+  }
+
+  private void timesThatAreCompared() throws SQLException {
+    String days = "range(TIMESTAMP '2019-04-07', TIMESTAMP '2022-01-01', INTERVAL 1 DAY) AS days(ts)";
+    Timestamp instant = Timestamp.valueOf("2021-04-07 00:00:00");
+    for (String condition : new String[] {"ts >= ?", "ts::DATE >= ?::TIMESTAMP", "ts::TIMESTAMP_NS >= ?", "ts BETWEEN ? AND now()"}) {
+      String text = "SELECT count(*) FROM " + days + " WHERE " + condition;
+      try (PreparedStatement statement = connection.prepareStatement(text)) {
+        statement.setTimestamp(1, instant);
+        print("count", statement.executeQuery());
+      }
+    }
+    String hours = "SELECT count(*) FROM range(24) AS hours(h) WHERE make_time(h, 30, 0) < ?";
+    try (PreparedStatement statement = connection.prepareStatement(hours)) {
+      statement.setTime(1, Time.valueOf("12:34:56"));
+      print("count", statement.executeQuery());
+    }
+  }
+
+  private void results() throws SQLException {
+    query("enum", "SELECT 'b'::ENUM('a', 'b') AS e, ['a'::ENUM('a', 'b')] AS l, NULL::ENUM('a', 'b') AS n");
+  }
+
+  private void update(String text) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      statement.executeUpdate(text);
+    }
+  }
+
+  private void query(String step, String text) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      print(step, statement.executeQuery(text));
+    }
+  }
+
+  private void print(String step, ResultSet rows) throws SQLException {
+    try (rows) {
+      ResultSetMetaData told = rows.getMetaData();
+      while (rows.next()) {
+        List<String> values = new ArrayList<>();
+        for (int i = 1; i <= told.getColumnCount(); i++) {
+          values.add(rows.getString(i));
+        }
+        report(step, values);
+      }
+    }
+  }
+
+  private void report(String step, List<String> values) {
+    StringBuilder line = new StringBuilder("[" + server + ", " + quoted(step));
+    for (String value : values) {
+      line.append(", ").append(quoted(value));
+    }
+    System.out.println(line.append("]"));
+  }
+
+  private static String quoted(String text) {
+    if (text == null) {
+      return "null";
+    }
+    StringBuilder quoted = new StringBuilder("\"");
+    for (char c : text.toCharArray()) {
+      quoted.append(c < ' ' || c == '"' || c == '\\' ? String.format("\\u%04x", (int) c) : String.valueOf(c));
+    }
+    return quoted.append("\"").toString();
+  }
+}
