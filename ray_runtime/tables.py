@@ -22,7 +22,7 @@ from engine.errors import WorkerLostError
 from engine.logical.subplans import subplans_of
 from engine.operators import TableScanExec
 from engine.physical import PhysicalOperator, walk
-from engine.storage.memory import KIND
+from engine.storage.memory_tables import KIND
 from engine.storage.protocol import ArrowSource, ScanRequest, Source, Split, Storage, TableHandle, TableName
 from flight_server.endpoint import BaseHandler, Call, ConnectionPool, ResultStream, TicketError, TicketSigner
 from ray_runtime.stages import StageGraph

@@ -17,8 +17,10 @@ from engine.errors import PlanningError, StorageError, TableExistsError, Unsuppo
 from engine.storage.lance_tables import KIND as LANCE
 from engine.storage.lance_tables import LanceTables
 from engine.storage.lance_writes import LanceWrites
-from engine.storage.listing import DROPPED, SCHEMA, Entry, Listing
+from engine.storage.listing import DROPPED, SCHEMA, Entry, Listing, Lookup
 from engine.storage.locks import held
+from engine.storage.memory_tables import KIND as HELD
+from engine.storage.memory_tables import MEMORY, MemoryTables
 from engine.storage.names import check_table_name, unknown_schema, unknown_table
 from engine.storage.parquet_tables import ParquetTables
 from engine.storage.pinning import PinningSnapshot
@@ -78,7 +80,8 @@ class DirectoryStorage:
 
     def snapshot(self) -> PinningSnapshot:
         """A view of the tables as they are now. Parquet files that change under a query make it fail."""
-        return PinningSnapshot(self._resolve)
+        lookup = self._listing.lookup()
+        return PinningSnapshot(lambda name, version, at: self._resolve(lookup, name, version, at))
 
     def probe(self, table: TableHandle) -> Source:
         """All columns of the table, for the kernel's binder."""
@@ -164,24 +167,25 @@ class DirectoryStorage:
             name, path, data, lambda: self._listing.find(folder, name.table) is not None, instead
         )
 
-    def _resolve(self, name: TableName, version: str | None, at: datetime | None) -> TableHandle:
-        schema, folder = self._folder(name.schema)
-        entry = self._listing.find(folder, name.table)
+    def _resolve(self, lookup: Lookup, name: TableName, version: str | None, at: datetime | None) -> TableHandle:
+        schema, folder = self._folder(name.schema, lookup)
+        entry = lookup.find(folder, name.table)
         if entry is None:
             raise unknown_table(name, self.tables())
         kind = self._lance if entry.kind == LANCE else self._parquet
         return kind.handle(TableName(schema, entry.name), entry.path, version, at)
 
-    def _folder(self, schema: str) -> tuple[str, Path]:
+    def _folder(self, schema: str, lookup: Lookup | None = None) -> tuple[str, Path]:
         if schema.lower() == DEFAULT_SCHEMA:
             return DEFAULT_SCHEMA, self._root
-        schemas = self._listing.schemas()
-        for name, folder in schemas.items():
-            if name.lower() == schema.lower():
-                return name, folder
-        raise unknown_schema(schema, schemas)
+        found = (lookup or self._listing.lookup()).schema(schema)
+        if found is None:
+            raise unknown_schema(schema, self._listing.schemas())
+        return found
 
-    def _kind(self, table: TableHandle) -> LanceTables | ParquetTables:
+    def _kind(self, table: TableHandle) -> LanceTables | ParquetTables | MemoryTables:
+        if table.kind == HELD:  # rows that are not in the directory, such as those of `information_schema`
+            return MEMORY
         return self._lance if table.kind == LANCE else self._parquet
 
     def _writable(self, name: TableName, entry: Entry) -> Path:

@@ -92,18 +92,17 @@ class LanceTables:
 
         Raises UnknownTableError for a version that is not there, DataCorruptError for a dataset that cannot be read.
         """
+        found = _newest(path) if version is None and at is None else None
         newest = None
-        wanted = _newest_version(path) if version is None and at is None else None
-        if wanted is None:
+        if found is None:
             newest = _guarded(name, lambda: lance.dataset(path))
             wanted = newest.version
             if version is not None or at is not None:
                 wanted = _wanted_version(name, path, newest, version, at)
-        identity = _identity(path, wanted)
-        facts = self._facts.get((path, identity, wanted))
-        if facts is None:
-            opened = self._opened(name, path, identity, wanted, newest if newest and newest.version == wanted else None)
-            facts = opened.facts
+            found = wanted, _identity(path, wanted)
+            newest = newest if newest.version == wanted else None
+        wanted, identity = found
+        facts = self._facts.get((path, identity, wanted)) or self._opened(name, path, identity, wanted, newest).facts
         return TableHandle(name, KIND, (path, identity), str(wanted), facts.rows, facts.bytes, CAPS)
 
     def probe(self, table: TableHandle) -> ArrowSource:
@@ -224,18 +223,23 @@ def _describe(dataset: Any) -> _Opened:
     return _Opened(dataset, _Facts(dataset.schema.remove_metadata(), sum(rows), size), fragments, rows)
 
 
-def _newest_version(path: str) -> int | None:
-    """The number of the newest version by the names of the manifests, without opening one; None where none is found.
+def _newest(path: str) -> tuple[int, str] | None:
+    """The newest version and its identity by the names of the manifests, without opening one; None where none is there.
 
     Version 3 is in the file ``3.manifest`` or, so that the newest comes first, ``18446744073709551612.manifest``.
     """
+    newest, manifest = 0, None
     try:
-        with os.scandir(Path(path, "_versions")) as scan:
-            found = [match[1] for item in scan if (match := _MANIFEST.fullmatch(item.name))]
+        with os.scandir(f"{path}/_versions") as scan:
+            for item in scan:
+                if found := _MANIFEST.fullmatch(item.name):
+                    number = int(found[1])
+                    version = 2**64 - 1 - number if number >= 2**63 else number
+                    if version > newest:
+                        newest, manifest = version, item
+        return None if manifest is None else (newest, str(manifest.stat().st_mtime_ns))
     except OSError:
         return None
-    numbers = map(int, found)
-    return max((2**64 - 1 - number if number >= 2**63 else number for number in numbers), default=None)
 
 
 def _identity(path: str, version: int) -> str:

@@ -20,17 +20,19 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.storage.protocol import DEFAULT_SCHEMA
 
-__all__ = ["DROPPED", "SCHEMA", "Entry", "Listing", "ParquetFile", "parquet_files"]
+__all__ = ["DROPPED", "SCHEMA", "Entry", "Listing", "Lookup", "ParquetFile", "parquet_files"]
 
 DROPPED = ".dropped"
 LANCE, PARQUET, SCHEMA = ".lance", ".parquet", ".schema"
 MAX_DEPTH = 16
+_FEW = 4  # tables of a folder that are looked for each by itself
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,10 @@ class Listing:
         """The tables of one schema's folder, by lower-case name."""
         return self._entries(self._items(folder, lambda name: not name.endswith(SCHEMA)))
 
+    def lookup(self) -> Lookup:
+        """Finds tables for one snapshot."""
+        return Lookup(self)
+
     def _entries(self, items: list[os.DirEntry[str]]) -> dict[str, Entry]:
         found: dict[str, Entry] = {}
         for item in items:
@@ -131,6 +137,34 @@ class Listing:
         if path not in self._warned:
             self._warned.add(path)
             log.warning(message)
+
+
+class Lookup:
+    """Tables by their names, as they are when asked for; a folder of which many are is read once, and so the schemas.
+
+    Not to be kept longer than a snapshot.
+    """
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+        self._schemas: dict[str, tuple[str, Path]] | None = None
+        self._asked: Counter[Path] = Counter()
+        self._entries: dict[Path, dict[str, Entry]] = {}
+
+    def schema(self, name: str) -> tuple[str, Path] | None:
+        """The name and the folder of a schema, by its name in any case."""
+        if self._schemas is None:
+            self._schemas = {known.lower(): (known, folder) for known, folder in self._listing.schemas().items()}
+        return self._schemas.get(name.lower())
+
+    def find(self, folder: Path, table: str) -> Entry | None:
+        """One table of a schema's folder, by its name in any case."""
+        self._asked[folder] += 1
+        if self._asked[folder] <= _FEW:
+            return self._listing.find(folder, table)
+        if folder not in self._entries:
+            self._entries[folder] = self._listing.entries(folder)
+        return self._entries[folder].get(table.lower())
 
 
 def parquet_files(path: str, root: Path) -> list[ParquetFile]:

@@ -1,15 +1,13 @@
 """Tables in memory, as immutable Arrow tables: one for each version.
 
-A handle names a version by a key and holds no data, so it stays small and picklable. The newest versions of a table
-are kept in any case, and an older one for as long as somebody in this process holds a handle of it; each handle that
-is given out pins its version until it is freed.
+The newest versions of a table are kept in any case, and an older one for as long as somebody in this process holds a
+handle of it.
 """
 
 from __future__ import annotations
 
 import threading
 import uuid
-import weakref
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +17,12 @@ import pyarrow as pa
 
 from engine.errors import SchemaMismatchError, StorageError, TableExistsError
 from engine.storage.conform import Incoming, check_fits, stored_schema
-from engine.storage.cutting import cut
+from engine.storage.memory_tables import MEMORY, HeldTable
 from engine.storage.names import check_table_name, unknown_schema, unknown_table, unknown_version
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
     DEFAULT_SCHEMA,
     ArrowSource,
-    ScanCaps,
     ScanRequest,
     Split,
     TableHandle,
@@ -33,10 +30,8 @@ from engine.storage.protocol import (
     WriteMode,
 )
 
-__all__ = ["KIND", "InMemoryStorage"]
+__all__ = ["InMemoryStorage"]
 
-KIND = "memory"
-CAPS = ScanCaps(projection_pushdown=True, limit_pushdown=True)
 SMALL_CHUNK = 4_096  # rows; a table of many smaller chunks is copied into one
 MANY_CHUNKS = 64
 
@@ -46,8 +41,12 @@ class _Version:
     """One version of a table and when it came to be."""
 
     number: int
-    data: pa.Table
+    held: HeldTable
     since: datetime
+
+    @property
+    def data(self) -> pa.Table:
+        return self.held.data
 
 
 @dataclass
@@ -76,8 +75,6 @@ class InMemoryStorage:
         self._keep = keep_versions
         self._lock = threading.Lock()
         self._tables: dict[tuple[str, str], _Table] = {}
-        self._alive: weakref.WeakValueDictionary[tuple[str, str], _Version] = weakref.WeakValueDictionary()
-        self._pins: dict[int, _Version] = {}
         for key, data in (tables or {}).items():
             name = key if isinstance(key, TableName) else _parsed(key)
             if name.key in self._tables:
@@ -111,28 +108,15 @@ class InMemoryStorage:
 
     def probe(self, table: TableHandle) -> ArrowSource:
         """A Table of all columns and no rows."""
-        return ArrowSource(pa.Table.from_batches([], self._data(table).schema))
+        return MEMORY.probe(table)
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
-        """Slices of about equal numbers of rows; a part is (first row, end of rows)."""
-        data = self._data(table)
-        groups = cut([data.num_rows], target) or [[]]
-        bounds = [(pieces[0].start, pieces[-1].stop) if pieces else (0, 0) for pieces in groups]
-        return [
-            Split(table, (start, stop), stop - start, data.nbytes * (stop - start) // max(1, data.num_rows))
-            for start, stop in bounds
-        ]
+        """Slices of about equal numbers of rows."""
+        return MEMORY.splits(table, target)
 
     def open(self, data: TableHandle | Split, request: ScanRequest) -> ArrowSource:
-        """The columns of the table or slice, without a copy. The filter is left to the kernel."""
-        if isinstance(data, Split):
-            start, stop = data.part
-            rows = self._data(data.table).slice(start, stop - start)
-        else:
-            rows = self._data(data)
-        if request.limit is not None and request.filter is None:
-            rows = rows.slice(0, request.limit)
-        return ArrowSource(rows.select(list(request.columns) or rows.column_names[:1]))
+        """The columns of the table or slice, without a copy."""
+        return MEMORY.open(data, request)
 
     def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
         """Write a table; see `Storage.write`. A new schema needs no making."""
@@ -184,11 +168,10 @@ class InMemoryStorage:
 
     def _add(self, table: _Table, data: pa.Table) -> None:
         number = table.newest.number + 1 if table.versions else 1
-        version = _Version(number, data, datetime.now(UTC))
+        version = _Version(number, MEMORY.hold((table.key,), str(number), data), datetime.now(UTC))
         table.versions[number] = version
         while len(table.versions) > self._keep:
             table.versions.popitem(last=False)
-        self._alive[table.key, str(number)] = version
         self._tables[table.name.key] = table
 
     def _resolve(self, name: TableName, version: str | None, at: datetime | None) -> TableHandle:
@@ -196,18 +179,7 @@ class InMemoryStorage:
             table = self._tables.get(name.key)
             if table is None:
                 raise self._unknown(name, locked=True)
-            found = _version(table, version, at)
-            data = found.data
-            handle = TableHandle(table.name, KIND, (table.key,), str(found.number), data.num_rows, data.nbytes, CAPS)
-            self._pins[id(handle)] = found
-            weakref.finalize(handle, self._pins.pop, id(handle), None)
-        return handle
-
-    def _data(self, table: TableHandle) -> pa.Table:
-        found = self._alive.get((table.location[0], table.version))
-        if found is None:
-            raise StorageError(f'The version of table "{table.name}" that the query reads is gone; run it again.')
-        return found.data
+            return MEMORY.handle(table.name, _version(table, version, at).held)
 
     def _unknown(self, name: TableName, locked: bool = False) -> Exception:
         names = [table.name for table in self._tables.values()] if locked else self.tables()

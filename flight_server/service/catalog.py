@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
 
-from engine.errors import GrismError, TableExistsError, UnknownTableError
-from engine.schema import RowType
+from engine.errors import GrismError, TableExistsError, UnknownTableError, UnsupportedError
 from engine.sql.stored_views import StoredViews
 from engine.sql.views import Names, View
 from engine.storage import DirectoryStorage
@@ -25,8 +24,8 @@ from engine.storage.protocol import (
     WriteMode,
 )
 from flight_server.auth.rights import Action, ReadableSnapshot
-from flight_server.service.columns import shown_columns
-from flight_server.service.information_schema import INFORMATION_SCHEMA, information_view
+from flight_server.service.columns import ShownColumn
+from flight_server.service.information_schema import INFORMATION_SCHEMA, InformationSchema
 from flight_server.service.sessions import TEMPORARY, Session
 
 __all__ = ["TABLE_TYPE", "TEMPORARY_TYPE", "VIEW_TYPE", "Catalog", "ColumnsOf", "Target"]
@@ -48,8 +47,8 @@ class Target:
 
 TABLE_TYPE, VIEW_TYPE, TEMPORARY_TYPE = "TABLE", "VIEW", "LOCAL TEMPORARY"
 
-ColumnsOf = Callable[[Session, TableName], RowType]
-"""Gives the columns of a table or view; none where it cannot be read."""
+ColumnsOf = Callable[[Session, Snapshot, TableName, str], tuple[ShownColumn, ...]]
+"""Gives the columns of a table or view, by its type; none where it cannot be read."""
 
 
 class Catalog:
@@ -58,7 +57,8 @@ class Catalog:
     def __init__(self, storage: Storage, views: StoredViews | None = None, columns: ColumnsOf | None = None) -> None:
         self.storage = storage
         self.stored_views = views
-        self.columns = columns or (lambda _session, _name: ())
+        self.columns = columns or (lambda *_: ())
+        self.information = InformationSchema()
 
     def names(self, session: Session) -> Names:
         """How a statement's names are looked up."""
@@ -66,10 +66,8 @@ class Catalog:
         return Names(schemas, _SessionViews(self, session), session.grants.identity.name)
 
     def snapshot(self, session: Session) -> Snapshot:
-        """The tables as they are now."""
-        snapshot, temporary = self.storage.snapshot(), session.temporary
-        snapshot = ReadableSnapshot(snapshot, session.grants, self.storage.tables)
-        return snapshot if temporary is None else _SessionSnapshot(snapshot, temporary)
+        """The tables as they are now, those of `information_schema` among them."""
+        return _SessionSnapshot(self, session)
 
     def schemas(self, session: Session) -> list[str]:
         """Schema names, sorted; that of temporary tables where there are any."""
@@ -158,6 +156,8 @@ class Catalog:
         Raises UnknownTableError and ForbiddenError where the session may not do `action` with it.
         """
         name, temporary = self.meant(session, path), session.temporary
+        if action is not Action.READ:
+            _require_own(name)
         if name.schema.lower() == TEMPORARY:
             if temporary is None:
                 raise unknown_table(name, ())
@@ -172,6 +172,7 @@ class Catalog:
             raise UnknownTableError(f'A temporary table has no schema but "{TEMPORARY}"; leave "{name.schema}" out.')
         if temporary or name.schema.lower() == TEMPORARY:
             return _temporary(session.make_temporary(), name.table)
+        _require_own(name)
         session.grants.check(Action.ADMIN, name, self.storage.tables())
         return Target(self.storage, name, name)
 
@@ -196,13 +197,18 @@ def _temporary(storage: DirectoryStorage, table: str) -> Target:
     return Target(storage, TableName(DEFAULT_SCHEMA, table), TableName(TEMPORARY, table))
 
 
+def _require_own(name: TableName) -> None:
+    if name.schema.lower() == INFORMATION_SCHEMA:
+        raise UnsupportedError(f'The schema "{INFORMATION_SCHEMA}" shows what there is; nothing in it can be changed.')
+
+
 def _has(storage: DirectoryStorage, table: str) -> bool:
     return table.lower() in {name.table.lower() for name in storage.tables(DEFAULT_SCHEMA)}
 
 
 @dataclass(frozen=True, eq=False)
 class _SessionViews:
-    """The views that a session may read, and `information_schema`.
+    """The views that a session may read.
 
     All are equal: with a plan that is kept are the views in it, so it does not matter whose they were.
     """
@@ -218,26 +224,21 @@ class _SessionViews:
 
     def find(self, name: TableName) -> View | None:
         """The view of that name, in any case, or None."""
-        if name.schema.lower() == INFORMATION_SCHEMA:
-            catalog, session = self.catalog, self.session
-            return information_view(
-                name,
-                lambda: catalog.schemas(session),
-                lambda: catalog.relations(session),
-                catalog.storage.read_only,
-                lambda table: shown_columns(
-                    catalog.columns(session, table), catalog.stored(session, (table.schema, table.table))
-                ),
-                lambda: catalog.views(session),
-            )
         return self.catalog.view(name) if self.session.grants.may(Action.READ, name) else None
 
 
 class _SessionSnapshot:
-    """A snapshot in which `temp` holds the session's own tables."""
+    """A snapshot of what a session may read, in which `temp` holds its own tables.
 
-    def __init__(self, snapshot: Snapshot, temporary: DirectoryStorage) -> None:
-        self._snapshot, self._temporary = snapshot, temporary.snapshot()
+    A table of `information_schema` is made when it is first named, and tells of this snapshot.
+    """
+
+    def __init__(self, catalog: Catalog, session: Session) -> None:
+        self._catalog, self._session = catalog, session
+        storage, temporary = catalog.storage, session.temporary
+        self._snapshot = ReadableSnapshot(storage.snapshot(), session.grants, storage.tables)
+        self._temporary = None if temporary is None else temporary.snapshot()
+        self._information: dict[str, TableHandle] = {}
 
     @property
     def id(self) -> str:
@@ -246,7 +247,41 @@ class _SessionSnapshot:
 
     def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""
-        if name.schema.lower() != TEMPORARY:
-            return self._snapshot.table(name, version, at)
-        found = self._temporary.table(TableName(DEFAULT_SCHEMA, name.table), version, at)
-        return replace(found, name=TableName(TEMPORARY, found.name.table))
+        schema = name.schema.lower()
+        if schema == INFORMATION_SCHEMA:
+            if version is not None or at is not None:
+                raise UnsupportedError(f'"{name}" has no versions; it tells of the tables as they are now.')
+            return self._of_information(name)
+        if schema == TEMPORARY and self._temporary is not None:
+            found = self._temporary.table(TableName(DEFAULT_SCHEMA, name.table), version, at)
+            return replace(found, name=TableName(TEMPORARY, found.name.table))
+        return self._snapshot.table(name, version, at)
+
+    def _of_information(self, name: TableName) -> TableHandle:
+        key, information = name.table.lower(), self._catalog.information
+        if key not in self._information:
+            # To tell of the columns of a view over this very table, it takes the table's columns only.
+            self._information[key] = information.empty(name)
+            try:
+                self._information[key] = information.table(name, self)
+            except BaseException:
+                del self._information[key]
+                raise
+        return self._information[key]
+
+    # what `information_schema` tells of
+
+    def schemas(self) -> list[str]:
+        return self._catalog.schemas(self._session)
+
+    def relations(self) -> list[tuple[TableName, str]]:
+        return self._catalog.relations(self._session)
+
+    def read_only(self) -> Set[TableName]:
+        return self._catalog.storage.read_only()
+
+    def columns(self, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
+        return self._catalog.columns(self._session, self, name, kind)
+
+    def views(self) -> list[View]:
+        return self._catalog.views(self._session)

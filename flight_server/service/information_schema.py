@@ -1,24 +1,32 @@
-"""`information_schema`: its tables as views over constants, made of the catalog each time that one is named."""
+"""`information_schema`: its tables as Arrow rows in memory, made of what the catalog is when one is named."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence, Set
+import uuid
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
+from functools import lru_cache
+from typing import Any, Protocol
 
 import pyarrow as pa
 
+from engine.cache import LruCache
 from engine.kernel import quote
-from engine.sql.literals import literal
 from engine.sql.views import View
-from engine.storage.protocol import CATALOG, TableName
+from engine.storage.memory_tables import MEMORY
+from engine.storage.names import unknown_table
+from engine.storage.protocol import CATALOG, TableHandle, TableName
 from flight_server.service.columns import ShownColumn
 
-__all__ = ["INFORMATION_SCHEMA", "information_view"]
+__all__ = ["INFORMATION_SCHEMA", "Facts", "InformationSchema"]
 
 INFORMATION_SCHEMA = "information_schema"
 
 Value = str | int | None
 Row = dict[str, Value]
+
+_KEPT = 64  # tables: one for each set of rights and temporary tables that is in use
+_TYPES = {"": pa.string(), "INTEGER": pa.int32(), "BIGINT": pa.int64(), "BOOLEAN": pa.bool_()}
 
 # The columns as the dialect has them, VARCHAR where nothing else is said. What rows do not tell of is NULL.
 _TABLE = "table_catalog table_schema table_name"
@@ -64,45 +72,77 @@ _FRACTIONS = {
 """How many digits the seconds have behind the point."""
 
 
-def information_view(
-    name: TableName,
-    schemas: Callable[[], Iterable[str]],
-    tables: Callable[[], Iterable[tuple[TableName, str]]],
-    read_only: Callable[[], Set[TableName]],
-    columns: Callable[[TableName], Iterable[ShownColumn]],
-    views: Callable[[], Iterable[View]],
-) -> View | None:
-    """A table of `information_schema`, or None where there is none of that name.
+class Facts(Protocol):
+    """The catalog as one session sees it in one snapshot."""
 
-    Only what the table needs is asked for: `schemas`, `tables` with their types and the `read_only` ones of
-    them, the `columns` of each, or the `views`.
-    """
-    table = name.table.lower()
-    if table not in _LAYOUTS:
-        return None
-    rows: list[Row] = []  # there are no constraints but NOT NULL, which belongs to its column
-    match table:
-        case "schemata":
-            rows = [{"catalog_name": CATALOG, "schema_name": schema} for schema in schemas()]
-        case "tables":
-            fixed = read_only()
-            rows = [_table_row(known, kind, known not in fixed) for known, kind in tables()]
-        case "columns":
-            rows = [
-                _named(known) | {"ordinal_position": position} | _column_row(column)
-                for known, _ in tables()
-                for position, column in enumerate(columns(known), start=1)
-            ]
-        case "views":
-            rows = [_view_row(view) for view in views()]
-    return _view(name, _LAYOUTS[table].split(), rows)
+    def schemas(self) -> Sequence[str]:
+        """The names of the schemas."""
+
+    def relations(self) -> Sequence[tuple[TableName, str]]:
+        """Tables and views, with their types."""
+
+    def read_only(self) -> Set[TableName]:
+        """The tables that cannot be written to."""
+
+    def columns(self, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
+        """The columns of a table or view; none where they cannot be read."""
+
+    def views(self) -> Sequence[View]:
+        """The views."""
+
+
+class InformationSchema:
+    """Gives the tables of `information_schema`: the same ones for as long as nothing has changed. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._known: LruCache[Hashable, TableHandle] = LruCache(_KEPT)
+        self._empty = {table: _held(table, _table(layout.split(), ())) for table, layout in _LAYOUTS.items()}
+
+    def empty(self, name: TableName) -> TableHandle:
+        """The table of that name, in any case, without rows; UnknownTableError where there is none."""
+        table = name.table.lower()
+        if table not in _LAYOUTS:
+            raise unknown_table(name, [TableName(INFORMATION_SCHEMA, known) for known in _LAYOUTS])
+        return self._empty[table]
+
+    def table(self, name: TableName, facts: Facts) -> TableHandle:
+        """The table of that name; raises as `empty`. Only what the table needs is asked of `facts`."""
+        table = self.empty(name).name.table
+        ask, row = _CONTENTS.get(table, _NOTHING)
+        told = tuple(ask(facts))
+        found = self._known.get((table, told))
+        if found is None:
+            found = _held(table, _table(_LAYOUTS[table].split(), [row(item) for item in told]))
+            self._known.put((table, told), found)
+        return found
+
+
+def _held(table: str, data: pa.Table) -> TableHandle:
+    return MEMORY.handle(TableName(INFORMATION_SCHEMA, table), MEMORY.hold((uuid.uuid4().hex,), "1", data))
+
+
+def _told_tables(facts: Facts) -> Iterator[tuple[TableName, str, bool]]:
+    fixed = facts.read_only()
+    for name, kind in facts.relations():
+        yield name, kind, name not in fixed
+
+
+def _told_columns(facts: Facts) -> Iterator[tuple[TableName, int, ShownColumn]]:
+    for name, kind in facts.relations():
+        for position, column in enumerate(facts.columns(name, kind), start=1):
+            yield name, position, column
+
+
+def _schema_row(schema: str) -> Row:
+    return {"catalog_name": CATALOG, "schema_name": schema}
 
 
 def _named(table: TableName) -> Row:
     return {"table_catalog": CATALOG, "table_schema": table.schema, "table_name": table.table}
 
 
-def _table_row(table: TableName, kind: str, writable: bool) -> Row:
+def _table_row(told: tuple[TableName, str, bool]) -> Row:
+    table, kind, writable = told
     return _named(table) | {
         "table_type": "BASE TABLE" if kind == "TABLE" else kind,
         "is_insertable_into": "YES" if writable and kind != "VIEW" else "NO",
@@ -110,22 +150,32 @@ def _table_row(table: TableName, kind: str, writable: bool) -> Row:
     }
 
 
-def _column_row(column: ShownColumn) -> Row:
-    decimal = _DECIMAL.fullmatch(column.type)
-    precision: Value = _EXACT.get(column.type) or _APPROXIMATE.get(column.type)
-    radix: Value = None if precision is None else 2
-    scale: Value = 0 if column.type in _EXACT else None
-    if decimal is not None:
-        precision, radix, scale = int(decimal[1]), 10, int(decimal[2])
+def _column_row(told: tuple[TableName, int, ShownColumn]) -> Row:
+    table, position, column = told
     return {
+        **_named(table),
+        "ordinal_position": position,
         "column_name": column.name,
         "column_default": column.default,
         "is_nullable": "YES" if column.nullable else "NO",
-        "data_type": column.type,
+        **_type_row(column.type),
+    }
+
+
+@lru_cache(maxsize=1024)
+def _type_row(kind: str) -> Row:
+    decimal = _DECIMAL.fullmatch(kind)
+    precision: Value = _EXACT.get(kind) or _APPROXIMATE.get(kind)
+    radix: Value = None if precision is None else 2
+    scale: Value = 0 if kind in _EXACT else None
+    if decimal is not None:
+        precision, radix, scale = int(decimal[1]), 10, int(decimal[2])
+    return {
+        "data_type": kind,
         "numeric_precision": precision,
         "numeric_precision_radix": radix,
         "numeric_scale": scale,
-        "datetime_precision": _FRACTIONS.get(column.type),
+        "datetime_precision": _FRACTIONS.get(kind),
     }
 
 
@@ -140,18 +190,21 @@ def _view_row(view: View) -> Row:
     }
 
 
-def _view(name: TableName, layout: Sequence[str], rows: Sequence[Row]) -> View:
-    given = list(rows[0]) if rows else []
-    items = []
+# Of each table: what its rows tell of, and the row of each. There are no constraints but NOT NULL, which belongs to its
+# column.
+_NOTHING: tuple[Callable[[Facts], Iterable[Any]], Callable[[Any], Row]] = (lambda _: (), lambda _: {})
+_CONTENTS: dict[str, tuple[Callable[[Facts], Iterable[Any]], Callable[[Any], Row]]] = {
+    "schemata": (lambda facts: facts.schemas(), _schema_row),
+    "tables": (_told_tables, _table_row),
+    "columns": (_told_columns, _column_row),
+    "views": (lambda facts: facts.views(), _view_row),
+}
+
+
+def _table(layout: Sequence[str], rows: Sequence[Row]) -> pa.Table:
+    columns = {}
     for entry in layout:
-        column, _, kind = entry.partition(":")
-        value = quote(column) if column in given else "NULL"
-        items.append(f"CAST({value} AS {kind or 'VARCHAR'}) AS {quote(column)}")
-    if not rows:
-        return View(name, f"SELECT {', '.join(items)} LIMIT 0")
-    values = ", ".join("(" + ", ".join(_text(value) for value in row.values()) + ")" for row in rows)
-    return View(name, f"SELECT {', '.join(items)} FROM (VALUES {values}) AS known({', '.join(map(quote, given))})")
-
-
-def _text(value: Value) -> str:
-    return "NULL" if value is None else literal(pa.scalar(value))
+        name, _, kind = entry.partition(":")
+        told = [row[name] for row in rows] if rows and name in rows[0] else None
+        columns[name] = pa.nulls(len(rows), _TYPES[kind]) if told is None else pa.array(told, _TYPES[kind])
+    return pa.table(columns)

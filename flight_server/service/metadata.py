@@ -8,19 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 import pyarrow as pa
 from google.protobuf.message import Message
 
-from engine.errors import GrismError, PlanningError
-from engine.runtime import Runtime
-from engine.sql.frontend import SqlFrontend
-from engine.storage.protocol import CATALOG, Snapshot, TableName
+from engine.storage.protocol import CATALOG
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import sql
 from flight_server.service import schemas
 from flight_server.service.catalog import TABLE_TYPE, TEMPORARY_TYPE, VIEW_TYPE, Catalog
-from flight_server.service.columns import annotate
 from flight_server.service.queries import Queries
+from flight_server.service.relations import Relations
 from flight_server.service.request import Offer, Request
 from flight_server.service.sqlinfo import SqlInfo, info_table
-from flight_server.service.wire import schema_bytes
 from flight_server.service.xdbc import type_info_table
 from flight_server.wildcards import like
 
@@ -33,12 +29,9 @@ _TYPE_NAMES = {"BASE TABLE": TABLE_TYPE, "TEMPORARY TABLE": TEMPORARY_TYPE}  # a
 class Metadata:
     """Answers each command with a small table. The command itself is the ticket, so nothing is kept between calls."""
 
-    def __init__(
-        self, runtime: Runtime, frontend: SqlFrontend, catalog: Catalog, queries: Queries, info: SqlInfo
-    ) -> None:
-        self._runtime = runtime
-        self._frontend = frontend
+    def __init__(self, catalog: Catalog, relations: Relations, queries: Queries, info: SqlInfo) -> None:
         self._catalog = catalog
+        self._relations = relations
         self._queries = queries
         self._info = info
         self._answers: Mapping[type[Message], Callable[..., pa.Table]] = {
@@ -133,24 +126,8 @@ class Metadata:
             return _table(rows, schemas.TABLES)
         snapshot = self._catalog.snapshot(request.session)
         for row, (name, kind) in zip(rows, found, strict=True):
-            schema = self.table_schema(name, snapshot) if kind != VIEW_TYPE else self._view_schema(request, name)
-            row["table_schema"] = schema_bytes(annotate(schema, name))
+            row["table_schema"] = self._relations.encoded_schema(request.session, snapshot, name, kind)
         return _table(rows, schemas.TABLES_WITH_SCHEMA)
-
-    def table_schema(self, name: TableName, snapshot: Snapshot) -> pa.Schema:
-        """A table's schema; without columns where the table cannot be read, which its query then reports."""
-        try:
-            return self._runtime.plan(self._frontend.table_plan(name, snapshot)).schema
-        except GrismError as error:
-            _log.warning("table %s has no readable schema: %s", name, error.message)
-            return pa.schema([])
-
-    def _view_schema(self, request: Request, name: TableName) -> pa.Schema:
-        try:
-            return self._runtime.kernel.arrow_schema(self._catalog.columns(request.session, name))
-        except PlanningError as error:
-            _log.warning("view %s has no schema in Arrow: %s", name, error.message)
-            return pa.schema([])
 
     def _table_types(self, request: Request, command: sql.CommandGetTableTypes) -> pa.Table:
         del request, command

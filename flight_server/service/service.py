@@ -81,13 +81,13 @@ class FlightSqlService(BaseHandler):
         statements = Statements(runtime, frontend, catalog, options, others)
         self._queries = statements.queries
         metadata = Metadata(
-            runtime, frontend, catalog, statements.queries, sql_info(version, options.max_statement_size)
+            catalog, statements.relations, statements.queries, sql_info(version, options.max_statement_size)
         )
         prepared = PreparedStatements(statements, options)
         self._ingest = Ingest(catalog, options.max_upload_size)
         self._sessions = Sessions(folder, options)
         settings = Settings(self._sessions, catalog, statements.runtimes)
-        self._tables = Tables(statements, metadata, options.max_upload_size)
+        self._tables = Tables(statements, options.max_upload_size)
         tickets = Tickets(signer or TicketSigner.generate(), statements.offers, options.statement_ttl)
         self._tickets = tickets
 

@@ -16,8 +16,8 @@ from itertools import islice
 import pyarrow as pa
 from pyarrow import flight
 
-from engine.context import Cancellation, current_cancellation
-from engine.errors import GrismError, ResourceExhaustedError, TypeMismatchError
+from engine.context import Cancellation
+from engine.errors import ResourceExhaustedError, TypeMismatchError
 from engine.kernel import quote
 from engine.logical.nodes import LogicalPlan
 from engine.physical import ExecutionMode, PhysicalPlan
@@ -27,7 +27,7 @@ from engine.sql.frontend import SqlFrontend
 from engine.sql.statement_parser import parse_statement
 from engine.sql.statements import Describe, Drop, Show, Statement
 from engine.sql.tokens import first_words, scan
-from engine.storage.protocol import CATALOG, Snapshot, TableName
+from engine.storage.protocol import CATALOG, Snapshot
 from flight_server.auth.rights import Action
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.status import flight_errors
@@ -37,6 +37,7 @@ from flight_server.service.catalog import VIEW_TYPE, Catalog
 from flight_server.service.columns import shown_columns
 from flight_server.service.offers import Offers
 from flight_server.service.queries import Asked, Queries, follow
+from flight_server.service.relations import Relations
 from flight_server.service.request import Offer, Planned, Request
 from flight_server.service.sessions import Session
 from flight_server.service.updates import Updates
@@ -73,7 +74,8 @@ class Statements:
         self.runtimes = {each.name: each for each in (runtime, *others)}
         self.frontend = frontend
         self.catalog = catalog
-        catalog.columns = self.columns_of
+        self.relations = Relations(frontend, catalog)
+        catalog.columns = self.relations.columns
         self.updates = Updates(self)
         self.queries = Queries(runtime.name, options)
         self.offers = Offers(options)
@@ -256,18 +258,6 @@ class Statements:
             return pa.table({"name": pa.array(sorted(n.table for n in names if n.schema.lower() in own), pa.string())})
         rows = [{"schema": name.schema, "name": name.table} for name in names]
         return pa.Table.from_pylist(rows, pa.schema([("schema", pa.string()), ("name", pa.string())]))
-
-    def columns_of(self, session: Session, name: TableName) -> RowType:
-        """The columns of a table or view; none where it cannot be read, which its query then reports."""
-        names = self.catalog.names(session)
-        whole = replace(names, schemas=names.schemas[-1:])  # the name has its schema, so it is looked for nowhere else
-        text = f"SELECT * FROM {quote(name.schema)}.{quote(name.table)}"
-        try:
-            return self.frontend.columns(text, snapshot=self.catalog.snapshot(session), names=whole)
-        except GrismError as error:
-            current_cancellation().check()
-            _log.warning("table %s has no readable schema: %s", name, error.message)
-            return ()
 
     def describe(self, request: Request, text: str) -> RowType:
         """The columns of a query, in the kernel's types."""

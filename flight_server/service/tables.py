@@ -10,7 +10,7 @@ from pyarrow import flight
 from engine.storage.protocol import TableName, WriteMode
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import flight as messages
-from flight_server.service.metadata import Metadata
+from flight_server.service.catalog import TABLE_TYPE
 from flight_server.service.request import Offer, Request
 from flight_server.service.statements import Statements
 from flight_server.service.uploads import Upload
@@ -22,9 +22,8 @@ __all__ = ["Tables"]
 class Tables:
     """What a client without Flight SQL works with."""
 
-    def __init__(self, statements: Statements, metadata: Metadata, max_bytes: int) -> None:
+    def __init__(self, statements: Statements, max_bytes: int) -> None:
         self._statements = statements
-        self._metadata = metadata
         self._catalog = statements.catalog
         self._max_bytes = max_bytes
 
@@ -45,8 +44,9 @@ class Tables:
         """Every table, with a ticket that reads it as it is when the ticket is used."""
         snapshot = self._catalog.snapshot(request.session)
         for name in self._catalog.tables(request.session):
+            schema = self._statements.relations.schema(request.session, snapshot, name, TABLE_TYPE)
             path = messages.FlightDescriptor(type=messages.FlightDescriptor.PATH, path=[name.schema, name.table])
-            yield name, Offer(self._metadata.table_schema(name, snapshot), path)
+            yield name, Offer(schema, path)
 
     def info(self, request: Request, path: Sequence[bytes | str]) -> Offer:
         """Plan to read all of a table as it is now."""

@@ -1,0 +1,100 @@
+"""What listings tell of tables and views. Each version of a table is looked at once, whoever asks, and however often.
+
+What cannot be read is listed without columns and hides no other: its own query says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import pyarrow as pa
+
+from engine.cache import LruCache
+from engine.context import current_cancellation
+from engine.errors import GrismError
+from engine.kernel import quote
+from engine.schema import Column, RowType
+from engine.sql.frontend import SqlFrontend
+from engine.storage.protocol import ArrowSource, Snapshot, TableHandle, TableName
+from flight_server.service.catalog import VIEW_TYPE, Catalog
+from flight_server.service.columns import ShownColumn, annotate, shown_columns
+from flight_server.service.sessions import Session
+from flight_server.service.wire import schema_bytes
+
+__all__ = ["Relations"]
+
+_KEPT = 4096
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Relations:
+    """Columns of tables and views. Thread-safe."""
+
+    def __init__(self, frontend: SqlFrontend, catalog: Catalog) -> None:
+        self._frontend = frontend
+        self._catalog = catalog
+        self._shown: LruCache[TableHandle, tuple[ShownColumn, ...]] = LruCache(_KEPT)
+        self._encoded: LruCache[TableHandle, bytes] = LruCache(_KEPT)
+
+    def columns(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
+        """The columns as DESCRIBE shows them; `kind` is the type that the catalog lists."""
+        return _or_else((), name, lambda: self._columns(session, snapshot, name, kind))
+
+    def schema(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> pa.Schema:
+        """The Arrow schema in which clients get the rows."""
+        return _or_else(pa.schema([]), name, lambda: self._schema(session, snapshot, name, kind))
+
+    def encoded_schema(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> bytes:
+        """The Arrow schema as an IPC message, each field with what drivers read of its column."""
+        if kind == VIEW_TYPE:
+            return schema_bytes(annotate(self.schema(session, snapshot, name, kind), name))
+
+        def encode() -> bytes:
+            handle = snapshot.table(name)
+            found = self._encoded.get(handle)
+            if found is None:
+                found = schema_bytes(annotate(self._schema(session, snapshot, name, kind), name))
+                self._encoded.put(handle, found)
+            return found
+
+        return _or_else(schema_bytes(pa.schema([])), name, encode)
+
+    def _columns(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
+        if kind == VIEW_TYPE:
+            return tuple(shown_columns(self._of_view(session, snapshot, name), pa.schema([])))
+        handle = snapshot.table(name)
+        found = self._shown.get(handle)
+        if found is None:
+            source = self._frontend.storage.probe(handle)
+            stored = source.data.schema if isinstance(source, ArrowSource) else pa.schema([])
+            found = tuple(shown_columns(self._frontend.table_columns(handle), stored))
+            self._shown.put(handle, found)
+        return found
+
+    def _schema(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> pa.Schema:
+        columns = tuple(Column(c.name, c.type) for c in self._columns(session, snapshot, name, kind))
+        return self._frontend.kernel.arrow_schema(columns)
+
+    def _of_view(self, session: Session, snapshot: Snapshot, name: TableName) -> RowType:
+        names = self._catalog.names(session)
+        whole = replace(names, schemas=names.schemas[-1:])  # the name has its schema, so it is looked for nowhere else
+        return self._frontend.columns(
+            f"SELECT * FROM {quote(name.schema)}.{quote(name.table)}", snapshot=snapshot, names=whole
+        )
+
+
+def _or_else(otherwise: T, name: TableName, read: Callable[[], T]) -> T:
+    """`read()`, or `otherwise` where it fails, whatever the libraries make of files that others wrote."""
+    try:
+        return read()
+    except Exception as error:
+        current_cancellation().check()
+        if isinstance(error, GrismError):
+            _log.warning("%s has no columns that can be read: %s", name, error.message)
+        else:
+            _log.warning("%s has no columns that can be read", name, exc_info=error)
+        return otherwise
