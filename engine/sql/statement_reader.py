@@ -8,7 +8,7 @@ from engine.errors import SqlSyntaxError
 from engine.sql.statements import Path
 from engine.sql.tokens import Kind, Token, tokens
 
-__all__ = ["Reader", "numbered", "parameter_count"]
+__all__ = ["Reader", "numbered", "parameter_count", "parameter_names"]
 
 
 _MOST_DIGITS = 9
@@ -34,6 +34,20 @@ def numbered(text: str, offset: int = 0) -> str:
         parts += [text[done : token.start], f"${number}"]
         done = token.end
     return "".join([*parts, text[done:]])
+
+
+def parameter_names(text: str) -> list[str]:
+    """The names of the parameters that `numbered` gives numbers to, in the order of these; none where they have none.
+
+    >>> parameter_names("$low < x OR x > $high OR x = $LOW")
+    ['low', 'high']
+    """
+    names: dict[str, str] = {}
+    for token in _parameters(text):
+        name = token.value[1:]
+        if name and not name.isdigit():
+            names.setdefault(name.lower(), name)
+    return list(names.values())
 
 
 def parameter_count(text: str) -> int:

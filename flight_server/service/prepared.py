@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -102,8 +102,7 @@ class PreparedStatements:
             command.prepared_statement_handle[_HANDLE_SIZE:],
         )
         prepared = self._open.get(own, request.identity)
-        bound = self._read(reader)
-        _check_width(prepared, reader.schema)
+        bound = self._read(prepared, reader)
         binding = secrets.token_bytes(_HANDLE_SIZE)
         with prepared.lock:
             prepared.bindings[binding] = bound
@@ -143,8 +142,7 @@ class PreparedStatements:
         prepared = self._open.get(command.prepared_statement_handle[:_HANDLE_SIZE], request.identity)
         rows: Parameters | None = None
         if len(prepared.parameters):
-            sent = self._read(reader)
-            _check_width(prepared, reader.schema)
+            sent = self._read(prepared, reader)
             rows = sent.rows or self._find(request, command.prepared_statement_handle)[1]
             if not rows:
                 raise BadRequestError(f"The statement has {len(prepared.parameters)} parameters, and none is bound.")
@@ -172,7 +170,7 @@ class PreparedStatements:
                 raise BadRequestError("The parameters behind this handle are no longer kept; bind them again.")
             return prepared, prepared.bindings[binding].rows
 
-    def _read(self, reader: flight.MetadataRecordBatchReader) -> _Bound:
+    def _read(self, prepared: _Prepared, reader: flight.MetadataRecordBatchReader) -> _Bound:
         rows: list[tuple[pa.Scalar, ...]] = []
         size, options = 0, self._options
         for batch in received(reader, "The parameters are not valid Arrow data."):
@@ -182,15 +180,21 @@ class PreparedStatements:
             elif size > options.max_parameter_size:
                 limit = f"{options.max_parameter_size} bytes"
             else:
-                rows += zip(*map(_values, batch.columns), strict=True)
+                rows += zip(*(_values(batch.column(place)) for place in _places(prepared, batch.schema)), strict=True)
                 continue
             raise ResourceExhaustedError(f"More than {limit} of parameters were bound; bind them in parts.")
+        _places(prepared, reader.schema)
         return _Bound(rows, size)
 
 
-def _check_width(prepared: _Prepared, given: pa.Schema) -> None:
-    if len(given) != len(prepared.parameters):
-        raise TypeMismatchError(f"The statement has {len(prepared.parameters)} parameters; {len(given)} were bound.")
+def _places(prepared: _Prepared, given: pa.Schema) -> Sequence[int]:
+    """The column of each parameter: by name where the columns have just the parameters' names, with or without their
+    dollar sign, else in the order of both. Raises TypeMismatchError where there are more or fewer.
+    """
+    asked, sent = prepared.parameters.names, [name.removeprefix("$") for name in given.names]
+    if len(sent) != len(asked):
+        raise TypeMismatchError(f"The statement has {len(asked)} parameters; {len(sent)} were bound.")
+    return list(map(sent.index, asked)) if sorted(sent) == sorted(asked) else range(len(asked))
 
 
 def _values(column: pa.Array) -> Iterable[pa.Scalar]:

@@ -25,6 +25,7 @@ from engine.runtime import QueryOptions, QueryResult, ResultParts, Runtime
 from engine.schema import RowType
 from engine.sql.frontend import SqlFrontend
 from engine.sql.statement_parser import parse_statement
+from engine.sql.statement_reader import parameter_names
 from engine.sql.statements import Describe, Drop, Show, Statement
 from engine.sql.tokens import first_words, scan
 from engine.storage.protocol import CATALOG, Snapshot
@@ -145,7 +146,11 @@ class Statements:
         if isinstance(statement, Show | Describe):
             return pa.schema([])
         if statement is not None:
-            return self.updates.parameters(request, statement)
+            numbered = self.updates.parameters(request, statement)
+            names = parameter_names(text)
+            if len(names) != len(numbered):  # they are numbers in the text too
+                return numbered
+            return pa.schema([field.with_name(name) for field, name in zip(numbered, names, strict=True)])
         return self.frontend.parameters(
             _explained(text) or text,
             snapshot=self.catalog.snapshot(session),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flight_sql
@@ -22,6 +22,12 @@ def uri(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         shutil.copy(tpch_dir / f"{name}.parquet", data)
     with serve(data, tmp_path_factory.mktemp("clients-log") / "server.log", "--threads", "2") as (uri, _):
         yield uri
+
+
+@pytest.fixture
+def runtime_uri(runtime_name: str, uri: str, server_uri: Callable[[str], str]) -> str:
+    """Where a server on each runtime listens."""
+    return server_uri("ray") if runtime_name == "ray" else uri
 
 
 @pytest.fixture

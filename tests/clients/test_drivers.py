@@ -78,3 +78,47 @@ def test_what_database_sql_sends_is_taken(kind: str, value: object, uri: str) ->
         bound = sql.DoPutPreparedStatementResult.FromString(answer).prepared_statement_handle
         rows = go.ask(sql.CommandPreparedStatementQuery(prepared_statement_handle=bound))
         assert rows["n"].to_pylist() == [1]
+
+
+def bind(client: RawClient, query: str, names: list[str], *columns: list[object]) -> bytes:
+    """The handle of a query with what is bound to it."""
+    handle = client.prepare(query).prepared_statement_handle
+    table = pa.Table.from_arrays([pa.array(column) for column in columns], names=names)
+    (answer,) = client.put(sql.CommandPreparedStatementQuery(prepared_statement_handle=handle), table)
+    return sql.DoPutPreparedStatementResult.FromString(answer).prepared_statement_handle
+
+
+@pytest.mark.parametrize(
+    ("query", "names", "want"),
+    [
+        ("SELECT $b - $a AS x", ["a", "b"], [9, 18]),
+        ("SELECT $b - $a AS x", ["b", "a"], [-9, -18]),
+        ("SELECT $b - $a AS x", ["$a", "$b"], [9, 18]),
+        ("SELECT $b - $a AS x", ["$b", "a"], [-9, -18]),
+        ("SELECT ? - ? AS x", ["1", "2"], [-9, -18]),
+        ("SELECT ? - ? AS x", ["2", "1"], [9, 18]),
+        ("SELECT $2 - $1 AS x", ["$1", "$2"], [9, 18]),
+        # Other names, as many drivers give them, say nothing: what comes first is the first.
+        ("SELECT $b - $a AS x", ["A", "B"], [-9, -18]),
+        ("SELECT $b - $a AS x", ["a", "c"], [-9, -18]),
+        ("SELECT $b - $a AS x", ["a", "a"], [-9, -18]),
+        ("SELECT $b - $a AS x", ["", ""], [-9, -18]),
+        ("SELECT ? - ? AS x", ["0", "1"], [-9, -18]),
+    ],
+)
+def test_columns_with_the_names_of_the_parameters_are_bound_by_name(
+    query: str, names: list[str], want: list[int], runtime_uri: str
+) -> None:
+    with RawClient(runtime_uri) as client:
+        handle = bind(client, query, names, [1, 2], [10, 20])
+        assert client.ask(sql.CommandPreparedStatementQuery(prepared_statement_handle=handle))["x"].to_pylist() == want
+
+
+def test_rows_of_an_insert_are_bound_by_name_too(raw: RawClient) -> None:
+    raw.update(sql.CommandStatementUpdate(query="CREATE TEMP TABLE by_name (id BIGINT, name VARCHAR)"))
+    prepared = raw.prepare("INSERT INTO by_name VALUES ($id, $name)")
+    rows = pa.table({"name": [f"n{i}" for i in range(600)], "id": range(600)})  # of more than one query
+    command = sql.CommandPreparedStatementUpdate(prepared_statement_handle=prepared.prepared_statement_handle)
+    assert raw.update(command, rows) == 600
+    answer = raw.ask(sql.CommandStatementQuery(query="SELECT count(*) AS n FROM by_name WHERE name = 'n' || id"))
+    assert answer["n"].to_pylist() == [600]
