@@ -20,17 +20,19 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from typing import Any
 
 import pyarrow as pa
 
 from engine.errors import ExecutionError, UnsupportedError
 
-__all__ = ["MAX_MESSAGE_BYTES", "SlicedStream", "StreamCounters", "sliced"]
+__all__ = ["MAX_MESSAGE_BYTES", "SlicedStream", "StreamCounters", "native_function", "sliced"]
 
 MAX_MESSAGE_BYTES = 7 << 19
 """Bytes of one record batch message, 3.5 MiB: gRPC clients take 4 MB unless they are told otherwise."""
 
 _NANOSECONDS = 1_000_000_000
+_NOT_BUILT = "The native library of grism is not built, or is an old one; run `pip install -e .` in its source folder."
 
 
 class _ArrowArrayStream(ctypes.Structure):
@@ -51,13 +53,21 @@ _CloseHook = ctypes.CFUNCTYPE(None, ctypes.c_uint64)
 def _library_path() -> str:
     found = find_spec("engine.native._streams")
     if found is None or found.origin is None:
-        raise ImportError(
-            "The native stream library of grism is not built; run `pip install -e .` in its source folder."
-        )
+        raise ImportError(_NOT_BUILT)
     return found.origin
 
 
 _library = ctypes.CDLL(_library_path())
+
+
+def native_function(name: str) -> Any:
+    """A function of the native library, by its name. Raises ImportError where the library was built before it."""
+    try:
+        return _library[name]
+    except AttributeError:
+        raise ImportError(_NOT_BUILT) from None
+
+
 _library.grism_stream_open.argtypes = [
     ctypes.POINTER(_ArrowArrayStream),
     ctypes.c_int64,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from decimal import Decimal
 
 import pyarrow as pa
@@ -27,6 +28,9 @@ _RANGES = {
 }
 _TIMESTAMPS = {"s": "TIMESTAMP_S", "ms": "TIMESTAMP_MS", "us": "TIMESTAMP", "ns": "TIMESTAMP_NS"}
 _EXTENSIONS = {"arrow.uuid": "UUID", "arrow.json": "JSON"}
+_UNUSED_BITS = (1 << 24) - 1  # of a TIMETZ: how many seconds its offset is below the greatest
+_GREATEST_OFFSET = 57_599
+_MAX_BIGNUM = 1_700  # bytes: Python writes no integer of more than 4,300 digits
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _EPOCH = datetime.datetime(1970, 1, 1)
 _INFINITE_DAYS = 2**31 - 1
@@ -64,7 +68,7 @@ def literal(value: pa.Scalar) -> str:
     """
     if pa.types.is_dictionary(value.type):
         return literal(pa.scalar(value.as_py(), value.type.value_type))
-    if isinstance(value.type, pa.BaseExtensionType) and value.type.extension_name not in _EXTENSIONS:
+    if isinstance(value.type, pa.BaseExtensionType) and not _is_known(value.type):
         return literal(value.value)
     if pa.types.is_null(value.type):
         return "NULL"
@@ -82,6 +86,8 @@ def type_text(kind: pa.DataType) -> str:
     if t.is_dictionary(kind):
         return type_text(kind.value_type)
     if isinstance(kind, pa.BaseExtensionType):
+        if _is_opaque(kind):
+            return _OPAQUE[kind.type_name][0]
         return _EXTENSIONS.get(kind.extension_name) or type_text(kind.storage_type)
     if t.is_timestamp(kind):
         if kind.tz:
@@ -130,6 +136,45 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def _is_opaque(kind: pa.BaseExtensionType) -> bool:
+    """Whether this is an opaque type of the kernel's own."""
+    return bool(kind.extension_name == "arrow.opaque" and kind.vendor_name == "DuckDB" and kind.type_name in _OPAQUE)
+
+
+def _is_known(kind: pa.BaseExtensionType) -> bool:
+    return kind.extension_name in _EXTENSIONS or _is_opaque(kind)
+
+
+def _bit(value: bytes) -> str:
+    bits = "".join(f"{byte:08b}" for byte in value[1:])
+    return bits[value[0] :]
+
+
+def _bignum(value: bytes) -> str:
+    if len(value) > _MAX_BIGNUM:
+        raise UnsupportedError(f"A BIGNUM of {len(value)} bytes was bound; at most {_MAX_BIGNUM} are taken.")
+    if value[0] & 0x80:
+        return str(int.from_bytes(value[3:], "big"))
+    return str(-int.from_bytes(bytes(0xFF - byte for byte in value[3:]), "big"))
+
+
+def _time_tz(value: bytes) -> str:
+    bits = int.from_bytes(value, "little")
+    offset = _GREATEST_OFFSET - (bits & _UNUSED_BITS)
+    sign = "-" if offset < 0 else "+"
+    return f"{_clock(bits >> 24, 'us')}{sign}{_clock(abs(offset), 's')}"
+
+
+_OPAQUE: dict[str, tuple[str, Callable[[bytes], str]]] = {
+    "hugeint": ("HUGEINT", lambda value: str(int.from_bytes(value, "little", signed=True))),
+    "uhugeint": ("UHUGEINT", lambda value: str(int.from_bytes(value, "little"))),
+    "bignum": ("BIGNUM", _bignum),
+    "bit": ("BIT", _bit),
+    "time_tz": ("TIMETZ", _time_tz),
+}
+"""The kernel's own opaque types: its names of them, and the text of a value."""
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -144,6 +189,8 @@ def _string(text: str) -> str:
 def _text(value: pa.Scalar) -> str:
     kind = value.type
     t = pa.types
+    if isinstance(kind, pa.BaseExtensionType) and _is_opaque(kind):
+        return f"'{_OPAQUE[kind.type_name][1](value.value.as_py())}'"
     if t.is_struct(kind):
         fields = (f"{_quoted(kind.field(i).name)} := {literal(value[i])}" for i in range(kind.num_fields))
         return f"struct_pack({', '.join(fields)})"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pyarrow as pa
-from pyarrow import ipc, types
 
 __all__ = ["aligned"]
 
@@ -13,18 +10,20 @@ _ALIGNMENT = 16  # bytes, that of the widest values
 
 
 def aligned(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """`batch` in buffers that begin where every Arrow library can read them; those of messages begin anywhere."""
-    if all(buffer.address % _ALIGNMENT == 0 for column in batch.columns for buffer in _buffers(column)):
+    """`batch`, which has no dictionaries, in buffers that begin where every Arrow library can read them.
+
+    Those of messages begin anywhere.
+    """
+    odd = [any(map(_is_odd, column.buffers())) for column in batch.columns]
+    if not any(odd):
         return batch
-    sink = pa.BufferOutputStream()
-    with ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    options = ipc.IpcReadOptions(ensure_alignment=ipc.Alignment.At64Byte)
-    with ipc.open_stream(sink.getvalue(), options=options) as reader:
-        return reader.read_next_batch()
+    columns = [_copied(column) if moves else column for column, moves in zip(batch.columns, odd, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
-def _buffers(array: pa.Array) -> Iterator[pa.Buffer]:
-    yield from (buffer for buffer in array.buffers() if buffer is not None)
-    if types.is_dictionary(array.type):  # whose values are no part of its own buffers
-        yield from _buffers(array.dictionary)
+def _is_odd(buffer: pa.Buffer | None) -> bool:
+    return buffer is not None and buffer.address % _ALIGNMENT != 0
+
+
+def _copied(column: pa.Array) -> pa.Array:
+    return pa.concat_arrays([column, column.slice(0, 0)])

@@ -129,8 +129,8 @@ class Incoming:
         except pa.ArrowException as error:
             reason = str(error).partition("\n")[0]
             raise InvalidDataError(f'The data for table "{self._name}" is not valid Arrow data: {reason}') from None
-        columns = [self._cast(column, want) for column, want in zip(aligned(batch).columns, self.schema, strict=True)]
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        columns = [self._cast(column, want) for column, want in zip(batch.columns, self.schema, strict=True)]
+        return aligned(pa.RecordBatch.from_arrays(columns, schema=self.schema))
 
     def _cast(self, column: pa.Array, want: pa.Field) -> pa.Array:
         if not want.nullable and column.null_count:

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyarrow import flight
 
-from engine.errors import ResourceExhaustedError, TypeMismatchError
+from engine.arrow_input import has_extension
+from engine.errors import ResourceExhaustedError, TypeMismatchError, UnsupportedError
 from flight_server.config import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.columns import annotate
@@ -28,13 +29,14 @@ from flight_server.service.drivers import parameter_schema
 from flight_server.service.request import Offer, Planned, Request
 from flight_server.service.statements import Parameters, Statements, is_update
 from flight_server.service.store import HandleStore
-from flight_server.service.uploads import received
+from flight_server.service.uploads import entrance_of, received
 from flight_server.service.wire import BadRequestError, schema_bytes
 
 __all__ = ["PreparedStatements"]
 
 _HANDLE_SIZE = 16
 _MAX_BINDINGS = 64  # of one statement; a client moves on to the newest, so the oldest can go
+_NO_ARROW = "The parameters are not valid Arrow data."
 _VALUE = 200  # bytes that a value takes beside its data
 
 
@@ -173,7 +175,9 @@ class PreparedStatements:
     def _read(self, prepared: _Prepared, reader: flight.MetadataRecordBatchReader) -> _Bound:
         rows: list[tuple[pa.Scalar, ...]] = []
         size, options = 0, self._options
-        for batch in received(reader, "The parameters are not valid Arrow data."):
+        entrance = entrance_of(reader, _NO_ARROW)
+        _check_no_geometry(entrance.schema)
+        for batch in received(reader, entrance, _NO_ARROW):
             size += batch.get_total_buffer_size() + batch.num_rows * batch.num_columns * _VALUE
             if len(rows) + batch.num_rows > options.max_parameter_rows:
                 limit = f"{options.max_parameter_rows} rows"
@@ -197,11 +201,18 @@ def _places(prepared: _Prepared, given: pa.Schema) -> Sequence[int]:
     return list(map(sent.index, asked)) if sorted(sent) == sorted(asked) else range(len(asked))
 
 
+def _check_no_geometry(given: pa.Schema) -> None:
+    """A bound value is told by its type only, and a geometry's says that it is binary."""
+    for parameter in given:
+        if has_extension(parameter, "geoarrow.wkb"):
+            raise UnsupportedError(
+                f'Parameter "{parameter.name}" is a geometry; bind its text and cast that to GEOMETRY.'
+            )
+
+
 def _values(column: pa.Array) -> Iterable[pa.Scalar]:
     """A column's values. Of a union, each is what it holds: some clients send every parameter so."""
     if pa.types.is_union(column.type):
         return [pa.scalar(None) if value.value is None else value.value for value in column]
-    if pa.types.is_dictionary(column.type):  # decoded as a whole, it could be of any size
-        return [value.value for value in column]
     plain: Iterable[pa.Scalar] = column
     return plain

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 from pyarrow import flight
 
-from engine.arrow_validation import validate
+from engine.arrow_input import Entrance
 from engine.errors import GrismError, InvalidDataError, ResourceExhaustedError
 from engine.storage.conform import DEFAULT, NOT_NULL
 from flight_server.service.request import Request
 
-__all__ = ["Upload", "received"]
+__all__ = ["Upload", "entrance_of", "received"]
 
 _NO_ARROW = "The upload is not valid Arrow data; nothing was written."
 _BROKEN = (pa.ArrowInvalid, OSError, UnicodeDecodeError)
@@ -41,11 +41,8 @@ class Upload:
         Raises InvalidDataError for what is not valid Arrow data, ResourceExhaustedError for too much of it,
         CancelledError where the client went away, and what `write` raises.
         """
-        try:
-            schema = self._reader.schema
-        except _BROKEN:
-            raise InvalidDataError(_NO_ARROW) from None
-        data = pa.RecordBatchReader.from_batches(_without_ours(schema), self._batches())
+        entrance = entrance_of(self._reader, _NO_ARROW)
+        data = pa.RecordBatchReader.from_batches(_without_ours(entrance.schema), self._batches(entrance))
         try:
             return write(data)
         except Exception as error:
@@ -53,18 +50,18 @@ class Upload:
                 raise self._failure from error
             raise
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
+    def _batches(self, entrance: Entrance) -> Iterator[pa.RecordBatch]:
         try:
-            yield from self._received()
+            yield from self._received(entrance)
             self._request.call.poll()
             self._request.call.cancellation.check()
         except GrismError as error:
             self._failure = error
             raise
 
-    def _received(self) -> Iterator[pa.RecordBatch]:
+    def _received(self, entrance: Entrance) -> Iterator[pa.RecordBatch]:
         size = 0
-        for batch in received(self._reader, _NO_ARROW):
+        for batch in received(self._reader, entrance, _NO_ARROW):
             size += batch.nbytes
             if size > self._max_bytes:
                 raise ResourceExhaustedError(
@@ -73,19 +70,32 @@ class Upload:
             yield batch
 
 
-def received(reader: flight.MetadataRecordBatchReader, refusal: str) -> Iterator[pa.RecordBatch]:
-    """The batches that come in, each one valid. Raises InvalidDataError with the text of `refusal`."""
+def entrance_of(reader: flight.MetadataRecordBatchReader, refusal: str) -> Entrance:
+    """The way in for what `reader` gives. Raises InvalidDataError with the text of `refusal` where that has no schema.
+
+    Raises InvalidDataError and UnsupportedError, by the column's name, where a column may not enter.
+    """
+    try:
+        schema = reader.schema
+    except _BROKEN:
+        raise InvalidDataError(refusal) from None
+    return Entrance(schema)
+
+
+def received(reader: flight.MetadataRecordBatchReader, entrance: Entrance, refusal: str) -> Iterator[pa.RecordBatch]:
+    """The batches that come in, each one valid, of the schema of `entrance`.
+
+    Raises InvalidDataError with the text of `refusal` for what is no Arrow data, and what `Entrance.entered` raises.
+    """
     while True:
         try:
             batch = reader.read_chunk().data
-            if batch is None:
-                continue
-            validate(batch)
         except StopIteration:
             return
         except _BROKEN:
             raise InvalidDataError(refusal) from None
-        yield batch
+        if batch is not None:
+            yield from entrance.entered(batch)
 
 
 def _without_ours(schema: pa.Schema) -> pa.Schema:

@@ -6,23 +6,24 @@ import decimal
 
 import pyarrow as pa
 import pytest
+from pyarrow import ipc
 
 from engine.storage.alignment import aligned
 
 
-def moved(buffer: pa.Buffer | None) -> pa.Buffer | None:
+def moved(buffer: pa.Buffer) -> pa.Buffer:
     """The same bytes, beginning at an odd address."""
-    if buffer is None:
-        return None
     roomy = pa.allocate_buffer(buffer.size + 1)
     memoryview(roomy).cast("B")[1:] = buffer.to_pybytes()
     return roomy.slice(1)
 
 
 def misaligned(array: pa.Array) -> pa.Array:
-    if isinstance(array, pa.DictionaryArray):
-        return pa.DictionaryArray.from_arrays(array.indices, misaligned(array.dictionary))
-    return pa.Array.from_buffers(array.type, len(array), [moved(buffer) for buffer in array.buffers()])
+    """`array` as it comes out of a message at an odd address."""
+    message = pa.record_batch({"x": array})
+    stream = message.schema.serialize().to_pybytes() + message.serialize().to_pybytes()
+    with ipc.open_stream(pa.BufferReader(moved(pa.py_buffer(stream)))) as reader:
+        return reader.read_next_batch().column(0)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,12 @@ def misaligned(array: pa.Array) -> pa.Array:
         pa.array([1, None, 3]),
         pa.array(["a", None, "ccc"]),
         pa.array([decimal.Decimal("1.25"), None]),
-        pa.array(["a", "b", "a"]).dictionary_encode(),
+        pa.array([True, None, False]),
+        pa.array([[1], None, [2, None]]),
+        pa.array([{"a": 1, "b": ["x"]}, None]),
+        pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int32())),
+        pa.array([[1, 2], None], pa.list_(pa.int64(), 2)),
+        pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"a" * 16, None], pa.binary(16))),
     ],
     ids=lambda array: str(array.type),
 )
