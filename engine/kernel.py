@@ -57,6 +57,7 @@ _BYTES_OF_ANY_SIZE = 64  # what a text or a list is taken for
 _OF_ANY_SIZE = frozenset(
     {"varchar", "blob", "bit", "list", "map", "struct", "array", "union", "bignum", "variant", "geometry"}
 )
+_KERNEL_ERRORS = (duckdb.Error, UnicodeDecodeError)  # a message that the kernel cuts may end within a character
 _INSIST_SECONDS = 0.01
 _CLOSE_SECONDS = 10.0
 _KNOWN_TYPES = 4096
@@ -172,7 +173,7 @@ class Kernel:
                 cursor.execute(f"CREATE TEMP VIEW {quote(name)} AS SELECT {items} LIMIT 0")
                 cursor.abort()
             yield cursor
-        except duckdb.Error as error:
+        except _KERNEL_ERRORS as error:
             cancellation.check()
             raise planning_error(error, [c.name for columns in tables.values() for c in columns]) from None
         finally:
@@ -205,6 +206,13 @@ class Kernel:
                 reader = self._binder.sql(f"SELECT {items} LIMIT 0").to_arrow_reader(1)
             except pa.ArrowInvalid:
                 raise UnsupportedError("A type is nested deeper than the 64 levels that Arrow carries.") from None
+            except (duckdb.ParserException, duckdb.CatalogException):  # a type that has no name, and so no cast to it
+                raise UnsupportedError(
+                    f"Results cannot have columns of these types: {', '.join(sorted(set(kinds)))}. "
+                    "Leave out those that are empty tuples or states of aggregates."
+                ) from None
+            except _KERNEL_ERRORS as error:
+                raise planning_error(error) from None
             fields = list(reader.schema)
             reader.close()
         return fields
@@ -235,7 +243,7 @@ class Kernel:
                 raise _unreadable(fields) from None
             try:
                 rows = self._binder.execute("DESCRIBE FROM described").fetchall()
-            except duckdb.Error as error:
+            except _KERNEL_ERRORS as error:
                 raise planning_error(error) from None
             finally:
                 self._binder.abort()
@@ -304,7 +312,7 @@ class Kernel:
                     cursor.register(name, data)
             relation = _leaving(cursor.sql(sql), boundary)
             reader = relation.to_arrow_reader(batch_rows or _batch_rows(kind.id for kind in relation.types))
-        except duckdb.Error as error:
+        except _KERNEL_ERRORS as error:
             finish()
             cancellation.check()
             raise execution_error(error) from None
@@ -376,7 +384,7 @@ class Kernel:
             self._check_open()
             try:
                 row = self._binder.execute(sql, [text]).fetchone()
-            except duckdb.Error as error:
+            except _KERNEL_ERRORS as error:
                 raise planning_error(error) from None
             finally:
                 self._binder.abort()

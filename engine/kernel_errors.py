@@ -43,6 +43,13 @@ _MISSING_COLUMN = re.compile(
 _OUTSIDE_TABLE = ' does not have a column named "'
 _MISSING_TABLE = re.compile(r'^Referenced table "(.+)" not found')
 _MAX_MESSAGE = 600
+# What the kernel tells by any other kind is wrong with a statement's values; these are its own troubles.
+_NO_VALUE_S_FAULT = frozenset(
+    {"internal", "fatal", "transaction", "connection", "scheduler", "planner", "optimizer", "nullpointer", "stat"}
+    | {"index", "dependency", "network", "http"}
+)
+# Behind these come candidates in the kernel's own words, or advice on settings and extensions, which are locked.
+_ADVICE = ("\n\tCandidate functions:", "\nThe coordinate system definition may", "\n\nPlease try installing")
 
 
 def too_deep() -> UnsupportedError:
@@ -107,13 +114,13 @@ def execution_error(error: BaseException) -> GrismError:
             "The values of a column are too large: those of a few rows together have more than 2 GB."
         )
     match kind:
+        case "parser" | "syntax":
+            return SqlSyntaxError(text)
         case "outofmemory":
             return MemoryExceededError(
                 "The query needs more memory than its limit and the spill space give; "
                 "raise the memory limit or narrow the query."
             )
-        case "conversion" | "outofrange" | "invalidinput" | "mismatchtype" | "valueoutofrange" | "dividebyzero":
-            return InvalidValueError(text)
         case "interrupt":
             return CancelledError("The query was cancelled.")
         case "permission":
@@ -124,9 +131,11 @@ def execution_error(error: BaseException) -> GrismError:
             return DataCorruptError(_UNREADABLE)
         case "binder" | "catalog":
             return TypeMismatchError(text)
-        case "notimplemented":
+        case "notimplemented" | "missingextension" | "autoload" | "settings" | "invalidconfiguration":
             return UnsupportedError(text)
-    return ExecutionError(text or "The query failed in the kernel.")
+        case kind if not kind or kind in _NO_VALUE_S_FAULT:
+            return ExecutionError(text or "The query failed in the kernel.")
+    return InvalidValueError(text)
 
 
 def _place(before: str) -> tuple[int, int]:
@@ -136,7 +145,8 @@ def _place(before: str) -> tuple[int, int]:
 
 def _parts(error: BaseException) -> tuple[str, str]:
     """The kind, folded to small letters, and the message without the excerpt of the statement."""
-    text = str(error)
+    # The bytes of a message that is not whole characters are in the error that its reading gave.
+    text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
     details = text.find('{"exception_type"')
     if details >= 0:
         with suppress(ValueError):
@@ -155,7 +165,9 @@ def _message(text: str) -> str:
 
 
 def _shortened(message: str) -> str:
-    text = _SETTING_ADVICE.sub("", message.split("\n\tCandidate functions:")[0])
+    for advice in _ADVICE:
+        message = message.partition(advice)[0]
+    text = _SETTING_ADVICE.sub("", message)
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + " ..."
 
 

@@ -36,7 +36,15 @@ from engine.sql.builder import LogicalBuilder
 from engine.sql.clauses import flatten_joins
 from engine.sql.literals import constant, retyped
 from engine.sql.names import NotTakenApart
-from engine.sql.session_values import INSTANTS, USERS, session_function, session_value
+from engine.sql.session_values import (
+    INSTANTS,
+    SINCE,
+    USERS,
+    session_function,
+    session_value,
+    since_function,
+    since_value,
+)
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, View, expand_views
 from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
@@ -244,19 +252,22 @@ class SqlFrontend:
             raise InvalidValueError(f"The statement has {len(asked)} parameters, {len(values)} values were given.")
         bound = dict(zip(asked, values, strict=True))
         now = datetime.datetime.now(datetime.UTC)
-        told = {name for node, _ in syntax.walk(statement) if (name := session_function(node))}
+        told = {name for node, _ in syntax.walk(statement) if (name := session_function(node) or since_function(node))}
         hidden = self._column_names(statement, snapshot, names) if told else frozenset()
 
         def choose(node: syntax.Node) -> syntax.Node | None:
             if node.get("class") == "PARAMETER":
                 return self._constant(bound[str(node.get("identifier"))])
+            since = since_function(node)
+            if since:
+                return since_value(since, node["arguments"][0]["expression"], now, self._constant)
             name = session_function(node)
             if not name or (node.get("class") == "COLUMN_REF" and name in hidden):
                 return None
             return self._constant(session_value(name, now, names.schemas[-1], names.user))
 
         syntax.replace(statement, choose, self._display)
-        return not told & (INSTANTS.keys() | USERS)
+        return not told & (INSTANTS.keys() | SINCE.keys() | USERS)
 
     def _column_names(self, statement: syntax.Node, snapshot: Snapshot, names: Names) -> frozenset[str]:
         """Every name that a column in the statement may have, in lower case."""

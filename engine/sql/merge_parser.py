@@ -98,10 +98,10 @@ def _update(reader: Reader) -> MergeUpdate:
     if reader.accept("BY", "POSITION") or reader.accept("SET", "*") or reader.ended or reader.peek() == "WHEN":
         return MergeUpdate()
     reader.expect("SET")
-    stops = (",", "WHEN", "RETURNING")
-    assignments = [assignment(reader, *stops)]
-    while reader.accept(","):
-        assignments.append(assignment(reader, *stops))
+    ends = ("WHEN", "RETURNING")
+    assignments = [assignment(reader, ",", *ends)]
+    while reader.another(*ends):
+        assignments.append(assignment(reader, ",", *ends))
     return MergeUpdate(tuple(assignments))
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 
 import pyarrow as pa
 
 from engine.sql.literals import literal
-from engine.sql.syntax import Node, called_function
+from engine.sql.syntax import Node, called_function, function_name
 from engine.storage.protocol import CATALOG
 
-__all__ = ["INSTANTS", "USERS", "session_function", "session_value"]
+__all__ = ["INSTANTS", "SINCE", "USERS", "session_function", "session_value", "since_function", "since_value"]
 
 INSTANTS = {
     "now": "TIMESTAMP WITH TIME ZONE",
@@ -25,8 +26,13 @@ INSTANTS = {
     "current_localtime": "TIME",
     "localtimestamp": "TIMESTAMP",
     "current_localtimestamp": "TIMESTAMP",
+    "pg_conf_load_time": "TIMESTAMP WITH TIME ZONE",
+    "pg_postmaster_start_time": "TIMESTAMP WITH TIME ZONE",
 }
 """The functions that tell the time, with their types."""
+
+SINCE = {"ago": "current_timestamp", "age": "current_date"}
+"""The functions of one argument that tell how the time stands to it, with those that tell the time."""
 
 USERS = frozenset({"current_user", "session_user", "user", "current_role"})
 """The functions that tell who asks."""
@@ -43,6 +49,26 @@ def session_function(node: Node) -> str:
     """
     name = called_function(node)
     return name if name in (_BARE if node.get("class") == "COLUMN_REF" else _CALLED) else ""
+
+
+def since_function(node: Node) -> str:
+    """The function of `SINCE` that `node` calls with one argument; else empty."""
+    if node.get("class") != "FUNCTION" or len(node.get("arguments") or ()) != 1:
+        return ""
+    name = function_name(node)
+    return name if name in SINCE else ""
+
+
+def since_value(name: str, argument: Node, now: datetime.datetime, parse: Callable[[str], Node]) -> Node:
+    """What the function gives for `argument` at the instant `now`; `parse` gives the tree of an expression."""
+    instant = session_value(SINCE[name], now, "", "")
+    if name == "age":
+        call = parse(f"age({instant}, 0)")
+        call["arguments"][1]["expression"] = argument
+    else:
+        call = parse(f"{instant} - CAST(0 AS INTERVAL)")
+        call["arguments"][1]["expression"]["child"] = argument
+    return call
 
 
 def session_value(name: str, now: datetime.datetime, schema: str, user: str) -> str:

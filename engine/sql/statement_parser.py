@@ -145,7 +145,7 @@ def _column_definitions(reader: Reader) -> tuple[ColumnDefinition, ...]:
         if reader.peek() in _NAMED:
             raise _no_constraint(reader.peek())
         columns.append(_column_definition(reader))
-        if not reader.accept(","):
+        if not reader.another(")"):
             break
     reader.expect(")")
     return tuple(columns)
@@ -198,7 +198,8 @@ def _insert(reader: Reader) -> Statement:
     by_name = reader.accept("BY", "NAME")
     if not by_name:
         reader.accept("BY", "POSITION")
-    columns = reader.names() if reader.peek() == "(" and reader.peek(1) not in ("SELECT", "WITH", "FROM") else ()
+    # Of a query in brackets, something else comes behind the first word.
+    columns = reader.names() if reader.peek() == "(" and reader.peek(2) in (",", ")") else ()
     if reader.accept("DEFAULT", "VALUES"):
         _end_of_change(reader)
         return Insert(path)
@@ -207,7 +208,7 @@ def _insert(reader: Reader) -> Statement:
         _end_of_change(reader)
         return Insert(path, columns, (), query, by_name)
     rows = [reader.values()]
-    while reader.accept(","):
+    while reader.another("RETURNING", "ON"):
         rows.append(reader.values())
     _end_of_change(reader)
     return Insert(path, columns, tuple(rows))
@@ -233,7 +234,7 @@ def _update(reader: Reader) -> Statement:
     alias = _alias(reader, path, "SET")
     reader.expect("SET")
     assignments = [_assignment(reader)]
-    while reader.accept(","):
+    while reader.another("FROM", "WHERE", "RETURNING"):
         assignments.append(_assignment(reader))
     source = reader.until("WHERE", "RETURNING") if reader.accept("FROM") else None
     where = reader.until("RETURNING") if reader.accept("WHERE") else None

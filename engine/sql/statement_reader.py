@@ -96,6 +96,13 @@ class Reader:
             return True
         return False
 
+    def another(self, *ends: str) -> bool:
+        """Take the comma after an item of a list; whether another item follows.
+
+        A comma may end a list, too: `ends` are the words that come behind one.
+        """
+        return self.accept(",") and not self.ended and self.peek() not in ends
+
     def drop_last(self, *words: str) -> bool:
         """Cut off `words` where the statement ends with them."""
         found = [token.word for token in self._tokens[-len(words) :]] == list(words)
@@ -145,7 +152,7 @@ class Reader:
         if not self.accept("("):
             return ()
         found = [self.name()]
-        while self.accept(","):
+        while self.another(")"):
             found.append(self.name())
         self.expect(")")
         return tuple(found)
@@ -163,7 +170,7 @@ class Reader:
         """The texts between commas in brackets."""
         self.expect("(")
         found = [self.until(",")]
-        while self.accept(","):
+        while self.another(")"):
             found.append(self.until(","))
         self.expect(")")
         return tuple(found)

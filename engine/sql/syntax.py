@@ -17,6 +17,7 @@ __all__ = [
     "called_function",
     "check",
     "cte_names",
+    "function_name",
     "given_names",
     "inside_expressions",
     "name_subqueries",
@@ -47,6 +48,13 @@ FORBIDDEN_FUNCTIONS = frozenset(
     | {"nextval", "currval", "setseed", "write_log", "json_serialize_plan", "json_execute_serialized_sql"}
     | {"add_parquet_key", "duckdb_secrets", "which_secret", "sniff_csv"}
     | {"parse_duckdb_log_message", "current_query", "pg_get_viewdef", "in_search_path", "txid_current"}
+    | {"current_connection_id", "current_transaction_id", "current_query_id"}  # which tell what others do
+)
+# The kernel says yes for every table, also for those that are not there.
+PRIVILEGE_FUNCTIONS = frozenset(
+    {"has_any_column_privilege", "has_column_privilege", "has_database_privilege", "has_schema_privilege"}
+    | {"has_foreign_data_wrapper_privilege", "has_function_privilege", "has_language_privilege", "pg_has_role"}
+    | {"has_sequence_privilege", "has_server_privilege", "has_table_privilege", "has_tablespace_privilege"}
 )
 
 
@@ -89,7 +97,7 @@ def check(root: Node) -> None:
     for node, _ in walk(root):
         kind = node.get("type")
         if kind == "TABLE_FUNCTION":
-            name = _function_name(node.get("function") or {})
+            name = function_name(node.get("function") or {})
             if name not in TABLE_FUNCTIONS:
                 raise ForbiddenError(
                     f"The table function {name}() may not be used here; read tables by name, as in SELECT * FROM t."
@@ -99,8 +107,12 @@ def check(root: Node) -> None:
         elif node.get("class") == "COLUMN_REF" and len(node.get("column_names") or ()) > _MAX_NAME_PARTS:
             parts = len(node["column_names"])
             raise UnsupportedError(f"A name has {parts} parts; at most {_MAX_NAME_PARTS} are handled.")
-        elif node.get("class") == "FUNCTION" and _function_name(node) in FORBIDDEN_FUNCTIONS:
-            raise ForbiddenError(f"The function {_function_name(node)}() may not be used here.")
+        elif node.get("class") == "FUNCTION" and function_name(node) in FORBIDDEN_FUNCTIONS:
+            raise ForbiddenError(f"The function {function_name(node)}() may not be used here.")
+        elif node.get("class") == "FUNCTION" and function_name(node) in PRIVILEGE_FUNCTIONS:
+            raise UnsupportedError(
+                f"{function_name(node)}() is not handled; information_schema.tables has the tables that you may read."
+            )
 
 
 def table_references(root: Node) -> list[Node]:
@@ -206,7 +218,7 @@ def veil_functions(root: Node) -> None:
     """Rename each function that is called, in the tree itself, so that no other parser takes it for one it knows."""
     for node, _ in walk(root):
         if node.get("class") == "FUNCTION" and not node.get("is_operator"):
-            name = VEIL + _function_name(node)
+            name = VEIL + function_name(node)
             node["function_name"] = name
             node["qualified_name"] = {"path": [name]}
 
@@ -232,7 +244,8 @@ def replace(root: Node, choose: Callable[[Node], Node | None], display: Callable
         node["alias"] = alias
 
 
-def _function_name(node: Node) -> str:
+def function_name(node: Node) -> str:
+    """The name of the function that a node calls, in lower case and without its schema."""
     path = (node.get("qualified_name") or {}).get("path")
     return str(path[-1] if path else node.get("function_name", "")).lower()
 
@@ -240,7 +253,7 @@ def _function_name(node: Node) -> str:
 def called_function(node: Node) -> str:
     """The name of a function that is called without arguments, written with or without brackets; else empty."""
     if node.get("class") == "FUNCTION" and not node.get("arguments"):
-        return _function_name(node)
+        return function_name(node)
     if node.get("class") == "COLUMN_REF" and len(node.get("column_names") or []) == 1:
         return str(node["column_names"][0]).lower()
     return ""

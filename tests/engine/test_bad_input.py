@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pytest
 
-from engine.errors import GrismError, SqlSyntaxError, UnsupportedError
+from engine.errors import (
+    ExecutionError,
+    ForbiddenError,
+    GrismError,
+    InvalidValueError,
+    SqlSyntaxError,
+    TypeMismatchError,
+    UnsupportedError,
+)
 from engine.storage import InMemoryStorage
 from local_runtime import LocalRuntime
 from tests.engine.querying import put, result, rows
@@ -172,3 +180,41 @@ def test_a_type_nested_too_deeply_for_arrow(local: LocalRuntime) -> None:
     with pytest.raises(UnsupportedError, match="64 levels"):
         result(local, "SELECT " + "[" * 100 + "1" + "]" * 100)
     assert rows(local, "SELECT length(CAST(" + "[" * 100 + "1" + "]" * 100 + " AS VARCHAR))") == [(201,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("SELECT row()", UnsupportedError, "cannot have columns of these types: TUPLE"),
+        ("SELECT ()", UnsupportedError, "TUPLE"),
+        ("SELECT x FROM (SELECT 1 AS y, row() AS x)", UnsupportedError, "TUPLE"),
+        ("SELECT sum(1) EXPORT_STATE", UnsupportedError, "AGGREGATE_STATE"),
+        ("SELECT id, avg(id) EXPORT_STATE FROM people GROUP BY id", UnsupportedError, "AGGREGATE_STATE"),
+        ("SELECT unhex('é')", InvalidValueError, "hex"),
+        ("SELECT unhex(name || 'é') FROM people", InvalidValueError, "hex"),
+        ("SELECT from_hex('日本')", InvalidValueError, "hex"),
+        ("SELECT unbin('é')", InvalidValueError, "binary"),
+        ("SELECT 'a' LIKE 'b' ESCAPE 'cc'", SqlSyntaxError, "escape string"),
+        ("SELECT name LIKE 'b' ESCAPE name || 'cc' FROM people", SqlSyntaxError, "escape string"),
+        ("SELECT list_reduce([], lambda x, y: x + y)", InvalidValueError, "empty"),
+        (
+            "SELECT list_reduce(list_filter([id], lambda x: x > 9), lambda x, y: x + y) FROM people",
+            InvalidValueError,
+            "empty",
+        ),
+        ("SELECT NULL::GEOMETRY('nowhere:1')", TypeMismatchError, "unrecognized coordinate system 'nowhere:1'"),
+        ("SELECT st_transform(1)", TypeMismatchError, "not in the catalog"),
+        ("SELECT current_connection_id()", ForbiddenError, "may not be used"),
+        ("SELECT current_transaction_id()", ForbiddenError, "may not be used"),
+        ("SELECT current_query_id()", ForbiddenError, "may not be used"),
+        ("SELECT txid_current()", ForbiddenError, "may not be used"),
+        ("SELECT has_table_privilege('nowhere', 'select')", UnsupportedError, "information_schema"),
+        ("SELECT pg_has_role('root', 'USAGE')", UnsupportedError, "information_schema"),
+    ],
+)
+def test_each_mistake_has_its_type(local: LocalRuntime, text: str, error: type[GrismError], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        rows(local, text)
+    assert type(caught.value) is not ExecutionError
+    assert "INSTALL" not in str(caught.value)
+    assert "configuration" not in str(caught.value)

@@ -218,3 +218,39 @@ def test_parameters_are_numbered_in_the_order_of_the_text() -> None:
 def test_numbers_of_parameters_are_numbers() -> None:
     with pytest.raises(SqlSyntaxError, match="up to 9 digits"):
         parse_statement(f"INSERT INTO t VALUES (${'9' * 5000})")
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("INSERT INTO t VALUES (1, 2,), (3, 4)", "INSERT INTO t VALUES (1, 2), (3, 4)"),
+        ("INSERT INTO t VALUES (1),", "INSERT INTO t VALUES (1)"),
+        ("INSERT INTO t (a, b,) VALUES (DEFAULT, 2,),;", "INSERT INTO t (a, b) VALUES (DEFAULT, 2)"),
+        ("UPDATE t SET a = 1, WHERE b", "UPDATE t SET a = 1 WHERE b"),
+        ("UPDATE t SET a = 1, b = 2,", "UPDATE t SET a = 1, b = 2"),
+        ("CREATE TABLE t (a INT, b INT,)", "CREATE TABLE t (a INT, b INT)"),
+        ("CREATE VIEW t (a,) AS SELECT 1", "CREATE VIEW t (a) AS SELECT 1"),
+        (
+            "MERGE INTO t USING s ON x WHEN MATCHED THEN UPDATE SET a=1, WHEN NOT MATCHED THEN INSERT (a,) VALUES (1,)",
+            "MERGE INTO t USING s ON x WHEN MATCHED THEN UPDATE SET a = 1 WHEN NOT MATCHED THEN INSERT (a) VALUES (1)",
+        ),
+    ],
+)
+def test_a_list_may_end_with_a_comma(text: str, plain: str) -> None:
+    assert parse_statement(text) == parse_statement(plain)
+
+
+@pytest.mark.parametrize(
+    "text", ["INSERT INTO t VALUES (1,, 2)", "INSERT INTO t VALUES ,", "INSERT INTO t (,) VALUES (1)"]
+)
+def test_a_list_has_an_item_before_each_comma(text: str) -> None:
+    with pytest.raises(SqlSyntaxError):
+        parse_statement(text)
+
+
+@pytest.mark.parametrize(
+    "query", ["(VALUES (1))", "((SELECT 1))", "(TABLE s)", "(FROM s)", "(SELECT 1) UNION (SELECT 2)"]
+)
+def test_a_query_in_brackets_may_be_inserted(query: str) -> None:
+    assert parse_statement(f"INSERT INTO t {query}") == Insert(T, query=query)
+    assert parse_statement(f"INSERT INTO t (a) {query}") == Insert(T, ("a",), query=query)

@@ -60,3 +60,30 @@ def test_the_same_plan_is_for_everybody_who_is_not_in_it(local: LocalRuntime) ->
 )
 def test_a_column_may_be_called_user(called: LocalRuntime, text: str, want: object) -> None:
     assert rows(called, text, names=Names(user="ann")) == [(want,)]
+
+
+@pytest.mark.parametrize(
+    ("call", "value"),
+    [
+        ("ago(INTERVAL 1 DAY)", "now() - INTERVAL 1 DAY"),
+        ("ago('1 day')", "now() - INTERVAL 1 DAY"),
+        ("ago(ago(INTERVAL 1 DAY) - now())", "now() + INTERVAL 1 DAY"),
+        ("age(now() - INTERVAL 3 DAY)", "age(today(), now() - INTERVAL 3 DAY)"),
+        ("age(DATE '2020-02-29')", "age(today(), DATE '2020-02-29')"),
+        ("age(TIMESTAMP '2020-02-29')", "age(today(), TIMESTAMP '2020-02-29')"),
+        ("pg_postmaster_start_time()", "now()"),
+    ],
+)
+def test_what_is_told_by_the_time_has_the_instant_of_the_statement(local: LocalRuntime, call: str, value: str) -> None:
+    text = f"SELECT {call} = {value}, typeof({call}) = typeof({value}) FROM range(3)"
+    assert rows(local, text) == [(True, True)] * 3
+
+
+def test_null_ago_is_null(local: LocalRuntime) -> None:
+    assert rows(local, "SELECT ago(NULL), age(NULL)") == [(None, None)]
+
+
+def test_a_parameter_may_be_what_the_time_is_told_of(local: LocalRuntime) -> None:
+    text = "SELECT ago(to_days(?)) = now() - INTERVAL 2 DAY"
+    assert rows(local, text, [pa.scalar(2)]) == [(True,)]
+    assert local.frontend.plan("SELECT ago('1 day')").names == ("ago('1 day')",)
