@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from engine.arrow_input.intervals import in_numbers, numbers_schema
 from engine.arrow_input.plain import bytes_by_row, plain
 from engine.arrow_input.types import entering_schema
 from engine.arrow_input.values import check_values, needs_look
@@ -27,6 +28,7 @@ class Entrance:
     def __init__(self, schema: pa.Schema) -> None:
         self._given = schema
         self.schema = entering_schema(schema)
+        self._numbers = numbers_schema(schema)
         self._looked_at = [i for i, field in enumerate(self.schema) if needs_look(field)]
 
     def entered(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -41,6 +43,8 @@ class Entrance:
         except pa.ArrowException as error:
             reason = str(error).partition("\n")[0]
             raise InvalidDataError(f"The data is not valid Arrow data: {reason}") from None
+        if self._numbers is not self._given:
+            batch = in_numbers(batch, self._numbers)
         row = sum(map(bytes_by_row, batch.columns))
         if row > _ROW:
             raise ResourceExhaustedError(

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from engine.arrow_input.intervals import as_intervals
+
 __all__ = ["bytes_by_row", "own_offsets", "plain"]
 
 
@@ -28,7 +30,7 @@ def plain(array: pa.Array, kind: pa.DataType) -> pa.Array:
         return _of_list_views(array, kind)
     if pt.is_list(have) or pt.is_large_list(have) or pt.is_map(have) or pt.is_fixed_size_list(have):
         return _of_lists(array, kind)
-    return array.cast(kind)
+    return as_intervals(array) if pt.is_interval(kind) else array.cast(kind)
 
 
 def _of_extension(array: pa.ExtensionArray, kind: pa.DataType) -> pa.Array:

@@ -8,6 +8,7 @@ from typing import NoReturn
 import pyarrow as pa
 import pyarrow.types as pt
 
+from engine.arrow_input.intervals import NUMBERED
 from engine.errors import InvalidDataError, UnsupportedError
 
 __all__ = [
@@ -32,7 +33,6 @@ OPAQUE = {
 }
 """The kernel's own opaque types and what their values lie in."""
 
-MONTHS, DAY_TIME = 21, 24  # numbers of the interval types for which pyarrow has no class
 _VENDOR = "DuckDB"
 _MAX_PRECISION = 38
 _MAX_ARRAY = 100_000  # items: the kernel's own limit
@@ -132,8 +132,8 @@ class _Reader:
             return self._decimal(kind)
         if isinstance(kind, pa.BaseExtensionType):
             return self._extension(kind)
-        if kind.id in (MONTHS, DAY_TIME):
-            self._unsupported(f"the type {kind}; send it as month_day_nano_interval")
+        if kind.id in NUMBERED:
+            return pa.month_day_nano_interval()
         if pt.is_dictionary(kind):
             return self.kind(kind.value_type)
         if pt.is_run_end_encoded(kind):

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from engine.arrow_input.intervals import INTERVAL
 from engine.arrow_input.plain import own_offsets
 from engine.arrow_input.types import extension_name
 from engine.errors import InvalidDataError
@@ -34,7 +35,6 @@ _LEAST = pa.scalar((-(2**127)).to_bytes(16, "little", signed=True), pa.binary(16
 _MICROS = {"s": 10**6, "ms": 10**3}
 _MAX_MICROS = 2**63 - 1
 _DAY = 86_400_000  # milliseconds
-_INTERVAL = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanos", "<i8")])
 
 
 def check_values(array: pa.Array, field: pa.Field) -> None:
@@ -159,7 +159,7 @@ def _nanoseconds(array: pa.Array) -> str | None:
 
 
 def _interval(array: pa.Array) -> str | None:
-    values = np.frombuffer(array.buffers()[1], _INTERVAL, len(array), array.offset * _INTERVAL.itemsize)
+    values = np.frombuffer(array.buffers()[1], INTERVAL, len(array), array.offset * INTERVAL.itemsize)
     wrong = values["nanos"] % 1000 != 0
     if array.null_count:
         wrong &= np.asarray(array.is_valid())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import pyarrow as pa
 
 OFFSETS = pa.array([0, 1], pa.int32())
@@ -32,3 +34,20 @@ def nested(one: pa.Array) -> dict[str, pa.Array]:
         "run": pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), one),
         "list of structs": pa.ListArray.from_arrays(OFFSETS, pa.StructArray.from_arrays([one], ["a"])),
     }
+
+
+def intervals(format: bytes, array: pa.Array, name: str = "x") -> pa.RecordBatch:
+    """A column of an interval type for which pyarrow has no class, by its format in the Arrow C data interface.
+
+    `array` holds the numbers that its values lie in, at any depth: of 32 bits for months, of 64 for days and millis.
+    """
+    batch = pa.record_batch([array], [name])
+    column, schema = (ctypes.c_int64 * 10)(), (ctypes.c_int64 * 9)()
+    batch._export_to_c(ctypes.addressof(column), ctypes.addressof(schema))
+    text = ctypes.create_string_buffer(format)
+    inside = schema
+    while inside[4]:  # the last of the children
+        children = (ctypes.c_int64 * inside[4]).from_address(inside[5])
+        inside = (ctypes.c_int64 * 9).from_address(children[inside[4] - 1])
+    inside[0] = ctypes.addressof(text)
+    return pa.RecordBatch._import_from_c(ctypes.addressof(column), ctypes.addressof(schema))

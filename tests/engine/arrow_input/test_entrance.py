@@ -7,7 +7,7 @@ import pytest
 
 from engine.arrow_input import Entrance
 from engine.errors import InvalidDataError, ResourceExhaustedError
-from tests.engine.arrow_input.data import json, nested
+from tests.engine.arrow_input.data import intervals, json, nested
 
 TEXTS = pa.array(["a", None, "a longer text than a view holds itself", "a"])
 
@@ -102,3 +102,37 @@ def test_a_batch_of_another_schema_is_refused() -> None:
     entrance = Entrance(pa.schema([("x", pa.int8())]))
     with pytest.raises(InvalidDataError, match="another schema"):
         list(entrance.entered(pa.record_batch({"x": [1]})))
+
+
+MONTHS = pa.array([14, None, -1, 0], pa.int32())
+DAYS = pa.array([1 | 500 << 32, None, (-1 & 0xFFFFFFFF) | -1500 << 32, 0], pa.int64())
+
+
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [
+        (intervals(b"tiM", MONTHS), [(14, 0, 0), None, (-1, 0, 0), (0, 0, 0)]),
+        (intervals(b"tiD", DAYS), [(0, 1, 500_000_000), None, (0, -1, -1_500_000_000), (0, 0, 0)]),
+    ],
+    ids=["months", "days and milliseconds"],
+)
+def test_intervals_without_a_class_are_converted(given: pa.RecordBatch, values: list[object]) -> None:
+    entrance = Entrance(given.schema)
+    assert entrance.schema == pa.schema([("x", pa.month_day_nano_interval())])
+    for start in range(4):
+        (batch,) = entrance.entered(given.slice(start))
+        batch.validate(full=True)
+        assert batch.column(0).to_pylist() == values[start:]
+
+
+def test_intervals_without_a_class_inside_of_others() -> None:
+    offsets = pa.array([0, 1, 4], pa.int32())
+    for array in (
+        pa.ListArray.from_arrays(offsets, MONTHS),
+        pa.StructArray.from_arrays([pa.array(["a", "b"]), MONTHS[2:]], ["s", "m"]),
+        pa.MapArray.from_arrays(offsets, pa.array(["a", "b", "c", "d"]), MONTHS),
+    ):
+        given = intervals(b"tiM", array)
+        (batch,) = Entrance(given.schema).entered(given)
+        batch.validate(full=True)
+        assert "MonthDayNano(months=-1, days=0, nanoseconds=0)" in str(batch.column(0).to_pylist())
