@@ -8,9 +8,10 @@ import logging
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from engine.errors import TableExistsError
+from engine.errors import StorageError, TableExistsError
 from engine.sql.views import View
 from engine.storage.locks import held
 from engine.storage.names import check_table_name, unknown_table
@@ -37,9 +38,25 @@ class StoredViews:
         """Every view, by name."""
         return sorted(self._read_all(), key=lambda view: view.name)
 
+    def has(self, name: TableName) -> bool:
+        """Whether a view has the name."""
+        return self._path(name).exists()
+
+    def any_in(self, schema: str) -> bool:
+        """Whether a view is in the schema."""
+        return any(view.name.schema.lower() == schema.lower() for view in self._read_all())
+
     def create(self, view: View, replace: bool) -> None:
-        """Keep `view`; TableExistsError where one of its name is there and not to be replaced."""
+        """Keep `view`.
+
+        Raises TableExistsError where one of its name is there and not to be replaced, StorageError where the disk does
+        not take it.
+        """
         check_table_name(view.name.table)
+        with _failing():
+            self._write(view, replace)
+
+    def _write(self, view: View, replace: bool) -> None:
         self._folder.mkdir(exist_ok=True)
         path = self._path(view.name)
         staged = self._folder / f".{uuid.uuid4().hex}"
@@ -53,16 +70,20 @@ class StoredViews:
         with held(self._folder):
             if path.exists() and not replace:
                 raise TableExistsError(f'View "{view.name}" is there already; drop it or say OR REPLACE.')
-            with staged.open("w", encoding="utf-8") as file:
-                json.dump(document, file)
-                file.flush()
-                os.fsync(file.fileno())
-            staged.replace(path)
+            try:
+                with staged.open("w", encoding="utf-8") as file:
+                    json.dump(document, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                staged.replace(path)
+            finally:
+                staged.unlink(missing_ok=True)
 
     def drop(self, name: TableName) -> None:
-        """Remove a view; UnknownTableError where it is not there."""
+        """Remove a view; UnknownTableError where it is not there, StorageError where the disk refuses."""
         try:
-            self._path(name).unlink()
+            with _failing():
+                self._path(name).unlink()
         except FileNotFoundError:
             raise unknown_table(name, [view.name for view in self._read_all()]) from None
 
@@ -75,6 +96,20 @@ class StoredViews:
             view = _read(path)
             if view is not None:
                 yield view
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Failures of the file system as storage errors, but for a file that is not there."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        log.error("The folder of views cannot be written: %s", error)
+        raise StorageError(
+            f"The view cannot be stored or removed: {error.strerror or 'the disk refuses'}; ask an administrator."
+        ) from None
 
 
 def _read(path: Path) -> View | None:

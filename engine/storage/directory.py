@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -26,9 +28,19 @@ from engine.storage.parquet_tables import ParquetTables
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import DEFAULT_SCHEMA, ScanRequest, Source, Split, TableHandle, TableName, WriteMode
 
-__all__ = ["DirectoryStorage"]
+__all__ = ["DirectoryStorage", "OtherNames"]
 
 log = logging.getLogger(__name__)
+
+
+class OtherNames(Protocol):
+    """What else has names in the schemas of a directory: its views."""
+
+    def has(self, name: TableName) -> bool:
+        """Whether something has the name."""
+
+    def any_in(self, schema: str) -> bool:
+        """Whether something is in the schema."""
 
 
 class DirectoryStorage:
@@ -50,6 +62,7 @@ class DirectoryStorage:
         self._parquet = ParquetTables(root)
         self._lance = LanceTables(table_bytes)
         self._writes = LanceWrites(keep_dropped)
+        self._others: OtherNames | None = None
         self._sweep()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -123,12 +136,31 @@ class DirectoryStorage:
         name = TableName(schema, entry.name)
         return self._writes.replace(name, self._writable(name, entry), data, table)
 
+    def share_names(self, others: OtherNames) -> None:
+        """Make no table under a name that is one of `others`, and drop no schema that has some."""
+        self._others = others
+
+    @contextmanager
+    def vacant(self, name: TableName) -> Iterator[None]:
+        """Within, no table has the name, and no process makes one or drops the schema.
+
+        Raises TableExistsError where there is such a table, UnknownTableError where the schema is not there.
+        """
+        _, folder = self._folder(name.schema)
+        with held(folder):
+            if self._listing.find(self._folder(name.schema)[1], name.table) is not None:
+                raise TableExistsError(f'Table "{name}" is there already; take another name.')
+            yield
+
     def create_schema(self, name: str) -> None:
         """Make a schema; TableExistsError where it is there."""
         check_table_name(name)
         if name.lower() in {known.lower() for known in self._listing.schemas()}:
             raise TableExistsError(f'Schema "{name}" is there already.')
-        (self._root / f"{name}{SCHEMA}").mkdir(exist_ok=True)
+        try:
+            (self._root / f"{name}{SCHEMA}").mkdir()
+        except FileExistsError:
+            raise TableExistsError(f'Schema "{name}" is there already.') from None
 
     def drop_schema(self, name: str) -> None:
         """Remove a schema without tables; PlanningError where it has some."""
@@ -139,6 +171,8 @@ class DirectoryStorage:
             kept = [item for item in folder.iterdir() if not (item / DROPPED).exists()]
             if kept:
                 raise PlanningError(f'Schema "{schema}" is not empty; drop what is in it first.')
+            if self._others is not None and self._others.any_in(schema):
+                raise PlanningError(f'Schema "{schema}" is not empty, it has views; drop what is in it first.')
             shutil.rmtree(folder)
 
     def drop(self, name: TableName) -> None:
@@ -157,14 +191,19 @@ class DirectoryStorage:
         check_table_name(name.table)
         self._sweep()
 
+        def is_view() -> bool:
+            return self._others is not None and self._others.has(name)
+
         def instead(written: pa.RecordBatchReader) -> int:
+            if is_view():
+                raise TableExistsError(f'"{name}" is a view, made meanwhile; views are not written to.')
             if mode is WriteMode.CREATE:
                 raise TableExistsError(f'Table "{name}" is there already; somebody made it meanwhile.')
             return self.write(name, written, mode)
 
         path = folder / f"{name.table}.lance"
         return self._writes.create(
-            name, path, data, lambda: self._listing.find(folder, name.table) is not None, instead
+            name, path, data, lambda: is_view() or self._listing.find(folder, name.table) is not None, instead
         )
 
     def _resolve(self, lookup: Lookup, name: TableName, version: str | None, at: datetime | None) -> TableHandle:

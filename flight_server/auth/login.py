@@ -15,16 +15,19 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from engine.errors import ResourceExhaustedError
 from flight_server.auth.identity import Headers, Identity
 from flight_server.auth.jwt import JwtVerifier
-from flight_server.auth.users import User, Users
-from flight_server.endpoint.status import UnauthenticatedError
+from flight_server.auth.users import User, Users, UsersFileError
+from flight_server.endpoint.status import LoginUnavailableError, UnauthenticatedError
 from flight_server.endpoint.tickets import TicketError, TicketSigner
 
 __all__ = ["Login", "basic_credentials"]
 
+log = logging.getLogger(__name__)
 _audit = logging.getLogger("grism.audit")
 
 _PREFIX = "grism-"
@@ -57,16 +60,20 @@ class Login:
         self._hashing = threading.BoundedSemaphore(_AT_ONCE)
 
     def identify(self, headers: Headers) -> Identity:
-        """The caller by the header `authorization`; raises UnauthenticatedError."""
+        """The caller by the header `authorization`.
+
+        Raises UnauthenticatedError, and LoginUnavailableError while the users file cannot be used.
+        """
         values = headers.get("authorization", ())
         if len(values) != 1:
             raise UnauthenticatedError("Log in: send user and password, or a bearer token.")
         value = values[0].decode("latin-1") if isinstance(values[0], bytes) else values[0]
         scheme, _, credentials = value.partition(" ")
-        if scheme.lower() == "basic" and self._users is not None:
-            return self._password(self._users, *basic_credentials(credentials))
-        if scheme.lower() == "bearer":
-            return self._bearer(credentials.strip())
+        with _readable():
+            if scheme.lower() == "basic" and self._users is not None:
+                return self._password(self._users, *basic_credentials(credentials))
+            if scheme.lower() == "bearer":
+                return self._bearer(credentials.strip())
         raise UnauthenticatedError("This way to log in is not offered; send user and password, or a bearer token.")
 
     def issue_token(self, identity: Identity) -> str | None:
@@ -75,7 +82,8 @@ class Login:
         None for who is no user of this server: drivers that were given a token do a Handshake with it all the same.
         Nor does somebody else's token who has a user's name become that user's.
         """
-        user = self._users.find(identity.name) if self._users is not None else None
+        with _readable():
+            user = self._users.find(identity.name) if self._users is not None else None
         if user is None or _identity(user) != identity:
             return None
         sealed = self._signer.seal(user.fingerprint + user.name.encode(), _SCOPE, time.time() + self._token_ttl)
@@ -122,6 +130,18 @@ class Login:
         if user is None or not hmac.compare_digest(payload[:8], user.fingerprint):
             raise UnauthenticatedError("The token is not valid or has expired; log in again.")
         return _identity(user)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """A users file that is broken while the server runs shuts everybody out until it is mended."""
+    try:
+        yield
+    except UsersFileError as error:
+        log.error("nobody can log in: %s", error)
+        raise LoginUnavailableError(
+            "Logins cannot be checked, since the server cannot use its users file; tell an administrator."
+        ) from None
 
 
 def _identity(user: User) -> Identity:

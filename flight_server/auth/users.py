@@ -119,8 +119,11 @@ def _matches(password: str, hashed: str) -> bool:
     if found is None or len(password.encode()) > _MAX_PASSWORD:
         return False
     n, r, p = int(found[1]), int(found[2]), int(found[3])
-    digest = _scrypt(password, base64.b64decode(found[4]), n, r, p)
-    return hmac.compare_digest(digest, base64.b64decode(found[5]))
+    try:
+        digest, known = _scrypt(password, base64.b64decode(found[4]), n, r, p), base64.b64decode(found[5])
+    except ValueError:  # numbers or texts that are not what `_hashed` writes
+        raise UsersFileError("The users file has a hash that is none.") from None
+    return hmac.compare_digest(digest, known)
 
 
 def _scrypt(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:

@@ -28,6 +28,7 @@ __all__ = [
     "ERROR_TRAILER",
     "STATUS_BY_ERROR",
     "DrainingError",
+    "LoginUnavailableError",
     "UnauthenticatedError",
     "flight_errors",
     "stream_text",
@@ -45,6 +46,10 @@ class UnauthenticatedError(errors.GrismError):
     """The caller did not prove who they are, or what they hold is not valid."""
 
 
+class LoginUnavailableError(errors.GrismError):
+    """Nobody can be told who they are: what logins are checked against cannot be read."""
+
+
 class DrainingError(errors.GrismError):
     """The server is about to stop and begins nothing new."""
 
@@ -60,6 +65,7 @@ _INTERNAL = flight.FlightInternalError
 STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
     UnauthenticatedError: flight.FlightUnauthenticatedError,
     DrainingError: flight.FlightUnavailableError,
+    LoginUnavailableError: flight.FlightUnavailableError,
     errors.PlanningError: _INVALID_ARGUMENT,
     errors.SqlSyntaxError: _INVALID_ARGUMENT,
     errors.UnknownTableError: _NOT_FOUND,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -12,6 +14,7 @@ from engine.errors import GrismError, TableExistsError, UnknownTableError, Unsup
 from engine.sql.stored_views import StoredViews
 from engine.sql.views import Names, View
 from engine.storage import DirectoryStorage
+from engine.storage.directory import OtherNames
 from engine.storage.names import unknown_schema, unknown_table
 from engine.storage.protocol import (
     CATALOG,
@@ -51,12 +54,23 @@ ColumnsOf = Callable[[Session, Snapshot, TableName, str], tuple[ShownColumn, ...
 """Gives the columns of a table or view, by its type; none where it cannot be read."""
 
 
+@runtime_checkable
+class SharesNames(Protocol):
+    """A storage that makes no table where a view has the name, and the other way about."""
+
+    def share_names(self, others: OtherNames) -> None: ...
+
+    def vacant(self, name: TableName) -> AbstractContextManager[None]: ...
+
+
 class Catalog:
     """What names mean in a session."""
 
     def __init__(self, storage: Storage, views: StoredViews | None = None, columns: ColumnsOf | None = None) -> None:
         self.storage = storage
         self.stored_views = views
+        if views is not None and isinstance(storage, SharesNames):
+            storage.share_names(views)
         self.columns = columns or (lambda *_: ())
         self.information = InformationSchema()
 
@@ -95,6 +109,20 @@ class Catalog:
     def view(self, name: TableName) -> View | None:
         """The view of that name, or None."""
         return None if self.stored_views is None else self.stored_views.find(name)
+
+    @contextmanager
+    def vacant(self, name: TableName) -> Iterator[None]:
+        """Within, no table has the name, and none is made. Raises TableExistsError where there is one.
+
+        A storage that is no folder is of this process only, and tells no more than what is there now.
+        """
+        if isinstance(self.storage, SharesNames):
+            with self.storage.vacant(name):
+                yield
+            return
+        if name.key in {table.key for table in self.storage.tables()}:
+            raise TableExistsError(f'Table "{name}" is there already; take another name for the view.')
+        yield
 
     def require_no_view(self, target: Target) -> None:
         """Raise TableExistsError where a view has the name of a table to be made or written."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -19,8 +18,7 @@ from engine.errors import (
 from engine.kernel import quote
 from engine.sql import syntax
 from engine.sql.statements import ColumnDefinition, CreateSchema, CreateTable, CreateTableAs, CreateView, Drop
-from engine.sql.stored_views import StoredViews
-from engine.sql.views import Names, View
+from engine.sql.views import Names, View, Views
 from engine.storage.names import unknown_table
 from engine.storage.protocol import Storage, TableHandle, TableName, WriteMode
 from flight_server.service import rewriting
@@ -54,11 +52,13 @@ class _With:
     """The views as they would be with `view` among them: so one is found out that reads itself by way of others."""
 
     view: View
-    others: StoredViews
+    others: Views | None
 
     def find(self, name: TableName) -> View | None:
         """The view of that name, in any case, or None."""
-        return self.view if name.key == self.view.name.key else self.others.find(name)
+        if name.key == self.view.name.key:
+            return self.view
+        return None if self.others is None else self.others.find(name)
 
 
 def changeable(storage: Storage) -> Changeable:
@@ -74,7 +74,6 @@ class Definitions:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
         self._catalog = statements.catalog
-        self._schemas = threading.Lock()  # so that no view is made in a schema that is being dropped
 
     def create(self, request: Request, statement: CreateTable) -> int:
         """Make an empty table; 0."""
@@ -118,25 +117,28 @@ class Definitions:
         name, views = self._catalog.full_name(request.session, statement.view), self._catalog.stored_views
         if views is None:
             raise UnsupportedError("The server's tables are not in a folder; it keeps no views.")
-        with self._schemas:
-            return self._create_view(request, statement, name, views)
-
-    def _create_view(self, request: Request, statement: CreateView, name: TableName, views: StoredViews) -> int:
         if name.schema.lower() not in {schema.lower() for schema in self._catalog.storage.schemas()}:
             raise UnknownTableError(f'There is no schema "{name.schema}" for a view; create it first.')
-        if self.is_there(Target(self._catalog.storage, name, name)):
-            raise TableExistsError(f'Table "{name}" is there already; take another name for the view.')
-        if statement.if_not_exists and views.find(name) is not None:
+        if statement.if_not_exists and views.has(name):
             return 0
         view = View(name, statement.query, statement.columns, request.session.schema)
+        self._check_view(request, view)
+        with self._catalog.vacant(name):
+            try:
+                views.create(view, statement.replace)
+            except TableExistsError:
+                if not statement.if_not_exists:
+                    raise
+        return 0
+
+    def _check_view(self, request: Request, view: View) -> None:
+        """Raise where a view cannot be planned by who makes it: with the tables and views that they may read."""
+        session = request.session
         # Temporary tables end before the view does.
-        plan = self._statements.frontend.plan(
-            view.query, snapshot=self._catalog.snapshot(request.session), names=Names((view.home,), _With(view, views))
-        )
+        names = Names((view.home,), _With(view, self._catalog.names(session).views), session.grants.identity.name)
+        plan = self._statements.frontend.plan(view.query, snapshot=self._catalog.snapshot(session), names=names)
         if len(view.columns) > len(plan.names):
             raise PlanningError(f"{len(view.columns)} columns are named, and the query has {len(plan.names)}.")
-        views.create(view, statement.replace)
-        return 0
 
     def create_schema(self, statement: CreateSchema) -> int:
         """Make a schema; 0."""
@@ -144,8 +146,7 @@ class Definitions:
         if name.lower() in _RESERVED_SCHEMAS:
             raise UnsupportedError(f'The schema "{name}" has a meaning of its own; take another name.')
         try:
-            with self._schemas:
-                changeable(self._catalog.storage).create_schema(name)
+            changeable(self._catalog.storage).create_schema(name)
         except TableExistsError:
             if not statement.if_not_exists:
                 raise
@@ -155,7 +156,7 @@ class Definitions:
         """Drop a table, a view or a schema; 0."""
         try:
             if statement.kind == "SCHEMA":
-                self._drop_schema(statement.name[-1])
+                changeable(self._catalog.storage).drop_schema(statement.name[-1])
             elif statement.kind == "VIEW":
                 self._drop_view(request, statement)
             else:
@@ -165,13 +166,6 @@ class Definitions:
             if not statement.if_exists:
                 raise
         return 0
-
-    def _drop_schema(self, name: str) -> None:
-        with self._schemas:
-            views = self._catalog.stored_views
-            if any(view.name.schema.lower() == name.lower() for view in ([] if views is None else views.all())):
-                raise PlanningError(f'Schema "{name}" is not empty, it has views; drop what is in it first.')
-            changeable(self._catalog.storage).drop_schema(name)
 
     def _drop_view(self, request: Request, statement: Drop) -> None:
         name, views = self._catalog.full_name(request.session, statement.name), self._catalog.stored_views

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 import pickle
+import resource
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine.errors import StorageError, TableExistsError, UnknownTableError, UnsupportedError
+from engine.errors import PlanningError, StorageError, TableExistsError, UnknownTableError, UnsupportedError
+from engine.sql.stored_views import StoredViews
+from engine.sql.views import View
 from engine.storage import DirectoryStorage, Storage, TableName, WriteMode
 from tests.engine.storage.reading import MAIN_T, numbers, put, read_all
 
@@ -136,3 +143,73 @@ def test_a_write_through_one_storage_is_seen_through_another(tmp_path):
     assert there.snapshot().table(MAIN_T).rows == 2
     put(there, pa.table({"x": [1]}), WriteMode.REPLACE)
     assert here.snapshot().table(MAIN_T).rows == 1
+
+
+# ---- names that are shared with views
+
+
+def test_no_table_is_made_under_a_name_that_is_being_given_to_a_view(tmp_path: Path) -> None:
+    storage, views = DirectoryStorage(tmp_path), StoredViews(tmp_path)
+    storage.share_names(views)
+    name, table = TableName("main", "v"), pa.table({"x": [1]})
+    with ThreadPoolExecutor(1) as pool:
+        with storage.vacant(name):
+            writing = pool.submit(storage.write, name, table.to_reader(), WriteMode.CREATE)
+            views.create(View(name, "SELECT 1"), replace=False)
+            assert not writing.done()
+        with pytest.raises(TableExistsError, match="is a view"):
+            writing.result(timeout=60)
+    assert storage.tables() == []
+    for mode in (WriteMode.CREATE, WriteMode.CREATE_APPEND, WriteMode.REPLACE):
+        with pytest.raises(TableExistsError, match="is a view"):
+            storage.write(TableName("main", "V"), table.to_reader(), mode)
+
+
+def test_no_view_takes_the_name_of_a_table(tmp_path: Path) -> None:
+    storage = DirectoryStorage(tmp_path)
+    storage.write(TableName("main", "t"), pa.table({"x": [1]}).to_reader(), WriteMode.CREATE)
+    for name, error in ((TableName("main", "T"), TableExistsError), (TableName("nowhere", "t"), UnknownTableError)):
+        with pytest.raises(error), storage.vacant(name):
+            pytest.fail("the name is not vacant")
+
+
+def test_a_schema_with_views_stays(tmp_path: Path) -> None:
+    storage, views = DirectoryStorage(tmp_path), StoredViews(tmp_path)
+    storage.share_names(views)
+    storage.create_schema("s")
+    name = TableName("S", "v")
+    views.create(View(name, "SELECT 1"), replace=False)
+    with pytest.raises(PlanningError, match="it has views"):
+        storage.drop_schema("s")
+    views.drop(name)
+    storage.drop_schema("s")
+    with pytest.raises(UnknownTableError), storage.vacant(name):
+        pytest.fail("the schema is gone")
+
+
+def test_a_disk_that_takes_no_view_is_a_storage_error(tmp_path: Path) -> None:
+    views, view = StoredViews(tmp_path), View(TableName("main", "v"), "SELECT 1")
+    (tmp_path / ".views").write_text("a file where the folder should be")
+    with pytest.raises(StorageError, match="ask an administrator") as failed:
+        views.create(view, replace=False)
+    assert str(tmp_path) not in str(failed.value)
+    with pytest.raises(StorageError, match="ask an administrator"):
+        views.drop(view.name)
+    (tmp_path / ".views").unlink()
+    views.create(view, replace=False)
+    assert views.all() == [view]
+    with _file_size_limit(8), pytest.raises(StorageError, match="too large"):
+        views.create(View(view.name, "SELECT 2"), replace=True)
+    assert views.all() == [view]
+    assert {path.suffix for path in (tmp_path / ".views").iterdir()} == {".json"}
+
+
+@contextmanager
+def _file_size_limit(size: int) -> Iterator[None]:
+    """Within, the system lets no file grow beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

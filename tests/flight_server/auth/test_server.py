@@ -29,6 +29,10 @@ read = ["main.nation", "main.reg*"]
 
 [roles.clerk]
 write = ["main.clerk_*"]
+
+[roles.maker]
+read = ["main.nation"]
+admin = ["main.maker_*"]
 """
 
 
@@ -63,7 +67,7 @@ def guarded(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         str(users),
     ]
     subprocess.run(command, input=PASSWORD, text=True, check=True, timeout=60)
-    for name, role in (("ana", "analyst"), ("rita", "reader"), ("carl", "clerk"), ("gone", "admin")):
+    for name, role in (("ana", "analyst"), ("rita", "reader"), ("carl", "clerk"), ("mia", "maker"), ("gone", "admin")):
         add_user(users, name, PASSWORD, frozenset({role}))
     with serve(data, log, "--threads", "2", "--users", str(users), "--rights", str(rights)) as (uri, _):
         yield Guarded(uri, data, users, log)
@@ -147,6 +151,58 @@ def test_ways_around_the_rights(guarded: Guarded, statement: str) -> None:
         rows(guarded, "ana", statement)
     assert "orderpriority" not in str(denied.value)
     assert 'mean "main.orders"' not in str(denied.value)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT o_orderpriorit FROM orders",
+        "SELECT hidden_colum FROM secret",
+        "SELECT hidden_column + 1 FROM secret",
+        "SELECT * FROM nation, secret WHERE hidden_column = n_nationkey",
+        "SELECT * FROM secre",
+        "SELECT 1 FROM (SELECT * FROM main.secret)",
+    ],
+)
+def test_a_view_is_made_of_what_its_maker_may_read(guarded: Guarded, query: str) -> None:
+    rows(guarded, "root", "CREATE OR REPLACE VIEW secret AS SELECT o_orderpriority AS hidden_column FROM orders")
+    try:
+        for statement in (f"CREATE VIEW maker_view AS {query}", f"CREATE TABLE maker_table AS {query}"):
+            with pytest.raises(flight_sql.Error, match="There is no table") as denied:
+                rows(guarded, "mia", statement)
+            assert "orderpriority" not in str(denied.value)
+            assert "hidden_column" not in str(denied.value).replace(query, "")
+            assert 'mean "main.secret"' not in str(denied.value)
+        rows(guarded, "mia", "CREATE OR REPLACE VIEW maker_view AS SELECT count(*) AS n FROM nation")
+        assert rows(guarded, "mia", "SELECT n FROM maker_view") == [(25,)]
+        rows(guarded, "mia", "DROP VIEW maker_view")
+    finally:
+        rows(guarded, "root", "DROP VIEW secret")
+
+
+def test_a_broken_users_file_stops_logins_with_a_typed_error(guarded: Guarded) -> None:
+    good = guarded.users.read_text()
+    line = next(line for line in good.splitlines() if line.startswith("rita:"))
+    broken = [good + "not a user\n", "\0" + good, good.replace(line, line.replace("scrypt$", "scrypt$1"))]
+    broken.append(good.replace(line, line[:-10] + "="))
+    try:
+        for text in broken:
+            guarded.users.write_text(text)
+            with pytest.raises(flight_sql.Error, match="users file") as failed:
+                rows(guarded, "rita", "SELECT 1")
+            assert "Unavailable" in str(failed.value)
+            assert str(guarded.users) not in str(failed.value)
+        guarded.users.chmod(0o644)
+        with pytest.raises(flight_sql.Error, match="users file"):
+            rows(guarded, "rita", "SELECT 1")
+        guarded.users.unlink()
+        with pytest.raises(flight_sql.Error, match="users file"):
+            rows(guarded, "rita", "SELECT 1")
+    finally:
+        guarded.users.touch(0o600)
+        guarded.users.chmod(0o600)
+        guarded.users.write_text(good)
+    assert rows(guarded, "rita", "SELECT 1") == [(1,)]
 
 
 def test_a_statement_knows_who_asks(guarded: Guarded) -> None:

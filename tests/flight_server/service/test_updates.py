@@ -376,6 +376,39 @@ def test_no_view_reads_itself(cursor: flight_sql.Cursor, t: str) -> None:
         run(cursor, f"DROP VIEW {t}_{name}")
 
 
+def test_a_view_of_the_catalog(cursor: flight_sql.Cursor, t: str) -> None:
+    run(cursor, f"CREATE VIEW {t} AS SELECT table_name FROM information_schema.tables WHERE table_type = 'VIEW'")
+    assert (t,) in run(cursor, f"SELECT * FROM {t}")
+    run(cursor, f"DROP VIEW {t}")
+
+
+def test_of_a_view_and_a_table_made_at_once_one_is_there(served: Served, t: str) -> None:
+    """Neither hides the other: one statement is refused, whichever came second."""
+
+    def attempt(text: str) -> str:
+        with connected(served.uri) as cursor:
+            try:
+                run(cursor, text)
+            except adbc_driver_manager.Error as error:
+                return str(error)
+            return "made"
+
+    with ThreadPoolExecutor(4) as pool:
+        for i in range(8):
+            name = f"{t}_{i}"
+            texts = [f"CREATE TABLE {name} AS SELECT 1 AS x", f"CREATE VIEW {name} AS SELECT 2 AS x"] * 2
+            told = sorted(pool.map(attempt, texts), key="made".__ne__)
+            assert told[0] == "made"
+            assert all("is there already" in other or "is a view" in other for other in told[1:])
+    with connected(served.uri) as cursor:
+        query = "SELECT table_name, table_type FROM information_schema.tables WHERE starts_with(table_name, ?)"
+        kinds = dict(run(cursor, query, (t,)))
+        assert len(kinds) == 8
+        for name, kind in kinds.items():
+            assert run(cursor, f"SELECT x FROM {name}") == [(2 if kind == "VIEW" else 1,)]
+            run(cursor, f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {name}")
+
+
 def test_schemas(cursor: flight_sql.Cursor, t: str) -> None:
     run(cursor, f"CREATE SCHEMA {t}")
     run(cursor, f"CREATE SCHEMA IF NOT EXISTS {t}")
