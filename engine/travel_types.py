@@ -11,14 +11,17 @@
     INTERVAL              VARCHAR              itself, or error          VARCHAR
     UUID, JSON            itself               itself                    VARCHAR
     GEOMETRY              itself               itself                    BLOB
-    VARIANT               itself               itself                    BLOB, or error
-    UNION                 itself               itself                    STRUCT(tag VARCHAR, ...)
+    VARIANT               not at all           itself                    BLOB, or error
+    UNION                 not at all           itself                    STRUCT(tag VARCHAR, ...)
+    MAP                   not at all           itself                    itself
     TUPLE                 itself               itself                    STRUCT(element1, ...)
     arrays of no numbers  itself               itself                    lists
     TYPE                  not at all           VARCHAR                   not at all
 
 The same holds inside of lists, structs, maps, arrays, tuples and unions. Another kernel, and a storage's reader, makes
-of a column what it was, so only exactness counts there. Clients get types that each of them can read, and never a value
+of a column what it was, so only exactness counts there; and what no column can carry does not leave for a kernel: Arrow's
+unions have no NULL beside those of their members, its variants lose the types of what is in them, and maps of files may
+have a key twice, which the kernel does not take back. Clients get types that each of them can read, and never a value
 that is not the one that was computed: Arrow's decimal has 38 digits, its times have no offset, its intervals count
 nanoseconds in 64 bits.
 """
@@ -77,6 +80,7 @@ _INSTEAD: Mapping[Boundary, Mapping[str, KernelType]] = {
         "VARIANT": _BYTES,
     },
 }
+_STAYING = frozenset({"MAP", "TYPE", "UNION", "VARIANT"})
 # An empty tuple has no type that a cast could name.
 _RETYPED = re.compile(r"HUGEINT|UUID|BIT|TIME WITH TIME ZONE|INTERVAL|JSON|BIGNUM|UNION|ENUM|TUPLE\(")
 
@@ -115,8 +119,8 @@ def is_stored_as_it_is(kind: str) -> bool:
 
 
 def travels(kind: str) -> bool:
-    """Whether a column of type `kind` may leave for another kernel: the names of types may not."""
-    return all(found.name != "TYPE" for found in _parsed(kind).walk())
+    """Whether a column of type `kind` may leave for another kernel, which then has the same values."""
+    return all(found.name not in _STAYING for found in _parsed(kind).walk())
 
 
 def is_retyped(kind: str) -> bool:

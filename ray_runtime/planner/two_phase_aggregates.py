@@ -36,7 +36,7 @@ from engine.physical import PhysicalOperator
 from engine.schema import Column, RowType
 from engine.schema_inference import build_project_schema, operator_columns
 from engine.sql.extraction import function_name
-from engine.travel_types import Boundary, leaving_type
+from engine.travel_types import Boundary, leaving_type, travels
 from ray_runtime.planner.sampling import GroupSampler
 from ray_runtime.planner.tree import rewrite_up
 
@@ -156,7 +156,7 @@ class _Phases:
             wanted = self._type(aggregate.expr, columns)
         except GrismError:
             return None
-        if any(leaving_type(kind, Boundary.KERNEL) != kind for kind in types):
+        if any(not travels(kind) or leaving_type(kind, Boundary.KERNEL) != kind for kind in types):
             return None  # nothing could say what such a value in a state was
         constants = [a.sql("duckdb") if isinstance(a, exp.Literal | exp.Array) else "NULL" for a in arguments]
         for _ in range(2):
