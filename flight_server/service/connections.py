@@ -1,4 +1,4 @@
-"""Which connection a peer's address stands for.
+"""Which connection a peer's address stands for, and when it is over.
 
 gRPC tells of a call the client's address and port, which the system gives to another connection once this one is over.
 Linux numbers sockets, and lists the numbers with the addresses.
@@ -9,14 +9,16 @@ from __future__ import annotations
 import ipaddress
 import re
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
-__all__ = ["connections_of"]
+__all__ = ["ConnectionWatch", "connections_of", "ended"]
 
 _TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 _ESTABLISHED = "01"
+_INTERVAL = 1.0  # seconds
 
 
 def connections_of(peer: str) -> frozenset[int]:
@@ -29,14 +31,79 @@ def connections_of(peer: str) -> frozenset[int]:
     return frozenset(number for table in _TABLES for number in _numbers(table, remotes)) if remotes else frozenset()
 
 
+class ConnectionWatch:
+    """Tells of connections that are over, in a thread of its own, within about `interval` seconds.
+
+    `peers` gives the addresses that matter now, and `tell` is called with those whose connections have ended.
+    """
+
+    def __init__(
+        self, peers: Callable[[], set[str]], tell: Callable[[frozenset[str]], None], interval: float = _INTERVAL
+    ) -> None:
+        self._peers, self._tell, self._interval = peers, tell, interval
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="grism-connections", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        known: dict[str, frozenset[int]] = {}
+        while not self._stopped.wait(self._interval):
+            peers = self._peers()
+            over, known = ended(known, peers) if peers else (frozenset(), {})
+            if over:
+                self._tell(over)
+
+
+def ended(
+    before: Mapping[str, frozenset[int]], peers: Iterable[str]
+) -> tuple[frozenset[str], dict[str, frozenset[int]]]:
+    """Which of `peers` have no connection any more that they had `before`, and the numbers that the others have now.
+
+    One that was not known before is over where it has none now.
+    """
+    listed = _listed()
+    if listed is None:
+        return frozenset(), {}
+    over: set[str] = set()
+    known: dict[str, frozenset[int]] = {}
+    for peer in peers:
+        remotes = _as_listed(peer)
+        now = frozenset(number for remote in remotes for number in listed.get(remote, ()))
+        if now & before.get(peer, now):
+            known[peer] = now
+        elif remotes:
+            over.add(peer)
+    return frozenset(over), known
+
+
+def _listed() -> dict[str, list[int]] | None:
+    """The numbers of all open connections by their other end; None where the system does not tell them."""
+    texts = [text for text in map(_text, _TABLES) if text]
+    found: dict[str, list[int]] = {}
+    for line in (line for text in texts for line in text.splitlines()[1:]):
+        fields = line.split()
+        if fields[3] == _ESTABLISHED:
+            found.setdefault(fields[2], []).append(int(fields[9]))
+    return found if texts else None
+
+
 def _numbers(table: Path, remotes: frozenset[str]) -> Iterator[int]:
-    try:
-        text = table.read_text()
-    except OSError:
-        return
+    text = _text(table)
     for remote in remotes:
         for found in re.finditer(f" {remote} {_ESTABLISHED} .*", text):
             yield int(found[0].split()[7])
+
+
+def _text(table: Path) -> str:
+    try:
+        return table.read_text()
+    except OSError:
+        return ""
 
 
 def _as_listed(peer: str) -> frozenset[str]:

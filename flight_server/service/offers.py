@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.errors import CancelledError
-from flight_server.auth import Identity
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import flight as messages
 from flight_server.service.request import Planned, Request
-from flight_server.service.store import HandleStore
+from flight_server.service.store import HandleStore, Holder
 
 __all__ = ["Offers"]
 
@@ -34,24 +33,32 @@ class _Offer:
 
 
 class Offers:
-    """Plans by handle; a handle is of use to the identity that it was made for only. Thread-safe."""
+    """Plans by handle, which are `kept`; a handle is of use to the identity that it was made for only. Thread-safe."""
 
     def __init__(self, options: ServiceOptions) -> None:
-        self._offers: HandleStore[_Offer] = HandleStore(
+        self.kept: HandleStore[_Offer] = HandleStore(
             "planned statements", options.statement_ttl + _MARGIN, options.max_statements, _MAX_TEXT
         )
 
-    def put(self, planned: Planned, owner: Identity, weight: int) -> bytes:
-        """Keep a plan of a text of `weight` bytes; returns its handle. Raises ResourceExhaustedError."""
-        return self._offers.put(_Offer(planned), owner, weight)
+    def put(self, planned: Planned, holder: Holder, weight: int) -> bytes:
+        """Keep a plan of a text of `weight` bytes; returns its handle. Raises ResourceExhaustedError.
 
-    def spread(self, handle: bytes, owner: Identity, release: Callable[[], None]) -> None:
+        What is no query has been run: clients need not fetch the count of a statement with effects.
+        """
+        return self.kept.put(_Offer(planned), holder, weight, spent=not planned.is_query)
+
+    def end(self, origin: str) -> None:
+        """Forget the plans of a session or connection that has ended, and what lies at workers for them."""
+        for offer in self.kept.end(origin):
+            offer.release()
+
+    def spread(self, handle: bytes, holder: Holder, release: Callable[[], None]) -> None:
         """The rows of a plan lie at workers, until they are given up by `release` or their time is over."""
-        self._offers.get(handle, owner).release = release
+        self.kept.get(handle, holder).release = release
 
     def fetch(self, request: Request, handle: bytes, start: Callable[[Request, Planned], ResultStream]) -> ResultStream:
         """`start` the plan for this call. Raises BadRequestError, and CancelledError where it was cancelled."""
-        offer, call = self._offers.get(handle, request.identity), request.call
+        offer, call = self.kept.get(handle, request.holder), request.call
         with offer.changed:
             if offer.planned is None:
                 raise CancelledError("The query was cancelled.")
@@ -66,15 +73,15 @@ class Offers:
         call.on_end(leave)
         stream = start(request, planned)
         offer.fetched = True
-        self._offers.spend(handle)
+        self.kept.spend(handle)
         return stream
 
-    def cancel(self, handle: bytes, owner: Identity) -> messages.CancelStatus:
+    def cancel(self, handle: bytes, holder: Holder) -> messages.CancelStatus:
         """Stop what fetches a plan, and let nobody fetch it again. Raises BadRequestError.
 
         NOT_CANCELLABLE where nothing is left to stop; CANCELLING where something takes its time to stop.
         """
-        offer = self._offers.get(handle, owner)
+        offer = self.kept.get(handle, holder)
         with offer.changed:
             if offer.planned is not None and not offer.calls and (offer.fetched or not offer.planned.is_query):
                 return messages.CANCEL_STATUS_NOT_CANCELLABLE
@@ -87,8 +94,8 @@ class Offers:
             stopped = offer.changed.wait_for(lambda: not offer.calls, _PATIENCE)
         return messages.CANCEL_STATUS_CANCELLED if stopped else messages.CANCEL_STATUS_CANCELLING
 
-    def renew(self, handle: bytes, owner: Identity) -> None:
+    def renew(self, handle: bytes, holder: Holder) -> None:
         """Keep a plan as long as a new one. Raises BadRequestError, and CancelledError where it was cancelled."""
-        if self._offers.get(handle, owner).planned is None:
+        if self.kept.get(handle, holder).planned is None:
             raise CancelledError("The query was cancelled.")
-        self._offers.renew(handle, owner)
+        self.kept.renew(handle, holder)

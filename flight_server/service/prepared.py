@@ -6,7 +6,8 @@ together: closing one closes all of them. Clients that do not read the answer to
 handle again; that runs with what was bound to it last.
 
 All texts and parameters that are kept have a limit. Over it, or over some number of bindings, a statement loses those
-that were bound to it first.
+that were bound to it first; and over it, or over some number of statements, who holds most loses the statement that was
+not used for longest.
 """
 
 from __future__ import annotations
@@ -61,12 +62,12 @@ class _Prepared:
 
 
 class PreparedStatements:
-    """Creates, binds, plans and closes prepared statements."""
+    """Creates, binds, plans and closes prepared statements, which are `open` till then."""
 
     def __init__(self, statements: Statements, options: ServiceOptions) -> None:
         self._statements = statements
         self._options = options
-        self._open: HandleStore[_Prepared] = HandleStore(
+        self.open: HandleStore[_Prepared] = HandleStore(
             "prepared statements", options.prepared_ttl, options.max_prepared, options.max_prepared_size, sliding=True
         )
 
@@ -79,7 +80,7 @@ class PreparedStatements:
             parameters = self._statements.parameters(request, message.query)
             update = is_update(message.query)
             schema = None if update else annotate(self._statements.result_schema(request, message.query, parameters))
-        handle = self._open.put(_Prepared(message.query, parameters), request.identity, len(message.query))
+        handle = self.open.put(_Prepared(message.query, parameters), request.holder, len(message.query))
         told = parameter_schema(parameters, request.call.headers)
         yield sql.ActionCreatePreparedStatementResult(
             prepared_statement_handle=handle,
@@ -92,7 +93,7 @@ class PreparedStatements:
         self, request: Request, message: sql.ActionClosePreparedStatementRequest
     ) -> Iterable[sql.ActionCreatePreparedStatementResult]:
         """ClosePreparedStatement: forget a statement and all that was bound to it. Answers with nothing."""
-        self._open.remove(message.prepared_statement_handle[:_HANDLE_SIZE], request.identity)
+        self.open.remove(message.prepared_statement_handle[:_HANDLE_SIZE], request.holder)
         return ()
 
     def bind(
@@ -103,7 +104,7 @@ class PreparedStatements:
             command.prepared_statement_handle[:_HANDLE_SIZE],
             command.prepared_statement_handle[_HANDLE_SIZE:],
         )
-        prepared = self._open.get(own, request.identity)
+        prepared = self.open.get(own, request.holder)
         bound = self._read(prepared, reader)
         binding = secrets.token_bytes(_HANDLE_SIZE)
         with prepared.lock:
@@ -116,14 +117,18 @@ class PreparedStatements:
         return sql.DoPutPreparedStatementResult(prepared_statement_handle=own + binding)
 
     def _weigh(self, request: Request, handle: bytes, prepared: _Prepared) -> None:
-        """Account for what is bound. The oldest goes where it is too much; ResourceExhaustedError if it is all."""
+        """Account for what is bound. Where it is too much the oldest goes, then other statements of the same share.
+
+        ResourceExhaustedError where even that is not enough for the newest.
+        """
         while True:
+            last = len(prepared.bindings) == 1
             try:
-                return self._open.weigh(handle, request.identity, prepared.weight)
+                return self.open.weigh(handle, request.holder, prepared.weight, sparing=not last)
             except ResourceExhaustedError:
                 prepared.bindings.popitem(last=False)
-                if not prepared.bindings:
-                    self._open.weigh(handle, request.identity, prepared.weight)
+                if last:
+                    self.open.weigh(handle, request.holder, prepared.weight)
                     raise
 
     def info(self, request: Request, command: sql.CommandPreparedStatementQuery) -> Offer:
@@ -141,7 +146,7 @@ class PreparedStatements:
         self, request: Request, command: sql.CommandPreparedStatementUpdate, reader: flight.MetadataRecordBatchReader
     ) -> sql.DoPutUpdateResult:
         """Run a prepared statement for each row of parameters that comes, or else with what is bound to the handle."""
-        prepared = self._open.get(command.prepared_statement_handle[:_HANDLE_SIZE], request.identity)
+        prepared = self.open.get(command.prepared_statement_handle[:_HANDLE_SIZE], request.holder)
         rows: Parameters | None = None
         if len(prepared.parameters):
             sent = self._read(prepared, reader)
@@ -162,7 +167,7 @@ class PreparedStatements:
         return prepared, rows
 
     def _find(self, request: Request, handle: bytes) -> tuple[_Prepared, Parameters | None]:
-        prepared = self._open.get(handle[:_HANDLE_SIZE], request.identity)
+        prepared = self.open.get(handle[:_HANDLE_SIZE], request.holder)
         binding = handle[_HANDLE_SIZE:]
         with prepared.lock:
             binding = binding or prepared.own

@@ -14,18 +14,28 @@ from flight_server.endpoint.calls import Call
 from flight_server.endpoint.streams import ResultStream
 from flight_server.service.queries import Asked, Query
 from flight_server.service.sessions import Session
+from flight_server.service.store import Holder
 
 __all__ = ["Offer", "Planned", "Request"]
 
 
 @dataclass(frozen=True)
 class Request:
-    """A call, who makes it, and in which session. `query` is the statement that runs for it, once one does."""
+    """A call, who makes it, and in which session. `query` is the statement that runs for it, once one does.
+
+    `origin` is the session or the connection with whose end all ends that the call leaves behind.
+    """
 
     call: Call
     identity: Identity
     session: Session = field(default_factory=Session)
     query: Query | None = None
+    origin: str = ""
+
+    @property
+    def holder(self) -> Holder:
+        """For whom something is kept that the call leaves behind."""
+        return Holder(self.identity, self.origin)
 
 
 @dataclass(frozen=True)

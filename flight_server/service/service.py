@@ -28,6 +28,7 @@ from flight_server.endpoint.tickets import TicketSigner
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.catalog import Catalog
+from flight_server.service.connections import ConnectionWatch
 from flight_server.service.ingest import Ingest
 from flight_server.service.metadata import Metadata
 from flight_server.service.prepared import PreparedStatements
@@ -85,7 +86,9 @@ class FlightSqlService(BaseHandler):
         )
         prepared = PreparedStatements(statements, options)
         self._ingest = Ingest(catalog, options.max_upload_size)
-        self._sessions = Sessions(folder, options)
+        self._sessions = Sessions(folder, options, self._release)
+        self._prepared, self._offers = prepared, statements.offers
+        self._watch = ConnectionWatch(self._held, self._disconnect)
         settings = Settings(self._sessions, catalog, statements.runtimes)
         self._tables = Tables(statements, options.max_upload_size)
         tickets = Tickets(signer or TicketSigner.generate(), statements.offers, options.statement_ttl)
@@ -142,7 +145,22 @@ class FlightSqlService(BaseHandler):
 
     def close(self) -> None:
         """End every session, and with them the temporary tables. Call it once nobody is served any more."""
+        self._watch.stop()
         self._sessions.close_all()
+
+    # ---- what ends with sessions and connections
+
+    def _release(self, origin: str) -> None:
+        self._prepared.open.end(origin)
+        self._offers.end(origin)
+
+    def _held(self) -> set[str]:
+        return self._sessions.peers() | self._prepared.open.origins() | self._offers.kept.origins()
+
+    def _disconnect(self, peers: frozenset[str]) -> None:
+        self._sessions.disconnect(peers)
+        self._prepared.open.disconnect(peers)
+        self._offers.kept.disconnect(peers)
 
     # ---- Flight's methods
 
@@ -225,15 +243,15 @@ class FlightSqlService(BaseHandler):
         goes on without it, and one that is `closing` it has what it came for.
         """
         identity = identity_of(call, call.middleware(IDENTITY_KEY).identity)
-        session = self._sessions.of(call, identity)
+        session, origin = self._sessions.of(call, identity)
         grants = Grants(self._rights, identity)
         if session.grants is ALL:
             session.grants = grants
         elif session.grants != grants:  # another token of the same name, or its roles have changed
-            self._sessions.close(session)
+            self._sessions.close(session, origin)
             if not closing:
                 raise UnauthenticatedError("The session was begun in other roles and has ended; begin another.")
-        return Request(call, identity, session)
+        return Request(call, identity, session, origin=origin)
 
     def _info(self, request: Request, descriptor: flight.FlightDescriptor, offer: Offer) -> flight.FlightInfo:
         identity = request.identity

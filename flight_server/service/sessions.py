@@ -2,8 +2,7 @@
 
 A client without settings has no session. The first setting, or the first temporary table, begins one and sends its
 cookie; a client that keeps cookies is known by it from then on. Of a client that keeps none, as ADBC by default, the
-session is that of its connection: all calls over it that come from the same identity. It ends when its address turns
-out to be another connection's.
+session is that of its connection: all calls over it that come from the same identity. It ends with the connection.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Container, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from flight_server.auth.rights import ALL, Grants
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
 from flight_server.service.connections import connections_of
+from flight_server.service.store import EvictedError, Holder
 
 __all__ = ["COOKIE", "TEMPORARY", "Session", "Sessions"]
 
@@ -42,7 +43,7 @@ _LEAST_WAIT = 0.1
 class Session:
     """What a client has set. `timeout` is in seconds; None leaves the server's own, and so for `runtime`.
 
-    It begins with `keep`, and is of no use after its end.
+    It begins with `keep`, and is of no use after its end. `origin` names it for what ends with it.
     """
 
     schema: str = DEFAULT_SCHEMA
@@ -52,6 +53,7 @@ class Session:
     runtime: str | None = None
     at_workers: bool = False
     keep: Callable[[], None] = lambda: None
+    origin: str = field(default_factory=lambda: f"session {secrets.token_hex(8)}")
     folder: Path | None = None
     _temporary: DirectoryStorage | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -94,33 +96,49 @@ class Session:
 class _Kept:
     session: Session
     owner: str
+    share: str
     cookie: str
     peer: str
     used_at: float
     connections: frozenset[int]
     calls: int = 0
+    bound: bool = True  # to its connection: no call has come with its cookie
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Of what ends with it."""
+        return (self.session.origin, self.peer) if self.bound else (self.session.origin,)
 
 
 class Sessions:
     """The sessions that are open; each belongs to the identity that began it. Thread-safe.
 
     One without a call for `options.session_ttl` seconds ends. A thread sees to that, which is there while sessions are.
+    Where `options.max_sessions` are open, who has most of them loses the one that was not used for longest.
+    `release` is called with the origin of what ends with a session.
     """
 
-    def __init__(self, folder: Path | None, options: ServiceOptions) -> None:
+    def __init__(
+        self, folder: Path | None, options: ServiceOptions, release: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._folder = None if folder is None else folder / _FOLDER
-        self._options = options
+        self._options, self._release = options, release
         self._changed = threading.Condition()
         self._ender: threading.Thread | None = None
         self._by_cookie: dict[str, _Kept] = {}
         self._by_peer: dict[tuple[str, str], _Kept] = {}
+        self._evicted: OrderedDict[str, str] = OrderedDict()  # owners by cookie
         self._sweep()
 
     def __len__(self) -> int:
         return len(self._by_cookie)
 
-    def of(self, call: Call, identity: Identity) -> Session:
-        """The session of a call, or a new one that begins when something is kept in it."""
+    def of(self, call: Call, identity: Identity) -> tuple[Session, str]:
+        """The session of a call, or a new one that begins when something is kept in it.
+
+        Beside it stands the origin of what the call leaves behind: the session of a cookie, else the connection.
+        Raises EvictedError, once, where the session had to make room for others.
+        """
         cookie = _cookie(call.headers)
         connections = frozenset[int]()
         if cookie is None and (identity.name, call.peer) in self._by_peer:
@@ -129,18 +147,27 @@ class Sessions:
             found, ended = self._find(call, identity, cookie, connections)
             if found is not None:
                 self._enter(found, call)
+                found.bound = found.bound and cookie is None
+            elif cookie is not None and self._evicted.get(cookie) == identity.name:
+                del self._evicted[cookie]
+                raise EvictedError("The session was ended to make room, as one of many of its client; begin another.")
         if ended is not None:
-            ended.session.end()
-        return self._new(call, identity) if found is None else found.session
+            self._end(ended)
+        if found is None:
+            return self._new(call, identity), call.peer
+        return found.session, call.peer if found.bound else found.session.origin
 
-    def close(self, session: Session) -> Literal["closed", "none"]:
-        """End a session; ``none`` where it had not begun."""
+    def close(self, session: Session, origin: str) -> Literal["closed", "none"]:
+        """End a session, and what else has the `origin` of the call; ``none`` where it had not begun."""
         with self._changed:
             kept = next((kept for kept in self._by_cookie.values() if kept.session is session), None)
             if kept is not None:
                 self._forget(kept)
                 self._changed.notify_all()
+        if kept is not None:
+            self._end(kept)
         session.end()
+        self._release(origin)
         return "none" if kept is None else "closed"
 
     def close_all(self) -> None:
@@ -149,7 +176,26 @@ class Sessions:
             ended = [self._forget(kept) for kept in list(self._by_cookie.values())]
             self._changed.notify_all()
         for kept in ended:
-            kept.session.end()
+            self._end(kept)
+
+    def peers(self) -> set[str]:
+        """The connections that sessions end with."""
+        with self._changed:
+            return {kept.peer for kept in self._by_cookie.values() if kept.bound}
+
+    def disconnect(self, peers: Container[str]) -> None:
+        """End the sessions of connections that are gone."""
+        with self._changed:
+            bound = [kept for kept in self._by_cookie.values() if kept.bound and not kept.calls and kept.peer in peers]
+            ended = [self._forget(kept) for kept in bound]
+            self._changed.notify_all()
+        for kept in ended:
+            self._end(kept)
+
+    def _end(self, kept: _Kept) -> None:
+        kept.session.end()
+        for origin in kept.origins:
+            self._release(origin)
 
     def _end_idle(self) -> None:
         """End each session when its time is over, until none is left."""
@@ -162,7 +208,7 @@ class Sessions:
                         return
                     self._changed.wait(self._until_next())
             for kept in ended:
-                kept.session.end()
+                self._end(kept)
 
     def _take_idle(self) -> list[_Kept]:
         now = time.monotonic()
@@ -196,7 +242,9 @@ class Sessions:
 
         def keep() -> None:
             peer = call.peer
-            self._keep(_Kept(session, identity.name, cookie, peer, time.monotonic(), connections_of(peer)), call)
+            share = Holder(identity, peer).share
+            kept = _Kept(session, identity.name, share, cookie, peer, time.monotonic(), connections_of(peer))
+            self._keep(kept, call)
 
         session.keep = keep
         return session
@@ -205,18 +253,31 @@ class Sessions:
         with self._changed:
             if kept.cookie in self._by_cookie:
                 return
-            if len(self._by_cookie) >= self._options.max_sessions:
-                raise ResourceExhaustedError(
-                    f"{len(self._by_cookie)} sessions are open, and the server keeps no more; close some."
-                )
+            evicted = self._evict(kept.share) if len(self._by_cookie) >= self._options.max_sessions else None
             self._by_cookie[kept.cookie] = kept
             self._by_peer[kept.owner, kept.peer] = kept
             self._enter(kept, call)
             if self._ender is None:
                 self._ender = threading.Thread(target=self._end_idle, name="grism-sessions", daemon=True)
                 self._ender.start()
+        if evicted is not None:
+            self._end(evicted)
         kept.session.keep = lambda: None
         call.add_header("set-cookie", f"{COOKIE}={kept.cookie}; HttpOnly; SameSite=Strict")
+
+    def _evict(self, asking: str) -> _Kept:
+        """The idle session that goes for a new one of a share: of the share that then has most, the longest unused."""
+        counts = Counter([asking, *(kept.share for kept in self._by_cookie.values())])
+        idle = [kept for kept in self._by_cookie.values() if not kept.calls and counts[kept.share] >= counts[asking]]
+        if not idle:
+            raise ResourceExhaustedError(
+                f"{len(self._by_cookie)} sessions are open, and the server keeps no more; close some."
+            )
+        evicted = self._forget(max(idle, key=lambda kept: (counts[kept.share], -kept.used_at)))
+        self._evicted[evicted.cookie] = evicted.owner
+        while len(self._evicted) > self._options.max_sessions:
+            self._evicted.popitem(last=False)
+        return evicted
 
     def _enter(self, kept: _Kept, call: Call) -> None:
         kept.calls += 1

@@ -83,9 +83,9 @@ class Settings:
         yield result
 
     def close(self, request: Request, message: messages.CloseSessionRequest) -> Iterable[messages.CloseSessionResult]:
-        """End the session. Of a client that had begun none, nothing is left to close."""
+        """End the session, and what the client has left open in it, or over its connection where it had begun none."""
         del message
-        self._sessions.close(request.session)
+        self._sessions.close(request.session, request.holder.origin)
         yield messages.CloseSessionResult(status=messages.CloseSessionResult.CLOSED)
 
     def _set_catalog(self, session: Session, value: Value) -> None:

@@ -113,14 +113,14 @@ class Statements:
 
         Where the session asks for endpoints at the workers, and the plan has such, it runs now.
         """
-        handle = self.offers.put(planned, request.identity, weight)
+        handle = self.offers.put(planned, request.holder, weight)
         ticket = sql.TicketStatementQuery(statement_handle=handle)
         if planned.spread is None or planned.asked is None or not request.session.at_workers:
             return Offer(planned.schema, ticket)
         query = self.queries.begin(request, planned.asked)
         with query.guarded():
             result = planned.spread(request)
-        self.offers.spread(handle, request.identity, result.release)
+        self.offers.spread(handle, request.holder, result.release)
         query.rows = sum(part.rows for part in result.parts)
         return Offer(planned.schema, ticket, query.rows, result.parts)
 

@@ -1,4 +1,4 @@
-"""What the server keeps for clients between calls: bounded, expiring, under handles that cannot be guessed."""
+"""What the server keeps for clients between calls: bounded, expiring, shared out, under handles nobody can guess."""
 
 from __future__ import annotations
 
@@ -6,33 +6,79 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from engine.errors import ResourceExhaustedError
-from flight_server.auth import Identity
+from flight_server.auth import ANONYMOUS, Identity
 from flight_server.service.wire import BadRequestError
 
-__all__ = ["HandleStore"]
+__all__ = ["EvictedError", "HandleStore", "Holder"]
 
 T = TypeVar("T")
 
+_GONE = ""  # the share of whose connections are gone
+_REMEMBERED = 10_000  # handles of which it can be told that they were evicted
 
-@dataclass
+
+class EvictedError(BadRequestError):
+    """What the handle stands for was given up, since its holder kept most when room was needed."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """For whom something is kept. `owner` may use it; with the end of `origin`, a session or a connection, it ends."""
+
+    identity: Identity
+    origin: str
+
+    @property
+    def owner(self) -> str:
+        """The name of who may use it."""
+        return self.identity.name
+
+    @property
+    def share(self) -> str:
+        """What counts together: all of an identity, and of nobody in particular all of an origin."""
+        return self.origin if self.identity == ANONYMOUS else f"user {self.identity.name}"
+
+
+@dataclass(eq=False)
 class _Entry(Generic[T]):
     value: T
-    owner: str
+    holder: Holder
+    share: str
     weight: int
     expires_at: float
+    spent: bool
+    used: int = 0  # when, as a number that grows with each use
+
+
+@dataclass
+class _Share:
+    """The handles of one share, those that were not used for longest first."""
+
+    fresh: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    spent: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    weight: int = 0
+
+    def __len__(self) -> int:
+        return len(self.fresh) + len(self.spent)
+
+    def first(self, kept: bytes | None) -> bytes | None:
+        """The handle that is to go first, which is not `kept`."""
+        return next((handle for part in (self.spent, self.fresh) for handle in part if handle != kept), None)
 
 
 class HandleStore(Generic[T]):
     """Values by handle. A handle belongs to the identity that it was made for and opens for no other.
 
     A value lives `ttl` seconds from when it was put in or, where `sliding`, last used. At most `max_entries` values of
-    together `max_weight` are kept; over that, values that were marked `spent` go, oldest first, and where none is left
-    ResourceExhaustedError is raised. `what` names the values in messages. Thread-safe.
+    together `max_weight` are kept. Over that, what came over connections that are gone is given up first, then a value
+    of the share that holds most: one that was marked `spent`, or else the one that was not used for longest. So nobody
+    who is there and holds less than an equal part loses anything. What was given up is told from what never was.
+    `what` names the values in messages. Thread-safe.
     """
 
     def __init__(
@@ -48,83 +94,167 @@ class HandleStore(Generic[T]):
         self._what, self._ttl, self._max_entries, self._max_weight = what, ttl, max_entries, max_weight
         self._sliding, self._clock = sliding, clock
         self._lock = threading.Lock()
-        self._fresh: OrderedDict[bytes, _Entry[T]] = OrderedDict()  # ordered by expiry
-        self._spent: OrderedDict[bytes, _Entry[T]] = OrderedDict()  # ordered by when they were spent
+        self._entries: OrderedDict[bytes, _Entry[T]] = OrderedDict()  # ordered by expiry
+        self._shares: dict[str, _Share] = {}
+        self._evicted: OrderedDict[bytes, str] = OrderedDict()  # owners by handle
         self._weight = 0
+        self._uses = 0
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._spent)
+        return len(self._entries)
 
-    def put(self, value: T, owner: Identity, weight: int = 1) -> bytes:
-        """Keep `value`; returns its handle."""
+    def put(self, value: T, holder: Holder, weight: int = 1, *, spent: bool = False) -> bytes:
+        """Keep `value`; returns its handle. ResourceExhaustedError where the holder's share has no room for it."""
         handle = secrets.token_bytes(16)
         with self._lock:
             self._expire()
-            self._make_room(1, weight)
-            self._fresh[handle] = _Entry(value, owner.name, weight, self._clock() + self._ttl)
-            self._weight += weight
+            self._make_room(holder.share, 1, weight)
+            entry = _Entry(value, holder, holder.share, weight, self._clock() + self._ttl, spent)
+            self._entries[handle] = entry
+            self._join(handle, entry)
         return handle
 
-    def get(self, handle: bytes, owner: Identity) -> T:
-        """The value; BadRequestError where the handle is not known, is over, or is somebody else's."""
+    def get(self, handle: bytes, holder: Holder) -> T:
+        """The value; BadRequestError where the handle is not known, is over, or is somebody else's.
+
+        Where `sliding` the value counts for the holder from now on: a client may come back over another connection.
+        """
         with self._lock:
             self._expire()
-            entry = self._find(handle, owner)
+            entry = self._find(handle, holder)
             if self._sliding:
-                entry.expires_at = self._clock() + self._ttl
-                self._holder(handle).move_to_end(handle)
+                self._renew(handle, entry, holder)
             return entry.value
 
-    def weigh(self, handle: bytes, owner: Identity, weight: int) -> None:
-        """Give a value that is not spent another weight. Raises as `get`, and ResourceExhaustedError as `put`."""
+    def weigh(self, handle: bytes, holder: Holder, weight: int, *, sparing: bool = False) -> None:
+        """Give a value another weight. Raises as `get`, and ResourceExhaustedError as `put`.
+
+        With `sparing` that is raised, too, where other values of the same share would have to go.
+        """
         with self._lock:
             self._expire()
-            entry = self._find(handle, owner)
-            self._make_room(0, weight - entry.weight)
+            entry = self._find(handle, holder)
+            self._make_room(entry.share, 0, weight - entry.weight, handle, sparing)
             self._weight += weight - entry.weight
+            self._shares[entry.share].weight += weight - entry.weight
             entry.weight = weight
 
-    def renew(self, handle: bytes, owner: Identity) -> None:
+    def renew(self, handle: bytes, holder: Holder) -> None:
         """Let the value live as long as one that is put in now; BadRequestError as for `get`."""
         with self._lock:
             self._expire()
-            self._find(handle, owner).expires_at = self._clock() + self._ttl
-            self._holder(handle).move_to_end(handle)
+            self._renew(handle, self._find(handle, holder), holder)
 
     def spend(self, handle: bytes) -> None:
         """Mark a value as used: it can still be had, and goes first where room is needed."""
         with self._lock:
-            if handle in self._fresh:
-                self._spent[handle] = self._fresh.pop(handle)
+            entry = self._entries.get(handle)
+            if entry is not None and not entry.spent:
+                self._leave(handle, entry)
+                entry.spent = True
+                self._join(handle, entry)
 
-    def remove(self, handle: bytes, owner: Identity) -> T:
+    def remove(self, handle: bytes, holder: Holder) -> T:
         """Forget the value and return it; BadRequestError as for `get`."""
         with self._lock:
             self._expire()
-            entry = self._find(handle, owner)
-            del self._holder(handle)[handle]
-            self._weight -= entry.weight
-            return entry.value
+            self._find(handle, holder)
+            return self._drop(handle).value
 
-    def _make_room(self, entries: int, weight: int) -> None:
-        while len(self) + entries > self._max_entries or self._weight + weight > self._max_weight:
-            if not self._spent:
-                raise ResourceExhaustedError(
-                    f"Too many {self._what} are open, or they hold too much; close some, or try again later."
-                )
-            self._weight -= self._spent.popitem(last=False)[1].weight
+    def end(self, origin: str) -> list[T]:
+        """Forget all that came from a session or connection; returns it."""
+        with self._lock:
+            return [self._drop(handle).value for handle in self._of({origin})]
 
-    def _holder(self, handle: bytes) -> OrderedDict[bytes, _Entry[T]]:
-        return self._fresh if handle in self._fresh else self._spent
+    def disconnect(self, origins: Container[str]) -> None:
+        """All that came over connections which are gone is to go first; their clients may come back over others."""
+        with self._lock:
+            for handle in self._of(origins):
+                entry = self._entries[handle]
+                self._leave(handle, entry)
+                entry.share = _GONE
+                self._join(handle, entry)
 
-    def _find(self, handle: bytes, owner: Identity) -> _Entry[T]:
-        entry = self._fresh.get(handle) or self._spent.get(handle)
-        if entry is None or entry.owner != owner.name or entry.expires_at <= self._clock():
-            raise BadRequestError(f"This handle is none of the open {self._what}; it was closed or has expired.")
+    def origins(self) -> set[str]:
+        """The sessions and connections that hold something, as far as is known."""
+        with self._lock:
+            return {entry.holder.origin for entry in self._entries.values() if entry.share != _GONE}
+
+    def _of(self, origins: Container[str]) -> list[bytes]:
+        return [handle for handle, entry in self._entries.items() if entry.holder.origin in origins]
+
+    def _make_room(
+        self, share: str, entries: int, weight: int, kept: bytes | None = None, sparing: bool = False
+    ) -> None:
+        """Let go until `entries` more, of `weight` more, fit in for `share`; `kept` stays, and `sparing` all of it."""
+        while len(self) + entries > self._max_entries:
+            self._evict(self._first(share, entries, len, kept, sparing))
+        while self._weight + weight > self._max_weight:
+            possible = weight <= self._max_weight
+            self._evict(self._first(share, weight, lambda held: held.weight, kept, sparing) if possible else None)
+
+    def _first(
+        self, asking: str, more: int, size: Callable[[_Share], int], kept: bytes | None, sparing: bool
+    ) -> bytes | None:
+        """The first to go of the share that holds most. `asking` is to have `more`: smaller ones lose nothing."""
+        if _GONE in self._shares and (handle := self._shares[_GONE].first(kept)) is not None:
+            return handle
+        wanted = size(self._shares.get(asking, _Share())) + more
+        found: list[tuple[int, int, bytes]] = []
+        for name, share in self._shares.items():
+            held, handle = wanted if name == asking else size(share), share.first(kept)
+            if handle is not None and held >= wanted and not (sparing and name == asking):
+                found.append((held, -self._entries[handle].used, handle))
+        return max(found)[2] if found else None
+
+    def _evict(self, handle: bytes | None) -> None:
+        if handle is None:
+            raise ResourceExhaustedError(
+                f"Too many {self._what} are open, or they hold too much; close some, or try again later."
+            )
+        self._evicted[handle] = self._drop(handle).holder.owner
+        while len(self._evicted) > _REMEMBERED:
+            self._evicted.popitem(last=False)
+
+    def _drop(self, handle: bytes) -> _Entry[T]:
+        entry = self._entries.pop(handle)
+        self._leave(handle, entry)
         return entry
+
+    def _renew(self, handle: bytes, entry: _Entry[T], holder: Holder) -> None:
+        self._leave(handle, entry)
+        entry.holder, entry.share, entry.expires_at = holder, holder.share, self._clock() + self._ttl
+        self._entries.move_to_end(handle)
+        self._join(handle, entry)
+
+    def _join(self, handle: bytes, entry: _Entry[T]) -> None:
+        """Let it count for its share, as the one that was used last."""
+        share = self._shares.setdefault(entry.share, _Share())
+        (share.spent if entry.spent else share.fresh)[handle] = None
+        share.weight += entry.weight
+        self._weight += entry.weight
+        entry.used = self._uses = self._uses + 1
+
+    def _leave(self, handle: bytes, entry: _Entry[T]) -> None:
+        share = self._shares[entry.share]
+        del (share.spent if entry.spent else share.fresh)[handle]
+        share.weight -= entry.weight
+        self._weight -= entry.weight
+        if not share:
+            del self._shares[entry.share]
+
+    def _find(self, handle: bytes, holder: Holder) -> _Entry[T]:
+        entry = self._entries.get(handle)
+        if entry is not None and entry.holder.owner == holder.owner and entry.expires_at > self._clock():
+            return entry
+        if self._evicted.get(handle) == holder.owner:
+            raise EvictedError(
+                f"This handle is none of the open {self._what} any more: when room was needed its client held most of "
+                "them, or had left, and it was not used for longest. Begin again, and close what is not needed."
+            )
+        raise BadRequestError(f"This handle is none of the open {self._what}; it was closed or has expired.")
 
     def _expire(self) -> None:
         now = self._clock()
-        for entries in (self._fresh, self._spent):
-            while entries and next(iter(entries.values())).expires_at <= now:
-                self._weight -= entries.popitem(last=False)[1].weight
+        while self._entries and next(iter(self._entries.values())).expires_at <= now:
+            self._drop(next(iter(self._entries)))

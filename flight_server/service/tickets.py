@@ -76,7 +76,7 @@ class Tickets:
             raise UnsupportedError("Rows that lie at workers are there for a fixed time; ask for the query again.")
         carried = self.open(message.endpoint.ticket.ticket, request.identity)
         if isinstance(carried, sql.TicketStatementQuery):
-            self._offers.renew(carried.statement_handle, request.identity)
+            self._offers.renew(carried.statement_handle, request.holder)
         renewed = parse(messages.FlightEndpoint, self.endpoint(carried, request.identity).serialize())
         yield renewed
 
@@ -93,4 +93,4 @@ class Tickets:
         carried = self.open(ticket, request.identity)
         if not isinstance(carried, sql.TicketStatementQuery):
             return messages.CANCEL_STATUS_NOT_CANCELLABLE  # metadata, which is there at once
-        return self._offers.cancel(carried.statement_handle, request.identity)
+        return self._offers.cancel(carried.statement_handle, request.holder)

@@ -20,6 +20,7 @@ from flight_server.endpoint.calls import Call, CallRegistry
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.sessions import COOKIE, Session, Sessions
+from flight_server.service.store import EvictedError
 from flight_server.service.wire import wrap
 from tests.flight_server.conftest import Served
 
@@ -129,10 +130,14 @@ def registry() -> object:
 
 
 def begin(sessions: Sessions, call: FakePeer, identity: Identity) -> Session:
-    session = sessions.of(call, identity)
+    session, _ = sessions.of(call, identity)
     session.make_temporary()
     call.finish()
     return session
+
+
+def found(sessions: Sessions, call: FakePeer, identity: Identity) -> Session:
+    return sessions.of(call, identity)[0]
 
 
 def test_a_session_is_found_by_cookie_and_connection_and_by_nobody_else(registry: CallRegistry, tmp_path: Path) -> None:
@@ -140,12 +145,12 @@ def test_a_session_is_found_by_cookie_and_connection_and_by_nobody_else(registry
     call = FakePeer(registry, "ipv4:1")
     session = begin(sessions, call, ANN)
     (cookie,) = call.sent
-    assert sessions.of(FakePeer(registry, "ipv4:1"), ANN) is session
-    assert sessions.of(FakePeer(registry, "ipv4:2", cookie), ANN) is session
-    assert sessions.of(FakePeer(registry, "ipv4:1"), BOB) is not session
-    assert sessions.of(FakePeer(registry, "ipv4:1", cookie), BOB) is not session
-    assert sessions.of(FakePeer(registry, "ipv4:2"), ANN) is not session
-    assert sessions.of(FakePeer(registry, "ipv4:1", "forged"), ANN) is not session
+    assert found(sessions, FakePeer(registry, "ipv4:1"), ANN) is session
+    assert found(sessions, FakePeer(registry, "ipv4:2", cookie), ANN) is session
+    assert found(sessions, FakePeer(registry, "ipv4:1"), BOB) is not session
+    assert found(sessions, FakePeer(registry, "ipv4:1", cookie), BOB) is not session
+    assert found(sessions, FakePeer(registry, "ipv4:2"), ANN) is not session
+    assert found(sessions, FakePeer(registry, "ipv4:1", "forged"), ANN) is not session
     assert len(sessions) == 1
     sessions.close_all()
 
@@ -154,7 +159,7 @@ def test_idle_sessions_end_by_themselves_and_busy_ones_do_not(registry: CallRegi
     sessions, others = Sessions(tmp_path, ServiceOptions(session_ttl=0.2)), set(threading.enumerate())
     begin(sessions, FakePeer(registry, "ipv4:1"), ANN)
     busy = FakePeer(registry, "ipv4:2")
-    session = sessions.of(busy, ANN)
+    session = found(sessions, busy, ANN)
     session.make_temporary()
     (ender,) = set(threading.enumerate()) - others
     ender.join(1)
@@ -170,7 +175,10 @@ def test_idle_sessions_end_by_themselves_and_busy_ones_do_not(registry: CallRegi
 
 def test_nobody_waits_for_sessions_that_are_closed(registry: CallRegistry, tmp_path: Path) -> None:
     sessions = Sessions(tmp_path, ServiceOptions())
-    closers: list[Callable[[Session], object]] = [sessions.close, lambda _: sessions.close_all()]
+    closers: list[Callable[[Session], object]] = [
+        lambda session: sessions.close(session, ""),
+        lambda _: sessions.close_all(),
+    ]
     for close in closers:
         others = set(threading.enumerate())
         session = begin(sessions, FakePeer(registry, "ipv4:1"), ANN)
@@ -181,13 +189,61 @@ def test_nobody_waits_for_sessions_that_are_closed(registry: CallRegistry, tmp_p
         assert not list((tmp_path / ".sessions").iterdir())
 
 
-def test_no_more_sessions_than_allowed(registry: CallRegistry, tmp_path: Path) -> None:
-    sessions = Sessions(tmp_path, ServiceOptions(max_sessions=1))
-    begin(sessions, FakePeer(registry, "ipv4:1"), ANN)
-    with pytest.raises(ResourceExhaustedError, match="1 sessions are open"):
-        sessions.of(FakePeer(registry, "ipv4:2"), BOB).make_temporary()
+def test_who_has_most_sessions_loses_the_one_that_was_not_used_for_longest(
+    registry: CallRegistry, tmp_path: Path
+) -> None:
+    released: list[str] = []
+    sessions = Sessions(tmp_path, ServiceOptions(max_sessions=3), released.append)
+    calls = [FakePeer(registry, f"ipv4:{i}") for i in range(3)]
+    first, second, third = (begin(sessions, call, ANN) for call in calls)
+    (cookie,) = calls[0].sent
+    again = FakePeer(registry, "ipv4:0", cookie)
+    assert sessions.of(again, ANN) == (first, first.origin)
+    again.finish()
+    busy = FakePeer(registry, "ipv4:4")
+    found(sessions, busy, BOB).make_temporary()
+    assert released == [second.origin, "ipv4:1"]
+    with pytest.raises(EvictedError, match="begin another"):
+        sessions.of(FakePeer(registry, "ipv4:1", calls[1].sent[0]), ANN)
+    assert found(sessions, FakePeer(registry, "ipv4:1", calls[1].sent[0]), ANN) is not second
+    begin(sessions, FakePeer(registry, "ipv4:5"), BOB)
+    assert released[2:] == [third.origin, "ipv4:2"]
+    begin(sessions, FakePeer(registry, "ipv4:6"), BOB)
+    assert len(sessions) == 3
+    assert found(sessions, FakePeer(registry, "ipv4:0", cookie), ANN) is first
+    busy.finish()
     sessions.close_all()
+
+
+def test_while_all_sessions_are_in_use_no_other_begins(registry: CallRegistry, tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path, ServiceOptions(max_sessions=1))
+    busy = FakePeer(registry, "ipv4:1")
+    found(sessions, busy, ANN).make_temporary()
+    with pytest.raises(ResourceExhaustedError, match="1 sessions are open"):
+        found(sessions, FakePeer(registry, "ipv4:2"), BOB).make_temporary()
+    busy.finish()
     begin(sessions, FakePeer(registry, "ipv4:2"), BOB)
+    sessions.close_all()
+
+
+def test_a_session_without_a_cookie_ends_with_its_connection(registry: CallRegistry, tmp_path: Path) -> None:
+    released: list[str] = []
+    sessions = Sessions(tmp_path, ServiceOptions(), released.append)
+    bound = begin(sessions, FakePeer(registry, "ipv4:1"), ANN)
+    call, again, other = FakePeer(registry, "ipv4:2"), FakePeer(registry, "ipv4:1"), FakePeer(registry, "ipv4:3")
+    with_cookie = begin(sessions, call, ANN)
+    assert sessions.of(again, ANN) == (bound, "ipv4:1")
+    assert sessions.peers() == {"ipv4:1", "ipv4:2"}
+    other.headers = {"cookie": [f"{COOKIE}={call.sent[0]}"]}
+    assert sessions.of(other, ANN) == (with_cookie, with_cookie.origin)
+    assert sessions.peers() == {"ipv4:1"}
+    sessions.disconnect({"ipv4:1", "ipv4:2"})
+    assert len(sessions) == 2  # a call is not over yet
+    again.finish()
+    sessions.disconnect({"ipv4:1", "ipv4:2"})
+    assert released == [bound.origin, "ipv4:1"]
+    assert [kept.name for kept in (tmp_path / ".sessions").iterdir()] == [with_cookie.folder.name]
+    other.finish()
     sessions.close_all()
 
 
