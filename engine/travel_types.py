@@ -19,11 +19,11 @@
     TYPE                  not at all           VARCHAR                   not at all
 
 The same holds inside of lists, structs, maps, arrays, tuples and unions. Another kernel, and a storage's reader, makes
-of a column what it was, so only exactness counts there; and what no column can carry does not leave for a kernel: Arrow's
-unions have no NULL beside those of their members, its variants lose the types of what is in them, and maps of files may
-have a key twice, which the kernel does not take back. Clients get types that each of them can read, and never a value
-that is not the one that was computed: Arrow's decimal has 38 digits, its times have no offset, its intervals count
-nanoseconds in 64 bits.
+of a column what it was, so only exactness counts there; and what no column can carry does not leave for a kernel:
+Arrow's unions have no NULL beside those of their members, its variants lose the types of what is in them, and maps of
+files may have a key twice, which the kernel does not take back. Clients get types that each of them can read, and never
+a value that is not the one that was computed: Arrow's decimal has 38 digits, its times have no offset, its intervals
+count nanoseconds in 64 bits.
 """
 
 from __future__ import annotations
