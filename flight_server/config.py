@@ -289,6 +289,9 @@ class ServiceOptions:
     stall_timeout: Annotated[
         float, _Spec(parse_duration, "DURATION", "how long a client may leave unread what was sent to it")
     ] = 300.0
+    stall_yield: Annotated[
+        float, _Spec(parse_duration, "DURATION", "how long such a query keeps its turn while others wait")
+    ] = 5.0
 
 
 @dataclass(frozen=True)

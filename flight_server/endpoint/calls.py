@@ -86,13 +86,17 @@ class Call:
         """The stream that `counters` are of goes to the client from now on."""
         self._sent = counters
 
+    def unread_since(self) -> float | None:
+        """Since when the client leaves unread what was sent, on the clock of `time.monotonic()`; None if it reads."""
+        return None if self._sent is None else self._sent.unread_since
+
     def poll(self, stall_timeout: float | None = None) -> None:
         """Cancel the work where the client is gone, out of time, or has read nothing for `stall_timeout` seconds."""
         with self._lock:  # the context is freed once finish() has returned
             gone = self._context is not None and bool(self._context.is_cancelled())
         if gone:
             self.cancellation.cancel("The client went away or its deadline passed.")
-        stalled = None if self._sent is None else self._sent.unread_since
+        stalled = self.unread_since()
         if stalled is not None and stall_timeout is not None and time.monotonic() - stalled > stall_timeout:
             self.cancellation.expire(
                 f"The client read nothing for {stall_timeout:g} s; read on, or ask for fewer rows."

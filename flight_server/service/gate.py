@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 
 from engine.context import Cancellation
@@ -12,30 +12,39 @@ from engine.errors import ResourceExhaustedError
 
 __all__ = ["Gate"]
 
+_LOOK_AROUND = 0.25  # seconds between looks for clients that do not read, while others wait
+
 
 class Gate:
     """At most `slots` queries run at once; at most `places` wait for their turn, for at most `timeout` seconds each.
 
-    Turns go round the identities that wait, and round the connections of each: who has a hundred queries waiting lets
-    everybody else pass after each of them. Thread-safe.
+    A turn goes to the identity that has fewest, and there to the connection that has fewest; where they are equal, to
+    each in turn. Who has a hundred queries waiting lets everybody else pass after each of them. Thread-safe.
 
-    >>> gate = Gate(slots=1, places=10, timeout=60.0)
+    While others wait, a query whose client has read nothing for `patience` seconds gives up its turn. It goes on when
+    its client reads on. There are at most `slots` of these: beyond, the one that was left for longest is cancelled, of
+    the identity that has most.
+
+    >>> gate = Gate(slots=1, places=10, timeout=60.0, patience=5.0)
     >>> leave = gate.enter("ann", "ipv4:127.0.0.1:40112", Cancellation())
     >>> gate.running, gate.waiting
     (1, 0)
     >>> leave()
     """
 
-    def __init__(self, slots: int, places: int, timeout: float) -> None:
-        self._slots, self._places, self._timeout = slots, places, timeout
+    def __init__(self, slots: int, places: int, timeout: float, patience: float) -> None:
+        self._slots, self._places, self._timeout, self._patience = slots, places, timeout, patience
         self._lock = threading.Lock()
         self._line = _Line()
-        self._running = 0
+        self._running: set[_Turn] = set()
+        self._left: OrderedDict[_Turn, None] = OrderedDict()  # whose clients do not read; the first for longest
+        self._held: Counter[tuple[str, ...]] = Counter()  # queries of identities, and of their connections
+        self._looked_at = 0.0
 
     @property
     def running(self) -> int:
-        """How many have entered and not left."""
-        return self._running
+        """How many have a turn."""
+        return len(self._running)
 
     @property
     def waiting(self) -> int:
@@ -45,108 +54,156 @@ class Gate:
     @property
     def full(self) -> bool:
         """Whether the next one has to wait."""
-        return self._running >= self._slots
+        return self.running >= self._slots
 
-    def enter(self, owner: str, peer: str, cancellation: Cancellation) -> Callable[[], None]:
+    def enter(
+        self,
+        owner: str,
+        peer: str,
+        cancellation: Cancellation,
+        unread_since: Callable[[], float | None] = lambda: None,
+    ) -> Callable[[], None]:
         """Wait for a slot; returns what gives it back, which may be called more than once and from any thread.
 
-        Raises ResourceExhaustedError where too many wait already, or where the wait was too long, and the cause of
-        `cancellation` where that is thrown first.
+        `unread_since` tells since when the query's client leaves unread what was sent, on the clock of
+        `time.monotonic()`. Raises ResourceExhaustedError where too many wait already, or where the wait was too long,
+        and the cause of `cancellation` where that is thrown first.
         """
         cancellation.check()
-        waiter = _Waiter(owner, peer)
+        turn = _Turn(owner, peer, cancellation, unread_since)
         with self._lock:
-            if self._running < self._slots:  # then nobody waits
-                self._running += 1
-                return self._leave()
+            if self.running < self._slots:  # then nobody waits
+                return self._admit(turn)
             if len(self._line) >= self._places:
                 raise ResourceExhaustedError(
-                    f"{self._running} queries run and {len(self._line)} wait, the most that may; try again later."
+                    f"{self.running} queries run and {len(self._line)} wait, the most that may; try again later."
                 )
-            self._line.join(waiter)
-        forget = cancellation.on_cancel(waiter.called.set)
+            self._line.join(turn)
+        forget = cancellation.on_cancel(turn.called.set)
         began = time.monotonic()
         try:
-            waiter.called.wait(self._timeout)
+            while not turn.called.wait(min(_LOOK_AROUND, max(0.0, began + self._timeout - time.monotonic()))):
+                if time.monotonic() - began >= self._timeout:
+                    break
+                self._take_back()
         finally:
             forget()
             with self._lock:
-                if not waiter.admitted:
-                    self._line.leave(waiter)
-        if waiter.admitted:
-            leave = self._leave()
+                if turn.leave is None:
+                    self._line.leave(turn)
+        if turn.leave is not None:
             if not cancellation.cancelled:
-                return leave
-            leave()
+                return turn.leave
+            turn.leave()
         cancellation.check()
         raise ResourceExhaustedError(
-            f"The query waited {time.monotonic() - began:.1f} s for its turn behind {self._running} that run; "
+            f"The query waited {time.monotonic() - began:.1f} s for its turn behind {self.running} that run; "
             "try again later."
         )
 
-    def _leave(self) -> Callable[[], None]:
-        left = False
+    def _admit(self, turn: _Turn) -> Callable[[], None]:
+        self._running.add(turn)
+        self._count(turn, 1)
 
         def leave() -> None:
-            nonlocal left
             with self._lock:
-                if left:
+                if turn in self._running:
+                    self._running.discard(turn)
+                elif turn in self._left:
+                    del self._left[turn]
+                else:
                     return
-                left = True
-                following = self._line.pop()
-                if following is None:
-                    self._running -= 1
-                else:  # the slot passes on
-                    following.admitted = True
-                    following.called.set()
+                self._count(turn, -1)
+                self._fill()
 
+        turn.leave = leave
         return leave
 
+    def _fill(self) -> None:
+        """Give free slots to those whose turn it is."""
+        while self.running < self._slots and (following := self._line.pop(self._held)) is not None:
+            self._admit(following)
+            following.called.set()
 
-class _Waiter:
-    def __init__(self, owner: str, peer: str) -> None:
+    def _take_back(self) -> None:
+        """Let those go on who wait, as far as others leave unread what was sent to them."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked_at < _LOOK_AROUND:
+                return
+            self._looked_at = now
+            unread = [(since, turn) for turn in self._running if (since := turn.unread_since()) is not None]
+            stalled = sorted((found for found in unread if now - found[0] > self._patience), key=lambda found: found[0])
+            for _, turn in stalled[: len(self._line)]:
+                self._running.discard(turn)
+                self._left[turn] = None
+            most = sorted(
+                self._left, key=lambda turn: (self._held[turn.owner,], self._held[turn.owner, turn.peer]), reverse=True
+            )
+            excess = most[: max(0, len(self._left) - self._slots)]
+            self._fill()
+        for turn in excess:  # who leaves then
+            turn.cancellation.expire(
+                f"The client read nothing for {self._patience:g} s while others waited; read on, or ask for fewer rows."
+            )
+
+    def _count(self, turn: _Turn, by: int) -> None:
+        for key in ((turn.owner,), (turn.owner, turn.peer)):
+            self._held[key] += by
+            if not self._held[key]:
+                del self._held[key]
+
+
+class _Turn:
+    """A query's wait for a turn, and then its turn, from which on it has `leave`."""
+
+    def __init__(
+        self, owner: str, peer: str, cancellation: Cancellation, unread_since: Callable[[], float | None]
+    ) -> None:
         self.owner, self.peer = owner, peer
+        self.cancellation, self.unread_since = cancellation, unread_since
         self.called = threading.Event()
-        self.admitted = False
+        self.leave: Callable[[], None] | None = None
 
 
 class _Line:
-    """Those who wait, by identity and connection; the first of each is the one whose turn it is."""
+    """Those who wait, by identity and connection."""
 
     def __init__(self) -> None:
-        self._owners: OrderedDict[str, OrderedDict[str, deque[_Waiter]]] = OrderedDict()
+        self._owners: OrderedDict[str, OrderedDict[str, deque[_Turn]]] = OrderedDict()
         self._length = 0
 
     def __len__(self) -> int:
         return self._length
 
-    def join(self, waiter: _Waiter) -> None:
+    def join(self, turn: _Turn) -> None:
         """Stand behind those of the same connection."""
-        peers = self._owners.setdefault(waiter.owner, OrderedDict())
-        peers.setdefault(waiter.peer, deque()).append(waiter)
+        peers = self._owners.setdefault(turn.owner, OrderedDict())
+        peers.setdefault(turn.peer, deque()).append(turn)
         self._length += 1
 
-    def pop(self) -> _Waiter | None:
-        """Whose turn it is; its identity and its connection go to the end."""
+    def pop(self, held: Counter[tuple[str, ...]]) -> _Turn | None:
+        """Whose turn it is, by what each holds; its identity and its connection are then the last of their equals."""
         if not self._owners:
             return None
-        owner, peers = next(iter(self._owners.items()))
-        peer, waiters = next(iter(peers.items()))
-        waiter = waiters.popleft()
+        owner = min(self._owners, key=lambda owner: held[owner,])
+        peers = self._owners[owner]
+        peer = min(peers, key=lambda peer: held[owner, peer])
+        turn = peers[peer].popleft()
         self._owners.move_to_end(owner)
         peers.move_to_end(peer)
-        self._gone(waiter)
-        return waiter
+        self._gone(turn)
+        return turn
 
-    def leave(self, waiter: _Waiter) -> None:
+    def leave(self, turn: _Turn) -> None:
         """Give up the place."""
-        self._owners[waiter.owner][waiter.peer].remove(waiter)
-        self._gone(waiter)
+        self._owners[turn.owner][turn.peer].remove(turn)
+        self._gone(turn)
 
-    def _gone(self, waiter: _Waiter) -> None:
+    def _gone(self, turn: _Turn) -> None:
         self._length -= 1
-        peers = self._owners[waiter.owner]
-        if not peers[waiter.peer]:
-            del peers[waiter.peer]
+        peers = self._owners[turn.owner]
+        if not peers[turn.peer]:
+            del peers[turn.peer]
         if not peers:
-            del self._owners[waiter.owner]
+            del self._owners[turn.owner]

@@ -60,7 +60,7 @@ class Query:
     def __init__(self, request: Request, asked: Asked, runtime: str, has_effects: bool) -> None:
         self.rows: int | None = None
         self._user, self._peer = request.identity.name, request.call.peer
-        self._cancellation = request.call.cancellation
+        self._cancellation, self._unread_since = request.call.cancellation, request.call.unread_since
         self._asked, self._runtime, self._has_effects = asked, runtime, has_effects
         self._lock = threading.Lock()
         self._counters: list[StreamCounters] = []
@@ -75,7 +75,7 @@ class Query:
         if gate.full:
             waits = {"event": "queued", "user": self._user, "peer": self._peer, "statement": self._asked.shown}
             _log.debug("queued", extra={"fields": waits})
-        leave = gate.enter(self._user, self._peer, self._cancellation)
+        leave = gate.enter(self._user, self._peer, self._cancellation, self._unread_since)
         self.at_end(leave)
         self._started = time.monotonic()
 
@@ -166,7 +166,7 @@ class Queries:
     """Lets statements run within the service's limits."""
 
     def __init__(self, runtime: str, options: ServiceOptions) -> None:
-        self.gate = Gate(options.max_queries, options.max_queued, options.queue_timeout)
+        self.gate = Gate(options.max_queries, options.max_queued, options.queue_timeout, options.stall_yield)
         self._runtime = runtime
         self._timeout = options.query_timeout
 

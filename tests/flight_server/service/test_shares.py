@@ -15,7 +15,7 @@ from flight_server.auth.users import add_user
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.wire import unwrap, wrap
-from tests.clients.raw import RawClient
+from tests.clients.raw import RawClient, read_stream
 from tests.harness.server import serve
 
 ROOM = 20
@@ -40,6 +40,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name in ("ana", "bob"):
         add_user(folder / "users", name, PASSWORD, frozenset({"admin"}))
     options = ("--max-prepared", str(ROOM), "--max-statements", str(ROOM), "--users", str(folder / "users"))
+    options += ("--max-queries", "2", "--stall-yield", "500ms", "--stall-timeout", "1h")
     with serve(data, folder / "log", "--threads", "1", *options) as (uri, _):
         yield uri
 
@@ -137,6 +138,18 @@ def test_statements_that_nobody_fetches_keep_nobody_out(crowded: str) -> None:
         close_session(careless)
         with pytest.raises(grpc.RpcError, match="none of the open planned statements"):
             careless.get(own)
+
+
+def test_who_does_not_read_keeps_nobody_waiting_and_may_read_on(guarded: str) -> None:
+    long = sql.CommandStatementQuery(query="SELECT i, repeat('x', 1000) AS s FROM range(60000) t(i)")
+    with user(guarded, "ana") as ana, user(guarded, "bob") as bob:
+        planned = [ana.info(long).endpoint[0].ticket.SerializeToString() for _ in range(5)]
+        stalled = [ana.stream("DoGet", ticket) for ticket in planned]
+        firsts = [next(stream) for stream in stalled[:2]]
+        assert bob.ask(sql.CommandStatementQuery(query="SELECT 42 AS x"))["x"].to_pylist() == [42]
+        assert read_stream([firsts[0], *stalled[0]]).num_rows == 60_000
+        for stream in stalled:
+            stream.cancel()
 
 
 def temporary(client: RawClient) -> None:
