@@ -27,7 +27,7 @@ _RANGES = {
     for kind, name in _INTEGERS.items()
 }
 _TIMESTAMPS = {"s": "TIMESTAMP_S", "ms": "TIMESTAMP_MS", "us": "TIMESTAMP", "ns": "TIMESTAMP_NS"}
-_EXTENSIONS = {"arrow.uuid": "UUID", "arrow.json": "JSON"}
+_EXTENSIONS = {"arrow.uuid": "UUID", "arrow.json": "JSON", "arrow.bool8": "BOOLEAN"}
 _UNUSED_BITS = (1 << 24) - 1  # of a TIMETZ: how many seconds its offset is below the greatest
 _GREATEST_OFFSET = 57_599
 _MAX_BIGNUM = 1_700  # bytes: Python writes no integer of more than 4,300 digits
@@ -69,7 +69,7 @@ def literal(value: pa.Scalar) -> str:
     if pa.types.is_dictionary(value.type):
         return literal(pa.scalar(value.as_py(), value.type.value_type))
     if isinstance(value.type, pa.BaseExtensionType) and not _is_known(value.type):
-        return literal(value.value)
+        return literal(value.value if value.is_valid else pa.scalar(None, value.type.storage_type))
     if pa.types.is_null(value.type):
         return "NULL"
     kind = type_text(value.type)
@@ -106,6 +106,8 @@ def type_text(kind: pa.DataType) -> str:
     if t.is_map(kind):
         return f"MAP({type_text(kind.key_type)}, {type_text(kind.item_type)})"
     if t.is_struct(kind):
+        if not kind.num_fields:
+            raise UnsupportedError("A value of type struct<> was given; the kernel has no structs without fields.")
         members = ", ".join(
             f"{_quoted(kind.field(i).name)} {type_text(kind.field(i).type)}" for i in range(kind.num_fields)
         )

@@ -30,7 +30,7 @@ from flight_server.service.drivers import parameter_schema
 from flight_server.service.request import Offer, Planned, Request
 from flight_server.service.statements import Parameters, Statements, is_update
 from flight_server.service.store import HandleStore
-from flight_server.service.uploads import entrance_of, received
+from flight_server.service.uploads import entrance_of, received, sends_schema
 from flight_server.service.wire import BadRequestError, schema_bytes
 
 __all__ = ["PreparedStatements"]
@@ -106,6 +106,8 @@ class PreparedStatements:
         )
         prepared = self.open.get(own, request.holder)
         bound = self._read(prepared, reader)
+        if bound is None:
+            raise BadRequestError("No parameters came to be bound: the upload has no schema.")
         binding = secrets.token_bytes(_HANDLE_SIZE)
         with prepared.lock:
             prepared.bindings[binding] = bound
@@ -145,14 +147,12 @@ class PreparedStatements:
     def update(
         self, request: Request, command: sql.CommandPreparedStatementUpdate, reader: flight.MetadataRecordBatchReader
     ) -> sql.DoPutUpdateResult:
-        """Run a prepared statement for each row of parameters that comes, or else with what is bound to the handle."""
+        """Run a prepared statement for each row of parameters that comes; with what is bound where no schema does."""
         prepared = self.open.get(command.prepared_statement_handle[:_HANDLE_SIZE], request.holder)
         rows: Parameters | None = None
         if len(prepared.parameters):
             sent = self._read(prepared, reader)
-            rows = sent.rows or self._find(request, command.prepared_statement_handle)[1]
-            if not rows:
-                raise BadRequestError(f"The statement has {len(prepared.parameters)} parameters, and none is bound.")
+            rows = self._bound(request, command.prepared_statement_handle)[1] if sent is None else sent.rows
         return sql.DoPutUpdateResult(record_count=self._statements.run_update(request, prepared.text, rows))
 
     def _plan(self, request: Request, command: sql.CommandPreparedStatementQuery) -> Planned:
@@ -160,9 +160,11 @@ class PreparedStatements:
         return self._statements.plan(request, prepared.text, rows)
 
     def _bound(self, request: Request, handle: bytes) -> tuple[_Prepared, Parameters | None]:
-        """The statement and its parameters; BadRequestError where it has some and none is bound."""
+        """The statement and its parameters, None where it has none; BadRequestError where they are not bound."""
         prepared, rows = self._find(request, handle)
-        if rows is None and len(prepared.parameters):
+        if not len(prepared.parameters):
+            return prepared, None
+        if rows is None:
             raise BadRequestError(f"The statement has {len(prepared.parameters)} parameters, and none is bound.")
         return prepared, rows
 
@@ -177,7 +179,10 @@ class PreparedStatements:
                 raise BadRequestError("The parameters behind this handle are no longer kept; bind them again.")
             return prepared, prepared.bindings[binding].rows
 
-    def _read(self, prepared: _Prepared, reader: flight.MetadataRecordBatchReader) -> _Bound:
+    def _read(self, prepared: _Prepared, reader: flight.MetadataRecordBatchReader) -> _Bound | None:
+        """The rows that come in; None where only the descriptor does."""
+        if not sends_schema(reader):
+            return None
         rows: list[tuple[pa.Scalar, ...]] = []
         size, options = 0, self._options
         entrance = entrance_of(reader, _NO_ARROW)
@@ -192,8 +197,8 @@ class PreparedStatements:
                 rows += zip(*(_values(batch.column(place)) for place in _places(prepared, batch.schema)), strict=True)
                 continue
             raise ResourceExhaustedError(f"More than {limit} of parameters were bound; bind them in parts.")
-        _places(prepared, reader.schema)
-        return _Bound(rows, size)
+        _places(prepared, entrance.schema)
+        return _Bound(_with_typed_nulls(rows), size)
 
 
 def _places(prepared: _Prepared, given: pa.Schema) -> Sequence[int]:
@@ -213,6 +218,24 @@ def _check_no_geometry(given: pa.Schema) -> None:
             raise UnsupportedError(
                 f'Parameter "{parameter.name}" is a geometry; bind its text and cast that to GEOMETRY.'
             )
+
+
+def _with_typed_nulls(rows: list[tuple[pa.Scalar, ...]]) -> Parameters:
+    """`rows` in which NULLs without a type have the one type of their parameter's other values, where there is one."""
+    kinds: list[pa.DataType | None] = []
+    for values in zip(*rows, strict=True):
+        found = {value.type for value in values}
+        told = found - {pa.null()}
+        kinds.append(told.pop() if len(told) == 1 and len(found) > 1 else None)
+    if not any(kinds):
+        return rows
+    return [
+        tuple(
+            value if kind is None or value.is_valid else pa.scalar(None, kind)
+            for value, kind in zip(row, kinds, strict=True)
+        )
+        for row in rows
+    ]
 
 
 def _values(column: pa.Array) -> Iterable[pa.Scalar]:

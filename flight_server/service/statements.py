@@ -17,8 +17,9 @@ import pyarrow as pa
 from pyarrow import flight
 
 from engine.context import Cancellation
-from engine.errors import ResourceExhaustedError, TypeMismatchError
+from engine.errors import GrismError, ResourceExhaustedError, TypeMismatchError
 from engine.kernel import quote
+from engine.kernel_errors import execution_error
 from engine.logical.nodes import LogicalPlan
 from engine.physical import ExecutionMode, PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts, Runtime
@@ -42,7 +43,6 @@ from flight_server.service.relations import Relations
 from flight_server.service.request import Offer, Planned, Request
 from flight_server.service.sessions import Session
 from flight_server.service.updates import Updates
-from flight_server.service.wire import BadRequestError
 
 __all__ = ["COUNT_SCHEMA", "Parameters", "Statements", "is_update"]
 
@@ -85,12 +85,14 @@ class Statements:
     def plan(self, request: Request, text: str, parameters: Parameters | None = None) -> Planned:
         """`text` planned on a snapshot of now, to be run for each row of `parameters`. Raises PlanningError.
 
-        A statement with effects is run here and now; what is fetched later is its count.
+        A statement with effects is run here and now; what is fetched later is its count. For no rows nothing is done.
         """
         began = time.monotonic()
         with self.queries.planning(request, Asked(_kind(text), text)):
             self.check_size(text)
             statement = parse_statement(text)
+            if parameters is not None and not parameters:
+                return _fixed(self._nothing(request, text, statement))
             if statement is None or isinstance(statement, Show | Describe):
                 planned = self._plan(request, text, statement, parameters)
                 return replace(planned, asked=Asked(_kind(text, statement), text, time.monotonic() - began))
@@ -165,13 +167,7 @@ class Statements:
             return pa.schema([])
         if not len(parameters):
             return self.plan(request, text).schema  # the plan is remembered, and about to be asked for
-        try:
-            session = request.session
-            return self.frontend.result_schema(
-                text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session)
-            )
-        except TypeMismatchError:
-            return _UNTOLD_SCHEMA
+        return self._unbound_schema(request, text)
 
     # CommandStatementQuery
 
@@ -201,12 +197,14 @@ class Statements:
         with self.queries.planning(request, Asked(_kind(text), text)):
             self.check_size(text)
             statement = parse_statement(text)
+        if parameters is not None and not parameters:
+            return 0
         if statement is not None and not isinstance(statement, Show | Describe):
             return self._change(request, text, statement, parameters)
         stream = self.open(request, self.plan(request, text, parameters))
         try:
             return sum(batch.num_rows for batch in stream.reader)
-        except (pa.ArrowException, OSError) as error:
+        except Exception as error:
             request.call.cancellation.check()
             raise stream.explain(str(error)) from None
         finally:
@@ -214,6 +212,23 @@ class Statements:
             stream.ended()
 
     # ----
+
+    def _unbound_schema(self, request: Request, text: str) -> pa.Schema:
+        """The schema of a query's result, as far as it can be told without its parameters."""
+        session = request.session
+        try:
+            return self.frontend.result_schema(
+                text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session)
+            )
+        except TypeMismatchError:
+            return _UNTOLD_SCHEMA
+
+    def _nothing(self, request: Request, text: str, statement: Statement | None) -> pa.Table:
+        """The answer to a statement that is run for no rows of parameters."""
+        if statement is not None:
+            return _count(0)
+        schema = _EXPLAIN_SCHEMA if _explained(text) is not None else self._unbound_schema(request, text)
+        return pa.Table.from_batches([], schema)
 
     def _plan(
         self, request: Request, text: str, statement: Show | Describe | None, parameters: Parameters | None
@@ -279,8 +294,6 @@ class Statements:
     def _query(self, request: Request, text: str, parameters: Parameters | None) -> Planned:
         snapshot = self.catalog.snapshot(request.session)
         rows = parameters if parameters is not None else [()]
-        if not rows:
-            raise BadRequestError("No row of parameters was bound; bind at least one.")
         plan = self.plan_row(request, text, rows[0], snapshot)
         asked = Asked(_kind(text), text)
         if len(rows) == 1:
@@ -386,20 +399,34 @@ class _ManyRows:
 
     def open(self, request: Request) -> ResultStream:
         running: list[QueryResult] = []
+        failures: list[GrismError] = []
 
         def batches() -> Iterator[pa.RecordBatch]:
             with flight_errors():
-                for row in self.rows:
-                    with request.call.cancellation.heeded():
-                        plan = self.statements.plan_row(request, self.text, row, self.snapshot)
-                    if not plan.schema.equals(self.schema):
-                        raise TypeMismatchError("The rows of parameters give results of different types; cast them.")
-                    running.append(self.statements.execute(request, plan))
-                    yield from running[-1].reader
-                    running.pop().close()
+                try:
+                    for row in self.rows:
+                        yield from self._of_row(request, row, running)
+                except GrismError as error:
+                    failures.append(error)
+                    raise
+
+        def explain(text: str) -> BaseException:
+            return failures[0] if failures else execution_error(OSError(text))
 
         def close() -> None:
             for result in running:
                 result.close()
 
-        return ResultStream(pa.RecordBatchReader.from_batches(self.schema, batches()), close)
+        reader = pa.RecordBatchReader.from_batches(self.schema, batches())
+        return ResultStream(reader, close, explain=explain)
+
+    def _of_row(
+        self, request: Request, row: Sequence[pa.Scalar], running: list[QueryResult]
+    ) -> Iterator[pa.RecordBatch]:
+        with request.call.cancellation.heeded():
+            plan = self.statements.plan_row(request, self.text, row, self.snapshot)
+        if not plan.schema.equals(self.schema):
+            raise TypeMismatchError("The rows of parameters give results of different types; cast them.")
+        running.append(self.statements.execute(request, plan))
+        yield from running[-1]
+        running.pop().close()

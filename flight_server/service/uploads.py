@@ -17,7 +17,7 @@ from engine.errors import GrismError, InvalidDataError, ResourceExhaustedError
 from engine.storage.conform import DEFAULT, NOT_NULL
 from flight_server.service.request import Request
 
-__all__ = ["Upload", "entrance_of", "received"]
+__all__ = ["Upload", "entrance_of", "received", "sends_schema"]
 
 _NO_ARROW = "The upload is not valid Arrow data; nothing was written."
 _BROKEN = (pa.ArrowInvalid, OSError, UnicodeDecodeError)
@@ -68,6 +68,20 @@ class Upload:
                     f"The upload has more than {self._max_bytes} bytes, the most that is taken; send it in parts."
                 )
             yield batch
+
+
+def sends_schema(reader: flight.MetadataRecordBatchReader) -> bool:
+    """False where a client has sent the descriptor only; what else is no Arrow data is for `entrance_of` to refuse."""
+    try:
+        return reader.schema is not None
+    except _BROKEN:
+        try:
+            reader.read_chunk()
+        except StopIteration:
+            return False
+        except _BROKEN:
+            return True
+        return True
 
 
 def entrance_of(reader: flight.MetadataRecordBatchReader, refusal: str) -> Entrance:
