@@ -107,7 +107,7 @@ def type_text(kind: pa.DataType) -> str:
         return f"MAP({type_text(kind.key_type)}, {type_text(kind.item_type)})"
     if t.is_struct(kind):
         if not kind.num_fields:
-            raise UnsupportedError("A value of type struct<> was given; the kernel has no structs without fields.")
+            raise UnsupportedError("A struct without fields was given, which the kernel has no type for.")
         members = ", ".join(
             f"{_quoted(kind.field(i).name)} {type_text(kind.field(i).type)}" for i in range(kind.num_fields)
         )

@@ -15,6 +15,7 @@ sent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sqlglot import exp
@@ -32,6 +33,7 @@ from engine.operators import (
     HashAggregateExec,
     ProjectExec,
 )
+from engine.operators.sql import identifier
 from engine.physical import PhysicalOperator
 from engine.schema import Column, RowType
 from engine.schema_inference import build_project_schema, operator_columns
@@ -87,6 +89,7 @@ class _Phases:
             return node
         if node.grouping_sets is not None and len(set(map(frozenset, node.grouping_sets))) != len(node.grouping_sets):
             return node
+        types = {column.name: column.type for column in columns}
         states: list[tuple[NamedExpr, exp.Expr]] = []
         for aggregate in node.aggregates:
             if function_name(aggregate.expr) in _GROUPING:
@@ -96,7 +99,7 @@ class _Phases:
             if repeated is not None:
                 states.append((aggregate, repeated))
                 continue
-            final = self._final(aggregate, columns)
+            final = self._final(aggregate, *_alike(aggregate.expr, types, columns))
             if final is None:
                 return node
             states.append((NamedExpr(aggregate.name, _exported(aggregate.expr)), final))
@@ -121,9 +124,12 @@ class _Phases:
             return final
         return ProjectExec(final, tuple(NamedExpr(n, col(n)) for n in node.schema))
 
-    def _final(self, aggregate: NamedExpr, columns: RowType) -> exp.Expr | None:
-        """The expression that merges the states of `aggregate`, or None where they cannot be merged."""
-        call = aggregate.expr
+    def _final(self, aggregate: NamedExpr, asked: exp.Expr, columns: RowType) -> exp.Expr | None:
+        """The expression that merges the states of `aggregate`, or None where they cannot be merged.
+
+        The kernel is `asked` about an expression like the aggregate's, over `columns`.
+        """
+        call = asked
         while isinstance(call, exp.Filter):
             call = call.this
         if not isinstance(call, exp.Func) or call.find(exp.Distinct, exp.Order, exp.WithinGroup) is not None:
@@ -134,17 +140,17 @@ class _Phases:
         named = tuple(NamedExpr(f"a{i}", a) for i, a in enumerate(arguments))
         text = call.sql("duckdb")
         name = text.partition("(")[0].strip().lower()
-        key = (id(self._kernel), aggregate.expr.sql("duckdb"), columns)
+        key = (id(self._kernel), asked.sql("duckdb"), columns)
         known = _FINALS.get(key)
         if known is None:
-            known = (self._probe(aggregate, name, arguments, named, columns),)
+            known = (self._probe(asked, name, arguments, named, columns),)
             _FINALS.put(key, known)
         final = known[0]
         return None if final is None else exp.Var(this=final.format(column=f'"{aggregate.name}"'))
 
     def _probe(
         self,
-        aggregate: NamedExpr,
+        call: exp.Expr,
         name: str,
         arguments: list[exp.Expr],
         named: tuple[NamedExpr, ...],
@@ -153,7 +159,7 @@ class _Phases:
         """The merging expression with a hole for the column, tried out on the kernel's binder."""
         try:
             types = [c.type for c in build_project_schema(named, columns, self._kernel)] if named else []
-            wanted = self._type(aggregate.expr, columns)
+            wanted = self._type(call, columns)
         except GrismError:
             return None
         if any(not travels(kind) or leaving_type(kind, Boundary.KERNEL) != kind for kind in types):
@@ -162,7 +168,7 @@ class _Phases:
         for _ in range(2):
             final = _merging(name, types, constants)
             try:
-                found = self._bound_type(aggregate.expr, final, columns)
+                found = self._bound_type(call, final, columns)
             except GrismError as error:
                 bound, told, _ = str(error).partition("bound=[")[2].partition("] requested")
                 if not told or not types:
@@ -183,6 +189,21 @@ class _Phases:
         merge = exp.Var(this=final.format(column='"v"'))
         merged = HashAggregateExec(partial, (), (NamedExpr("v", merge),), mode=AggregateMode.FINAL)
         return operator_columns(merged, self._kernel)[0].type
+
+
+def _alike(expr: exp.Expr, types: Mapping[str, str], columns: RowType) -> tuple[exp.Expr, RowType]:
+    """`expr` over names by the order of mention, and the columns of these names only.
+
+    So it does not matter how wide the input is, and of ``sum(a), sum(b), ...`` over one type the kernel is asked once.
+    What does not plainly name columns stays over all of `columns`.
+    """
+    copied = expr.copy()
+    names: dict[str, str] = {}
+    for column in list(copied.find_all(exp.Column)):
+        if column.name not in types or column.table:
+            return expr, columns
+        column.set("this", identifier(names.setdefault(column.name, f"c{len(names)}")))
+    return copied, tuple(Column(new, types[old]) for old, new in names.items())
 
 
 _FINALS: LruCache[tuple[object, ...], tuple[str | None]] = LruCache(1024)

@@ -279,7 +279,13 @@ def test_nulls_keep_their_type(kernel: Kernel, kind: pa.DataType) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [pa.decimal256(50, 2), pa.dense_union([pa.field("a", pa.int8())]), pa.run_end_encoded(pa.int32(), pa.int8())],
+    [
+        pa.decimal256(50, 2),
+        pa.dense_union([pa.field("a", pa.int8())]),
+        pa.run_end_encoded(pa.int32(), pa.int8()),
+        pa.struct([]),
+        pa.list_(pa.struct([("a", pa.struct([]))])),
+    ],
     ids=str,
 )
 def test_types_without_a_counterpart_are_refused(kind: pa.DataType) -> None:
