@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 
+from engine.arrow_input.guard import stored_value_error
 from engine.errors import (
     CancelledError,
     DataCorruptError,
@@ -104,6 +105,8 @@ def execution_error(error: BaseException) -> GrismError:
     if isinstance(error, GrismError):
         return error
     kind, message = _parts(error)
+    if (found := stored_value_error(message)) is not None:
+        return found
     text = _shortened(message)
     if message.startswith(_DEPTH_EXCEEDED):
         return too_deep()

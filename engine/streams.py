@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from engine.errors import ExecutionError, UnsupportedError
 
-__all__ = ["MAX_MESSAGE_BYTES", "SlicedStream", "StreamCounters", "native_function", "sliced"]
+__all__ = ["MAX_MESSAGE_BYTES", "ArrowArrayStream", "SlicedStream", "StreamCounters", "native_function", "sliced"]
 
 MAX_MESSAGE_BYTES = 7 << 19
 """Bytes of one record batch message, 3.5 MiB: gRPC clients take 4 MB unless they are told otherwise."""
@@ -35,7 +35,9 @@ _NANOSECONDS = 1_000_000_000
 _NOT_BUILT = "The native library of grism is not built, or is an old one; run `pip install -e .` in its source folder."
 
 
-class _ArrowArrayStream(ctypes.Structure):
+class ArrowArrayStream(ctypes.Structure):
+    """An Arrow C stream."""
+
     _fields_ = [(name, ctypes.c_void_p) for name in ("get_schema", "get_next", "get_last_error", "release", "data")]
 
 
@@ -69,11 +71,11 @@ def native_function(name: str) -> Any:
 
 
 _library.grism_stream_open.argtypes = [
-    ctypes.POINTER(_ArrowArrayStream),
+    ctypes.POINTER(ArrowArrayStream),
     ctypes.c_int64,
     _CloseHook,
     ctypes.c_uint64,
-    ctypes.POINTER(_ArrowArrayStream),
+    ctypes.POINTER(ArrowArrayStream),
     ctypes.POINTER(ctypes.c_void_p),
     ctypes.c_char_p,
     ctypes.c_size_t,
@@ -234,7 +236,7 @@ def sliced(
     """
     if max_bytes <= 0:
         raise ValueError(f"max_bytes is {max_bytes}; give a positive number of bytes.")
-    inner, outer = _ArrowArrayStream(), _ArrowArrayStream()
+    inner, outer = ArrowArrayStream(), ArrowArrayStream()
     reader._export_to_c(ctypes.addressof(inner))
     key, hook = next(_keys), _CloseHook()
     if on_close is not None:

@@ -10,7 +10,17 @@ DataType(string)
 """
 
 from engine.arrow_input.entrance import Entrance
-from engine.arrow_input.types import entering_field, entering_schema, has_extension
+from engine.arrow_input.guard import guarded, stored_value_error
+from engine.arrow_input.types import check_stored, entering_field, entering_schema, has_extension
 from engine.arrow_input.values import check_values
 
-__all__ = ["Entrance", "check_values", "entering_field", "entering_schema", "has_extension"]
+__all__ = [
+    "Entrance",
+    "check_stored",
+    "check_values",
+    "entering_field",
+    "entering_schema",
+    "guarded",
+    "has_extension",
+    "stored_value_error",
+]

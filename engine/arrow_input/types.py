@@ -66,6 +66,16 @@ def entering_field(field: pa.Field) -> pa.Field:
     return _Reader(_name(field)).field(field)
 
 
+def check_stored(schema: pa.Schema) -> None:
+    """Look at the types of a stored table, which need not be one of ours.
+
+    What only loses by being read stays readable: geometries of coordinate systems that are not known, and variants.
+    Raises as `entering_field` for the types that the kernel does not take safely.
+    """
+    for i in range(len(schema)):
+        _Reader(_name(schema.field(i)), stored=True).field(schema.field(i))
+
+
 def extension_name(field: pa.Field) -> str:
     """The name of a field's extension type; empty where it has none."""
     if isinstance(field.type, pa.BaseExtensionType):
@@ -94,8 +104,9 @@ def _name(field: pa.Field) -> str:
 class _Reader:
     """Reads the type of one column, at every depth."""
 
-    def __init__(self, column: str) -> None:
+    def __init__(self, column: str, *, stored: bool = False) -> None:
         self._column = column
+        self._stored = stored
 
     def check_name(self, name: str) -> None:
         if "\0" in name:
@@ -107,17 +118,19 @@ class _Reader:
         metadata = {k: v for k, v in (field.metadata or {}).items() if k not in (EXTENSION, EXTENSION_METADATA)}
         if isinstance(kind, pa.BaseExtensionType):
             return field.with_type(self._extension(kind)).with_metadata(metadata or None)
+        if extension in _OF_PYARROW:  # which would have made a type of it
+            self._invalid(f"says that it is {extension}, which its storage type {kind} cannot be")
         if extension == "geoarrow.wkb":
             metadata |= {EXTENSION: extension.encode(), EXTENSION_METADATA: self._geometry(field)}
             return field.with_type(pa.binary()).with_metadata(metadata)
+        if self._stored:
+            return field.with_type(self.kind(kind))
         if extension.startswith("geoarrow."):
             self._unsupported(
                 f"the type {extension}, of which the coordinate system would be lost; send it as geoarrow.wkb"
             )
         if extension == "arrow.parquet.variant":
             self._unsupported(f"the type {extension}; send it as JSON")
-        if extension in _OF_PYARROW:  # which would have made a type of it
-            self._invalid(f"says that it is {extension}, which its storage type {kind} cannot be")
         return field.with_type(self.kind(kind)).with_metadata(metadata or None)
 
     def kind(self, kind: pa.DataType) -> pa.DataType:
@@ -201,6 +214,8 @@ class _Reader:
 
     def _opaque(self, kind: pa.OpaqueType) -> pa.DataType:
         wanted = OPAQUE.get(kind.type_name)
+        if wanted is None and self._stored:
+            return self.kind(kind.storage_type)
         if wanted is None:
             self._unsupported(f'the opaque type "{kind.type_name}" of {_VENDOR}; cast it to another')
         found = pa.binary() if pt.is_large_binary(kind.storage_type) else kind.storage_type
@@ -218,6 +233,8 @@ class _Reader:
             metadata = None
         if not isinstance(metadata, dict):
             self._invalid("has GeoArrow metadata that is no JSON object")
+        if self._stored:
+            return b"{}"
         if metadata.get("edges") not in (None, "planar"):
             self._unsupported(f'a geometry with {metadata["edges"]} edges; only "planar" ones are handled')
         system = _coordinate_system(metadata.get("crs"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 
 import numpy as np
@@ -10,20 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from engine.arrow_input.guard import all_good, look_of
 from engine.arrow_input.intervals import INTERVAL
 from engine.arrow_input.plain import own_offsets
 from engine.arrow_input.types import extension_name
 from engine.errors import InvalidDataError
-from engine.streams import native_function
 
 __all__ = ["check_values", "needs_look"]
 
-_first_invalid = native_function("grism_first_invalid")
-_first_invalid.argtypes = [ctypes.c_void_p, ctypes.c_int32]
-_first_invalid.restype = ctypes.c_int64
-
-# As engine/native/values.c numbers them.
-_NATIVE = {"arrow.json": 0, "geoarrow.wkb": 1, "bit": 2, "bignum": 3, "time_tz": 4}
 _WORDS = {
     "arrow.json": "JSON of at most 512 levels",
     "geoarrow.wkb": "well-known binary of at most 16 levels and without a SRID",
@@ -31,7 +24,6 @@ _WORDS = {
     "bignum": "a BIGNUM as DuckDB writes it",
     "time_tz": "a TIMETZ as DuckDB writes it",
 }
-_LEAST = pa.scalar((-(2**127)).to_bytes(16, "little", signed=True), pa.binary(16))
 _MICROS = {"s": 10**6, "ms": 10**3}
 _MAX_MICROS = 2**63 - 1
 _DAY = 86_400_000  # milliseconds
@@ -73,8 +65,8 @@ class _Column:
             array, kind = array.storage, kind.storage_type
         if extension == "arrow.opaque":
             extension = field.type.type_name
-        if extension in _NATIVE:
-            self._check_native(array, extension)
+        if extension in _WORDS and not all_good(array, look_of(field)):
+            self._refuse(f"a value that is not {_WORDS[extension]}")
         if pt.is_nested(kind):
             self._check_nested(array, kind)
             return
@@ -82,13 +74,6 @@ class _Column:
         problem = test(array) if test is not None and len(array) > array.null_count else None
         if problem is not None:
             self._refuse(problem)
-
-    def _check_native(self, array: pa.Array, extension: str) -> None:
-        exported = (ctypes.c_int64 * 10)()  # the size of an ArrowArray, which is 5 numbers and 5 pointers
-        array._export_to_c(ctypes.addressof(exported))
-        row = _first_invalid(ctypes.addressof(exported), _NATIVE[extension])
-        if row >= 0:
-            self._refuse(f"a value that is not {_WORDS[extension]}")
 
     def _check_nested(self, array: pa.Array, kind: pa.DataType) -> None:
         if pt.is_struct(kind):
@@ -132,11 +117,14 @@ def _check_of(kind: pa.DataType) -> Callable[[pa.Array], str | None] | None:
 
 
 def _decimal(array: pa.Array) -> str | None:
-    least = pc.any(pc.equal(array.view(_LEAST.type), _LEAST)).as_py()
-    return f"the number {-(2**127)}, which does not fit in precision of {array.type}" if least else None
+    good = all_good(array, look_of(pa.field("", array.type)))
+    return None if good else f"a number that does not fit in precision of {array.type}"
 
 
 def _range(array: pa.Array) -> str | None:
+    if pt.is_timestamp(array.type) and array.type.tz is None:  # which may be infinite
+        good = all_good(array, look_of(pa.field("", array.type)))
+        return None if good else f"a value out of the range of {array.type} here"
     limit = _MAX_MICROS // _MICROS[array.type.unit]
     return _outside(array, -limit, limit)
 

@@ -1,16 +1,10 @@
-/* Values that the kernel takes for what they say they are: it does not look itself, so they are looked at here. */
-#include <stdbool.h>
-#include <string.h>
+#include "values.h"
 
-#include "arrow_abi.h"
+#include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
 enum { JSON_DEPTH = 512, WKB_DEPTH = 16 };
-
-struct bytes {
-  const uint8_t *at, *end;
-};
 
 /* JSON as RFC 8259 has it, in UTF-8 that was checked before. Each reader returns where it stopped, or NULL. */
 
@@ -201,32 +195,47 @@ static bool is_time_tz(struct bytes value) {
   return bits >> 24 <= UINT64_C(86400000000) && (bits & 0xFFFFFF) <= 2 * 57599;
 }
 
-static const struct {
-  bool (*is_value)(struct bytes value);
-  int64_t width; /* of every value, or 0 where they have offsets of 32 bits */
-} kinds[] = {{is_json, 0}, {is_wkb, 0}, {is_bit, 0}, {is_bignum, 0}, {is_time_tz, 8}};
-
-static struct bytes value_at(const struct ArrowArray *array, int64_t row, int64_t width) {
-  if (width > 0) {
-    const uint8_t *at = (const uint8_t *)array->buffers[1] + row * width;
-    return (struct bytes){at, at + width};
-  }
-  const int32_t *offsets = array->buffers[1];
-  const uint8_t *data = array->buffers[2];
-  if (offsets[row] == offsets[row + 1]) return (struct bytes){(const uint8_t *)"", (const uint8_t *)""};
-  return (struct bytes){data + offsets[row], data + offsets[row + 1]};
+/* Integers of `param` decimal digits at most. */
+static bool is_decimal(struct bytes value, int64_t param) {
+  __int128 number, limit = 1;
+  memcpy(&number, value.at, sizeof number);
+  for (int64_t i = 0; i < param; i++) limit *= 10;
+  return number < limit && number > -limit;
 }
 
-/* The first row of `array`, which it releases, whose value is none of the `kind`: 0 JSON, 1 WKB, 2 BIT, 3 BIGNUM (texts
-   and binaries of 32-bit offsets), 4 TIMETZ (of 8 bytes each). -1 where all are, or NULL. */
-EXPORT int64_t grism_first_invalid(struct ArrowArray *array, int32_t kind) {
-  const uint8_t *valid = array->null_count == 0 ? NULL : array->buffers[0];
-  int64_t found = -1;
-  for (int64_t i = 0; found < 0 && i < array->length; i++) {
-    int64_t row = array->offset + i;
-    if (valid != NULL && (valid[row >> 3] >> (row & 7) & 1) == 0) continue;
-    if (!kinds[kind].is_value(value_at(array, row, kinds[kind].width))) found = i;
+static int64_t integer(struct bytes value) {
+  int32_t narrow;
+  int64_t wide;
+  if (value.end - value.at == 8) {
+    memcpy(&wide, value.at, sizeof wide);
+    return wide;
   }
-  array->release(array);
-  return found;
+  memcpy(&narrow, value.at, sizeof narrow);
+  return narrow;
+}
+
+/* From midnight to the next one, of which the kernel has both; a day has `param` units. */
+static bool is_time(struct bytes value, int64_t param) {
+  int64_t number = integer(value);
+  return number >= 0 && number <= param;
+}
+
+/* At most `param` units before and after the epoch, or infinite. */
+static bool is_instant(struct bytes value, int64_t param) {
+  int64_t number = integer(value);
+  return (number >= -param && number <= param) || number == INT64_MAX || number == -INT64_MAX;
+}
+
+bool is_value(enum value_kind kind, int64_t param, struct bytes value) {
+  switch (kind) {
+    case JSON: return is_json(value);
+    case WKB: return is_wkb(value);
+    case BIT: return is_bit(value);
+    case BIGNUM: return is_bignum(value);
+    case TIME_TZ: return is_time_tz(value);
+    case DECIMAL: return is_decimal(value, param);
+    case TIME: return is_time(value, param);
+    case INSTANT: return is_instant(value, param);
+  }
+  return false;
 }

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import lance
 import pyarrow as pa
 
+from engine.arrow_input import check_stored, guarded, stored_value_error
 from engine.cache import LruCache
 from engine.errors import DataCorruptError, StorageError
 from engine.storage.cutting import cut
@@ -106,10 +107,15 @@ class LanceTables:
         return TableHandle(name, KIND, (path, identity), str(wanted), facts.rows, facts.bytes, CAPS)
 
     def probe(self, table: TableHandle) -> ArrowSource:
-        """A Table of all columns and no rows."""
+        """A Table of all columns and no rows.
+
+        Raises InvalidDataError or UnsupportedError, by the column's name, for types that cannot be read.
+        """
         path, identity = table.location
         facts = self._facts.get((path, identity, int(table.version)))
-        return ArrowSource(pa.Table.from_batches([], (facts or self._pinned(table).facts).schema))
+        schema = (facts or self._pinned(table).facts).schema
+        check_stored(schema)
+        return ArrowSource(pa.Table.from_batches([], schema))
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut between fragments where that is near.
@@ -138,6 +144,8 @@ class LanceTables:
         table = data.table if isinstance(data, Split) else data
         opened = self._pinned(table)
         columns = request.columns or (_cheapest(opened.schema),)
+        wanted = pa.schema([opened.schema.field(c) for c in columns])
+        check_stored(wanted)
         options: dict[str, Any] = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES}
         rows, skip, take = opened.rows, 0, None
         if isinstance(data, Split):
@@ -159,7 +167,8 @@ class LanceTables:
                 rows = min(rows, limit)
 
         def scan() -> pa.RecordBatchReader:
-            return opened.dataset.scanner(columns=list(columns), **options).to_reader()
+            reader = opened.dataset.scanner(columns=list(columns), **options).to_reader()
+            return guarded(reader, wanted)
 
         if rows * opened.width(columns) <= self._table_bytes:
             small = _guarded(table.name, lambda: self._read(scan()))
@@ -211,6 +220,8 @@ def _guarded(name: TableName, read: Callable[[], Result]) -> Result:
     except BaseException as error:
         if not isinstance(error, (ValueError, OSError, RuntimeError, pa.ArrowException)) and not is_panic(error):
             raise
+        if (found := stored_value_error(str(error))) is not None:
+            raise found from None
         log.warning("Lance table %s cannot be read: %s", name, error)
         raise DataCorruptError(f'Table "{name}" cannot be read: its files are damaged or missing.') from None
 

@@ -1,0 +1,84 @@
+"""Lance tables that another tool wrote: what the kernel would not survive is refused by name, the rest is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import lance
+import pyarrow as pa
+import pytest
+
+from engine.errors import GrismError, InvalidDataError, UnsupportedError
+from engine.storage import DirectoryStorage
+from local_runtime import LocalRuntime
+from tests.engine.arrow_input.data import nested, opaque
+from tests.engine.arrow_input.test_values import raw
+from tests.harness.runtimes import SqlRuntime, Tables, query
+
+LATE = raw(pa.time64("us"), 86_400_000_001)
+WRONG: dict[str, tuple[pa.Array, type[GrismError]]] = {
+    "bits": (opaque("bit", pa.array([b"\x05\x00"])), InvalidDataError),
+    "bits in a list": (nested(opaque("bit", pa.array([b"\x05\x00"])))["list"], InvalidDataError),
+    "a large integer": (opaque("bignum", pa.array([b"\x80\x00\x02\x00\x05"])), InvalidDataError),
+    "a time after midnight": (LATE, InvalidDataError),
+    "a time in a struct": (pa.StructArray.from_arrays([LATE], ["a"]), InvalidDataError),
+    "an instant out of range": (raw(pa.timestamp("s", "UTC"), 2**62), InvalidDataError),
+    "another storage": (opaque("hugeint", pa.array([b"x" * 32], pa.binary(32))), InvalidDataError),
+    "a negative scale": (pa.nulls(1, pa.decimal128(5, -2)), UnsupportedError),
+}
+
+
+@pytest.fixture
+def foreign(
+    runtime_name: str, make_runtime: Callable[[str, str], tuple[SqlRuntime, Tables]]
+) -> Iterator[Callable[[pa.Table], SqlRuntime]]:
+    """Writes a Lance table `others` beside the runtime that it gives."""
+    runtime, tables = make_runtime(runtime_name, "lance")
+    tables.put("others", pa.table({"x": [1]}))
+    (directory,) = tables.storage.directories()
+
+    def write(table: pa.Table) -> SqlRuntime:
+        lance.write_dataset(table, f"{directory}/others.lance", mode="overwrite")
+        return runtime
+
+    yield write
+    tables.remove("others")
+
+
+@pytest.mark.parametrize(("array", "error"), WRONG.values(), ids=WRONG.keys())
+def test_columns_that_are_not_what_they_say(
+    array: pa.Array, error: type[GrismError], foreign: Callable[[pa.Table], SqlRuntime]
+) -> None:
+    runtime = foreign(pa.table({"id": [1], "odd one": array}))
+    for sql in ('SELECT "odd one" FROM others', 'SELECT "odd one"::VARCHAR AS x FROM others GROUP BY ALL'):
+        with pytest.raises(error, match='olumn "odd one" '):
+            query(runtime, sql)
+    assert query(runtime, "SELECT 1 AS x").num_rows == 1
+
+
+def test_values_of_the_kernels_own_types(foreign: Callable[[pa.Table], SqlRuntime]) -> None:
+    runtime = foreign(
+        pa.table(
+            {
+                "a": opaque("bit", pa.array([b"\x05\xfd", None])),
+                "b": opaque("hugeint", pa.array([(-5).to_bytes(16, "little", signed=True), None], pa.binary(16))),
+                "c": nested(opaque("bignum", pa.array([b"\x7f\xff\xfe\xfa"])))["list"].take(pa.array([0, None])),
+                "d": raw(pa.timestamp("s"), 0, 2**63 - 1),
+            }
+        )
+    )
+    texts = query(runtime, "SELECT a::VARCHAR AS a, b::VARCHAR AS b, c::VARCHAR AS c, d::VARCHAR AS d FROM others")
+    assert texts.sort_by("d").to_pylist() == [
+        {"a": "101", "b": "-5", "c": "[-5]", "d": "1970-01-01 00:00:00"},
+        {"a": None, "b": None, "c": None, "d": "infinity"},
+    ]
+
+
+def test_values_are_looked_at_in_streams_too(tmp_path: Path) -> None:
+    """Tables that are too large to be read at once."""
+    lance.write_dataset(pa.table({"odd one": LATE}), tmp_path / "t.lance")
+    with LocalRuntime(DirectoryStorage(tmp_path, table_bytes=0)) as runtime:
+        with pytest.raises(InvalidDataError, match='A stored value of column "odd one" is not of its type, time64'):
+            query(runtime, 'SELECT max("odd one") AS x FROM t')
+        assert query(runtime, "SELECT 1 AS x").num_rows == 1
