@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.harness.incidents import INCIDENTS
 from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, make_tables
 from tests.harness.server import serve
 from tests.tpch import dataset
@@ -35,6 +36,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "runtime_name" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--runtime") or list(RUNTIMES)
         metafunc.parametrize("runtime_name", chosen, scope="session")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_internal_error_at_the_end() -> Iterator[None]:
+    """Nor does one come while the servers stop that the whole run shares."""
+    INCIDENTS.listen()
+    yield
+    assert INCIDENTS.take() == []
+
+
+@pytest.fixture(autouse=True)
+def no_internal_error(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that causes an internal error fails, here or in a server, but where `provokes_incident` marks it."""
+    yield
+    found = INCIDENTS.take()
+    if request.node.get_closest_marker("provokes_incident") is not None:
+        assert found, "the test is marked with provokes_incident, and causes no internal error"
+    elif found:
+        pytest.fail("internal errors were logged:\n" + "\n".join(found), pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.harness.incidents import INCIDENTS
+
 __all__ = ["ServerError", "serve"]
 
 START_SECONDS = 60
@@ -27,12 +29,16 @@ class ServerError(Exception):
 def serve(data: Path, log: Path, *options: str, module: str = "flight_server.cli") -> Iterator[tuple[str, int]]:
     """Run ``grism serve --data DATA`` on a free port of the loopback device; gives its URI and process id.
 
-    The process's stderr goes to the file `log`. At the end it is told to stop and has to end with status 0. Another
-    `module` is run without the word ``serve``.
+    The process's stderr goes to the file `log`, in which no internal error may stand. At the end it is told to stop
+    and has to end with status 0. Another `module` is run without the word ``serve``.
     """
     command = ["serve", "--grace", _GRACE] if module == "flight_server.cli" else []
     arguments = [sys.executable, "-m", module, *command, "--data", str(data), "--port", "0", *options]
-    with log.open("wb") as errors, subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True) as run:
+    with (
+        log.open("wb") as errors,
+        INCIDENTS.watched(log),
+        subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True) as run,
+    ):
         try:
             yield _uri(run, log), run.pid
         finally:

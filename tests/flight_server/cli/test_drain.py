@@ -22,6 +22,7 @@ from pyarrow import flight
 from flight_server.proto import sql
 from flight_server.service.wire import wrap
 from tests.conftest import RAY_OPTIONS
+from tests.harness.incidents import INCIDENTS
 
 ENDLESS = "SELECT a.* FROM lineitem a, lineitem b"
 LONG = "SELECT l.* FROM lineitem l, region"
@@ -91,6 +92,7 @@ def running(data: Path, folder: Path, *options: str) -> Iterator[Running]:
     environment = {**os.environ, "TMPDIR": str(temporary), "RAY_TMPDIR": tempfile.gettempdir()}
     with (
         (folder / "log").open("wb") as log,
+        INCIDENTS.watched(folder / "log"),
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process,
     ):
         try:

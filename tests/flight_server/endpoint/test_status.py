@@ -13,13 +13,20 @@ from pyarrow import flight
 
 from engine import errors
 from flight_server.endpoint import BaseHandler, Call, Endpoint, ResultStream, TicketError, UnauthenticatedError
-from flight_server.endpoint.status import ERROR_TRAILER, STATUS_BY_ERROR, DrainingError, to_flight
+from flight_server.endpoint.status import (
+    ERROR_TRAILER,
+    STATUS_BY_ERROR,
+    DrainingError,
+    LoginUnavailableError,
+    to_flight,
+)
 from flight_server.endpoint.tickets import TicketExpiredError
 
 CODES = {
     UnauthenticatedError: "UNAUTHENTICATED",
     TicketError: "UNAUTHENTICATED",
     TicketExpiredError: "UNAUTHENTICATED",
+    LoginUnavailableError: "UNAVAILABLE",
     DrainingError: "UNAVAILABLE",
     errors.SqlSyntaxError: "INVALID_ARGUMENT",
     errors.UnknownTableError: "NOT_FOUND",
@@ -173,6 +180,7 @@ def test_no_rpc_lets_a_traceback_out(
     assert code == expected
 
 
+@pytest.mark.provokes_incident
 def test_what_is_not_ours_becomes_an_incident_that_the_log_explains(
     raising: tuple[Raising, Endpoint], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_kernel_error_arrives_as_the_engine_says_it(serve: Serve) -> None:
     kernel.close()
 
 
+@pytest.mark.provokes_incident
 def test_what_nobody_can_place_is_an_incident(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(BaseHandler):
         def do_get(self, call: Call, ticket: bytes) -> ResultStream:
