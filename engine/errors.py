@@ -22,6 +22,8 @@
         ├── ResourceExhaustedError   a limit of the service was reached
         ├── CancelledError           somebody cancelled the query
         ├── DeadlineExceededError    the query ran out of time
+        ├── KernelFailedError        the statement met a fault of the kernel, which was lost by it
+        ├── KernelLostError          another statement's fault took the kernel       (retryable)
         ├── StageFailedError         a distributed stage failed for good; lists the causes
         ├── ExchangeFailedError      an exchange output is absent or truncated      (retryable)
         └── WorkerLostError          a worker died                                  (retryable)
@@ -46,6 +48,8 @@ __all__ = [
     "GrismError",
     "InvalidDataError",
     "InvalidValueError",
+    "KernelFailedError",
+    "KernelLostError",
     "MemoryExceededError",
     "PlanningError",
     "ResourceExhaustedError",
@@ -171,6 +175,16 @@ class CancelledError(ExecutionError):
 
 class DeadlineExceededError(ExecutionError):
     """The query ran out of time."""
+
+
+class KernelFailedError(ExecutionError):
+    """The statement met a fault of the kernel, which was lost by it. Another run would meet it again."""
+
+
+class KernelLostError(ExecutionError):
+    """The kernel was lost to the fault of another statement."""
+
+    retryable = True
 
 
 class StageFailedError(ExecutionError):

@@ -1,24 +1,19 @@
-"""The compute kernel: one locked DuckDB instance for a process. The only module that imports duckdb.
+"""The compute kernel: one locked DuckDB instance for a process. With `kernel_instance`, all that imports duckdb.
 
-Every execution gets a cursor of its own, so that its temporary names, its stream and its interrupt are its own. The
-instance is closed to the outside before the first statement runs: no file outside the data directories, no extension,
-no Python variable and no setting can be reached by SQL.
+Every execution gets a cursor of its own, so that its temporary names, its stream and its interrupt are its own. An
+instance that a fatal error has made invalid is replaced: the next statement runs on another.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import logging
 import re
-import shutil
-import tempfile
 import threading
-import time
-import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from enum import Enum, auto
 from typing import Any
 
 import duckdb
@@ -28,7 +23,6 @@ from engine.arrow_fields import binding_key, has_negative_scale
 from engine.cache import BatchCache, LruCache
 from engine.context import Cancellation, current_cancellation
 from engine.errors import (
-    ExecutionError,
     ForbiddenError,
     PlanningError,
     ResourceExhaustedError,
@@ -37,16 +31,20 @@ from engine.errors import (
 )
 from engine.kernel_errors import (
     execution_error,
+    is_fatal,
     planning_error,
     require_text,
     syntax_error,
     too_deep,
 )
+from engine.kernel_instance import Instance, KernelConfig
 from engine.schema import Column, RowType
 from engine.streams import SlicedStream, StreamCounters, sliced
 from engine.travel_types import Boundary, leaving_items, leaving_type
 
-__all__ = ["Kernel", "KernelConfig", "quote"]
+__all__ = ["Kernel", "KernelConfig", "KernelState", "quote"]
+
+log = logging.getLogger(__name__)
 
 ArrowData = Any  # pa.Table | pyarrow.dataset.Dataset | pa.RecordBatchReader
 _BATCH_BYTES = 32 << 20  # that the kernel may gather for an Arrow batch, outside of its memory limit
@@ -58,25 +56,8 @@ _OF_ANY_SIZE = frozenset(
     {"varchar", "blob", "bit", "list", "map", "struct", "array", "union", "bignum", "variant", "geometry"}
 )
 _KERNEL_ERRORS = (duckdb.Error, UnicodeDecodeError)  # a message that the kernel cuts may end within a character
-_INSIST_SECONDS = 0.01
-_CLOSE_SECONDS = 10.0
 _KNOWN_TYPES = 4096
 _LONG_TYPE = 2_000  # characters from which on a type is not remembered: clients can make any number of them
-_LONG_TEXT = 50_000  # characters from which on a text has a cursor of its own: others would wait for the shared one
-
-
-@dataclass(frozen=True)
-class KernelConfig:
-    """What a kernel may use. `memory_limit` is in bytes, `threads` a count; None lets the kernel choose.
-
-    Files are read only below `directories`. Spill files go to a folder of this kernel's own below `spill_directory`
-    (the system's temporary folder where None) and are removed with it.
-    """
-
-    directories: tuple[str, ...] = ()
-    memory_limit: int | None = None
-    threads: int | None = None
-    spill_directory: str | None = None
 
 
 def quote(name: str) -> str:
@@ -84,22 +65,27 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+class KernelState(Enum):
+    """What a kernel tells those who watch it."""
+
+    LOST = auto()
+    READY = auto()
+    FAILED = auto()  # no instance could be opened in the place of the lost one: every statement fails
+
+
 class Kernel:
     """A locked kernel instance. Thread-safe; `close()` interrupts what runs and removes the spill files."""
 
     def __init__(self, config: KernelConfig | None = None) -> None:
         self.config = config or KernelConfig()
-        base = self.config.spill_directory or tempfile.gettempdir()
-        Path(base).mkdir(parents=True, exist_ok=True)
-        self._spill = Path(base) / f"grism-spill-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.losses = 0  # instances that a fatal error has made invalid
         self._lock = threading.Lock()
-        self._ended = threading.Condition(self._lock)
-        self._running: set[_Execution] = set()
+        self._watchers: list[Callable[[KernelState], None]] = []
         self._closed = False
-        self._database = _connect(self.config, self._spill)
-        self._binder = self._database.cursor()
-        self._binder_lock = threading.Lock()
-        self.aggregates = self._aggregate_functions()
+        self._instance = Instance(self.config)
+        macros = self._functions("macro")
+        self.aggregates = _aggregates(self._functions("aggregate"), macros)
+        self.macro_repeats = _repeats(macros)
         self._arrow_types: BatchCache[str, pa.Field] = BatchCache(_KNOWN_TYPES, self._bind_types, _type_key)
         self._named_types: LruCache[str, bool] = LruCache(_KNOWN_TYPES)
         self._kernel_types: BatchCache[pa.Field, str] = BatchCache(_KNOWN_TYPES, self._bind_fields, binding_key)
@@ -164,21 +150,36 @@ class Kernel:
         """
         cancellation = current_cancellation()
         cancellation.check()
-        cursor = self._cursor()
-        execution = _Execution(cursor)
-        forget = cancellation.on_cancel(execution.interrupt)
-        try:
-            for name, columns in tables.items():
-                items = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns)
-                cursor.execute(f"CREATE TEMP VIEW {quote(name)} AS SELECT {items} LIMIT 0")
-                cursor.abort()
+        with self._errors([c.name for columns in tables.values() for c in columns]) as instance:
+            execution = instance.begin()
+            forget = cancellation.on_cancel(execution.interrupt)
+            try:
+                for name, columns in tables.items():
+                    items = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns)
+                    execution.cursor.execute(f"CREATE TEMP VIEW {quote(name)} AS SELECT {items} LIMIT 0")
+                    execution.cursor.abort()
+                yield execution.cursor
+            finally:
+                forget()
+                instance.end(execution)
+
+    @contextmanager
+    def _binder(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for a statement that reads no table. What fails on it leaves as a planning error."""
+        current_cancellation().check()
+        with self._errors() as instance, instance.binder() as cursor:
             yield cursor
+
+    @contextmanager
+    def _errors(self, columns: Iterable[str] = ()) -> Iterator[Instance]:
+        """The instance, whose errors leave as planning errors, or as the cause where planning was stopped."""
+        instance = self._current()
+        try:
+            yield instance
         except _KERNEL_ERRORS as error:
-            cancellation.check()
-            raise planning_error(error, [c.name for columns in tables.values() for c in columns]) from None
-        finally:
-            forget()
-            execution.close()
+            self._look_after(instance, error)
+            current_cancellation().check()
+            raise planning_error(error, columns) from None
 
     def arrow_schema(self, columns: RowType, boundary: Boundary = Boundary.CLIENT) -> pa.Schema:
         """The Arrow schema in which these columns leave for a boundary; names as they are, repeated ones too."""
@@ -200,10 +201,9 @@ class Kernel:
     def _bind_types(self, kinds: list[str]) -> list[pa.Field]:
         """The Arrow fields in which columns of these types leave as they are."""
         items = ", ".join(f"NULL::{kind} AS c{i}" for i, kind in enumerate(kinds))
-        with self._binder_lock:
-            self._check_open()
+        with self._binder() as binder:
             try:
-                reader = self._binder.sql(f"SELECT {items} LIMIT 0").to_arrow_reader(1)
+                reader = binder.sql(f"SELECT {items} LIMIT 0").to_arrow_reader(1)
             except pa.ArrowInvalid:
                 raise UnsupportedError("A type is nested deeper than the 64 levels that Arrow carries.") from None
             except (duckdb.ParserException, duckdb.CatalogException):  # a type that has no name, and so no cast to it
@@ -211,8 +211,6 @@ class Kernel:
                     f"Results cannot have columns of these types: {', '.join(sorted(set(kinds)))}. "
                     "Leave out those that are empty tuples or states of aggregates."
                 ) from None
-            except _KERNEL_ERRORS as error:
-                raise planning_error(error) from None
             fields = list(reader.schema)
             reader.close()
         return fields
@@ -235,19 +233,16 @@ class Kernel:
         if any(has_negative_scale(field.type) for field in fields):
             raise _unreadable(fields)
         schema = pa.schema([field.with_name(f"c{i}") for i, field in enumerate(fields)])
-        with self._binder_lock:
-            self._check_open()
+        with self._binder() as binder:
             try:
-                self._binder.register("described", pa.Table.from_batches([], schema))
+                binder.register("described", pa.Table.from_batches([], schema))
             except duckdb.NotImplementedException:
                 raise _unreadable(fields) from None
             try:
-                rows = self._binder.execute("DESCRIBE FROM described").fetchall()
-            except _KERNEL_ERRORS as error:
-                raise planning_error(error) from None
+                rows = binder.execute("DESCRIBE FROM described").fetchall()
             finally:
-                self._binder.abort()
-                self._binder.unregister("described")
+                binder.abort()
+                binder.unregister("described")
         return [str(row[1]) for row in rows]
 
     def stream(
@@ -286,34 +281,35 @@ class Kernel:
         batch_rows: int | None = None,
     ) -> SlicedStream:
         cancellation.check()
-        cursor = self._cursor()
-        execution = _Execution(cursor)
+        instance = self._current()
+        try:
+            execution = instance.begin()
+        except duckdb.Error as error:
+            self._look_after(instance, error)
+            raise execution_error(error) from None
         forget = cancellation.on_cancel(execution.interrupt)
-        with self._lock:
-            self._running.add(execution)
         # What the stream calls at its end must not hold the stream.
         counters: StreamCounters | None = None
 
         def finish() -> None:
             forget()
-            with self._lock:
-                self._running.discard(execution)
-            execution.close()
-            with self._ended:
-                self._ended.notify_all()
+            instance.end(execution)
+            if counters is not None and not counters.finished and not cancellation.cancelled:
+                self._look_later(instance)  # its error went to who read the stream
             if on_close is not None and counters is not None:
                 on_close(counters)
 
         try:
             for name, data in sources.items():
                 if resident and isinstance(data, pa.RecordBatchReader):
-                    _load(cursor, name, data)
+                    _load(execution.cursor, name, data)
                 else:
-                    cursor.register(name, data)
-            relation = _leaving(cursor.sql(sql), boundary)
+                    execution.cursor.register(name, data)
+            relation = _leaving(execution.cursor.sql(sql), boundary)
             reader = relation.to_arrow_reader(batch_rows or _batch_rows(kind.id for kind in relation.types))
         except _KERNEL_ERRORS as error:
             finish()
+            self._look_after(instance, error)
             cancellation.check()
             raise execution_error(error) from None
         except BaseException:
@@ -324,6 +320,7 @@ class Kernel:
         try:
             stream.prime()
         except OSError as error:
+            self._look_after(instance, error)
             cancellation.check()
             raise execution_error(error) from None
         finally:
@@ -333,31 +330,16 @@ class Kernel:
             cancellation.check()
         return stream
 
+    def watch(self, tell: Callable[[KernelState], None]) -> None:
+        """Call `tell` when a fatal error has made the instance invalid, and again with what came of replacing it."""
+        self._watchers.append(tell)
+
     def close(self) -> None:
         """Interrupt what runs, close the instance, remove the spill files. A second call changes nothing."""
         with self._lock:
-            if self._closed:
-                return
             self._closed = True
-            running = list(self._running)
-        for execution in running:
-            execution.interrupt()
-        with self._binder_lock:
-            self._binder.close()
-        self._close_database()
-        shutil.rmtree(self._spill, ignore_errors=True)
-
-    def _close_database(self) -> None:
-        """Close the instance as soon as no cursor is in the middle of a call; interrupts are on their way to each."""
-        give_up = time.monotonic() + _CLOSE_SECONDS
-        while time.monotonic() < give_up:
-            try:
-                self._database.close()
-            except duckdb.ResourceInUseException:
-                with self._ended:
-                    self._ended.wait(_INSIST_SECONDS)
-            else:
-                return
+            instance = self._instance
+        instance.close()
 
     def __enter__(self) -> Kernel:
         return self
@@ -365,41 +347,78 @@ class Kernel:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ExecutionError("The kernel is closed; start the service again.")
+    def _current(self) -> Instance:
+        with self._lock:  # which is held while an instance is replaced
+            return self._instance
 
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
+    def _look_after(self, instance: Instance, error: BaseException) -> None:
+        """Replace `instance` where `error` tells that it is invalid."""
+        if is_fatal(error):
+            self._replace_lost(instance)
+
+    def _look_later(self, instance: Instance) -> None:
+        """Replace `instance` where it is invalid, without delay for the caller."""
+        if not self._closed:
+            threading.Thread(
+                target=self._replace_lost, args=(instance,), name="grism-kernel-check", daemon=True
+            ).start()
+
+    def _replace_lost(self, instance: Instance) -> None:
+        if instance.is_valid():
+            return
         with self._lock:
-            self._check_open()
-            return self._database.cursor()
+            if self._closed or instance is not self._instance:
+                return
+            self.losses += 1
+            log.error("a fatal error has made the kernel invalid; it is replaced")
+            self._tell(KernelState.LOST)
+            try:
+                self._instance = Instance(self.config)
+            except (duckdb.Error, OSError):
+                log.exception("the kernel could not be replaced")
+                self._tell(KernelState.FAILED)
+                return
+            self._tell(KernelState.READY)
+        threading.Thread(target=instance.retire, name="grism-kernel-retire", daemon=True).start()
+
+    def _tell(self, state: KernelState) -> None:
+        for tell in self._watchers:
+            tell(state)
 
     def _scalar(self, sql: str, text: str) -> Any:
-        current_cancellation().check()
-        if len(text) > _LONG_TEXT:
-            with self._typed({}) as cursor:
-                row = cursor.execute(sql, [text]).fetchone()
-            return row[0] if row else None
-        with self._binder_lock:
-            self._check_open()
-            try:
-                row = self._binder.execute(sql, [text]).fetchone()
-            except _KERNEL_ERRORS as error:
-                raise planning_error(error) from None
-            finally:
-                self._binder.abort()
+        with self._binder() as binder:
+            row = binder.execute(sql, [text]).fetchone()
         return row[0] if row else None
 
-    def _aggregate_functions(self) -> frozenset[str]:
-        """The names of the aggregates, and of the macros that stand for some."""
-        rows = self._binder.execute(
-            "SELECT function_name, function_type, coalesce(macro_definition, '') FROM duckdb_functions()"
-        ).fetchall()
-        known = {str(name) for name, kind, _ in rows if kind == "aggregate"}
-        macros = {str(name): set(re.findall(r"\b(\w++)\(", text)) for name, kind, text in rows if kind == "macro"}
-        while found := {name for name, called in macros.items() if called & known} - known:
-            known |= found
-        return frozenset(known)
+    def _functions(self, kind: str) -> list[tuple[str, list[str], str]]:
+        """The functions of a kind: name, parameters, and definition, which macros have."""
+        with self._binder() as binder:
+            rows: list[tuple[str, list[str], str]] = binder.execute(
+                "SELECT function_name, parameters, coalesce(macro_definition, '') FROM duckdb_functions() "
+                "WHERE function_type = ?",
+                [kind],
+            ).fetchall()
+        return rows
+
+
+def _aggregates(functions: Iterable[tuple[str, Any, Any]], macros: list[tuple[str, list[str], str]]) -> frozenset[str]:
+    """The names of the aggregates, and of the macros that stand for some."""
+    known = {name for name, _, _ in functions}
+    called = {name: set(re.findall(r"\b(\w++)\(", text)) for name, _, text in macros}
+    while found := {name for name, names in called.items() if names & known} - known:
+        known |= found
+    return frozenset(known)
+
+
+def _repeats(macros: Iterable[tuple[str, list[str], str]]) -> dict[str, int]:
+    """How often a macro's definition names an argument, where that is more than once: it is bound as often."""
+    found: dict[str, int] = {}
+    for name, parameters, text in macros:
+        words = Counter(re.findall(r"\w++", text))
+        times = max((words[parameter] for parameter in parameters), default=0)
+        if times > 1:
+            found[name] = max(times, found.get(name, 0))
+    return found
 
 
 def _unreadable(fields: Iterable[pa.Field]) -> UnsupportedError:
@@ -419,65 +438,6 @@ def _batch_rows(kinds: Iterable[str]) -> int:
             most = _BATCH_ROWS_OF_ANY_SIZE
         width += _BYTES_OF_ANY_SIZE if kind in _OF_ANY_SIZE else 16
     return max(1, min(most, _BATCH_BYTES // max(1, width)))
-
-
-class _Execution:
-    """A cursor with a statement on it: an interrupt reaches it whenever it comes, and does nothing after its end."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        self.begun = threading.Event()
-        self._cursor = cursor
-        self._lock = threading.Lock()
-        self._closed = False
-
-    def interrupt(self) -> None:
-        """Stop the statement, from any thread."""
-        if self._interrupt() and not self.begun.is_set():
-            # The kernel forgets an interrupt that comes before the statement runs.
-            threading.Thread(target=self._insist, name="grism-interrupt", daemon=True).start()
-
-    def close(self) -> None:
-        """Free the cursor."""
-        with self._lock:
-            self._closed = True
-        self.begun.set()
-        self._cursor.close()
-
-    def _insist(self) -> None:
-        while not self.begun.wait(_INSIST_SECONDS) and self._interrupt():
-            pass
-
-    def _interrupt(self) -> bool:
-        with self._lock:
-            if not self._closed:
-                self._cursor.interrupt()
-            return not self._closed
-
-
-def _connect(config: KernelConfig, spill: Path) -> duckdb.DuckDBPyConnection:
-    options: dict[str, str] = {
-        "temp_directory": str(spill),
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "python_enable_replacements": "false",
-        "allow_community_extensions": "false",
-        "preserve_insertion_order": "true",
-    }
-    if config.memory_limit is not None:
-        options["memory_limit"] = f"{config.memory_limit}B"
-    if config.threads is not None:
-        options["threads"] = str(config.threads)
-    database = duckdb.connect(":memory:", config=options)
-    allowed = "[" + ", ".join("'" + str(Path(d).resolve()).replace("'", "''") + "'" for d in config.directories) + "]"
-    for statement in (
-        "SET GLOBAL TimeZone = 'UTC'",
-        "SET GLOBAL errors_as_json = true",
-        f"SET GLOBAL allowed_directories = {allowed}",
-        "SET GLOBAL enable_external_access = false",
-        "SET GLOBAL lock_configuration = true",
-    ):
-        database.execute(statement)
-    return database
 
 
 def _type_text(kind: dict[str, Any]) -> str:

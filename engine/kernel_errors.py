@@ -19,6 +19,8 @@ from engine.errors import (
     ForbiddenError,
     GrismError,
     InvalidValueError,
+    KernelFailedError,
+    KernelLostError,
     MemoryExceededError,
     PlanningError,
     ResourceExhaustedError,
@@ -31,7 +33,7 @@ from engine.errors import (
     nearest,
 )
 
-__all__ = ["execution_error", "planning_error", "require_text", "syntax_error", "too_deep"]
+__all__ = ["execution_error", "is_fatal", "planning_error", "require_text", "syntax_error", "too_deep"]
 
 _FORBIDDEN = "The statement reaches for files or settings that a client may not touch."
 _UNREADABLE = "A file of a table could not be read; check the table's files."
@@ -43,10 +45,11 @@ _MISSING_COLUMN = re.compile(
 )
 _OUTSIDE_TABLE = ' does not have a column named "'
 _MISSING_TABLE = re.compile(r'^Referenced table "(.+)" not found')
+_AFTERWARDS = "has been invalidated because of a previous fatal error"
 _MAX_MESSAGE = 600
 # What the kernel tells by any other kind is wrong with a statement's values; these are its own troubles.
 _NO_VALUE_S_FAULT = frozenset(
-    {"internal", "fatal", "transaction", "connection", "scheduler", "planner", "optimizer", "nullpointer", "stat"}
+    {"transaction", "scheduler", "planner", "optimizer", "nullpointer", "stat"}
     | {"index", "dependency", "network", "http"}
 )
 # Behind these come candidates in the kernel's own words, or advice on settings and extensions, which are locked.
@@ -56,6 +59,11 @@ _ADVICE = ("\n\tCandidate functions:", "\nThe coordinate system definition may",
 def too_deep() -> UnsupportedError:
     """The error for a statement that is nested more deeply than it can be taken in."""
     return UnsupportedError("The statement is nested too deeply; break it into CTEs.")
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Whether the kernel may be invalid from this error on."""
+    return _parts(error)[0] in ("fatal", "internal", "connection")
 
 
 def require_text(text: str) -> None:
@@ -97,7 +105,11 @@ def planning_error(error: BaseException, columns: Iterable[str] = ()) -> GrismEr
         case "conversion":
             return TypeMismatchError(_shortened(message))
     found = execution_error(error)
-    return found if isinstance(found, PlanningError | MemoryExceededError) else PlanningError(_shortened(message))
+    return (
+        found
+        if isinstance(found, PlanningError | MemoryExceededError | KernelFailedError | KernelLostError)
+        else PlanningError(_shortened(message))
+    )
 
 
 def execution_error(error: BaseException) -> GrismError:
@@ -119,6 +131,10 @@ def execution_error(error: BaseException) -> GrismError:
     match kind:
         case "parser" | "syntax":
             return SqlSyntaxError(text)
+        case "connection" | "fatal" if kind == "connection" or _AFTERWARDS in message:
+            return KernelLostError("The kernel was lost to another statement and is replaced; run the statement again.")
+        case "fatal" | "internal":
+            return KernelFailedError("The statement met a fault of the kernel itself; do not run it again.")
         case "outofmemory":
             return MemoryExceededError(
                 "The query needs more memory than its limit and the spill space give; "

@@ -5,6 +5,7 @@ Whether the server is up is no secret and probes have no certificate: so nobody 
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -39,15 +40,25 @@ class HealthServer:
             self._pool.shutdown()
             raise OSError(f"the health port {address}:{port} cannot be opened") from error
         self.address = f"{address}:{self.port}"
+        self._lock = threading.Lock()
+        self._draining = False
         self._server.start()
 
     def serving(self) -> None:
-        """Say SERVING from here on."""
-        self._set(health_pb2.HealthCheckResponse.SERVING)
+        """Say SERVING from here on, but where it is draining."""
+        with self._lock:
+            if not self._draining:
+                self._set(health_pb2.HealthCheckResponse.SERVING)
+
+    def unwell(self) -> None:
+        """Say NOT_SERVING until it is `serving` again."""
+        self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
 
     def draining(self) -> None:
-        """Say NOT_SERVING from here on."""
-        self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
+        """Say NOT_SERVING from here on to the end."""
+        with self._lock:
+            self._draining = True
+            self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
 
     def close(self) -> None:
         """Close the port; those who watch see their stream end."""

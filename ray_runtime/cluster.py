@@ -266,9 +266,11 @@ class Cluster:
         self._heartbeats.beat(worker, time.monotonic())
         self._user.task_ended(task, worker, outcome)
 
-    def _pong(self, worker: WorkerId, _: None) -> None:
+    def _pong(self, worker: WorkerId, is_well: bool) -> None:
         self._members[worker].awaits_ping = False
         self._heartbeats.beat(worker, time.monotonic())
+        if not is_well:
+            self._lose(worker, "its kernel failed")
 
 
 def _this_machine() -> _Machine:

@@ -127,8 +127,9 @@ class Worker:
         """Where the worker is."""
         return WorkerDescription(self._endpoint.location, os.getpid())
 
-    def ping(self) -> None:
-        """Return: the worker lives and answers."""
+    def ping(self) -> bool:
+        """Whether the worker is well; one whose kernel was lost once is not, whatever came in its place."""
+        return self._kernel.losses == 0
 
     def status(self) -> WorkerStatus:
         """What the worker holds now."""

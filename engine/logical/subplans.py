@@ -10,7 +10,16 @@ from sqlglot import exp
 
 from engine.logical.nodes import LogicalPlan, NamedExpr, SortKey, SqlQuery, Subplan
 
-__all__ = ["depth", "map_expressions", "map_subplans", "node_expressions", "size", "subplans_of", "text_size"]
+__all__ = [
+    "depth",
+    "map_expressions",
+    "map_subplans",
+    "node_expressions",
+    "size",
+    "subplans_of",
+    "subquery_depth",
+    "text_size",
+]
 
 Node = TypeVar("Node")
 
@@ -83,12 +92,17 @@ def map_subplans(node: Node, rule: Callable[[Any], Any]) -> Node:
 
 def depth(plan: LogicalPlan) -> int:
     """The nodes on the longest way down, through subqueries too."""
-    return _folded(plan, lambda below: max(below, default=0))
+    return _folded(plan, lambda children, subplans: 1 + max(children + subplans, default=0))
 
 
 def size(plan: LogicalPlan) -> int:
     """How many nodes the plan has as a tree, that is, with what several nodes share counted for each of them."""
-    return _folded(plan, sum)
+    return _folded(plan, lambda children, subplans: 1 + sum(children) + sum(subplans))
+
+
+def subquery_depth(plan: LogicalPlan) -> int:
+    """How many subqueries of expressions stand in each other."""
+    return _folded(plan, lambda children, subplans: max([*children, *(1 + depth for depth in subplans)], default=0))
 
 
 def text_size(plan: LogicalPlan) -> int:
@@ -107,16 +121,16 @@ def text_size(plan: LogicalPlan) -> int:
     return found
 
 
-def _folded(plan: LogicalPlan, combine: Callable[[list[int]], int]) -> int:
-    """1 and what `combine` makes of the numbers of the nodes below; each node is looked at once."""
+def _folded(plan: LogicalPlan, combine: Callable[[list[int], list[int]], int]) -> int:
+    """What `combine` makes of the numbers of a node's children and of its subplans; each node is looked at once."""
     known: dict[int, int] = {}
     stack = [plan]
     while stack:
         node = stack[-1]
-        below = [*node.children, *subplans_of(node)]
-        open_ones = [child for child in below if id(child) not in known]
+        children, subplans = list(node.children), list(subplans_of(node))
+        open_ones = [below for below in (*children, *subplans) if id(below) not in known]
         if open_ones:
             stack.extend(open_ones)
         else:
-            known[id(stack.pop())] = 1 + combine([known[id(child)] for child in below])
+            known[id(stack.pop())] = combine([known[id(c)] for c in children], [known[id(p)] for p in subplans])
     return known[id(plan)]

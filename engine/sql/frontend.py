@@ -28,10 +28,11 @@ from engine.errors import (
 )
 from engine.kernel import Kernel
 from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
-from engine.logical.subplans import depth, size
+from engine.logical.subplans import depth, size, subquery_depth
 from engine.schema import Column, RowType
 from engine.schema_inference import plan_columns, remember_columns
 from engine.sql import syntax
+from engine.sql.bounds import list_depth, require_bounds, require_few_repeats
 from engine.sql.builder import LogicalBuilder
 from engine.sql.clauses import flatten_joins
 from engine.sql.literals import constant, retyped
@@ -65,6 +66,8 @@ _CACHED_OUTPUTS = 10_000
 _TAKEN_APART_CHARACTERS = 100_000
 _TAKEN_APART_CONDITIONS = 1_000
 _TAKEN_APART_DEPTH = 150
+_TAKEN_APART_LISTS = 8  # in each other: the other parser's time doubles with each
+_TAKEN_APART_SUBQUERIES = 6  # in each other: so does that of the optimizer, where they stand in the conditions of joins
 _TAKEN_APART_NODES = 2_000  # CTEs that read others twice have a plan that doubles with each
 
 
@@ -178,9 +181,11 @@ class SqlFrontend:
 
     def _parse(self, text: str, names: Names, snapshot: Snapshot) -> tuple[syntax.Node, Mapping[TableName, View]]:
         """The syntax tree of a SELECT with its views put in, and these by the names under which they were found."""
+        require_bounds(text)
         statement = self.kernel.parse(text)
         views = expand_views(statement, names, snapshot, self.kernel.parse, self._table_name)
         syntax.check(statement)
+        require_few_repeats(statement, self.kernel.macro_repeats)
         return statement, views
 
     def _build(self, resolved: _Resolved) -> LogicalPlan:
@@ -294,7 +299,7 @@ class SqlFrontend:
         text, tables, pins = self._pin(statement, snapshot, names)
         columns = self._describe(text, tables)
         veiled = None
-        if len(text) <= _TAKEN_APART_CHARACTERS:
+        if len(text) <= _TAKEN_APART_CHARACTERS and list_depth(statement) <= _TAKEN_APART_LISTS:
             syntax.veil_functions(statement)
             veiled = unparse(self.kernel, statement)
         return _Resolved(text, veiled, columns, tables, wanted, pins)
@@ -391,6 +396,8 @@ class SqlFrontend:
                 raise NotTakenApart("columns in another order")
             if depth(plan) > _TAKEN_APART_DEPTH or size(plan) > _TAKEN_APART_NODES:
                 raise NotTakenApart("nested too deeply")
+            if subquery_depth(plan) > _TAKEN_APART_SUBQUERIES:
+                raise NotTakenApart("too many subqueries in each other")
             types = plan_columns(plan, self.kernel)
         except Exception as reason:  # whatever another parser stumbles over, the kernel knows the statement
             current_cancellation().check()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engine.errors import ForbiddenError, SqlSyntaxError, UnsupportedError
+from engine.sql.bounds import require_bounds
 from engine.sql.merge_parser import assignment, parse_merge
 from engine.sql.statement_reader import Reader, numbered
 from engine.sql.statements import (
@@ -70,7 +71,10 @@ def parse_statement(text: str) -> Statement | None:
 def _frame(text: str) -> list[Token]:
     """The tokens of `text`; none where its first word shows that it is a query, or nothing that is handled."""
     first = first_words(text, 1)
-    return tokens(text) if first and (first[0] == "WITH" or first[0] in _PARSERS) else []
+    if not first or (first[0] != "WITH" and first[0] not in _PARSERS):
+        return []
+    require_bounds(text)
+    return tokens(text)
 
 
 def _ctes(reader: Reader) -> str | None:

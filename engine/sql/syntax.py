@@ -12,6 +12,7 @@ from engine.context import current_cancellation
 from engine.errors import ForbiddenError, UnsupportedError
 
 __all__ = [
+    "CHECKED",
     "VEIL",
     "Node",
     "called_function",
@@ -34,7 +35,9 @@ __all__ = [
 Node = dict[str, Any]
 
 VEIL = "__f_"
-_CHECKED = 4096  # nodes of a walk between two looks at whether it is to stop
+CHECKED = 4096
+"""Nodes of a walk between two looks at whether it is to stop."""
+
 _MAX_NAME_PARTS = 64  # of a column's name with the fields in it; the kernel's time grows with their square
 
 # Everything else that stands in FROM with brackets reads files, settings, memory addresses or tables by text.
@@ -67,7 +70,7 @@ def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
     cancellation, steps = current_cancellation(), 0
     while stack:
         steps += 1
-        if steps % _CHECKED == 0:
+        if steps % CHECKED == 0:
             cancellation.check()
         value, scope = stack.pop()
         if isinstance(value, list):
@@ -245,7 +248,7 @@ def replace(root: Node, choose: Callable[[Node], Node | None], display: Callable
 
 
 def function_name(node: Node) -> str:
-    """The name of the function that a node calls, in lower case and without its schema."""
+    """The name of the function that a node calls, in lower case; empty for another node."""
     path = (node.get("qualified_name") or {}).get("path")
     return str(path[-1] if path else node.get("function_name", "")).lower()
 

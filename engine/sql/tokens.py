@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from engine.context import current_cancellation
 
-__all__ = ["Kind", "Size", "Token", "first_words", "measure", "scan", "tokens"]
+__all__ = ["Kind", "Token", "first_words", "scan", "tokens"]
 
 _CHECKED = 4096  # tokens between two looks at whether the walk is to stop
 
@@ -45,13 +45,6 @@ class Token(NamedTuple):
         return self.value.upper() if self.kind in (Kind.WORD, Kind.SYMBOL) else ""
 
 
-class Size(NamedTuple):
-    """How many tokens a text has, and how deep its brackets and CASEs stand in each other."""
-
-    tokens: int
-    depth: int
-
-
 # The kernel takes these for spaces, and every other character beyond ASCII for a letter.
 _SPACE = " \t\n\r\f\v\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff"
 _LETTER = rf"(?:[A-Za-z_]|[^\x00-\x7f{_SPACE}])"
@@ -73,7 +66,6 @@ _TOKEN = re.compile(
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 # By group; what may turn out to be a text in dollar quotes or a comment is open until its end is found.
 _KINDS = (Kind.OPEN, Kind.STRING, Kind.NAME, Kind.OPEN, Kind.WORD, Kind.NUMBER, Kind.PARAMETER, Kind.SYMBOL)
-_OPENING, _CLOSING = frozenset({"(", "[", "{", "CASE"}), frozenset({")", "]", "}", "END"})
 
 
 def scan(text: str) -> Iterator[Token]:
@@ -110,20 +102,6 @@ def tokens(text: str) -> list[Token]:
 def first_words(text: str, count: int) -> list[str]:
     """The first `count` tokens of `text` as `Token.word` has them, or as many as there are."""
     return [token.word for token in islice(scan(text), count)]
-
-
-def measure(text: str) -> Size:
-    """How large `text` is for a parser."""
-    count = depth = deepest = 0
-    for token in scan(text):
-        count += 1
-        word = token.word
-        if word in _OPENING:
-            depth += 1
-            deepest = max(deepest, depth)
-        elif word in _CLOSING and depth:
-            depth -= 1
-    return Size(count, deepest)
 
 
 def _comment_end(text: str, at: int) -> int:

@@ -7,11 +7,14 @@ import logging
 import os
 import signal
 import socket
+import threading
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+from engine.kernel import KernelState
 from flight_server import logs
 from flight_server.auth import IDENTITY_KEY, Authenticator, HandshakeHandler, IdentityFactory
 from flight_server.auth.certificates import Certificates
@@ -27,12 +30,16 @@ __all__ = ["run"]
 
 _log = logging.getLogger("grism")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_KERNEL_FAILED = 3  # the exit status
 _CLOSING_ACTIONS = frozenset({"ClosePreparedStatement", "CloseSession", "CancelFlightInfo", "CancelQuery"})
 """By which clients end what they have begun: answered to the last."""
 
 
 def run(arguments: argparse.Namespace) -> NoReturn:
-    """Serve until SIGTERM or SIGINT, drain, and end the process with status 0; a second signal ends it at once."""
+    """Serve until SIGTERM or SIGINT, drain, and end the process with status 0; a second signal ends it at once.
+
+    It ends by itself, with status 3, where the kernel was lost and cannot be replaced.
+    """
     flags = {option.name: getattr(arguments, option.name) for option in options()}
     config = load(flags, file=Path(arguments.config) if arguments.config else None)
     config.check()
@@ -55,6 +62,8 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         service = FlightSqlService(runtime, config.service, version("grism"), rights=rights, others=others)
         closing.callback(service.close)
         endpoint = _endpoint(config, service, logins, tls)
+        for each in (runtime, *others):
+            each.kernel.watch(partial(_heed, health, signals))
         if health is not None:
             health.serving()
         print(f"grism listening on {endpoint.location}", flush=True)
@@ -63,7 +72,19 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         _drain(endpoint, health, config.operations.grace)
     _log.info("stopped")
     logging.shutdown()
-    os._exit(0)  # all is closed; the interpreter would wait for threads that are stuck with clients that do not read
+    os._exit(
+        signals.status
+    )  # all is closed; the interpreter would wait for threads that are stuck with clients that do not read
+
+
+def _heed(health: HealthServer | None, signals: _StopSignals, state: KernelState) -> None:
+    """A server without its kernel is not well until there is another, and ends where none can be had."""
+    if state is KernelState.FAILED:
+        signals.stop(_KERNEL_FAILED)
+    elif health is not None and state is KernelState.LOST:
+        health.unwell()
+    elif health is not None:
+        health.serving()
 
 
 def _told(config: ServerConfig, endpoint: Endpoint, health: HealthServer | None) -> dict[str, object]:
@@ -123,6 +144,9 @@ class _StopSignals:
     """
 
     def __init__(self) -> None:
+        self.status = 0
+        self._lock = threading.Lock()
+        self._waiting = True
         self._incoming, self._outgoing = socket.socketpair()
         self._outgoing.setblocking(False)
         signal.set_wakeup_fd(self._outgoing.fileno())
@@ -130,10 +154,19 @@ class _StopSignals:
             signal.signal(number, lambda *_: None)
 
     def wait(self) -> None:
-        """Wait for the first signal. From then on a signal ends the process at once."""
+        """Wait for the first signal, or for `stop`. From then on a signal ends the process at once."""
         self._incoming.recv(1)
+        with self._lock:
+            self._waiting = False
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         self._incoming.close()
         self._outgoing.close()
+
+    def stop(self, status: int) -> None:
+        """Stop as a signal does, from any thread; the process ends with `status`."""
+        with self._lock:
+            self.status = status
+            if self._waiting:
+                self._outgoing.send(b"\0")

@@ -85,6 +85,8 @@ STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
     errors.ResourceExhaustedError: flight.FlightUnavailableError,
     errors.CancelledError: flight.FlightCancelledError,
     errors.DeadlineExceededError: flight.FlightTimedOutError,
+    errors.KernelFailedError: _INTERNAL,
+    errors.KernelLostError: flight.FlightUnavailableError,
     errors.StageFailedError: _INTERNAL,
     errors.ExchangeFailedError: _NOT_FOUND,
     errors.WorkerLostError: flight.FlightUnavailableError,

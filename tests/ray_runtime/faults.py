@@ -98,6 +98,16 @@ def freeze_readers(runtime: RayRuntime) -> tuple[WorkerId, list[WorkerId]] | Non
     return None
 
 
+def lose_kernel(runtime: RayRuntime, worker: WorkerId) -> None:
+    """What a fatal error of a worker's kernel leaves: an instance on which nothing runs any more."""
+    actor = runtime.executor._coordinator._cluster._members[worker].actor
+    actor.__ray_call__.options(concurrency_group="control").remote(_close_database).future().result()
+
+
+def _close_database(worker: Worker) -> None:
+    worker._kernel._instance._database.close()
+
+
 def _open_streams(runtime: RayRuntime, worker: WorkerId) -> int:
     actor = runtime.executor._coordinator._cluster._members[worker].actor
     asked = actor.__ray_call__.options(concurrency_group="control").remote(_count_streams)

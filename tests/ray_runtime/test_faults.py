@@ -28,6 +28,7 @@ from tests.ray_runtime.faults import (
     idle,
     in_background,
     kill,
+    lose_kernel,
     observed,
     running_elsewhere,
     until,
@@ -111,6 +112,14 @@ def test_a_worker_that_dies_before_a_stage(whole, undisturbed, retries):
     until(lambda: running_elsewhere(runtime, victim))
     kill(runtime, victim)
     check(answer, retries, undisturbed[MAP_HEAVY], runtime.executor.options.cluster.slots)
+    is_replaced(runtime, before)
+
+
+def test_a_worker_whose_kernel_is_lost(whole, undisturbed):
+    """The tasks that meet the loss run again, and the worker is replaced although it answers."""
+    runtime, before = whole(3)
+    lose_kernel(runtime, next(iter(runtime.executor.workers())))
+    check(observed(runtime, MAP_HEAVY), 3, undisturbed[MAP_HEAVY], 1)
     is_replaced(runtime, before)
 
 

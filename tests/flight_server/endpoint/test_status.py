@@ -45,6 +45,8 @@ CODES = {
     errors.ResourceExhaustedError: "UNAVAILABLE",
     errors.CancelledError: "CANCELLED",
     errors.DeadlineExceededError: "DEADLINE_EXCEEDED",
+    errors.KernelFailedError: "INTERNAL",
+    errors.KernelLostError: "UNAVAILABLE",
     errors.StageFailedError: "INTERNAL",
     errors.ExchangeFailedError: "NOT_FOUND",
     errors.WorkerLostError: "UNAVAILABLE",

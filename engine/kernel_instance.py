@@ -1,0 +1,201 @@
+"""One locked DuckDB instance: how it is opened and closed, its cursors, and the statements that run on them.
+
+The instance is closed to the outside before the first statement runs: no file outside the data directories, no
+extension, no Python variable and no setting can be reached by SQL.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from engine.errors import ExecutionError
+
+__all__ = ["Execution", "Instance", "KernelConfig"]
+
+_INSIST_SECONDS = 0.01
+_CLOSE_SECONDS = 10.0
+_IDLE_CURSORS = 8
+
+
+@dataclass(frozen=True)
+class KernelConfig:
+    """What a kernel may use. `memory_limit` is in bytes, `threads` a count; None lets the kernel choose.
+
+    Files are read only below `directories`. Spill files go to a folder of this kernel's own below `spill_directory`
+    (the system's temporary folder where None) and are removed with it.
+    """
+
+    directories: tuple[str, ...] = ()
+    memory_limit: int | None = None
+    threads: int | None = None
+    spill_directory: str | None = None
+
+
+class Execution:
+    """A cursor with a statement on it: an interrupt reaches it whenever it comes, and does nothing after its end."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self.cursor = cursor
+        self.begun = threading.Event()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def interrupt(self) -> None:
+        """Stop the statement, from any thread."""
+        if self._interrupt() and not self.begun.is_set():
+            # The kernel forgets an interrupt that comes before the statement runs.
+            threading.Thread(target=self._insist, name="grism-interrupt", daemon=True).start()
+
+    def close(self) -> None:
+        """Free the cursor."""
+        with self._lock:
+            self._closed = True
+        self.begun.set()
+        self.cursor.close()
+
+    def _insist(self) -> None:
+        while not self.begun.wait(_INSIST_SECONDS) and self._interrupt():
+            pass
+
+    def _interrupt(self) -> bool:
+        with self._lock:
+            if not self._closed:
+                self.cursor.interrupt()
+            return not self._closed
+
+
+class Instance:
+    """An instance that is open. Thread-safe; `close()` interrupts what runs and removes the spill files."""
+
+    def __init__(self, config: KernelConfig) -> None:
+        base = config.spill_directory or tempfile.gettempdir()
+        Path(base).mkdir(parents=True, exist_ok=True)
+        self._spill = Path(base) / f"grism-spill-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
+        self._running: set[Execution] = set()
+        self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._closed = False
+        self._database = _connect(config, self._spill)
+
+    @contextmanager
+    def binder(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for a statement that binds or parses and reads no table: one that has been in use before, mostly.
+
+        Nobody waits for another's: a parser that is busy with a large text holds nobody up.
+        """
+        with self._lock:
+            self._check_open()
+            cursor = self._idle.pop() if self._idle else self._database.cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.abort()
+            with self._lock:
+                keep = not self._closed and len(self._idle) < _IDLE_CURSORS
+                if keep:
+                    self._idle.append(cursor)
+            if not keep:
+                cursor.close()
+
+    def begin(self) -> Execution:
+        """A cursor for one statement, which `close` interrupts; `end` it. Raises ExecutionError once it is closed."""
+        with self._lock:
+            self._check_open()
+            execution = Execution(self._database.cursor())
+            self._running.add(execution)
+        return execution
+
+    def end(self, execution: Execution) -> None:
+        """The statement is over; its cursor is closed."""
+        with self._lock:
+            self._running.discard(execution)
+        execution.close()
+        with self._ended:
+            self._ended.notify_all()
+
+    def is_valid(self) -> bool:
+        """Whether new statements run: after a fatal error of the kernel none does any more."""
+        try:
+            probe = self.begin()
+        except (duckdb.Error, ExecutionError):
+            return False
+        try:
+            return bool(probe.cursor.execute("SELECT 1").fetchall() == [(1,)])
+        except duckdb.Error:
+            return False
+        finally:
+            self.end(probe)
+
+    def close(self) -> None:
+        """Interrupt what runs, close the instance, remove the spill files. A second call changes nothing."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            running, idle = list(self._running), self._idle
+        for execution in running:
+            execution.interrupt()
+        for cursor in idle:
+            cursor.close()
+        self._close_database()
+        shutil.rmtree(self._spill, ignore_errors=True)
+
+    def retire(self) -> None:
+        """Close the instance once what runs on it has ended."""
+        with self._ended:
+            self._ended.wait_for(lambda: self._closed or not self._running)
+        self.close()
+
+    def _close_database(self) -> None:
+        """Close the instance as soon as no cursor is in the middle of a call; interrupts are on their way to each."""
+        give_up = time.monotonic() + _CLOSE_SECONDS
+        while time.monotonic() < give_up:
+            try:
+                self._database.close()
+            except duckdb.ResourceInUseException:
+                with self._ended:
+                    self._ended.wait(_INSIST_SECONDS)
+            else:
+                return
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ExecutionError("The kernel is closed; start the service again.")
+
+
+def _connect(config: KernelConfig, spill: Path) -> duckdb.DuckDBPyConnection:
+    options: dict[str, str] = {
+        "temp_directory": str(spill),
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "python_enable_replacements": "false",
+        "allow_community_extensions": "false",
+        "preserve_insertion_order": "true",
+    }
+    if config.memory_limit is not None:
+        options["memory_limit"] = f"{config.memory_limit}B"
+    if config.threads is not None:
+        options["threads"] = str(config.threads)
+    database = duckdb.connect(":memory:", config=options)
+    allowed = "[" + ", ".join("'" + str(Path(d).resolve()).replace("'", "''") + "'" for d in config.directories) + "]"
+    for statement in (
+        "SET GLOBAL TimeZone = 'UTC'",
+        "SET GLOBAL errors_as_json = true",
+        f"SET GLOBAL allowed_directories = {allowed}",
+        "SET GLOBAL enable_external_access = false",
+        "SET GLOBAL lock_configuration = true",
+    ):
+        database.execute(statement)
+    return database
