@@ -9,6 +9,7 @@
     ENUM                  VARCHAR              itself                    VARCHAR
     BIGNUM                itself               VARCHAR                   VARCHAR
     INTERVAL              VARCHAR              itself, or error          VARCHAR
+    TIME, TIME_NS         itself               itself, or error          itself
     UUID, JSON            itself               itself                    VARCHAR
     GEOMETRY              itself               itself                    BLOB
     VARIANT               not at all           itself                    BLOB, or error
@@ -22,8 +23,8 @@ The same holds inside of lists, structs, maps, arrays, tuples and unions. Anothe
 of a column what it was, so only exactness counts there; and what no column can carry does not leave for a kernel:
 Arrow's unions have no NULL beside those of their members, its variants lose the types of what is in them, and maps of
 files may have a key twice, which the kernel does not take back. Clients get types that each of them can read, and never
-a value that is not the one that was computed: Arrow's decimal has 38 digits, its times have no offset, its intervals
-count nanoseconds in 64 bits.
+a value that is not the one that was computed: Arrow's decimal has 38 digits, its times have no offset and end before
+24:00:00, its intervals count nanoseconds in 64 bits.
 """
 
 from __future__ import annotations
@@ -85,6 +86,9 @@ _STAYING = frozenset({"MAP", "TYPE", "UNION", "VARIANT"})
 _RETYPED = re.compile(r"HUGEINT|UUID|BIT|TIME WITH TIME ZONE|INTERVAL|JSON|BIGNUM|UNION|ENUM|TUPLE\(")
 
 _FIXED_SIZE = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)|FLOAT|DOUBLE")
+
+_TIMES = ("TIME", "TIME_NS")
+_TAKEN_APART = ("STRUCT", "MAP", LIST, ARRAY)
 
 # Arrow's nanoseconds end within the hour after these.
 _HOURS = 2**63 // (3600 * 10**9) - 1
@@ -164,7 +168,27 @@ def _leaving(column: str, kind: str, boundary: Boundary) -> str:
         return f"CASE WHEN {column} IS NULL OR {fits} THEN {column} ELSE {refused} END"
     if boundary is Boundary.STORAGE:
         return _stored(column, _parsed(kind), 0)
+    if boundary is Boundary.CLIENT and _has_times(_parsed(kind)):
+        sent = _sent_time(column, _parsed(kind), 0)
+        return sent if kind in _TIMES else f"CAST({sent} AS {to})"
     return column if to == kind else f"CAST({column} AS {to})"
+
+
+def _has_times(kind: KernelType) -> bool:
+    """Whether times of day can be found in values of this type."""
+    if kind.name in _TIMES:
+        return True
+    return kind.name in _TAKEN_APART and any(map(_has_times, kind.members))
+
+
+def _sent_time(value: str, kind: KernelType, depth: int) -> str:
+    """`value`, which must not hold the end of a day: that is no time to Arrow."""
+    if not _has_times(kind):
+        return value
+    if kind.name in _TIMES:
+        refused = "error('24:00:00 is no time of day in a result; cast it to VARCHAR')"
+        return f"CASE WHEN {value} = {kind.name} '24:00:00' THEN {refused} ELSE {value} END"
+    return _inside(value, kind, depth, _sent_time)
 
 
 # ---- What no cast makes: unions and variants have expressions, and so has what holds some.

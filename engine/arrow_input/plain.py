@@ -11,6 +11,8 @@ from engine.arrow_input.intervals import as_intervals
 
 __all__ = ["bytes_by_row", "own_offsets", "plain"]
 
+_LEAST = pa.scalar((-(2**255)).to_bytes(32, "little", signed=True), pa.binary(32))  # which Arrow makes a 0 of
+
 
 def plain(array: pa.Array, kind: pa.DataType) -> pa.Array:
     """`array` as an array of `kind`, the type as which its type enters. Raises ArrowInvalid for values out of range."""
@@ -30,6 +32,8 @@ def plain(array: pa.Array, kind: pa.DataType) -> pa.Array:
         return _of_list_views(array, kind)
     if pt.is_list(have) or pt.is_large_list(have) or pt.is_map(have) or pt.is_fixed_size_list(have):
         return _of_lists(array, kind)
+    if pt.is_decimal256(have) and pc.any(pc.equal(array.view(_LEAST.type), _LEAST)).as_py():
+        raise pa.ArrowInvalid(f"the least 256-bit number does not fit in precision of {have}")
     return as_intervals(array) if pt.is_interval(kind) else array.cast(kind)
 
 

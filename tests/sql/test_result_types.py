@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -22,6 +23,10 @@ OTHER = "340282366920938463463374607431768211455::UHUGEINT"
         (ONE, "-170141183460469231731687303715884105728 has more than the 38 digits .*cast it to VARCHAR"),
         (OTHER, "340282366920938463463374607431768211455 has more than the 38 digits .*cast it to VARCHAR"),
         (f"[{OTHER}]", "Could not cast value 340282366920938463463374607431768211455"),
+        ("TIME '24:00:00'", "24:00:00 is no time of day .*cast it to VARCHAR"),
+        ("TIME_NS '24:00:00'", "24:00:00 is no time of day .*cast it to VARCHAR"),
+        ("[TIME '12:00:00', NULL, TIME '24:00:00']", "24:00:00 is no time of day .*cast it to VARCHAR"),
+        ("MAP {'k': {'a b': [TIME '24:00:00']}}", "24:00:00 is no time of day .*cast it to VARCHAR"),
         ("to_hours(-2562048)", "-2562048:00:00 has more hours .*cast it to VARCHAR"),
     ],
 )
@@ -42,6 +47,14 @@ def test_a_value_that_does_not_fit_is_an_error(
         ("'10101'::BIT", pa.string(), "10101"),
         ("'12:34:56+02'::TIMETZ", pa.string(), "12:34:56+02"),
         ("1234567890123456789012345678901234567890::BIGNUM", pa.string(), "1234567890123456789012345678901234567890"),
+        ("TIME '12:34:56.789'", pa.time64("us"), datetime.time(12, 34, 56, 789_000)),
+        ("[TIME '01:02:03', NULL]", pa.list_(pa.field("l", pa.time64("us"))), [datetime.time(1, 2, 3), None]),
+        (
+            "{'a b': TIME '01:02:03', 'b': '1'::BIT}",
+            pa.struct({"a b": pa.time64("us"), "b": pa.string()}),
+            {"a b": datetime.time(1, 2, 3), "b": "1"},
+        ),
+        ("NULL::TIME", pa.time64("us"), None),
         ("['1'::BIT]", pa.list_(pa.field("l", pa.string())), ["1"]),
         ("{'t': '12:34:56+02'::TIMETZ}", pa.struct({"t": pa.string()}), {"t": "12:34:56+02"}),
         ("MAP {'1'::BIT: 7::BIGNUM}", pa.map_(pa.string(), pa.string()), [("1", "7")]),

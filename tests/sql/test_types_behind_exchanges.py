@@ -58,7 +58,7 @@ TRAVELLING: Mapping[str, Sequence[str]] = {
     "INTEGER[]": ("[]", "[NULL]", "[1, NULL, 2]"),
     "INTEGER[2]": ("[1, NULL]",),
 }
-TOO_LARGE_FOR_CLIENTS = ("HUGEINT", "UHUGEINT", "INTERVAL")  # in these values, which is an error
+TOO_LARGE_FOR_CLIENTS = ("HUGEINT", "UHUGEINT", "INTERVAL", "TIME")  # in these values, which is an error
 STAYING: Mapping[str, Sequence[str]] = {
     "UNION(a INTEGER, b VARCHAR)": (
         "union_value(a := 1)",

@@ -13,6 +13,7 @@ from tests.engine.arrow_input.data import json, nested, opaque
 from tests.engine.arrow_input.test_values import RIGHT, WRONG, raw
 
 UNREAD = {
+    "a large decimal without an absolute value",
     "a date out of range",
     "a duration out of range",
     "a key twice",

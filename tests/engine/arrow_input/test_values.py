@@ -42,6 +42,9 @@ LEAST = (10**38).to_bytes(16, "little", signed=True)
 WRONG = {
     "a decimal without an absolute value": pa.Array.from_buffers(pa.decimal128(38), 1, [None, pa.py_buffer(LEAST)]),
     "the same of fewer digits": pa.Array.from_buffers(pa.decimal128(20, 3), 1, [None, pa.py_buffer(LEAST)]),
+    "a large decimal without an absolute value": pa.Array.from_buffers(
+        pa.decimal256(38), 1, [None, pa.py_buffer((-(2**255)).to_bytes(32, "little", signed=True))]
+    ),
     "a trailing comma": json("[1,]"),
     "no number of JSON": json("NaN"),
     "unused bits that are not set": opaque("bit", pa.array([b"\x05\x00"])),
