@@ -11,7 +11,7 @@ DataType(string)
 
 from engine.arrow_input.entrance import Entrance
 from engine.arrow_input.guard import guarded, stored_value_error
-from engine.arrow_input.types import check_stored, entering_field, entering_schema, has_extension
+from engine.arrow_input.types import check_stored, entering_field, entering_schema, extension_name, has_extension
 from engine.arrow_input.values import check_values
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "check_values",
     "entering_field",
     "entering_schema",
+    "extension_name",
     "guarded",
     "has_extension",
     "stored_value_error",

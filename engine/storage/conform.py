@@ -2,9 +2,9 @@
 
 A stored table has nullable columns of plain types: dictionaries are decoded and string views made strings, since those
 are encodings of a value and not types of their own; half floats and decimals go into the sizes that queries can read,
-of which decimals of more than 38 digits have none. Data fits a table where it has the same names in the same order and
-each column's type is the table's, or goes into it without losing anything (int32 into int64, any string into any
-string, a decimal into a wider one).
+of which decimals of more than 38 digits have none. Data fits a table where each of its columns has the name of one of
+the table's, and the table's type or one that goes into it without losing anything (int32 into int64, any string into
+any string, a decimal into a wider one), which for times and the like is told by each value.
 """
 
 from __future__ import annotations
@@ -15,11 +15,22 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from engine.arrow_validation import validate
-from engine.errors import InvalidDataError, InvalidValueError, SchemaMismatchError
+from engine.errors import InvalidDataError, InvalidValueError, SchemaMismatchError, nearest
 from engine.storage.alignment import aligned
 from engine.storage.protocol import TableName
+from engine.storage.stored_types import declared_type
 
-__all__ = ["DEFAULT", "NOT_NULL", "Incoming", "check_fits", "stored_schema"]
+__all__ = [
+    "DEFAULT",
+    "NOT_NULL",
+    "Incoming",
+    "cast_column",
+    "cast_gives",
+    "check_fits",
+    "matched",
+    "require_names",
+    "stored_schema",
+]
 
 DEFAULT = b"grism.default"
 """Metadata of a stored field: the text of the value that an INSERT gives where it names none."""
@@ -47,16 +58,9 @@ def stored_schema(name: TableName, schema: pa.Schema) -> pa.Schema:
     Raises SchemaMismatchError where there are no columns, two of one name (without regard to case), one without a
     name, or one whose type cannot be stored.
     """
-    if not len(schema):
-        raise SchemaMismatchError(f'Table "{name}" needs at least one column; the data has none.')
-    seen: set[str] = set()
+    require_names(name, schema)
     fields = []
     for field in schema:
-        if not field.name:
-            raise SchemaMismatchError(f'Every column of table "{name}" needs a name; give it one with AS.')
-        if field.name.lower() in seen:
-            raise SchemaMismatchError(f'Table "{name}" would have two columns "{field.name}"; rename one with AS.')
-        seen.add(field.name.lower())
         plain = _plain(field.type)
         if plain is None:
             raise SchemaMismatchError(
@@ -67,26 +71,67 @@ def stored_schema(name: TableName, schema: pa.Schema) -> pa.Schema:
     return pa.schema(fields)
 
 
+def require_names(name: TableName, schema: pa.Schema) -> None:
+    """Raise SchemaMismatchError where columns have no names, or two have one, in any case; or where there are none."""
+    if not len(schema):
+        raise SchemaMismatchError(f'Table "{name}" needs at least one column; the data has none.')
+    seen: set[str] = set()
+    for field in schema:
+        if not field.name:
+            raise SchemaMismatchError(f'Every column of table "{name}" needs a name; give it one with AS.')
+        if field.name.lower() in seen:
+            raise SchemaMismatchError(f'Table "{name}" would have two columns "{field.name}"; rename one with AS.')
+        seen.add(field.name.lower())
+
+
 def check_fits(name: TableName, given: pa.Schema, table: pa.Schema) -> None:
-    """Raise SchemaMismatchError, which names the first difference, where data of `given` does not fit `table`."""
-    for position, (have, want) in enumerate(zip(given, table, strict=False), start=1):
-        if have.name != want.name:
-            raise SchemaMismatchError(
-                f'Column {position} of the data is "{have.name}", table "{name}" has "{want.name}" there; '
-                "give the table's columns in the table's order."
-            )
+    """Raise SchemaMismatchError, which names the first difference, where data of `given` does not fit `table`.
+
+    Columns are matched by name, in any case and order. Those that the data has not become NULL.
+    """
+    for position, want in zip(matched(name, given, table), table, strict=True):
+        if position is None:
+            if not want.nullable:
+                raise SchemaMismatchError(f'Column "{want.name}" of table "{name}" takes no NULLs; the data has none.')
+            continue
+        have = given[position]
+        if declared_type(have) != declared_type(want):
+            raise SchemaMismatchError(_other_form(name, have, want))
         if not _fits(have.type, want.type):
             raise SchemaMismatchError(
                 f'Column "{have.name}" of the data has the type {have.type}, table "{name}" has {want.type}; '
                 "cast it to the table's type."
             )
-    if len(given) != len(table):
-        more = len(given) > len(table)
-        odd = given[len(table)].name if more else table[len(given)].name
-        raise SchemaMismatchError(
-            f'The data has {len(given)} columns, table "{name}" has {len(table)}: "{odd}" is '
-            + ("not in the table." if more else "missing.")
+
+
+def matched(name: TableName, given: pa.Schema, table: pa.Schema) -> list[int | None]:
+    """For each column of `table` its position in data of `given`, None where it is not there; names in any case.
+
+    Raises SchemaMismatchError for a column that is given twice, or that the table has not.
+    """
+    positions: dict[str, int] = {}
+    own = {field.name.lower() for field in table}
+    for position, field in enumerate(given):
+        key = field.name.lower()
+        if key in positions:
+            raise SchemaMismatchError(f'The data for table "{name}" has two columns "{field.name}"; leave one out.')
+        if key not in own:
+            near = nearest(field.name, table.names)
+            hint = f'did you mean "{near}"?' if near else "leave it out, or add it with ALTER TABLE."
+            raise SchemaMismatchError(f'Column "{field.name}" of the data is not in the table "{name}"; {hint}')
+        positions[key] = position
+    return [positions.get(field.name.lower()) for field in table]
+
+
+def _other_form(name: TableName, have: pa.Field, want: pa.Field) -> str:
+    """What to say where one of two columns names a type that the other does not name."""
+    given, stored = (declared_type(field) or str(field.type) for field in (have, want))
+    if declared_type(want) is None:
+        return (
+            f'Column "{want.name}" of table "{name}" is stored as {stored}, as older versions and other tools do, and '
+            f"cannot be appended to with {given}; ALTER TABLE, or an UPDATE, stores it in today's form."
         )
+    return f'Column "{have.name}" of the data has the type {given}, table "{name}" has {stored}; cast it.'
 
 
 class Incoming:
@@ -100,6 +145,7 @@ class Incoming:
         self.rows = 0
         self.error: BaseException | None = None
         self._name, self._data = name, data
+        self._positions = matched(name, data.schema, schema)
 
     def reader(self) -> pa.RecordBatchReader:
         """The stream; once only."""
@@ -129,7 +175,10 @@ class Incoming:
         except pa.ArrowException as error:
             reason = str(error).partition("\n")[0]
             raise InvalidDataError(f'The data for table "{self._name}" is not valid Arrow data: {reason}') from None
-        columns = [self._cast(column, want) for column, want in zip(batch.columns, self.schema, strict=True)]
+        columns = [
+            pa.nulls(batch.num_rows, want.type) if position is None else self._cast(batch.column(position), want)
+            for position, want in zip(self._positions, self.schema, strict=True)
+        ]
         return aligned(pa.RecordBatch.from_arrays(columns, schema=self.schema))
 
     def _cast(self, column: pa.Array, want: pa.Field) -> pa.Array:
@@ -137,15 +186,34 @@ class Incoming:
             raise InvalidValueError(f'Column "{want.name}" of table "{self._name}" takes no NULLs; the data has some.')
         if _has_hidden_nulls(column):
             raise InvalidDataError(f'Column "{want.name}" of the data has NULLs where its type says there are none.')
-        if column.type.equals(want.type):
-            return column
-        try:
-            return column.cast(want.type)
-        except pa.ArrowException:
-            raise InvalidValueError(
-                f'Column "{want.name}" of the data has values that do not fit the type {want.type} '
-                f'of table "{self._name}".'
-            ) from None
+        return cast_column(self._name, column, want)
+
+
+def cast_column(name: TableName, column: pa.Array, want: pa.Field) -> pa.Array:
+    """`column` in the type of `want`, a column of table `name`; InvalidValueError for values that do not fit it."""
+    if column.type.equals(want.type):
+        return column
+    if column.null_count == len(column):
+        return pa.nulls(len(column), want.type)
+    try:
+        return column.cast(want.type)
+    except pa.ArrowException:
+        raise InvalidValueError(
+            f'Column "{want.name}" of the data has values that do not fit the type {want.type} of table "{name}".'
+        ) from None
+
+
+def cast_gives(have: pa.DataType, want: pa.DataType) -> bool:
+    """Whether `cast_column` makes every value of `have` the same one of `want`, or tells that it is none."""
+    if have.equals(want):
+        return True
+    if not _fits(have, want):
+        return False
+    try:
+        pa.nulls(0, have).cast(want)
+    except pa.ArrowException:
+        return False
+    return True
 
 
 def _plain(kind: pa.DataType) -> pa.DataType | None:
@@ -159,7 +227,8 @@ def _plain(kind: pa.DataType) -> pa.DataType | None:
     if pt.is_float16(kind):
         return pa.float32()
     if pt.is_decimal(kind):
-        return pa.decimal128(kind.precision, kind.scale) if kind.precision <= _MAX_PRECISION else None
+        storable = 0 <= kind.scale <= kind.precision <= _MAX_PRECISION
+        return pa.decimal128(kind.precision, kind.scale) if storable else None
     if pt.is_struct(kind):
         return _plain_struct(kind)
     if pt.is_map(kind):
@@ -189,7 +258,7 @@ def _plain_struct(kind: pa.StructType) -> pa.DataType | None:
 
 def _fits(have: pa.DataType, want: pa.DataType) -> bool:
     """Whether every value of `have` is a value of `want`, or a cast would tell."""
-    if have.equals(want) or pt.is_null(have):
+    if have.equals(want) or pt.is_null(have) or pt.is_null(want):
         return True
     if pt.is_dictionary(have):
         return _fits(have.value_type, want)
@@ -204,15 +273,10 @@ def _fits(have: pa.DataType, want: pa.DataType) -> bool:
         whole = want.precision - want.scale >= have.precision - have.scale
         return bool(whole and want.scale >= have.scale)
     if pt.is_timestamp(have) and pt.is_timestamp(want):
-        return (have.tz is None) == (want.tz is None) and _finer(have.unit, want.unit)
-    if (pt.is_time(have) and pt.is_time(want)) or (pt.is_duration(have) and pt.is_duration(want)):
-        return _finer(have.unit, want.unit)
+        return (have.tz is None) == (want.tz is None)
+    if any(of(have) and of(want) for of in (pt.is_time, pt.is_date, pt.is_duration)):
+        return True
     return _same_family(have, want) or _nested_fits(have, want)
-
-
-def _finer(have: str, want: str) -> bool:
-    units = ["s", "ms", "us", "ns"]
-    return units.index(have) <= units.index(want)
 
 
 def _same_family(have: pa.DataType, want: pa.DataType) -> bool:
@@ -220,7 +284,8 @@ def _same_family(have: pa.DataType, want: pa.DataType) -> bool:
         return bool(pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind))
 
     def binaries(kind: pa.DataType) -> bool:
-        return bool(pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_binary_view(kind))
+        kinds = (pt.is_binary, pt.is_large_binary, pt.is_binary_view, pt.is_fixed_size_binary)
+        return any(test(kind) for test in kinds) and not pt.is_decimal(kind)
 
     return (strings(have) and strings(want)) or (binaries(have) and binaries(want))
 

@@ -177,8 +177,9 @@ class Storage(Protocol):
     def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
         """Write all of `data` or nothing; returns the number of rows.
 
-        Raises SchemaMismatchError before anything is written where the columns do not fit the table's, in name, type
-        or order; TableExistsError and UnknownTableError by `mode`; StorageError where the storage fails.
+        An append matches columns by name, in any order; those that the data has not are NULL. Raises
+        SchemaMismatchError before anything is written where the columns do not fit the table's; TableExistsError and
+        UnknownTableError by `mode`; StorageError where the storage fails.
         """
 
     def drop(self, name: TableName) -> None:

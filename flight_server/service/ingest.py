@@ -9,7 +9,7 @@ from engine.storage.protocol import CATALOG, WriteMode
 from flight_server.proto import sql
 from flight_server.service.catalog import Catalog, Target
 from flight_server.service.request import Request
-from flight_server.service.uploads import Upload
+from flight_server.service.uploads import Uploads
 from flight_server.service.wire import BadRequestError
 
 __all__ = ["Ingest"]
@@ -20,9 +20,9 @@ _Options = sql.CommandStatementIngest.TableDefinitionOptions
 class Ingest:
     """Writes what clients send in bulk."""
 
-    def __init__(self, catalog: Catalog, max_bytes: int) -> None:
+    def __init__(self, catalog: Catalog, uploads: Uploads) -> None:
         self._catalog = catalog
-        self._max_bytes = max_bytes
+        self._uploads = uploads
 
     def put(
         self, request: Request, command: sql.CommandStatementIngest, reader: flight.MetadataRecordBatchReader
@@ -30,7 +30,7 @@ class Ingest:
         """Take an upload; answers with its number of rows.
 
         Raises TableExistsError and UnknownTableError by what the command says of tables that are there or not,
-        ForbiddenError, UnsupportedError for options that are not known, and the errors of `Upload.into`.
+        ForbiddenError, UnsupportedError for options that are not known, and the errors of `Uploads.store`.
         """
         if command.options:
             named = ", ".join(f'"{name[:200]}"' for name in sorted(command.options))
@@ -40,9 +40,7 @@ class Ingest:
         self._catalog.require_no_view(target)
         if mode is None:  # a table that has to be there
             target.storage.snapshot().table(target.name)
-        upload = Upload(request, reader, self._max_bytes)
-        rows = upload.into(lambda data: target.storage.write(target.name, data, written))
-        return sql.DoPutUpdateResult(record_count=rows)
+        return sql.DoPutUpdateResult(record_count=self._uploads.store(request, reader, target, written))
 
     def _target(
         self, request: Request, command: sql.CommandStatementIngest, mode: WriteMode

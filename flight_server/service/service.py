@@ -40,6 +40,7 @@ from flight_server.service.sqlinfo import sql_info
 from flight_server.service.statements import Statements
 from flight_server.service.tables import Tables
 from flight_server.service.tickets import Tickets
+from flight_server.service.uploads import Uploads
 from flight_server.service.wire import BadRequestError, parse, unwrap, wrap
 
 __all__ = ["FlightSqlService"]
@@ -85,12 +86,13 @@ class FlightSqlService(BaseHandler):
             catalog, statements.relations, statements.queries, sql_info(version, options.max_statement_size)
         )
         prepared = PreparedStatements(statements, options)
-        self._ingest = Ingest(catalog, options.max_upload_size)
+        uploads = Uploads(frontend, options.max_upload_size)
+        self._ingest = Ingest(catalog, uploads)
         self._sessions = Sessions(folder, options, self._release)
         self._prepared, self._offers = prepared, statements.offers
         self._watch = ConnectionWatch(self._held, self._disconnect)
         settings = Settings(self._sessions, catalog, statements.runtimes)
-        self._tables = Tables(statements, options.max_upload_size)
+        self._tables = Tables(statements, uploads)
         tickets = Tickets(signer or TicketSigner.generate(), statements.offers, options.statement_ttl)
         self._tickets = tickets
 

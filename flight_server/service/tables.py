@@ -13,7 +13,7 @@ from flight_server.proto import flight as messages
 from flight_server.service.catalog import TABLE_TYPE
 from flight_server.service.request import Offer, Request
 from flight_server.service.statements import Statements
-from flight_server.service.uploads import Upload
+from flight_server.service.uploads import Uploads
 from flight_server.service.wire import BadRequestError
 
 __all__ = ["Tables"]
@@ -22,10 +22,10 @@ __all__ = ["Tables"]
 class Tables:
     """What a client without Flight SQL works with."""
 
-    def __init__(self, statements: Statements, max_bytes: int) -> None:
+    def __init__(self, statements: Statements, uploads: Uploads) -> None:
         self._statements = statements
         self._catalog = statements.catalog
-        self._max_bytes = max_bytes
+        self._uploads = uploads
 
     def path(self, path: Sequence[bytes | str]) -> tuple[str, ...]:
         """The names in a path; BadRequestError where they are not one or two."""
@@ -63,9 +63,8 @@ class Tables:
     def put(self, request: Request, path: Sequence[bytes | str], reader: flight.MetadataRecordBatchReader) -> int:
         """Append an upload to a table, which is made where it is not there: all rows, or none. Returns how many.
 
-        Raises ForbiddenError, and the errors of `Upload.into`.
+        Raises ForbiddenError, and the errors of `Uploads.store`.
         """
         target, mode = self._catalog.uploaded(request.session, self.path(path), WriteMode.CREATE_APPEND)
         self._catalog.require_no_view(target)
-        upload = Upload(request, reader, self._max_bytes)
-        return upload.into(lambda data: target.storage.write(target.name, data, mode))
+        return self._uploads.store(request, reader, target, mode)

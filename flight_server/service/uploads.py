@@ -13,17 +13,73 @@ import pyarrow as pa
 from pyarrow import flight
 
 from engine.arrow_input import Entrance
-from engine.errors import GrismError, InvalidDataError, ResourceExhaustedError
+from engine.errors import (
+    GrismError,
+    InvalidDataError,
+    ResourceExhaustedError,
+    UnknownTableError,
+    UnsupportedError,
+)
+from engine.ingestion import Ingestion, TableColumns
+from engine.sql.frontend import SqlFrontend
 from engine.storage.conform import DEFAULT, NOT_NULL
+from engine.storage.protocol import ArrowSource, WriteMode
+from engine.storage.stored_types import STORED_TYPE
+from flight_server.service.catalog import Target
 from flight_server.service.request import Request
 
-__all__ = ["Upload", "entrance_of", "received", "sends_schema"]
+__all__ = ["Uploads", "entrance_of", "received", "sends_schema"]
 
 _NO_ARROW = "The upload is not valid Arrow data; nothing was written."
 _BROKEN = (pa.ArrowInvalid, OSError, UnicodeDecodeError)
 
 
-class Upload:
+class Uploads:
+    """Writes uploads, of at most `max_bytes` of data each, into tables."""
+
+    def __init__(self, frontend: SqlFrontend, max_bytes: int) -> None:
+        self._frontend = frontend
+        self._ingestion = Ingestion(frontend.kernel)
+        self._max_bytes = max_bytes
+
+    def store(self, request: Request, reader: flight.MetadataRecordBatchReader, target: Target, mode: WriteMode) -> int:
+        """Write all of an upload, or nothing; returns its number of rows.
+
+        Raises InvalidDataError for what is not valid Arrow data, ResourceExhaustedError for too much of it,
+        CancelledError where the client went away, SchemaMismatchError for what does not fit the table or any table,
+        InvalidValueError for such values, and what else `Storage.write` raises.
+        """
+
+        def write(data: pa.RecordBatchReader) -> int:
+            return target.storage.write(target.name, self._as_stored(request, target, mode, data), mode)
+
+        return _Upload(request, reader, self._max_bytes).into(write)
+
+    def _as_stored(
+        self, request: Request, target: Target, mode: WriteMode, data: pa.RecordBatchReader
+    ) -> pa.RecordBatchReader:
+        """`data` in the forms that the table stores, or that a new one is to store."""
+        cancellation = request.call.cancellation
+        table = None if mode in (WriteMode.CREATE, WriteMode.REPLACE) else self._table(target, mode)
+        if table is None:
+            return self._ingestion.into_new(target.name, data, cancellation)
+        return self._ingestion.into_table(target.name, data, table, cancellation)
+
+    def _table(self, target: Target, mode: WriteMode) -> TableColumns | None:
+        """The table that is appended to; None where it is not there yet, but is to be made."""
+        try:
+            handle = target.storage.snapshot().table(target.name)
+        except UnknownTableError:
+            if mode is WriteMode.APPEND:
+                raise
+            return None
+        source = target.storage.probe(handle)
+        if not isinstance(source, ArrowSource):
+            raise UnsupportedError(f'Table "{target.name}" is made of Parquet files and read-only; write to another.')
+        return TableColumns(self._frontend.table_columns(handle), source.data.schema)
+
+
+class _Upload:
     """One upload of at most `max_bytes` of data.
 
     Its failures reach the client as they are, whatever the writer makes of a stream that breaks.
@@ -116,6 +172,7 @@ def _without_ours(schema: pa.Schema) -> pa.Schema:
     """`schema` without what the storage keeps of definitions, which only statements may give."""
     fields = []
     for field in schema:
-        kept = {key: value for key, value in (field.metadata or {}).items() if key not in (DEFAULT, NOT_NULL)}
+        ours = (DEFAULT, NOT_NULL, STORED_TYPE)
+        kept = {key: value for key, value in (field.metadata or {}).items() if key not in ours}
         fields.append(field.with_metadata(kept or None))
     return pa.schema(fields, schema.metadata)

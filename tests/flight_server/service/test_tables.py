@@ -118,7 +118,7 @@ def test_parquet_tables_are_not_written_to(client: flight.FlightClient) -> None:
 def test_an_upload_that_is_not_valid_leaves_nothing(client: flight.FlightClient, fresh: str) -> None:
     good = pa.array(["abc", "def"])
     not_utf8 = pa.Array.from_buffers(pa.string(), 2, [None, good.buffers()[1], pa.py_buffer(b"abc\xff\xff\xff")])
-    with pytest.raises(pa.ArrowInvalid, match="not valid Arrow data; nothing was written"):
+    with pytest.raises(pa.ArrowInvalid, match="not valid Arrow data"):
         put(client, pa.table({"s": pa.chunked_array([good, not_utf8])}), fresh)
     with pytest.raises(pa.ArrowKeyError):
         client.get_flight_info(path(fresh))
