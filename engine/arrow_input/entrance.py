@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -41,8 +42,7 @@ class Entrance:
         try:
             batch.validate(full=True)
         except pa.ArrowException as error:
-            reason = str(error).partition("\n")[0]
-            raise InvalidDataError(f"The data is not valid Arrow data: {reason}") from None
+            raise InvalidDataError(self._invalid(str(error))) from None
         if self._numbers is not self._given:
             batch = in_numbers(batch, self._numbers)
         row = sum(map(bytes_by_row, batch.columns))
@@ -53,6 +53,13 @@ class Entrance:
         rows = max(1, _PIECE // row if row else batch.num_rows)
         for start in range(0, max(1, batch.num_rows), rows):
             yield self._piece(batch.slice(start, rows))
+
+    def _invalid(self, reason: str) -> str:
+        """What Arrow says is wrong, with the name of the column."""
+        found = re.match(r"In column ([0-9]+): [A-Za-z ]+: ([^\n]*)", reason)
+        if found is None:
+            return f"The data is not valid Arrow data: {reason.partition(chr(10))[0]}"
+        return f'Column "{self._given.field(int(found[1])).name}" is not valid Arrow data: {found[2]}'
 
     def _piece(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         columns = [self._plain(column, field) for column, field in zip(batch.columns, self.schema, strict=True)]

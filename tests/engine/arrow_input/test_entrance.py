@@ -94,7 +94,7 @@ def test_what_arrow_finds_is_found() -> None:
     broken = pa.Array.from_buffers(
         pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\x02\0\0\0"), pa.py_buffer(b"\xff\xfe")]
     )
-    with pytest.raises(InvalidDataError, match="not valid Arrow data"):
+    with pytest.raises(InvalidDataError, match='Column "x" is not valid Arrow data: Invalid UTF8'):
         pieces(broken)
 
 
