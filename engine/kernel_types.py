@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from engine.errors import UnsupportedError
+
 __all__ = ["ARRAY", "LIST", "KernelType", "parse_type", "unquoted"]
 
 LIST, ARRAY = "LIST", "ARRAY"
@@ -54,9 +56,15 @@ class KernelType:
         return replace(self, members=tuple(map(change, self.members))) if self.members else self
 
 
+_MOST_LEVELS = 100  # each takes some of the interpreter's stack
+
+
 @lru_cache(maxsize=4096)
 def parse_type(text: str) -> KernelType:
-    """The type that the kernel writes as `text`. Raises ValueError for what is none."""
+    """The type that the kernel writes as `text`.
+
+    Raises ValueError for what is none, and UnsupportedError for one that is nested deeper than any that may leave.
+    """
     tokens = _TOKEN.findall(text)
     if "".join(tokens) != text:
         raise ValueError(f"not a type: {text}")
@@ -79,6 +87,7 @@ class _Reader:
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
         self._at = 0
+        self._level = 0
 
     @property
     def next(self) -> str:
@@ -88,20 +97,31 @@ class _Reader:
     def read(self) -> KernelType:
         """The type that the tokens to come begin with."""
         first = self._at
+        self._level += 1
         while self.next not in ("(", ")", ",", "[", "]", ""):
             self._at += 1
         name = "".join(self._tokens[first : self._at]).strip()
         if not name:
             raise ValueError("a type has no name")
         found = KernelType(name)
+        self._check(self._level)
         if self.next == "(" and name in _NESTED:
             found = self._nested(name)
         elif self.next == "(":
             found = KernelType(name, arguments=self._through(")"))
+        lists = 0
         while self.next == "[":
             size = self._through("]")[1:-1]
             found = KernelType(ARRAY, (found,), size=int(size)) if size else KernelType(LIST, (found,))
+            lists += 1
+            self._check(self._level + lists)
+        self._level -= 1
         return found
+
+    @staticmethod
+    def _check(level: int) -> None:
+        if level > _MOST_LEVELS:
+            raise UnsupportedError("A type is nested deeper than the 64 levels that Arrow carries.")
 
     def _take(self) -> str:
         self._at += 1

@@ -37,6 +37,7 @@ from engine.sql.builder import LogicalBuilder
 from engine.sql.clauses import flatten_joins
 from engine.sql.literals import constant, retyped
 from engine.sql.names import NotTakenApart
+from engine.sql.qualified_names import Relation, shorten_names
 from engine.sql.session_values import (
     INSTANTS,
     SINCE,
@@ -79,6 +80,15 @@ class _Pin:
     version: str | None
     at: datetime.datetime | None
     handle: TableHandle
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """A statement's syntax tree with its views put in: these by their names, and where they have no alias."""
+
+    root: syntax.Node
+    views: Mapping[TableName, View]
+    places: Sequence[Relation]
 
 
 @dataclass(frozen=True)
@@ -171,22 +181,22 @@ class SqlFrontend:
         known = self._outputs.get((text, names)) if _is_lasting(names) else None
         if known is not None and known.is_current(snapshot, names):
             return known.value
-        statement, views = self._parse(text, names, snapshot)
-        self._bind_parameters(statement, (), snapshot, names)
-        canonical, tables, pins = self._pin(statement, snapshot, names)
+        parsed = self._parse(text, names, snapshot)
+        self._bind_parameters(parsed.root, (), snapshot, names)
+        canonical, tables, pins = self._pin(parsed, snapshot, names)
         columns = self._describe(canonical, tables)
         if _is_lasting(names):
-            self._outputs.put((text, names), _Known(pins, views, columns))
+            self._outputs.put((text, names), _Known(pins, parsed.views, columns))
         return columns
 
-    def _parse(self, text: str, names: Names, snapshot: Snapshot) -> tuple[syntax.Node, Mapping[TableName, View]]:
-        """The syntax tree of a SELECT with its views put in, and these by the names under which they were found."""
+    def _parse(self, text: str, names: Names, snapshot: Snapshot) -> _Parsed:
+        """The syntax tree of a SELECT with its views put in."""
         require_bounds(text)
-        statement = self.kernel.parse(text)
-        views = expand_views(statement, names, snapshot, self.kernel.parse, self._table_name)
-        syntax.check(statement)
-        require_few_repeats(statement, self.kernel.macro_repeats)
-        return statement, views
+        root = self.kernel.parse(text)
+        views, places = expand_views(root, names, snapshot, self.kernel.parse, self._table_name)
+        syntax.check(root)
+        require_few_repeats(root, self.kernel.macro_repeats)
+        return _Parsed(root, views, places)
 
     def _build(self, resolved: _Resolved) -> LogicalPlan:
         names = tuple(c.name for c in resolved.columns)
@@ -206,20 +216,20 @@ class SqlFrontend:
 
     def _parameter_types(self, text: str, snapshot: Snapshot, names: Names) -> dict[str, str | None]:
         """The kernel's type for each parameter of one SELECT, None where the text does not tell it."""
-        statement, _ = self._parse(text, names, snapshot)
-        given = _parameter_names(statement)
+        parsed = self._parse(text, names, snapshot)
+        given = _parameter_names(parsed.root)
         if not given:
             return {}
-        canonical, tables, _ = self._pin(statement, snapshot, names)
+        canonical, tables, _ = self._pin(parsed, snapshot, names)
         types = self.kernel.parameter_types(canonical, {name: columns for name, (_, columns) in tables.items()})
         return {name: None if types.get(name) in _UNTYPED else types.get(name) for name in given}
 
     def result_schema(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> pa.Schema:
         """The Arrow schema of a SELECT whose parameters are not bound yet: that of NULLs without a type."""
         snapshot = snapshot or self.storage.snapshot()
-        statement, _ = self._parse(text, names, snapshot)
-        self._bind_parameters(statement, ["NULL"] * len(_parameter_names(statement)), snapshot, names)
-        return self.kernel.arrow_schema(self._resolve(statement, snapshot, names).columns)
+        parsed = self._parse(text, names, snapshot)
+        self._bind_parameters(parsed.root, ["NULL"] * len(_parameter_names(parsed.root)), snapshot, names)
+        return self.kernel.arrow_schema(self._resolve(parsed, snapshot, names).columns)
 
     def table_plan(self, name: TableName, snapshot: Snapshot | None = None, version: str | None = None) -> LogicalPlan:
         """All columns of one table."""
@@ -243,9 +253,9 @@ class SqlFrontend:
 
     def _read(self, text: str, values: Sequence[str], snapshot: Snapshot, names: Names) -> _Read:
         """A SELECT with `values`, which are SQL, in the place of its parameters."""
-        statement, views = self._parse(text, names, snapshot)
-        lasting = self._bind_parameters(statement, values, snapshot, names)
-        return _Read(self._resolve(statement, snapshot, names), views, lasting)
+        parsed = self._parse(text, names, snapshot)
+        lasting = self._bind_parameters(parsed.root, values, snapshot, names)
+        return _Read(self._resolve(parsed, snapshot, names), parsed.views, lasting)
 
     def _bind_parameters(self, statement: syntax.Node, values: Sequence[str], snapshot: Snapshot, names: Names) -> bool:
         """Put constants in the place of parameters and of functions that tell the time or the session.
@@ -294,32 +304,34 @@ class SqlFrontend:
         shell["node"]["select_list"] = [json.loads(json.dumps(item))]
         return unparse(self.kernel, shell).removeprefix("SELECT ")
 
-    def _resolve(self, statement: syntax.Node, snapshot: Snapshot, names: Names) -> _Resolved:
-        wanted = syntax.referenced_columns(statement)
-        text, tables, pins = self._pin(statement, snapshot, names)
+    def _resolve(self, parsed: _Parsed, snapshot: Snapshot, names: Names) -> _Resolved:
+        wanted = syntax.referenced_columns(parsed.root)
+        text, tables, pins = self._pin(parsed, snapshot, names)
         columns = self._describe(text, tables)
         veiled = None
-        if len(text) <= _TAKEN_APART_CHARACTERS and list_depth(statement) <= _TAKEN_APART_LISTS:
-            syntax.veil_functions(statement)
-            veiled = unparse(self.kernel, statement)
+        if len(text) <= _TAKEN_APART_CHARACTERS and list_depth(parsed.root) <= _TAKEN_APART_LISTS:
+            syntax.veil_functions(parsed.root)
+            veiled = unparse(self.kernel, parsed.root)
         return _Resolved(text, veiled, columns, tables, wanted, pins)
 
     def _describe(self, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
         return self.kernel.describe(text, {name: columns for name, (_, columns) in tables.items()})
 
     def _pin(
-        self, statement: syntax.Node, snapshot: Snapshot, names: Names
+        self, parsed: _Parsed, snapshot: Snapshot, names: Names
     ) -> tuple[str, dict[str, tuple[TableHandle, RowType]], tuple[_Pin, ...]]:
         """Give each table in the tree a name of its own; returns the canonical text and what the names stand for."""
+        statement = parsed.root
         syntax.name_subqueries(statement, self._display)
         pins: list[_Pin] = []
         tables: dict[str, tuple[TableHandle, RowType]] = {}
-        qualified: set[tuple[str, ...]] = set()
+        relations, uniques = list(parsed.places), dict[int, str]()
         nested = syntax.inside_expressions(statement)
         inside: dict[TableHandle, str] = {}
         taken = syntax.cte_names(statement)
         free = (f"__t{i}" for i in itertools.count() if f"__t{i}" not in taken)
-        for node in syntax.table_references(statement):
+        references = syntax.table_references(statement)
+        for node in references:
             path = syntax.table_path(node)
             version, at = _version(node)
             name, handle = self._find(path, names, snapshot, version, at)
@@ -331,13 +343,16 @@ class SqlFrontend:
                 tables[unique] = (handle, self.table_columns(handle))
             if id(node) in nested:
                 inside[handle] = unique
-            node["alias"] = node.get("alias") or path[-1]
-            if len(path) > 1:
-                qualified.add(tuple(part.lower() for part in path))
+            uniques[id(node)] = unique
+            if not node.get("alias"):
+                columns = frozenset(column.name.lower() for column in tables[unique][1])
+                relations.append(Relation(node, name, path, columns))
+        shorten_names(statement, relations, self._display)
+        for node in references:
+            unique = uniques[id(node)]
             node.update(
                 table_name=unique, schema_name="", catalog_name="", at_clause=None, qualified_name={"path": [unique]}
             )
-        _shorten_references(statement, qualified)
         return unparse(self.kernel, statement), tables, tuple(pins)
 
     def _find(
@@ -451,16 +466,3 @@ def _version(node: syntax.Node) -> tuple[str | None, datetime.datetime | None]:
     except ValueError:
         raise InvalidValueError(f"'{value}' is no timestamp; write it as in '2026-01-31 12:00:00'.") from None
     return None, at if at.tzinfo else at.replace(tzinfo=datetime.UTC)
-
-
-def _shorten_references(statement: syntax.Node, qualified: set[tuple[str, ...]]) -> None:
-    """Columns written with their table's schema lose it, as the table itself has."""
-    for node, _ in syntax.walk(statement):
-        parts = node.get("column_names") if node.get("class") == "COLUMN_REF" else None
-        if not parts:
-            continue
-        folded = tuple(str(p).lower() for p in parts)
-        for path in qualified:
-            if len(folded) > len(path) and folded[: len(path)] == path:
-                node["column_names"] = parts[len(path) - 1 :]
-                break

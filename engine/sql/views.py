@@ -8,6 +8,7 @@ from typing import Protocol
 
 from engine.errors import PlanningError, UnknownTableError, UnsupportedError
 from engine.sql import syntax
+from engine.sql.qualified_names import Relation
 from engine.storage.protocol import DEFAULT_SCHEMA, Snapshot, TableName
 
 __all__ = ["Names", "View", "Views", "expand_views"]
@@ -56,17 +57,17 @@ TableNamer = Callable[[tuple[str, ...], str], TableName]
 
 def expand_views(
     root: syntax.Node, names: Names, snapshot: Snapshot, parse: Callable[[str], syntax.Node], full: TableNamer
-) -> dict[TableName, View]:
-    """Put views in the place of their names, in the tree itself; returns what was found under which name.
+) -> tuple[dict[TableName, View], list[Relation]]:
+    """Put views in the place of their names, in the tree itself; returns what was found under which name, and where.
 
     Raises UnsupportedError for a past version of a view and for more views than one statement may read, PlanningError
     for views that stand in each other.
     """
     if names.views is None:
-        return {}
+        return {}, []
     expansion = _Expansion(names.views, snapshot, parse, full)
     expansion.run(root, names, ())
-    return expansion.found
+    return expansion.found, expansion.places
 
 
 @dataclass
@@ -76,6 +77,7 @@ class _Expansion:
     parse: Callable[[str], syntax.Node]
     full: TableNamer
     found: dict[TableName, View] = field(default_factory=dict)
+    places: list[Relation] = field(default_factory=list)
     _times: int = 0
     _characters: int = 0
 
@@ -88,7 +90,7 @@ class _Expansion:
             view = self.found.get(name) or self.views.find(name)
             if view is not None:
                 self.found[name] = view
-                self._put(node, view, path[-1], within)
+                self._put(node, view, path, within)
 
     def _is_hidden(self, path: tuple[str, ...], names: Names) -> bool:
         """Whether a table of an earlier schema has the name."""
@@ -110,7 +112,7 @@ class _Expansion:
                 "are handled; store what a view gives in a table, and read that."
             )
 
-    def _put(self, node: syntax.Node, view: View, written: str, within: tuple[TableName, ...]) -> None:
+    def _put(self, node: syntax.Node, view: View, written: tuple[str, ...], within: tuple[TableName, ...]) -> None:
         if node.get("at_clause"):
             raise UnsupportedError(f'"{view.name}" is a view and has no versions; ask its tables for theirs.')
         if view.name in within or len(within) >= _MAX_DEPTH:
@@ -122,7 +124,6 @@ class _Expansion:
             # With its schema, a name cannot be taken for a CTE of the statement around.
             path = syntax.table_path(reference)
             full = self.full(path, view.home)
-            reference["alias"] = reference.get("alias") or path[-1]
             reference.update(
                 catalog_name="",
                 schema_name=full.schema,
@@ -131,7 +132,9 @@ class _Expansion:
             )
         given = list(node.get("column_name_alias") or [])
         kept = {key: node.get(key) for key in ("sample", "query_location", "query_location_length")}
-        alias = node.get("alias") or written
+        alias = node.get("alias") or written[-1]
+        if not node.get("alias"):
+            self.places.append(Relation(node, view.name, written))
         node.clear()
         node.update(
             kept,

@@ -218,3 +218,11 @@ def test_each_mistake_has_its_type(local: LocalRuntime, text: str, error: type[G
     assert type(caught.value) is not ExecutionError
     assert "INSTALL" not in str(caught.value)
     assert "configuration" not in str(caught.value)
+
+
+@pytest.mark.parametrize("step", ["{'a': x}", "[x]", "MAP {1: x}", "row(x)"])
+def test_a_type_that_grows_from_cte_to_cte(local: LocalRuntime, step: str) -> None:
+    """The text is flat, and the type is not."""
+    ctes = "".join(f", c{i + 1} AS (SELECT {step} AS x FROM c{i})" for i in range(90))
+    with pytest.raises(UnsupportedError, match="deep"):
+        rows(local, f"WITH c0 AS (SELECT 1 AS x){ctes} SELECT x FROM c90")

@@ -1,0 +1,138 @@
+"""Columns that are written with the schema of their table, and tables or views of one name in several schemas.
+
+In the text for the kernel a table is a relation of its own that has no schema, and a view a query. So columns lose
+theirs here; and where two tables in one FROM have one name, each is called by its schema and name, and so are its
+columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from engine.errors import TypeMismatchError
+from engine.sql import syntax
+from engine.storage.protocol import CATALOG, TableName
+
+__all__ = ["Relation", "shorten_names"]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table or view without an alias in a FROM clause, as it is `written`.
+
+    `columns` are the names of its columns in lower case, where they are known.
+    """
+
+    node: syntax.Node
+    name: TableName
+    written: tuple[str, ...]
+    columns: frozenset[str] = frozenset()
+
+
+@dataclass
+class _Frame:
+    """What names mean in one FROM clause: full names, and the names of tables that are elsewhere those of others."""
+
+    full: dict[tuple[str, ...], str] = field(default_factory=dict)
+    short: dict[str, list[Relation]] = field(default_factory=dict)
+
+
+def shorten_names(root: syntax.Node, relations: Sequence[Relation], display: Callable[[syntax.Node], str]) -> None:
+    """Give each of the `relations` an alias, and name its columns by that, in the tree itself.
+
+    An item of a SELECT list without an alias keeps the name that it has: `display` gives it. Raises TypeMismatchError
+    for a column of several tables that is written with their name alone.
+    """
+    known = {id(relation.node): relation for relation in relations}
+    by_name: dict[str, set[tuple[str, str]]] = {}
+    for relation in relations:
+        by_name.setdefault(relation.name.table.lower(), set()).add(relation.name.key)
+        relation.node["alias"] = relation.written[-1]
+    several = frozenset(name for name, keys in by_name.items() if len(keys) > 1)
+    if not several and not _has_long_names(root):
+        return
+    for relation in relations:
+        if relation.name.table.lower() in several:
+            relation.node["alias"] = str(relation.name)
+    # A schema's name may also be that of a column with fields, or of a relation, which then is meant.
+    others = syntax.given_names(root).union(*(relation.columns for relation in relations))
+    renamed = [(node, parts) for node, parts in _renamed(root, known, several, others) if parts != node["column_names"]]
+    changed = {id(node) for node, _ in renamed}
+    for item in syntax.select_items(root) if renamed else ():
+        if not item.get("alias") and any(id(node) in changed for node, _ in syntax.walk(item)):
+            parts = item.get("column_names")
+            item["alias"] = parts[-1] if item.get("class") == "COLUMN_REF" and parts else display(item)
+    for node, parts in renamed:
+        node["column_names"] = parts
+
+
+def _has_long_names(root: syntax.Node) -> bool:
+    return any(len(node.get("column_names") or ()) > 2 for node, _ in syntax.walk(root))
+
+
+def _renamed(
+    root: syntax.Node, known: dict[int, Relation], several: frozenset[str], others: frozenset[str]
+) -> Iterator[tuple[syntax.Node, list[str]]]:
+    """The columns with the parts that they have among the tables around them."""
+    stack: list[tuple[object, tuple[_Frame, ...]]] = [(root, ())]
+    while stack:
+        value, frames = stack.pop()
+        if isinstance(value, list):
+            stack.extend((item, frames) for item in value)
+        elif isinstance(value, dict):
+            if value.get("type") == "SELECT_NODE":
+                frames = (_frame(value, known, several, others), *frames)
+            elif value.get("class") == "COLUMN_REF":
+                yield value, _parts(value["column_names"], frames)
+            stack.extend((item, frames) for item in value.values() if isinstance(item, dict | list))
+
+
+def _frame(select: syntax.Node, known: dict[int, Relation], several: frozenset[str], others: frozenset[str]) -> _Frame:
+    """The names of a SELECT's FROM clause."""
+    frame = _Frame()
+    for node in _tables(select.get("from_table")):
+        relation = known.get(id(node))
+        if relation is None:
+            continue
+        name, written = relation.name, tuple(part.lower() for part in relation.written)
+        for path in (name.key, (CATALOG, *name.key)):
+            if path == written or path[0] not in others:
+                frame.full[path] = node["alias"]
+        if name.table.lower() in several:
+            frame.short.setdefault(name.table.lower(), []).append(relation)
+    return frame
+
+
+def _tables(tree: object) -> Iterator[syntax.Node]:
+    """The tables and queries of a FROM clause itself, without what is in queries."""
+    stack = [tree]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack.extend(value)
+        elif isinstance(value, dict):
+            if value.get("type") in ("BASE_TABLE", "SUBQUERY"):
+                yield value
+            elif value.get("class") != "SUBQUERY":
+                stack.extend(item for item in value.values() if isinstance(item, dict | list))
+
+
+def _parts(parts: list[str], frames: Sequence[_Frame]) -> list[str]:
+    folded = tuple(part.lower() for part in parts)
+    for frame in frames:
+        for count in (3, 2):
+            alias = frame.full.get(folded[:count]) if len(folded) >= count else None
+            if alias is not None:
+                return [alias, *parts[count:]]
+        found = frame.short.get(folded[0], [])
+        if len(parts) == 1:  # a column, or else a whole row
+            found = [relation for relation in found if folded[0] not in relation.columns]
+        elif len(found) > 1:
+            found = [relation for relation in found if folded[1] in relation.columns]
+            if len(found) > 1:
+                names = " or ".join(sorted(str(relation.name) for relation in found))
+                raise TypeMismatchError(f'The table "{parts[0]}" of "{".".join(parts)}" may be {names}; write which.')
+        if len(found) == 1:
+            return [found[0].node["alias"], *parts[1:]]
+    return parts
