@@ -24,7 +24,7 @@ from engine.storage.locks import held
 from engine.storage.memory_tables import KIND as HELD
 from engine.storage.memory_tables import MEMORY, MemoryTables
 from engine.storage.names import check_table_name, unknown_schema, unknown_table
-from engine.storage.parquet_tables import ParquetTables
+from engine.storage.parquet import ParquetTables
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import DEFAULT_SCHEMA, ScanRequest, Source, Split, TableHandle, TableName, WriteMode
 

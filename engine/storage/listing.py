@@ -11,9 +11,11 @@
       sales.schema/             schema sales, laid out like the top level
         stores.lance/           table sales.stores
 
-Hidden files and what leads outside of DIR by a symbolic link are no tables. Where several entries have one name,
-without regard to case, a Lance dataset comes before a file and a file before a folder; the others are left out with a
-warning. A Lance dataset that holds the file `.dropped` was dropped and is kept for queries that still read it.
+Hidden files and what leads outside of DIR by a symbolic link are no tables. A folder of another table format (Delta
+Lake, Iceberg, Hudi) is listed and cannot be read: its files also hold rows that were changed or deleted. Where several
+entries have one name, without regard to case, a Lance dataset comes before a file and a file before a folder; the
+others are left out with a warning. A Lance dataset that holds the file `.dropped` was dropped and is kept for queries
+that still read it.
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+from engine.errors import UnsupportedError
 from engine.storage.protocol import DEFAULT_SCHEMA
 
 __all__ = ["DROPPED", "SCHEMA", "Entry", "Listing", "Lookup", "ParquetFile", "parquet_files"]
@@ -33,6 +37,7 @@ DROPPED = ".dropped"
 LANCE, PARQUET, SCHEMA = ".lance", ".parquet", ".schema"
 MAX_DEPTH = 16
 _FEW = 4  # tables of a folder that are looked for each by itself
+OTHER_FORMATS = {"_delta_log": "a Delta Lake table", ".hoodie": "a Hudi table"}
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +133,7 @@ class Listing:
             return None if dropped else _named(item.name[: -len(LANCE)], "lance", item.path, 0)
         if lower.endswith(PARQUET) and item.is_file():
             return _named(item.name[: -len(PARQUET)], "parquet", item.path, 1)
-        if folder and any(_walk(Path(item.path), self.root, "")):
+        if folder and _holds_files(Path(item.path), self.root):
             name = item.name[: -len(PARQUET)] if lower.endswith(PARQUET) else item.name
             return _named(name, "parquet", item.path, 2)
         return None
@@ -168,7 +173,10 @@ class Lookup:
 
 
 def parquet_files(path: str, root: Path) -> list[ParquetFile]:
-    """The files of a Parquet table, sorted by their place in it; empty where they are gone."""
+    """The files of a Parquet table, sorted by their place in it; empty where they are gone.
+
+    Raises UnsupportedError where its folder, or one in it, is a table of another format.
+    """
     table = Path(path)
     pairs = list(_walk(table, root, "")) if table.is_dir() else [(path, "")]
     files = []
@@ -181,6 +189,13 @@ def parquet_files(path: str, root: Path) -> list[ParquetFile]:
     return files
 
 
+def _holds_files(folder: Path, root: Path) -> bool:
+    try:
+        return any(_walk(folder, root, ""))
+    except UnsupportedError:  # which a query of the table reports
+        return True
+
+
 def _walk(folder: Path, root: Path, prefix: str, depth: int = 0) -> Iterator[tuple[str, str]]:
     """The Parquet files below a folder with their relative places. Linked folders are not entered, names with a
     leading dot or underscore (marks and logs of other writers) are passed over."""
@@ -189,18 +204,44 @@ def _walk(folder: Path, root: Path, prefix: str, depth: int = 0) -> Iterator[tup
             items = list(scan)
     except OSError:
         return
+    _refuse_other_format(folder, items)
     for item in items:
         if item.name.startswith((".", "_")) or not _decodes(item.name):
             continue
         if item.is_dir(follow_symlinks=False):
             if depth < MAX_DEPTH and not item.name.lower().endswith(LANCE):
                 yield from _walk(Path(item.path), root, f"{prefix}{item.name}/", depth + 1)
-        elif (
-            item.name.lower().endswith(PARQUET)
-            and item.is_file()
-            and (not item.is_symlink() or _leads_inside(item.path, root))
-        ):
+        elif item.is_symlink() and not _is_linked_file(item, root):
+            _warn_of_link(item.path, prefix + item.name)
+        elif item.name.lower().endswith(PARQUET) and item.is_file():
             yield item.path, prefix + item.name
+
+
+def _refuse_other_format(folder: Path, items: list[os.DirEntry[str]]) -> None:
+    """Raise UnsupportedError for the folder of a Delta, Hudi or Iceberg table."""
+    names = {item.name for item in items}
+    found = next((kind for mark, kind in OTHER_FORMATS.items() if mark in names), None)
+    if found is None and "metadata" in names:
+        versions = (folder / "metadata").glob("*.metadata.json")
+        found = "an Iceberg table" if any(versions) else None
+    if found is not None:
+        raise UnsupportedError(
+            f'"{folder.name}" is {found}, which is not read: its Parquet files also hold rows that were changed or '
+            "deleted. Export it to Parquet files of their own, or to Lance."
+        )
+
+
+def _is_linked_file(item: os.DirEntry[str], root: Path) -> bool:
+    """Whether a link is not to be told of: one to a file below the root, or to what would be no file of a table."""
+    if item.name.lower().endswith(PARQUET) or Path(item.path).is_dir():
+        return Path(item.path).is_file() and _leads_inside(item.path, root)
+    return True
+
+
+@lru_cache(maxsize=1024)
+def _warn_of_link(path: str, relative: str) -> None:
+    del path  # one warning for each link
+    log.warning('The link "%s" of a table is left out: it leads to a folder or out of the data directory.', relative)
 
 
 def _named(name: str, kind: str, path: str, rank: int) -> Entry | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from engine.errors import UnsupportedError
 from engine.storage.listing import Listing, parquet_files
 from tests.engine.storage.reading import numbers
 
@@ -39,7 +40,7 @@ def test_files_folders_and_datasets_are_tables(tmp_path):
 
 def test_what_is_hidden_or_no_table_is_passed_over(tmp_path):
     parquet(tmp_path / ".hidden.parquet")
-    parquet(tmp_path / "logs" / "_delta_log" / "x.parquet")
+    parquet(tmp_path / "logs" / "_marks" / "x.parquet")
     parquet(tmp_path / "logs" / ".tmp" / "x.parquet")
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("no table")
@@ -81,6 +82,46 @@ def test_links_that_lead_outside_are_refused(tmp_path, caplog):
     assert found(root) == {"real": "real.parquet", "alias": "alias.parquet", "mixed": "mixed"}
     assert [f.relative for f in parquet_files(str(root / "mixed"), root)] == ["own.parquet"]
     assert any("folder" in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("mark", "kind"),
+    [
+        ("_delta_log/00000000000000000000.json", "a Delta Lake table"),
+        ("metadata/v1.metadata.json", "an Iceberg table"),
+        ("metadata/00000-1f.gz.metadata.json", "an Iceberg table"),
+        (".hoodie/hoodie.properties", "a Hudi table"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["t", "t/deeper"])
+def test_folders_of_other_formats_are_listed_and_refused(tmp_path, mark, kind, folder):
+    parquet(tmp_path / folder / "data" / "a.parquet")
+    (tmp_path / folder / mark).parent.mkdir(parents=True)
+    (tmp_path / folder / mark).write_text("{}")
+    parquet(tmp_path / "other.parquet")
+    assert found(tmp_path) == {"t": "t", "other": "other.parquet"}
+    with pytest.raises(UnsupportedError, match=f'"{Path(folder).name}" is {kind}') as caught:
+        parquet_files(str(tmp_path / "t"), tmp_path)
+    assert str(tmp_path) not in caught.value.message
+
+
+def test_a_folder_called_metadata_is_a_folder(tmp_path):
+    parquet(tmp_path / "t" / "metadata" / "a.parquet")
+    assert [f.relative for f in parquet_files(str(tmp_path / "t"), tmp_path)] == ["metadata/a.parquet"]
+
+
+def test_links_in_a_table_are_followed_inside_and_told_of_outside(tmp_path, caplog):
+    root = tmp_path / "data"
+    parquet(root / "t" / "own.parquet")
+    (root / "t" / "linked.parquet").symlink_to(parquet(root / "elsewhere" / "x.parquet"))
+    (root / "t" / "secret.parquet").symlink_to(parquet(tmp_path / "outside.parquet"))
+    (root / "t" / "folder").symlink_to(root / "elsewhere")
+    (root / "t" / "broken.parquet").symlink_to(root / "nowhere")
+    (root / "t" / "README").symlink_to(root / "nowhere")
+    for _ in range(2):
+        assert [f.relative for f in parquet_files(str(root / "t"), root)] == ["linked.parquet", "own.parquet"]
+    told = sorted(record.message.split('"')[1] for record in caplog.records)
+    assert told == ["broken.parquet", "folder", "secret.parquet"]
 
 
 def test_schemas_are_folders_of_their_own(tmp_path):

@@ -1,0 +1,217 @@
+"""ParquetTables: handles, splits and sources of tables of Parquet files.
+
+A table's version is a fingerprint of its files; there are no others to go back to. A part of a table is a row range of
+each of its files, which the kernel turns into row groups to skip by ``file_row_number BETWEEN a AND b``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlglot import exp
+
+from engine.cache import LruCache
+from engine.errors import GrismError, StorageError, UnsupportedError
+from engine.storage.cutting import Piece, cut
+from engine.storage.listing import ParquetFile, parquet_files
+from engine.storage.parquet.footers import Footer, Footers, damaged
+from engine.storage.parquet.inspection import FileSchema, Inspector, unreadable_column
+from engine.storage.parquet.layout import Layout, Reading, make_layout
+from engine.storage.parquet.partitions import HiveTypes, hive_types
+from engine.storage.parquet.sources import ROW_NUMBER, FileRows, select_rows
+from engine.storage.protocol import KernelSource, ScanCaps, ScanRequest, Split, TableHandle, TableName
+
+__all__ = ["KIND", "ParquetTables"]
+
+KIND = "parquet"
+CAPS = ScanCaps(predicate_pushdown=True, projection_pushdown=True, limit_pushdown=True)
+KEPT_SOURCES = 1024
+KEPT_LAYOUTS = 512
+KEPT_SCHEMAS = 4096
+
+log = logging.getLogger(__name__)
+
+FilePart = tuple[str, int, int, int, int]
+"""A file's relative place, time of change and size, and the rows from .. up to that are wanted (-1: all)."""
+Parts = tuple[tuple[Reading, tuple[FilePart, ...]], ...]
+"""The files of a split by how they are read."""
+
+
+class ParquetTables:
+    """Handles, splits and sources of Parquet tables below `root`. Thread-safe."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._inspector = Inspector(str(root))
+        self._footers = Footers(self._inspector)
+        self._schemas: LruCache[str, FileSchema] = LruCache(KEPT_SCHEMAS)
+        self._layouts: LruCache[tuple[object, ...], Layout] = LruCache(KEPT_LAYOUTS)
+        self._sources: LruCache[tuple[object, ...], KernelSource] = LruCache(KEPT_SOURCES)
+
+    def handle(self, name: TableName, path: str, version: str | None = None, at: datetime | None = None) -> TableHandle:
+        """The table as its files are now.
+
+        Raises UnsupportedError where another version is asked for or the folder is a table of another format, and
+        DataCorruptError where a footer cannot be read.
+        """
+        if version is not None or at is not None:
+            raise UnsupportedError(
+                f'Table "{name}" is made of Parquet files, which keep no versions; read it as it is.'
+            )
+        files = parquet_files(path, self._root)
+        footers = self._footers.read(name, files)
+        rows, size = sum(f.rows for f in footers), sum(f.bytes for f in footers)
+        return TableHandle(name, KIND, (path,), _fingerprint(files), rows, size, CAPS)
+
+    def probe(self, table: TableHandle) -> KernelSource:
+        """Every column of the files, and those of the hive partitions, without rows."""
+        items = [
+            exp.alias_(exp.Cast(this=exp.null(), to=_type(column.type)), exp.to_identifier(column.name, quoted=True))
+            for column in self._layout(table, self._pinned(table)).columns
+        ]
+        return KernelSource(exp.select(*items).limit(0))
+
+    def splits(self, table: TableHandle, target: int) -> list[Split]:
+        """Parts of about equal numbers of rows, cut where files and row groups end if that is near."""
+        files = self._pinned(table)
+        footers = self._footers.read(table.name, files)
+        layout = self._layout(table, files)
+        if any(column.name.lower() == ROW_NUMBER for column in layout.columns):
+            # A column of that name hides the kernel's own, so only whole files can be parts.
+            groups = [[Piece(i, 0, f.rows)] for i, f in enumerate(footers)]
+        else:
+            groups = cut([f.rows for f in footers], target, [f.ends for f in footers])
+        if len(groups) <= 1:
+            groups = [[Piece(i, 0, f.rows) for i, f in enumerate(footers)]]
+        return [self._split(table, files, footers, pieces, layout) for pieces in groups]
+
+    def open(self, data: TableHandle | Split, request: ScanRequest) -> KernelSource:
+        """A SELECT over the files. The kernel pushes what stands above it into the files by itself.
+
+        It is the same object each time for the same columns of a table. Raises StorageError where the files are no
+        longer those of the handle, and UnsupportedError for a column that cannot be read.
+        """
+        limit = request.limit if request.filter is None else None
+        if isinstance(data, Split):
+            hive, parts = data.part
+            rows = self._rows_of_parts(data.table, parts)
+            return KernelSource(_limited(select_rows(data.table.name, request.columns, rows, hive), limit))
+        files = self._pinned(data)
+        key = (data.location, data.version, request.columns, limit)
+        source = self._sources.get(key)
+        if source is None:
+            query = self._select(data, files, request.columns)
+            source = KernelSource(_limited(query, limit))
+            self._sources.put(key, source)
+        return source
+
+    def _select(self, table: TableHandle, files: Sequence[ParquetFile], columns: Sequence[str]) -> exp.Select:
+        layout = self._layout(table, files)
+        paths: dict[Reading, list[str]] = {}
+        for file, footer in zip(files, self._footers.read(table.name, files), strict=True):
+            paths.setdefault(layout.readings[footer.kind], []).append(file.path)
+        rows = [FileRows(tuple(found), reading) for reading, found in paths.items()]
+        return select_rows(table.name, columns, rows, layout.hive)
+
+    def _layout(self, table: TableHandle, files: Sequence[ParquetFile]) -> Layout:
+        key = (table.location, table.version)
+        layout = self._layouts.get(key)
+        if layout is None:
+            kinds = [footer.kind for footer in self._footers.read(table.name, files)]
+            first: dict[str, str] = {}
+            for file, kind in zip(files, kinds, strict=True):
+                first.setdefault(kind, file.path)
+            schemas = {kind: self._schema(table.name, kind, path) for kind, path in first.items()}
+            layout = make_layout(list(zip(files, kinds, strict=True)), schemas, hive_types(files), self._inspector)
+            self._layouts.put(key, layout)
+        return layout
+
+    def _schema(self, table: TableName, kind: str, path: str) -> FileSchema:
+        schema = self._schemas.get(kind)
+        if schema is None:
+            try:
+                schema = self._inspector.schema(path)
+            except GrismError as error:
+                column = unreadable_column(path)
+                if column is not None:
+                    raise UnsupportedError(
+                        f'Table "{table}" cannot be read: files with BSON, as in column "{column}", are not.'
+                    ) from None
+                log.warning("A Parquet file of table %s cannot be read: %s", table, error)
+                raise damaged(table) from None
+            self._schemas.put(kind, schema)
+        return schema
+
+    def _split(
+        self,
+        table: TableHandle,
+        files: Sequence[ParquetFile],
+        footers: Sequence[Footer],
+        pieces: Sequence[Piece],
+        layout: Layout,
+    ) -> Split:
+        parts: dict[Reading, list[FilePart]] = {}
+        size = 0
+        for piece in pieces:
+            file, footer = files[piece.unit], footers[piece.unit]
+            whole = piece.rows == footer.rows
+            part = _part(file) if whole else _part(file, piece.start, piece.stop)
+            parts.setdefault(layout.readings[footer.kind], []).append(part)
+            size += footer.bytes * piece.rows // max(1, footer.rows)
+        described: tuple[HiveTypes, Parts] = layout.hive, tuple((r, tuple(found)) for r, found in parts.items())
+        return Split(table, described, sum(p.rows for p in pieces), size)
+
+    def _rows_of_parts(self, table: TableHandle, parts: Parts) -> list[FileRows]:
+        """Whole files are read together, each row range by itself."""
+        found: list[FileRows] = []
+        for reading, file_parts in parts:
+            paths = [(self._unchanged(table, part), part[3], part[4]) for part in file_parts]
+            whole = tuple(path for path, _, stop in paths if stop < 0)
+            found.extend([FileRows(whole, reading)] if whole else [])
+            found.extend(FileRows((path,), reading, start, stop) for path, start, stop in paths if stop >= 0)
+        return found
+
+    def _pinned(self, table: TableHandle) -> list[ParquetFile]:
+        files = parquet_files(table.location[0], self._root)
+        if _fingerprint(files) != table.version:
+            raise _changed(table.name)
+        return files
+
+    def _unchanged(self, table: TableHandle, part: FilePart) -> str:
+        """The file's path; StorageError where it is no longer the file that the part describes."""
+        relative, mtime_ns, size, *_ = part
+        path = str(Path(table.location[0]) / relative) if relative else table.location[0]
+        try:
+            stat = Path(path).stat()
+        except OSError:
+            raise _changed(table.name) from None
+        if (stat.st_mtime_ns, stat.st_size) != (mtime_ns, size):
+            raise _changed(table.name)
+        return path
+
+
+def _type(kind: str) -> exp.DataType:
+    return exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=kind)
+
+
+def _fingerprint(files: Iterable[ParquetFile]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative}\0{file.mtime_ns}\0{file.size}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def _changed(name: TableName) -> StorageError:
+    return StorageError(f'The files of table "{name}" changed while the query ran; run it again.')
+
+
+def _part(file: ParquetFile, start: int = 0, stop: int = -1) -> FilePart:
+    return file.relative, file.mtime_ns, file.size, start, stop
+
+
+def _limited(query: exp.Select, limit: int | None) -> exp.Select:
+    return query if limit is None else query.limit(limit)

@@ -1,0 +1,54 @@
+"""Files that pyarrow refuses, and columns that the kernel cannot read."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from engine.errors import UnsupportedError
+from engine.storage import DirectoryStorage
+from local_runtime import LocalRuntime
+from tests.harness.runtimes import query
+
+DATA = Path(__file__).parents[3] / "data" / "parquet"
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], list[dict[str, object]]]]:
+    folder = tmp_path_factory.mktemp("unreadable")
+    for name in ("polars_int128", "parquet_java_types", "parquet_java_bson"):
+        shutil.copy(DATA / f"{name}.parquet", folder)
+    split = pa.table({"id": [1, 2], "raw": pa.array([b"ab", b"cd"], pa.binary(2))})
+    pq.write_table(split, folder / "split.parquet", column_encoding={"raw": "BYTE_STREAM_SPLIT"}, use_dictionary=False)
+    with LocalRuntime(DirectoryStorage(folder), threads=1) as runtime:
+        yield lambda sql: query(runtime, sql).to_pylist()
+
+
+def test_a_file_that_pyarrow_refuses(ask):
+    assert ask("SELECT id, great[1:1] AS first FROM polars_int128 WHERE id > 1") == [{"id": 2, "first": b"\xfb"}]
+    assert ask("SELECT count(*) AS n FROM polars_int128") == [{"n": 2}]
+
+
+def test_maps_with_optional_keys_and_lists_of_records_with_one_field(ask):
+    assert ask("SELECT id, loose, records FROM parquet_java_types ORDER BY id LIMIT 1") == [
+        {"id": 0, "loose": [("k0", 0)], "records": [0]}
+    ]
+
+
+@pytest.mark.parametrize(("table", "column", "why"), [("split", "raw", "BYTE_STREAM_SPLIT")])
+def test_a_column_that_the_kernel_cannot_read_is_an_error_of_who_names_it(ask, table, column, why):
+    assert len(ask(f"SELECT id FROM {table} WHERE id IS NOT NULL")) == 2
+    assert ask(f"SELECT count(*) AS n FROM {table}") == [{"n": 2}]
+    for sql in ("SELECT {c} FROM {t}", "SELECT * FROM {t}", "SELECT id FROM {t} WHERE {c} IS NULL"):
+        with pytest.raises(UnsupportedError, match=f'Column "{column}" of table "main.{table}".*{why}'):
+            ask(sql.format(c=column, t=table))
+
+
+def test_a_file_with_bson_is_refused_with_the_columns_name(ask):
+    with pytest.raises(UnsupportedError, match=r'"main\.parquet_java_bson".*"doc"'):
+        ask("SELECT id FROM parquet_java_bson")
