@@ -6,7 +6,7 @@
     HUGEINT               itself               DECIMAL(38,0), or error   VARCHAR
     UHUGEINT              VARCHAR              DECIMAL(38,0), or error   VARCHAR
     BIT, TIMETZ           VARCHAR              VARCHAR                   VARCHAR
-    ENUM                  VARCHAR              itself                    VARCHAR
+    ENUM                  VARCHAR              VARCHAR                   VARCHAR
     BIGNUM                itself               VARCHAR                   VARCHAR
     INTERVAL              VARCHAR              itself, or error          VARCHAR
     TIME, TIME_NS         itself               itself, or error          itself
@@ -24,7 +24,8 @@ of a column what it was, so only exactness counts there; and what no column can 
 Arrow's unions have no NULL beside those of their members, its variants lose the types of what is in them, and maps of
 files may have a key twice, which the kernel does not take back. Clients get types that each of them can read, and never
 a value that is not the one that was computed: Arrow's decimal has 38 digits, its times have no offset and end before
-24:00:00, its intervals count nanoseconds in 64 bits.
+24:00:00, its intervals count nanoseconds in 64 bits. An ENUM is a dictionary in Arrow, which some drivers do not
+decode: those clients get one that ask for it, where it is not so large that its message would be.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Boundary(Enum):
 
     KERNEL = "kernel"
     CLIENT = "client"
+    DICTIONARY_CLIENT = "client that takes dictionaries"
     STORAGE = "storage"
 
 
@@ -51,6 +53,16 @@ _TEXT = KernelType("VARCHAR")
 _BYTES = KernelType("BLOB")
 _VARIANT = KernelType("VARIANT")
 _NUMBER = KernelType("DECIMAL", arguments="(38,0)")
+_FOR_CLIENTS = {
+    "HUGEINT": _NUMBER,
+    "UHUGEINT": _NUMBER,
+    "BIT": _TEXT,
+    "TIME WITH TIME ZONE": _TEXT,
+    "BIGNUM": _TEXT,
+    "TYPE": _TEXT,
+}
+_CLIENTS = (Boundary.CLIENT, Boundary.DICTIONARY_CLIENT)
+_MAX_DICTIONARY = 500_000  # characters of the values of an ENUM; clients take messages of 4 MB
 _INSTEAD: Mapping[Boundary, Mapping[str, KernelType]] = {
     Boundary.KERNEL: {
         "UHUGEINT": _TEXT,
@@ -59,14 +71,8 @@ _INSTEAD: Mapping[Boundary, Mapping[str, KernelType]] = {
         "INTERVAL": _TEXT,
         "ENUM": _TEXT,
     },
-    Boundary.CLIENT: {
-        "HUGEINT": _NUMBER,
-        "UHUGEINT": _NUMBER,
-        "BIT": _TEXT,
-        "TIME WITH TIME ZONE": _TEXT,
-        "BIGNUM": _TEXT,
-        "TYPE": _TEXT,
-    },
+    Boundary.CLIENT: {**_FOR_CLIENTS, "ENUM": _TEXT},
+    Boundary.DICTIONARY_CLIENT: _FOR_CLIENTS,
     Boundary.STORAGE: {
         "HUGEINT": _TEXT,
         "UHUGEINT": _TEXT,
@@ -144,6 +150,8 @@ def _left(kind: KernelType, boundary: Boundary) -> KernelType:
     instead = _INSTEAD[boundary].get(kind.name)
     if instead is not None:
         return instead
+    if kind.name == "ENUM" and len(kind.arguments) > _MAX_DICTIONARY:
+        return _TEXT
     left = kind.with_members(lambda member: _left(member, boundary))
     if boundary is not Boundary.STORAGE:
         return left
@@ -159,16 +167,16 @@ def _left(kind: KernelType, boundary: Boundary) -> KernelType:
 
 def _leaving(column: str, kind: str, boundary: Boundary) -> str:
     to = leaving_type(kind, boundary)
-    if boundary is Boundary.CLIENT and kind in ("HUGEINT", "UHUGEINT"):
+    if boundary in _CLIENTS and kind in ("HUGEINT", "UHUGEINT"):
         refused = f"error({column} || ' has more than the 38 digits of a number in a result; cast it to VARCHAR')"
         return f"coalesce(TRY_CAST({column} AS {to}), CASE WHEN {column} IS NOT NULL THEN {refused} END)"
-    if boundary is Boundary.CLIENT and kind == "INTERVAL":
+    if boundary in _CLIENTS and kind == "INTERVAL":
         fits = f"date_part('hour', {column}) BETWEEN {-_HOURS} AND {_HOURS}"
         refused = f"error({column} || ' has more hours than an interval in a result; cast it to VARCHAR')"
         return f"CASE WHEN {column} IS NULL OR {fits} THEN {column} ELSE {refused} END"
     if boundary is Boundary.STORAGE:
         return _stored(column, _parsed(kind), 0)
-    if boundary is Boundary.CLIENT and _has_times(_parsed(kind)):
+    if boundary in _CLIENTS and _has_times(_parsed(kind)):
         sent = _sent_time(column, _parsed(kind), 0)
         return sent if kind in _TIMES else f"CAST({sent} AS {to})"
     return column if to == kind else f"CAST({column} AS {to})"

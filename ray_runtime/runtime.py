@@ -14,6 +14,7 @@ from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, ResultParts
 from engine.sql.frontend import SqlFrontend
 from engine.storage.protocol import Storage
+from engine.travel_types import Boundary
 from flight_server.endpoint import PeerTls
 from ray_runtime.context import DistributedExecutionContext
 from ray_runtime.exchange.segments import Compression
@@ -98,7 +99,9 @@ class RayRuntime:
 
     def has_parts(self, plan: PhysicalPlan) -> bool:
         """Whether clients can fetch the result from the workers: these have to let in whoever has a ticket."""
-        return isinstance(plan, DistributedPlan) and plan.parts is not None and not self._closed_to_clients
+        if not isinstance(plan, DistributedPlan) or self._closed_to_clients:
+            return False
+        return plan.parts is not None and plan.boundary is Boundary.CLIENT
 
     def run_to_parts(self, plan: PhysicalPlan, seconds: float, options: QueryOptions | None = None) -> ResultParts:
         """Run `plan` to its end and leave each part of the result at its worker. Raises the execution errors."""

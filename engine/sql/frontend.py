@@ -51,6 +51,7 @@ from engine.sql.unparsing import unparse
 from engine.sql.views import Names, View, expand_views
 from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
 from engine.storage.stored_types import kernel_columns
+from engine.travel_types import Boundary
 
 __all__ = ["SqlFrontend"]
 
@@ -224,12 +225,19 @@ class SqlFrontend:
         types = self.kernel.parameter_types(canonical, {name: columns for name, (_, columns) in tables.items()})
         return {name: None if types.get(name) in _UNTYPED else types.get(name) for name in given}
 
-    def result_schema(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> pa.Schema:
+    def result_schema(
+        self,
+        text: str,
+        *,
+        snapshot: Snapshot | None = None,
+        names: Names = _PLAIN,
+        boundary: Boundary = Boundary.CLIENT,
+    ) -> pa.Schema:
         """The Arrow schema of a SELECT whose parameters are not bound yet: that of NULLs without a type."""
         snapshot = snapshot or self.storage.snapshot()
         parsed = self._parse(text, names, snapshot)
         self._bind_parameters(parsed.root, ["NULL"] * len(_parameter_names(parsed.root)), snapshot, names)
-        return self.kernel.arrow_schema(self._resolve(parsed, snapshot, names).columns)
+        return self.kernel.arrow_schema(self._resolve(parsed, snapshot, names).columns, boundary)
 
     def table_plan(self, name: TableName, snapshot: Snapshot | None = None, version: str | None = None) -> LogicalPlan:
         """All columns of one table."""

@@ -22,6 +22,7 @@ from engine.errors import ResourceExhaustedError, UnsupportedError
 from engine.storage import DirectoryStorage
 from engine.storage.locks import held, take_if_free
 from engine.storage.protocol import DEFAULT_SCHEMA
+from engine.travel_types import Boundary
 from flight_server.auth import Identity
 from flight_server.auth.rights import ALL, Grants
 from flight_server.config import ServiceOptions
@@ -41,7 +42,8 @@ _LEAST_WAIT = 0.1
 
 @dataclass(eq=False)
 class Session:
-    """What a client has set. `timeout` is in seconds; None leaves the server's own, and so for `runtime`.
+    """What a client has set. `timeout` is in seconds; None leaves the server's own, and so for `runtime`. `boundary`
+    says in which types results leave.
 
     It begins with `keep`, and is of no use after its end. `origin` names it for what ends with it.
     """
@@ -52,6 +54,7 @@ class Session:
     partitions: int | None = None
     runtime: str | None = None
     at_workers: bool = False
+    boundary: Boundary = Boundary.CLIENT
     keep: Callable[[], None] = lambda: None
     origin: str = field(default_factory=lambda: f"session {secrets.token_hex(8)}")
     folder: Path | None = None

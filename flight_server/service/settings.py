@@ -8,6 +8,7 @@
 ``partitions``          whole number; partitions of a shuffle on Ray
 ``endpoints``           ``server``, or ``workers``: results on Ray that have no order are fetched from the workers, in
                         parts beside each other
+``dictionaries``        whether an ENUM comes as a dictionary of utf8 and not as utf8
 ======================  =======================================================================
 
 A value that is not set takes an option back.
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping
 
 from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA
+from engine.travel_types import Boundary
 from flight_server.config import parse_duration
 from flight_server.proto import flight as messages
 from flight_server.service.catalog import Catalog
@@ -45,6 +47,7 @@ class Settings:
             "partitions": _set_partitions,
             "runtime": self._set_runtime,
             "endpoints": _set_endpoints,
+            "dictionaries": _set_dictionaries,
         }
 
     def set(
@@ -80,6 +83,8 @@ class Settings:
             result.session_options["runtime"].string_value = session.runtime
         if session.at_workers:
             result.session_options["endpoints"].string_value = _WORKERS
+        if session.boundary is Boundary.DICTIONARY_CLIENT:
+            result.session_options["dictionaries"].bool_value = True
         yield result
 
     def close(self, request: Request, message: messages.CloseSessionRequest) -> Iterable[messages.CloseSessionResult]:
@@ -110,6 +115,13 @@ def _set_endpoints(session: Session, value: Value) -> None:
     if value not in (None, _SERVER, _WORKERS):
         raise ValueError(value)
     session.at_workers = value == _WORKERS
+
+
+def _set_dictionaries(session: Session, value: Value) -> None:
+    if value is not None and str(value).lower() not in ("true", "false"):
+        raise ValueError(value)
+    wanted = str(value).lower() == "true"
+    session.boundary = Boundary.DICTIONARY_CLIENT if wanted else Boundary.CLIENT
 
 
 def _set_timeout(session: Session, value: Value) -> None:

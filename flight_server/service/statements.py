@@ -218,7 +218,10 @@ class Statements:
         session = request.session
         try:
             return self.frontend.result_schema(
-                text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session)
+                text,
+                snapshot=self.catalog.snapshot(session),
+                names=self.catalog.names(session),
+                boundary=session.boundary,
             )
         except TypeMismatchError:
             return _UNTOLD_SCHEMA
@@ -255,8 +258,12 @@ class Statements:
         return Planned(plan.schema, lambda request: self._run(request, plan), asked, spread=spreads)
 
     def _physical(self, session: Session, logical: LogicalPlan) -> PhysicalPlan:
-        """The plan of the runtime that the session has chosen."""
-        return self.runtimes[session.runtime or self.runtime.name].plan(logical, session.partitions)
+        """The plan of the runtime that the session has chosen, whose rows leave in the types that it has chosen."""
+        plan = self.runtimes[session.runtime or self.runtime.name].plan(logical, session.partitions)
+        if session.boundary is plan.boundary:
+            return plan
+        schema = self.frontend.kernel.arrow_schema(plan.columns, session.boundary)
+        return plan if schema == plan.schema else replace(plan, schema=schema, boundary=session.boundary)
 
     def _runtime_of(self, plan: PhysicalPlan) -> Runtime:
         """The runtime that made a plan; the session may have chosen another since."""

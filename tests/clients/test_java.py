@@ -120,3 +120,7 @@ def test_times_that_are_bound_are_stored_as_they_were(lines: Callable[[str], Lin
 
 def test_times_that_are_compared_count_what_literals_do(lines: Callable[[str], Lines]) -> None:
     assert lines("count") == [["269"], ["269"], ["269"], ["269"], ["13"]]
+
+
+def test_an_enum_is_its_text(lines: Callable[[str], Lines]) -> None:
+    assert lines("enum") == [["b", '["a"]', None]]

@@ -16,7 +16,7 @@ __all__ = ["Oracle", "OracleError", "quoted"]
 
 OracleError = duckdb.Error
 
-AS_TEXT = re.compile(r"\b(BIT|TIME WITH TIME ZONE|BIGNUM|TYPE)\b")
+AS_TEXT = re.compile(r"\b(ENUM\((?:[^')]|'(?:[^']|'')*')*\)|(?:BIT|TIME WITH TIME ZONE|BIGNUM|TYPE)\b)")
 SETTINGS = {
     "threads": "2",
     "python_enable_replacements": "false",
