@@ -9,6 +9,7 @@ any string, a decimal into a wider one), which for times and the like is told by
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -173,20 +174,31 @@ class Incoming:
         try:
             validate(batch)
         except pa.ArrowException as error:
-            reason = str(error).partition("\n")[0]
-            raise InvalidDataError(f'The data for table "{self._name}" is not valid Arrow data: {reason}') from None
+            raise InvalidDataError(self._invalid(str(error))) from None
         columns = [
             pa.nulls(batch.num_rows, want.type) if position is None else self._cast(batch.column(position), want)
             for position, want in zip(self._positions, self.schema, strict=True)
         ]
         return aligned(pa.RecordBatch.from_arrays(columns, schema=self.schema))
 
+    def _invalid(self, reason: str) -> str:
+        """What Arrow says is wrong, with the name of the column."""
+        found = re.match(r"In column ([0-9]+): [A-Za-z ]+: ([^\n]*)", reason)
+        column = "" if found is None else f' in column "{self._data.schema.names[int(found[1])]}"'
+        told = reason.partition("\n")[0] if found is None else found[2]
+        return f'The data for table "{self._name}" is not valid Arrow data{column}: {told}'
+
     def _cast(self, column: pa.Array, want: pa.Field) -> pa.Array:
         if not want.nullable and column.null_count:
             raise InvalidValueError(f'Column "{want.name}" of table "{self._name}" takes no NULLs; the data has some.')
         if _has_hidden_nulls(column):
             raise InvalidDataError(f'Column "{want.name}" of the data has NULLs where its type says there are none.')
-        return cast_column(self._name, column, want)
+        cast = cast_column(self._name, column, want)
+        if cast is not column and _has_hidden_nulls(cast):
+            raise InvalidValueError(
+                f'Column "{want.name}" of table "{self._name}" takes no NULLs inside of its values; the data has some.'
+            )
+        return cast
 
 
 def cast_column(name: TableName, column: pa.Array, want: pa.Field) -> pa.Array:

@@ -23,8 +23,9 @@ import pyarrow as pa
 
 from engine.arrow_input import check_stored, guarded, stored_value_error
 from engine.cache import LruCache
-from engine.errors import DataCorruptError, StorageError
+from engine.errors import DataCorruptError, StorageError, UnsupportedError
 from engine.storage.cutting import cut
+from engine.storage.lance_blobs import readable_fields, require_readable
 from engine.storage.names import unknown_version
 from engine.storage.protocol import ArrowSource, ScanCaps, ScanRequest, Split, TableHandle, TableName
 from engine.storage.pushdown import push
@@ -114,6 +115,7 @@ class LanceTables:
         path, identity = table.location
         facts = self._facts.get((path, identity, int(table.version)))
         schema = (facts or self._pinned(table).facts).schema
+        _require_distinct_names(table.name, schema)
         check_stored(schema)
         return ArrowSource(pa.Table.from_batches([], schema))
 
@@ -145,6 +147,7 @@ class LanceTables:
         opened = self._pinned(table)
         columns = request.columns or (_cheapest(opened.schema),)
         wanted = pa.schema([opened.schema.field(c) for c in columns])
+        require_readable(table.name, wanted)
         check_stored(wanted)
         options: dict[str, Any] = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES}
         rows, skip, take = opened.rows, 0, None
@@ -203,6 +206,18 @@ class LanceTables:
         return found
 
 
+def _require_distinct_names(name: TableName, schema: pa.Schema) -> None:
+    """Raise UnsupportedError for columns whose names differ in nothing but case: the kernel makes no difference."""
+    known: dict[str, str] = {}
+    for column in schema.names:
+        other = known.setdefault(column.lower(), column)
+        if other != column:
+            raise UnsupportedError(
+                f'Table "{name}" has columns "{other}" and "{column}", which SQL cannot tell apart; rename one with '
+                "the tool that wrote the table."
+            )
+
+
 def first_version(schema: pa.Schema) -> int:
     """The first version that belongs to the table as it is now."""
     return int((schema.metadata or {}).get(FIRST_VERSION, b"1"))
@@ -231,7 +246,7 @@ def _describe(dataset: Any) -> _Opened:
     rows = tuple(fragment.metadata.num_rows for fragment in fragments)
     sizes = [file.file_size_bytes for fragment in fragments for file in fragment.metadata.files]
     size = None if any(s is None for s in sizes) else sum(sizes)
-    return _Opened(dataset, _Facts(dataset.schema.remove_metadata(), sum(rows), size), fragments, rows)
+    return _Opened(dataset, _Facts(readable_fields(dataset.schema.remove_metadata()), sum(rows), size), fragments, rows)
 
 
 def _newest(path: str) -> tuple[int, str] | None:

@@ -34,6 +34,7 @@ from engine.errors import (
     UnknownTableError,
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
+from engine.storage.lance_blobs import is_blob, require_no_blobs
 from engine.storage.lance_tables import FIRST_VERSION, is_panic
 from engine.storage.listing import DROPPED
 from engine.storage.locks import held, shared_writer, take_if_free
@@ -43,7 +44,7 @@ __all__ = ["LanceWrites", "lance_schema"]
 
 WRITERS = ".writers"
 HIDDEN = ".tmp"
-RESERVED = frozenset({"_rowid", "_rowaddr", "_rowoffset"})
+RESERVED = ("_rowid", "_rowaddr", "_rowoffset", "_row_created_at_version", "_row_last_updated_at_version")
 FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
 COMMIT_ATTEMPTS = 20
 AGES = timedelta(days=365_000)
@@ -58,8 +59,12 @@ def lance_schema(name: TableName, schema: pa.Schema) -> pa.Schema:
     for field in stored:
         if field.name in RESERVED or "." in field.name or "`" in field.name:
             raise SchemaMismatchError(
-                f'A table cannot have a column named "{field.name}" (no dots, no backquotes, not {min(RESERVED)}); '
-                "rename it with AS."
+                f'A table cannot have a column named "{field.name}" (no dots, no backquotes, none of Lance\'s own '
+                f"{', '.join(RESERVED)}); rename it with AS."
+            )
+        if is_blob(field):
+            raise SchemaMismatchError(
+                f'Column "{field.name}" is marked as Lance blobs, which are not written here; send it without.'
             )
         if not _storable(field.type):
             raise SchemaMismatchError(
@@ -106,6 +111,7 @@ class LanceWrites:
         Raises SchemaMismatchError where the data does not fit the table.
         """
         schema = _open(name, path).schema
+        require_no_blobs(name, schema)
         check_fits(name, data.schema, schema)
         incoming = Incoming(name, data, schema.remove_metadata())
         with _writing(name, path):
@@ -123,8 +129,11 @@ class LanceWrites:
 
         Raises ConflictError where the table is not at the `expected` version any more.
         """
+        before = _open(name, path).schema
+        if expected is not None:
+            require_no_blobs(name, before)
         schema = lance_schema(name, data.schema)
-        first = (_open(name, path).schema.metadata or {}).get(FIRST_VERSION)
+        first = (before.metadata or {}).get(FIRST_VERSION)
         if first is not None:
             schema = schema.with_metadata({FIRST_VERSION: first})
         incoming = Incoming(name, data, schema)

@@ -38,7 +38,7 @@ COLUMNS = {
     "GEOMETRY('OGC:CRS84')": ["'LINESTRING (0 0, 1 1)'"],
     "VARIANT": ["{'a': 1.5::DECIMAL(4,1), 'b': ['x', NULL]}", "'2020-01-01'::DATE", "[1, 2]"],
     "UNION(n INTEGER, s VARCHAR, tag UUID)": [
-        "union_value(n := 1)",
+        "union_value(n := NULL::INTEGER)",
         "union_value(s := '1'::VARCHAR)",
         "union_value(\"tag\" := '00000000-0000-0000-0000-000000000001'::UUID)",
     ],
@@ -176,6 +176,8 @@ def test_comparison_and_order_are_those_of_the_type(writer: flight_sql.Connectio
         ("BIT", "'2'", "bit"),
         ("ENUM('a')[]", "['b']", "'b'"),
         ("HUGEINT", "'x'", "'x'"),
+        ("TIME", "'24:00:00'", "24:00:00 is no time"),
+        ("STRUCT(t TIME, u UUID)", "{'t': '24:00:00', 'u': NULL}", 'valid Arrow data in column "x"'),
     ],
 )
 def test_values_are_checked_when_they_are_written(

@@ -1,0 +1,122 @@
+"""Lance tables of other tools: what cannot be read or changed is refused by its name, and hides nothing else."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import adbc_driver_flightsql.dbapi as flight_sql
+import adbc_driver_manager
+import lance
+import pyarrow as pa
+import pytest
+
+from tests.flight_server.service.test_stored_types import run
+from tests.harness.runtimes import SqlRuntime, Tables
+
+BLOB = pa.field("b", pa.large_binary(), metadata={"lance-encoding:blob": "true"})
+BLOBS = pa.table(
+    [pa.array([1, 2]), pa.array([b"large", None], pa.large_binary())], schema=pa.schema([("i", pa.int64()), BLOB])
+)
+
+
+@pytest.fixture
+def path(
+    runtime_name: str, make_runtime: Callable[[str, str], tuple[SqlRuntime, Tables]], writer: flight_sql.Connection
+) -> Iterator[Path]:
+    """Where another tool is to write a table, which is dropped in the end."""
+    (folder,) = make_runtime(runtime_name, "lance")[1].storage.directories()
+    path = Path(folder, f"f_{uuid.uuid4().hex[:12]}.lance")
+    yield path
+    run(writer, f"DROP TABLE IF EXISTS {path.stem}")
+
+
+@pytest.mark.parametrize("version", [None, "2.1"], ids=["v2", "v1"])
+def test_blobs_are_neither_read_nor_lost(writer: flight_sql.Connection, path: Path, version: str | None) -> None:
+    lance.write_dataset(BLOBS, str(path), data_storage_version=version)
+    assert [row[:2] for row in run(writer, f"DESCRIBE {path.stem}")] == [("i", "BIGINT"), ("b", "BLOB")]
+    assert run(writer, f"SELECT i FROM {path.stem} ORDER BY i") == [(1,), (2,)]
+    assert run(writer, f"SELECT count(*) FROM {path.stem} WHERE i > 1") == [(1,)]
+    with pytest.raises(adbc_driver_manager.Error, match=r'Column "b" of table .* has Lance blobs.*EXCLUDE'):
+        run(writer, f"SELECT * FROM {path.stem}")
+    for change in (
+        f"UPDATE {path.stem} SET i = 3",
+        f"DELETE FROM {path.stem} WHERE i = 1",
+        f"INSERT INTO {path.stem} (i) VALUES (3)",
+        f"ALTER TABLE {path.stem} DROP COLUMN b",
+    ):
+        with pytest.raises(adbc_driver_manager.Error, match=r'Column "b" of table .* has Lance blobs'):
+            run(writer, change)
+    with writer.cursor() as cursor, pytest.raises(adbc_driver_manager.Error, match="Lance blobs"):
+        cursor.adbc_ingest(path.stem, BLOBS.select(["i"]), mode="append")
+    dataset = lance.dataset(str(path))
+    assert (dataset.version, dataset.take_blobs("b", indices=[0])[0].readall()) == (1, b"large")
+
+
+def test_no_blobs_are_written(writer: flight_sql.Connection, path: Path) -> None:
+    with (
+        writer.cursor() as cursor,
+        pytest.raises(adbc_driver_manager.Error, match='Column "b" is marked as Lance blobs'),
+    ):
+        cursor.adbc_ingest(path.stem, BLOBS, mode="create")
+    assert not path.exists()
+
+
+def test_columns_that_differ_in_case_only(writer: flight_sql.Connection, path: Path) -> None:
+    lance.write_dataset(pa.table([pa.array([1]), pa.array([2])], names=["A", "a"]), str(path))
+    with pytest.raises(adbc_driver_manager.Error, match='has columns "A" and "a", which SQL cannot tell apart'):
+        run(writer, f"SELECT * FROM {path.stem}")
+    assert run(writer, "SELECT count(*) > 0 FROM information_schema.tables") == [(True,)]
+
+
+def test_null_where_the_stored_list_takes_none(writer: flight_sql.Connection, path: Path) -> None:
+    kind = pa.list_(pa.field("item", pa.int64(), nullable=False))
+    lance.write_dataset(pa.table({"l": pa.array([[1]], kind)}), str(path))
+    run(writer, f"INSERT INTO {path.stem} VALUES ([2, 3]), (NULL)")
+    with pytest.raises(adbc_driver_manager.Error, match=r'Column "l" .* NULL'):
+        run(writer, f"INSERT INTO {path.stem} VALUES ([4, NULL])")
+    assert run(writer, f"SELECT l FROM {path.stem} ORDER BY l NULLS LAST") == [([1],), ([2, 3],), (None,)]
+    run(writer, f"UPDATE {path.stem} SET l = [NULL] WHERE l IS NULL")
+    assert run(writer, f"SELECT count(*) FROM {path.stem} WHERE l = [NULL]") == [(1,)]
+
+
+@pytest.mark.parametrize("name", ["_rowid", "_row_created_at_version", "_row_last_updated_at_version", "a.b", "a`b"])
+def test_names_that_lance_takes_for_its_own(writer: flight_sql.Connection, path: Path, name: str) -> None:
+    with pytest.raises(adbc_driver_manager.Error, match=f"cannot have a column named .{name}"):
+        run(writer, f'CREATE TABLE {path.stem} ("{name}" INTEGER)')
+    with writer.cursor() as cursor, pytest.raises(adbc_driver_manager.Error, match=f"column named .{name}"):
+        cursor.adbc_ingest(path.stem, pa.table({name: [1]}), mode="create")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "more"),
+    [
+        (pa.timestamp("s", "UTC"), 0, "'2020-01-01 00:00:00+00'"),
+        (pa.date64(), 0, "'2020-01-01'"),
+        (pa.time32("s"), 0, "'12:00:00'"),
+        (pa.binary(2), b"ab", "'cd'::BLOB"),
+        (pa.large_string(), "a", "'b'"),
+        (pa.null(), None, "NULL"),
+        (pa.duration("s"), 1, None),
+        (pa.uuid(), uuid.UUID(int=1).bytes, None),
+    ],
+    ids=str,
+)
+def test_tables_in_other_arrow_types_are_changed(
+    writer: flight_sql.Connection, path: Path, kind: pa.DataType, value: object, more: str | None
+) -> None:
+    data = pa.table({"i": [1], "x": pa.array([value], kind)})
+    lance.write_dataset(data, str(path))
+    if more is not None:
+        run(writer, f"INSERT INTO {path.stem} VALUES (2, {more})")
+        run(writer, f"INSERT INTO {path.stem} (i) VALUES (3)")
+    run(writer, f"UPDATE {path.stem} SET i = i + 10")
+    run(writer, f"INSERT INTO {path.stem} SELECT i + 10, x FROM {path.stem} WHERE i = 11")
+    with writer.cursor() as cursor:
+        cursor.adbc_ingest(path.stem, data, mode="append")
+    expected = value is not None
+    rows = f"SELECT i FROM {path.stem} WHERE (x IS NOT NULL) = {expected} AND i NOT IN (12, 13) ORDER BY i"
+    assert run(writer, rows) == [(1,), (11,), (21,)]
+    same = f"SELECT count(DISTINCT x) FROM {path.stem} WHERE i NOT IN (12, 13)"
+    assert run(writer, same) == [(int(expected),)]
