@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from engine.errors import DataCorruptError, GrismError
 from engine.storage.listing import ParquetFile
-from engine.storage.parquet.inspection import Inspector
+from engine.storage.parquet.inspection import Inspector, split_bytes
+from engine.storage.parquet.trust import WRONG_DICTIONARIES
 from engine.storage.protocol import TableName
 
 __all__ = ["Footer", "Footers", "damaged"]
@@ -92,29 +93,11 @@ def _read(path: str) -> Footer:
 
 
 def _kind(metadata: pq.FileMetaData) -> tuple[object, ...]:
-    schema = metadata.schema
-    leaves = [schema.column(i) for i in range(len(schema))]
-    told = [
-        (
-            leaf.path,
-            leaf.physical_type,
-            str(leaf.logical_type),
-            leaf.converted_type,
-            leaf.length,
-            leaf.precision,
-            leaf.scale,
-            leaf.max_definition_level,
-            leaf.max_repetition_level,
-        )
-        for leaf in leaves
-    ]
-    encodings: list[tuple[str, ...]] = []
-    if metadata.num_row_groups:
-        group = metadata.row_group(0)
-        of_bytes = (i for i, leaf in enumerate(leaves) if leaf.physical_type.endswith("BYTE_ARRAY"))
-        encodings = [group.column(i).encodings for i in of_bytes]
-    arrow = (metadata.metadata or {}).get(b"ARROW:schema")
-    return metadata.created_by, told, encodings, arrow
+    """What files of one kind have in common: the writer, the schema, and what `inspection` looks at beside them."""
+    schema = str(metadata.schema).partition("\n")[2]  # behind the object's own name
+    split = sorted(split_bytes(metadata))
+    told = WRONG_DICTIONARIES in metadata.created_by  # for others it differs from file to file, and says nothing
+    return metadata.created_by, schema, split, (metadata.metadata or {}).get(b"ARROW:schema") if told else None
 
 
 def _digest(kind: object) -> str:

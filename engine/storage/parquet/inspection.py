@@ -6,22 +6,19 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from engine.errors import GrismError
 from engine.kernel import Kernel, KernelConfig, quote
 from engine.kernel_types import KernelType, parse_type
 from engine.storage.parquet.trust import Guard, Leaf, Trust, leaf_guard, writer_trust
 
-__all__ = ["FileColumn", "FileSchema", "Inspector", "path_literal", "unreadable_column"]
-
-T = TypeVar("T")
+__all__ = ["FileColumn", "FileSchema", "Inspector", "path_literal", "split_bytes", "unreadable_column"]
 
 _MEMORY = 256 << 20
 _UNREADABLE_BYTES = "BYTE_STREAM_SPLIT"
@@ -66,8 +63,7 @@ class Inspector:
             f"FROM parquet_schema({file})"
         )
         subtrees = list(_subtrees(nodes))
-        select = f"SELECT * FROM read_parquet([{file}], hive_partitioning = false)"
-        told = self._ask(lambda kernel: kernel.describe(select))
+        told = self._kernel().describe(f"SELECT * FROM read_parquet([{file}], hive_partitioning = false)")
         [about] = self._rows(
             f"SELECT coalesce(created_by, '') AS writer, column_orders FROM parquet_file_metadata({file})"
         )
@@ -117,17 +113,8 @@ class Inspector:
         return bool(row["told"])
 
     def _rows(self, sql: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._ask(lambda kernel: kernel.stream(sql).reader.read_all().to_pylist())
+        rows: list[dict[str, Any]] = self._kernel().stream(sql).reader.read_all().to_pylist()
         return rows
-
-    def _ask(self, question: Callable[[Kernel], T]) -> T:
-        kernel = self._kernel()
-        try:
-            return question(kernel)
-        except GrismError:
-            with self._lock:  # some files end a kernel for good
-                self._made = None if self._made is kernel else self._made
-            raise
 
     def _kernel(self) -> Kernel:
         with self._lock:
@@ -167,7 +154,10 @@ def _subtrees(nodes: Sequence[dict[str, Any]]) -> Iterator[list[tuple[str, Leaf]
 
 def _problems(path: str, writer: str, leaves: Sequence[Sequence[Leaf]]) -> list[str | None]:
     """For each column why the kernel reads it not at all, or wrongly."""
-    split = _split_bytes(path)
+    try:
+        split = split_bytes(pq.read_metadata(path))
+    except (pa.ArrowException, OSError):  # what pyarrow refuses
+        split = set()
     found: list[str | None] = []
     first = 0
     for inner in leaves:
@@ -181,14 +171,12 @@ def _problems(path: str, writer: str, leaves: Sequence[Sequence[Leaf]]) -> list[
     return found
 
 
-def _split_bytes(path: str) -> set[int]:
-    """The leaves of bytes in an encoding that the kernel does not read for them."""
-    try:
-        metadata = pq.read_metadata(path)
-    except (pa.ArrowException, OSError):
+def split_bytes(metadata: pq.FileMetaData) -> set[int]:
+    """The leaves of bytes in an encoding that the kernel does not read for them, told by the first row group."""
+    if not metadata.num_row_groups:
         return set()
-    groups = [metadata.row_group(i) for i in range(min(1, metadata.num_row_groups))]
-    chunks = [(i, group.column(i)) for group in groups for i in range(metadata.num_columns)]
+    group = metadata.row_group(0)
+    chunks = ((i, group.column(i)) for i in range(metadata.num_columns))
     of_bytes = (pair for pair in chunks if pair[1].physical_type.endswith("BYTE_ARRAY"))
     return {i for i, chunk in of_bytes if _UNREADABLE_BYTES in chunk.encodings}
 

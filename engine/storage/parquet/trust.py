@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["Guard", "Leaf", "Trust", "leaf_guard", "writer_trust"]
+__all__ = ["WRONG_DICTIONARIES", "Guard", "Leaf", "Trust", "leaf_guard", "writer_trust"]
 
 _WRITER = re.compile(r"(?P<name>.*?)(?: version (?P<version>[0-9]+(?:\.[0-9]+)*).*)?", re.DOTALL)
 _UNSIGNED = re.compile(r"UINT_|isSigned=0")
@@ -23,7 +23,7 @@ _WITHOUT_NAN = {"DuckDB": _EVERY, "parquet-mr": (1, 10)}
 # From which version on a writer orders bytes and unsigned numbers as the kernel does, whatever its footers say.
 _ORDERED = {"DuckDB": _EVERY, "parquet-mr": (1, 10)}
 # Whose bounds of Arrow's dictionaries leave the empty text out.
-_WRONG_DICTIONARIES = "parquet-go"
+WRONG_DICTIONARIES = "parquet-go"
 
 
 class Guard(Enum):
@@ -63,7 +63,7 @@ def writer_trust(created_by: str, ordered: bool, counts_nan: Callable[[], bool])
     return Trust(
         nan=_since(_WITHOUT_NAN, name, version) or counts_nan(),
         order=_since(_ORDERED, name, version) or (ordered and name != "parquet-mr"),
-        dictionaries=name != _WRONG_DICTIONARIES,
+        dictionaries=name != WRONG_DICTIONARIES,
     )
 
 
