@@ -44,6 +44,7 @@ _MISSING_COLUMN = re.compile(
     r'|^Referenced column "?([^"]+?)"? (?:was )?not found'
 )
 _OUTSIDE_TABLE = ' does not have a column named "'
+_TOO_LONG = re.compile(r"Could not cast value (-?[0-9]{39}) to DECIMAL\(38,0\)")
 _MISSING_TABLE = re.compile(r'^Referenced table "(.+)" not found')
 _AFTERWARDS = "has been invalidated because of a previous fatal error"
 _MAX_MESSAGE = 600
@@ -122,6 +123,11 @@ def execution_error(error: BaseException) -> GrismError:
     text = _shortened(message)
     if message.startswith(_DEPTH_EXCEEDED):
         return too_deep()
+    too_long = _TOO_LONG.match(message)
+    if too_long is not None:
+        return InvalidValueError(
+            f"{too_long[1]} has more than the 38 digits of a number in a result; cast it to VARCHAR."
+        )
     if message.startswith("Failed to read file"):
         return DataCorruptError(_UNREADABLE)
     if message.startswith("Arrow Appender: The maximum total"):

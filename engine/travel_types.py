@@ -167,9 +167,6 @@ def _left(kind: KernelType, boundary: Boundary) -> KernelType:
 
 def _leaving(column: str, kind: str, boundary: Boundary) -> str:
     to = leaving_type(kind, boundary)
-    if boundary in _CLIENTS and kind in ("HUGEINT", "UHUGEINT"):
-        refused = f"error({column} || ' has more than the 38 digits of a number in a result; cast it to VARCHAR')"
-        return f"coalesce(TRY_CAST({column} AS {to}), CASE WHEN {column} IS NOT NULL THEN {refused} END)"
     if boundary in _CLIENTS and kind == "INTERVAL":
         fits = f"date_part('hour', {column}) BETWEEN {-_HOURS} AND {_HOURS}"
         refused = f"error({column} || ' has more hours than an interval in a result; cast it to VARCHAR')"

@@ -67,6 +67,7 @@ _CACHED_OUTPUTS = 10_000
 # What is larger takes other parsers long: the kernel gets it whole.
 _TAKEN_APART_CHARACTERS = 100_000
 _TAKEN_APART_CONDITIONS = 1_000
+_WIDE_ITEMS, _LITTLE_BYTES = 200, 16 << 20
 _TAKEN_APART_DEPTH = 150
 _TAKEN_APART_LISTS = 8  # in each other: the other parser's time doubles with each
 _TAKEN_APART_SUBQUERIES = 6  # in each other: so does that of the optimizer, where they stand in the conditions of joins
@@ -97,7 +98,7 @@ class _Resolved:
     """A statement whose tables are pinned: canonical text, its output columns, the tables by their names in it.
 
     `veiled` is the text with function names that mean nothing to sqlglot, which would else read some in its own way;
-    None for a text that is too long to be taken apart.
+    None for a text that is not to be taken apart.
     """
 
     text: str
@@ -317,10 +318,16 @@ class SqlFrontend:
         text, tables, pins = self._pin(parsed, snapshot, names)
         columns = self._describe(text, tables)
         veiled = None
-        if len(text) <= _TAKEN_APART_CHARACTERS and list_depth(parsed.root) <= _TAKEN_APART_LISTS:
+        if self._is_taken_apart(parsed.root, text, tables):
             syntax.veil_functions(parsed.root)
             veiled = unparse(self.kernel, parsed.root)
         return _Resolved(text, veiled, columns, tables, wanted, pins)
+
+    @staticmethod
+    def _is_taken_apart(root: syntax.Node, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> bool:
+        if len(text) > _TAKEN_APART_CHARACTERS or list_depth(root) > _TAKEN_APART_LISTS:
+            return False
+        return not _costs_more_apart(root, [handle for handle, _ in tables.values()])
 
     def _describe(self, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
         return self.kernel.describe(text, {name: columns for name, (_, columns) in tables.items()})
@@ -435,6 +442,18 @@ class SqlFrontend:
 def _is_lasting(names: Names) -> bool:
     """Whether a text keeps its meaning: looked for in several schemas, a table that comes to be may change it."""
     return len(names.schemas) == 1
+
+
+def _costs_more_apart(statement: syntax.Node, tables: Sequence[TableHandle]) -> bool:
+    """Whether it takes longer to take a statement apart, some tenths of a millisecond for each item, than can be won.
+
+    That is so of wide statements over small tables: reading only what is needed, or at several workers, wins little.
+    """
+    items = len(statement["node"].get("select_list") or ())
+    sizes = [handle.bytes for handle in tables]
+    return (
+        items > _WIDE_ITEMS and sum(size for size in sizes if size is not None) <= _LITTLE_BYTES and None not in sizes
+    )
 
 
 def _as_query(resolved: _Resolved) -> SqlQuery:

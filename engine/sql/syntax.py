@@ -35,6 +35,7 @@ __all__ = [
 Node = dict[str, Any]
 
 VEIL = "__f_"
+_INNER = frozenset({dict, list})  # what a tree of JSON is made of
 CHECKED = 4096
 """Nodes of a walk between two looks at whether it is to stop."""
 
@@ -73,11 +74,9 @@ def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
         if steps % CHECKED == 0:
             cancellation.check()
         value, scope = stack.pop()
-        if isinstance(value, list):
+        if type(value) is list:
             # Nothing looks at constants, and there may be a hundred thousand of them.
-            stack.extend((item, scope) for item in value if not _is_constant(item))
-            continue
-        if not isinstance(value, dict):
+            stack.extend([(item, scope) for item in value if type(item) in _INNER and not _is_constant(item)])
             continue
         inner = scope
         if value.get("type") == "RECURSIVE_CTE_NODE":
@@ -88,7 +87,9 @@ def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
                 stack.append((entry["value"], inner))
                 inner = inner | {str(entry["key"]).lower()}
         yield value, inner
-        stack.extend((item, inner) for key, item in value.items() if key != "cte_map" and isinstance(item, dict | list))
+        for key, item in value.items():
+            if item and type(item) in _INNER and key != "cte_map":
+                stack.append((item, inner))
 
 
 def _is_constant(value: Any) -> bool:
@@ -209,6 +210,8 @@ def referenced_columns(root: Node) -> frozenset[str] | None:
 
 def name_subqueries(root: Node, display: Callable[[Node], str]) -> None:
     """Give unnamed items of SELECT lists that hold subqueries the name that they have as the text stands."""
+    if not any(node.get("class") == "SUBQUERY" for node, _ in walk(root)):
+        return
     for item in list(select_items(root)):
         inside = [node for node, _ in walk(item)]
         if item.get("alias") or not any(node.get("class") == "SUBQUERY" for node in inside):

@@ -461,3 +461,15 @@ def test_predicates_that_move_below_a_projection_mean_the_same(
     local: LocalRuntime, text: str, want: list[tuple[Any, ...]]
 ) -> None:
     assert rows(local, text) == want
+
+
+@pytest.mark.parametrize(("rows", "whole"), [(3, True), (2_200_000, False)])
+def test_a_wide_statement_over_little_is_not_taken_apart(rows: int, whole: bool) -> None:
+    table = pa.table({"x": pa.array(range(rows), pa.int64())})  # the larger one has 17 MB
+    items = [f"sum(x) + {i} AS s{i}" for i in range(201)]
+    with LocalRuntime(InMemoryStorage({"t": table}), threads=1) as runtime:
+        wide, narrow = (runtime.frontend.plan(f"SELECT {', '.join(items[:n])} FROM t") for n in (201, 200))
+        assert taken_apart(wide) is not whole
+        assert taken_apart(narrow)
+        (row,) = runtime.execute(runtime.plan(wide)).read_all().to_pylist()
+    assert row == {f"s{i}": rows * (rows - 1) // 2 + i for i in range(201)}
