@@ -28,6 +28,8 @@ def plain(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if pt.is_struct(have):
         fields = [plain(child, kind.field(i).type) for i, child in enumerate(array.flatten())]
         return pa.StructArray.from_arrays(fields, fields=list(kind), mask=array.is_null() if array.null_count else None)
+    if pt.is_union(have):
+        return _of_union(array, kind)
     if pt.is_list_view(have) or pt.is_large_list_view(have):
         return _of_list_views(array, kind)
     if pt.is_list(have) or pt.is_large_list(have) or pt.is_map(have) or pt.is_fixed_size_list(have):
@@ -79,6 +81,29 @@ def _of_lists(array: pa.Array, kind: pa.DataType) -> pa.Array:
     return of.from_arrays(offsets, items, type=kind, mask=mask)
 
 
+def _of_union(array: pa.UnionArray, kind: pa.DataType) -> pa.Array:
+    """A sparse union whose codes are the places of its members: the kernel takes them for that."""
+    place = np.zeros(128, np.int8)
+    for i, code in enumerate(array.type.type_codes):
+        place[code] = i
+    _, codes, starts = (*array.buffers(), None)[:3]
+    places = place[_numbers(array, codes, np.int8)]
+    members = [plain(array.field(i), kind.field(i).type) for i in range(kind.num_fields)]
+    if array.type.mode == "dense":
+        offsets = _numbers(array, starts, np.int32)
+        members = [
+            member.take(pa.array(np.where(places == i, offsets, 0), mask=places != i))
+            for i, member in enumerate(members)
+        ]
+    return pa.UnionArray.from_sparse(pa.array(places), members, [kind.field(i).name for i in range(kind.num_fields)])
+
+
+def _numbers(array: pa.Array, buffer: pa.Buffer | None, kind: type[np.integer]) -> np.ndarray:
+    """A buffer's numbers for the rows of `array`; what unions say of themselves forgets how they are cut."""
+    whole = np.zeros(0, kind) if buffer is None else np.frombuffer(buffer, kind)
+    return whole[array.offset : array.offset + len(array)]
+
+
 def own_offsets(array: pa.Array) -> tuple[pa.Array, int, int]:
     """The offsets of lists or maps, counted from the first item that they use, that item, and the end of them."""
     offsets = array.offsets
@@ -110,7 +135,7 @@ def _is_encoded(kind: pa.DataType) -> bool:
         return _is_encoded(kind.storage_type)
     if pt.is_dictionary(kind) or pt.is_run_end_encoded(kind) or pt.is_list_view(kind) or pt.is_large_list_view(kind):
         return True
-    if pt.is_string_view(kind) or pt.is_binary_view(kind):
+    if pt.is_string_view(kind) or pt.is_binary_view(kind) or (pt.is_union(kind) and kind.mode == "dense"):
         return True
     return any(_is_encoded(kind.field(i).type) for i in range(kind.num_fields))
 

@@ -167,11 +167,10 @@ class _Reader:
         if pt.is_list(kind) or pt.is_list_view(kind):
             return pa.list_(self.field(kind.value_field))
         if pt.is_union(kind):
-            for i in range(kind.num_fields):
-                member = kind.field(i)
-                if not self.field(member).equals(member, check_metadata=True):
-                    self._unsupported(f"a union with a member of type {member.type}")
-            return kind
+            members = [kind.field(i) for i in range(kind.num_fields)]
+            for member in members:
+                self.check_name(_name(member))
+            return pa.sparse_union([self.field(member).with_nullable(True) for member in members])
         return self._unsupported(f"the type {kind}, which is not known here; cast it to another")
 
     def _struct(self, kind: pa.StructType) -> pa.DataType:

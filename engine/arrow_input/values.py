@@ -37,18 +37,20 @@ def check_values(array: pa.Array, field: pa.Field) -> None:
     - values of extension types that are none: JSON, geometries, and the kernel's own;
     - decimals of the least 128-bit number, which Arrow overlooks since it has no absolute value;
     - instants, dates and durations out of the kernel's range, and durations that are no whole microseconds;
-    - NULL where a nested field says that there is none, and maps with a key twice.
+    - NULL where a field says that there is none, and maps with a key twice.
     """
-    _Column(field.name).check(array, field)
+    _Column(field.name).check_field(array, field)
 
 
 def needs_look(field: pa.Field) -> bool:
     """Whether there is anything in a column of this field that `check_values` would look at."""
     kind = field.type
+    if not field.nullable:
+        return True
     if extension_name(field):
         return extension_name(field) != "arrow.uuid"
     if pt.is_nested(kind):
-        return True
+        return pt.is_map(kind) or any(needs_look(kind.field(i)) for i in range(kind.num_fields))
     return _check_of(kind) is not None
 
 
@@ -58,8 +60,7 @@ class _Column:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def check(self, array: pa.Array, field: pa.Field) -> None:
-        """`array` without slices above it: all its values are in use."""
+    def _check(self, array: pa.Array, field: pa.Field) -> None:
         kind, extension = field.type, extension_name(field)
         if isinstance(kind, pa.BaseExtensionType):
             array, kind = array.storage, kind.storage_type
@@ -80,24 +81,25 @@ class _Column:
             present = array.is_valid() if array.null_count else None
             for i in range(kind.num_fields):
                 child = array.field(i)
-                self._check_child(child if present is None else child.filter(present), kind.field(i))
+                self.check_field(child if present is None else child.filter(present), kind.field(i))
         elif pt.is_map(kind):
             keys, items = _lists(array, array.keys), _lists(array, array.items)
-            self._check_child(keys.flatten(), kind.key_field.with_nullable(False))
-            self._check_child(items.flatten(), kind.item_field)
+            self.check_field(keys.flatten(), kind.key_field.with_nullable(False))
+            self.check_field(items.flatten(), kind.item_field)
             if _has_twice(pc.list_parent_indices(keys), keys.flatten()):
                 self._refuse("a map that has a key twice")
         elif pt.is_union(kind):
             for i in range(kind.num_fields):
-                self._check_child(array.field(i), kind.field(i))
+                self.check_field(array.field(i), kind.field(i))
         else:
-            self._check_child(array.flatten(), kind.value_field)
+            self.check_field(array.flatten(), kind.value_field)
 
-    def _check_child(self, array: pa.Array, field: pa.Field) -> None:
+    def check_field(self, array: pa.Array, field: pa.Field) -> None:
+        """`array` without slices above it: all its values are in use."""
         if not field.nullable and array.null_count:
             self._refuse(f'NULLs in "{field.name}", where its type says there are none')
         if needs_look(field):
-            self.check(array, field)
+            self._check(array, field)
 
     def _refuse(self, problem: str) -> None:
         raise InvalidDataError(f'Column "{self._name}" has {problem}.')

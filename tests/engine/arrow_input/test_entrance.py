@@ -37,6 +37,15 @@ ENCODED = {
         pa.array(["a", "b", "c"]).dictionary_encode(),
         TEXTS[:3].dictionary_encode(),
     ),
+    "sparse unions": pa.UnionArray.from_sparse(
+        pa.array([7, 5, 7, 5], pa.int8()), [pa.array([1, 2, 3, None]), TEXTS.dictionary_encode()], ["n", "s"], [5, 7]
+    ),
+    "swapped unions": pa.UnionArray.from_sparse(
+        pa.array([0, 1, 0, 1], pa.int8()), [pa.array([1, 2, 3, 4]), TEXTS], ["n", "s"], [1, 0]
+    ),
+    "dense unions": pa.UnionArray.from_dense(
+        pa.array([1, 0, 1, 1], pa.int8()), pa.array([0, 1, 1, 2], pa.int32()), [pa.array([1, 2]), TEXTS], ["n", "s"]
+    ),
     "small decimals": pa.array([1, None], pa.int32()).cast(pa.decimal64(12, 1)),
     "json": json("1", None, storage=pa.large_string()),
 }
@@ -60,6 +69,12 @@ def test_plain_columns_are_not_copied(place: str) -> None:
     array = nested(TEXTS[:1])[place]
     (batch,) = pieces(array)
     assert [b and b.address for b in batch.column(0).buffers()] == [b and b.address for b in array.buffers()]
+
+
+def test_codes_of_unions_are_places() -> None:
+    for name in ("sparse unions", "swapped unions", "dense unions"):
+        (batch,) = pieces(ENCODED[name])
+        assert batch.column(0).type == pa.sparse_union([pa.field("n", pa.int64()), pa.field("s", pa.string())])
 
 
 def test_numbers_of_bool8_are_truth() -> None:

@@ -130,6 +130,9 @@ def test_what_a_type_says_is_never_null_is_not() -> None:
         pa.struct([inner]), 2, [pa.py_buffer(b"\x01")], children=[pa.array([7, None], pa.int32())]
     )
     assert entered(structs).to_pylist() == [{"item": 7}, None]
+    schema = pa.schema([inner])
+    with pytest.raises(InvalidDataError, match='Column "item" has NULLs'):
+        list(Entrance(schema).entered(pa.record_batch([pa.array([1, None], pa.int32())], schema=schema)))
     for array in (lists, pa.StructArray.from_arrays([pa.array([None], pa.int32())], fields=[inner])):
         with pytest.raises(InvalidDataError, match='NULLs in "item"'):
             entered(array)

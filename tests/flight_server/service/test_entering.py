@@ -96,6 +96,14 @@ ENCODED = {
     "runs": pa.RunEndEncodedArray.from_arrays(pa.array([1, 3], pa.int32()), TEXTS[:2]),
     "list views": pa.array([["a"], None, []], pa.list_view(pa.string_view())),
     "truth in bytes": pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, None, 0], pa.int8())),
+    "unions with codes": pa.UnionArray.from_sparse(
+        pa.array([0, 1, 0], pa.int8()), [pa.array([1, 2, 3]), TEXTS], ["n", "s"], [1, 0]
+    ),
+    "dense unions": pa.UnionArray.from_dense(
+        pa.array([1, 0, 1], pa.int8()), pa.array([0, 0, 1], pa.int32()), [pa.array([1]), TEXTS], ["n", "s"]
+    ),
+    "json of large texts": json('{"a": 12345678901234567890123}', "1e400", None, storage=pa.large_string()),
+    "json in structs": pa.StructArray.from_arrays([json('[1.10, "\\u00e9"]', " null ", "{}")], ["j"]),
     "small decimals": pa.array([1, None, -3], pa.int32()).cast(pa.decimal64(12, 1)),
 }
 
@@ -126,10 +134,17 @@ def test_encoded_columns_are_written_read_and_appended_to(
     ids=["months", "days and milliseconds"],
 )
 def test_intervals_without_a_class(
-    connection: flight_sql.Connection, given: pa.RecordBatch, texts: list[str | None]
+    client: flight.FlightClient,
+    connection: flight_sql.Connection,
+    fresh: str,
+    given: pa.RecordBatch,
+    texts: list[str | None],
 ) -> None:
     """As Rust and Go send them."""
+    put(client, fresh, pa.Table.from_batches([given]))
     with connection.cursor() as cursor:
+        cursor.execute(f"SELECT x::VARCHAR AS x, typeof(x) AS kind FROM {fresh}")
+        assert cursor.fetch_arrow_table().to_pydict() == {"x": texts, "kind": ["INTERVAL"] * 3}
         for row, text in enumerate(texts):
             cursor.execute("SELECT (?)::VARCHAR AS x", given.slice(row, 1))
             assert cursor.fetch_arrow_table()["x"].to_pylist() == [text]
@@ -148,9 +163,12 @@ def test_intervals_without_a_class(
     ids=["hugeint", "uhugeint", "bit", "bignum", "time_tz", "json"],
 )
 def test_the_kernels_own_types_arrive_as_they_are(
-    connection: flight_sql.Connection, array: pa.Array, kind: str, text: str
+    client: flight.FlightClient, connection: flight_sql.Connection, fresh: str, array: pa.Array, kind: str, text: str
 ) -> None:
+    put(client, fresh, pa.table({"x": array}))
     with connection.cursor() as cursor:
         cursor.execute("SELECT typeof(?) AS kind, (?)::VARCHAR AS x", pa.record_batch([array, array], ["0", "1"]))
         kinds = {"TIMETZ": "TIME WITH TIME ZONE"}
+        assert cursor.fetch_arrow_table().to_pylist() == [{"kind": kinds.get(kind, kind), "x": text}]
+        cursor.execute(f"SELECT typeof(x) AS kind, x::VARCHAR AS x FROM {fresh}")
         assert cursor.fetch_arrow_table().to_pylist() == [{"kind": kinds.get(kind, kind), "x": text}]
