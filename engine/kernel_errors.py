@@ -57,6 +57,20 @@ _NO_VALUE_S_FAULT = frozenset(
 _ADVICE = ("\n\tCandidate functions:", "\nThe coordinate system definition may", "\n\nPlease try installing")
 
 
+_OF_A_FILE = (
+    "Failed to read file",
+    "TProtocolException",
+    "TTransportException",
+    "Parquet metadata is corrupt",
+    "Incorrect stats size",
+    "don't know what type",
+    "No more data to read",
+    "Invalid Parquet",
+)
+_OF_A_VARIANT = ("Corrupted VARIANT", "Data corruption detected, read of")
+_WHILE_PLANNING = (PlanningError, MemoryExceededError, KernelFailedError, KernelLostError)
+
+
 def too_deep() -> UnsupportedError:
     """The error for a statement that is nested more deeply than it can be taken in."""
     return UnsupportedError("The statement is nested too deeply; break it into CTEs.")
@@ -92,6 +106,8 @@ def planning_error(error: BaseException, columns: Iterable[str] = ()) -> GrismEr
     kind, message = _parts(error)
     if message.startswith(_DEPTH_EXCEEDED):
         return too_deep()
+    if message.startswith(_OF_A_FILE):
+        return DataCorruptError(_UNREADABLE)
     column = _missing_column(message.partition("\n")[0])
     if column:
         return _unknown_column(column, message, columns)
@@ -106,11 +122,7 @@ def planning_error(error: BaseException, columns: Iterable[str] = ()) -> GrismEr
         case "conversion":
             return TypeMismatchError(_shortened(message))
     found = execution_error(error)
-    return (
-        found
-        if isinstance(found, PlanningError | MemoryExceededError | KernelFailedError | KernelLostError)
-        else PlanningError(_shortened(message))
-    )
+    return found if isinstance(found, _WHILE_PLANNING) else PlanningError(_shortened(message))
 
 
 def execution_error(error: BaseException) -> GrismError:
@@ -128,8 +140,10 @@ def execution_error(error: BaseException) -> GrismError:
         return InvalidValueError(
             f"{too_long[1]} has more than the 38 digits of a number in a result; cast it to VARCHAR."
         )
-    if message.startswith("Failed to read file"):
+    if message.startswith(_OF_A_FILE):
         return DataCorruptError(_UNREADABLE)
+    if message.startswith(_OF_A_VARIANT):
+        return InvalidValueError(f"A VARIANT is none, its bytes are malformed: {text}")
     if message.startswith("Arrow Appender: The maximum total"):
         return ResourceExhaustedError(
             "The values of a column are too large: those of a few rows together have more than 2 GB."

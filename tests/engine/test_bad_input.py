@@ -204,6 +204,8 @@ def test_a_type_nested_too_deeply_for_arrow(local: LocalRuntime) -> None:
         ),
         ("SELECT NULL::GEOMETRY('nowhere:1')", TypeMismatchError, "unrecognized coordinate system 'nowhere:1'"),
         ("SELECT st_transform(1)", TypeMismatchError, "not in the catalog"),
+        ("SELECT variant_bytes_to_variant('')", InvalidValueError, "malformed"),
+        ("SELECT variant_bytes_to_variant(CAST(name AS BLOB)) FROM people", InvalidValueError, "malformed"),
         ("SELECT current_connection_id()", ForbiddenError, "may not be used"),
         ("SELECT current_transaction_id()", ForbiddenError, "may not be used"),
         ("SELECT current_query_id()", ForbiddenError, "may not be used"),

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import parse_one
 
-from engine.errors import DataCorruptError, StorageError, UnsupportedError
+from engine.errors import DataCorruptError, StorageError, UnknownColumnError, UnsupportedError
 from engine.storage import DirectoryStorage, ScanRequest, TableHandle, TableName
 from local_runtime import LocalRuntime
+from tests.engine.querying import result
 from tests.engine.storage.reading import MAIN_T, numbers, read, read_all, rows_of_splits
 
 
@@ -192,3 +193,29 @@ def test_there_are_no_other_versions(tmp_path):
     put_file(tmp_path / "t.parquet", numbers(0, 3))
     with pytest.raises(UnsupportedError, match="no versions"):
         DirectoryStorage(tmp_path).snapshot().table(MAIN_T, version="1")
+
+
+def test_files_with_damaged_ends_are_told_as_such(tmp_path):
+    """Whatever a file says of itself: its rows, or that it cannot be read, and never a fault of ours."""
+    path = tmp_path / "good.parquet"
+    pq.write_table(pa.table({"i": range(100), "s": [f"v{i}" for i in range(100)]}), path, row_group_size=50)
+    good, outcomes, told = path.read_bytes(), set(), []
+    size = int.from_bytes(good[-8:-4], "little")
+    places = range(len(good) - 8 - size, len(good) - 8, max(1, size // 30))
+    for at in places:
+        damaged = bytearray(good)
+        damaged[at] ^= 1
+        (tmp_path / f"t{at}.parquet").write_bytes(damaged)
+    with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime:
+        for at in places:
+            for text in (f"SELECT * FROM t{at}", f"SELECT s FROM t{at} WHERE i = 77"):
+                try:
+                    result(runtime, text)
+                    outcomes.add("read")
+                except UnknownColumnError:  # the damage is in a name
+                    outcomes.add("another name")
+                except DataCorruptError as error:
+                    told.append(str(error))
+                    outcomes.add("damaged")
+    assert {"read", "damaged"} <= outcomes
+    assert not [text for text in told if str(tmp_path) in text]
