@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import pyarrow as pa
 
 from engine.context import Cancellation
+from engine.errors import GrismError
 from engine.kernel_errors import execution_error
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from engine.storage.protocol import Storage
     from engine.streams import StreamCounters
 
-__all__ = ["QueryOptions", "QueryResult", "ResultPart", "ResultParts", "Runtime"]
+__all__ = ["PartRows", "QueryOptions", "QueryResult", "ResultPart", "ResultParts", "Runtime"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,23 @@ class ResultPart:
 
 
 @dataclass(frozen=True)
+class PartRows:
+    """The rows of a part; `failure` tells the error with which `reader` ended, since Arrow keeps no error's type."""
+
+    reader: pa.RecordBatchReader
+    failure: Callable[[], GrismError | None]
+
+
+@dataclass(frozen=True)
 class ResultParts:
-    """A whole result in parts, which stay until their tickets expire or `release` is called."""
+    """A whole result in parts, which stay until their tickets expire or `release` is called.
+
+    `read` gives the rows of a part to those who do not come to where it is; it raises WorkerLostError where it is gone.
+    """
 
     parts: tuple[ResultPart, ...]
     release: Callable[[], None]
+    read: Callable[[ResultPart, Cancellation], PartRows]
 
 
 @dataclass(frozen=True)

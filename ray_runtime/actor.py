@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ray_runtime.exchange import WorkerId
 from ray_runtime.worker import WorkerConfig
 
 __all__ = ["actor_arguments", "actor_class"]
@@ -26,8 +25,10 @@ def actor_class() -> type:
     """The class of the actors. It is made in here so that Ray sends its code: nothing of ours is imported for it."""
 
     class Actor:
-        def __init__(self, roots: list[str], packages: list[str], foreign: list[str], arguments: bytes) -> None:
-            """Import `packages` from `roots`, where they are, and begin a Worker with the pickled `arguments`.
+        def __init__(
+            self, name: str, incarnation: int, config: bytes, roots: list[str], packages: list[str], foreign: list[str]
+        ) -> None:
+            """Import `packages` from `roots`, where they are, and begin a Worker with the pickled `config`.
 
             `foreign` are folders of the search path in which the coordinator's process does not look.
             """
@@ -44,7 +45,8 @@ def actor_class() -> type:
                     importlib.import_module(package)
                 sys.path[:] = kept  # what is in a package is found through it
                 module = importlib.import_module("ray_runtime.worker")
-                self.worker = module.Worker(*pickle.loads(arguments))  # noqa: S301 - from our coordinator, through Ray
+                worker = module.WorkerId(name, incarnation)
+                self.worker = module.Worker(worker, pickle.loads(config))  # noqa: S301 - from our coordinator
             except Exception as error:
                 traceback.print_exc()
                 self.failure = f"{type(error).__name__}: {error}"
@@ -60,11 +62,11 @@ def actor_class() -> type:
     return Actor
 
 
-def actor_arguments(worker: WorkerId, config: WorkerConfig) -> tuple[list[str], list[str], list[str], bytes]:
-    """What an actor is begun with."""
+def actor_arguments(config: WorkerConfig) -> tuple[bytes, list[str], list[str], list[str]]:
+    """What every actor is begun with, after its worker's name and incarnation."""
     added_by_ray = {str(Path.cwd()), str(Path(os.path.realpath(sys.argv[0])).parent)}
     own = {found for path in sys.path for found in (str(Path(path).absolute()), os.path.realpath(path))}
     specs = (find_spec(package) for package in _PACKAGES)
     places = (place for spec in specs if spec for place in spec.submodule_search_locations or ())
     roots = list(dict.fromkeys(str(Path(place).parent) for place in places))
-    return roots, list(_PACKAGES), sorted(added_by_ray - own), pickle.dumps((worker, config))
+    return pickle.dumps(config), roots, list(_PACKAGES), sorted(added_by_ray - own)

@@ -9,20 +9,25 @@ from __future__ import annotations
 import logging
 import math
 import os
+import secrets
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from engine.errors import ExecutionError, GrismError, UnsupportedError
+from ray_runtime.actor import actor_arguments, actor_class
 from ray_runtime.exchange import OutputKey, WorkerId
+from ray_runtime.exchange.directory import disown
 from ray_runtime.scheduler import Heartbeats
 from ray_runtime.task import TaskDone, TaskSpec
-from ray_runtime.worker import Worker, WorkerConfig, WorkerDescription, WorkerStatus
+from ray_runtime.worker import WorkerConfig, WorkerDescription, WorkerStatus
 
 # Ray writes deaths of workers to the driver's standard output, which is not ours to write to; they are logged here.
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "A worker died or was killed|based on the killing policy")
@@ -38,6 +43,7 @@ log = logging.getLogger(__name__)
 _CONTROL = "control"  # the actors' threads that no task can occupy
 _LOCAL_OBJECT_STORE = 80 << 20  # bytes; rows never travel through Ray
 _MAX_BACKOFF = 30.0
+_REMEMBERED_LOSSES = 100
 _LOCAL_WORKERS = 2
 _MEMORY_SHARE = 0.6  # of a machine, for the kernels of its workers; exchange outputs and inputs need the rest
 
@@ -85,6 +91,10 @@ class ClusterUser:
         """A worker is gone; it will not be heard of again."""
         raise NotImplementedError
 
+    def worker_failed(self, worker: WorkerId, reason: str) -> None:
+        """A worker could not begin; another is started in its place."""
+        raise NotImplementedError
+
     def task_ended(self, task: OutputKey, worker: WorkerId, outcome: TaskDone | GrismError) -> None:
         """An attempt came to its end on a worker that lives."""
         raise NotImplementedError
@@ -113,6 +123,7 @@ class Cluster:
         self._post = post
         self._members: dict[WorkerId, _Member] = {}
         self._starts: list[tuple[float, WorkerId]] = []  # when to start whom
+        self._lost: deque[WorkerId] = deque(maxlen=_REMEMBERED_LOSSES)  # whose files may still be somewhere
         self._failures: dict[str, int] = {}  # starts that failed in a row, by name
         self._heartbeats = Heartbeats(options.heartbeat_timeout)
         self._closed = False
@@ -122,7 +133,9 @@ class Cluster:
         self._config = _shared(config, self.size, machines)
         if local:
             self._config = replace(self._config, host=config.host or "127.0.0.1")
-        self._actor_class = ray.remote(concurrency_groups={_CONTROL: 4})(Worker)
+        self._config = replace(self._config, cluster=secrets.token_hex(4))
+        self._actor_class = ray.remote(concurrency_groups={_CONTROL: 4})(actor_class())
+        self._actor_arguments = actor_arguments(self._config)
 
     @property
     def host(self) -> str:
@@ -146,14 +159,15 @@ class Cluster:
     def ask_status(self) -> dict[WorkerId, Future[WorkerStatus]]:
         """Ask every worker what it holds."""
         return {
-            worker: member.actor.status.options(concurrency_group=_CONTROL).remote().future()
+            worker: member.actor.call.options(concurrency_group=_CONTROL).remote("status").future()
             for worker, member in self._members.items()
             if member.description is not None
         }
 
     def launch(self, worker: WorkerId, spec: TaskSpec) -> None:
         """Run a task. Its end is told, or the loss of its worker."""
-        self._call(worker, self._members[worker].actor.run_task, (spec,), partial(self._ended, worker, spec.task))
+        arguments = ("run_task", spec)
+        self._call(worker, self._members[worker].actor.call, arguments, partial(self._ended, worker, spec.task))
 
     def cancel(self, worker: WorkerId, task: OutputKey) -> None:
         """Stop an attempt, which ends then."""
@@ -185,12 +199,14 @@ class Cluster:
         """Stop the workers: each removes its files if it can within a few seconds, then its process ends."""
         self._closed = True
         members, self._members = list(self._members.values()), {}
-        closing = [member.actor.close.options(concurrency_group=_CONTROL).remote() for member in members]
+        begun = [member.actor for member in members if member.description is not None]
+        closing = [actor.call.options(concurrency_group=_CONTROL).remote("close") for actor in begun]
         if closing:
             ray.wait(closing, num_returns=len(closing), timeout=5.0)
         for member in members:
             ray.kill(member.actor)
         RaySession.end()
+        disown(Path(self._config.directory), f"{self._config.cluster}-")  # of those that did not, where they were here
 
     # --- starts and losses -------------------------------------------------------------------------------------------
 
@@ -198,17 +214,22 @@ class Cluster:
         options = self._options
         actor = self._actor_class.options(
             num_cpus=options.worker_cpus, max_concurrency=options.slots, max_restarts=0, scheduling_strategy="SPREAD"
-        ).remote(worker, self._config)
+        ).remote(worker.name, worker.incarnation, *self._actor_arguments)
         self._members[worker] = _Member(actor)
-        self._control(worker, "describe", then=partial(self._described, worker))
+        describe = actor.describe.options(concurrency_group=_CONTROL)
+        self._call(worker, describe, (), partial(self._described, worker))
 
-    def _described(self, worker: WorkerId, answer: WorkerDescription) -> None:
+    def _described(self, worker: WorkerId, answer: WorkerDescription | str) -> None:
         member = self._members.get(worker)
         if member is None:
+            return
+        if isinstance(answer, str):
+            self._lose(worker, f"it could not begin: {answer}")
             return
         member.description = answer
         self._failures.pop(worker.name, None)
         self._heartbeats.watch(worker, time.monotonic())
+        self._control(worker, "disown", tuple(self._lost))
         self._user.worker_joined(worker, self._options.slots)
 
     def _lose(self, worker: WorkerId, reason: str) -> None:
@@ -219,11 +240,16 @@ class Cluster:
         log.warning("the %s was lost: %s", worker, reason)
         self._heartbeats.forget(worker)
         ray.kill(member.actor)
+        self._lost.append(worker)
+        for other in self.workers():  # one of them may be on its machine
+            self._control(other, "disown", (worker,))
         failures = self._failures[worker.name] = self._failures.get(worker.name, 0) + 1
         wait = 0.0 if member.description else min(_MAX_BACKOFF, 0.5 * 2.0**failures)
         self._starts.append((time.monotonic() + wait, WorkerId(worker.name, worker.incarnation + 1)))
         if member.description is not None:
             self._user.worker_lost(worker, reason)
+        else:
+            self._user.worker_failed(worker, reason)
 
     # --- calls -------------------------------------------------------------------------------------------------------
 
@@ -233,8 +259,8 @@ class Cluster:
         """Call a method that answers at once, whatever the worker's tasks do."""
         member = self._members.get(worker)
         if member is not None:
-            call = getattr(member.actor, method).options(concurrency_group=_CONTROL)
-            self._call(worker, call, arguments, then or (lambda _: None))
+            call = member.actor.call.options(concurrency_group=_CONTROL)
+            self._call(worker, call, (method, *arguments), then or (lambda _: None))
 
     def _call(self, worker: WorkerId, method: Any, arguments: tuple[Any, ...], then: Callable[[Any], None]) -> None:
         """Call an actor; its answer goes to `then` in the coordinator's thread. An actor that does not answer is lost.
@@ -255,7 +281,7 @@ class Cluster:
             then(future.result())
         elif self._members[worker].description is None:
             log.error("the %s did not start", worker, exc_info=error)
-            self._lose(worker, "it did not start")
+            self._lose(worker, "its process ended as it began; look at the Ray cluster's logs")
         elif isinstance(error, ray.exceptions.RayActorError):
             self._lose(worker, "its process ended")
         else:

@@ -157,6 +157,7 @@ class Coordinator(ClusterUser):
 
     def __init__(self, options: ClusterOptions, config: WorkerConfig, scheduling: SchedulerOptions) -> None:
         self.ready_workers = 0
+        self._start_failure: str | None = None
         self._options = options
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._scheduler = Scheduler(scheduling)
@@ -173,9 +174,16 @@ class Coordinator(ClusterUser):
     # --- for any thread ----------------------------------------------------------------------------------------------
 
     def wait_ready(self) -> None:
-        """Wait until all workers have started. Raises WorkerLostError where none has within the time for that."""
+        """Wait until all workers have started.
+
+        Raises WorkerLostError where one could not begin, or none has begun within the time for that.
+        """
         with self._joined:
-            self._joined.wait_for(lambda: self.ready_workers >= self.size, self._options.start_timeout)
+            self._joined.wait_for(
+                lambda: self.ready_workers >= self.size or self._start_failure, self._options.start_timeout
+            )
+            if self._start_failure is not None:
+                raise WorkerLostError(self._start_failure)
             if not self.ready_workers:
                 raise WorkerLostError(
                     f"No worker started within {self._options.start_timeout:g} seconds; look at the Ray cluster's logs."
@@ -325,6 +333,12 @@ class Coordinator(ClusterUser):
         with self._joined:
             self.ready_workers -= 1
         self._handle(WorkerLost(worker, reason))
+
+    def worker_failed(self, worker: WorkerId, reason: str) -> None:
+        """A worker could not begin. While the cluster starts, that ends it: the next one would fare no better."""
+        with self._joined:
+            self._start_failure = self._start_failure or f"The {worker} did not start: {reason}"
+            self._joined.notify_all()
 
     def task_ended(self, task: OutputKey, worker: WorkerId, outcome: TaskDone | GrismError) -> None:
         """An attempt came to its end."""

@@ -7,20 +7,21 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 
-from engine.context import ExecutionContext
-from engine.errors import CancelledError, GrismError
-from engine.runtime import QueryResult, ResultPart, ResultParts
+from engine.context import Cancellation, ExecutionContext
+from engine.errors import CancelledError, ExecutionError, GrismError
+from engine.runtime import PartRows, QueryResult, ResultPart, ResultParts
 from engine.storage.protocol import Storage
 from engine.streams import sliced
 from flight_server.endpoint import ConnectionPool, Endpoint, ServerTls
 from flight_server.endpoint.status import to_flight
 from ray_runtime.cluster import ClusterOptions
 from ray_runtime.coordinator import Coordinator, Execution
-from ray_runtime.exchange import ExchangeStore, WorkerId
+from ray_runtime.exchange import ExchangeReader, ExchangeStore, ReadOptions, WorkerId
 from ray_runtime.parts import PartsCollector
 from ray_runtime.planner.planner import DistributedPlan
 from ray_runtime.results import ResultFetcher
@@ -159,11 +160,24 @@ class RayExecutor:
         finally:
             forget()
         timer.start()
-        sources = [source for output in outputs for source in output.sources]
-        return ResultParts(
-            tuple(ResultPart(s.location, s.request.seal(key, seconds), s.request.rows, s.bytes) for s in sources),
-            release,
-        )
+        sources = {
+            ResultPart(s.location, s.request.seal(key, seconds), s.request.rows, s.bytes): (output.schema, s)
+            for output in outputs
+            for s in output.sources
+        }
+
+        def read(part: ResultPart, cancellation: Cancellation) -> PartRows:
+            schema, source = sources[part]
+            options = ReadOptions(budget=self.options.result_ahead)
+            reader = ExchangeReader(schema, [source], key, self._connections, None, options, cancellation)
+            rows = reader.stream(ordered=True)
+            try:
+                first = rows.read_next_batch()  # no part is empty; where its worker is gone, that is known now
+            except (pa.ArrowException, OSError):
+                raise reader.failure or ExecutionError("The part could not be read.") from None
+            return PartRows(pa.RecordBatchReader.from_batches(schema, chain([first], rows)), lambda: reader.failure)
+
+        return ResultParts(tuple(sources), release, read)
 
     def close(self) -> None:
         """Stop all queries and workers and remove all files. A second call changes nothing."""

@@ -11,7 +11,7 @@ import pickle
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,7 @@ from ray_runtime.exchange import (
     payload_schema,
     whole,
 )
-from ray_runtime.exchange.directory import OwnedDirectory
+from ray_runtime.exchange.directory import OwnedDirectory, disown
 from ray_runtime.fragment import TaskContext, execute_fragment, has_partition_ids, input_stages, may_reread
 from ray_runtime.tables import TaskStorage
 from ray_runtime.task import TaskDone, TaskInput, TaskSpec
@@ -56,12 +56,13 @@ class WorkerConfig:
 
     `storage` opens tables; `memory_limit` (bytes) and `threads` are the kernel's, None lets it choose.
     `exchange_memory` and `exchange_disk` (None: no limit) are bytes of exchange output that are kept. Files go below
-    `directory`. `host` is the address to listen on, None for the node's own. With `tls`,
-    endpoints of the cluster talk to each other only.
+    `directory`, under names that begin with the `cluster`'s. `host` is the address to listen on, None for the node's
+    own. With `tls`, endpoints of the cluster talk to each other only.
     """
 
     storage: Storage
     directory: str
+    cluster: str = ""
     host: str | None = None
     memory_limit: int | None = None
     threads: int | None = None
@@ -70,6 +71,10 @@ class WorkerConfig:
     compression: Literal["lz4", "zstd"] | None = None
     read: ReadOptions = field(default_factory=ReadOptions)
     tls: PeerTls | None = None
+
+    def owner(self, worker: WorkerId) -> str:
+        """How the names of a worker's directories begin."""
+        return f"{self.cluster}-{worker.name}-{worker.incarnation}-"
 
     @property
     def server_tls(self) -> ServerTls | None:
@@ -107,9 +112,11 @@ class Worker:
         self.id = worker
         self._config = config
         Dialect.get_or_raise("duckdb")  # it is built on its first use, which threads must not race for
-        directory = Path(config.directory)
-        self._store = ExchangeStore(worker, directory, config.exchange_memory, config.exchange_disk, config.compression)
-        self._spill = OwnedDirectory(directory)
+        directory, owner = Path(config.directory), config.owner(worker)
+        self._store = ExchangeStore(
+            worker, directory, config.exchange_memory, config.exchange_disk, config.compression, owner
+        )
+        self._spill = OwnedDirectory(directory, owner)
         self._kernel = Kernel(
             KernelConfig(
                 tuple(config.storage.directories()), config.memory_limit, config.threads, str(self._spill.path)
@@ -168,6 +175,11 @@ class Worker:
         for cancellation in running:
             cancellation.cancel("The query is over.")
         self._store.remove_query(query)
+
+    def disown(self, workers: Sequence[WorkerId]) -> None:
+        """Remove the files that lost workers left on this machine."""
+        for worker in workers:
+            disown(Path(self._config.directory), self._config.owner(worker))
 
     def close(self) -> None:
         """Stop everything and remove all files."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.errors import CancelledError
+from engine.kernel_errors import execution_error
+from engine.runtime import ResultPart, ResultParts
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.streams import ResultStream
@@ -17,19 +21,25 @@ from flight_server.service.store import HandleStore, Holder
 __all__ = ["Offers"]
 
 _MAX_TEXT = 64_000_000  # bytes of text of all planned statements; a plan is some dozen times its text
+_MAX_PARTS = 100_000  # of results that lie at workers; those of the oldest are not served from here any more
 _PATIENCE = 1.0  # seconds that a cancellation waits for the work to stop
 _MARGIN = 5.0  # seconds for which an offer outlives its ticket, so that it is the ticket that has expired
 
 
 @dataclass(eq=False)
 class _Offer:
-    """A plan, None once it is cancelled, and the calls that fetch it now. `release` gives up what lies at workers."""
+    """A plan, None once it is cancelled, the calls that fetch it now, and what of its result lies at workers."""
 
     planned: Planned | None
     fetched: bool = False
-    release: Callable[[], None] = lambda: None
+    parts: ResultParts | None = None
     calls: set[Call] = field(default_factory=set)
     changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def release(self) -> None:
+        """Give up what lies at workers."""
+        if self.parts is not None:
+            self.parts.release()
 
 
 class Offers:
@@ -39,6 +49,9 @@ class Offers:
         self.kept: HandleStore[_Offer] = HandleStore(
             "planned statements", options.statement_ttl + _MARGIN, options.max_statements, _MAX_TEXT
         )
+        self._parts: OrderedDict[bytes, tuple[bytes, ResultPart]] = (
+            OrderedDict()
+        )  # and handles, by the tickets' digests
 
     def put(self, planned: Planned, holder: Holder, weight: int) -> bytes:
         """Keep a plan of a text of `weight` bytes; returns its handle. Raises ResourceExhaustedError.
@@ -52,9 +65,31 @@ class Offers:
         for offer in self.kept.end(origin):
             offer.release()
 
-    def spread(self, handle: bytes, holder: Holder, release: Callable[[], None]) -> None:
-        """The rows of a plan lie at workers, until they are given up by `release` or their time is over."""
-        self.kept.get(handle, holder).release = release
+    def spread(self, handle: bytes, holder: Holder, result: ResultParts) -> None:
+        """The rows of a plan lie at workers, until they are given up or their time is over."""
+        self.kept.get(handle, holder).parts = result
+        for part in result.parts:
+            self._parts[_digest(part.ticket)] = handle, part
+        while len(self._parts) > _MAX_PARTS:
+            self._parts.popitem(last=False)
+
+    def fetch_part(self, request: Request, ticket: bytes) -> ResultStream | None:
+        """The rows of a part, for a client that does not come to the worker; None where the ticket is for no part.
+
+        Raises WorkerLostError where the worker is gone, and as `fetch`.
+        """
+        handle, part = self._parts.get(_digest(ticket)) or (b"", None)
+        if part is None:
+            return None
+        offer = self.kept.get(handle, request.holder)
+        if offer.planned is None or offer.parts is None:
+            raise CancelledError("The query was cancelled.")
+        rows = offer.parts.read(part, request.call.cancellation)
+
+        def explain(text: str) -> BaseException:
+            return rows.failure() or execution_error(OSError(text))
+
+        return ResultStream(rows.reader, explain=explain)
 
     def fetch(self, request: Request, handle: bytes, start: Callable[[Request, Planned], ResultStream]) -> ResultStream:
         """`start` the plan for this call. Raises BadRequestError, and CancelledError where it was cancelled."""
@@ -99,3 +134,7 @@ class Offers:
         if self.kept.get(handle, holder).planned is None:
             raise CancelledError("The query was cancelled.")
         self.kept.renew(handle, holder)
+
+
+def _digest(ticket: bytes) -> bytes:
+    return hashlib.blake2b(ticket, digest_size=16).digest()

@@ -188,6 +188,9 @@ class FlightSqlService(BaseHandler):
 
     def do_get(self, call: Call, ticket: bytes) -> ResultStream:
         request = self._request(call)
+        part = self._offers.fetch_part(request, ticket)
+        if part is not None:
+            return part
         message = self._tickets.open(ticket, request.identity)
         fetch: Callable[[Request, Message], ResultStream] = _chosen(self._fetches, message)
         return fetch(request, message)

@@ -122,7 +122,7 @@ class Statements:
         query = self.queries.begin(request, planned.asked)
         with query.guarded():
             result = planned.spread(request)
-        self.offers.spread(handle, request.holder, result.release)
+        self.offers.spread(handle, request.holder, result)
         query.rows = sum(part.rows for part in result.parts)
         return Offer(planned.schema, ticket, query.rows, result.parts)
 

@@ -26,6 +26,7 @@ _RESULTS = {
     messages.CANCEL_STATUS_CANCELLING: sql.ActionCancelQueryResult.CANCEL_RESULT_CANCELLING,
     messages.CANCEL_STATUS_NOT_CANCELLABLE: sql.ActionCancelQueryResult.CANCEL_RESULT_NOT_CANCELLABLE,
 }
+_HERE = "arrow-flight-reuse-connection://?"  # Flight's location for the connection that is open already
 _MAX_ENDPOINTS = 1000  # of one FlightInfo that is to be cancelled; ours have one
 
 
@@ -42,12 +43,15 @@ class Tickets:
         return flight.FlightEndpoint(ticket, [], pa.scalar(int(expires_at * 1e6), _INSTANT))
 
     def parts(self, offer: Offer, owner: Identity) -> list[flight.FlightEndpoint]:
-        """The endpoints of an offer's parts, at the workers; what each carries beside its ticket cancels the query."""
+        """The endpoints of an offer's parts: at the workers or, where these are out of reach, here.
+
+        What each carries beside its ticket cancels the query.
+        """
         if not offer.parts:
             return []
         ours = self.endpoint(offer.ticket, owner)
         return [
-            flight.FlightEndpoint(part.ticket, [part.location], ours.expiration_time, ours.ticket.ticket)
+            flight.FlightEndpoint(part.ticket, [part.location, _HERE], ours.expiration_time, ours.ticket.ticket)
             for part in offer.parts
         ]
 

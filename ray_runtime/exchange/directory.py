@@ -1,28 +1,33 @@
-"""A directory that belongs to one process and is removed by the next one where that process is gone.
+"""A directory that belongs to one process and is removed by another one where that process is gone.
 
 Each owner has ``NAME/`` and ``NAME.lock`` beside it, and holds an exclusive `flock` on the lock file for as long as it
 lives. The kernel of the operating system drops the lock however the owner ends, so a lock that can be taken marks what
-is left of a crash; process ids, which are used again, play no part.
+is left of a crash; process ids, which are used again, play no part. A process that hangs keeps its lock: whoever gives
+it up for dead, and sees to it that nobody reads there any more, removes the directory by the owner's name.
 """
 
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import secrets
 import shutil
 from pathlib import Path
 
-__all__ = ["OwnedDirectory", "sweep"]
+__all__ = ["OwnedDirectory", "disown", "sweep"]
 
 
 class OwnedDirectory:
-    """A new, empty directory below `parent` that is this process's until `remove`, or until the process ends."""
+    """A new, empty directory below `parent` that is this process's until `remove`, or until the process ends.
 
-    def __init__(self, parent: Path) -> None:
+    Its name begins with `owner`, for `disown`.
+    """
+
+    def __init__(self, parent: Path, owner: str = "") -> None:
         parent.mkdir(parents=True, exist_ok=True)
         while True:
-            self.path = parent / f"exchange-{secrets.token_hex(8)}"
+            self.path = parent / f"exchange-{owner}{secrets.token_hex(8)}"
             self._lock_path = _lock_of(self.path)
             lock = _take(self._lock_path)
             if lock is not None:  # otherwise a sweep got in between opening and locking
@@ -47,6 +52,13 @@ def sweep(parent: Path) -> int:
             _delete(lock_path.with_suffix(""), lock)
             removed += 1
     return removed
+
+
+def disown(parent: Path, owner: str) -> None:
+    """Remove the directories below `parent` of an owner that is given up for dead, whoever holds their locks."""
+    for lock_path in parent.glob(f"exchange-{glob.escape(owner)}*.lock"):
+        shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
+        lock_path.unlink(missing_ok=True)
 
 
 def _lock_of(path: Path) -> Path:

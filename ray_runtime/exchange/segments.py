@@ -74,7 +74,7 @@ class SegmentWriter:
         self._schema = schema
         self._options = ipc.IpcWriteOptions(compression=compression)
         with storage_errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(exist_ok=True)  # where the store's own is gone, it was given up for dead
             self._file = _File(path)
             self._sink = pa.PythonFile(self._file, "w")
 

@@ -77,7 +77,8 @@ class ExchangeStore:
     """The outputs of one worker.
 
     `memory_budget` and `disk_budget` are bytes. `directory` is where files go, in a directory of this store's own; what
-    crashed processes left there is removed first. Every method may be called from any thread.
+    crashed processes left there is removed first. `owner` is a name for that directory, for `disown`.
+    Every method may be called from any thread.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class ExchangeStore:
         memory_budget: int,
         disk_budget: int | None = None,
         compression: Compression | None = None,
+        owner: str = "",
     ) -> None:
         self.worker = worker
         if swept := sweep(directory):
@@ -94,7 +96,7 @@ class ExchangeStore:
         self.memory = TrackingMemoryManager(memory_budget)
         self.disk = TrackingMemoryManager(disk_budget)
         self.compression = compression
-        self._directory = OwnedDirectory(directory)
+        self._directory = OwnedDirectory(directory, owner)
         self._lock = threading.Lock()
         self._outputs: dict[OutputKey, _Output] = {}
         self._written: set[OutputKey] = set()

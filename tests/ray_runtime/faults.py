@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -17,7 +17,7 @@ from engine.runtime import QueryOptions
 from ray_runtime.exchange import WorkerId
 from ray_runtime.runtime import RayRuntime
 from ray_runtime.scheduler import StageStats
-from ray_runtime.worker import Worker, WorkerStatus
+from ray_runtime.worker import WorkerStatus
 
 T = TypeVar("T")
 
@@ -104,8 +104,8 @@ def lose_kernel(runtime: RayRuntime, worker: WorkerId) -> None:
     actor.__ray_call__.options(concurrency_group="control").remote(_close_database).future().result()
 
 
-def _close_database(worker: Worker) -> None:
-    worker._kernel._instance._database.close()
+def _close_database(actor: Any) -> None:
+    actor.worker._kernel._instance._database.close()
 
 
 def _open_streams(runtime: RayRuntime, worker: WorkerId) -> int:
@@ -114,8 +114,8 @@ def _open_streams(runtime: RayRuntime, worker: WorkerId) -> int:
     return int(asked.future().result())
 
 
-def _count_streams(worker: Worker) -> int:
-    return len(worker._endpoint._calls)
+def _count_streams(actor: Any) -> int:
+    return len(actor.worker._endpoint._calls)
 
 
 def idle(runtime: RayRuntime) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -97,9 +98,18 @@ def check(answer, retries, expected, *again):
 
 
 def is_replaced(runtime, before, count=1):
-    """That many workers have died and were replaced, and nothing is left of the query."""
+    """That many workers have died and were replaced, and nothing is left of the query, and of them."""
     until(lambda: deaths(runtime) == before + count)
     until(lambda: idle(runtime), 5)
+    until(lambda: not left_behind(runtime), 5)
+
+
+def left_behind(runtime):
+    """The files of workers that are no more."""
+    config = runtime.executor._coordinator._cluster._config
+    own = tuple(f"exchange-{config.owner(worker)}" for worker in runtime.executor.workers())
+    named = Path(config.directory).glob(f"exchange-{config.cluster}-*")
+    return [path.name for path in named if not path.name.startswith(own)]
 
 
 @retries
@@ -192,6 +202,18 @@ def test_a_worker_that_hangs(whole, undisturbed, retries):
     assert victim not in runtime.executor.workers()
     until(lambda: not alive(pid), 30)
     is_replaced(runtime, before)
+
+
+def test_a_stop_takes_the_files_of_a_worker_that_hangs(start_runtime, tmp_path):
+    runtime = start_runtime(workers=2, heartbeat_timeout=3600.0, memory=0)
+    runtime.sql("SELECT s, count(*) FROM t GROUP BY s").read_all()
+    victim, other = runtime.executor.workers()
+    pids = [description.pid for description in runtime.executor.workers().values()]
+    kill(runtime, victim, signal.SIGSTOP)
+    assert len({path.name.split("-")[2] for path in tmp_path.glob("exchange-*-*")}) == len({victim, other})
+    runtime.close()
+    assert not list(tmp_path.glob("exchange-*"))
+    until(lambda: not any(map(alive, pids)), 30)
 
 
 def read_while_all_die(runtime, result) -> Iterator[pa.RecordBatch]:

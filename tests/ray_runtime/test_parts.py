@@ -10,11 +10,14 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
+from engine.context import Cancellation
+from engine.errors import WorkerLostError
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.wire import wrap
 from ray_runtime.planner.planner import DistributedPlan
 from ray_runtime.runtime import RayRuntime
+from tests.ray_runtime.faults import kill
 
 PATIENCE = 20.0
 OPTION = "adbc.flight.sql.session.option."
@@ -58,9 +61,15 @@ def info(client: flight.FlightClient, query: str) -> flight.FlightInfo:
 
 
 def fetch(endpoint: flight.FlightEndpoint) -> pa.Table:
-    (location,) = endpoint.locations
-    with flight.connect(location) as worker:
+    with flight.connect(endpoint.locations[0]) as worker:
         return worker.do_get(endpoint.ticket).read_all()
+
+
+def cancel(client: flight.FlightClient, planned: flight.FlightInfo) -> None:
+    request = messages.CancelFlightInfoRequest(info=messages.FlightInfo.FromString(planned.serialize()))
+    (answer,) = client.do_action(flight.Action("CancelFlightInfo", request.SerializeToString()))
+    status = messages.CancelFlightInfoResult.FromString(answer.body.to_pybytes()).status
+    assert status == messages.CANCEL_STATUS_CANCELLED
 
 
 def wait_until_gone(endpoint: flight.FlightEndpoint) -> None:
@@ -82,9 +91,9 @@ def in_order(table: pa.Table) -> list[str]:
 @pytest.mark.parametrize("query", PARTS)
 def test_each_part_comes_from_its_worker(uri: str, client: flight.FlightClient, query: str) -> None:
     planned = info(client, query)
-    locations = {location.uri.decode() for endpoint in planned.endpoints for location in endpoint.locations}
+    locations = {endpoint.locations[0].uri.decode() for endpoint in planned.endpoints}
     assert len(planned.endpoints) > 1 or "GROUP BY" in query or "JOIN" in query  # so few bytes that one task reads them
-    assert locations
+    assert {endpoint.locations[1].uri for endpoint in planned.endpoints} == {b"arrow-flight-reuse-connection://?"}
     assert uri not in {location.replace("grpc+tcp", "grpc") for location in locations}
     tables = [fetch(endpoint) for endpoint in planned.endpoints]
     assert all(table.schema.equals(planned.schema, check_metadata=True) for table in tables)
@@ -93,6 +102,34 @@ def test_each_part_comes_from_its_worker(uri: str, client: flight.FlightClient, 
         (endpoint,) = info(other, query).endpoints
         whole = other.do_get(endpoint.ticket).read_all()
     assert in_order(pa.concat_tables(tables)) == in_order(whole)
+
+
+def test_who_does_not_come_to_the_workers_gets_the_parts_from_the_server(client: flight.FlightClient) -> None:
+    planned = info(client, "SELECT l_orderkey, l_comment FROM lineitem")
+    assert len(planned.endpoints) > 1
+    for endpoint in planned.endpoints:
+        assert client.do_get(endpoint.ticket).read_all().equals(fetch(endpoint))
+    (other,) = info(client, "SELECT count(*) FROM lineitem").endpoints
+    assert client.do_get(other.ticket).read_all().num_rows == 1
+    cancel(client, planned)
+    with pytest.raises(flight.FlightCancelledError):
+        client.do_get(planned.endpoints[0].ticket).read_all()
+
+
+def test_the_part_of_a_worker_that_died_is_told_to_be_lost(start_runtime: Callable[..., RayRuntime]) -> None:
+    runtime = start_runtime(workers=2)
+    result = runtime.run_to_parts(runtime.plan(runtime.frontend.plan("SELECT * FROM t")), 60.0)
+    places = {description.location: worker for worker, description in runtime.executor.workers().items()}
+    assert len({part.location for part in result.parts}) == 2
+    dead = result.parts[0].location
+    kill(runtime, places[dead])
+    for part in result.parts:
+        if part.location == dead:
+            with pytest.raises(WorkerLostError, match=r"worker w\d \(incarnation 0\), which holds stage"):
+                result.read(part, Cancellation())
+        else:
+            assert result.read(part, Cancellation()).reader.read_all().num_rows == part.rows
+    result.release()
 
 
 @pytest.mark.parametrize("query", WHOLE)
@@ -128,10 +165,7 @@ def test_a_query_without_rows(client: flight.FlightClient) -> None:
 
 def test_what_was_cancelled_is_gone(client: flight.FlightClient) -> None:
     planned = info(client, "SELECT * FROM lineitem")
-    request = messages.CancelFlightInfoRequest(info=messages.FlightInfo.FromString(planned.serialize()))
-    (answer,) = client.do_action(flight.Action("CancelFlightInfo", request.SerializeToString()))
-    status = messages.CancelFlightInfoResult.FromString(answer.body.to_pybytes()).status
-    assert status == messages.CANCEL_STATUS_CANCELLED
+    cancel(client, planned)
     for endpoint in planned.endpoints:
         wait_until_gone(endpoint)
     renew = messages.RenewFlightEndpointRequest()

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ray_runtime.exchange.directory import OwnedDirectory, sweep
+from ray_runtime.exchange.directory import OwnedDirectory, disown, sweep
 
 OWN = """
 import sys
@@ -39,6 +39,18 @@ def test_own_directories_are_not_swept_and_go_when_removed(tmp_path: Path) -> No
     first.remove()
     assert second.path.is_dir()
     second.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_is_given_up_for_dead_loses_its_directories_and_nobody_else(tmp_path: Path) -> None:
+    dead, living = OwnedDirectory(tmp_path, "c-w1-0-"), [OwnedDirectory(tmp_path, f"c-w{i}-") for i in ("1-1", "10-0")]
+    (dead.path / "data").write_text("rows")
+    disown(tmp_path, "c-w1-0-")
+    disown(tmp_path / "none", "c-")
+    assert not dead.path.exists()
+    assert all(one.path.is_dir() for one in living)
+    for one in (dead, *living):
+        one.remove()
     assert list(tmp_path.iterdir()) == []
 
 
