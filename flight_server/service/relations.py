@@ -19,6 +19,7 @@ from engine.kernel import quote
 from engine.schema import Column, RowType
 from engine.sql.frontend import SqlFrontend
 from engine.storage.protocol import ArrowSource, Snapshot, TableHandle, TableName
+from engine.travel_types import Boundary
 from flight_server.service.catalog import VIEW_TYPE, Catalog
 from flight_server.service.columns import ShownColumn, annotate, shown_columns
 from flight_server.service.sessions import Session
@@ -38,14 +39,14 @@ class Relations:
         self._frontend = frontend
         self._catalog = catalog
         self._shown: LruCache[TableHandle, tuple[ShownColumn, ...]] = LruCache(_KEPT)
-        self._encoded: LruCache[TableHandle, bytes] = LruCache(_KEPT)
+        self._encoded: LruCache[tuple[TableHandle, Boundary], bytes] = LruCache(_KEPT)
 
     def columns(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
         """The columns as DESCRIBE shows them; `kind` is the type that the catalog lists."""
         return _or_else((), name, lambda: self._columns(session, snapshot, name, kind))
 
     def schema(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> pa.Schema:
-        """The Arrow schema in which clients get the rows."""
+        """The Arrow schema in which the session's client gets the rows."""
         return _or_else(pa.schema([]), name, lambda: self._schema(session, snapshot, name, kind))
 
     def encoded_schema(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> bytes:
@@ -54,11 +55,11 @@ class Relations:
             return schema_bytes(annotate(self.schema(session, snapshot, name, kind), name))
 
         def encode() -> bytes:
-            handle = snapshot.table(name)
-            found = self._encoded.get(handle)
+            key = snapshot.table(name), session.boundary
+            found = self._encoded.get(key)
             if found is None:
                 found = schema_bytes(annotate(self._schema(session, snapshot, name, kind), name))
-                self._encoded.put(handle, found)
+                self._encoded.put(key, found)
             return found
 
         return _or_else(schema_bytes(pa.schema([])), name, encode)
@@ -77,7 +78,7 @@ class Relations:
 
     def _schema(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> pa.Schema:
         columns = tuple(Column(c.name, c.type) for c in self._columns(session, snapshot, name, kind))
-        return self._frontend.kernel.arrow_schema(columns)
+        return self._frontend.kernel.arrow_schema(columns, session.boundary)
 
     def _of_view(self, session: Session, snapshot: Snapshot, name: TableName) -> RowType:
         names = self._catalog.names(session)
