@@ -106,7 +106,7 @@ def planning_error(error: BaseException, columns: Iterable[str] = ()) -> GrismEr
     kind, message = _parts(error)
     if message.startswith(_DEPTH_EXCEEDED):
         return too_deep()
-    if message.startswith(_OF_A_FILE):
+    if message.startswith(_OF_A_FILE) or "Parquet file" in message:
         return DataCorruptError(_UNREADABLE)
     column = _missing_column(message.partition("\n")[0])
     if column:
@@ -140,7 +140,7 @@ def execution_error(error: BaseException) -> GrismError:
         return InvalidValueError(
             f"{too_long[1]} has more than the 38 digits of a number in a result; cast it to VARCHAR."
         )
-    if message.startswith(_OF_A_FILE):
+    if message.startswith(_OF_A_FILE) or "Parquet file" in message:
         return DataCorruptError(_UNREADABLE)
     if message.startswith(_OF_A_VARIANT):
         return InvalidValueError(f"A VARIANT is none, its bytes are malformed: {text}")

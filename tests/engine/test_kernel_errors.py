@@ -1,0 +1,41 @@
+"""What the kernel says of files that are damaged, however it says it, is told as such and without their paths."""
+
+from __future__ import annotations
+
+import json
+
+import duckdb
+import pytest
+
+from engine.errors import DataCorruptError, InvalidValueError
+from engine.kernel_errors import execution_error, planning_error
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (
+            "Invalid Input",
+            'Invalid string encoding found in Parquet file "/data/t.parquet": value "5"',
+        ),
+        ("Invalid Input", "Parquet file has invalid block sizes for DELTA_BINARY_PACKED"),
+        ("Invalid Input", "Parquet metadata is corrupt. Column has 496 values but row group has 500 rows"),
+        ("Invalid Input", "Incorrect stats size for type BIGINT"),
+        ("", "TProtocolException: Invalid data"),
+        ("", "don't know what type: "),
+        ("IO", 'Failed to read file "/data/t.parquet"'),
+    ],
+)
+def test_damaged_files(kind: str, message: str) -> None:
+    text = f"{kind} Error: " + json.dumps({"exception_type": kind, "exception_message": message}) if kind else message
+    for told in (execution_error(duckdb.Error(text)), planning_error(duckdb.Error(text))):
+        assert type(told) is DataCorruptError
+        assert "/data" not in str(told)
+
+
+def test_a_message_that_ends_within_a_character_is_read_as_far_as_it_goes() -> None:
+    with pytest.raises(UnicodeDecodeError) as cut:
+        b'Invalid Input Error: {"exception_type":"Invalid Input","exception_message":"no digit: \xc3"}'.decode()
+    told = execution_error(cut.value)
+    assert type(told) is InvalidValueError
+    assert str(told) == "no digit: \ufffd"
