@@ -32,6 +32,7 @@ from engine.errors import (
     UnsupportedError,
     nearest,
 )
+from engine.value_bounds import TOO_LARGE
 
 __all__ = ["execution_error", "is_fatal", "planning_error", "require_text", "syntax_error", "too_deep"]
 
@@ -140,6 +141,8 @@ def execution_error(error: BaseException) -> GrismError:
         return InvalidValueError(
             f"{too_long[1]} has more than the 38 digits of a number in a result; cast it to VARCHAR."
         )
+    if message.startswith(TOO_LARGE):
+        return MemoryExceededError(TOO_LARGE)
     if message.startswith(_OF_A_FILE) or "Parquet file" in message:
         return DataCorruptError(_UNREADABLE)
     if message.startswith(_OF_A_VARIANT):

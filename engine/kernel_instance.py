@@ -19,6 +19,7 @@ from pathlib import Path
 
 import duckdb
 
+from engine import value_bounds
 from engine.errors import ExecutionError
 
 __all__ = ["Execution", "Instance", "KernelConfig"]
@@ -189,6 +190,7 @@ def _connect(config: KernelConfig, spill: Path) -> duckdb.DuckDBPyConnection:
     if config.threads is not None:
         options["threads"] = str(config.threads)
     database = duckdb.connect(":memory:", config=options)
+    value_bounds.install(database)
     allowed = "[" + ", ".join("'" + str(Path(d).resolve()).replace("'", "''") + "'" for d in config.directories) + "]"
     for statement in (
         "SET GLOBAL TimeZone = 'UTC'",

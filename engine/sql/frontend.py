@@ -32,6 +32,7 @@ from engine.logical.subplans import depth, size, subquery_depth
 from engine.schema import Column, RowType
 from engine.schema_inference import plan_columns, remember_columns
 from engine.sql import syntax
+from engine.sql.bounded_calls import bound_calls
 from engine.sql.bounds import list_depth, require_bounds, require_few_repeats
 from engine.sql.builder import LogicalBuilder
 from engine.sql.clauses import flatten_joins
@@ -197,6 +198,7 @@ class SqlFrontend:
         root = self.kernel.parse(text)
         views, places = expand_views(root, names, snapshot, self.kernel.parse, self._table_name)
         syntax.check(root)
+        bound_calls(root, self._display)
         require_few_repeats(root, self.kernel.macro_repeats)
         return _Parsed(root, views, places)
 
