@@ -44,7 +44,7 @@ class Cancellation:
     def __init__(self, deadline: float | None = None) -> None:
         self.deadline = deadline
         self._lock = threading.Lock()
-        self._cause: CancelledError | DeadlineExceededError | None = None
+        self._cause: CancelledError | DeadlineExceededError | MemoryExceededError | None = None
         self._callbacks: list[Callable[[], None]] = []
         self._alarm: threading.Timer | None = None
 
@@ -56,7 +56,7 @@ class Cancellation:
         return self._cause is not None
 
     @property
-    def cause(self) -> CancelledError | DeadlineExceededError | None:
+    def cause(self) -> CancelledError | DeadlineExceededError | MemoryExceededError | None:
         """Why the query was stopped, or None."""
         return self._cause
 
@@ -67,6 +67,12 @@ class Cancellation:
     def expire(self, reason: str = "The query ran out of time; raise its timeout or narrow the query.") -> None:
         """Stop the query because its time is over."""
         self._throw(DeadlineExceededError(reason))
+
+    def exceed(
+        self, reason: str = "The query took most of the memory that the process may have; narrow the query."
+    ) -> None:
+        """Stop the query because it takes too much memory."""
+        self._throw(MemoryExceededError(reason))
 
     def check(self) -> None:
         """Raise the cause where the query is to stop."""
@@ -109,7 +115,7 @@ class Cancellation:
             self._alarm.cancel()
             self._alarm = None
 
-    def _throw(self, cause: CancelledError | DeadlineExceededError) -> None:
+    def _throw(self, cause: CancelledError | DeadlineExceededError | MemoryExceededError) -> None:
         with self._lock:
             if self._cause is not None:
                 return

@@ -151,7 +151,7 @@ class Kernel:
         cancellation = current_cancellation()
         cancellation.check()
         with self._errors([c.name for columns in tables.values() for c in columns]) as instance:
-            execution = instance.begin()
+            execution = instance.begin(cancellation)
             forget = cancellation.on_cancel(execution.interrupt)
             try:
                 for name, columns in tables.items():
@@ -283,7 +283,7 @@ class Kernel:
         cancellation.check()
         instance = self._current()
         try:
-            execution = instance.begin()
+            execution = instance.begin(cancellation)
         except duckdb.Error as error:
             self._look_after(instance, error)
             raise execution_error(error) from None

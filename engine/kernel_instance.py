@@ -20,7 +20,9 @@ from pathlib import Path
 import duckdb
 
 from engine import value_bounds
+from engine.context import Cancellation
 from engine.errors import ExecutionError
+from engine.memory_watch import MemoryWatch
 
 __all__ = ["Execution", "Instance", "KernelConfig"]
 
@@ -34,20 +36,24 @@ class KernelConfig:
     """What a kernel may use. `memory_limit` is in bytes, `threads` a count; None lets the kernel choose.
 
     Files are read only below `directories`. Spill files go to a folder of this kernel's own below `spill_directory`
-    (the system's temporary folder where None) and are removed with it.
+    (the system's temporary folder where None) and are removed with it. Where the whole process has more than
+    `process_memory` bytes, the statement that most of them came with ends.
     """
 
     directories: tuple[str, ...] = ()
     memory_limit: int | None = None
     threads: int | None = None
     spill_directory: str | None = None
+    process_memory: int | None = None
 
 
 class Execution:
     """A cursor with a statement on it: an interrupt reaches it whenever it comes, and does nothing after its end."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, cancellation: Cancellation | None = None) -> None:
         self.cursor = cursor
+        self.grown = 0.0  # bytes of the process that count for it
+        self._cancellation = cancellation
         self.begun = threading.Event()
         self._lock = threading.Lock()
         self._closed = False
@@ -57,6 +63,11 @@ class Execution:
         if self._interrupt() and not self.begun.is_set():
             # The kernel forgets an interrupt that comes before the statement runs.
             threading.Thread(target=self._insist, name="grism-interrupt", daemon=True).start()
+
+    def exceed(self) -> None:
+        """End it because it takes too much memory."""
+        if self._cancellation is not None:
+            self._cancellation.exceed()
 
     def close(self) -> None:
         """Free the cursor."""
@@ -89,6 +100,9 @@ class Instance:
         self._idle: list[duckdb.DuckDBPyConnection] = []
         self._closed = False
         self._database = _connect(config, self._spill)
+        self._watch = None if config.process_memory is None else MemoryWatch(config.process_memory, self._statements)
+        if self._watch is not None:
+            self._watch.start()
 
     @contextmanager
     def binder(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -110,11 +124,14 @@ class Instance:
             if not keep:
                 cursor.close()
 
-    def begin(self) -> Execution:
-        """A cursor for one statement, which `close` interrupts; `end` it. Raises ExecutionError once it is closed."""
+    def begin(self, cancellation: Cancellation | None = None) -> Execution:
+        """A cursor for one statement, which `close` interrupts; `end` it. Raises ExecutionError once it is closed.
+
+        Where it takes too much memory, `cancellation` is thrown.
+        """
         with self._lock:
             self._check_open()
-            execution = Execution(self._database.cursor())
+            execution = Execution(self._database.cursor(), cancellation)
             self._running.add(execution)
         return execution
 
@@ -146,12 +163,18 @@ class Instance:
                 return
             self._closed = True
             running, idle = list(self._running), self._idle
+        if self._watch is not None:
+            self._watch.close()
         for execution in running:
             execution.interrupt()
         for cursor in idle:
             cursor.close()
         self._close_database()
         shutil.rmtree(self._spill, ignore_errors=True)
+
+    def _statements(self) -> list[Execution]:
+        with self._lock:
+            return list(self._running)
 
     def retire(self) -> None:
         """Close the instance once what runs on it has ended."""

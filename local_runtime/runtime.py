@@ -20,7 +20,8 @@ __all__ = ["LocalRuntime"]
 class LocalRuntime:
     """Plans and runs queries in this process.
 
-    `memory_limit` is in bytes, `threads` a count; None lets the kernel choose. Close it, or use it in a ``with``
+    `memory_limit` is in bytes, `threads` a count; None lets the kernel choose. Where the process has
+    more than `process_memory` bytes, the query that most of them came with ends. Close it, or use it in a ``with``
     block: closing stops what runs and removes the spill files.
     """
 
@@ -33,11 +34,14 @@ class LocalRuntime:
         memory_limit: int | None = None,
         threads: int | None = None,
         spill_directory: str | None = None,
+        process_memory: int | None = None,
         memory_manager: MemoryManager | None = None,
         metrics_sink: MetricsSink | None = None,
     ) -> None:
         self.storage = storage
-        self.kernel = Kernel(KernelConfig(tuple(storage.directories()), memory_limit, threads, spill_directory))
+        self.kernel = Kernel(
+            KernelConfig(tuple(storage.directories()), memory_limit, threads, spill_directory, process_memory)
+        )
         self.frontend = SqlFrontend(self.kernel, storage)
         self._planner = LocalPhysicalPlanner(self.kernel)
         self._executor = LocalExecutor()

@@ -46,7 +46,8 @@ class RayOptions:
 class RayRuntime:
     """Plans queries in this process and runs them on workers of a Ray cluster.
 
-    `memory_limit` (bytes) and `threads` are for the kernel of each worker; None gives what is there. Workers open
+    `memory_limit` (bytes) and `threads` are for the kernel of each worker; None gives what is there. Where a worker,
+    or this process, has more than `process_memory` bytes, the query that most of them came with ends. Workers open
     the same storage, and fetch the tables that are only in this process's memory. Close it, or use it in a ``with``
     block: closing stops the workers and removes their files.
     """
@@ -61,6 +62,7 @@ class RayRuntime:
         memory_limit: int | None = None,
         threads: int | None = None,
         spill_directory: str | None = None,
+        process_memory: int | None = None,
         memory_manager: MemoryManager | None = None,
         metrics_sink: MetricsSink | None = None,
     ) -> None:
@@ -72,6 +74,7 @@ class RayRuntime:
             storage,
             directory,
             memory_limit=memory_limit,
+            process_memory=process_memory,
             threads=threads,
             exchange_memory=options.exchange_memory,
             exchange_disk=options.exchange_disk,
@@ -79,7 +82,7 @@ class RayRuntime:
             tls=options.tls,
         )
         self.executor = RayExecutor(config, options.executor)
-        self.kernel = Kernel(KernelConfig(tuple(storage.directories()), None, 1, directory))
+        self.kernel = Kernel(KernelConfig(tuple(storage.directories()), None, 1, directory, process_memory))
         self.frontend = SqlFrontend(self.kernel, storage)
         planning = replace(options.planning, slots=self.executor.slots)
         self._planner = DistributedPlanner(self.kernel, storage, planning)

@@ -54,7 +54,8 @@ _REMEMBERED_QUERIES = 10_000
 class WorkerConfig:
     """What a worker is and may use; the same for all workers of a cluster.
 
-    `storage` opens tables; `memory_limit` (bytes) and `threads` are the kernel's, None lets it choose.
+    `storage` opens tables; `memory_limit` (bytes) and `threads` are the kernel's, None lets it choose;
+    a worker that has more than `process_memory` bytes ends the task that most of them came with.
     `exchange_memory` and `exchange_disk` (None: no limit) are bytes of exchange output that are kept. Files go below
     `directory`, under names that begin with the `cluster`'s. `host` is the address to listen on, None for the node's
     own. With `tls`, endpoints of the cluster talk to each other only.
@@ -65,6 +66,7 @@ class WorkerConfig:
     cluster: str = ""
     host: str | None = None
     memory_limit: int | None = None
+    process_memory: int | None = None
     threads: int | None = None
     exchange_memory: int = 256 << 20
     exchange_disk: int | None = None
@@ -119,7 +121,11 @@ class Worker:
         self._spill = OwnedDirectory(directory, owner)
         self._kernel = Kernel(
             KernelConfig(
-                tuple(config.storage.directories()), config.memory_limit, config.threads, str(self._spill.path)
+                tuple(config.storage.directories()),
+                config.memory_limit,
+                config.threads,
+                str(self._spill.path),
+                config.process_memory,
             )
         )
         self._keys = QueryKeys()

@@ -37,6 +37,7 @@ def _open_local(config: ServerConfig, storage: Storage) -> LocalRuntime:
     return LocalRuntime(
         storage,
         memory_limit=resources.memory_limit,
+        process_memory=resources.process_memory,
         threads=resources.threads,
         spill_directory=str(resources.spill_dir) if resources.spill_dir else None,
     )
@@ -66,6 +67,7 @@ def _open_ray(config: ServerConfig, storage: DirectoryStorage) -> Runtime:
         storage,
         options,
         memory_limit=resources.memory_limit,
+        process_memory=resources.process_memory,
         threads=resources.threads,
         spill_directory=str(resources.spill_dir) if resources.spill_dir else None,
     )
