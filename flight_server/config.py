@@ -218,7 +218,7 @@ class ResourceOptions:
     process_memory: Annotated[
         int | None,
         _Spec(
-            parse_size, "SIZE", "memory of the process, and of each Ray worker's, above which its largest query ends"
+            parse_size, "SIZE", "memory of the process, and of each Ray worker, above which its largest query ends"
         ),
     ] = None
     threads: Annotated[
