@@ -217,9 +217,7 @@ class ResourceOptions:
     memory_limit: Annotated[int | None, _Spec(parse_size, "SIZE", "memory for all queries together, as in 4GB")] = None
     process_memory: Annotated[
         int | None,
-        _Spec(
-            parse_size, "SIZE", "memory of the process, and of each Ray worker, above which its largest query ends"
-        ),
+        _Spec(parse_size, "SIZE", "memory of the process, and of each Ray worker, above which its largest query ends"),
     ] = None
     threads: Annotated[
         int | None, _Spec(_whole(1, 1024), "N", "threads of all queries together (default: every core)")
