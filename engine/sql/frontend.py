@@ -8,7 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import pyarrow as pa
@@ -62,6 +62,7 @@ _log = logging.getLogger(__name__)
 _PLAIN = Names()
 _WORD = re.compile(r"\w+")
 _UNTYPED = (None, "UNKNOWN", "NULL", '"NULL"')
+_LONGEST_NAME = 255  # of a column that the text gives no name
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
 _CACHED_OUTPUTS = 10_000
@@ -187,7 +188,7 @@ class SqlFrontend:
         parsed = self._parse(text, names, snapshot)
         self._bind_parameters(parsed.root, (), snapshot, names)
         canonical, tables, pins = self._pin(parsed, snapshot, names)
-        columns = self._describe(canonical, tables)
+        columns = self._describe(parsed, canonical, tables)
         if _is_lasting(names):
             self._outputs.put((text, names), _Known(pins, parsed.views, columns))
         return columns
@@ -313,12 +314,12 @@ class SqlFrontend:
         """The column name that the kernel gives to an unnamed item."""
         shell = self.kernel.parse("SELECT 1")
         shell["node"]["select_list"] = [json.loads(json.dumps(item))]
-        return unparse(self.kernel, shell).removeprefix("SELECT ")
+        return _shortened(unparse(self.kernel, shell).removeprefix("SELECT "))
 
     def _resolve(self, parsed: _Parsed, snapshot: Snapshot, names: Names) -> _Resolved:
         wanted = syntax.referenced_columns(parsed.root)
         text, tables, pins = self._pin(parsed, snapshot, names)
-        columns = self._describe(text, tables)
+        columns = self._describe(parsed, text, tables)
         veiled = None
         if self._is_taken_apart(parsed.root, text, tables):
             syntax.veil_functions(parsed.root)
@@ -331,8 +332,14 @@ class SqlFrontend:
             return False
         return not _costs_more_apart(root, [handle for handle, _ in tables.values()])
 
-    def _describe(self, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
-        return self.kernel.describe(text, {name: columns for name, (_, columns) in tables.items()})
+    def _describe(self, parsed: _Parsed, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
+        """The columns that a statement gives. What has no name the kernel names by its text, of any length."""
+        given = {name: columns for name, (_, columns) in tables.items()}
+        found = self.kernel.describe(text, given)
+        if all(len(c.name) <= _LONGEST_NAME for c in found):
+            return found
+        kept = syntax.given_names(parsed.root) | {c.name.lower() for columns in given.values() for c in columns}
+        return tuple(c if c.name.lower() in kept else replace(c, name=_shortened(c.name)) for c in found)
 
     def _pin(
         self, parsed: _Parsed, snapshot: Snapshot, names: Names
@@ -439,6 +446,10 @@ class SqlFrontend:
             _log.debug("not taken apart: types differ from the kernel's")
             return None
         return plan
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."
 
 
 def _is_lasting(names: Names) -> bool:

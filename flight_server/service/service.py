@@ -45,6 +45,8 @@ from flight_server.service.wire import BadRequestError, parse, unwrap, wrap
 
 __all__ = ["FlightSqlService"]
 
+_MAX_ECHO = 64 << 10  # bytes of a command
+
 
 @dataclass(frozen=True)
 class _Command:
@@ -261,7 +263,7 @@ class FlightSqlService(BaseHandler):
     def _info(self, request: Request, descriptor: flight.FlightDescriptor, offer: Offer) -> flight.FlightInfo:
         identity = request.identity
         endpoints = self._tickets.parts(offer, identity) or [self._tickets.endpoint(offer.ticket, identity)]
-        return flight.FlightInfo(offer.schema, descriptor, endpoints, offer.rows, -1)
+        return flight.FlightInfo(offer.schema, _echoed(descriptor), endpoints, offer.rows, -1)
 
 
 def _upload(path: Sequence[str]) -> Asked:
@@ -272,6 +274,12 @@ def _command(descriptor: flight.FlightDescriptor) -> bytes:
     if descriptor.descriptor_type != flight.DescriptorType.CMD:
         raise BadRequestError("The descriptor has neither a path nor a command.")
     return bytes(descriptor.command)
+
+
+def _echoed(descriptor: flight.FlightDescriptor) -> flight.FlightDescriptor:
+    """The descriptor as its FlightInfo has it. A long text is not sent back: most clients take messages of 4 MB."""
+    long = descriptor.descriptor_type == flight.DescriptorType.CMD and len(descriptor.command) > _MAX_ECHO
+    return flight.FlightDescriptor.for_command(b"") if long else descriptor
 
 
 def _chosen(answers: Mapping[type[Message], Any], message: Message) -> Any:

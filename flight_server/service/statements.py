@@ -50,6 +50,7 @@ Parameters = Sequence[Sequence[pa.Scalar]]
 """Rows of parameters; a statement runs once for each, and the results follow each other."""
 
 _log = logging.getLogger(__name__)
+_LONGEST_LINE = 100_000  # characters of a line of EXPLAIN, which may hold the whole text
 _EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
 COUNT_SCHEMA = pa.schema([pa.field("Count", pa.int64())])
 """What a statement with effects answers to those who fetch: how many rows it changed."""
@@ -319,7 +320,8 @@ class Statements:
         snapshot = self.catalog.snapshot(request.session)
         plan = self.plan_row(request, text, row, snapshot)
         lines = self._runtime_of(plan).explain(plan).splitlines()
-        table = pa.table([pa.array(lines, pa.string())], schema=_EXPLAIN_SCHEMA)
+        shown = [line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ..." for line in lines]
+        table = pa.table([pa.array(shown, pa.string())], schema=_EXPLAIN_SCHEMA)
         return _fixed(table)
 
     def _run(self, request: Request, plan: PhysicalPlan) -> ResultStream:
