@@ -11,7 +11,7 @@ from pyarrow import flight
 
 from engine.errors import UnsupportedError
 from flight_server.auth import Identity
-from flight_server.endpoint.tickets import TicketSigner
+from flight_server.endpoint.tickets import TicketError, TicketSigner
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.offers import Offers
@@ -56,8 +56,14 @@ class Tickets:
         ]
 
     def open(self, ticket: bytes, owner: Identity) -> Message:
-        """What a ticket carries. Raises TicketError, and TicketExpiredError after its end."""
-        return unwrap(self._signer.open(ticket, owner.name))
+        """What a ticket carries. Raises BadRequestError where it was not made for `owner`, and after its end.
+
+        It is no matter of who calls: told UNAUTHENTICATED, clients would log in again and come back with it.
+        """
+        try:
+            return unwrap(self._signer.open(ticket, owner.name))
+        except TicketError as error:
+            raise BadRequestError(error.message) from None
 
     def cancel(
         self, request: Request, message: messages.CancelFlightInfoRequest

@@ -28,6 +28,13 @@ def test_what_it_says_and_who_watches() -> None:
     assert check_health(server.address) == "UNREACHABLE"
 
 
+def test_all_services_are_listed() -> None:
+    with HealthServer("127.0.0.1", 0) as server, grpc.insecure_channel(server.address) as channel:
+        server.serving()
+        listed = health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=20).statuses
+        assert {name: answer.status for name, answer in listed.items()} == dict.fromkeys(SERVICES, 1)
+
+
 def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="cannot be opened"):
         HealthServer("127.0.0.1", taken.getsockname()[1])

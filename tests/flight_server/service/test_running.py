@@ -220,7 +220,7 @@ def test_what_can_be_cancelled(client: flight.FlightClient) -> None:
         cancel(client, forged)
     endpoint = flight.FlightEndpoint(b"x" * 90, [])
     forged = flight.FlightInfo(pa.schema([]), flight.FlightDescriptor.for_command(b""), [endpoint], -1, -1)
-    with pytest.raises(flight.FlightUnauthenticatedError):
+    with pytest.raises(pa.ArrowInvalid, match="not valid"):
         cancel(client, forged)
 
 
@@ -237,10 +237,10 @@ def test_a_ticket_expires_and_a_renewed_one_lives_longer(client: flight.FlightCl
     renewed = flight.FlightEndpoint.deserialize(action(client, "RenewFlightEndpoint", request.SerializeToString()))
     assert renewed.expiration_time.as_py() > until
     wait_until(lambda: time.time() > until.timestamp())
-    with pytest.raises(flight.FlightUnauthenticatedError, match="has expired"):
+    with pytest.raises(pa.ArrowInvalid, match="has expired"):
         client.do_get(endpoint.ticket).read_all()
     assert client.do_get(renewed.ticket).read_all().to_pylist() == [{"n": 42}]
-    with pytest.raises(flight.FlightUnauthenticatedError, match="has expired"):
+    with pytest.raises(pa.ArrowInvalid, match="has expired"):
         action(client, "RenewFlightEndpoint", request.SerializeToString())
 
 
