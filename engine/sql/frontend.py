@@ -8,7 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import pyarrow as pa
@@ -37,7 +37,7 @@ from engine.sql.bounds import list_depth, require_bounds, require_few_repeats
 from engine.sql.builder import LogicalBuilder
 from engine.sql.clauses import flatten_joins
 from engine.sql.literals import constant, retyped
-from engine.sql.names import NotTakenApart
+from engine.sql.names import NotTakenApart, shortened, with_short_names
 from engine.sql.qualified_names import Relation, shorten_names
 from engine.sql.session_values import (
     INSTANTS,
@@ -62,7 +62,6 @@ _log = logging.getLogger(__name__)
 _PLAIN = Names()
 _WORD = re.compile(r"\w+")
 _UNTYPED = (None, "UNKNOWN", "NULL", '"NULL"')
-_LONGEST_NAME = 255  # of a column that the text gives no name
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
 _CACHED_OUTPUTS = 10_000
@@ -314,7 +313,7 @@ class SqlFrontend:
         """The column name that the kernel gives to an unnamed item."""
         shell = self.kernel.parse("SELECT 1")
         shell["node"]["select_list"] = [json.loads(json.dumps(item))]
-        return _shortened(unparse(self.kernel, shell).removeprefix("SELECT "))
+        return shortened(unparse(self.kernel, shell).removeprefix("SELECT "))
 
     def _resolve(self, parsed: _Parsed, snapshot: Snapshot, names: Names) -> _Resolved:
         wanted = syntax.referenced_columns(parsed.root)
@@ -335,11 +334,10 @@ class SqlFrontend:
     def _describe(self, parsed: _Parsed, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
         """The columns that a statement gives. What has no name the kernel names by its text, of any length."""
         given = {name: columns for name, (_, columns) in tables.items()}
-        found = self.kernel.describe(text, given)
-        if all(len(c.name) <= _LONGEST_NAME for c in found):
-            return found
-        kept = syntax.given_names(parsed.root) | {c.name.lower() for columns in given.values() for c in columns}
-        return tuple(c if c.name.lower() in kept else replace(c, name=_shortened(c.name)) for c in found)
+        columns = (c.name.lower() for columns in given.values() for c in columns)
+        return with_short_names(
+            self.kernel.describe(text, given), lambda: syntax.given_names(parsed.root).union(columns)
+        )
 
     def _pin(
         self, parsed: _Parsed, snapshot: Snapshot, names: Names
@@ -446,10 +444,6 @@ class SqlFrontend:
             _log.debug("not taken apart: types differ from the kernel's")
             return None
         return plan
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."
 
 
 def _is_lasting(names: Names) -> bool:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
-__all__ = ["NameAllocator", "NotTakenApart", "Scope"]
+from engine.schema import RowType
+
+__all__ = ["NameAllocator", "NotTakenApart", "Scope", "shortened", "with_short_names"]
+
+_LONGEST_NAME = 255  # of a column that the text gives none
 
 
 class NotTakenApart(Exception):
@@ -54,3 +59,16 @@ class Scope:
         if alias.lower() in self.relations or self.outer is None:
             raise NotTakenApart(f"{alias}.{column} is not resolved")
         return self.outer.resolve(alias, column)
+
+
+def with_short_names(columns: RowType, given: Callable[[], frozenset[str]]) -> RowType:
+    """`columns` with long names cut, but for those that are `given`, in lower case."""
+    if all(len(c.name) <= _LONGEST_NAME for c in columns):
+        return columns
+    kept = given()
+    return tuple(c if c.name.lower() in kept else replace(c, name=shortened(c.name)) for c in columns)
+
+
+def shortened(name: str) -> str:
+    """A name that is made of the text, as columns have it."""
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."

@@ -251,4 +251,4 @@ def test_a_wrapped_ticket_is_no_way_around(ann: RawClient, bob: RawClient) -> No
     """The handle in a ticket is not enough: what is no sealed ticket opens nothing."""
     inner = sql.TicketStatementQuery(statement_handle=ann.info(QUERY).endpoint[0].ticket.ticket[:16])
     for ticket in (wrap(inner), inner.SerializeToString(), wrap(QUERY)):
-        assert refused(lambda ticket=ticket: fetch(bob, ticket)) == "UNAUTHENTICATED"
+        assert refused(lambda ticket=ticket: fetch(bob, ticket)) == "INVALID_ARGUMENT"
