@@ -143,11 +143,12 @@ def test_a_broken_file_is_named_by_its_table_and_hides_no_other(tmp_path):
     assert len(read_all(storage, storage.snapshot().table(TableName("main", "good")))) == 3
 
 
-def test_a_page_that_is_broken_is_told_without_the_path(tmp_path):
+@pytest.mark.parametrize(("place", "written"), [(100, bytes(range(256)) * 100), (4, b"\0"), (4, b"\x0d"), (6, b"\x1a")])
+def test_a_page_that_is_broken_is_told_without_the_path(tmp_path, place, written):
     put_file(tmp_path / "t.parquet", numbers(0, 10_000), compression="snappy")
     with (tmp_path / "t.parquet").open("r+b") as file:
-        file.seek(100)
-        file.write(bytes(range(256)) * 100)
+        file.seek(place)
+        file.write(written)
     with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime, pytest.raises(DataCorruptError) as caught:
         runtime.sql("SELECT sum(i), max(s) FROM t").read_all()
     assert str(tmp_path) not in str(caught.value)
