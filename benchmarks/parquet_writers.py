@@ -33,7 +33,6 @@ FLOAT_QUERIES = (
     "SELECT id FROM floats ORDER BY ordered LIMIT 3",
     "SELECT id FROM floats ORDER BY ordered DESC LIMIT 3",
     "SELECT sum(ordered), sum(mixed) FROM floats",
-    "SELECT count(*) FROM floats",
 )
 
 

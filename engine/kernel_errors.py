@@ -65,6 +65,7 @@ _OF_A_FILE = (
     "Parquet metadata is corrupt",
     "Incorrect stats size",
     "don't know what type",
+    "invalid TType",
     "No more data to read",
     "Invalid Parquet",
 )
