@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from engine.context import Cancellation, ExecutionContext
-from engine.errors import CancelledError, ExecutionError, GrismError
+from engine.errors import CancelledError, GrismError, WorkerLostError
 from engine.runtime import PartRows, QueryResult, ResultPart, ResultParts
 from engine.storage.protocol import Storage
 from engine.streams import sliced
@@ -173,8 +173,8 @@ class RayExecutor:
             rows = reader.stream(ordered=True)
             try:
                 first = rows.read_next_batch()  # no part is empty; where its worker is gone, that is known now
-            except (pa.ArrowException, OSError):
-                raise reader.failure or ExecutionError("The part could not be read.") from None
+            except WorkerLostError as error:
+                raise WorkerLostError(f"{error.message} Ask for the query again.") from None
             return PartRows(pa.RecordBatchReader.from_batches(schema, chain([first], rows)), lambda: reader.failure)
 
         return ResultParts(tuple(sources), release, read)

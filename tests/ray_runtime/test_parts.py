@@ -125,7 +125,7 @@ def test_the_part_of_a_worker_that_died_is_told_to_be_lost(start_runtime: Callab
     kill(runtime, places[dead])
     for part in result.parts:
         if part.location == dead:
-            with pytest.raises(WorkerLostError, match=r"worker w\d \(incarnation 0\), which holds stage"):
+            with pytest.raises(WorkerLostError, match=r"worker w\d \(incarnation 0\), .* Ask for the query again"):
                 result.read(part, Cancellation())
         else:
             assert result.read(part, Cancellation()).reader.read_all().num_rows == part.rows
