@@ -31,7 +31,8 @@ _DECIMAL, _TIME, _INSTANT = 5, 6, 7
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 _MICROS = {"s": 10**6, "ms": 10**3}
 _MAX_MICROS = 2**63 - 1
-_REFUSAL = re.compile(r'A stored value of column ".*?" is not of its type, [^\n]*?\.(?=\s|$)', re.DOTALL)
+_REFUSAL, _REASON = 'A stored value of column "', '" is not of its type, '
+_REFUSAL_END = re.compile(r"\.(?=\s|$)")
 _SKIP = (_SKIPPED, 0, 0, 0, 0)
 
 Look = tuple[int, ...]
@@ -113,8 +114,10 @@ def guarded(reader: pa.RecordBatchReader, schema: pa.Schema) -> pa.RecordBatchRe
 
 def stored_value_error(text: str) -> InvalidDataError | None:
     """The error that a guarded stream failed with, where that is in `text`."""
-    found = _REFUSAL.search(text)
-    return None if found is None else InvalidDataError(found[0])
+    start = text.find(_REFUSAL)
+    reason = text.find(_REASON, start + len(_REFUSAL)) if start >= 0 else -1
+    end = _REFUSAL_END.search(text, reason) if reason >= 0 else None
+    return None if end is None else InvalidDataError(text[start : end.end()])
 
 
 def _numbers(look: Look) -> ctypes.Array[ctypes.c_int64]:
