@@ -177,15 +177,9 @@ def test_columns_of_every_type_come_back_as_they_were(cursor: flight_sql.Cursor,
     assert cursor.execute("SELECT x FROM ingested_type").fetch_arrow_table()["x"].to_pylist() == values.to_pylist()
 
 
-@pytest.mark.parametrize(
-    "kind", [pa.month_day_nano_interval(), pa.decimal256(50, 2), pa.run_end_encoded("int32", "int8")]
-)
+@pytest.mark.parametrize("kind", [pa.decimal256(50, 2), pa.decimal128(5, -2), pa.list_(pa.decimal256(50, 2))])
 def test_columns_that_cannot_be_stored_are_refused_by_name(cursor: flight_sql.Cursor, kind: pa.DataType) -> None:
-    if isinstance(kind, pa.RunEndEncodedType):
-        column = pa.RunEndEncodedArray.from_arrays(pa.array([1], pa.int32()), pa.array([1], pa.int8()))
-    else:
-        column = pa.nulls(1, kind)
-    with pytest.raises(adbc_driver_manager.Error, match=r'Column "x" has the type .*, which cannot be stored'):
-        cursor.adbc_ingest("ingested_refused", pa.table({"x": column}), mode="create")
+    with pytest.raises(adbc_driver_manager.Error, match=r'[cC]olumn "x" has the type .*decimal'):
+        cursor.adbc_ingest("ingested_refused", pa.table({"x": pa.nulls(1, kind)}), mode="create")
     with pytest.raises(adbc_driver_manager.Error, match="no table"):
         cursor.execute("SELECT * FROM ingested_refused")
