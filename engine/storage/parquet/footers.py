@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from engine.errors import DataCorruptError, GrismError
 from engine.storage.listing import ParquetFile
-from engine.storage.parquet.inspection import Inspector, split_bytes
+from engine.storage.parquet.inspection import Inspector
 from engine.storage.parquet.trust import WRONG_DICTIONARIES
 from engine.storage.protocol import TableName
 
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Footer:
     """Rows, uncompressed bytes, where the row groups end, and the `kind`: equal for files of one writer with the same
-    columns in the same encodings."""
+    columns."""
 
     rows: int
     bytes: int
@@ -95,9 +95,8 @@ def _read(path: str) -> Footer:
 def _kind(metadata: pq.FileMetaData) -> tuple[object, ...]:
     """What files of one kind have in common: the writer, the schema, and what `inspection` looks at beside them."""
     schema = str(metadata.schema).partition("\n")[2]  # behind the object's own name
-    split = sorted(split_bytes(metadata))
     told = WRONG_DICTIONARIES in metadata.created_by  # for others it differs from file to file, and says nothing
-    return metadata.created_by, schema, split, (metadata.metadata or {}).get(b"ARROW:schema") if told else None
+    return metadata.created_by, schema, (metadata.metadata or {}).get(b"ARROW:schema") if told else None
 
 
 def _digest(kind: object) -> str:

@@ -18,7 +18,7 @@ from engine.kernel import Kernel, KernelConfig, quote
 from engine.kernel_types import KernelType, parse_type
 from engine.storage.parquet.trust import Guard, Leaf, Trust, leaf_guard, writer_trust
 
-__all__ = ["FileColumn", "FileSchema", "Inspector", "path_literal", "split_bytes", "unreadable_column"]
+__all__ = ["FileColumn", "FileSchema", "Inspector", "path_literal", "unreadable_column"]
 
 _MEMORY = 256 << 20
 _UNREADABLE_BYTES = "BYTE_STREAM_SPLIT"
@@ -73,7 +73,7 @@ class Inspector:
         # Of a column of that type the kernel ends for good where bounds are shown.
         shown = not any(kind.name == _NULL for column in told for kind in parse_type(column.type).walk())
         trust = writer_trust(str(about["writer"]), ordered, lambda: shown and self._counts_nan(file))
-        problems = _problems(path, str(about["writer"]), leaves)
+        problems = _problems(str(about["writer"]), leaves, self._split_bytes(file) if shown else set())
         dictionaries = _dictionaries(path, len(subtrees)) if not trust.dictionaries else [False] * len(subtrees)
         columns = tuple(
             FileColumn(
@@ -103,6 +103,17 @@ class Inspector:
         return any(
             self._rows(f"SELECT coalesce({told}, true) AS told FROM {source}")[0]["told"] for told in (within, exact)
         )
+
+    def _split_bytes(self, file: str) -> set[int]:
+        """The leaves of bytes in an encoding that the kernel does not read for them, told by the first row group.
+
+        pyarrow tells it sooner, but its `RowGroupMetaData.column` ends the process where size statistics are damaged.
+        """
+        rows = self._rows(
+            f"SELECT column_id FROM parquet_metadata({file}) WHERE row_group_id = 0 "
+            f"AND suffix(type, 'BYTE_ARRAY') AND contains(encodings, '{_UNREADABLE_BYTES}')"
+        )
+        return {int(row["column_id"]) for row in rows}
 
     def _counts_nan(self, file: str) -> bool:
         [row] = self._rows(
@@ -152,12 +163,8 @@ def _subtrees(nodes: Sequence[dict[str, Any]]) -> Iterator[list[tuple[str, Leaf]
         yield leaves
 
 
-def _problems(path: str, writer: str, leaves: Sequence[Sequence[Leaf]]) -> list[str | None]:
-    """For each column why the kernel reads it not at all, or wrongly."""
-    try:
-        split = split_bytes(pq.read_metadata(path))
-    except (pa.ArrowException, OSError):  # what pyarrow refuses
-        split = set()
+def _problems(writer: str, leaves: Sequence[Sequence[Leaf]], split: set[int]) -> list[str | None]:
+    """For each column why the kernel reads it not at all, or wrongly; `split` has the leaves of split bytes."""
     found: list[str | None] = []
     first = 0
     for inner in leaves:
@@ -169,16 +176,6 @@ def _problems(path: str, writer: str, leaves: Sequence[Sequence[Leaf]]) -> list[
         found.append(problem)
         first += len(inner)
     return found
-
-
-def split_bytes(metadata: pq.FileMetaData) -> set[int]:
-    """The leaves of bytes in an encoding that the kernel does not read for them, told by the first row group."""
-    if not metadata.num_row_groups:
-        return set()
-    group = metadata.row_group(0)
-    chunks = ((i, group.column(i)) for i in range(metadata.num_columns))
-    of_bytes = (pair for pair in chunks if pair[1].physical_type.endswith("BYTE_ARRAY"))
-    return {i for i, chunk in of_bytes if _UNREADABLE_BYTES in chunk.encodings}
 
 
 def _guard(leaves: Sequence[Leaf], trust: Trust, dictionary: bool) -> Guard:
