@@ -9,7 +9,7 @@ from engine.schema import RowType
 
 __all__ = ["NameAllocator", "NotTakenApart", "Scope", "shortened", "with_short_names"]
 
-_LONGEST_NAME = 255  # of a column that the text gives none
+_LONGEST_NAME = 10_000  # characters, of a column that the text gives none
 
 
 class NotTakenApart(Exception):
