@@ -94,7 +94,7 @@ _RETYPED = re.compile(r"HUGEINT|UUID|BIT|TIME WITH TIME ZONE|INTERVAL|JSON|BIGNU
 _FIXED_SIZE = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)|FLOAT|DOUBLE")
 
 _TIMES = ("TIME", "TIME_NS")
-_TAKEN_APART = ("STRUCT", "MAP", LIST, ARRAY)
+_TAKEN_APART = ("STRUCT", "TUPLE", "UNION", "MAP", LIST, ARRAY)
 
 # Arrow's nanoseconds end within the hour after these.
 _HOURS = 2**63 // (3600 * 10**9) - 1
@@ -244,13 +244,21 @@ def _arriving(value: str, kind: KernelType, depth: int) -> str:
         case "VARIANT":
             return f"variant_bytes_to_variant({value})"
         case "UNION":
-            arms = []
-            for i, (name, member) in enumerate(zip(kind.names, kind.members, strict=True)):
-                own = _arriving(f"struct_extract({value}, '{_member(i)}')", member, depth)
-                made = f"CAST(union_value({name} := CAST({own} AS {member})) AS {kind})"
-                arms.append(f"WHEN {_literal(unquoted(name))} THEN {made}")
-            return f"CASE struct_extract({value}, 'tag') {' '.join(arms)} END"
+            members = [
+                _arriving(f"struct_extract({value}, '{_member(i)}')", member, depth)
+                for i, member in enumerate(kind.members)
+            ]
+            return _union(f"struct_extract({value}, 'tag')", members, kind)
     return f"CAST({_inside(value, kind, depth, _arriving)} AS {kind})"
+
+
+def _union(tag: str, members: Sequence[str], kind: KernelType) -> str:
+    """The union of type `kind` whose member `tag` names, of `members`, one expression for each."""
+    arms = []
+    for name, own, member in zip(kind.names, members, kind.members, strict=True):
+        made = f"CAST(union_value({name} := CAST({own} AS {member})) AS {kind})"
+        arms.append(f"WHEN {_literal(unquoted(name))} THEN {made}")
+    return f"CASE {tag} {' '.join(arms)} END"
 
 
 def _inside(value: str, kind: KernelType, depth: int, change: Callable[[str, KernelType, int], str]) -> str:
@@ -263,6 +271,17 @@ def _inside(value: str, kind: KernelType, depth: int, change: Callable[[str, Ker
                 for own, member in zip(kind.names, kind.members, strict=True)
             ]
             return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(items)}) END"
+        case "TUPLE":
+            listed = ", ".join(
+                change(f"struct_extract({value}, {i})", member, depth) for i, member in enumerate(kind.members, 1)
+            )
+            return f"CASE WHEN {value} IS NOT NULL THEN row({listed}) END"
+        case "UNION":
+            members = [
+                change(f"union_extract({value}, {_literal(unquoted(name))})", member, depth)
+                for name, member in zip(kind.names, kind.members, strict=True)
+            ]
+            return _union(f"union_tag({value})", members, kind)
         case "MAP":
             key, item = (
                 change(f"{entry}'{part}')", member, depth + 1)

@@ -27,6 +27,8 @@ OTHER = "340282366920938463463374607431768211455::UHUGEINT"
         ("TIME_NS '24:00:00'", "24:00:00 is no time of day .*cast it to VARCHAR"),
         ("[TIME '12:00:00', NULL, TIME '24:00:00']", "24:00:00 is no time of day .*cast it to VARCHAR"),
         ("MAP {'k': {'a b': [TIME '24:00:00']}}", "24:00:00 is no time of day .*cast it to VARCHAR"),
+        ("row(1, TIME '24:00:00')", "24:00:00 is no time of day .*cast it to VARCHAR"),
+        ("[union_value(t := TIME_NS '24:00:00')]", "24:00:00 is no time of day .*cast it to VARCHAR"),
         ("to_hours(-2562048)", "-2562048:00:00 has more hours .*cast it to VARCHAR"),
     ],
 )
@@ -55,6 +57,21 @@ def test_a_value_that_does_not_fit_is_an_error(
             {"a b": datetime.time(1, 2, 3), "b": "1"},
         ),
         ("NULL::TIME", pa.time64("us"), None),
+        (
+            "row(TIME '01:02:03', '1'::BIT)",
+            pa.struct({"element1": pa.time64("us"), "element2": pa.string()}),
+            {"element1": datetime.time(1, 2, 3), "element2": "1"},
+        ),
+        (
+            "union_value(t := TIME '01:02:03')::UNION(\"a b\" BIT, t TIME)",
+            pa.sparse_union([pa.field("a b", pa.string()), pa.field("t", pa.time64("us"))]),
+            datetime.time(1, 2, 3),
+        ),
+        (
+            'union_value("a b" := \'1\'::BIT)::UNION("a b" BIT, t TIME)',
+            pa.sparse_union([pa.field("a b", pa.string()), pa.field("t", pa.time64("us"))]),
+            "1",
+        ),
         ("['1'::BIT]", pa.list_(pa.field("l", pa.string())), ["1"]),
         ("{'t': '12:34:56+02'::TIMETZ}", pa.struct({"t": pa.string()}), {"t": "12:34:56+02"}),
         ("MAP {'1'::BIT: 7::BIGNUM}", pa.map_(pa.string(), pa.string()), [("1", "7")]),
