@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml $(wildcard setup.py) $(wildcard engine/native/*.c)
+$(STAMP): pyproject.toml $(wildcard setup.py) $(wildcard engine/native/*.[ch])
 	@test -n "$(PYTHON)" || { echo "grism needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing grism into $(VENV) ..."

@@ -58,7 +58,7 @@ def _taken(values: pa.Array, rows: pa.Array, kind: pa.DataType) -> pa.Array:
 def _rows_of_runs(array: pa.RunEndEncodedArray) -> pa.Array:
     """The number of its run for each row."""
     first, count = array.find_physical_offset(), array.find_physical_length()
-    numbers = pa.array(range(first, first + count), pa.int64())
+    numbers = pa.array(np.arange(first, first + count))
     run_ends = pc.subtract(array.run_ends.cast(pa.int64()).slice(first, count), array.offset)
     ends = pc.min_element_wise(run_ends, len(array))
     return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, numbers))
@@ -100,8 +100,9 @@ def _of_union(array: pa.UnionArray, kind: pa.DataType) -> pa.Array:
 
 def _numbers(array: pa.Array, buffer: pa.Buffer | None, kind: type[np.integer]) -> np.ndarray:
     """A buffer's numbers for the rows of `array`; what unions say of themselves forgets how they are cut."""
-    whole = np.zeros(0, kind) if buffer is None else np.frombuffer(buffer, kind)
-    return whole[array.offset : array.offset + len(array)]
+    end = array.offset + len(array)
+    whole = np.zeros(end, kind) if buffer is None else np.frombuffer(buffer, kind, end)
+    return whole[array.offset :]
 
 
 def own_offsets(array: pa.Array) -> tuple[pa.Array, int, int]:
@@ -152,7 +153,7 @@ def _largest(array: pa.Array) -> int:
     if pt.is_run_end_encoded(kind):
         return _largest(array.values)
     if pt.is_string_view(kind) or pt.is_binary_view(kind):
-        lengths = np.frombuffer(array.buffers()[1], "<i4")[4 * array.offset :][: 4 * len(array) : 4]
+        lengths = np.frombuffer(array.buffers()[1], "<i4", 4 * (array.offset + len(array)))[4 * array.offset :: 4]
         return int(lengths.max(where=np.asarray(array.is_valid()), initial=0))
     if pt.is_string(kind) or pt.is_binary(kind) or pt.is_large_string(kind) or pt.is_large_binary(kind):
         return int(pc.max(pc.binary_length(array)).as_py() or 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arrow_abi.h"
+#include "buffers.h"
 #include "values.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -26,30 +27,13 @@ struct guard {
   const char *error;
 };
 
-static bool is_null(const struct ArrowArray *array, int64_t at) {
-  if (array->null_count == 0 || array->n_buffers == 0 || array->buffers[0] == NULL) return false;
-  return (((const uint8_t *)array->buffers[0])[at >> 3] >> (at & 7) & 1) == 0;
-}
-
-/* Offsets in messages may begin at any address. */
-static int64_t offset_at(const void *offsets, bool is_long, int64_t at) {
-  int64_t wide;
-  int32_t narrow;
-  if (is_long) {
-    memcpy(&wide, (const int64_t *)offsets + at, sizeof wide);
-    return wide;
-  }
-  memcpy(&narrow, (const int32_t *)offsets + at, sizeof narrow);
-  return narrow;
-}
-
 static bool are_good(const struct look *look, const struct ArrowArray *array, int64_t first, int64_t end);
 
 static bool is_good(const struct look *look, const struct ArrowArray *array, int64_t row) {
   int64_t at = array->offset + row;
-  bool is_long = look->shape == LONG_BINARY || look->shape == LONG_LIST;
+  int64_t width = look->shape == LONG_BINARY || look->shape == LONG_LIST ? 8 : 4;
   const uint8_t *data;
-  if (is_null(array, at)) return true;
+  if (!is_valid(array, at)) return true;
   switch ((enum shape)look->shape) {
     case SKIPPED: return true;
     case FIXED:
@@ -57,7 +41,7 @@ static bool is_good(const struct look *look, const struct ArrowArray *array, int
       return is_value((enum value_kind)look->kind, look->param, (struct bytes){data, data + look->size});
     case SHORT_BINARY:
     case LONG_BINARY: {
-      int64_t start = offset_at(array->buffers[1], is_long, at), end = offset_at(array->buffers[1], is_long, at + 1);
+      int64_t start = load(array->buffers[1], width, at), end = load(array->buffers[1], width, at + 1);
       data = start == end ? (const uint8_t *)"" : (const uint8_t *)array->buffers[2] + start;
       return is_value((enum value_kind)look->kind, look->param, (struct bytes){data, data + (end - start)});
     }
@@ -68,8 +52,8 @@ static bool is_good(const struct look *look, const struct ArrowArray *array, int
       return true;
     case SHORT_LIST:
     case LONG_LIST:
-      return are_good(look->children, array->children[0], offset_at(array->buffers[1], is_long, at),
-                      offset_at(array->buffers[1], is_long, at + 1));
+      return are_good(look->children, array->children[0], load(array->buffers[1], width, at),
+                      load(array->buffers[1], width, at + 1));
     case FIXED_LIST: return are_good(look->children, array->children[0], at * look->size, (at + 1) * look->size);
   }
   return false;
@@ -80,10 +64,9 @@ static bool all_in_range(const struct look *look, const struct ArrowArray *array
   __int128 limit = 1;
   bool outside = false;
   for (int64_t i = 0; i < look->param; i++) limit *= 10;
-  const __int128 *numbers = (const __int128 *)array->buffers[1] + array->offset;
   for (int64_t row = first; row < end; row++) {
     __int128 number;
-    memcpy(&number, numbers + row, sizeof number);
+    memcpy(&number, (const uint8_t *)array->buffers[1] + (array->offset + row) * look->size, sizeof number);
     outside |= number >= limit || number <= -limit;
   }
   return !outside;

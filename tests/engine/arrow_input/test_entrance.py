@@ -51,6 +51,19 @@ ENCODED = {
 }
 
 
+def test_buffers_may_end_with_a_part_of_a_value() -> None:
+    texts = pa.array(["a", "a longer text than a view holds itself"], pa.string_view())
+    validity, views, *data = texts.buffers()
+    odd = pa.Array.from_buffers(texts.type, 2, [validity, pa.py_buffer(views.to_pybytes()[:32] + b"x"), *data])
+    union = pa.UnionArray.from_dense(pa.array([0, 0], pa.int8()), pa.array([0, 1], pa.int32()), [pa.array([1, 2])])
+    _, codes, starts = union.buffers()[:3]
+    more = pa.py_buffer(starts.to_pybytes()[:8] + b"x")
+    odd_union = pa.Array.from_buffers(union.type, 2, [None, codes, more], children=[union.field(0)])
+    for array in (odd, odd.slice(1), odd_union, odd_union.slice(1)):
+        (batch,) = pieces(array)
+        assert batch.column(0).to_pylist() == array.to_pylist()
+
+
 @pytest.mark.parametrize("array", ENCODED.values(), ids=ENCODED.keys())
 def test_encodings_are_undone(array: pa.Array) -> None:
     for part in (array, array.slice(1), array.slice(1, 1), array.slice(0, 0)):
