@@ -281,9 +281,13 @@ class ServiceOptions:
     session_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long they stay open unused")] = 3600.0
     max_upload_size: Annotated[int, _Spec(parse_size, "SIZE", "the data of one upload")] = 1 << 40
     max_parameter_size: Annotated[int, _Spec(parse_size, "SIZE", "parameters bound at once")] = 64_000_000
-    max_queries: Annotated[int, _Spec(_whole(1, 10**6), "N", "queries that run at once; the others wait in turn")] = 64
+    max_queries: Annotated[
+        int, _Spec(_whole(1, 10**6), "N", "queries that run at once, and are planned; the others wait in turn")
+    ] = 64
     max_queued: Annotated[int, _Spec(_whole(0, 10**6), "N", "queries that wait for their turn")] = 1000
-    queue_timeout: Annotated[float, _Spec(parse_duration, "DURATION", "how long a query waits for its turn")] = 60.0
+    queue_timeout: Annotated[
+        float, _Spec(parse_duration, "DURATION", "how long a query waits for its turn, and for that to be planned")
+    ] = 60.0
     query_timeout: Annotated[
         float | None,
         _Spec(

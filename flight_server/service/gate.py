@@ -1,4 +1,4 @@
-"""How many queries run at once, and who is next."""
+"""How many queries run, or are planned, at once, and who is next."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Gate:
 
     While others wait, a query whose client has read nothing for `patience` seconds gives up its turn. It goes on when
     its client reads on. There are at most `slots` of these: beyond, the one that was left for longest is cancelled, of
-    the identity that has most.
+    the identity that has most. Messages say of those that have a turn what they `do`.
 
     >>> gate = Gate(slots=1, places=10, timeout=60.0, patience=5.0)
     >>> leave = gate.enter("ann", "ipv4:127.0.0.1:40112", Cancellation())
@@ -32,8 +32,9 @@ class Gate:
     >>> leave()
     """
 
-    def __init__(self, slots: int, places: int, timeout: float, patience: float) -> None:
+    def __init__(self, slots: int, places: int, timeout: float, patience: float, do: str = "queries run") -> None:
         self._slots, self._places, self._timeout, self._patience = slots, places, timeout, patience
+        self._do = do
         self._lock = threading.Lock()
         self._line = _Line()
         self._running: set[_Turn] = set()
@@ -76,7 +77,7 @@ class Gate:
                 return self._admit(turn)
             if len(self._line) >= self._places:
                 raise ResourceExhaustedError(
-                    f"{self.running} queries run and {len(self._line)} wait, the most that may; try again later."
+                    f"{self.running} {self._do} and {len(self._line)} wait, the most that may; try again later."
                 )
             self._line.join(turn)
         forget = cancellation.on_cancel(turn.called.set)
@@ -97,8 +98,8 @@ class Gate:
             turn.leave()
         cancellation.check()
         raise ResourceExhaustedError(
-            f"The query waited {time.monotonic() - began:.1f} s for its turn behind {self.running} that run; "
-            "try again later."
+            f"The query waited {time.monotonic() - began:.1f} s for its turn; {self.running} {self._do}, the most that "
+            "may at once; try again later."
         )
 
     def _admit(self, turn: _Turn) -> Callable[[], None]:

@@ -1,5 +1,8 @@
 """The statements that run for clients: each waits its turn, has its time, and leaves one line in the log.
 
+Planning waits for a turn of its own, among planning only: so a statement that runs may plan, and what is planned never
+waits for a query to end.
+
 A line goes to the logger ``grism.query`` when the last row has left, or when it is clear that none will. Statements
 with effects, and uploads, leave one more in ``grism.audit``. Times are in seconds::
 
@@ -16,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -34,6 +38,8 @@ _log = logging.getLogger("grism.query")
 _audit = logging.getLogger("grism.audit")
 
 _MAX_LOGGED = 500  # characters of a statement's text
+_MAX_WAITING_PLANS = 1000  # most take milliseconds, so there is room even where no query may wait
+_plans: ContextVar[bool] = ContextVar("plans", default=False)  # whether this thread has its turn to plan
 
 
 @dataclass(frozen=True)
@@ -167,6 +173,13 @@ class Queries:
 
     def __init__(self, runtime: str, options: ServiceOptions) -> None:
         self.gate = Gate(options.max_queries, options.max_queued, options.queue_timeout, options.stall_yield)
+        self.plan_gate = Gate(
+            options.max_queries,
+            _MAX_WAITING_PLANS,
+            options.queue_timeout,
+            options.stall_yield,
+            "statements are planned",
+        )
         self._runtime = runtime
         self._timeout = options.query_timeout
 
@@ -203,7 +216,10 @@ class Queries:
 
     @contextmanager
     def timed(self, request: Request) -> Iterator[None]:
-        """Around planning: it stops when its call does, and when the time of a query is over. Raises the cause."""
+        """Around planning, once it has its turn: it stops when its call does, and when the time of a query is over.
+
+        Raises the cause, and the errors of `Gate.enter`. What is within has the turn of what is around it.
+        """
         limit, around = self._limit(request), current_cancellation().deadline
         deadlines = [around] if around is not None else []
         if limit is not None:
@@ -211,10 +227,23 @@ class Queries:
         cancellation = Cancellation(min(deadlines, default=None))
         forget = follow(request.call.cancellation, cancellation)
         try:
-            with cancellation.heeded():
+            with self._turn_to_plan(request, cancellation), cancellation.heeded():
                 yield
         finally:
             forget()
+
+    @contextmanager
+    def _turn_to_plan(self, request: Request, cancellation: Cancellation) -> Iterator[None]:
+        if _plans.get():
+            yield
+            return
+        leave = self.plan_gate.enter(request.identity.name, request.call.peer, cancellation)
+        token = _plans.set(True)
+        try:
+            yield
+        finally:
+            _plans.reset(token)
+            leave()
 
     def _limit(self, request: Request) -> float | None:
         """How long a query of this session may take, in seconds."""

@@ -98,7 +98,7 @@ def test_who_does_not_read_gives_its_turn_to_who_waits_and_keeps_its_query(threa
 def test_nobody_gives_up_a_turn_while_nobody_waits_or_before_its_time(threads: ThreadPoolExecutor) -> None:
     gate = Gate(1, 100, 0.6, 50.0)
     leave = gate.enter("ann", "", Cancellation(), lambda: time.monotonic() - 40.0)
-    with pytest.raises(ResourceExhaustedError, match=r"waited 0\.6 s for its turn behind 1 that run"):
+    with pytest.raises(ResourceExhaustedError, match=r"waited 0\.6 s for its turn; 1 queries run"):
         gate.enter("bob", "", Cancellation())
     assert (gate.running, gate.waiting) == (1, 0)
     leave()
