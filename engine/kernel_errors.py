@@ -39,7 +39,7 @@ __all__ = ["execution_error", "is_fatal", "planning_error", "require_text", "syn
 _FORBIDDEN = "The statement reaches for files or settings that a client may not touch."
 _UNREADABLE = "A file of a table could not be read; check the table's files."
 _DEPTH_EXCEEDED = ("Max expression depth limit", "Serialized JSON exceeds the maximum nesting depth")
-_SETTING_ADVICE = re.compile(r'(?:,? or|\.? Use|\.? You can use) "?SET \w+[^.]*')  # settings are locked
+_SETTING_ADVICE = re.compile(r'(?:,? or|\.?\s(?:Use|You can use)) "?SET \w+[^.]*')  # settings are locked
 _MISSING_COLUMN = re.compile(
     r'^Column "(.+)" (?:does not exist|in \w+ list not found)'
     r'|^Referenced column "?([^"]+?)"? (?:was )?not found'
@@ -56,6 +56,9 @@ _NO_VALUE_S_FAULT = frozenset(
 )
 # Behind these come candidates in the kernel's own words, or advice on settings and extensions, which are locked.
 _ADVICE = ("\n\tCandidate functions:", "\nThe coordinate system definition may", "\n\nPlease try installing")
+# Behind it comes the column's name in the statement that the kernel got, where a join's column or an aggregate has
+# a name that the client never wrote.
+_SOURCE_COLUMN = " when casting from source column "
 
 
 _OF_A_FILE = (
@@ -210,6 +213,8 @@ def _message(text: str) -> str:
 def _shortened(message: str) -> str:
     for advice in _ADVICE:
         message = message.partition(advice)[0]
+    if _SOURCE_COLUMN in message:
+        message = message.rpartition(_SOURCE_COLUMN)[0]
     text = _SETTING_ADVICE.sub("", message)
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + " ..."
 

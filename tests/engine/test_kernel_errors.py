@@ -39,3 +39,21 @@ def test_a_message_that_ends_within_a_character_is_read_as_far_as_it_goes() -> N
     told = execution_error(cut.value)
     assert type(told) is InvalidValueError
     assert str(told) == "no digit: \ufffd"
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (
+            "Could not convert string 'a' to INT32 when casting from source column _col_0",
+            "Could not convert string 'a' to INT32",
+        ),
+        (
+            "Deprecated lambda arrow (->) detected.\nUse SET lambda_syntax='ENABLE_SINGLE_ARROW' to go on.\nSee there.",
+            "Deprecated lambda arrow (->) detected.\nSee there.",
+        ),
+        ("Overflow. You can use SET ieee=true to go on.", "Overflow."),
+    ],
+)
+def test_names_of_ours_and_settings_are_not_told(message: str, told: str) -> None:
+    assert str(execution_error(duckdb.Error(f"Conversion Error: {message}"))) == told
