@@ -25,7 +25,7 @@ from engine.arrow_input import check_stored, guarded, stored_value_error
 from engine.cache import LruCache
 from engine.errors import DataCorruptError, StorageError, UnsupportedError
 from engine.storage.cutting import cut
-from engine.storage.lance_blobs import readable_fields, require_readable
+from engine.storage.lance_unread import readable_fields, require_readable
 from engine.storage.names import unknown_version
 from engine.storage.protocol import ArrowSource, ScanCaps, ScanRequest, Split, TableHandle, TableName
 from engine.storage.pushdown import push

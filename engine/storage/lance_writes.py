@@ -34,8 +34,8 @@ from engine.errors import (
     UnknownTableError,
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
-from engine.storage.lance_blobs import is_blob, require_no_blobs
 from engine.storage.lance_tables import FIRST_VERSION, is_panic
+from engine.storage.lance_unread import is_blob, require_changeable
 from engine.storage.listing import DROPPED
 from engine.storage.locks import held, shared_writer, take_if_free
 from engine.storage.protocol import TableHandle, TableName
@@ -111,7 +111,7 @@ class LanceWrites:
         Raises SchemaMismatchError where the data does not fit the table.
         """
         schema = _open(name, path).schema
-        require_no_blobs(name, schema)
+        require_changeable(name, schema)
         check_fits(name, data.schema, schema)
         incoming = Incoming(name, data, schema.remove_metadata())
         with _writing(name, path):
@@ -131,7 +131,7 @@ class LanceWrites:
         """
         before = _open(name, path).schema
         if expected is not None:
-            require_no_blobs(name, before)
+            require_changeable(name, before)
         schema = lance_schema(name, data.schema)
         first = (before.metadata or {}).get(FIRST_VERSION)
         if first is not None:

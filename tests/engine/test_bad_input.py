@@ -131,7 +131,7 @@ DEEP: dict[str, Callable[[int], str]] = {
     "brackets": lambda n: "SELECT " + "(" * n + "1" + ")" * n,
     "sum": lambda n: "SELECT " + " + ".join(["id"] * n) + " FROM people",
     "functions": lambda n: "SELECT " + "abs(" * n + "id" + ")" * n + " FROM people",
-    "case": lambda n: "SELECT " + "CASE WHEN id = 1 THEN 1 ELSE " * n + "0" + " END" * n + " FROM people",
+    "case": lambda n: "SELECT " + "CASE WHEN id = 1 THEN 1 ELSE " * n + "0" + " END" * n + " AS c FROM people",
     "not": lambda n: "SELECT " + "NOT " * n + "true",
     "lists": lambda n: "SELECT " + "[" * n + "1" + "]" * n,
     "structs": lambda n: "SELECT " + "{'a': " * n + "1" + "}" * n,

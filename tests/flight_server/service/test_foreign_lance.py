@@ -54,6 +54,42 @@ def test_blobs_are_neither_read_nor_lost(writer: flight_sql.Connection, path: Pa
     assert (dataset.version, dataset.take_blobs("b", indices=[0])[0].readall()) == (1, b"large")
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "shown"),
+    [
+        (pa.float16(), 1.5, "FLOAT"),
+        (pa.list_(pa.float16(), 2), [1.5, 2.5], "FLOAT[2]"),
+        (pa.list_(pa.float16()), [1.5], "FLOAT[]"),
+        (pa.struct([("x", pa.int64()), ("y", pa.float16())]), {"x": 1, "y": 1.5}, "STRUCT(x BIGINT, y FLOAT)"),
+    ],
+    ids=str,
+)
+def test_half_floats_are_refused_where_they_are_read(
+    writer: flight_sql.Connection, path: Path, kind: pa.DataType, value: object, shown: str
+) -> None:
+    data = pa.table({"i": [1, 2], "h": pa.array([value, None], kind)})
+    lance.write_dataset(data, str(path))
+    assert [row[:2] for row in run(writer, f"DESCRIBE {path.stem}")] == [("i", "BIGINT"), ("h", shown)]
+    assert run(writer, f"SELECT i FROM {path.stem} WHERE i > 1") == [(2,)]
+    assert run(writer, f"SELECT count(*) FROM {path.stem}") == [(2,)]
+    for read in ("SELECT *", "SELECT h", "SELECT count(h)"):
+        with pytest.raises(adbc_driver_manager.Error, match=r'Column "h" of table .* has half floats.*EXCLUDE'):
+            run(writer, f"{read} FROM {path.stem}")
+    with pytest.raises(adbc_driver_manager.Error, match=r'Column "h" of table .* has half floats'):
+        run(writer, f"SELECT i FROM {path.stem} WHERE h IS NULL")
+    for change in (
+        f"UPDATE {path.stem} SET i = 3",
+        f"DELETE FROM {path.stem} WHERE i = 1",
+        f"INSERT INTO {path.stem} (i) VALUES (3)",
+        f"ALTER TABLE {path.stem} ADD COLUMN z INTEGER",
+    ):
+        with pytest.raises(adbc_driver_manager.Error, match=r'Column "h" of table .* has half floats'):
+            run(writer, change)
+    with writer.cursor() as cursor, pytest.raises(adbc_driver_manager.Error, match="half floats"):
+        cursor.adbc_ingest(path.stem, data.select(["i"]), mode="append")
+    assert lance.dataset(str(path)).to_table().equals(data)
+
+
 def test_no_blobs_are_written(writer: flight_sql.Connection, path: Path) -> None:
     with (
         writer.cursor() as cursor,

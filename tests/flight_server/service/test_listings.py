@@ -23,7 +23,6 @@ from local_runtime import LocalRuntime
 from tests.harness.server import serve
 
 UNREADABLE = {
-    "half": pa.table({"a": pa.array([1.5], pa.float16())}),
     "tens": pa.table({"a": pa.array([1200], pa.decimal128(5, -2))}),
     "large": pa.table({"a": pa.array([1], pa.decimal256(50, 0)), "b": [1]}),
 }
@@ -47,7 +46,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for manifest in (data / "gone.lance" / "_versions").glob("*.manifest"):
         manifest.write_bytes(b"no manifest")
     (data / "no_parquet.parquet").write_bytes(b"PAR1 no Parquet PAR1")
-    lance.write_dataset(UNREADABLE["half"], data / "other.schema" / "half.lance")
+    lance.write_dataset(UNREADABLE["tens"], data / "other.schema" / "tens.lance")
     with serve(data, folder / "server.log", "--threads", "2") as (uri, _):
         yield uri
 
@@ -69,7 +68,7 @@ def test_what_cannot_be_read_is_listed_and_hides_nothing(mixed: str, cursor: fli
         assert {name for (name,) in read(cursor, "SHOW TABLES")} == NAMES
         assert len(read(cursor, "SHOW ALL TABLES")) == len(NAMES) + 1
         tables = read(cursor, "SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL")
-        assert tables == [*(("main", name) for name in sorted(NAMES)), ("other", "half")]
+        assert tables == [*(("main", name) for name in sorted(NAMES)), ("other", "tens")]
         columns = "SELECT table_name, column_name, data_type FROM information_schema.columns ORDER BY ALL"
         assert read(cursor, columns) == [
             ("plain", "x", "BIGINT"),
@@ -91,7 +90,7 @@ def test_what_cannot_be_read_is_listed_and_hides_nothing(mixed: str, cursor: fli
         assert told.keys() == NAMES
 
 
-@pytest.mark.parametrize("name", [*UNREADABLE, *DAMAGED, "other.half"])
+@pytest.mark.parametrize("name", [*UNREADABLE, *DAMAGED, "other.tens"])
 def test_what_cannot_be_read_is_reported_when_it_is_asked_for(cursor: flight_sql.Cursor, name: str) -> None:
     said = "cannot be read" if name in DAMAGED else '(?i)column "a"'
     for text in ("SELECT * FROM {}", "DESCRIBE {}", "SHOW COLUMNS FROM {}", "SELECT count(*) FROM {}"):

@@ -1,0 +1,89 @@
+"""Columns that other tools write and that are not read here: Lance blobs and half floats.
+
+A blob is a large value that lies beside the rows. A scan gives where it lies and not what it is, and what is written
+back from such a scan has lost it. Half floats are no type of the kernel. A table that has some of either is read
+without them and not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+from engine.arrow_input import extension_name
+from engine.errors import UnsupportedError
+from engine.storage.protocol import TableName
+
+__all__ = ["is_blob", "readable_fields", "require_changeable", "require_readable"]
+
+_ENCODING = b"lance-encoding:blob"
+_HALF_FLOATS = b"grism.half_floats"
+_EXTENSION = "lance.blob"
+
+
+def is_blob(field: pa.Field) -> bool:
+    """Whether a column has blobs, itself or inside of it."""
+    marked = (field.metadata or {}).get(_ENCODING, b"false").lower() == b"true"
+    return marked or extension_name(field).startswith(_EXTENSION) or any(map(is_blob, _fields_in(field.type)))
+
+
+def readable_fields(schema: pa.Schema) -> pa.Schema:
+    """`schema` as tables show it: blobs are binary columns and half floats are floats, with a mark that they cannot be
+    read."""
+    return pa.schema([_readable(field) for field in schema], schema.metadata)
+
+
+def require_readable(name: TableName, fields: Sequence[pa.Field]) -> None:
+    """Raise UnsupportedError where one of the columns that a query reads has what is not read."""
+    for field in fields:
+        if what := _not_read(field):
+            raise UnsupportedError(
+                f'Column "{field.name}" of table "{name}" has {what}, which are not read here; '
+                f'leave it out, as in SELECT * EXCLUDE ("{field.name}").'
+            )
+
+
+def require_changeable(name: TableName, schema: pa.Schema) -> None:
+    """Raise UnsupportedError where a table that is to be changed has what is not read."""
+    for field in schema:
+        if what := _not_read(field):
+            raise UnsupportedError(
+                f'Column "{field.name}" of table "{name}" has {what}, which a change would lose; '
+                "change the table with Lance's own tools."
+            )
+
+
+def _readable(field: pa.Field) -> pa.Field:
+    if is_blob(field):
+        return pa.field(field.name, pa.binary(), field.nullable, {_ENCODING: b"true"})
+    shown = _with_floats(field.type)
+    return field if shown == field.type else pa.field(field.name, shown, field.nullable, {_HALF_FLOATS: b"true"})
+
+
+def _not_read(field: pa.Field) -> str:
+    if is_blob(field):
+        return "Lance blobs"
+    halves = _HALF_FLOATS in (field.metadata or {}) or _with_floats(field.type) != field.type
+    return "half floats" if halves else ""
+
+
+def _with_floats(kind: pa.DataType) -> pa.DataType:
+    """`kind` with floats in the place of half floats, themselves or as items and fields."""
+    if pt.is_float16(kind):
+        return pa.float32()
+    inside = [field.with_type(_with_floats(field.type)) for field in _fields_in(kind)]
+    if pt.is_struct(kind):
+        return pa.struct(inside)
+    if pt.is_list(kind):
+        return pa.list_(inside[0])
+    if pt.is_large_list(kind):
+        return pa.large_list(inside[0])
+    if pt.is_fixed_size_list(kind):
+        return pa.list_(inside[0], kind.list_size)
+    return kind
+
+
+def _fields_in(kind: pa.DataType) -> Iterator[pa.Field]:
+    return (kind.field(i) for i in range(kind.num_fields))
