@@ -28,7 +28,7 @@ def connections_of(peer: str) -> frozenset[int]:
     or `peer` is no address of the internet.
     """
     remotes = _as_listed(peer)
-    return frozenset(number for table in _TABLES for number in _numbers(table, remotes)) if remotes else frozenset()
+    return frozenset(number for text in _texts() for number in _numbers(text, remotes)) if remotes else frozenset()
 
 
 class ConnectionWatch:
@@ -83,7 +83,7 @@ def ended(
 
 def _listed() -> dict[str, list[int]] | None:
     """The numbers of all open connections by their other end; None where the system does not tell them."""
-    texts = [text for text in map(_text, _TABLES) if text]
+    texts = _texts()
     found: dict[str, list[int]] = {}
     for line in (line for text in texts for line in text.splitlines()[1:]):
         fields = line.split()
@@ -92,18 +92,18 @@ def _listed() -> dict[str, list[int]] | None:
     return found if texts else None
 
 
-def _numbers(table: Path, remotes: frozenset[str]) -> Iterator[int]:
-    text = _text(table)
+def _numbers(text: str, remotes: frozenset[str]) -> Iterator[int]:
     for remote in remotes:
         for found in re.finditer(f" {remote} {_ESTABLISHED} .*", text):
             yield int(found[0].split()[7])
 
 
-def _text(table: Path) -> str:
+def _texts() -> list[str]:
+    """The lists that the system has; none where one of them cannot be read now: what it holds is not over."""
     try:
-        return table.read_text()
+        return [table.read_text() for table in _TABLES if table.exists()]
     except OSError:
-        return ""
+        return []
 
 
 def _as_listed(peer: str) -> frozenset[str]:

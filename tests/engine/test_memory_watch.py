@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from dataclasses import dataclass
 
 import pytest
@@ -88,3 +90,16 @@ def test_a_statement_is_told_why() -> None:
     cancellation.exceed()
     with pytest.raises(MemoryExceededError):
         cancellation.check()
+
+
+def test_memory_is_told_where_no_file_can_be_opened() -> None:
+    before = resident_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            os.pipe()
+        told = resident_bytes()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert told > before // 2

@@ -13,7 +13,8 @@ import pytest
 from pyarrow import flight
 
 from flight_server.proto import flight as messages
-from flight_server.service.connections import connections_of
+from flight_server.service import connections
+from flight_server.service.connections import connections_of, ended
 from tests.flight_server.conftest import Served
 from tests.flight_server.service.test_sessions import options, set_options
 
@@ -55,6 +56,17 @@ def test_each_connections_of_a_port_has_a_number_of_its_own(host: str, peer: str
     "peer", ["", "unix:/tmp/x", "ipv4:127.0.0.1", "ipv4:nowhere:1", "ipv4:127.0.0.1:x", "ipv4:1:2"]
 )
 def test_what_is_no_address_is_no_connection(peer: str) -> None:
+    assert not connections_of(peer)
+
+
+def test_nothing_is_over_while_a_list_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readable, other = tmp_path / "tcp", tmp_path / "tcp6"
+    readable.write_text("  sl  local_address rem_address\n")
+    monkeypatch.setattr(connections, "_TABLES", (readable, other))
+    peer = "ipv4:127.0.0.1:40112"
+    assert ended({}, [peer]) == ({peer}, {})
+    other.mkdir()  # which cannot be read as a file
+    assert ended({}, [peer]) == (frozenset(), {})
     assert not connections_of(peer)
 
 
