@@ -18,6 +18,7 @@ import pyarrow.types as pt
 from engine.arrow_validation import validate
 from engine.errors import InvalidDataError, InvalidValueError, SchemaMismatchError, nearest
 from engine.storage.alignment import aligned
+from engine.storage.natural_forms import into_natural_form
 from engine.storage.protocol import TableName
 from engine.storage.stored_types import declared_type
 
@@ -97,6 +98,8 @@ def check_fits(name: TableName, given: pa.Schema, table: pa.Schema) -> None:
             continue
         have = given[position]
         if declared_type(have) != declared_type(want):
+            if declared_type(want) is None and into_natural_form(declared_type(have), want) is not None:
+                continue
             raise SchemaMismatchError(_other_form(name, have, want))
         if not _fits(have.type, want.type):
             raise SchemaMismatchError(
@@ -129,8 +132,8 @@ def _other_form(name: TableName, have: pa.Field, want: pa.Field) -> str:
     given, stored = (declared_type(field) or str(field.type) for field in (have, want))
     if declared_type(want) is None:
         return (
-            f'Column "{want.name}" of table "{name}" is stored as {stored}, as older versions and other tools do, and '
-            f"cannot be appended to with {given}; ALTER TABLE, or an UPDATE, stores it in today's form."
+            f'Column "{want.name}" of table "{name}" is stored as {stored}, as other tools do, and cannot be appended '
+            f"to with {given}; ALTER TABLE, or an UPDATE, stores it in the form that can."
         )
     return f'Column "{have.name}" of the data has the type {given}, table "{name}" has {stored}; cast it.'
 
@@ -176,7 +179,9 @@ class Incoming:
         except pa.ArrowException as error:
             raise InvalidDataError(self._invalid(str(error))) from None
         columns = [
-            pa.nulls(batch.num_rows, want.type) if position is None else self._cast(batch.column(position), want)
+            pa.nulls(batch.num_rows, want.type)
+            if position is None
+            else self._cast(batch.column(position), declared_type(batch.schema.field(position)), want)
             for position, want in zip(self._positions, self.schema, strict=True)
         ]
         return aligned(pa.RecordBatch.from_arrays(columns, schema=self.schema))
@@ -188,12 +193,13 @@ class Incoming:
         told = reason.partition("\n")[0] if found is None else found[2]
         return f'The data for table "{self._name}" is not valid Arrow data{column}: {told}'
 
-    def _cast(self, column: pa.Array, want: pa.Field) -> pa.Array:
+    def _cast(self, column: pa.Array, declared: str | None, want: pa.Field) -> pa.Array:
+        """`column`, whose field names the kernel's type `declared`, as a column of the table."""
         if not want.nullable and column.null_count:
             raise InvalidValueError(f'Column "{want.name}" of table "{self._name}" takes no NULLs; the data has some.')
         if _has_hidden_nulls(column):
             raise InvalidDataError(f'Column "{want.name}" of the data has NULLs where its type says there are none.')
-        cast = cast_column(self._name, column, want)
+        cast = cast_column(self._name, column, want, declared)
         if cast is not column and _has_hidden_nulls(cast):
             raise InvalidValueError(
                 f'Column "{want.name}" of table "{self._name}" takes no NULLs inside of its values; the data has some.'
@@ -201,14 +207,18 @@ class Incoming:
         return cast
 
 
-def cast_column(name: TableName, column: pa.Array, want: pa.Field) -> pa.Array:
-    """`column` in the type of `want`, a column of table `name`; InvalidValueError for values that do not fit it."""
+def cast_column(name: TableName, column: pa.Array, want: pa.Field, declared: str | None = None) -> pa.Array:
+    """`column` in the type of `want`, a column of table `name`; InvalidValueError for values that do not fit it.
+
+    Where `declared` is the kernel's type of which `column` is the stored form, that is put into the form of `want`.
+    """
     if column.type.equals(want.type):
         return column
     if column.null_count == len(column):
         return pa.nulls(len(column), want.type)
+    natural = into_natural_form(declared, want)
     try:
-        return column.cast(want.type)
+        return column.cast(want.type) if natural is None else natural(column)
     except pa.ArrowException:
         raise InvalidValueError(
             f'Column "{want.name}" of the data has values that do not fit the type {want.type} of table "{name}".'

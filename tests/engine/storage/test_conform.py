@@ -27,7 +27,7 @@ def through(data: pa.Table, schema: pa.Schema) -> pa.Table:
         ([("a", pa.int64()), ("A", pa.int64())], 'two columns "A"'),
         ([("a", pa.float64()), ("b", pa.string())], 'Column "a" of the data has the type double'),
         ([("a", pa.uint64()), ("b", pa.string())], "uint64"),
-        ([pa.field("b", pa.string(), metadata={STORED_TYPE: "UUID"})], "is stored as string, as older"),
+        ([pa.field("b", pa.string(), metadata={STORED_TYPE: "UUID"})], "is stored as string, as other tools do"),
     ],
 )
 def test_the_first_difference_is_named(given, message):

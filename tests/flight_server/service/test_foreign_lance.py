@@ -134,19 +134,18 @@ def test_names_that_lance_takes_for_its_own(writer: flight_sql.Connection, path:
         (pa.binary(2), b"ab", "'cd'::BLOB"),
         (pa.large_string(), "a", "'b'"),
         (pa.null(), None, "NULL"),
-        (pa.duration("s"), 1, None),
-        (pa.uuid(), uuid.UUID(int=1).bytes, None),
+        (pa.duration("s"), 1, "'26:00:01'"),
+        (pa.uuid(), uuid.UUID(int=1).bytes, f"'{uuid.UUID(int=2)}'"),
     ],
     ids=str,
 )
 def test_tables_in_other_arrow_types_are_changed(
-    writer: flight_sql.Connection, path: Path, kind: pa.DataType, value: object, more: str | None
+    writer: flight_sql.Connection, path: Path, kind: pa.DataType, value: object, more: str
 ) -> None:
     data = pa.table({"i": [1], "x": pa.array([value], kind)})
     lance.write_dataset(data, str(path))
-    if more is not None:
-        run(writer, f"INSERT INTO {path.stem} VALUES (2, {more})")
-        run(writer, f"INSERT INTO {path.stem} (i) VALUES (3)")
+    run(writer, f"INSERT INTO {path.stem} VALUES (2, {more})")
+    run(writer, f"INSERT INTO {path.stem} (i) VALUES (3)")
     run(writer, f"UPDATE {path.stem} SET i = i + 10")
     run(writer, f"INSERT INTO {path.stem} SELECT i + 10, x FROM {path.stem} WHERE i = 11")
     with writer.cursor() as cursor:
@@ -156,3 +155,67 @@ def test_tables_in_other_arrow_types_are_changed(
     assert run(writer, rows) == [(1,), (11,), (21,)]
     same = f"SELECT count(DISTINCT x) FROM {path.stem} WHERE i NOT IN (12, 13)"
     assert run(writer, same) == [(int(expected),)]
+
+
+UUIDS = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([uuid.UUID(int=1).bytes, None], pa.binary(16)))
+POINT = bytes.fromhex("0101000000000000000000f03f0000000000000040")
+
+
+@pytest.mark.parametrize(
+    ("column", "metadata", "value", "expected"),
+    [
+        (UUIDS, None, f"'{uuid.UUID(int=2**128 - 1)}'", [str(uuid.UUID(int=1)), str(uuid.UUID(int=2**128 - 1))]),
+        (
+            pa.ExtensionArray.from_storage(pa.json_(), pa.array(['{"a":1}', None])),
+            None,
+            "'[1,2]'",
+            ['{"a":1}', "[1,2]"],
+        ),
+        (pa.array([1, None], pa.duration("us")), None, "'-26:00:01.5'", ["00:00:00.000001", "-26:00:01.5"]),
+        (
+            pa.array([POINT, None]),
+            {"ARROW:extension:name": "geoarrow.wkb", "ARROW:extension:metadata": "{}"},
+            "'POINT (3 4)'",
+            ["POINT (1 2)", "POINT (3 4)"],
+        ),
+    ],
+    ids=["uuid", "json", "duration", "geometry"],
+)
+def test_rows_come_into_columns_of_arrow_types_that_are_not_the_stored_forms(
+    writer: flight_sql.Connection,
+    path: Path,
+    column: pa.Array,
+    metadata: dict[str, str] | None,
+    value: str,
+    expected: list[str],
+) -> None:
+    data = pa.table([column], schema=pa.schema([pa.field("x", column.type, metadata=metadata)]))
+    lance.write_dataset(data, str(path))
+    kind = lance.dataset(str(path)).schema
+    run(writer, f"INSERT INTO {path.stem} VALUES (NULL), ({value}), ({value})")
+    with writer.cursor() as cursor:
+        assert cursor.adbc_ingest(path.stem, data, mode="append") == 2
+    rows = f"SELECT x::VARCHAR AS t, count(*) FROM {path.stem} GROUP BY ALL"
+    assert sorted(run(writer, rows), key=str) == sorted([(None, 3), *((text, 2) for text in expected)], key=str)
+    assert lance.dataset(str(path)).schema == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "interval"), [("us", "1 day"), ("us", "1 month"), ("s", "00:00:00.5"), ("ns", "2562048:00:00")]
+)
+def test_what_is_no_duration_is_refused(writer: flight_sql.Connection, path: Path, kind: str, interval: str) -> None:
+    lance.write_dataset(pa.table({"x": pa.array([1], pa.duration(kind))}), str(path))
+    with pytest.raises(adbc_driver_manager.Error, match=r'Column "x" .* do not fit the type duration'):
+        run(writer, f"INSERT INTO {path.stem} VALUES ('{interval}')")
+    assert run(writer, f"SELECT count(*) FROM {path.stem}") == [(1,)]
+
+
+def test_inside_of_lists_the_stored_form_is_needed(writer: flight_sql.Connection, path: Path) -> None:
+    lists = pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), UUIDS[:1])
+    lance.write_dataset(pa.table({"x": lists}), str(path))
+    insert = f"INSERT INTO {path.stem} VALUES (['{uuid.UUID(int=2)}'])"
+    with pytest.raises(adbc_driver_manager.Error, match=r'Column "x" .* is stored as list.*UPDATE, stores it'):
+        run(writer, insert)
+    run(writer, f"UPDATE {path.stem} SET x = x")
+    run(writer, insert)
+    assert run(writer, f"SELECT count(DISTINCT x) FROM {path.stem}") == [(2,)]
