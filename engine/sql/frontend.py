@@ -23,7 +23,6 @@ from engine.errors import (
     InvalidValueError,
     TypeMismatchError,
     UnknownTableError,
-    UnsupportedError,
     nearest,
 )
 from engine.kernel import Kernel
@@ -355,7 +354,7 @@ class SqlFrontend:
         references = syntax.table_references(statement)
         for node in references:
             path = syntax.table_path(node)
-            version, at = _version(node)
+            version, at = syntax.asked_version(node)
             name, handle = self._find(path, names, snapshot, version, at)
             pins.append(_Pin(name, version, at, handle))
             # An expression may be repeated, in GROUP BY say: its tables have one name in each copy.
@@ -477,26 +476,3 @@ def _parameter_names(statement: syntax.Node) -> list[str]:
     names = [str(node.get("identifier")) for node in syntax.parameters(statement)]
     unique = list(dict.fromkeys(names))
     return sorted(unique, key=int) if all(name.isdigit() for name in unique) else unique
-
-
-def _version(node: syntax.Node) -> tuple[str | None, datetime.datetime | None]:
-    """The version or the instant that an AT clause asks for."""
-    clause = node.get("at_clause")
-    if not clause:
-        return None, None
-    expr = clause.get("expr") or {}
-    while expr.get("child"):
-        expr = expr["child"]
-    value = (expr.get("literal") or {}).get("text")
-    if value is None:
-        raise UnsupportedError("AT takes a constant, as in AT (VERSION => 3).")
-    unit = str(clause.get("unit", "")).upper()
-    if unit == "VERSION":
-        return str(value), None
-    if unit != "TIMESTAMP":
-        raise UnsupportedError(f"AT ({unit} => ...) is not handled; use AT (VERSION => n) or AT (TIMESTAMP => '...').")
-    try:
-        at = datetime.datetime.fromisoformat(str(value))
-    except ValueError:
-        raise InvalidValueError(f"'{value}' is no timestamp; write it as in '2026-01-31 12:00:00'.") from None
-    return None, at if at.tzinfo else at.replace(tzinfo=datetime.UTC)

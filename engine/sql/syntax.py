@@ -5,16 +5,18 @@ The tree is the kernel's own, so what is checked here is what the kernel would r
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from engine.context import current_cancellation
-from engine.errors import ForbiddenError, UnsupportedError
+from engine.errors import ForbiddenError, InvalidValueError, UnsupportedError
 
 __all__ = [
     "CHECKED",
     "VEIL",
     "Node",
+    "asked_version",
     "called_function",
     "check",
     "cte_names",
@@ -263,3 +265,29 @@ def called_function(node: Node) -> str:
     if node.get("class") == "COLUMN_REF" and len(node.get("column_names") or []) == 1:
         return str(node["column_names"][0]).lower()
     return ""
+
+
+def asked_version(node: Node) -> tuple[str | None, datetime.datetime | None]:
+    """The version or the instant that a table's AT clause asks for.
+
+    Raises UnsupportedError for what is no constant, or neither of these, and InvalidValueError for no instant.
+    """
+    clause = node.get("at_clause")
+    if not clause:
+        return None, None
+    expr = clause.get("expr") or {}
+    while expr.get("child"):
+        expr = expr["child"]
+    value = (expr.get("literal") or {}).get("text")
+    if value is None:
+        raise UnsupportedError("AT takes a constant, as in AT (VERSION => 3).")
+    unit = str(clause.get("unit", "")).upper()
+    if unit == "VERSION":
+        return str(value), None
+    if unit != "TIMESTAMP":
+        raise UnsupportedError(f"AT ({unit} => ...) is not handled; use AT (VERSION => n) or AT (TIMESTAMP => '...').")
+    try:
+        at = datetime.datetime.fromisoformat(str(value))
+    except ValueError:
+        raise InvalidValueError(f"'{value}' is no timestamp; write it as in '2026-01-31 12:00:00'.") from None
+    return None, at if at.tzinfo else at.replace(tzinfo=datetime.UTC)

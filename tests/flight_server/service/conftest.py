@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 
 import adbc_driver_flightsql.dbapi as flight_sql
@@ -12,6 +13,12 @@ from flight_server.config import ServerConfig
 from flight_server.endpoint import Endpoint
 from flight_server.service import FlightSqlService
 from tests.harness.runtimes import SqlRuntime, Tables
+
+
+@pytest.fixture
+def t() -> str:
+    """The name of a table that is not there."""
+    return f"t_{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture(scope="session")
