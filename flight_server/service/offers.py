@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engine.errors import CancelledError
+from engine.errors import CancelledError, GrismError
 from engine.kernel_errors import execution_error
 from engine.runtime import ResultPart, ResultParts
 from flight_server.config import ServiceOptions
@@ -49,9 +49,7 @@ class Offers:
         self.kept: HandleStore[_Offer] = HandleStore(
             "planned statements", options.statement_ttl + _MARGIN, options.max_statements, _MAX_TEXT
         )
-        self._parts: OrderedDict[bytes, tuple[bytes, ResultPart]] = (
-            OrderedDict()
-        )  # and handles, by the tickets' digests
+        self._parts: OrderedDict[bytes, tuple[bytes, ResultPart]] = OrderedDict()  # with handles, by tickets' digests
 
     def put(self, planned: Planned, holder: Holder, weight: int) -> bytes:
         """Keep a plan of a text of `weight` bytes; returns its handle. Raises ResourceExhaustedError.
@@ -66,8 +64,19 @@ class Offers:
             offer.release()
 
     def spread(self, handle: bytes, holder: Holder, result: ResultParts) -> None:
-        """The rows of a plan lie at workers, until they are given up or their time is over."""
-        self.kept.get(handle, holder).parts = result
+        """The rows of a plan lie at workers, until they are given up or their time is over.
+
+        Where the plan was given up while it ran they are, too, and that is raised: BadRequestError or CancelledError.
+        """
+        try:
+            offer = self.kept.get(handle, holder)
+            with offer.changed:
+                if offer.planned is None:
+                    raise CancelledError("The query was cancelled.")
+                offer.parts = result
+        except GrismError:
+            result.release()
+            raise
         for part in result.parts:
             self._parts[_digest(part.ticket)] = handle, part
         while len(self._parts) > _MAX_PARTS:
