@@ -5,19 +5,14 @@ from __future__ import annotations
 import datetime
 import itertools
 import json
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import pyarrow as pa
-import sqlglot
-from sqlglot import exp
-from sqlglot.optimizer.qualify import qualify
 
 from engine.cache import LruCache
-from engine.context import current_cancellation
 from engine.errors import (
     GrismError,
     InvalidValueError,
@@ -27,16 +22,13 @@ from engine.errors import (
 )
 from engine.kernel import Kernel
 from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
-from engine.logical.subplans import depth, size, subquery_depth
 from engine.schema import Column, RowType
-from engine.schema_inference import plan_columns, remember_columns
+from engine.schema_inference import remember_columns
 from engine.sql import syntax
 from engine.sql.bounded_calls import bound_calls
-from engine.sql.bounds import list_depth, require_bounds, require_few_repeats
-from engine.sql.builder import LogicalBuilder
-from engine.sql.clauses import flatten_joins
+from engine.sql.bounds import require_bounds, require_few_repeats
 from engine.sql.literals import constant, retyped
-from engine.sql.names import NotTakenApart, shortened, with_short_names
+from engine.sql.names import shortened, with_short_names
 from engine.sql.qualified_names import Relation, shorten_names
 from engine.sql.session_values import (
     INSTANTS,
@@ -47,6 +39,7 @@ from engine.sql.session_values import (
     since_function,
     since_value,
 )
+from engine.sql.taking_apart import should_take_apart, take_apart
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, View, expand_views
 from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
@@ -57,21 +50,12 @@ __all__ = ["SqlFrontend"]
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
 _PLAIN = Names()
 _WORD = re.compile(r"\w+")
 _UNTYPED = (None, "UNKNOWN", "NULL", '"NULL"')
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
 _CACHED_OUTPUTS = 10_000
-# What is larger takes other parsers long: the kernel gets it whole.
-_TAKEN_APART_CHARACTERS = 100_000
-_TAKEN_APART_CONDITIONS = 1_000
-_WIDE_ITEMS, _LITTLE_BYTES = 200, 16 << 20
-_TAKEN_APART_DEPTH = 150
-_TAKEN_APART_LISTS = 8  # in each other: the other parser's time doubles with each
-_TAKEN_APART_SUBQUERIES = 6  # in each other: so does that of the optimizer, where they stand in the conditions of joins
-_TAKEN_APART_NODES = 2_000  # CTEs that read others twice have a plan that doubles with each
 
 
 @dataclass(frozen=True)
@@ -203,7 +187,9 @@ class SqlFrontend:
 
     def _build(self, resolved: _Resolved) -> LogicalPlan:
         names = tuple(c.name for c in resolved.columns)
-        plan = self._taken_apart(resolved)
+        plan = None
+        if resolved.veiled is not None:
+            plan = take_apart(self.kernel, resolved.veiled, resolved.tables, resolved.columns)
         if plan is None:
             plan = _as_query(resolved)
         plan = plan if plan.names == names else Rename(plan, names)
@@ -319,16 +305,10 @@ class SqlFrontend:
         text, tables, pins = self._pin(parsed, snapshot, names)
         columns = self._describe(parsed, text, tables)
         veiled = None
-        if self._is_taken_apart(parsed.root, text, tables):
+        if should_take_apart(parsed.root, text, [handle for handle, _ in tables.values()]):
             syntax.veil_functions(parsed.root)
             veiled = unparse(self.kernel, parsed.root)
         return _Resolved(text, veiled, columns, tables, wanted, pins)
-
-    @staticmethod
-    def _is_taken_apart(root: syntax.Node, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> bool:
-        if len(text) > _TAKEN_APART_CHARACTERS or list_depth(root) > _TAKEN_APART_LISTS:
-            return False
-        return not _costs_more_apart(root, [handle for handle, _ in tables.values()])
 
     def _describe(self, parsed: _Parsed, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
         """The columns that a statement gives. What has no name the kernel names by its text, of any length."""
@@ -410,56 +390,10 @@ class SqlFrontend:
                 raise UnknownTableError(f'There is no catalog "{catalog}"{hint}')
         raise UnknownTableError("A table needs a name.")
 
-    def _taken_apart(self, resolved: _Resolved) -> LogicalPlan | None:
-        """The plan in nodes, where it is known to give just the kernel's columns; else None."""
-        if resolved.veiled is None:
-            return None
-        try:
-            parsed = sqlglot.parse_one(resolved.veiled, dialect="duckdb")
-            current_cancellation().check()
-            if sum(1 for _ in parsed.find_all(exp.Connector)) > _TAKEN_APART_CONDITIONS:
-                raise NotTakenApart("too many conditions")
-            flatten_joins(parsed)
-            schema: dict[str, object] = {
-                name: {c.name: c.type for c in columns} for name, (_, columns) in resolved.tables.items()
-            }
-            qualified = qualify(parsed, schema=schema, dialect="duckdb", sql=resolved.veiled)
-            for call in qualified.find_all(exp.Anonymous):
-                call.set("this", call.name.removeprefix(syntax.VEIL))
-            built = LogicalBuilder(resolved.tables, self.kernel.aggregates).build(qualified)
-            plan = built.plan
-            if plan.names != tuple(name for _, name in built.outputs):
-                raise NotTakenApart("columns in another order")
-            if depth(plan) > _TAKEN_APART_DEPTH or size(plan) > _TAKEN_APART_NODES:
-                raise NotTakenApart("nested too deeply")
-            if subquery_depth(plan) > _TAKEN_APART_SUBQUERIES:
-                raise NotTakenApart("too many subqueries in each other")
-            types = plan_columns(plan, self.kernel)
-        except Exception as reason:  # whatever another parser stumbles over, the kernel knows the statement
-            current_cancellation().check()
-            _log.debug("not taken apart: %r", reason)
-            return None
-        if tuple(c.type for c in types) != tuple(c.type for c in resolved.columns):
-            _log.debug("not taken apart: types differ from the kernel's")
-            return None
-        return plan
-
 
 def _is_lasting(names: Names) -> bool:
     """Whether a text keeps its meaning: looked for in several schemas, a table that comes to be may change it."""
     return len(names.schemas) == 1
-
-
-def _costs_more_apart(statement: syntax.Node, tables: Sequence[TableHandle]) -> bool:
-    """Whether it takes longer to take a statement apart, some tenths of a millisecond for each item, than can be won.
-
-    That is so of wide statements over small tables: reading only what is needed, or at several workers, wins little.
-    """
-    items = len(statement["node"].get("select_list") or ())
-    sizes = [handle.bytes for handle in tables]
-    return (
-        items > _WIDE_ITEMS and sum(size for size in sizes if size is not None) <= _LITTLE_BYTES and None not in sizes
-    )
 
 
 def _as_query(resolved: _Resolved) -> SqlQuery:
