@@ -121,7 +121,7 @@ def test_bare_flight_with_basic_header_and_token(guarded: Guarded) -> None:
             with pytest.raises((pa.ArrowKeyError, pa.ArrowException, flight.FlightError), match="no table"):
                 call(flight.FlightDescriptor.for_path("orders"), with_token)
         other = flight.FlightCallOptions(headers=[client.authenticate_basic_token("rita", PASSWORD)])
-        with pytest.raises(flight.FlightUnauthenticatedError):  # somebody else's ticket
+        with pytest.raises(pa.ArrowInvalid, match="ticket is not valid"):  # somebody else's
             client.do_get(info.endpoints[0].ticket, other).read_all()
 
 
