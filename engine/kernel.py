@@ -83,6 +83,7 @@ class Kernel:
         self._watchers: list[Callable[[KernelState], None]] = []
         self._closed = False
         self._instance = Instance(self.config)
+        self._retiring: set[Instance] = set()  # lost, but for what still runs on them
         macros = self._functions("macro")
         self.aggregates = _aggregates(self._functions("aggregate"), macros)
         self.macro_repeats = _repeats(macros)
@@ -338,8 +339,9 @@ class Kernel:
         """Interrupt what runs, close the instance, remove the spill files. A second call changes nothing."""
         with self._lock:
             self._closed = True
-            instance = self._instance
-        instance.close()
+            instances = [self._instance, *self._retiring]
+        for instance in instances:
+            instance.close()
 
     def __enter__(self) -> Kernel:
         return self
@@ -378,8 +380,14 @@ class Kernel:
                 log.exception("the kernel could not be replaced")
                 self._tell(KernelState.FAILED)
                 return
+            self._retiring.add(instance)
             self._tell(KernelState.READY)
-        threading.Thread(target=instance.retire, name="grism-kernel-retire", daemon=True).start()
+        threading.Thread(target=self._retire, args=(instance,), name="grism-kernel-retire", daemon=True).start()
+
+    def _retire(self, instance: Instance) -> None:
+        instance.retire()
+        with self._lock:
+            self._retiring.discard(instance)
 
     def _tell(self, state: KernelState) -> None:
         for tell in self._watchers:

@@ -82,9 +82,13 @@ class Execution:
 
     def _interrupt(self) -> bool:
         with self._lock:
-            if not self._closed:
+            if self._closed:
+                return False
+            try:
                 self.cursor.interrupt()
-            return not self._closed
+            except duckdb.ConnectionException:  # its instance is closed, and with it what ran on it
+                return False
+            return True
 
 
 class Instance:

@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from engine.context import Cancellation
 from engine.errors import ExecutionError, GrismError, KernelFailedError, KernelLostError
 from engine.kernel import Kernel, KernelConfig, KernelState
 from engine.kernel_errors import execution_error, is_fatal, planning_error
@@ -71,6 +72,18 @@ def test_a_lost_instance_is_replaced(use: str, tmp_path: Path) -> None:
         for again in USES.values():
             again(kernel)
         assert beside.reader.read_all().num_rows == 300_000
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_leaves_nothing_of_a_lost_instance_on_which_something_runs(tmp_path: Path) -> None:
+    with Kernel(KernelConfig(threads=1, spill_directory=str(tmp_path))) as kernel:
+        cancellation = Cancellation()
+        left = kernel.stream("SELECT i FROM range(3000000) t(i)", cancellation=cancellation)
+        lose(kernel)
+        with pytest.raises(KernelLostError):
+            kernel.parse("SELECT 1")
+        cancellation.cancel()
+    assert not left.counters.finished
     assert list(tmp_path.iterdir()) == []
 
 
