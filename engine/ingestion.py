@@ -171,11 +171,20 @@ def _item(value: str, own: Column, to: Column) -> str:
     """`value`, of the column `own` of the data, as one of `to`."""
     if own.type == to.type:
         return value
-    if _type(own).members:
-        return f"CAST({value} AS {to.type})"
     column = to.name.replace("'", "''")
     refused = f"error('Column \"{column}\" of the data has a value that is no {to.type.replace(chr(39), chr(39) * 2)}')"
-    return f"coalesce(TRY_CAST({value} AS {to.type}), CASE WHEN {value} IS NOT NULL THEN {refused} END)"
+    made = f"{'CAST' if _type(own).members else 'TRY_CAST'}({value} AS {to.type})"
+    if _may_round(_type(own), _type(to)):
+        return f"CASE WHEN CAST({made} AS {own.type}) IS NOT DISTINCT FROM {value} THEN {made} ELSE {refused} END"
+    if _type(own).members:
+        return made
+    return f"coalesce({made}, CASE WHEN {value} IS NOT NULL THEN {refused} END)"
+
+
+def _may_round(have: KernelType, want: KernelType) -> bool:
+    """Whether texts become whole numbers, for which the kernel takes those of fractions too."""
+    whole = any(kind.name in ("HUGEINT", "UHUGEINT", "BIGNUM") for kind in want.walk())
+    return whole and any(kind.name == "VARCHAR" for kind in have.walk())
 
 
 def _extension_in_map(field: pa.Field, inside: bool = False) -> str:

@@ -127,15 +127,16 @@ class LanceWrites:
     ) -> int:
         """Give the table other rows, and maybe other columns, in a new version.
 
-        Raises ConflictError where the table is not at the `expected` version any more.
+        Where it is to be at the `expected` version it stays the same table, with what is noted in its schema. Raises
+        ConflictError where it is not at that version any more.
         """
         before = _open(name, path).schema
         if expected is not None:
             require_changeable(name, before)
         schema = lance_schema(name, data.schema)
-        first = (before.metadata or {}).get(FIRST_VERSION)
-        if first is not None:
-            schema = schema.with_metadata({FIRST_VERSION: first})
+        noted = before.metadata or {}
+        kept = {key: value for key, value in noted.items() if expected is not None or key == FIRST_VERSION}
+        schema = schema.with_metadata(kept or None)
         incoming = Incoming(name, data, schema)
         with _writing(name, path):
             change = _guarded(name, incoming, lambda: _write_files(incoming, path, "overwrite"))

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from engine.context import Cancellation
+from engine.errors import InvalidValueError
 from engine.ingestion import Ingestion, TableColumns
 from engine.kernel import Kernel
 from engine.schema import Column
@@ -51,3 +52,29 @@ def test_other_forms_are_made_by_the_kernel(kernel: Kernel) -> None:
     table = TableColumns(columns, stored_fields(kernel, columns))
     again = Ingestion(kernel).into_table(MAIN_T, given.to_reader(), table, Cancellation()).read_all()
     assert again.equals(stored.select(["d", "u"]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        ("HUGEINT", "-170141183460469231731687303715884105728", "1.5"),
+        ("UHUGEINT", "340282366920938463463374607431768211455", "-1"),
+        ("BIGNUM", "123456789012345678901234567890123456789012", "1.5"),
+        ("BIT", "0101", "2"),
+        ("UUID", "00000000-0000-0000-0000-000000000001", "1"),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True], ids=["plain", "nested"])
+def test_texts_are_taken_where_they_are_values(kind: str, right: str, wrong: str, nested: bool, kernel: Kernel) -> None:
+    def taken(text: str) -> list[object]:
+        values = [[text, None], None] if nested else [text, None]
+        column = Column("x", f"{kind}[]" if nested else kind)
+        table = TableColumns((column,), stored_fields(kernel, (column,)))
+        data = pa.table({"x": values}).to_reader()
+        with Ingestion(kernel).into_table(MAIN_T, data, table, Cancellation()) as reader:
+            found: list[object] = reader.read_all().column(0).to_pylist()
+        return found
+
+    assert taken(right) == ([[right, None], None] if nested else [right, None])
+    with pytest.raises((InvalidValueError, pa.ArrowException), match=f"{kind}|UINT128|-> bit"):
+        taken(wrong)

@@ -106,6 +106,18 @@ def test_columns_that_differ_in_case_only(writer: flight_sql.Connection, path: P
     assert run(writer, "SELECT count(*) > 0 FROM information_schema.tables") == [(True,)]
 
 
+def test_what_is_noted_in_the_schema_stays(writer: flight_sql.Connection, path: Path) -> None:
+    field = pa.field("i", pa.int64(), metadata={"unit": "m"})
+    lance.write_dataset(pa.table([pa.array([1])], schema=pa.schema([field], {"owner": "x"})), str(path))
+    for change in ("UPDATE {} SET i = 2", "ALTER TABLE {} ADD COLUMN s UUID", "DELETE FROM {} WHERE i = 3"):
+        run(writer, change.format(path.stem))
+        schema = lance.dataset(str(path)).schema
+        assert (schema.metadata, schema.field("i").metadata) == ({b"owner": b"x"}, {b"unit": b"m"})
+    with writer.cursor() as cursor:
+        cursor.adbc_ingest(path.stem, pa.table({"i": [1]}), mode="replace")
+    assert b"owner" not in (lance.dataset(str(path)).schema.metadata or {})
+
+
 def test_null_where_the_stored_list_takes_none(writer: flight_sql.Connection, path: Path) -> None:
     kind = pa.list_(pa.field("item", pa.int64(), nullable=False))
     lance.write_dataset(pa.table({"l": pa.array([[1]], kind)}), str(path))
