@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
@@ -68,8 +69,7 @@ class RayRuntime:
     ) -> None:
         options = options or RayOptions()
         self.storage = storage
-        self._own_directory = None if spill_directory else tempfile.mkdtemp(prefix="grism-ray-")
-        directory = spill_directory or str(self._own_directory)
+        directory = spill_directory or tempfile.mkdtemp(prefix="grism-ray-")
         config = WorkerConfig(
             storage,
             directory,
@@ -81,11 +81,17 @@ class RayRuntime:
             compression=options.exchange_compression,
             tls=options.tls,
         )
-        self.executor = RayExecutor(config, options.executor)
-        self.kernel = Kernel(KernelConfig(tuple(storage.directories()), None, 1, directory, process_memory))
-        self.frontend = SqlFrontend(self.kernel, storage)
-        planning = replace(options.planning, slots=self.executor.slots)
-        self._planner = DistributedPlanner(self.kernel, storage, planning)
+        with ExitStack() as started:
+            if not spill_directory:
+                started.callback(shutil.rmtree, directory, ignore_errors=True)
+            self.kernel = Kernel(KernelConfig(tuple(storage.directories()), None, 1, directory, process_memory))
+            started.callback(self.kernel.close)
+            self.executor = RayExecutor(config, options.executor)
+            started.callback(self.executor.close)
+            self.frontend = SqlFrontend(self.kernel, storage)
+            planning = replace(options.planning, slots=self.executor.slots)
+            self._planner = DistributedPlanner(self.kernel, storage, planning)
+            self._started = started.pop_all()
         self._closed_to_clients = options.tls is not None  # with it, workers ask for certificates of the cluster
         self._memory_manager = memory_manager or NoopMemoryManager()
         self._metrics_sink = metrics_sink or NoopMetricsSink()
@@ -130,10 +136,7 @@ class RayRuntime:
 
     def close(self) -> None:
         """Stop what runs, the workers too, and free what is held. A second call changes nothing."""
-        self.executor.close()
-        self.kernel.close()
-        if self._own_directory is not None:
-            shutil.rmtree(self._own_directory, ignore_errors=True)
+        self._started.close()
 
     def __enter__(self) -> RayRuntime:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from flight_server.proto import sql
 from flight_server.service.wire import wrap
 from ray_runtime.cluster import ClusterOptions
 from ray_runtime.executor import ExecutorOptions, RayExecutor
+from ray_runtime.runtime import RayOptions, RayRuntime
 from ray_runtime.worker import WorkerConfig
 
 FOREIGN = 'raise ImportError("this is a package of another checkout")\n'
@@ -71,7 +73,11 @@ class Ending(InMemoryStorage):
         return os._exit, (1,)
 
 
-def test_a_worker_whose_process_ends_as_it_begins_ends_the_start(ray_session: None, tmp_path: Path) -> None:
-    options = ExecutorOptions(ClusterOptions(workers=1, start_timeout=3600.0))
+def test_a_worker_whose_process_ends_as_it_begins_ends_the_start_and_leaves_nothing(
+    ray_session: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    options = RayOptions(executor=ExecutorOptions(ClusterOptions(workers=1, start_timeout=3600.0)))
     with pytest.raises(WorkerLostError, match="did not start: its process ended as it began"):
-        RayExecutor(WorkerConfig(Ending(), str(tmp_path)), options)
+        RayRuntime(Ending(), options)
+    assert list(tmp_path.iterdir()) == []
