@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["validate"]
+__all__ = ["invalid_column", "validate"]
+
+
+def invalid_column(error: pa.ArrowException, schema: pa.Schema) -> tuple[str | None, str]:
+    """The name of the column that Arrow's validation complains of, None where it tells none, and what it says."""
+    found = re.match(r"In column ([0-9]+): [A-Za-z ]+: ([^\n]*)", str(error))
+    if found is None:
+        return None, str(error).partition("\n")[0]
+    return schema.field(int(found[1])).name, found[2]
 
 
 def validate(batch: pa.RecordBatch) -> None:

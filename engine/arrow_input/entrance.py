@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -11,6 +10,7 @@ from engine.arrow_input.intervals import in_numbers, numbers_schema
 from engine.arrow_input.plain import bytes_by_row, plain
 from engine.arrow_input.types import entering_schema
 from engine.arrow_input.values import check_values, needs_look
+from engine.arrow_validation import invalid_column
 from engine.errors import InvalidDataError, ResourceExhaustedError
 
 __all__ = ["Entrance"]
@@ -42,7 +42,7 @@ class Entrance:
         try:
             batch.validate(full=True)
         except pa.ArrowException as error:
-            raise InvalidDataError(self._invalid(str(error))) from None
+            raise InvalidDataError(self._invalid(error)) from None
         if self._numbers is not self._given:
             batch = in_numbers(batch, self._numbers)
         row = sum(map(bytes_by_row, batch.columns))
@@ -54,12 +54,10 @@ class Entrance:
         for start in range(0, max(1, batch.num_rows), rows):
             yield self._piece(batch.slice(start, rows))
 
-    def _invalid(self, reason: str) -> str:
-        """What Arrow says is wrong, with the name of the column."""
-        found = re.match(r"In column ([0-9]+): [A-Za-z ]+: ([^\n]*)", reason)
-        if found is None:
-            return f"The data is not valid Arrow data: {reason.partition(chr(10))[0]}"
-        return f'Column "{self._given.field(int(found[1])).name}" is not valid Arrow data: {found[2]}'
+    def _invalid(self, error: pa.ArrowException) -> str:
+        column, told = invalid_column(error, self._given)
+        what = "The data is" if column is None else f'Column "{column}" is'
+        return f"{what} not valid Arrow data: {told}"
 
     def _piece(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         columns = [self._plain(column, field) for column, field in zip(batch.columns, self.schema, strict=True)]

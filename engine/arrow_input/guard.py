@@ -12,7 +12,7 @@ from engine.arrow_input.types import extension_name
 from engine.errors import InvalidDataError, UnsupportedError
 from engine.streams import ArrowArrayStream, native_function
 
-__all__ = ["all_good", "guarded", "look_of", "stored_value_error"]
+__all__ = ["MAX_MICROS", "MICROS", "all_good", "guarded", "look_of", "stored_value_error"]
 
 _all_good = native_function("grism_all_good")
 _all_good.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64)]
@@ -29,8 +29,12 @@ _SKIPPED, _FIXED, _SHORT_BINARY, _LONG_BINARY, _STRUCT, _SHORT_LIST, _LONG_LIST,
 _KINDS = {"arrow.json": 0, "geoarrow.wkb": 1, "bit": 2, "bignum": 3, "time_tz": 4}
 _DECIMAL, _TIME, _INSTANT = 5, 6, 7
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
-_MICROS = {"s": 10**6, "ms": 10**3}
-_MAX_MICROS = 2**63 - 1
+MICROS = {"s": 10**6, "ms": 10**3}
+"""Microseconds in the units that are coarser."""
+
+MAX_MICROS = 2**63 - 1
+"""The most that the kernel's instants and durations have."""
+
 _REFUSAL, _REASON = 'A stored value of column "', '" is not of its type, '
 _REFUSAL_END = re.compile(r"\.(?=\s|$)")
 _SKIP = (_SKIPPED, 0, 0, 0, 0)
@@ -60,8 +64,8 @@ def look_of(field: pa.Field) -> Look:
         return (_FIXED, _DECIMAL, kind.precision, 16, 0)
     if pt.is_time(kind):
         return (_FIXED, _TIME, _PER_DAY[kind.unit], kind.bit_width // 8, 0)
-    if pt.is_timestamp(kind) and kind.unit in _MICROS:
-        return (_FIXED, _INSTANT, _MAX_MICROS // _MICROS[kind.unit], 8, 0)
+    if pt.is_timestamp(kind) and kind.unit in MICROS:
+        return (_FIXED, _INSTANT, MAX_MICROS // MICROS[kind.unit], 8, 0)
     return _nested(kind)
 
 

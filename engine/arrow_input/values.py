@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from engine.arrow_input.guard import all_good, look_of
+from engine.arrow_input.guard import MAX_MICROS, MICROS, all_good, look_of
 from engine.arrow_input.intervals import INTERVAL
 from engine.arrow_input.plain import own_offsets
 from engine.arrow_input.types import extension_name
@@ -24,8 +24,6 @@ _WORDS = {
     "bignum": "a BIGNUM as DuckDB writes it",
     "time_tz": "a TIMETZ as DuckDB writes it",
 }
-_MICROS = {"s": 10**6, "ms": 10**3}
-_MAX_MICROS = 2**63 - 1
 _DAY = 86_400_000  # milliseconds
 
 
@@ -111,7 +109,7 @@ def _check_of(kind: pa.DataType) -> Callable[[pa.Array], str | None] | None:
         return _decimal
     if pt.is_interval(kind):
         return _interval
-    if (pt.is_timestamp(kind) or pt.is_duration(kind)) and kind.unit in _MICROS:
+    if (pt.is_timestamp(kind) or pt.is_duration(kind)) and kind.unit in MICROS:
         return _range
     if pt.is_duration(kind) and kind.unit == "ns":
         return _nanoseconds
@@ -127,7 +125,7 @@ def _range(array: pa.Array) -> str | None:
     if pt.is_timestamp(array.type) and array.type.tz is None:  # which may be infinite
         good = all_good(array, look_of(pa.field("", array.type)))
         return None if good else f"a value out of the range of {array.type} here"
-    limit = _MAX_MICROS // _MICROS[array.type.unit]
+    limit = MAX_MICROS // MICROS[array.type.unit]
     return _outside(array, -limit, limit)
 
 

@@ -9,13 +9,12 @@ any string, a decimal into a wider one), which for times and the like is told by
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.types as pt
 
-from engine.arrow_validation import validate
+from engine.arrow_validation import invalid_column, validate
 from engine.errors import InvalidDataError, InvalidValueError, SchemaMismatchError, nearest
 from engine.storage.alignment import aligned
 from engine.storage.natural_forms import into_natural_form
@@ -177,7 +176,7 @@ class Incoming:
         try:
             validate(batch)
         except pa.ArrowException as error:
-            raise InvalidDataError(self._invalid(str(error))) from None
+            raise InvalidDataError(self._invalid(error)) from None
         columns = [
             pa.nulls(batch.num_rows, want.type)
             if position is None
@@ -186,12 +185,10 @@ class Incoming:
         ]
         return aligned(pa.RecordBatch.from_arrays(columns, schema=self.schema))
 
-    def _invalid(self, reason: str) -> str:
-        """What Arrow says is wrong, with the name of the column."""
-        found = re.match(r"In column ([0-9]+): [A-Za-z ]+: ([^\n]*)", reason)
-        column = "" if found is None else f' in column "{self._data.schema.names[int(found[1])]}"'
-        told = reason.partition("\n")[0] if found is None else found[2]
-        return f'The data for table "{self._name}" is not valid Arrow data{column}: {told}'
+    def _invalid(self, error: pa.ArrowException) -> str:
+        column, told = invalid_column(error, self._data.schema)
+        where = "" if column is None else f' in column "{column}"'
+        return f'The data for table "{self._name}" is not valid Arrow data{where}: {told}'
 
     def _cast(self, column: pa.Array, declared: str | None, want: pa.Field) -> pa.Array:
         """`column`, whose field names the kernel's type `declared`, as a column of the table."""
