@@ -97,8 +97,11 @@ class Kernel:
         Raises SqlSyntaxError with line and column, and ForbiddenError for any other kind of statement.
         """
         require_text(text)
+        written = self._scalar("SELECT json_serialize_sql(?)", text)
+        if not written:  # its message ends within a character of the text
+            raise SqlSyntaxError("a constant in the statement is malformed, such as B'...' of what are no bits")
         try:
-            answer = json.loads(self._scalar("SELECT json_serialize_sql(?)", text))
+            answer = json.loads(written)
         except RecursionError:
             raise too_deep() from None
         if answer["error"]:

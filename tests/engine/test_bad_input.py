@@ -84,6 +84,12 @@ def test_nul_is_refused_and_not_taken_for_the_end(local: LocalRuntime, text: str
     assert (caught.value.line, caught.value.column) == (line, column)
 
 
+@pytest.mark.parametrize("text", ["SELECT B'é'", "SELECT 1, B'\u2028e'", "WITH c AS (SELECT B'💥' AS b) FROM c"])
+def test_bits_that_are_none(local: LocalRuntime, text: str) -> None:
+    with pytest.raises(SqlSyntaxError, match="is malformed"):
+        local.frontend.plan(text)
+
+
 def test_control_characters_are_values(local: LocalRuntime) -> None:
     text = "ab\x01\x1f\x7f\u202e"
     assert rows(local, f"SELECT '{text}' AS v, length('{text}')") == [(text, 6)]
