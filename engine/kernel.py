@@ -298,7 +298,7 @@ class Kernel:
         def finish() -> None:
             forget()
             instance.end(execution)
-            if counters is not None and not counters.finished and not cancellation.cancelled:
+            if counters is not None and counters.failed and not counters.stopped and not cancellation.cancelled:
                 self._look_later(instance)  # its error went to who read the stream
             if on_close is not None and counters is not None:
                 on_close(counters)

@@ -87,6 +87,19 @@ def test_closing_leaves_nothing_of_a_lost_instance_on_which_something_runs(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_only_a_stream_that_failed_is_looked_after(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[object] = []
+    monkeypatch.setattr(kernel, "_look_later", looks.append)
+    left = kernel.stream("SELECT i FROM range(300000) t(i)")
+    left.reader.read_next_batch()
+    left.reader.close()
+    assert looks == []
+    failing = kernel.stream("SELECT CASE WHEN i = 290000 THEN error('x') ELSE i END FROM range(300000) t(i)")
+    with pytest.raises(pa.ArrowInvalid):
+        failing.reader.read_all()
+    assert len(looks) == 1
+
+
 def test_a_statement_s_own_error_replaces_nothing(kernel: Kernel) -> None:
     before = kernel._instance
     for text in ("SELECT nothing", "SELECT error('x')", "SELECT CAST('x' AS INT)"):
