@@ -73,7 +73,7 @@ _OF_A_FILE = (
     "Invalid Parquet",
 )
 _OF_A_VARIANT = ("Corrupted VARIANT", "Data corruption detected, read of")
-_WHILE_PLANNING = (PlanningError, MemoryExceededError, KernelFailedError, KernelLostError)
+_WHILE_PLANNING = (PlanningError, CancelledError, MemoryExceededError, KernelFailedError, KernelLostError)
 
 
 def too_deep() -> UnsupportedError:

@@ -17,7 +17,8 @@ import atexit
 import ctypes
 import errno
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -26,7 +27,15 @@ import pyarrow as pa
 
 from engine.errors import ExecutionError, UnsupportedError
 
-__all__ = ["MAX_MESSAGE_BYTES", "ArrowArrayStream", "SlicedStream", "StreamCounters", "native_function", "sliced"]
+__all__ = [
+    "MAX_MESSAGE_BYTES",
+    "ArrowArrayStream",
+    "SlicedStream",
+    "StreamCounters",
+    "native_function",
+    "scoped_reader",
+    "sliced",
+]
 
 MAX_MESSAGE_BYTES = 7 << 19
 """Bytes of one record batch message, 3.5 MiB: gRPC clients take 4 MB unless they are told otherwise."""
@@ -252,3 +261,17 @@ def sliced(
     assert address.value is not None
     handle = _Handle(address.value)
     return SlicedStream(pa.RecordBatchReader._import_from_c(ctypes.addressof(outer)), StreamCounters(handle), handle)
+
+
+@contextmanager
+def scoped_reader(schema: pa.Schema, batches: Generator[pa.RecordBatch, None, None]) -> Iterator[pa.RecordBatchReader]:
+    """A reader of `batches`, which end with the block, whoever holds the reader then.
+
+    A reader holds its generator where the garbage collector does not see it, and the traceback of an error that ended
+    the reading holds the reader: what the generator holds, a kernel's stream say, would stay with both for good.
+    """
+    try:
+        yield pa.RecordBatchReader.from_batches(schema, batches)
+    finally:
+        with suppress(ValueError):  # it runs, in a thread of who gave up reading: it ends there
+            batches.close()

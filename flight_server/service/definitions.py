@@ -201,7 +201,7 @@ class Definitions:
     def _write_new(target: Target, data: Rows, replace: bool, if_not_exists: bool) -> int:
         try:
             mode = WriteMode.REPLACE if replace else WriteMode.CREATE
-            return target.storage.write(target.name, data.reader(), mode)
+            return data.into(lambda reader: target.storage.write(target.name, reader, mode))
         except TableExistsError:
             if if_not_exists:
                 return 0

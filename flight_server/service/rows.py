@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from engine.physical import PhysicalPlan
 from engine.schema import Column, RowType
 from engine.storage.conform import NOT_NULL
 from engine.storage.stored_types import STORED_TYPE, storable_type, stored_fields
+from engine.streams import scoped_reader
 from engine.travel_types import Boundary, leaving_items
 from flight_server.service.request import Request
 
@@ -51,11 +52,12 @@ class Rows:
         """Give columns of these names what `fields` keep of them: defaults, and types that mean the same values."""
         self._schema = pa.schema([_kept(field, fields.get(field.name, field)) for field in self._schema])
 
-    def reader(self) -> pa.RecordBatchReader:
-        """The stream; it fails where the call is cancelled, before its end."""
-        return pa.RecordBatchReader.from_batches(self._schema, self._batches())
+    def into(self, write: Callable[[pa.RecordBatchReader], int]) -> int:
+        """Give the stream to `write`, and return what it does. The stream fails where the call is cancelled."""
+        with scoped_reader(self._schema, self._batches()) as reader:
+            return write(reader)
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
+    def _batches(self) -> Generator[pa.RecordBatch, None, None]:
         for position, (text, row) in enumerate(self.queries):
             plan = self._first
             if position:

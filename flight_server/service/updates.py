@@ -167,7 +167,7 @@ class Updates:
             text = rewriting.inserted(statement, columns, named, defaults)
             queries = [(text, row) for row in rows]
         data = Rows(self._statements, request, queries)
-        return target.storage.write(target.name, data.reader(), WriteMode.APPEND)
+        return data.into(lambda reader: target.storage.write(target.name, reader, WriteMode.APPEND))
 
     def _update(self, request: Request, statement: Update, row: Sequence[pa.Scalar]) -> int:
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
@@ -256,7 +256,7 @@ class Updates:
             data = rows(handle, self._stored(target, handle))
             if data is None:
                 return 0
-            storage.rewrite(_own_name(handle, target), data.reader())
+            data.into(lambda reader: storage.rewrite(_own_name(handle, target), reader))
             return count(handle, data)
 
         return self._alone(target, write)

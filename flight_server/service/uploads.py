@@ -7,7 +7,7 @@ writes, which commits only then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pyarrow as pa
 from pyarrow import flight
@@ -25,6 +25,7 @@ from engine.sql.frontend import SqlFrontend
 from engine.storage.conform import DEFAULT, NOT_NULL
 from engine.storage.protocol import ArrowSource, WriteMode
 from engine.storage.stored_types import STORED_TYPE
+from engine.streams import scoped_reader
 from flight_server.service.catalog import Target
 from flight_server.service.request import Request
 
@@ -98,15 +99,15 @@ class _Upload:
         CancelledError where the client went away, and what `write` raises.
         """
         entrance = entrance_of(self._reader, _NO_ARROW)
-        data = pa.RecordBatchReader.from_batches(_without_ours(entrance.schema), self._batches(entrance))
         try:
-            return write(data)
+            with scoped_reader(_without_ours(entrance.schema), self._batches(entrance)) as data:
+                return write(data)
         except Exception as error:
             if self._failure is not None:
                 raise self._failure from error
             raise
 
-    def _batches(self, entrance: Entrance) -> Iterator[pa.RecordBatch]:
+    def _batches(self, entrance: Entrance) -> Generator[pa.RecordBatch, None, None]:
         try:
             yield from self._received(entrance)
             self._request.call.poll()

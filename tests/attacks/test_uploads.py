@@ -106,7 +106,6 @@ LIES = {
     "offsets that go back": (offsets(0, 1, 1, 7), offsets(0, 5, 1, 7)),
     "negative offsets": (offsets(0, 1, 1, 7), offsets(-5, 1, 1, 7)),
     "no UTF-8": ("aü🙂".encode(), b"\xff" * 7),
-    "a number without a positive": ((150).to_bytes(16, "little"), (-(2**127)).to_bytes(16, "little", signed=True)),
     "digits beyond the precision": ((150).to_bytes(16, "little"), b"\x7f" * 16),
     "lists beyond their values": (offsets(0, 2, 2, 2), offsets(0, 2, 2, 900)),
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import duckdb
 import pytest
 
-from engine.errors import DataCorruptError, InvalidValueError
+from engine.errors import CancelledError, DataCorruptError, GrismError, InvalidValueError
 from engine.kernel_errors import execution_error, planning_error
 
 
@@ -57,3 +58,8 @@ def test_a_message_that_ends_within_a_character_is_read_as_far_as_it_goes() -> N
 )
 def test_names_of_ours_and_settings_are_not_told(message: str, told: str) -> None:
     assert str(execution_error(duckdb.Error(f"Conversion Error: {message}"))) == told
+
+
+@pytest.mark.parametrize("read", [execution_error, planning_error])
+def test_an_interrupt_is_a_cancellation_whatever_it_stops(read: Callable[[BaseException], GrismError]) -> None:
+    assert type(read(duckdb.InterruptException("INTERRUPT Error: Interrupted!"))) is CancelledError
