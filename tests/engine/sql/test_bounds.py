@@ -93,7 +93,7 @@ REPEATS = {
 def test_what_the_binder_reads_again_is_bounded(local: LocalRuntime, kind: str) -> None:
     before, after = REPEATS[kind]
     local.frontend.columns("SELECT " + before * 2 + "1" + after * 2)
-    deep = "SELECT " + before * 20 + "1" + after * 20
+    deep = "SELECT " + before * 14 + "1" + after * 14
     with pytest.raises(UnsupportedError, match=r"nested too deeply.*read several times"):
         local.frontend.columns(deep)
 
@@ -111,14 +111,14 @@ def test_macros_that_name_an_argument_again(kernel: Kernel) -> None:
 def test_lists_in_lists(kernel: Kernel, local: LocalRuntime) -> None:
     assert list_depth(kernel.parse("SELECT 1")) == 0
     assert list_depth(kernel.parse("SELECT [1, 2], [[1]], ARRAY[[[1]], [[2]]]")) == 3
-    deep = "[" * 40 + "1" + "]" * 40
+    deep = "[" * 12 + "1" + "]" * 12
     assert rows(local, f"SELECT len({deep}) FROM people WHERE id = 1") == [(1,)]
 
 
 def test_subqueries_in_conditions_of_joins(local: LocalRuntime) -> None:
-    deep = "(SELECT id FROM people p JOIN people q USING (id) WHERE p.id = 1 AND q.id = " * 30 + "1" + ")" * 30
+    deep = "(SELECT id FROM people p JOIN people q USING (id) WHERE p.id = 1 AND q.id = " * 10 + "1" + ")" * 10
     assert rows(local, f"SELECT {deep}") == [(1,)]
-    joins = "(SELECT p.id FROM people p JOIN people q ON p.id = 1 AND q.id = " * 30 + "1" + ")" * 30
+    joins = "(SELECT p.id FROM people p JOIN people q ON p.id = 1 AND q.id = " * 10 + "1" + ")" * 10
     assert rows(local, f"SELECT {joins}") == [(1,)]
 
 
