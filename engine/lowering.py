@@ -10,6 +10,7 @@ from engine.logical.subplans import map_subplans
 from engine.operators import (
     CollectExec,
     DistinctExec,
+    EmptyExec,
     FilterExec,
     HashAggregateExec,
     HashJoinExec,
@@ -21,6 +22,7 @@ from engine.operators import (
     TableScanExec,
     TopNExec,
     UnionExec,
+    UnnestExec,
     ValuesExec,
     WindowExec,
 )
@@ -61,13 +63,17 @@ class _Lowering:
             case logical.Window():
                 return WindowExec(self.plan(node.input), node.functions)
             case logical.Join():
-                return HashJoinExec(self.plan(node.left), self.plan(node.right), node.kind, node.condition)
+                return HashJoinExec(self.plan(node.left), self.plan(node.right), node.kind, node.condition, node.mark)
+            case logical.Unnest():
+                return UnnestExec(self.plan(node.input), node.lists)
+            case logical.Empty():
+                return EmptyExec(node.columns)
             case logical.Sort():
                 return SortExec(self.plan(node.input), node.keys)
             case logical.Limit():
                 return self._limit(node)
             case logical.Distinct():
-                return DistinctExec(self.plan(node.input))
+                return DistinctExec(self.plan(node.input), node.on, node.order)
             case logical.SetOp():
                 return UnionExec(self.plan(node.left), self.plan(node.right), node.kind, node.all, node.columns)
             case logical.Rename():

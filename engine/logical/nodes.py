@@ -25,6 +25,7 @@ __all__ = [
     "Aggregate",
     "Collect",
     "Distinct",
+    "Empty",
     "Filter",
     "Join",
     "JoinKind",
@@ -39,6 +40,7 @@ __all__ = [
     "SortKey",
     "SqlQuery",
     "Subplan",
+    "Unnest",
     "Values",
     "Window",
     "col",
@@ -160,6 +162,17 @@ class Values(LogicalPlan):
 
 
 @dataclass(frozen=True)
+class Empty(LogicalPlan):
+    """No rows of `columns`."""
+
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns)
+
+
+@dataclass(frozen=True)
 class Filter(LogicalPlan):
     """The rows for which `predicate` is true; false and NULL drop a row."""
 
@@ -223,30 +236,58 @@ class Window(LogicalPlan):
 
 
 @dataclass(frozen=True)
-class Join(LogicalPlan):
-    """Two inputs with disjoint column names. `semi` and `anti` give the left columns only.
+class Unnest(LogicalPlan):
+    """The input's columns, then the items of `lists` side by side: as many rows for each as its longest list has.
 
+    Shorter lists are filled up with NULL; a row whose lists are all empty or NULL is left out.
+    """
+
+    input: LogicalPlan
+    lists: tuple[NamedExpr, ...]
+
+    def __post_init__(self) -> None:
+        _require_unique(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.input.names + tuple(e.name for e in self.lists)
+
+
+@dataclass(frozen=True)
+class Join(LogicalPlan):
+    """Two inputs with disjoint column names.
+
+    `semi` and `anti` give the left columns only. `mark` gives each left row once, and in the column `mark` what
+    ``condition`` says of it and any of the right rows: true where it holds for one, else NULL where it is NULL for one,
+    else false. `single` is a left join in which a left row may meet one right row at most; a second one is an error.
     `condition` is None for `cross` only. The right side is the build side where a runtime has a choice.
     """
 
-    KINDS: ClassVar[frozenset[str]] = frozenset({"inner", "left", "right", "full", "semi", "anti", "cross"})
+    KINDS: ClassVar[frozenset[str]] = frozenset(
+        {"inner", "left", "right", "full", "semi", "anti", "cross", "mark", "single"}
+    )
 
     left: LogicalPlan
     right: LogicalPlan
     kind: JoinKind
     condition: exp.Expr | None = None
+    mark: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in self.KINDS:
             raise ValueError(f"{self.kind!r} is no join kind")
         if (self.condition is None) != (self.kind == "cross"):
             raise ValueError(f"a {self.kind} join {'needs a' if self.condition is None else 'has no'} condition")
+        if (self.mark is None) != (self.kind != "mark"):
+            raise ValueError(f"a {self.kind} join {'needs a' if self.mark is None else 'has no'} column for its marks")
         shared = set(self.left.names) & set(self.right.names)
         if shared:
             raise ValueError(f"both sides of the join have {sorted(shared)}")
 
     @property
     def names(self) -> tuple[str, ...]:
+        if self.mark is not None:
+            return (*self.left.names, self.mark)
         return self.left.names if self.kind in ("semi", "anti") else self.left.names + self.right.names
 
 
@@ -277,9 +318,11 @@ class Limit(LogicalPlan):
 
 @dataclass(frozen=True)
 class Distinct(LogicalPlan):
-    """Each row once."""
+    """Each row once; with `on`, of the rows that are equal in these the first one in the order of `order`."""
 
     input: LogicalPlan
+    on: tuple[exp.Expr, ...] = ()
+    order: tuple[SortKey, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -340,14 +383,17 @@ class Collect(LogicalPlan):
 
 @dataclass(frozen=True)
 class SqlQuery(LogicalPlan):
-    """A SELECT that is not taken apart. `query` is kernel SQL that names its inputs as tables.
+    """A whole SELECT. `query` is kernel SQL that names its inputs as tables.
 
-    `columns` are the output columns; each input is reachable in `query` under the identifier beside it.
+    `columns` are the output columns; each input is reachable in `query` under the identifier beside it. `operators` is
+    the same SELECT in nodes, for who distributes it: it gives the same rows under names of its own, position by
+    position. None where it is not taken apart.
     """
 
     query: str
     columns: tuple[str, ...]
     inputs: tuple[tuple[str, LogicalPlan], ...] = ()
+    operators: LogicalPlan | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

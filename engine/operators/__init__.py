@@ -14,6 +14,7 @@ from engine.operators.sql_query import SqlExec
 from engine.operators.table_scan import TableScanExec
 from engine.operators.top_n import TopNExec
 from engine.operators.union import UnionExec
+from engine.operators.unnest import UnnestExec
 from engine.operators.values import ValuesExec
 from engine.operators.window import WindowExec
 
@@ -34,6 +35,7 @@ __all__ = [
     "TableScanExec",
     "TopNExec",
     "UnionExec",
+    "UnnestExec",
     "ValuesExec",
     "WindowExec",
 ]

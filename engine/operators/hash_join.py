@@ -7,18 +7,24 @@ from typing import ClassVar
 
 from sqlglot import exp
 
-from engine.logical.columns import conjunction
-from engine.operators.sql import alias, over, show
+from engine.logical.columns import conjunction, conjuncts
+from engine.logical.nodes import col
+from engine.operators.sql import alias, columns, identifier, over, show
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
-__all__ = ["HashJoinExec"]
+__all__ = ["ANY_COMPARISONS", "HashJoinExec"]
+
+ANY_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
+"""Comparisons that a mark join may have, one at most; all its other conditions are never NULL."""
+_NEVER_NULL = (exp.NullSafeEQ, exp.NullSafeNEQ, exp.Boolean)
 
 
 @dataclass(frozen=True)
 class HashJoinExec(PhysicalOperator):
     """Joins two inputs whose column names are disjoint. The right side is the build side.
 
-    `kind` is one of the logical `Join.KINDS`; `semi` and `anti` give the left columns only.
+    `kind` is one of the logical `Join.KINDS`: `semi` and `anti` give the left columns only, `mark` these and the column
+    `mark`; `single` fails where a left row meets a second right row.
     """
 
     capabilities: ClassVar[OperatorCaps] = OperatorCaps(requires_partitioning=True)
@@ -27,24 +33,76 @@ class HashJoinExec(PhysicalOperator):
     right: PhysicalOperator
     kind: str
     condition: exp.Expr | None = None
+    mark: str | None = None
 
     @property
     def schema(self) -> tuple[str, ...]:
+        if self.mark is not None:
+            return (*self.left.schema, self.mark)
         return self.left.schema if self.kind in ("semi", "anti") else self.left.schema + self.right.schema
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
         on = sources.expression(self.condition) if self.condition is not None else None
         if self.kind in ("inner", "cross"):
             return _beside(inputs[0], inputs[1], on)
+        if self.mark is not None:
+            return over(inputs[0], exp.Star(), exp.alias_(self._marks(inputs[1], on), identifier(self.mark)), name="l")
+        if self.kind == "single":
+            return self._single(inputs, on)
         select = over(inputs[0], name="l")
         kind = self.kind.upper()
         side = kind if kind in ("LEFT", "RIGHT", "FULL") else None
         select.set("joins", [exp.Join(this=_named(inputs[1], "r"), side=side, kind=None if side else kind, on=on)])
         return select
 
+    def _marks(self, right: exp.Select, on: exp.Expr | None) -> exp.Expr:
+        """``EXISTS (...)`` or ``x = ANY (...)``: the condition with any of the right rows, in three-valued logic.
+
+        ::
+
+            a IS NOT DISTINCT FROM k AND x = y      x = ANY (SELECT y FROM right WHERE a IS NOT DISTINCT FROM k)
+        """
+        assert on is not None
+        parts = conjuncts(on)
+        compared = [part for part in parts if not isinstance(part, _NEVER_NULL)]
+        if not compared:
+            rows = over(right, exp.Literal.number(1), name="r")
+            rows.set("where", exp.Where(this=on))
+            return exp.Exists(this=rows)
+        (comparison,) = compared
+        assert isinstance(comparison, ANY_COMPARISONS)
+        assert isinstance(comparison, exp.Binary)
+        inner = over(right, comparison.right.copy(), name="r")
+        others = [part for part in parts if part is not comparison]
+        if others:
+            inner.set("where", exp.Where(this=conjunction(others)))
+        return type(comparison)(this=exp.Paren(this=comparison.left.copy()), expression=exp.Any(this=inner))
+
+    def _single(self, inputs: tuple[exp.Select, ...], on: exp.Expr | None) -> exp.Select:
+        """The right row as one value of a scalar subquery, of which the kernel takes no second row."""
+        names = self.right.schema
+        packed = exp.Struct(
+            expressions=[
+                exp.PropertyEQ(this=exp.Literal.string(f"c{i}"), expression=col(name)) for i, name in enumerate(names)
+            ]
+        )
+        rows = over(inputs[1], packed, name="r")
+        rows.set("where", exp.Where(this=on))
+        row = identifier("\u2063row")
+        beside = over(inputs[0], exp.Star(), exp.alias_(exp.Subquery(this=rows), row), name="l")
+        items = [
+            exp.alias_(
+                exp.Anonymous(this="struct_extract", expressions=[exp.column(row.copy()), exp.Literal.string(f"c{i}")]),
+                identifier(name),
+            )
+            for i, name in enumerate(names)
+        ]
+        return over(beside, *columns(self.left.schema), *items)
+
     def describe(self) -> str:
         on = f" on {show(self.condition)}" if self.condition is not None else ""
-        return f"HashJoinExec {self.kind}{on}"
+        mark = f" as {self.mark}" if self.mark is not None else ""
+        return f"HashJoinExec {self.kind}{on}{mark}"
 
 
 def _beside(left: exp.Select, right: exp.Select, on: exp.Expr | None) -> exp.Select:

@@ -418,6 +418,7 @@ def test_every_operator_is_here() -> None:
     assert {name for name in operators.__all__ if name.endswith("Exec")} == {
         *("CollectExec", "DistinctExec", "EmptyExec", "FilterExec", "HashAggregateExec", "HashJoinExec", "LimitExec"),
         *("ProjectExec", "RenameExec", "SortExec", "SqlExec", "TableScanExec", "TopNExec", "UnionExec", "ValuesExec"),
+        "UnnestExec",
         "WindowExec",
     }
 
