@@ -1,0 +1,49 @@
+"""The kernel's bound expressions as sqlglot expressions: binding what they print gives the same ones again.
+
+Each is made anew, node by node, and shares nothing with others. Names are those of the columns; casts, types of
+constants and names of functions are all written, so that the kernel has nothing left to choose.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from engine.logical.nodes import SortKey
+from engine.sql.plan_reader import aggregates, ordering, windows
+from engine.sql.plan_reader.not_read import Node, NotRead
+from engine.sql.plan_reader.scalars import Scalars, Scope
+from engine.sql.plan_reader.table_filters import table_filters
+
+__all__ = ["Expressions", "table_filters"]
+
+
+class Expressions:
+    """Reads expressions over `columns`: what references mean by position, a name or an expression each.
+
+    All methods raise NotRead for what is not known.
+    """
+
+    def __init__(self, columns: Scope) -> None:
+        self._columns = columns
+
+    def scalar(self, node: Node) -> exp.Expr:
+        """An expression that gives a value for each row."""
+        return Scalars(self._columns).read(node)
+
+    def aggregate(self, node: Node) -> exp.Expr:
+        """An aggregate, with its DISTINCT, ORDER BY and FILTER."""
+        return aggregates.aggregate(Scalars(self._columns), node)
+
+    def window(self, node: Node) -> exp.Expr:
+        """A window function, with its frame."""
+        return windows.window(Scalars(self._columns), node)
+
+    def sort_key(self, node: Node) -> SortKey:
+        """One key of an ordering."""
+        return ordering.sort_key(Scalars(self._columns), node)
+
+    def unnested(self, node: Node) -> exp.Expr:
+        """The list or struct that UNNEST takes apart."""
+        if node["expression_class"] != "BOUND_UNNEST":
+            raise NotRead(f"expression {node['expression_class']} in UNNEST")
+        return Scalars(self._columns).read(node["child"])

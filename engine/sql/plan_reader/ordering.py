@@ -1,0 +1,36 @@
+"""Keys of an ordering, in plans and inside of aggregates and windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from engine.logical.nodes import SortKey
+from engine.sql.plan_reader.not_read import Node, NotRead, check_keys
+from engine.sql.plan_reader.scalars import Scalars
+
+__all__ = ["order", "sort_key"]
+
+_KEYS = frozenset({"type", "null_order", "expression"})
+_DIRECTIONS = {"ASCENDING": False, "DESCENDING": True}
+_NULLS = {"NULLS FIRST": True, "NULLS LAST": False}
+
+
+def sort_key(scalars: Scalars, node: Node) -> SortKey:
+    """One key. Raises NotRead for what is not known."""
+    check_keys(node, _KEYS, "a sort key")
+    try:
+        descending, nulls_first = _DIRECTIONS[node["type"]], _NULLS[node["null_order"]]
+    except KeyError:
+        raise NotRead(f"order {node['type']} {node['null_order']}") from None
+    return SortKey(scalars.read(node["expression"]), descending, nulls_first)
+
+
+def order(scalars: Scalars, nodes: Sequence[Node], this: exp.Expr | None = None) -> exp.Order:
+    """ORDER BY several keys; behind `this` where it stands in a call."""
+    return exp.Order(this=this, expressions=[_ordered(sort_key(scalars, node)) for node in nodes])
+
+
+def _ordered(key: SortKey) -> exp.Ordered:
+    return exp.Ordered(this=key.expr, desc=key.descending, nulls_first=key.nulls_first)

@@ -1,0 +1,205 @@
+"""Bound plans for tests: what the kernel's binder says of statements, and of expressions that are printed again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import duckdb
+
+from engine.sql.plan_reader.expressions import Expressions
+from engine.sql.plan_reader.types import type_text
+
+__all__ = ["Binder", "Rebinder", "expressions_of", "nodes_of"]
+
+_ALLOWED = frozenset(
+    {"expression_rewriter", "filter_pullup", "filter_pushdown", "cte_filter_pusher", "regex_range", "deliminator"}
+    | {"unnest_rewriter", "cte_inlining", "outer_join_simplification", "duplicate_groups"}
+)
+_COLUMNS = "unused_columns"
+_OF_THE_TEXT = frozenset(
+    {"query_location", "query_location_length", "alias", "is_operator", "positional_arguments", "named_arguments"}
+    | {"parameter_names", "has_serialize", "is_default_cast", "sql_range_start", "sql_range_end"}
+)
+_OTHERS = ("lambda_expr", "sort_key")  # whose references are to parameters
+_PLACES = {
+    "scalar": "LOGICAL_PROJECTION",
+    "aggregate": "LOGICAL_AGGREGATE_AND_GROUP_BY",
+    "window": "LOGICAL_WINDOW",
+}
+
+Node = dict[str, Any]
+
+
+class Binder:
+    """The kernel's binder, with the rewrites that plans are read behind. `connection` takes its tables."""
+
+    def __init__(self, without: frozenset[str] = frozenset()) -> None:
+        self.connection = duckdb.connect()
+        names = self.connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()
+        off = {name for (name,) in names} - (_ALLOWED | {_COLUMNS} - without)
+        self.connection.execute(f"SET disabled_optimizers = '{','.join(off)}'")
+        self.connection.execute("SET TimeZone = 'UTC'")
+
+    def plan(self, sql: str) -> Node:
+        """The bound plan of a SELECT."""
+        options = "optimize := true, skip_null := true, skip_empty := true, skip_default := true"
+        row = self.connection.execute(f"SELECT json_serialize_plan(?, {options})", [sql]).fetchone()
+        assert row is not None
+        answer = json.loads(row[0].replace(":NAN}", ":NaN}"))
+        assert not answer.get("error"), f"{sql}: {answer.get('error_message')}"
+        (plan,) = answer["plans"]
+        return plan
+
+
+def nodes_of(plan: Node, kind: str) -> Iterator[Node]:
+    """The operators of one kind, from the root on."""
+    if plan["type"] == kind:
+        yield plan
+    for child in plan.get("children", ()):
+        yield from nodes_of(child, kind)
+
+
+def expressions_of(plan: Node) -> Iterator[tuple[str, Node]]:
+    """Every expression of a plan, with the method of `Expressions` that reads it."""
+    match plan["type"]:
+        case "LOGICAL_AGGREGATE_AND_GROUP_BY":
+            yield from (("aggregate", node) for node in plan.get("expressions", ()))
+            yield from (("scalar", node) for node in plan.get("groups", ()))
+        case "LOGICAL_WINDOW":
+            yield from (("window", node) for node in plan["expressions"])
+        case "LOGICAL_UNNEST":
+            yield from (("scalar", node.get("child", node)) for node in plan["expressions"])
+        case _:
+            yield from (("scalar", node) for node in _inside({k: v for k, v in plan.items() if k != "children"}))
+    for child in plan.get("children", ()):
+        yield from expressions_of(child)
+
+
+def _inside(value: Any) -> Iterator[Node]:
+    if isinstance(value, dict) and "expression_class" in value:
+        yield value
+    elif isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            if key != "function_data":
+                yield from _inside(inner)
+
+
+class Rebinder:
+    """Prints expressions over columns of a table of its own, and binds them again."""
+
+    def __init__(self) -> None:
+        self._binder = Binder(without=frozenset({_COLUMNS}))
+        self._columns: dict[tuple[str, int], str] = {}
+        self._binder.connection.execute("CREATE TABLE wide (c0 INTEGER)")
+
+    def print(self, kind: str, node: Node) -> str:
+        """The text of an expression. Raises NotRead."""
+        return self._print(kind, node, self._names(node))
+
+    def difference(self, kind: str, node: Node) -> str | None:
+        """What the kernel says of the printed expression and not of the original, or the other way round.
+
+        Raises NotRead.
+        """
+        names = self._names(node)
+        text = self._print(kind, node, names)
+        if node["expression_class"] == "BOUND_REF":
+            return None
+        plan = self._binder.plan(f"SELECT {text} FROM wide")
+        again = next(nodes_of(plan, _PLACES[kind]))["expressions"][0]
+        (scan,) = nodes_of(plan, "LOGICAL_GET")
+        found = [scan["names"][column.get("index", 0)] for column in scan["column_indexes"]] if names else []
+        difference = _difference(_meaning(node, names.__getitem__), _meaning(again, found.__getitem__))
+        return f"{text}: {difference}" if difference else None
+
+    def _print(self, kind: str, node: Node, names: dict[int, str]) -> str:
+        return getattr(Expressions(names), kind)(node).sql("duckdb")
+
+    def _names(self, node: Node) -> dict[int, str]:
+        """Of what the expression refers to, columns of the same types, by position."""
+        referred = dict(sorted({n.get("index", 0): type_text(n["return_type"]) for n in _references(node)}.items()))
+        names: dict[int, str] = {}
+        for position, kind in referred.items():
+            names[position] = self._column(kind, sum(referred[p] == kind for p in names))
+        return names
+
+    def _column(self, kind: str, number: int) -> str:
+        key = (kind, number)
+        if key not in self._columns:
+            self._columns[key] = f"c{len(self._columns) + 1}"
+            self._binder.connection.execute(f"ALTER TABLE wide ADD COLUMN {self._columns[key]} {kind}")
+        return self._columns[key]
+
+
+def _references(value: Any) -> Iterator[Node]:
+    if isinstance(value, dict) and value.get("expression_class") == "BOUND_REF":
+        yield value
+    elif isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            if key not in (*_OTHERS, "function_data", "sql_range_start", "sql_range_end"):
+                yield from _references(inner)
+
+
+def _meaning(value: Any, name: Callable[[int], str] | None) -> Any:
+    """What an expression computes, without what tells of its text, and with names for positions."""
+    if isinstance(value, list):
+        return [_meaning(each, name) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("expression_class") == "BOUND_REF":
+        position = value.get("index", 0)
+        return [position if name is None else name(position), _meaning(value["return_type"], name)]
+    if value.get("type") == "OPERATOR_CAST" and value["arguments"][0] == value["return_type"]:
+        return _meaning(value["children"][0], name)
+    if value.get("type") == "STRING_TYPE_INFO":
+        return None  # a collation, which has done its work
+    if "qname" in value:
+        value = _function_meaning(value)
+    return {
+        key: each
+        for key, inner in value.items()
+        if key not in _OF_THE_TEXT and (each := _meaning(inner, None if key in _OTHERS else name)) is not None
+    }
+
+
+def _function_meaning(node: Node) -> Node:
+    function = node["qname"]["path"][-1]
+    if function == "normalized_interval" and node["children"][0].get("qname") == node["qname"]:
+        return _function_meaning(node["children"][0])  # twice is as good as once
+    if function in ("*", "multiply") and "function_data" in node:
+        return _without_digits({**node, "function_data": {**node["function_data"], "arguments": None}})
+    return {**node, "qname": function, "children": _needed(node)}
+
+
+def _needed(node: Node) -> list[Node]:
+    """The arguments, without what a lambda is given behind its parameters and does not use."""
+    children = list(node["children"])
+    bodies = [child for child in children if child["type"] == "LAMBDA"]
+    if bodies:
+        used = {reference.get("index", 0) for reference in _references(bodies[0]["lambda_expr"])}
+        given, parameters = node["positional_arguments"], bodies[0]["parameter_count"]
+        while len(children) > given and parameters + len(children) - given - 1 not in used:
+            children.pop()
+    return children
+
+
+def _without_digits(node: Node) -> Node:
+    """A product of decimals without the digits to which its constant was widened: the result has its own."""
+    children = [
+        {**child, "value": {**child["value"], "type": None}} if child["type"] == "VALUE_CONSTANT" else child
+        for child in node["children"]
+    ]
+    return {**node, "arguments": None, "qname": node["qname"]["path"][-1], "children": children}
+
+
+def _difference(one: Any, other: Any, path: str = "") -> str | None:
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        found = (_difference(one[key], other[key], f"{path}/{key}") for key in one)
+        return next(filter(None, found), None)
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        found = (_difference(a, b, f"{path}/{i}") for i, (a, b) in enumerate(zip(one, other, strict=True)))
+        return next(filter(None, found), None)
+    same = one == other or (one != one and other != other)
+    return None if same else f"at {path} {json.dumps(one)} became {json.dumps(other)}"
