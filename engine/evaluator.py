@@ -9,16 +9,17 @@ from engine.cache import LruCache
 from engine.errors import UnsupportedError
 from engine.kernel import Kernel
 from engine.kernel_errors import execution_error
-from engine.logical.columns import has_subplan
+from engine.logical.columns import function_name
 from engine.logical.nodes import NamedExpr
 from engine.schema_inference import build_project_schema
-from engine.sql.extraction import Extraction, makes_rows
 
 __all__ = ["ExprEvaluator"]
 
 _BATCH = "__batch"
 _ROW = "__row"
 _CACHED = 256
+_ROW_MAKERS = frozenset({"unnest", "unlist", "generate_subscripts", "regexp_split_to_table", "explode"})
+_GROUPING = frozenset({"grouping", "grouping_id"})
 
 
 class ExprEvaluator:
@@ -55,13 +56,21 @@ class ExprEvaluator:
         return pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
 
     def _check(self, expr: exp.Expr, data: pa.Table) -> None:
-        calls = Extraction(self._kernel.aggregates, lambda base: base)
-        for what, found in (
-            ("an aggregate", calls.contains_aggregate(expr)),
-            ("a window function", calls.contains_window(expr)),
-            ("a subquery", has_subplan(expr) or expr.find(exp.Query) is not None),
-            ("a function that makes rows", any(makes_rows(node) for node in expr.walk())),
-        ):
-            if found:
-                raise UnsupportedError(f"{what.capitalize()} has no value for a single row; put it into a query.")
+        for node in expr.walk():
+            what = self._several_rows(node)
+            if what:
+                raise UnsupportedError(f"{what} has no value for a single row; put it into a query.")
         build_project_schema((NamedExpr("value", expr),), self._kernel.column_types(data), self._kernel)
+
+    def _several_rows(self, node: exp.Expr) -> str:
+        """What a part of an expression is that needs or makes several rows; empty for others."""
+        if isinstance(node, exp.Window):
+            return "A window function"
+        if isinstance(node, exp.Query):
+            return "A subquery"
+        name = function_name(node)
+        if isinstance(node, exp.Unnest | exp.Explode) or name in _ROW_MAKERS:
+            return "A function that makes rows"
+        if isinstance(node, exp.AggFunc) or name in self._kernel.aggregates or name in _GROUPING:
+            return "An aggregate"
+        return ""

@@ -15,8 +15,6 @@ from sqlglot import exp
 from engine.cache import LruCache
 from engine.context import Cancellation, ExecutionContext, OperatorMetrics
 from engine.kernel import quote
-from engine.logical.nodes import Subplan
-from engine.logical.subplans import subplans_of
 from engine.operators.collect import CollectExec
 from engine.operators.hash_join import HashJoinExec
 from engine.operators.sql import identifier, over
@@ -115,15 +113,7 @@ class _Compiler(SourceBinder):
         return exp.Table(this=identifier(name))
 
     def expression(self, expr: exp.Expr) -> exp.Expr:
-        copied = expr.copy()
-        for found in list(copied.find_all(Subplan)):
-            query = self.compile(found.args["plan"])
-            inside = isinstance(found.parent, exp.Exists)
-            replacement = query if inside else exp.Subquery(this=query)
-            if found is copied:
-                return replacement
-            found.replace(replacement)
-        return copied
+        return expr.copy()
 
     def statement(self, root: exp.Select) -> Statement:
         if self.ctes:
@@ -180,13 +170,13 @@ class StatementCache:
 def _compiled(operator: PhysicalOperator, compiler: _Compiler) -> Statement:
     statement = compiler.statement(compiler.compile(operator))
     nodes = list(walk(operator))
-    whole = any(isinstance(node, SqlExec) for node in nodes)
+    whole = any(isinstance(node, SqlExec) and node.reads_again for node in nodes)
     return replace(statement, joined=whole or (compiler.scans > 1 and any(_meets(node) for node in nodes)))
 
 
 def _meets(operator: PhysicalOperator) -> bool:
     """Whether several relations may meet in an operator, so that their sizes matter."""
-    return isinstance(operator, HashJoinExec | SqlExec) or any(True for _ in subplans_of(operator))
+    return isinstance(operator, HashJoinExec | SqlExec)
 
 
 def run(

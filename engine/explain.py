@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from engine.logical.subplans import subplans_of
 from engine.operators.collect import CollectExec
 from engine.physical import PhysicalOperator
 
@@ -14,15 +13,13 @@ def render(operator: PhysicalOperator, indent: str = "") -> str:
     lines: list[str] = []
     shown: set[str] = set()
 
-    def visit(node: PhysicalOperator, depth: int, prefix: str = "") -> None:
-        lines.append(f"{indent}{'  ' * depth}{prefix}{node.describe()}")
+    def visit(node: PhysicalOperator, depth: int) -> None:
+        lines.append(f"{indent}{'  ' * depth}{node.describe()}")
         if isinstance(node, CollectExec):
             if node.name in shown:
                 lines[-1] += " (shown above)"
                 return
             shown.add(node.name)
-        for plan in subplans_of(node):
-            visit(plan, depth + 1, "subquery: ")
         for child in node.children:
             visit(child, depth + 1)
 

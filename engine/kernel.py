@@ -20,6 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from engine.arrow_fields import binding_key, has_negative_scale
+from engine.binder import Binder
 from engine.cache import BatchCache, LruCache
 from engine.context import Cancellation, current_cancellation
 from engine.errors import (
@@ -83,6 +84,7 @@ class Kernel:
         self._watchers: list[Callable[[KernelState], None]] = []
         self._closed = False
         self._instance = Instance(self.config)
+        self.binder = Binder()
         self._retiring: set[Instance] = set()  # lost, but for what still runs on them
         macros = self._functions("macro")
         self.aggregates = _aggregates(self._functions("aggregate"), macros)
@@ -121,51 +123,22 @@ class Kernel:
         document = json.dumps({"error": False, "statements": [statement]})
         return str(self._scalar("SELECT json_deserialize_sql(?)", document))
 
-    def describe(self, sql: str, tables: Mapping[str, RowType] | None = None) -> RowType:
-        """The output columns of a SELECT over `tables`, which are known by their columns only; runs nothing.
+    def describe(self, sql: str) -> RowType:
+        """The output columns of a SELECT; runs nothing. Of one over tables, `binder` tells them.
 
         Raises the planning errors: UnknownColumnError, TypeMismatchError, SqlSyntaxError, UnsupportedError.
         """
-        with self._typed(tables or {}) as cursor:
-            rows = cursor.execute("DESCRIBE " + sql).fetchall()
-        return tuple(Column(row[0], row[1]) for row in rows)
-
-    def parameter_types(self, sql: str, tables: Mapping[str, RowType] | None = None) -> dict[str, str]:
-        """The kernel's type for each parameter of a SELECT, by name; nothing where the text leaves a type open."""
-        with self._typed(tables or {}) as cursor:
-            rows = cursor.execute("SELECT json_serialize_plan(?)", [sql]).fetchall()
-        pending: list[Any] = [json.loads(rows[0][0])]
-        types: dict[str, str] = {}
-        while pending:
-            value = pending.pop()
-            if isinstance(value, dict):
-                if value.get("expression_class") == "BOUND_PARAMETER":
-                    types[str(value["identifier"])] = _type_text(value["return_type"])
-                pending.extend(value.values())
-            elif isinstance(value, list):
-                pending.extend(value)
-        return types
-
-    @contextmanager
-    def _typed(self, tables: Mapping[str, RowType]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor on which `tables` can be named; it has their columns and no rows.
-
-        What fails on it leaves as a planning error. The current cancellation interrupts it.
-        """
         cancellation = current_cancellation()
         cancellation.check()
-        with self._errors([c.name for columns in tables.values() for c in columns]) as instance:
+        with self._errors() as instance:
             execution = instance.begin(cancellation)
             forget = cancellation.on_cancel(execution.interrupt)
             try:
-                for name, columns in tables.items():
-                    items = ", ".join(f"NULL::{c.type} AS {quote(c.name)}" for c in columns)
-                    execution.cursor.execute(f"CREATE TEMP VIEW {quote(name)} AS SELECT {items} LIMIT 0")
-                    execution.cursor.abort()
-                yield execution.cursor
+                rows = execution.cursor.execute("DESCRIBE " + sql).fetchall()
             finally:
                 forget()
                 instance.end(execution)
+        return tuple(Column(row[0], row[1]) for row in rows)
 
     @contextmanager
     def _binder(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -175,7 +148,7 @@ class Kernel:
             yield cursor
 
     @contextmanager
-    def _errors(self, columns: Iterable[str] = ()) -> Iterator[Instance]:
+    def _errors(self) -> Iterator[Instance]:
         """The instance, whose errors leave as planning errors, or as the cause where planning was stopped."""
         instance = self._current()
         try:
@@ -183,7 +156,7 @@ class Kernel:
         except _KERNEL_ERRORS as error:
             self._look_after(instance, error)
             current_cancellation().check()
-            raise planning_error(error, columns) from None
+            raise planning_error(error) from None
 
     def arrow_schema(self, columns: RowType, boundary: Boundary = Boundary.CLIENT) -> pa.Schema:
         """The Arrow schema in which these columns leave for a boundary; names as they are, repeated ones too."""
@@ -345,6 +318,7 @@ class Kernel:
             instances = [self._instance, *self._retiring]
         for instance in instances:
             instance.close()
+        self.binder.close()
 
     def __enter__(self) -> Kernel:
         return self
@@ -449,31 +423,6 @@ def _batch_rows(kinds: Iterable[str]) -> int:
             most = _BATCH_ROWS_OF_ANY_SIZE
         width += _BYTES_OF_ANY_SIZE if kind in _OF_ANY_SIZE else 16
     return max(1, min(most, _BATCH_BYTES // max(1, width)))
-
-
-def _type_text(kind: dict[str, Any]) -> str:
-    """A type of a serialised plan as text."""
-    info = kind.get("type_info") or {}
-    if info.get("alias"):
-        return str(info["alias"])
-    members = [f"{quote(m['first'])} {_type_text(m['second'])}" for m in info.get("child_types") or []]
-    match kind["id"]:
-        case "DECIMAL":
-            return f"DECIMAL({info['width']},{info['scale']})"
-        case "LIST":
-            return _type_text(info["child_type"]) + "[]"
-        case "ARRAY":
-            return f"{_type_text(info['child_type'])}[{info['size']}]"
-        case "STRUCT":
-            return f"STRUCT({', '.join(members)})"
-        case "UNION":
-            return f"UNION({', '.join(members[1:])})"  # the first member is the tag
-        case "MAP":
-            entries = info["child_type"]["type_info"]["child_types"]
-            return f"MAP({', '.join(_type_text(entry['second']) for entry in entries)})"
-        case "ENUM":
-            return "ENUM(" + ", ".join("'" + str(value).replace("'", "''") + "'" for value in info["values"]) + ")"
-    return str(kind["id"])
 
 
 def _leaving(relation: duckdb.DuckDBPyRelation, boundary: Boundary) -> duckdb.DuckDBPyRelation:

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,9 +92,12 @@ class Execution:
 
 
 class Instance:
-    """An instance that is open. Thread-safe; `close()` interrupts what runs and removes the spill files."""
+    """An instance that is open. Thread-safe; `close()` interrupts what runs and removes the spill files.
 
-    def __init__(self, config: KernelConfig) -> None:
+    With `optimizers` it has these only.
+    """
+
+    def __init__(self, config: KernelConfig, optimizers: Collection[str] | None = None) -> None:
         base = config.spill_directory or tempfile.gettempdir()
         Path(base).mkdir(parents=True, exist_ok=True)
         self._spill = Path(base) / f"grism-spill-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -103,7 +106,7 @@ class Instance:
         self._running: set[Execution] = set()
         self._idle: list[duckdb.DuckDBPyConnection] = []
         self._closed = False
-        self._database = _connect(config, self._spill)
+        self._database = _connect(config, self._spill, optimizers)
         self._watch = None if config.process_memory is None else MemoryWatch(config.process_memory, self._statements)
         if self._watch is not None:
             self._watch.start()
@@ -203,7 +206,7 @@ class Instance:
             raise ExecutionError("The kernel is closed; start the service again.")
 
 
-def _connect(config: KernelConfig, spill: Path) -> duckdb.DuckDBPyConnection:
+def _connect(config: KernelConfig, spill: Path, optimizers: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
     options: dict[str, str] = {
         "temp_directory": str(spill),
         "autoinstall_known_extensions": "false",
@@ -218,6 +221,9 @@ def _connect(config: KernelConfig, spill: Path) -> duckdb.DuckDBPyConnection:
         options["threads"] = str(config.threads)
     database = duckdb.connect(":memory:", config=options)
     value_bounds.install(database)
+    if optimizers is not None:
+        known = [row[0] for row in database.execute("FROM duckdb_optimizers()").fetchall()]
+        database.execute(f"SET GLOBAL disabled_optimizers = '{','.join(n for n in known if n not in optimizers)}'")
     allowed = "[" + ", ".join("'" + str(Path(d).resolve()).replace("'", "''") + "'" for d in config.directories) + "]"
     for statement in (
         "SET GLOBAL TimeZone = 'UTC'",

@@ -6,7 +6,6 @@ from sqlglot import exp
 
 from engine.logical import nodes as logical
 from engine.logical.nodes import NamedExpr
-from engine.logical.subplans import map_subplans
 from engine.operators import (
     CollectExec,
     DistinctExec,
@@ -47,7 +46,6 @@ class _Lowering:
         return found
 
     def _lower(self, node: logical.LogicalPlan) -> PhysicalOperator:
-        node = map_subplans(node, self.plan)
         match node:
             case logical.Scan():
                 return TableScanExec(node.table, node.columns, node.aliases, node.filter, node.limit)

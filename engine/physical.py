@@ -104,7 +104,7 @@ class ExecutionMode(Enum):
 
 
 class SourceBinder(ABC):
-    """Takes what a statement needs while it is compiled: sources, shared parts, subqueries in expressions."""
+    """Takes what a statement needs while it is compiled: sources and shared parts."""
 
     @property
     @abstractmethod
@@ -129,7 +129,7 @@ class SourceBinder(ABC):
 
     @abstractmethod
     def expression(self, expr: exp.Expr) -> exp.Expr:
-        """`expr` in the kernel's language: its subplans become subqueries."""
+        """`expr` in the kernel's language, a copy that may be put into a statement."""
 
 
 class PhysicalOperator(ABC):

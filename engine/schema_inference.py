@@ -12,7 +12,6 @@ from sqlglot import exp
 from engine.execution import compile_statement
 from engine.kernel import Kernel
 from engine.logical.nodes import LogicalPlan, NamedExpr
-from engine.logical.subplans import map_subplans
 from engine.lowering import lower
 from engine.operators import EmptyExec, HashAggregateExec, ProjectExec, TableScanExec
 from engine.physical import PhysicalOperator
@@ -81,7 +80,6 @@ def _without_data(operator: PhysicalOperator) -> PhysicalOperator:
     def rewrite(node: PhysicalOperator) -> PhysicalOperator:
         if isinstance(node, TableScanExec):
             return EmptyExec(tuple(Column(a, c.type) for a, c in zip(node.aliases, node.columns, strict=True)))
-        node = node.with_children(tuple(visit(child) for child in node.children))
-        return map_subplans(node, visit)
+        return node.with_children(tuple(visit(child) for child in node.children))
 
     return visit(operator)

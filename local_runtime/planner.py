@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from engine.cache import LruCache
 from engine.explain import render
 from engine.kernel import Kernel
 from engine.kernel_errors import too_deep
-from engine.logical.nodes import LogicalPlan
+from engine.logical.nodes import LogicalPlan, Rename, SqlQuery
 from engine.logical.subplans import text_size
 from engine.lowering import lower
-from engine.operators import TableScanExec
+from engine.operators import RenameExec, TableScanExec
 from engine.optimizer import optimize
-from engine.physical import ExecutionMode, PhysicalPlan, PlanProperties, Single, walk
+from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, PlanProperties, Single, walk
 from engine.schema_inference import plan_columns
 
-__all__ = ["LocalPhysicalPlanner"]
+__all__ = ["LocalPhysicalPlanner", "LocalPlan"]
 
 _CACHED_PLANS = 256
 _MAX_REMEMBERED = 64_000  # characters of constants, as bound parameters are
+
+
+@dataclass(frozen=True)
+class LocalPlan(PhysicalPlan):
+    """A physical plan of one process: mostly the statement's whole text, over scans of its tables.
+
+    `outline` shows what it does, in operators; None where it was not taken apart.
+    """
+
+    outline: PhysicalOperator | None = None
 
 
 class LocalPhysicalPlanner:
@@ -28,16 +38,17 @@ class LocalPhysicalPlanner:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         # By identity: the front end gives the same object for a text whose tables have not changed.
-        self._known: LruCache[int, tuple[LogicalPlan, PhysicalPlan]] = LruCache(_CACHED_PLANS)
+        self._known: LruCache[int, tuple[LogicalPlan, LocalPlan]] = LruCache(_CACHED_PLANS)
 
-    def plan(self, query: LogicalPlan) -> PhysicalPlan:
+    def plan(self, query: LogicalPlan) -> LocalPlan:
         """The operators, and the columns that they give. Raises the planning errors where the plan does not type."""
         known = self._known.get(id(query))
         if known is not None and known[0] is query:
             return known[1]
         try:
             columns = plan_columns(query, self._kernel)
-            root = lower(optimize(query))
+            outline = _outline(query)
+            root = outline if outline is not None and _only_reads(outline) else lower(optimize(query))
         except RecursionError:
             raise too_deep() from None
         schema = self._kernel.arrow_schema(columns)
@@ -46,11 +57,26 @@ class LocalPhysicalPlanner:
             root = replace(root, direct_schema=schema)
         blocking = any(operator.capabilities.blocking for operator in walk(root))
         properties = PlanProperties(ExecutionMode.LOCAL, Single(), blocking)
-        plan = PhysicalPlan(root, columns, schema, properties)
+        plan = LocalPlan(root, columns, schema, properties, outline=outline)
         if text_size(query) <= _MAX_REMEMBERED:
             self._known.put(id(query), (query, plan))
         return plan
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The operator tree, one line each."""
-        return render(plan.root)
+        outline = plan.outline if isinstance(plan, LocalPlan) else None
+        return render(plan.root if outline is None else outline)
+
+
+def _outline(query: LogicalPlan) -> PhysicalOperator | None:
+    """The operators of a statement that was taken apart."""
+    if isinstance(query, Rename) and isinstance(query.input, SqlQuery) and query.input.operators is not None:
+        return lower(Rename(query.input.operators, query.columns))
+    return None
+
+
+def _only_reads(outline: PhysicalOperator) -> bool:
+    """Whether it gives a table's columns as they are."""
+    while isinstance(outline, RenameExec):
+        outline = outline.input
+    return isinstance(outline, TableScanExec) and outline.filter is None

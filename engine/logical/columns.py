@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlglot import exp
 
-from engine.logical.nodes import LogicalPlan, Subplan, walk
-from engine.logical.subplans import node_expressions
-
-__all__ = ["conjunction", "conjuncts", "disjuncts", "has_subplan", "is_volatile", "mentioned", "substitute"]
+__all__ = [
+    "conjunction",
+    "conjuncts",
+    "disjuncts",
+    "function_name",
+    "is_volatile",
+    "mentioned",
+    "substitute",
+]
 
 _VOLATILE = frozenset({"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "setseed"})
 
 
 def mentioned(expr: exp.Expr) -> set[str]:
-    """The column names in `expr`, and those that its subqueries mention, their own as well as outer ones."""
-    names = {column.name for column in expr.find_all(exp.Column)}
-    for found in expr.find_all(Subplan):
-        names |= _mentioned_in(found.args["plan"])
-    return names
+    """The column names in `expr`."""
+    return {column.name for column in expr.find_all(exp.Column)}
 
 
-def _mentioned_in(plan: LogicalPlan) -> set[str]:
-    names: set[str] = set()
-    for node in walk(plan):
-        for expr in node_expressions(node):
-            names |= mentioned(expr)
-    return names
-
-
-def has_subplan(expr: exp.Expr) -> bool:
-    """Whether a subquery stands in `expr`."""
-    return expr.find(Subplan) is not None
+def function_name(node: exp.Expr) -> str:
+    """The kernel's name of the function that `node` calls, in lower case; empty where it calls none."""
+    if isinstance(node, exp.Anonymous):
+        return str(node.name).lower()
+    return node.sql_name().lower() if isinstance(node, exp.Func) else ""
 
 
 def is_volatile(expr: exp.Expr) -> bool:
@@ -80,8 +78,8 @@ def _operand(part: exp.Expr) -> exp.Expr:
     return exp.Paren(this=copied) if isinstance(copied, exp.Or | exp.Not | exp.Between | exp.Case) else copied
 
 
-def substitute(expr: exp.Expr, columns: dict[str, exp.Expr]) -> exp.Expr:
-    """`expr` with columns replaced by expressions; not inside its subqueries."""
+def substitute(expr: exp.Expr, columns: Mapping[str, exp.Expr]) -> exp.Expr:
+    """`expr` with columns replaced by expressions."""
 
     def replace(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column) and node.name in columns:
@@ -95,3 +93,9 @@ def substitute(expr: exp.Expr, columns: dict[str, exp.Expr]) -> exp.Expr:
 def _stands_alone(expr: exp.Expr) -> bool:
     """Whether `expr` needs no brackets wherever it stands. Some functions, AND and OR among them, are operators."""
     return isinstance(expr, exp.Column | exp.Literal | exp.Func) and not isinstance(expr, exp.Binary)
+
+
+def has_subplan(expr: exp.Expr) -> bool:
+    """False: no expression holds a subquery."""
+    del expr
+    return False

@@ -1,10 +1,8 @@
 """LogicalPlan: what to compute, as frozen dataclasses.
 
 A plan is a tree of nodes; each says what rows it gives and nothing about how. Column names inside one plan are unique
-across the whole plan (the builder sees to it), so expressions name columns without a table, and a correlated subquery
-names its outer columns like any other. Expressions are sqlglot's, dialect duckdb, and are never changed in place.
-
-A subquery inside an expression is a `Subplan`, whose plan may name columns of the node that holds the expression.
+across the whole plan (the reader sees to it), so expressions name columns without a table. They hold no subqueries:
+the kernel's binder has made joins of them. Expressions are sqlglot's, dialect duckdb, and are never changed in place.
 """
 
 from __future__ import annotations
@@ -39,7 +37,6 @@ __all__ = [
     "Sort",
     "SortKey",
     "SqlQuery",
-    "Subplan",
     "Unnest",
     "Values",
     "Window",
@@ -49,11 +46,6 @@ __all__ = [
 ]
 
 JoinKind = str  # one of Join.KINDS
-
-
-# A logical plan in the place of a subquery: scalar as it stands, or below EXISTS, IN, ANY and ALL; the plan is its
-# argument `plan`. sqlglot's compiled classes cannot be subclassed, so this borrows one that the dialect never gives.
-Subplan = exp.SessionParameter
 
 
 def col(name: str) -> exp.Column:
@@ -104,7 +96,7 @@ class LogicalPlan:
 
     @property
     def children(self) -> tuple[LogicalPlan, ...]:
-        """The inputs, left to right. The plans of subqueries in expressions are not among them."""
+        """The inputs, left to right."""
         return tuple(v for f in fields(self) if isinstance(v := getattr(self, f.name), LogicalPlan))  # type: ignore[arg-type]
 
     def with_children(self, children: tuple[LogicalPlan, ...]) -> LogicalPlan:
@@ -130,7 +122,8 @@ class Scan(LogicalPlan):
     """Columns of one table version. `filter` and `limit` are pushed down by the optimizer.
 
     `columns` names the table's columns in order with their kernel types; `aliases` names the columns that the plan
-    sees, position by position. `filter` is written over the aliases.
+    sees, position by position. `filter` is written over the aliases. `reference` is the name by which the statement's
+    text reads the table.
     """
 
     table: TableHandle
@@ -138,6 +131,7 @@ class Scan(LogicalPlan):
     aliases: tuple[str, ...]
     filter: exp.Expr | None = None
     limit: int | None = None
+    reference: str = ""
 
     def __post_init__(self) -> None:
         if len(self.columns) != len(self.aliases):
@@ -408,7 +402,7 @@ class SqlQuery(LogicalPlan):
 
 
 def walk(plan: LogicalPlan) -> Iterator[LogicalPlan]:
-    """Every node, root first; not into subqueries of expressions."""
+    """Every node, root first."""
     yield plan
     for child in plan.children:
         yield from walk(child)

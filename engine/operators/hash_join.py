@@ -15,7 +15,7 @@ from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 __all__ = ["ANY_COMPARISONS", "HashJoinExec"]
 
 ANY_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
-"""Comparisons that a mark join may have, one at most; all its other conditions are never NULL."""
+"""Comparisons of a mark join that may be NULL: one, or equalities. All its other conditions are never NULL."""
 _NEVER_NULL = (exp.NullSafeEQ, exp.NullSafeNEQ, exp.Boolean)
 
 
@@ -61,6 +61,7 @@ class HashJoinExec(PhysicalOperator):
         ::
 
             a IS NOT DISTINCT FROM k AND x = y      x = ANY (SELECT y FROM right WHERE a IS NOT DISTINCT FROM k)
+            x = y AND v = w                         (x, v) IN (SELECT y, w FROM right)
         """
         assert on is not None
         parts = conjuncts(on)
@@ -69,14 +70,15 @@ class HashJoinExec(PhysicalOperator):
             rows = over(right, exp.Literal.number(1), name="r")
             rows.set("where", exp.Where(this=on))
             return exp.Exists(this=rows)
-        (comparison,) = compared
-        assert isinstance(comparison, ANY_COMPARISONS)
-        assert isinstance(comparison, exp.Binary)
-        inner = over(right, comparison.right.copy(), name="r")
-        others = [part for part in parts if part is not comparison]
+        assert all(isinstance(part, ANY_COMPARISONS) for part in compared)
+        sides = [(part.left.copy(), part.right.copy()) for part in compared if isinstance(part, exp.Binary)]
+        inner = over(right, *(theirs for _, theirs in sides), name="r")
+        others = [part for part in parts if not any(part is known for known in compared)]
         if others:
             inner.set("where", exp.Where(this=conjunction(others)))
-        return type(comparison)(this=exp.Paren(this=comparison.left.copy()), expression=exp.Any(this=inner))
+        if len(sides) > 1:
+            return exp.In(this=exp.Tuple(expressions=[own for own, _ in sides]), query=exp.Subquery(this=inner))
+        return type(compared[0])(this=exp.Paren(this=sides[0][0]), expression=exp.Any(this=inner))
 
     def _single(self, inputs: tuple[exp.Select, ...], on: exp.Expr | None) -> exp.Select:
         """The right row as one value of a scalar subquery, of which the kernel takes no second row."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from engine.logical.nodes import NamedExpr, SortKey, Subplan, col
+from engine.logical.nodes import NamedExpr, SortKey, col
 from engine.physical import SourceBinder
 
 __all__ = ["alias", "columns", "identifier", "named", "ordered", "over", "projected", "show", "sort_text"]
@@ -85,10 +85,5 @@ def sort_text(keys: Iterable[SortKey]) -> str:
 
 
 def show(expr: exp.Expr) -> str:
-    """`expr` as EXPLAIN shows it; a subquery's plan is shown apart."""
-    shown = expr.copy()
-    for found in list(shown.find_all(Subplan)):
-        if found is shown:
-            return "(subquery)"
-        found.replace(exp.Var(this="(subquery)"))
-    return shown.sql("duckdb")
+    """`expr` as EXPLAIN shows it."""
+    return expr.sql("duckdb")

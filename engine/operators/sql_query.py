@@ -13,6 +13,8 @@ from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
 __all__ = ["SqlExec"]
 
+_RECURSIVE = "WITH RECURSIVE"  # as the kernel writes a text down
+
 
 @dataclass(frozen=True)
 class SqlExec(PhysicalOperator):
@@ -35,6 +37,13 @@ class SqlExec(PhysicalOperator):
     def with_children(self, children: tuple[PhysicalOperator, ...]) -> SqlExec:
         return replace(self, inputs=tuple((n, c) for (n, _), c in zip(self.inputs, children, strict=True)))
 
+    @property
+    def reads_again(self) -> bool:
+        """Whether the kernel may have to read an input more than once, or to choose which of several it reads first."""
+        return (
+            len(self.inputs) > 1 or any(self._readers(name) > 1 for name, _ in self.inputs) or _RECURSIVE in self.query
+        )
+
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
         table = sources.raw(self.query)
         table.set("alias", alias("t", self.columns))
@@ -46,10 +55,12 @@ class SqlExec(PhysicalOperator):
         return select
 
     def _input(self, name: str, relation: exp.Select) -> exp.CTE:
-        readers = len(re.findall(rf"\b{re.escape(name)}\b", self.query))
         # Its sources may be streams, which can be read once.
         alias = exp.TableAlias(this=identifier(name))
-        return exp.CTE(this=relation, alias=alias, materialized=True if readers > 1 else None)
+        return exp.CTE(this=relation, alias=alias, materialized=True if self._readers(name) > 1 else None)
+
+    def _readers(self, name: str) -> int:
+        return len(re.findall(rf"\b{re.escape(name)}\b", self.query))
 
     def describe(self) -> str:
         return f"SqlExec {self.query}"

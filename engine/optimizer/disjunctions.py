@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from engine.logical.columns import conjunction, conjuncts, disjuncts, has_subplan, is_volatile, mentioned
+from engine.logical.columns import conjunction, conjuncts, disjuncts, is_volatile, mentioned
 
 __all__ = ["factored", "needed"]
 
@@ -18,7 +18,7 @@ __all__ = ["factored", "needed"]
 def factored(predicate: exp.Expr) -> list[exp.Expr]:
     """Predicates that together mean `predicate`: what stands in every branch of an OR, and the rest of it."""
     branches = _branches(predicate)
-    if len(branches) < 2 or is_volatile(predicate) or has_subplan(predicate):
+    if len(branches) < 2 or is_volatile(predicate):
         return [predicate]
     common = [part for part in branches[0] if all(part in branch for branch in branches[1:])]
     if not common:

@@ -9,6 +9,7 @@ from engine.logical.nodes import (
     Aggregate,
     Collect,
     Distinct,
+    Empty,
     Filter,
     Join,
     Limit,
@@ -20,13 +21,14 @@ from engine.logical.nodes import (
     SetOp,
     Sort,
     SqlQuery,
+    Unnest,
     Values,
     Window,
     col,
 )
-from engine.logical.subplans import map_subplans, subplans_of
+from engine.schema import Column, RowType
 
-__all__ = ["prune_columns"]
+__all__ = ["narrowest", "prune_columns"]
 
 
 def prune_columns(plan: LogicalPlan) -> LogicalPlan:
@@ -39,7 +41,7 @@ def prune_columns(plan: LogicalPlan) -> LogicalPlan:
 def _inputs(node: LogicalPlan, wanted: set[str]) -> tuple[set[str], ...]:
     """What `node` needs of each of its inputs to give the `wanted` columns."""
     match node:
-        case Scan() | Values():
+        case Scan() | Values() | Empty():
             return ()
         case Filter():
             return (wanted | mentioned(node.predicate),)
@@ -59,6 +61,10 @@ def _inputs(node: LogicalPlan, wanted: set[str]) -> tuple[set[str], ...]:
         case Rename():
             old = zip(node.columns, node.input.names, strict=True)
             return ({o for new, o in old if new in wanted},)
+        case Unnest():
+            return (wanted | _union(node.lists),)
+        case Distinct() if node.on:
+            return (wanted.union(*map(mentioned, node.on), *(mentioned(k.expr) for k in node.order)),)
         case Distinct() | SetOp() | SqlQuery():
             return tuple(set(child.names) for child in node.children)
         case _:
@@ -91,8 +97,6 @@ class _Demand:
                 return
             known |= wanted
             wanted = set(known)
-        for plan in subplans_of(node):
-            self.visit(plan, set(plan.names))
         for child, needed in zip(node.children, _inputs(node, wanted), strict=True):
             self.visit(child, needed & set(child.names))
 
@@ -110,7 +114,6 @@ class _Pruner:
                 child = self.visit(node.input, self._collected[node.name])
                 self._shared[node.name] = replace(node, input=child)
             return self._shared[node.name]
-        node = map_subplans(node, lambda plan: self.visit(plan, set(plan.names)))
         needed = _inputs(node, wanted)
         children = tuple(
             self.visit(child, names & set(child.names)) for child, names in zip(node.children, needed, strict=True)
@@ -128,6 +131,8 @@ class _Pruner:
             case Rename():
                 new = dict(zip(node.input.names, node.columns, strict=True))
                 return Rename(children[0], tuple(new[name] for name in children[0].names))
+            case Distinct() if node.on:
+                return node.with_children(children)
             case Distinct() | SetOp() | SqlQuery():
                 exact = tuple(_exactly(c, old.names) for c, old in zip(children, node.children, strict=True))
                 return node.with_children(exact)
@@ -142,8 +147,15 @@ def _exactly(node: LogicalPlan, names: tuple[str, ...]) -> LogicalPlan:
 def _narrow_scan(node: Scan, wanted: set[str]) -> Scan:
     used = wanted | (set() if node.filter is None else mentioned(node.filter))
     pairs = [(c, a) for c, a in zip(node.columns, node.aliases, strict=True) if a in used]
-    pairs = pairs or [min(zip(node.columns, node.aliases, strict=True), key=lambda p: _width(p[0].type))]
+    if not pairs:
+        cheapest = narrowest(node.columns)
+        pairs = [(c, a) for c, a in zip(node.columns, node.aliases, strict=True) if c is cheapest]
     return replace(node, columns=tuple(c for c, _ in pairs), aliases=tuple(a for _, a in pairs))
+
+
+def narrowest(columns: RowType) -> Column:
+    """The column that costs least to read, where any will do to count rows."""
+    return min(columns, key=lambda column: _width(column.type))
 
 
 def _width(kind: str) -> int:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from engine.logical.columns import conjunction, conjuncts, has_subplan, is_volatile, mentioned, substitute
+from engine.logical.columns import conjunction, conjuncts, is_volatile, mentioned, substitute
 from engine.logical.nodes import (
     Aggregate,
     Distinct,
@@ -23,14 +23,14 @@ from engine.logical.nodes import (
     Scan,
     SetOp,
     Sort,
+    Unnest,
     col,
 )
-from engine.logical.subplans import map_subplans
 from engine.optimizer.disjunctions import factored, needed
 
 __all__ = ["push_filters"]
 
-_LEFT_ALONE = frozenset({"inner", "cross", "left", "semi", "anti"})
+_LEFT_ALONE = frozenset({"inner", "cross", "left", "semi", "anti", "mark", "single"})
 _RIGHT_ALONE = frozenset({"inner", "cross", "right"})
 
 
@@ -53,7 +53,6 @@ class _Pusher:
         return found[1]
 
     def _visit(self, node: LogicalPlan) -> LogicalPlan:
-        node = map_subplans(node, self.visit)
         if isinstance(node, Filter):
             return self.push(node.input, conjuncts(node.predicate))
         if isinstance(node, Join):
@@ -64,23 +63,24 @@ class _Pusher:
         """`parts` applied to `node` as low as possible; `node` itself is not visited yet."""
         match node:
             case Filter():
-                node = map_subplans(node, self.visit)
                 return self.push(node.input, _without_repeats([*conjuncts(node.predicate), *parts]))
             case Project():
-                return self._below_project(map_subplans(node, self.visit), parts)
+                return self._below_project(node, parts)
             case Rename() if len(set(node.columns)) == len(node.columns):
                 mapping = {new: col(old) for new, old in zip(node.columns, node.input.names, strict=True)}
                 return self._below(node, parts, dict(mapping))
             case Sort():
-                return self._below(map_subplans(node, self.visit), parts, {})
-            case Distinct():
+                return self._below(node, parts, {})
+            case Unnest():
+                return self._below_unnest(node, parts)
+            case Distinct() if not node.on:
                 # random() draws once for each row that is left, not for each duplicate.
                 volatile = [p for p in parts if is_volatile(p)]
                 return _filtered(self._below(node, [p for p in parts if not is_volatile(p)], {}), volatile)
             case Join():
-                return self._below_join(map_subplans(node, self.visit), parts)
+                return self._below_join(node, parts)
             case Aggregate() if node.grouping_sets is None and node.keys:
-                return self._below_aggregate(map_subplans(node, self.visit), parts)
+                return self._below_aggregate(node, parts)
             case SetOp():
                 return self._below_set_operation(node, parts)
             case Scan():
@@ -89,11 +89,8 @@ class _Pusher:
                 return _filtered(self.visit(node), parts)
 
     def _below(self, node: LogicalPlan, parts: list[exp.Expr], mapping: dict[str, exp.Expr]) -> LogicalPlan:
-        low = [p for p in parts if not (has_subplan(p) and mapping)]
-        high = [p for p in parts if has_subplan(p) and mapping]
         (child,) = node.children
-        pushed = self.push(child, [substitute(p, mapping) if mapping else p for p in low])
-        return _filtered(node.with_children((pushed,)), high)
+        return node.with_children((self.push(child, [substitute(p, mapping) if mapping else p for p in parts]),))
 
     def _below_project(self, node: Project, parts: list[exp.Expr]) -> LogicalPlan:
         mapping = {e.name: e.expr for e in node.exprs}
@@ -101,13 +98,10 @@ class _Pusher:
         high: list[exp.Expr] = []
         for part in parts:
             used = [mapping[name] for name in mentioned(part) if name in mapping]
-            blocked = has_subplan(part) and any(
-                not isinstance(e, exp.Column) or e.name != n for n, e in mapping.items() if n in mentioned(part)
-            )
-            if blocked or any(has_subplan(e) or is_volatile(e) for e in used):
+            if any(is_volatile(e) for e in used):
                 high.append(part)
             else:
-                low.append(part if has_subplan(part) else substitute(part, mapping))
+                low.append(substitute(part, mapping))
         return _filtered(replace(node, input=self.push(node.input, low)), high)
 
     def _below_join(self, node: Join, parts: list[exp.Expr]) -> LogicalPlan:
@@ -118,12 +112,11 @@ class _Pusher:
         above: list[exp.Expr] = []
         for part in _factored(parts):
             used = mentioned(part)
-            if is_volatile(part) or has_subplan(part):
-                # A subquery below a join runs for every row there; above it, for the rows that are left.
+            if is_volatile(part):
                 above.append(part)
-            elif used & left_names and not used & right_names and node.kind in _LEFT_ALONE:
+            elif used and used <= left_names and node.kind in _LEFT_ALONE:
                 to_left.append(part)
-            elif used & right_names and not used & left_names and node.kind in _RIGHT_ALONE:
+            elif used and used <= right_names and node.kind in _RIGHT_ALONE:
                 to_right.append(part)
             elif node.kind in ("inner", "cross") and used & left_names and used & right_names:
                 on.append(part)
@@ -150,7 +143,8 @@ class _Pusher:
             kind = "inner" if on else "cross"
         elif not on:
             on = [exp.true()]
-        return _filtered(Join(left, right, kind, conjunction(on) if on else None), above)
+        made = Join(left, right, kind, conjunction(on) if on else None, node.mark)
+        return _filtered(made, above)
 
     def _below_aggregate(self, node: Aggregate, parts: list[exp.Expr]) -> LogicalPlan:
         keys = {k.name: k.expr for k in node.keys}
@@ -159,10 +153,16 @@ class _Pusher:
         high: list[exp.Expr] = []
         for part in parts:
             used = mentioned(part) & outputs
-            movable = used and used <= set(keys) and not has_subplan(part) and not is_volatile(part)
+            movable = used and used <= set(keys) and not is_volatile(part)
             (low if movable else high).append(part)
         pushed = self.push(node.input, [substitute(p, keys) for p in low])
         return _filtered(replace(node, input=pushed), high)
+
+    def _below_unnest(self, node: Unnest, parts: list[exp.Expr]) -> LogicalPlan:
+        names = set(node.input.names)
+        low = [part for part in parts if mentioned(part) <= names and not is_volatile(part)]
+        high = [part for part in parts if not any(part is moved for moved in low)]
+        return _filtered(replace(node, input=self.push(node.input, low)), high)
 
     def _below_set_operation(self, node: SetOp, parts: list[exp.Expr]) -> LogicalPlan:
         # The sides of a set operation are cast to common types above; a predicate may only move where no cast stands
@@ -177,7 +177,7 @@ def _into_scan(node: Scan, parts: list[exp.Expr]) -> LogicalPlan:
     low: list[exp.Expr] = []
     high: list[exp.Expr] = []
     for part in parts:
-        movable = not has_subplan(part) and not is_volatile(part) and mentioned(part) <= own
+        movable = not is_volatile(part) and mentioned(part) <= own
         (low if movable else high).append(part)
     if low:
         existing = [] if node.filter is None else conjuncts(node.filter)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.logical.nodes import Limit, LogicalPlan, Project, Rename, Scan, transform_up
-from engine.logical.subplans import map_subplans
 
 __all__ = ["push_limits"]
 
@@ -14,7 +13,6 @@ def push_limits(plan: LogicalPlan) -> LogicalPlan:
     """Scans below a LIMIT stop after as many rows as it can use; the LIMIT itself stays."""
 
     def rule(node: LogicalPlan) -> LogicalPlan:
-        node = map_subplans(node, push_limits)
         if isinstance(node, Limit) and node.count is not None:
             return replace(node, input=_limited(node.input, node.count + node.offset))
         return node

@@ -19,7 +19,6 @@ __all__ = [
     "MAX_NESTING",
     "MAX_REPEATED",
     "MAX_TOKENS",
-    "list_depth",
     "require_bounds",
     "require_few_repeats",
 ]
@@ -29,7 +28,6 @@ MAX_NESTING = 500_000  # the depths of all brackets together
 MAX_TOKENS = 250_000  # each takes up to 2 KB
 MAX_REPEATED = 10_000  # nodes that the binder reads again: a lambda in a lambda is read twice for each time of that
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
-_LISTS = frozenset({"list_value", "array_value"})
 
 
 def require_bounds(text: str) -> None:
@@ -77,11 +75,6 @@ def require_few_repeats(root: Node, macros: Mapping[str, int]) -> None:
     )
 
 
-def list_depth(root: Node) -> int:
-    """How deep lists stand in lists as they are written."""
-    return max(depth for _, depth in _nested(root, 0, lambda depth, node: depth + _is_list(node)))
-
-
 def _nested(root: Node, start: int, below: Callable[[int, Node], int]) -> Iterator[tuple[Node, int]]:
     """The nodes but constants, each with what `below` makes of its own and of those around it.
 
@@ -101,10 +94,6 @@ def _nested(root: Node, start: int, below: Callable[[int, Node], int]) -> Iterat
             yield value, found
             value = value.values()
         stack.extend((item, found) for item in value if isinstance(item, dict | list))
-
-
-def _is_list(node: Node) -> bool:
-    return node.get("type") == "ARRAY_CONSTRUCTOR" or function_name(node) in _LISTS
 
 
 def _readings(node: Node, macros: Mapping[str, int]) -> int:

@@ -1,19 +1,15 @@
-"""Names inside one plan: unique across the plan, and where a qualified column of the text finds its own."""
+"""Names of columns: unique inside a plan, and short in results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from engine.schema import RowType
 
-__all__ = ["NameAllocator", "NotTakenApart", "Scope", "shortened", "with_short_names"]
+__all__ = ["NameAllocator", "shortened", "with_short_names"]
 
 _LONGEST_NAME = 10_000  # characters, of a column that the text gives none
-
-
-class NotTakenApart(Exception):
-    """The builder meets something that it leaves to the kernel as a whole. Never reaches a caller of the front end."""
 
 
 class NameAllocator:
@@ -35,30 +31,6 @@ class NameAllocator:
             if name.lower() not in self._used:
                 self._used[name.lower()] = 0
                 return name
-
-
-@dataclass
-class Scope:
-    """The relations that a SELECT's columns may name, and the scopes around it."""
-
-    outer: Scope | None = None
-    relations: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    def add(self, alias: str, columns: dict[str, str]) -> None:
-        """Make `columns` (text name to plan name) reachable under `alias`."""
-        key = alias.lower()
-        if key in self.relations:
-            raise NotTakenApart(f"the alias {alias} stands twice")
-        self.relations[key] = {name.lower(): unique for name, unique in columns.items()}
-
-    def resolve(self, alias: str, column: str) -> str:
-        """The plan's name for ``alias.column``, looked for from the inside out."""
-        found = self.relations.get(alias.lower(), {}).get(column.lower())
-        if found is not None:
-            return found
-        if alias.lower() in self.relations or self.outer is None:
-            raise NotTakenApart(f"{alias}.{column} is not resolved")
-        return self.outer.resolve(alias, column)
 
 
 def with_short_names(columns: RowType, given: Callable[[], frozenset[str]]) -> RowType:

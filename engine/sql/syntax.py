@@ -14,7 +14,6 @@ from engine.errors import ForbiddenError, InvalidValueError, UnsupportedError
 
 __all__ = [
     "CHECKED",
-    "VEIL",
     "Node",
     "asked_version",
     "called_function",
@@ -30,13 +29,11 @@ __all__ = [
     "select_items",
     "table_path",
     "table_references",
-    "veil_functions",
     "walk",
 ]
 
 Node = dict[str, Any]
 
-VEIL = "__f_"
 _INNER = frozenset({dict, list})  # what a tree of JSON is made of
 CHECKED = 4096
 """Nodes of a walk between two looks at whether it is to stop."""
@@ -220,15 +217,6 @@ def name_subqueries(root: Node, display: Callable[[Node], str]) -> None:
             continue
         if not any(node.get("class") == "STAR" and node.get("columns") for node in inside):
             item["alias"] = display(item)
-
-
-def veil_functions(root: Node) -> None:
-    """Rename each function that is called, in the tree itself, so that no other parser takes it for one it knows."""
-    for node, _ in walk(root):
-        if node.get("class") == "FUNCTION" and not node.get("is_operator"):
-            name = VEIL + function_name(node)
-            node["function_name"] = name
-            node["qualified_name"] = {"path": [name]}
 
 
 def replace(root: Node, choose: Callable[[Node], Node | None], display: Callable[[Node], str]) -> None:

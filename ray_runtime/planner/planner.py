@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from engine.cache import LruCache
 from engine.kernel import Kernel
-from engine.logical.nodes import LogicalPlan
+from engine.logical.nodes import LogicalPlan, Rename, SqlQuery
 from engine.logical.subplans import text_size
 from engine.lowering import lower
 from engine.operators import RenameExec
@@ -31,7 +31,6 @@ from ray_runtime.planner.split_stages import split_stages
 from ray_runtime.planner.split_windows import split_windows
 from ray_runtime.planner.statistics import Estimates
 from ray_runtime.planner.two_phase_aggregates import two_phase_aggregates
-from ray_runtime.planner.unnest_subqueries import unnest_subqueries
 from ray_runtime.stages import StageGraph
 
 __all__ = ["DistributedPlan", "DistributedPlanner"]
@@ -74,7 +73,7 @@ class DistributedPlanner:
         Names that repeat in the result are numbered throughout: rows that travel need a name for each column.
         """
         options = options or self.options
-        logical = optimize(unnest_subqueries(optimize(query)))
+        logical = optimize(_apart(query))
         root = _with_distinct_names(lower(logical))
         plans = [("lower", root)]
         estimates = Estimates(self._sampler.groups)
@@ -121,6 +120,13 @@ class DistributedPlanner:
     def explain(self, plan: DistributedPlan) -> str:
         """The stages as text."""
         return render_stages(plan.stages)
+
+
+def _apart(query: LogicalPlan) -> LogicalPlan:
+    """The query in nodes where it was taken apart, else as it is."""
+    if isinstance(query, Rename) and isinstance(query.input, SqlQuery) and query.input.operators is not None:
+        return Rename(query.input.operators, query.columns)
+    return query
 
 
 def _may_travel(stages: StageGraph) -> bool:

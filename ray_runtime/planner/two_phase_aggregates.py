@@ -23,7 +23,7 @@ from sqlglot import exp
 from engine.cache import LruCache
 from engine.errors import GrismError
 from engine.kernel import Kernel
-from engine.logical.columns import has_subplan
+from engine.logical.columns import function_name, has_subplan
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import (
     EXPORT_STATE,
@@ -37,7 +37,6 @@ from engine.operators.sql import identifier
 from engine.physical import PhysicalOperator
 from engine.schema import Column, RowType
 from engine.schema_inference import build_project_schema, operator_columns
-from engine.sql.extraction import function_name
 from engine.travel_types import Boundary, leaving_type, travels
 from ray_runtime.planner.sampling import GroupSampler
 from ray_runtime.planner.tree import rewrite_up

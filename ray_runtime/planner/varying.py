@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from engine.errors import GrismError
 from engine.kernel import Kernel
-from engine.logical.columns import has_subplan, is_volatile, mentioned
+from engine.logical.columns import function_name, has_subplan, is_volatile, mentioned
 from engine.logical.nodes import NamedExpr
 from engine.operators import (
     EXPORT_STATE,
@@ -35,7 +35,6 @@ from engine.operators import (
 )
 from engine.physical import PhysicalOperator
 from engine.schema_inference import build_project_schema, operator_columns
-from engine.sql.extraction import function_name
 from ray_runtime.operators import ExchangeExec
 
 __all__ = ["VaryingColumns"]

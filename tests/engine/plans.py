@@ -8,12 +8,12 @@ import sqlglot
 from sqlglot import exp
 
 from engine.kernel import Kernel
-from engine.logical.nodes import LogicalPlan, NamedExpr, Scan, SortKey, Subplan, Values, lit
+from engine.logical.nodes import NamedExpr, Scan, SortKey, Values, lit
 from engine.schema import Column
 from engine.sql.frontend import SqlFrontend
 from engine.storage.protocol import Storage, TableHandle, TableName
 
-__all__ = ["e", "handle", "items", "key", "scan", "scan_of", "subplan", "values"]
+__all__ = ["e", "handle", "items", "key", "scan", "scan_of", "values"]
 
 
 def e(text: str) -> exp.Expr:
@@ -29,11 +29,6 @@ def items(**exprs: str) -> tuple[NamedExpr, ...]:
 def key(text: str, descending: bool = False, nulls_first: bool = False) -> SortKey:
     """A sort key from its text."""
     return SortKey(e(text), descending, nulls_first)
-
-
-def subplan(plan: LogicalPlan) -> exp.Expr:
-    """A subquery in an expression."""
-    return Subplan(plan=plan)
 
 
 def values(columns: str, *rows: tuple[Any, ...]) -> Values:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from engine.errors import InvalidValueError, TypeMismatchError, UnknownColumnError, UnsupportedError
 from engine.evaluator import ExprEvaluator
 from engine.kernel import Kernel
-from engine.logical.nodes import Subplan, Values, col, lit
+from engine.logical.nodes import col, lit
 
 BATCH = pa.record_batch(
     {
@@ -179,11 +179,6 @@ def test_typed_errors(evaluator: ExprEvaluator, text: str, error: type[Exception
         with pytest.raises(error, match=message):
             evaluator.evaluate(parsed(text), BATCH)
     assert evaluator.evaluate(lit(1), BATCH).to_pylist() == [1, 1, 1]
-
-
-def test_a_subplan_is_refused(evaluator: ExprEvaluator) -> None:
-    with pytest.raises(UnsupportedError, match="subquery"):
-        evaluator.evaluate(Subplan(plan=Values((), ((),))), BATCH)
 
 
 def test_the_same_text_over_other_columns_is_checked_again(evaluator: ExprEvaluator) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from sqlglot import exp
-
 from engine.explain import render
 from engine.logical.nodes import Collect, Filter, Join, Limit, LogicalPlan, Rename, Sort
 from engine.lowering import lower
-from tests.engine.plans import e, key, scan, subplan, values
+from tests.engine.plans import e, key, scan
 
 
 def text(plan: LogicalPlan) -> list[str]:
@@ -33,20 +31,6 @@ def test_a_shared_part_is_shown_once() -> None:
         "      TableScanExec main.t [a]",
         "  RenameExec q",
         "    CollectExec cte_x (shown above)",
-    ]
-
-
-def test_a_subquery_is_shown_below_the_node_that_holds_it() -> None:
-    inner = Filter(scan("i", "u"), e("i = a"))
-    condition = exp.And(
-        this=exp.Exists(this=subplan(inner)), expression=exp.EQ(this=e("a"), expression=subplan(values("v", (1,))))
-    )
-    assert text(Filter(scan("a"), condition)) == [
-        "FilterExec EXISTS((subquery)) AND a = (subquery)",
-        "  subquery: FilterExec i = a",
-        "    TableScanExec main.u [i]",
-        "  subquery: ValuesExec 1 rows",
-        "  TableScanExec main.t [a]",
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from sqlglot import exp
 
 from engine.logical.nodes import (
     Aggregate,
@@ -25,7 +24,6 @@ from engine.logical.nodes import (
     Window,
     col,
 )
-from engine.logical.subplans import subplans_of
 from engine.lowering import lower
 from engine.operators import (
     CollectExec,
@@ -45,7 +43,7 @@ from engine.operators import (
     WindowExec,
 )
 from engine.physical import PhysicalOperator
-from tests.engine.plans import e, items, key, scan, subplan, values
+from tests.engine.plans import e, items, key, scan
 
 T = scan("a b c")
 U = scan("x y", "u")
@@ -104,12 +102,6 @@ def test_a_node_in_several_places_becomes_one_operator() -> None:
     lowered = lower(Join(Rename(shared, ("p", "q", "r")), Rename(shared, ("s", "t", "u")), "cross"))
     left, right = lowered.children
     assert left.children[0] is right.children[0]
-
-
-def test_subqueries_are_lowered_in_place() -> None:
-    inner = values("v", (1,))
-    lowered = lower(Filter(T, exp.Exists(this=subplan(Limit(inner, 1)))))
-    assert list(subplans_of(lowered)) == [LimitExec(ValuesExec(inner.columns, inner.rows), 1)]
 
 
 def test_a_node_of_another_kind_is_refused() -> None:

@@ -11,7 +11,6 @@ from engine.logical.nodes import (
     Collect,
     Filter,
     Join,
-    NamedExpr,
     Project,
     Rename,
     SqlQuery,
@@ -31,7 +30,7 @@ from engine.schema_inference import (
 )
 from engine.storage import InMemoryStorage
 from local_runtime import LocalRuntime
-from tests.engine.plans import e, items, scan, scan_of, subplan
+from tests.engine.plans import e, items, scan, scan_of
 from tests.engine.querying import run
 
 COLUMNS = (
@@ -119,12 +118,6 @@ def test_the_columns_of_plans_are_those_of_their_results(local: LocalRuntime, st
         columns = plan_columns(plan, local.kernel)
         assert tuple(c.name for c in columns) == plan.names
         assert local.kernel.arrow_schema(columns).types == run(local, plan).schema.types
-
-
-def test_a_correlated_subquery_types_over_its_surroundings(kernel: Kernel) -> None:
-    outer, inner = scan("a"), scan("b", "u")
-    plan = Project(outer, (NamedExpr("x", subplan(Project(inner, items(s="b + a")))),))
-    assert plan_columns(plan, kernel) == (Column("x", "INTEGER"),)
 
 
 def test_no_table_is_opened_for_types(kernel: Kernel) -> None:

@@ -28,7 +28,7 @@ from engine.storage.protocol import KernelSource, ScanCaps, ScanRequest, Split, 
 __all__ = ["KIND", "ParquetTables"]
 
 KIND = "parquet"
-CAPS = ScanCaps(predicate_pushdown=True, projection_pushdown=True, limit_pushdown=True)
+CAPS = ScanCaps(projection_pushdown=True, limit_pushdown=True)
 KEPT_SOURCES = 1024
 KEPT_LAYOUTS = 512
 KEPT_SCHEMAS = 4096

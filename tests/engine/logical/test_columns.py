@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from engine.logical.columns import conjunction, conjuncts, has_subplan, is_volatile, mentioned, substitute
-from engine.logical.nodes import Filter, Project, col
-from tests.engine.plans import e, items, scan, subplan
+from engine.logical.columns import conjunction, conjuncts, is_volatile, mentioned, substitute
+from engine.logical.nodes import Filter
+from tests.engine.plans import e, scan
 
 INNER = Filter(scan("i j", "u"), e("i = a"))
 
@@ -21,23 +21,10 @@ INNER = Filter(scan("i j", "u"), e("i = a"))
         (e("a + b * a"), {"a", "b"}),
         (e("CASE WHEN a THEN b ELSE c END"), {"a", "b", "c"}),
         (e("sum(a) OVER (PARTITION BY b ORDER BY c)"), {"a", "b", "c"}),
-        (subplan(INNER), {"i", "a"}),
-        (exp.Exists(this=subplan(Project(INNER, items(k="j")))), {"i", "a", "j"}),
-        (
-            exp.And(
-                this=e("b > 1"), expression=exp.Exists(this=subplan(Filter(INNER, exp.Exists(this=subplan(INNER)))))
-            ),
-            {"b", "i", "a"},
-        ),
     ],
 )
 def test_mentioned(expr: exp.Expr, names: set[str]) -> None:
     assert mentioned(expr) == names
-
-
-def test_has_subplan() -> None:
-    assert has_subplan(exp.Not(this=exp.Exists(this=subplan(INNER))))
-    assert not has_subplan(e("a > 1"))
 
 
 @pytest.mark.parametrize(
@@ -104,8 +91,3 @@ def test_substitute(text: str, columns: dict[str, str], want: str) -> None:
     got = substitute(before, {name: e(expr) for name, expr in columns.items()})
     assert got.sql("duckdb") == want
     assert before.sql("duckdb") == e(text).sql("duckdb")
-
-
-def test_substitute_stays_out_of_subqueries() -> None:
-    got = substitute(exp.Exists(this=subplan(INNER)), {"a": col("other")})
-    assert mentioned(got) == {"i", "a"}

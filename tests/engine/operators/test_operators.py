@@ -39,7 +39,7 @@ from engine.schema import Column
 from engine.storage import InMemoryStorage
 from engine.storage.protocol import ArrowSource, Split, Storage, TableName
 from local_runtime import LocalExecutionContext
-from tests.engine.plans import e, items, key, subplan
+from tests.engine.plans import e, items, key
 from tests.engine.querying import tuples
 
 SALES = pa.table(
@@ -178,14 +178,6 @@ def test_filter_keeps_what_is_true(ctx: LocalExecutionContext, sales: TableScanE
     assert rows(FilterExec(sales, e("amount > 2")), ctx) == [("a", 5, 1), ("b", 3, 1), (None, 7, 2), ("b", 3, 3)]
     assert rows(FilterExec(sales, e("NOT amount > 2")), ctx) == [("a", 1, 3)]
     assert rows(FilterExec(sales, e("NULL")), ctx) == []
-
-
-def test_filter_by_a_subquery(ctx: LocalExecutionContext, sales: TableScanExec, shops: TableScanExec) -> None:
-    inner = FilterExec(shops, e("code = shop AND city = 'Bb'"))
-    assert rows(FilterExec(sales, exp.Exists(this=subplan(inner))), ctx) == [("b", 3, 1), ("b", 3, 3)]  # type: ignore[arg-type]
-    top = HashAggregateExec(dataclasses.replace(sales, aliases=("s", "a", "d")), (), items(m="max(a)"))
-    best = exp.EQ(this=e("amount"), expression=subplan(top))  # type: ignore[arg-type]
-    assert rows(FilterExec(sales, best), ctx) == [(None, 7, 2)]
 
 
 def test_project(ctx: LocalExecutionContext, sales: TableScanExec) -> None:

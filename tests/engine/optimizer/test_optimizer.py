@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlglot import exp
 
 from engine.kernel import Kernel
 from engine.logical.nodes import (
@@ -34,7 +33,7 @@ from engine.optimizer import RULES, optimize
 from engine.schema_inference import plan_columns
 from engine.storage import InMemoryStorage
 from local_runtime import LocalExecutionContext
-from tests.engine.plans import e, scan_of, subplan
+from tests.engine.plans import e, scan_of
 from tests.engine.querying import tuples
 
 TABLES = {
@@ -123,17 +122,9 @@ class Maker:
             ]
         )
 
-    def predicate(self, columns: dict[str, str], depth: int) -> exp.Expr:
-        if depth > 1 and self.draw(st.integers(0, 4)) == 0:
-            inner, inside = self.plan(depth - 2)
-            found = Filter(inner, e(self.truth({**inside, **columns})))
-            exists: exp.Expr = exp.Exists(this=subplan(found))
-            return exp.Not(this=exists) if self.draw(st.booleans()) else exists
-        return e(self.truth(columns))
-
     def filter(self, depth: int) -> tuple[LogicalPlan, dict[str, str]]:
         plan, columns = self.plan(depth - 1)
-        return Filter(plan, self.predicate(columns, depth)), columns
+        return Filter(plan, e(self.truth(columns))), columns
 
     def project(self, depth: int) -> tuple[LogicalPlan, dict[str, str]]:
         plan, columns = self.plan(depth - 1)
@@ -145,7 +136,11 @@ class Maker:
 
     def join(self, depth: int) -> tuple[LogicalPlan, dict[str, str]]:
         (left, lefts), (right, rights) = self.plan(depth - 1), self.plan(depth - 1)
-        kind = self.choose(["inner", "inner", "left", "right", "full", "semi", "anti", "cross"])
+        kind = self.choose(["inner", "inner", "left", "right", "full", "semi", "anti", "cross", "mark"])
+        if kind == "mark":
+            compared = f"{self.number(lefts)} {self.choose(['=', '<', 'IS NOT DISTINCT FROM'])} {self.number(rights)}"
+            mark = self.fresh()
+            return Join(left, right, kind, e(compared), mark), {**lefts, mark: "b"}
         condition = None if kind == "cross" else e(self.truth({**lefts, **rights}))
         return Join(left, right, kind, condition), lefts if kind in ("semi", "anti") else {**lefts, **rights}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from sqlglot import exp
 
 from engine.logical.nodes import (
     Aggregate,
@@ -13,7 +12,6 @@ from engine.logical.nodes import (
     Join,
     Limit,
     LogicalPlan,
-    NamedExpr,
     Project,
     Rename,
     Scan,
@@ -25,7 +23,7 @@ from engine.logical.nodes import (
 )
 from engine.optimizer.prune_columns import prune_columns
 from engine.schema import Column
-from tests.engine.plans import e, handle, items, key, scan, subplan
+from tests.engine.plans import e, handle, items, key, scan
 
 T = scan("a b c d")
 U = scan("x y z", "u")
@@ -74,18 +72,6 @@ def test_set_operations_keep_all_columns() -> None:
         items(m="m"),
     )
     assert scanned(plan) == {"t": "a b", "u": "x y"}
-
-
-def test_subqueries_are_pruned_and_what_they_need_of_outside_is_kept() -> None:
-    inner = Project(Filter(scan("i j k", "v"), e("i = d")), items(one="1"))
-    plan = Project(Filter(T, exp.Exists(this=subplan(inner))), items(a="a"))
-    pruned = prune_columns(plan)
-    assert [n.aliases for n in walk(pruned) if isinstance(n, Scan)] == [("a", "d")]
-    (held,) = [n for n in walk(pruned) if isinstance(n, Filter)]
-    below = held.predicate.this.args["plan"]
-    assert [n.aliases for n in walk(below) if isinstance(n, Scan)] == [("i",)]
-    scalar = Project(T, (NamedExpr("s", subplan(Aggregate(scan("i j", "v"), (), items(m="max(i + c)")))),))
-    assert scanned(scalar) == {"t": "c"}
 
 
 def test_a_shared_part_gives_what_all_its_readers_need() -> None:

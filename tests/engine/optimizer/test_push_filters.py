@@ -23,7 +23,7 @@ from engine.logical.nodes import (
 )
 from engine.lowering import lower
 from engine.optimizer.push_filters import push_filters
-from tests.engine.plans import e, items, key, scan, subplan
+from tests.engine.plans import e, items, key, scan
 
 T = scan("a b c")
 U = scan("x y", "u")
@@ -176,16 +176,6 @@ def test_random_in_a_join_stays_where_it_is() -> None:
         "HashJoinExec inner on a = x AND RANDOM() < 0.5"
     )
     assert pushed(Filter(Join(T, U, "inner", e("a = x")), e("random() < a"))).startswith("FilterExec RANDOM() < a")
-
-
-def test_a_subquery_stays_above_joins_and_its_own_plan_is_rewritten() -> None:
-    inner = Filter(Filter(scan("i j", "v"), e("i = a")), e("j > 1"))
-    plan = Filter(Join(T, U, "inner", e("a = x")), exp.Exists(this=subplan(inner)))
-    assert pushed(plan).splitlines()[:3] == [
-        "FilterExec EXISTS((subquery))",
-        "  subquery: FilterExec i = a",
-        "    TableScanExec v [i, j] filter=j > 1",
-    ]
 
 
 def test_a_correlated_predicate_stays_out_of_the_scan() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from sqlglot import exp
 
 from engine.logical.nodes import (
     Aggregate,
@@ -19,7 +18,7 @@ from engine.logical.nodes import (
     walk,
 )
 from engine.optimizer.push_limits import push_limits
-from tests.engine.plans import e, items, key, scan, subplan
+from tests.engine.plans import e, items, key, scan
 
 T = scan("a b")
 
@@ -55,10 +54,3 @@ def test_the_smaller_limit_counts() -> None:
     low, high = Scan(T.table, T.columns, T.aliases, limit=2), Scan(T.table, T.columns, T.aliases, limit=50)
     assert limits(Limit(low, 5)) == [2]
     assert limits(Limit(high, 5)) == [5]
-
-
-def test_inside_subqueries() -> None:
-    plan = push_limits(Filter(T, exp.Exists(this=subplan(Limit(scan("x", "u"), 1)))))
-    assert isinstance(plan, Filter)
-    (inner,) = plan.predicate.this.args["plan"].children
-    assert inner.limit == 1

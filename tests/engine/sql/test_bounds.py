@@ -12,7 +12,6 @@ from engine.sql.bounds import (
     MAX_NESTING,
     MAX_REPEATED,
     MAX_TOKENS,
-    list_depth,
     require_bounds,
     require_few_repeats,
 )
@@ -106,13 +105,6 @@ def test_many_beside_each_other_are_no_matter(kernel: Kernel) -> None:
 def test_macros_that_name_an_argument_again(kernel: Kernel) -> None:
     assert kernel.macro_repeats["nullif"] == 2
     assert "list_avg" not in kernel.macro_repeats
-
-
-def test_lists_in_lists(kernel: Kernel, local: LocalRuntime) -> None:
-    assert list_depth(kernel.parse("SELECT 1")) == 0
-    assert list_depth(kernel.parse("SELECT [1, 2], [[1]], ARRAY[[[1]], [[2]]]")) == 3
-    deep = "[" * 12 + "1" + "]" * 12
-    assert rows(local, f"SELECT len({deep}) FROM people WHERE id = 1") == [(1,)]
 
 
 def test_subqueries_in_conditions_of_joins(local: LocalRuntime) -> None:

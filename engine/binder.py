@@ -1,0 +1,251 @@
+"""The kernel's binder, on an instance of its own: it binds texts over tables that have columns and no rows.
+
+What is optimized there is what the shape of a statement tells alone. All rewrites that look at sizes, values or files
+are left to who runs the statement, and so are those that an operator of ours would have to know.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from engine.context import current_cancellation
+from engine.errors import ExecutionError
+from engine.kernel_errors import is_fatal, planning_error
+from engine.kernel_instance import Execution, Instance, KernelConfig
+from engine.schema import Column, RowType
+
+__all__ = ["Binder", "Bound"]
+
+_OPTIMIZERS = (
+    *("expression_rewriter", "filter_pullup", "filter_pushdown", "cte_filter_pusher", "regex_range", "deliminator"),
+    *("unnest_rewriter", "unused_columns", "cte_inlining", "outer_join_simplification", "duplicate_groups"),
+)
+_PLAN = "SELECT json_serialize_plan(?, optimize := true, skip_null := true, skip_empty := true, skip_default := true)"
+_CONFIG = KernelConfig(memory_limit=256 << 20, threads=1)
+_IDLE = 64  # cursors that keep their tables for the next statement over the same
+
+_STRING_OR_NAN = re.compile(r'"(?:[^"\\]|\\.)*+"|-?+nan', re.IGNORECASE)
+_ERRORS = (duckdb.Error, UnicodeDecodeError)  # a message that the kernel cuts may end within a character
+
+Tables = Mapping[str, RowType]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A SELECT's columns, and its bound plan as the kernel's JSON; None, with the reason, where there is none.
+
+    `tables` are the names of the tables in the text, by those in the plan.
+    """
+
+    columns: RowType
+    plan: dict[str, Any] | None
+    tables: Mapping[str, str]
+    reason: str = ""
+
+
+class Binder:
+    """Binds SELECTs. Thread-safe; opened when it is first used.
+
+    What does not bind raises the planning errors: UnknownColumnError, TypeMismatchError, SqlSyntaxError,
+    UnsupportedError; and the cause where the current cancellation is thrown, which stops it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._instance: Instance | None = None
+        self._closed = False
+        self._idle: OrderedDict[tuple[tuple[str, RowType], ...], list[Execution]] = OrderedDict()
+        self._kept = 0
+
+    def bind(self, text: str, tables: Tables) -> Bound:
+        """The columns and the plan of `text`, whose tables are known by these names."""
+        with self._cursor(tables) as cursor:
+            columns = _described(cursor, text)
+            answer = _parsed(cursor.execute(_PLAN, [text]).fetchall()[0][0])
+        names = {_table_name(i): name for i, name in enumerate(tables)}
+        if answer is None:
+            return Bound(columns, None, names, "a constant that the kernel cannot write down")
+        if answer.get("error"):
+            return Bound(columns, None, names, f"the kernel writes down no plan: {answer.get('error_type')}")
+        plans = answer["plans"]
+        return (
+            Bound(columns, plans[0], names) if len(plans) == 1 else Bound(columns, None, names, f"{len(plans)} plans")
+        )
+
+    def describe(self, text: str, tables: Tables) -> RowType:
+        """The columns of `text` alone."""
+        with self._cursor(tables) as cursor:
+            return _described(cursor, text)
+
+    def parameter_types(self, text: str, tables: Tables) -> dict[str, str]:
+        """The kernel's type for each parameter of `text`, by name; nothing where the text leaves a type open."""
+        with self._cursor(tables) as cursor:
+            rows = cursor.execute("SELECT json_serialize_plan(?)", [text]).fetchall()
+        pending: list[Any] = [json.loads(rows[0][0])]
+        types: dict[str, str] = {}
+        while pending:
+            value = pending.pop()
+            if isinstance(value, dict):
+                if value.get("expression_class") == "BOUND_PARAMETER":
+                    types[str(value["identifier"])] = _type_text(value["return_type"])
+                pending.extend(value.values())
+            elif isinstance(value, list):
+                pending.extend(value)
+        return types
+
+    def close(self) -> None:
+        """Interrupt what runs and free all."""
+        with self._lock:
+            self._closed = True
+            instance, self._instance = self._instance, None
+            self._idle.clear()
+        if instance is not None:
+            instance.close()
+
+    @contextmanager
+    def _cursor(self, tables: Tables) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor on which `tables` have their names: one that had them before, where there is one."""
+        cancellation = current_cancellation()
+        cancellation.check()
+        key = tuple(tables.items())
+        with self._errors(column.name for _, columns in key for column in columns):
+            instance, execution = self._take(key)
+        forget = cancellation.on_cancel(execution.interrupt)
+        try:
+            with self._errors(column.name for _, columns in key for column in columns):
+                yield execution.cursor
+        finally:
+            forget()
+            if cancellation.cancelled or not self._keep(instance, key, execution):
+                instance.end(execution)
+
+    @contextmanager
+    def _errors(self, columns: Iterable[str]) -> Iterator[None]:
+        """What the kernel raises leaves as a planning error, or as the cause where planning was stopped."""
+        try:
+            yield
+        except _ERRORS as error:
+            if is_fatal(error):
+                self._replace()
+            current_cancellation().check()
+            raise planning_error(error, columns) from None
+
+    def _take(self, key: tuple[tuple[str, RowType], ...]) -> tuple[Instance, Execution]:
+        with self._lock:
+            if self._closed:
+                raise ExecutionError("The kernel is closed; start the service again.")
+            if self._instance is None:
+                self._instance = Instance(_CONFIG, optimizers=_OPTIMIZERS)
+            instance = self._instance
+            idle = self._idle.get(key)
+            if idle:
+                self._kept -= 1
+                execution = idle.pop()
+                if not idle:
+                    del self._idle[key]
+                return instance, execution
+        execution = instance.begin()
+        try:
+            for i, (name, columns) in enumerate(key):
+                _create(execution.cursor, i, name, columns)
+        except BaseException:
+            instance.end(execution)
+            raise
+        return instance, execution
+
+    def _keep(self, instance: Instance, key: tuple[tuple[str, RowType], ...], execution: Execution) -> bool:
+        """Keep a cursor for the next statement over the same tables; False where its instance is not used any more."""
+        oldest = None
+        execution.cursor.abort()
+        with self._lock:
+            if instance is not self._instance:
+                return False
+            self._idle.setdefault(key, []).append(execution)
+            self._idle.move_to_end(key)
+            self._kept += 1
+            if self._kept > _IDLE:
+                first = next(iter(self._idle))
+                oldest = self._idle[first].pop(0)
+                self._kept -= 1
+                if not self._idle[first]:
+                    del self._idle[first]
+        if oldest is not None:
+            instance.end(oldest)
+        return True
+
+    def _replace(self) -> None:
+        """Let the instance go, which a fatal error may have made invalid; the next statement opens another."""
+        with self._lock:
+            instance, self._instance = self._instance, None
+            idle = [execution for executions in self._idle.values() for execution in executions]
+            self._idle.clear()
+            self._kept = 0
+        if instance is None:
+            return
+        for execution in idle:
+            instance.end(execution)
+        threading.Thread(target=instance.retire, name="grism-binder", daemon=True).start()
+
+
+def _parsed(written: str) -> Any:
+    """The kernel's JSON, in which a NaN may stand in capitals; None where it wrote nothing."""
+    if not written:
+        return None
+    try:
+        return json.loads(written)
+    except json.JSONDecodeError:
+        return json.loads(_STRING_OR_NAN.sub(lambda found: found[0] if found[0][0] == '"' else "NaN", written))
+
+
+def _described(cursor: duckdb.DuckDBPyConnection, text: str) -> RowType:
+    return tuple(Column(row[0], row[1]) for row in cursor.execute("DESCRIBE " + text).fetchall())
+
+
+def _create(cursor: duckdb.DuckDBPyConnection, number: int, name: str, columns: RowType) -> None:
+    """A view over a table: of a table itself, its row ids could be named."""
+    table = _quoted(_table_name(number))
+    cursor.execute(f"CREATE TEMP TABLE {table} ({', '.join(f'{_quoted(c.name)} {c.type}' for c in columns)})")
+    cursor.execute(f"CREATE TEMP VIEW {_quoted(name)} AS FROM {table}")
+
+
+def _table_name(number: int) -> str:
+    """The name of the table behind a view, which no text has."""
+    return f"\u2063table{number}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _type_text(kind: dict[str, Any]) -> str:
+    """A type of a serialised plan as text."""
+    info = kind.get("type_info") or {}
+    if info.get("alias"):
+        return str(info["alias"])
+    members = [f"{_quoted(m['first'])} {_type_text(m['second'])}" for m in info.get("child_types") or []]
+    match kind["id"]:
+        case "DECIMAL":
+            return f"DECIMAL({info['width']},{info['scale']})"
+        case "LIST":
+            return _type_text(info["child_type"]) + "[]"
+        case "ARRAY":
+            return f"{_type_text(info['child_type'])}[{info['size']}]"
+        case "STRUCT":
+            return f"STRUCT({', '.join(members)})"
+        case "UNION":
+            return f"UNION({', '.join(members[1:])})"  # the first member is the tag
+        case "MAP":
+            entries = info["child_type"]["type_info"]["child_types"]
+            return f"MAP({', '.join(_type_text(entry['second']) for entry in entries)})"
+        case "ENUM":
+            return "ENUM(" + ", ".join("'" + str(value).replace("'", "''") + "'" for value in info["values"]) + ")"
+    return str(kind["id"])
