@@ -1,7 +1,7 @@
 """``python -m benchmarks.planning``: what it costs to plan statements, in this process and without running them.
 
-A statement is read, planned and compiled to the kernel's SQL again and again, each time as another text, so that no plan
-of it is remembered, but the tables' columns and types are, as on a server. ``--interleave CHECKOUT`` lets another
+A statement is read, planned and compiled to the kernel's SQL again and again, each time as another text, so that no
+plan of it is remembered, but the tables' columns and types are, as on a server. ``--interleave CHECKOUT`` lets another
 checkout of this repository take turns with this one. ``--queries FOLDER`` adds the queries of a folder: its ``*.sql``
 files over its Parquet files, which may be empty. So TPC-DS is planned: with DuckDB's extension of the name, write its
 tables of ``CALL dsdgen(sf = 0)`` and the texts of ``tpcds_queries()`` into a folder.
