@@ -184,10 +184,11 @@ def run(
     ctx: ExecutionContext,
     boundary: Boundary = Boundary.CLIENT,
     statements: StatementCache | None = None,
+    columns: RowType | None = None,
 ) -> SlicedStream:
     """Execute the subtree for who stands behind `boundary`; the stream's batches stay under one Flight message.
 
-    `statements` spare the compilation of a subtree that has run before.
+    `statements` spare the compilation of a subtree that has run before, its `columns` the kernel to be asked for them.
     Rows that go out as they lie in storage do not pass through the kernel. Raises the execution errors.
     """
     ctx.cancellation.check()
@@ -211,6 +212,7 @@ def run(
         on_close=record,
         resident=statement.joined,
         boundary=boundary,
+        columns=columns,
     )
 
 

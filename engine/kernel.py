@@ -230,22 +230,27 @@ class Kernel:
         on_close: Callable[[StreamCounters], None] | None = None,
         resident: bool = False,
         boundary: Boundary = Boundary.CLIENT,
+        columns: RowType | None = None,
     ) -> SlicedStream:
         """Run a SELECT and stream its rows. `sources` are registered for this statement only.
 
-        Columns of types that Arrow has not leave as `engine.travel_types` tells for the `boundary`.
+        Columns of types that Arrow has not leave as `engine.travel_types` tells for the `boundary`. Who knows the
+        `columns` already spares the kernel to bind the statement once more.
         With `resident`, streamed sources are first loaded into the kernel's own memory, where they count against its
         limit and may spill: of a stream the kernel knows no size, and would join in the worst of orders.
         The stream frees everything at its end, on an error or when it is released. Cancelling interrupts it.
         """
         cancellation = cancellation or Cancellation()
         given = sources or {}
+        left = boundary if columns is None else None
+        if columns is not None and (items := leaving_items([(c.name, c.type) for c in columns], boundary)):
+            sql = f"SELECT {', '.join(items)} FROM ({sql})"
         try:
-            return self._start(sql, given, cancellation, on_close, resident, boundary)
+            return self._start(sql, given, cancellation, on_close, resident, left)
         except ResourceExhaustedError:  # values so large that the usual rows do not fit into a batch
             if any(isinstance(data, pa.RecordBatchReader) for data in given.values()):
                 raise
-        return self._start(sql, given, cancellation, on_close, resident, boundary, _BATCH_ROWS_OF_GREAT_SIZE)
+        return self._start(sql, given, cancellation, on_close, resident, left, _BATCH_ROWS_OF_GREAT_SIZE)
 
     def _start(
         self,
@@ -254,9 +259,10 @@ class Kernel:
         cancellation: Cancellation,
         on_close: Callable[[StreamCounters], None] | None,
         resident: bool,
-        boundary: Boundary,
+        boundary: Boundary | None,
         batch_rows: int | None = None,
     ) -> SlicedStream:
+        """As `stream`; without a `boundary`, columns leave as they are."""
         cancellation.check()
         instance = self._current()
         try:
@@ -282,7 +288,9 @@ class Kernel:
                     _load(execution.cursor, name, data)
                 else:
                     execution.cursor.register(name, data)
-            relation = _leaving(execution.cursor.sql(sql), boundary)
+            relation = execution.cursor.sql(sql)
+            if boundary is not None:
+                relation = _leaving(relation, boundary)
             reader = relation.to_arrow_reader(batch_rows or _batch_rows(kind.id for kind in relation.types))
         except _KERNEL_ERRORS as error:
             finish()

@@ -18,5 +18,5 @@ class LocalExecutor:
 
     def execute(self, plan: PhysicalPlan, context: ExecutionContext) -> QueryResult:
         """Start `plan`; its rows come while the reader of the result is read. Raises the execution errors."""
-        stream = run(plan.root, context, plan.boundary, statements=self._statements)
+        stream = run(plan.root, context, plan.boundary, self._statements, plan.columns)
         return QueryResult(stream.reader, stream.counters, context.cancellation, stream.stop)

@@ -8,7 +8,7 @@ from engine.cache import LruCache
 from engine.explain import render
 from engine.kernel import Kernel
 from engine.kernel_errors import too_deep
-from engine.logical.nodes import LogicalPlan, Rename, SqlQuery
+from engine.logical.nodes import LogicalPlan, in_operators
 from engine.logical.subplans import text_size
 from engine.lowering import lower
 from engine.operators import RenameExec, TableScanExec
@@ -70,9 +70,8 @@ class LocalPhysicalPlanner:
 
 def _outline(query: LogicalPlan) -> PhysicalOperator | None:
     """The operators of a statement that was taken apart."""
-    if isinstance(query, Rename) and isinstance(query.input, SqlQuery) and query.input.operators is not None:
-        return lower(Rename(query.input.operators, query.columns))
-    return None
+    operators = in_operators(query)
+    return None if operators is query else lower(operators)
 
 
 def _only_reads(outline: PhysicalOperator) -> bool:

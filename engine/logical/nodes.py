@@ -41,6 +41,7 @@ __all__ = [
     "Values",
     "Window",
     "col",
+    "in_operators",
     "lit",
     "walk",
 ]
@@ -406,6 +407,14 @@ def walk(plan: LogicalPlan) -> Iterator[LogicalPlan]:
     yield plan
     for child in plan.children:
         yield from walk(child)
+
+
+def in_operators(plan: LogicalPlan) -> LogicalPlan:
+    """A statement as nodes that can be distributed, where it was taken apart; else `plan` as it is."""
+    query = plan.input if isinstance(plan, Rename) else plan
+    if isinstance(query, SqlQuery) and query.operators is not None:
+        return Rename(query.operators, plan.names)
+    return plan
 
 
 Plan = TypeVar("Plan", bound=LogicalPlan)

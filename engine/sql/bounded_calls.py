@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from engine.errors import UnsupportedError
-from engine.sql.syntax import Node, function_name, replace, walk
+from engine.sql.syntax import Node, Tree, function_name, replace, walk
 from engine.value_bounds import BOUNDED_FUNCTIONS, BOUNDED_REPLACEMENTS, CHECKED_FORMAT, DYNAMIC_WIDTHS, FORMATS
 
 __all__ = ["bound_calls"]
@@ -18,17 +18,21 @@ _VOLATILE = frozenset({"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7"})
 _WIDTHS = re.compile(DYNAMIC_WIDTHS)
 
 
-def bound_calls(root: Node, display: Callable[[Node], str]) -> None:
+def bound_calls(tree: Tree, display: Callable[[Node], str]) -> None:
     """Put bounded functions in the place of those that replace and format text, in the tree itself, but where the text
     shows that the result is hardly larger than what it is made of. Items keep the names that `display` gives them.
 
     Raises UnsupportedError for a call that goes round the bounds: of a function by its schema, or with random values,
     which are others when the bound is looked at.
     """
-    for node, _ in walk(root):
-        if node.get("class") == "FUNCTION" and function_name(node) in BOUNDED_FUNCTIONS:
+    pending = []
+    for node in tree.expressions("FUNCTION"):
+        if function_name(node) in BOUNDED_FUNCTIONS:
             _check(node)
-    replace(root, _bounded, display)
+        bounded = _bounded(node)
+        if bounded is not None:
+            pending.append((node, bounded))
+    replace(tree, pending, display)
 
 
 def _check(node: Node) -> None:
@@ -45,7 +49,7 @@ def _check(node: Node) -> None:
 
 
 def _bounded(node: Node) -> Node | None:
-    name = function_name(node) if node.get("class") == "FUNCTION" else ""
+    name = function_name(node)
     if name in BOUNDED_REPLACEMENTS and not _keeps_size(node, name):
         return _called(node, BOUNDED_REPLACEMENTS[name])
     if name in FORMATS and node.get("arguments") and _constant(node, 0) is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.context import current_cancellation
 from engine.errors import UnsupportedError
-from engine.sql.syntax import CHECKED, Node, function_name
+from engine.sql.syntax import CHECKED, Node, Tree, function_name
 from engine.sql.tokens import Kind, scan
 
 __all__ = [
@@ -56,14 +56,20 @@ def require_bounds(text: str) -> None:
             )
 
 
-def require_few_repeats(root: Node, macros: Mapping[str, int]) -> None:
+def require_few_repeats(tree: Tree, macros: Mapping[str, int]) -> None:
     """Raise UnsupportedError where lambdas, LIMITs, PIVOTs and calls of `macros` stand in each other too deeply.
 
     The binder reads what is in them twice, and what is in a macro as often as that names its argument: its time grows
     with the product.
     """
+    readers = [
+        *tree.expressions("FUNCTION", "LAMBDA"),
+        *(node for node, _ in tree.relations("LIMIT_MODIFIER", "PIVOT")),
+    ]
+    if all(_readings(node, macros) == 1 for node in readers):
+        return
     repeated = 0
-    for node, times in _nested(root, 1, lambda times, node: times * _readings(node, macros)):
+    for node, times in _nested(tree.root, 1, lambda times, node: times * _readings(node, macros)):
         repeated += times - 1 if "class" in node or "type" in node else 0
         if repeated > MAX_REPEATED:
             break

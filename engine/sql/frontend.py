@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import itertools
-import json
 import logging
 import re
 from collections import Counter
@@ -79,7 +78,7 @@ class _Pin:
 class _Parsed:
     """A statement's syntax tree with its views put in: these by their names, and where they have no alias."""
 
-    root: syntax.Node
+    tree: syntax.Tree
     views: Mapping[TableName, View]
     places: Sequence[Relation]
 
@@ -133,9 +132,9 @@ class SqlFrontend:
     def __init__(self, kernel: Kernel, storage: Storage) -> None:
         self.kernel = kernel
         self.storage = storage
-        self.readings: Counter[str] = (
-            Counter()
-        )  # SELECTs that were bound: those taken apart under "", others by the reason
+        # How many SELECTs were taken apart (under ""), and how many were not, by the reason.
+        self.readings: Counter[str] = Counter()
+        self._shell = kernel.parse("SELECT 1")
         self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
         self._plans: LruCache[tuple[str, Names], _Known[LogicalPlan]] = LruCache(_CACHED_PLANS)
         self._outputs: LruCache[tuple[str, Names], _Known[RowType]] = LruCache(_CACHED_OUTPUTS)
@@ -178,7 +177,7 @@ class SqlFrontend:
         if known is not None and known.is_current(snapshot, names):
             return known.value
         parsed = self._parse(text, names, snapshot)
-        self._bind_parameters(parsed.root, (), snapshot, names)
+        self._bind_parameters(parsed.tree, (), snapshot, names)
         canonical, tables, pins = self._pin(parsed, snapshot, names)
         columns = self._describe(parsed, canonical, tables)
         if _is_lasting(names):
@@ -188,18 +187,21 @@ class SqlFrontend:
     def _parse(self, text: str, names: Names, snapshot: Snapshot) -> _Parsed:
         """The syntax tree of a SELECT with its views put in."""
         require_bounds(text)
-        root = self.kernel.parse(text)
-        views, places = expand_views(root, names, snapshot, self.kernel.parse, self._table_name)
-        syntax.check(root)
-        bound_calls(root, self._display)
-        require_few_repeats(root, self.kernel.macro_repeats)
-        return _Parsed(root, views, places)
+        tree = syntax.Tree(self.kernel.parse(text))
+        views, places = expand_views(tree, names, snapshot, self.kernel.parse, self._table_name)
+        syntax.check(tree)
+        bound_calls(tree, self._display)
+        require_few_repeats(tree, self.kernel.macro_repeats)
+        return _Parsed(tree, views, places)
 
     def _build(self, resolved: _Resolved) -> LogicalPlan:
-        names = tuple(f"c{i}" for i in range(len(resolved.columns)))
+        names = tuple(c.name for c in resolved.columns)
+        unique = names
+        if "" in names or len({name.lower() for name in names}) < len(names):
+            unique = tuple(f"c{i}" for i in range(len(names)))
         inputs = input_scans(resolved.tables, resolved.operators, resolved.mentioned)
-        query = SqlQuery(resolved.text, names, inputs, resolved.operators)
-        plan = Rename(query, tuple(c.name for c in resolved.columns))
+        plan: LogicalPlan = SqlQuery(resolved.text, unique, inputs, resolved.operators)
+        plan = plan if unique == names else Rename(plan, names)
         remember_columns(plan, resolved.columns)
         return plan
 
@@ -213,7 +215,7 @@ class SqlFrontend:
     def _parameter_types(self, text: str, snapshot: Snapshot, names: Names) -> dict[str, str | None]:
         """The kernel's type for each parameter of one SELECT, None where the text does not tell it."""
         parsed = self._parse(text, names, snapshot)
-        given = _parameter_names(parsed.root)
+        given = _parameter_names(parsed.tree)
         if not given:
             return {}
         canonical, tables, _ = self._pin(parsed, snapshot, names)
@@ -231,8 +233,9 @@ class SqlFrontend:
         """The Arrow schema of a SELECT whose parameters are not bound yet: that of NULLs without a type."""
         snapshot = snapshot or self.storage.snapshot()
         parsed = self._parse(text, names, snapshot)
-        self._bind_parameters(parsed.root, ["NULL"] * len(_parameter_names(parsed.root)), snapshot, names)
-        return self.kernel.arrow_schema(self._resolve(parsed, snapshot, names).columns, boundary)
+        self._bind_parameters(parsed.tree, ["NULL"] * len(_parameter_names(parsed.tree)), snapshot, names)
+        canonical, tables, _ = self._pin(parsed, snapshot, names)
+        return self.kernel.arrow_schema(self._describe(parsed, canonical, tables), boundary)
 
     def table_plan(self, name: TableName, snapshot: Snapshot | None = None, version: str | None = None) -> LogicalPlan:
         """All columns of one table."""
@@ -257,10 +260,10 @@ class SqlFrontend:
     def _read(self, text: str, values: Sequence[str], snapshot: Snapshot, names: Names) -> _Read:
         """A SELECT with `values`, which are SQL, in the place of its parameters."""
         parsed = self._parse(text, names, snapshot)
-        lasting = self._bind_parameters(parsed.root, values, snapshot, names)
+        lasting = self._bind_parameters(parsed.tree, values, snapshot, names)
         return _Read(self._resolve(parsed, snapshot, names), parsed.views, lasting)
 
-    def _bind_parameters(self, statement: syntax.Node, values: Sequence[str], snapshot: Snapshot, names: Names) -> bool:
+    def _bind_parameters(self, statement: syntax.Tree, values: Sequence[str], snapshot: Snapshot, names: Names) -> bool:
         """Put constants in the place of parameters and of functions that tell the time or the session.
 
         Returns whether the statement means the same at any time, and for anybody.
@@ -270,24 +273,23 @@ class SqlFrontend:
             raise InvalidValueError(f"The statement has {len(asked)} parameters, {len(values)} values were given.")
         bound = dict(zip(asked, values, strict=True))
         now = datetime.datetime.now(datetime.UTC)
-        told = {name for node, _ in syntax.walk(statement) if (name := session_function(node) or since_function(node))}
+        calls = statement.expressions("FUNCTION", "COLUMN_REF")
+        told = [(node, name) for node in calls if (name := session_function(node) or since_function(node))]
         hidden = self._column_names(statement, snapshot, names) if told else frozenset()
+        places = [(node, bound[str(node.get("identifier"))]) for node in statement.expressions("PARAMETER")]
+        pending = []
+        for node, name in told:
+            if since_function(node):
+                argument = node["arguments"][0]["expression"]
+                pending.append((node, since_value(name, argument, now, self._constant)))
+            elif node.get("class") == "FUNCTION" or name not in hidden:
+                places.append((node, session_value(name, now, names.schemas[-1], names.user)))
+        constants = self._constants([text for _, text in places])
+        pending.extend((node, constant) for (node, _), constant in zip(places, constants, strict=True))
+        syntax.replace(statement, pending, self._display)
+        return not {name for _, name in told} & (INSTANTS.keys() | SINCE.keys() | USERS)
 
-        def choose(node: syntax.Node) -> syntax.Node | None:
-            if node.get("class") == "PARAMETER":
-                return self._constant(bound[str(node.get("identifier"))])
-            since = since_function(node)
-            if since:
-                return since_value(since, node["arguments"][0]["expression"], now, self._constant)
-            name = session_function(node)
-            if not name or (node.get("class") == "COLUMN_REF" and name in hidden):
-                return None
-            return self._constant(session_value(name, now, names.schemas[-1], names.user))
-
-        syntax.replace(statement, choose, self._display)
-        return not told & (INSTANTS.keys() | SINCE.keys() | USERS)
-
-    def _column_names(self, statement: syntax.Node, snapshot: Snapshot, names: Names) -> frozenset[str]:
+    def _column_names(self, statement: syntax.Tree, snapshot: Snapshot, names: Names) -> frozenset[str]:
         """Every name that a column in the statement may have, in lower case."""
         found = set(syntax.given_names(statement))
         for node in syntax.table_references(statement):
@@ -298,20 +300,26 @@ class SqlFrontend:
         return frozenset(found)
 
     def _constant(self, text: str) -> syntax.Node:
-        item: syntax.Node = self.kernel.parse(f"SELECT {text}")["node"]["select_list"][0]
-        return item
+        return self._constants([text])[0]
+
+    def _constants(self, texts: Sequence[str]) -> list[syntax.Node]:
+        """The trees of expressions, each of its own."""
+        if not texts:
+            return []
+        items: list[syntax.Node] = self.kernel.parse(f"SELECT {', '.join(texts)}")["node"]["select_list"]
+        return items
 
     def _display(self, item: syntax.Node) -> str:
         """The column name that the kernel gives to an unnamed item."""
-        shell = self.kernel.parse("SELECT 1")
-        shell["node"]["select_list"] = [json.loads(json.dumps(item))]
-        return shortened(unparse(self.kernel, shell).removeprefix("SELECT "))
+        shell = self._shell
+        alone = {**shell, "node": {**shell["node"], "select_list": [item]}}
+        return shortened(unparse(self.kernel, alone).removeprefix("SELECT "))
 
     def _resolve(self, parsed: _Parsed, snapshot: Snapshot, names: Names) -> _Resolved:
-        mentioned = syntax.referenced_columns(parsed.root)
+        mentioned = syntax.referenced_columns(parsed.tree)
         text, tables, pins = self._pin(parsed, snapshot, names)
         operators = None
-        if _is_worth_reading(parsed.root, [handle for handle, _ in tables.values()]):
+        if _is_worth_reading(parsed.tree.root, [handle for handle, _ in tables.values()]):
             bound = self.kernel.binder.bind(text, _columns(tables))
             columns = self._named(parsed, bound.columns, tables)
             operators = self._operators(bound, tables)
@@ -340,13 +348,13 @@ class SqlFrontend:
     def _named(self, parsed: _Parsed, columns: RowType, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
         """The columns with short names. What has no name the kernel names by its text, of any length."""
         own = (c.name.lower() for _, columns in tables.values() for c in columns)
-        return with_short_names(columns, lambda: syntax.given_names(parsed.root).union(own))
+        return with_short_names(columns, lambda: syntax.given_names(parsed.tree).union(own))
 
     def _pin(
         self, parsed: _Parsed, snapshot: Snapshot, names: Names
     ) -> tuple[str, dict[str, tuple[TableHandle, RowType]], tuple[_Pin, ...]]:
         """Give each table in the tree a name of its own; returns the canonical text and what the names stand for."""
-        statement = parsed.root
+        statement = parsed.tree
         syntax.name_subqueries(statement, self._display)
         pins: list[_Pin] = []
         tables: dict[str, tuple[TableHandle, RowType]] = {}
@@ -378,7 +386,7 @@ class SqlFrontend:
             node.update(
                 table_name=unique, schema_name="", catalog_name="", at_clause=None, qualified_name={"path": [unique]}
             )
-        return unparse(self.kernel, statement), tables, tuple(pins)
+        return unparse(self.kernel, statement.root), tables, tuple(pins)
 
     def _find(
         self,
@@ -435,7 +443,7 @@ def _is_worth_reading(statement: syntax.Node, tables: Sequence[TableHandle]) -> 
     return items <= _WIDE_ITEMS or not little
 
 
-def _parameter_names(statement: syntax.Node) -> list[str]:
+def _parameter_names(statement: syntax.Tree) -> list[str]:
     names = [str(node.get("identifier")) for node in syntax.parameters(statement)]
     unique = list(dict.fromkeys(names))
     return sorted(unique, key=int) if all(name.isdigit() for name in unique) else unique

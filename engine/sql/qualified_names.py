@@ -38,7 +38,7 @@ class _Frame:
     short: dict[str, list[Relation]] = field(default_factory=dict)
 
 
-def shorten_names(root: syntax.Node, relations: Sequence[Relation], display: Callable[[syntax.Node], str]) -> None:
+def shorten_names(tree: syntax.Tree, relations: Sequence[Relation], display: Callable[[syntax.Node], str]) -> None:
     """Give each of the `relations` an alias, and name its columns by that, in the tree itself.
 
     An item of a SELECT list without an alias keeps the name that it has: `display` gives it. Raises TypeMismatchError
@@ -50,16 +50,18 @@ def shorten_names(root: syntax.Node, relations: Sequence[Relation], display: Cal
         by_name.setdefault(relation.name.table.lower(), set()).add(relation.name.key)
         relation.node["alias"] = relation.written[-1]
     several = frozenset(name for name, keys in by_name.items() if len(keys) > 1)
-    if not several and not _has_long_names(root):
+    if not several and not _has_long_names(tree):
         return
     for relation in relations:
         if relation.name.table.lower() in several:
             relation.node["alias"] = str(relation.name)
     # A schema's name may also be that of a column with fields, or of a relation, which then is meant.
-    others = syntax.given_names(root).union(*(relation.columns for relation in relations))
-    renamed = [(node, parts) for node, parts in _renamed(root, known, several, others) if parts != node["column_names"]]
+    others = syntax.given_names(tree).union(*(relation.columns for relation in relations))
+    renamed = [
+        (node, parts) for node, parts in _renamed(tree.root, known, several, others) if parts != node["column_names"]
+    ]
     changed = {id(node) for node, _ in renamed}
-    for item in syntax.select_items(root) if renamed else ():
+    for item in syntax.select_items(tree) if renamed else ():
         if not item.get("alias") and any(id(node) in changed for node, _ in syntax.walk(item)):
             parts = item.get("column_names")
             item["alias"] = parts[-1] if item.get("class") == "COLUMN_REF" and parts else display(item)
@@ -67,8 +69,8 @@ def shorten_names(root: syntax.Node, relations: Sequence[Relation], display: Cal
         node["column_names"] = parts
 
 
-def _has_long_names(root: syntax.Node) -> bool:
-    return any(len(node.get("column_names") or ()) > 2 for node, _ in syntax.walk(root))
+def _has_long_names(tree: syntax.Tree) -> bool:
+    return any(len(node.get("column_names") or ()) > 2 for node in tree.expressions("COLUMN_REF"))
 
 
 def _renamed(

@@ -6,7 +6,7 @@ The tree is the kernel's own, so what is checked here is what the kernel would r
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from engine.context import current_cancellation
@@ -15,6 +15,7 @@ from engine.errors import ForbiddenError, InvalidValueError, UnsupportedError
 __all__ = [
     "CHECKED",
     "Node",
+    "Tree",
     "asked_version",
     "called_function",
     "check",
@@ -95,50 +96,90 @@ def _is_constant(value: Any) -> bool:
     return isinstance(value, dict) and value.get("class") == "CONSTANT"
 
 
-def check(root: Node) -> None:
+class Tree:
+    """A statement's tree, walked once for all who look at its nodes, until other nodes are put in.
+
+    Its nodes are those of `walk`, in this order.
+    """
+
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self._nodes: list[tuple[Node, frozenset[str]]] | None = None
+        self._kinds: dict[str, list[tuple[Node, frozenset[str]]]] = {}
+
+    def nodes(self) -> list[tuple[Node, frozenset[str]]]:
+        """What `walk` gives."""
+        if self._nodes is None:
+            self._nodes, self._kinds = list(walk(self.root)), {}
+            for each in self._nodes:
+                kind = each[0].get("class") or each[0].get("type")
+                if kind:
+                    self._kinds.setdefault(f"{'class' if 'class' in each[0] else 'type'} {kind}", []).append(each)
+        return self._nodes
+
+    def expressions(self, *classes: str) -> list[Node]:
+        """The expressions of these classes, one class after the other."""
+        return [node for kind in classes for node, _ in self._of(f"class {kind}")]
+
+    def relations(self, *types: str) -> list[tuple[Node, frozenset[str]]]:
+        """What is no expression and of these types, with the CTEs in reach: tables, queries, modifiers."""
+        return [each for kind in types for each in self._of(f"type {kind}")]
+
+    def changed(self) -> None:
+        """Nodes were put in, or became others: it has to be walked again."""
+        self._nodes = None
+
+    def _of(self, kind: str) -> list[tuple[Node, frozenset[str]]]:
+        self.nodes()
+        return self._kinds.get(kind, [])
+
+
+def check(tree: Tree) -> None:
     """Raise ForbiddenError where the statement reaches beyond tables and values, UnsupportedError for endless names."""
-    for node, _ in walk(root):
-        kind = node.get("type")
-        if kind == "TABLE_FUNCTION":
-            name = function_name(node.get("function") or {})
-            if name not in TABLE_FUNCTIONS:
-                raise ForbiddenError(
-                    f"The table function {name}() may not be used here; read tables by name, as in SELECT * FROM t."
-                )
-        elif kind == "SHOW_REF" and not node.get("query"):
-            raise UnsupportedError("SHOW stands alone as a statement; it cannot be part of a query.")
-        elif node.get("class") == "COLUMN_REF" and len(node.get("column_names") or ()) > _MAX_NAME_PARTS:
-            parts = len(node["column_names"])
+    for node, _ in tree.relations("TABLE_FUNCTION"):
+        name = function_name(node.get("function") or {})
+        if name not in TABLE_FUNCTIONS:
+            raise ForbiddenError(
+                f"The table function {name}() may not be used here; read tables by name, as in SELECT * FROM t."
+            )
+    if not all(node.get("query") for node, _ in tree.relations("SHOW_REF")):
+        raise UnsupportedError("SHOW stands alone as a statement; it cannot be part of a query.")
+    for node in tree.expressions("COLUMN_REF"):
+        parts = len(node.get("column_names") or ())
+        if parts > _MAX_NAME_PARTS:
             raise UnsupportedError(f"A name has {parts} parts; at most {_MAX_NAME_PARTS} are handled.")
-        elif node.get("class") == "FUNCTION" and function_name(node) in FORBIDDEN_FUNCTIONS:
-            raise ForbiddenError(f"The function {function_name(node)}() may not be used here.")
-        elif node.get("class") == "FUNCTION" and function_name(node) in PRIVILEGE_FUNCTIONS:
+    for name in map(function_name, tree.expressions("FUNCTION")):
+        if name in FORBIDDEN_FUNCTIONS:
+            raise ForbiddenError(f"The function {name}() may not be used here.")
+        if name in PRIVILEGE_FUNCTIONS:
             raise UnsupportedError(
-                f"{function_name(node)}() is not handled; information_schema.tables has the tables that you may read."
+                f"{name}() is not handled; information_schema.tables has the tables that you may read."
             )
 
 
-def table_references(root: Node) -> list[Node]:
+def table_references(tree: Tree) -> list[Node]:
     """The nodes that name tables, CTEs left out."""
     return [
         node
-        for node, scope in walk(root)
-        if node.get("type") == "BASE_TABLE"
-        and not (len(table_path(node)) == 1 and table_path(node)[0].lower() in scope)
+        for node, scope in tree.relations("BASE_TABLE")
+        if not (len(table_path(node)) == 1 and table_path(node)[0].lower() in scope)
     ]
 
 
-def cte_names(root: Node) -> frozenset[str]:
+def cte_names(tree: Tree) -> frozenset[str]:
     """The names of all CTEs, in lower case."""
     return frozenset(
-        str(entry["key"]).lower() for node, _ in walk(root) for entry in (node.get("cte_map") or {}).get("map") or []
+        str(entry["key"]).lower()
+        for node, _ in tree.nodes()
+        if "cte_map" in node
+        for entry in (node["cte_map"] or {}).get("map") or []
     )
 
 
-def given_names(root: Node) -> frozenset[str]:
+def given_names(tree: Tree) -> frozenset[str]:
     """Every name that the text gives to a column, a parameter or a relation, in lower case."""
-    names = {_alias(item) for item in select_items(root)}
-    for node, _ in walk(root):
+    names = {_alias(item) for item in select_items(tree)}
+    for node, _ in tree.nodes():
         lists = (node.get("column_name_alias"), node.get("aliases"), node.get("unpivot_names"))
         names.update(str(name).lower() for given in lists for name in given or [])
         names.add(_alias(node))
@@ -158,11 +199,11 @@ def _alias(node: Node) -> str:
     return "" if alias == called_function(node) else alias
 
 
-def inside_expressions(root: Node) -> frozenset[int]:
+def inside_expressions(tree: Tree) -> frozenset[int]:
     """The identities of the nodes that belong to subqueries in expressions, in contrast to those in FROM."""
     found: set[int] = set()
-    for node, _ in walk(root):
-        if node.get("class") == "SUBQUERY" and id(node) not in found:
+    for node in tree.expressions("SUBQUERY"):
+        if id(node) not in found:
             found.update(id(inner) for inner, _ in walk(node))
     return frozenset(found)
 
@@ -175,24 +216,22 @@ def table_path(node: Node) -> tuple[str, ...]:
     return tuple(path)
 
 
-def parameters(root: Node) -> list[Node]:
+def parameters(tree: Tree) -> list[Node]:
     """The nodes that stand for parameters, in the order of the text."""
-    found = [node for node, _ in walk(root) if node.get("class") == "PARAMETER"]
-    return sorted(found, key=lambda node: int(node.get("query_location") or 0))
+    return sorted(tree.expressions("PARAMETER"), key=lambda node: int(node.get("query_location") or 0))
 
 
-def select_items(root: Node) -> Iterator[Node]:
+def select_items(tree: Tree) -> Iterator[Node]:
     """Every expression that stands in a SELECT list."""
-    for node, _ in walk(root):
-        if node.get("type") == "SELECT_NODE":
-            yield from node.get("select_list") or []
+    for node, _ in tree.relations("SELECT_NODE"):
+        yield from node.get("select_list") or []
 
 
-def referenced_columns(root: Node) -> frozenset[str] | None:
+def referenced_columns(tree: Tree) -> frozenset[str] | None:
     """The column names that the text mentions, in lower case; None where it may mean all columns."""
     names: set[str] = set()
     relations: set[str] = set()
-    for node, _ in walk(root):
+    for node, _ in tree.nodes():
         if node.get("column_name_alias"):
             return None
         relations.update(str(node[key]).lower() for key in ("alias", "table_name") if node.get(key))
@@ -207,11 +246,11 @@ def referenced_columns(root: Node) -> frozenset[str] | None:
     return None if names & relations else frozenset(names)
 
 
-def name_subqueries(root: Node, display: Callable[[Node], str]) -> None:
+def name_subqueries(tree: Tree, display: Callable[[Node], str]) -> None:
     """Give unnamed items of SELECT lists that hold subqueries the name that they have as the text stands."""
-    if not any(node.get("class") == "SUBQUERY" for node, _ in walk(root)):
+    if not tree.expressions("SUBQUERY"):
         return
-    for item in list(select_items(root)):
+    for item in select_items(tree):
         inside = [node for node, _ in walk(item)]
         if item.get("alias") or not any(node.get("class") == "SUBQUERY" for node in inside):
             continue
@@ -219,20 +258,18 @@ def name_subqueries(root: Node, display: Callable[[Node], str]) -> None:
             item["alias"] = display(item)
 
 
-def replace(root: Node, choose: Callable[[Node], Node | None], display: Callable[[Node], str]) -> None:
-    """Put `choose(node)` in the place of nodes, in the tree itself; None leaves a node.
+def replace(tree: Tree, pending: Sequence[tuple[Node, Node]], display: Callable[[Node], str]) -> None:
+    """Put others in the places of nodes, in the tree itself.
 
     An item of a SELECT list without an alias keeps the name that it would have had: `display` gives it.
     """
-    pending = [(node, chosen) for node, _ in walk(root) if (chosen := choose(node)) is not None]
-    changed = {id(node) for node, _ in pending}
     if not pending:
         return
-    for item in select_items(root):
-        if not item.get("alias") and any(id(node) in changed for node, _ in walk(item)):
-            name = display(item)
-            chosen = next((c for n, c in pending if n is item), None)
-            (chosen if chosen is not None else item)["alias"] = name
+    others = {id(node): other for node, other in pending}
+    for item in select_items(tree):
+        if not item.get("alias") and any(id(node) in others for node, _ in walk(item)):
+            others.get(id(item), item)["alias"] = display(item)
+    tree.changed()
     for node, chosen in pending:
         alias = chosen.get("alias") or node.get("alias", "")
         node.clear()

@@ -56,7 +56,7 @@ TableNamer = Callable[[tuple[str, ...], str], TableName]
 
 
 def expand_views(
-    root: syntax.Node, names: Names, snapshot: Snapshot, parse: Callable[[str], syntax.Node], full: TableNamer
+    tree: syntax.Tree, names: Names, snapshot: Snapshot, parse: Callable[[str], syntax.Node], full: TableNamer
 ) -> tuple[dict[TableName, View], list[Relation]]:
     """Put views in the place of their names, in the tree itself; returns what was found under which name, and where.
 
@@ -66,7 +66,7 @@ def expand_views(
     if names.views is None:
         return {}, []
     expansion = _Expansion(names.views, snapshot, parse, full)
-    expansion.run(root, names, ())
+    expansion.run(tree, names, ())
     return expansion.found, expansion.places
 
 
@@ -81,8 +81,8 @@ class _Expansion:
     _times: int = 0
     _characters: int = 0
 
-    def run(self, root: syntax.Node, names: Names, within: tuple[TableName, ...]) -> None:
-        for node in syntax.table_references(root):
+    def run(self, tree: syntax.Tree, names: Names, within: tuple[TableName, ...]) -> None:
+        for node in syntax.table_references(tree):
             path = syntax.table_path(node)
             if self._is_hidden(path, names):
                 continue
@@ -91,6 +91,7 @@ class _Expansion:
             if view is not None:
                 self.found[name] = view
                 self._put(node, view, path, within)
+                tree.changed()
 
     def _is_hidden(self, path: tuple[str, ...], names: Names) -> bool:
         """Whether a table of an earlier schema has the name."""
@@ -118,7 +119,7 @@ class _Expansion:
         if view.name in within or len(within) >= _MAX_DEPTH:
             raise PlanningError(f'The view "{view.name}" reads itself, or stands too deep in other views.')
         self._count(view)
-        query = self.parse(view.query)
+        query = syntax.Tree(self.parse(view.query))
         self.run(query, Names((view.home,), self.views), (*within, view.name))
         for reference in syntax.table_references(query):
             # With its schema, a name cannot be taken for a CTE of the statement around.
@@ -140,6 +141,6 @@ class _Expansion:
             kept,
             type="SUBQUERY",
             alias=alias,
-            subquery={"node": query["node"], "named_param_map": []},
+            subquery={"node": query.root["node"], "named_param_map": []},
             column_name_alias=given + list(view.columns)[len(given) :],
         )

@@ -65,14 +65,6 @@ class TicketSigner:
     def __repr__(self) -> str:
         return f"TicketSigner(key_id={self._key_id.hex()})"
 
-    def derive_key(self, label: str) -> bytes:
-        """A key of its own for `label`, for instance a query: whoever holds it learns nothing about this key."""
-        return self._hmac(b"derive", label.encode())
-
-    def derive(self, label: str) -> TicketSigner:
-        """The signer under `derive_key(label)`."""
-        return TicketSigner(self.derive_key(label))
-
     def seal(self, payload: bytes, scope: str, expires_at: float) -> bytes:
         """A ticket that carries `payload`, opens under `scope` only, until `expires_at` (seconds since 1970)."""
         body = _HEADER.pack(_VERSION, self._key_id, int(expires_at * 1000)) + payload

@@ -40,14 +40,15 @@ class Relations:
         self._catalog = catalog
         self._shown: LruCache[TableHandle, tuple[ShownColumn, ...]] = LruCache(_KEPT)
         self._encoded: LruCache[tuple[TableHandle, Boundary], bytes] = LruCache(_KEPT)
+        self._told: LruCache[tuple[TableName, str | None, str], bool] = LruCache(_KEPT)
 
     def columns(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
         """The columns as DESCRIBE shows them; `kind` is the type that the catalog lists."""
-        return _or_else((), name, lambda: self._columns(session, snapshot, name, kind))
+        return self._or_else((), snapshot, name, kind, lambda: self._columns(session, snapshot, name, kind))
 
     def schema(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> pa.Schema:
         """The Arrow schema in which the session's client gets the rows."""
-        return _or_else(pa.schema([]), name, lambda: self._schema(session, snapshot, name, kind))
+        return self._or_else(pa.schema([]), snapshot, name, kind, lambda: self._schema(session, snapshot, name, kind))
 
     def encoded_schema(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> bytes:
         """The Arrow schema as an IPC message, each field with what drivers read of its column."""
@@ -62,7 +63,7 @@ class Relations:
                 self._encoded.put(key, found)
             return found
 
-        return _or_else(schema_bytes(pa.schema([])), name, encode)
+        return self._or_else(schema_bytes(pa.schema([])), snapshot, name, kind, encode)
 
     def _columns(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
         if kind == VIEW_TYPE:
@@ -87,15 +88,22 @@ class Relations:
             f"SELECT * FROM {quote(name.schema)}.{quote(name.table)}", snapshot=snapshot, names=whole
         )
 
+    def _or_else(self, otherwise: T, snapshot: Snapshot, name: TableName, kind: str, read: Callable[[], T]) -> T:
+        """`read()`, or `otherwise` where it fails, whatever the libraries make of files that others wrote."""
+        version = None  # of a view, and of what cannot even be opened
+        try:
+            if kind != VIEW_TYPE:
+                version = snapshot.table(name).version
+            return read()
+        except Exception as error:
+            current_cancellation().check()
+            self._tell(name, version, error)
+            return otherwise
 
-def _or_else(otherwise: T, name: TableName, read: Callable[[], T]) -> T:
-    """`read()`, or `otherwise` where it fails, whatever the libraries make of files that others wrote."""
-    try:
-        return read()
-    except Exception as error:
-        current_cancellation().check()
-        if isinstance(error, GrismError):
-            _log.warning("%s has no columns that can be read: %s", name, error.message)
-        else:
-            _log.warning("%s has no columns that can be read", name, exc_info=error)
-        return otherwise
+    def _tell(self, name: TableName, version: str | None, error: Exception) -> None:
+        """Log what is wrong with a table or view, once for each version."""
+        known = isinstance(error, GrismError)
+        key = name, version, error.message if isinstance(error, GrismError) else type(error).__name__
+        if self._told.get(key) is None:
+            self._told.put(key, True)
+            _log.warning("%s has no columns that can be read: %s", name, key[2], exc_info=None if known else error)

@@ -154,8 +154,11 @@ class Statements:
             if len(names) != len(numbered):  # they are numbers in the text too
                 return numbered
             return pa.schema([field.with_name(name) for field, name in zip(numbered, names, strict=True)])
+        explained = _explained(text)
+        if explained is None and not any(mark in text for mark in "?$"):
+            return pa.schema([])  # the plan is about to be asked for, and raises what is wrong
         return self.frontend.parameters(
-            _explained(text) or text,
+            explained or text,
             snapshot=self.catalog.snapshot(session),
             names=self.catalog.names(session),
         )

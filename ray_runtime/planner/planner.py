@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from engine.cache import LruCache
 from engine.kernel import Kernel
-from engine.logical.nodes import LogicalPlan, Rename, SqlQuery
+from engine.logical.nodes import LogicalPlan, in_operators
 from engine.logical.subplans import text_size
 from engine.lowering import lower
 from engine.operators import RenameExec
@@ -73,7 +73,7 @@ class DistributedPlanner:
         Names that repeat in the result are numbered throughout: rows that travel need a name for each column.
         """
         options = options or self.options
-        logical = optimize(_apart(query))
+        logical = optimize(in_operators(query))
         root = _with_distinct_names(lower(logical))
         plans = [("lower", root)]
         estimates = Estimates(self._sampler.groups)
@@ -120,13 +120,6 @@ class DistributedPlanner:
     def explain(self, plan: DistributedPlan) -> str:
         """The stages as text."""
         return render_stages(plan.stages)
-
-
-def _apart(query: LogicalPlan) -> LogicalPlan:
-    """The query in nodes where it was taken apart, else as it is."""
-    if isinstance(query, Rename) and isinstance(query.input, SqlQuery) and query.input.operators is not None:
-        return Rename(query.input.operators, query.columns)
-    return query
 
 
 def _may_travel(stages: StageGraph) -> bool:

@@ -29,6 +29,7 @@ from engine.errors import (
 from engine.kernel import Kernel, KernelConfig, quote
 from engine.schema import Column
 from engine.streams import StreamCounters
+from engine.travel_types import Boundary
 
 ENDLESS = "SELECT * FROM range(1000000000000)"
 HEAVY = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"
@@ -480,3 +481,12 @@ def test_close_ends_what_runs() -> None:
 def test_types_nested_too_deeply_for_arrow_are_refused(kernel: Kernel) -> None:
     with pytest.raises(UnsupportedError, match="nested"):
         kernel.arrow_schema((Column("a", "INTEGER" + "[]" * 80),))
+
+
+@pytest.mark.parametrize("boundary", Boundary)
+def test_who_knows_the_columns_gets_the_same_rows(kernel: Kernel, boundary: Boundary) -> None:
+    sql = "SELECT 2::HUGEINT AS a, '101'::BIT AS a, 'x'::ENUM('x', 'y') AS \"b c\", 1 AS d ORDER BY d"
+    asked = kernel.stream(sql, boundary=boundary).reader.read_all()
+    known = kernel.stream(sql, boundary=boundary, columns=kernel.describe(sql)).reader.read_all()
+    assert known.equals(asked)
+    assert known.schema.equals(asked.schema, check_metadata=True)

@@ -17,6 +17,7 @@ from itertools import accumulate
 
 import pyarrow.parquet as pq
 
+from engine.cache import LruCache
 from engine.errors import DataCorruptError, GrismError
 from engine.storage.listing import ParquetFile
 from engine.storage.parquet.inspection import Inspector
@@ -48,6 +49,7 @@ class Footers:
     def __init__(self, inspector: Inspector) -> None:
         self._inspector = inspector
         self._kept: OrderedDict[tuple[str, int, int], Footer] = OrderedDict()
+        self._told: LruCache[tuple[str, int, int], bool] = LruCache(KEPT_FOOTERS)  # damaged files in the log
         self._lock = threading.Lock()
 
     def read(self, table: TableName, files: Sequence[ParquetFile]) -> list[Footer]:
@@ -58,7 +60,7 @@ class Footers:
         missing = [key for key in keys if key not in found]
         if missing:
             with ThreadPoolExecutor(min(FOOTER_THREADS, len(missing))) as pool:
-                found.update(zip(missing, pool.map(lambda key: self._footer(table, key[0]), missing), strict=True))
+                found.update(zip(missing, pool.map(lambda key: self._footer(table, key), missing), strict=True))
         with self._lock:
             for key in keys:
                 self._kept[key] = found[key]
@@ -67,14 +69,16 @@ class Footers:
                 self._kept.popitem(last=False)
         return [found[key] for key in keys]
 
-    def _footer(self, table: TableName, path: str) -> Footer:
+    def _footer(self, table: TableName, key: tuple[str, int, int]) -> Footer:
         try:
-            return _read(path)
+            return _read(key[0])
         except Exception as refused:  # of many kinds where a file is damaged
             try:
-                groups, kind = self._inspector.footer(path)
+                groups, kind = self._inspector.footer(key[0])
             except GrismError as error:
-                log.warning("A Parquet file of table %s cannot be read: %s; %s", table, refused, error)
+                if self._told.get(key) is None:
+                    self._told.put(key, True)
+                    log.warning("A Parquet file of table %s cannot be read: %s; %s", table, refused, error)
                 raise damaged(table) from None
         ends = tuple(accumulate(rows for rows, _ in groups))
         return Footer(ends[-1] if ends else 0, sum(size for _, size in groups), ends, _digest(kind))

@@ -108,6 +108,7 @@ def test_values_that_enter_unchanged(array: pa.Array) -> None:
         pa.array(["k", "k"]).dictionary_encode(),
         pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"k" * 16] * 2, pa.binary(16))),
         pa.array([datetime.date(2020, 1, 1)] * 2),
+        pa.array([Decimal("1.5")] * 2, pa.decimal32(5, 2)),
     ],
     ids=lambda keys: str(keys.type),
 )
@@ -116,6 +117,16 @@ def test_a_map_has_each_key_once(keys: pa.Array) -> None:
     assert len(entered(once)) == 2
     with pytest.raises(InvalidDataError, match="has a map that has a key twice"):
         entered(pa.MapArray.from_arrays(pa.array([0, 2], pa.int32()), keys, [1, 2]))
+
+
+def test_buffers_at_odd_places_are_nothing_to_tell_of(capfd: pytest.CaptureFixture[str]) -> None:
+    """As those of uploads are: what Arrow's own grouping prints of them would stand in the server's log."""
+    odd = pa.py_buffer(b"-" + pa.array([1, 2, 1], pa.int64()).buffers()[1].to_pybytes()).slice(1)
+    keys = pa.Array.from_buffers(pa.int64(), 3, [None, odd])
+    assert entered(pa.MapArray.from_arrays(pa.array([0, 2, 3], pa.int32()), keys, keys)).to_pylist()
+    with pytest.raises(InvalidDataError, match="a key twice"):
+        entered(pa.MapArray.from_arrays(pa.array([0, 3], pa.int32()), keys, keys))
+    assert capfd.readouterr().err == ""
 
 
 def test_what_a_type_says_is_never_null_is_not() -> None:

@@ -16,6 +16,7 @@ from engine.sql.bounds import (
     require_few_repeats,
 )
 from engine.sql.statement_parser import parse_statement
+from engine.sql.syntax import Tree
 from local_runtime import LocalRuntime
 from tests.engine.querying import rows
 from tests.tpch.dataset import QUERIES, query_text
@@ -99,7 +100,7 @@ def test_what_the_binder_reads_again_is_bounded(local: LocalRuntime, kind: str) 
 
 def test_many_beside_each_other_are_no_matter(kernel: Kernel) -> None:
     text = ", ".join(["nullif(1, 2)", "list_transform([1], lambda x: x + 1)"] * (MAX_REPEATED // 20))
-    require_few_repeats(kernel.parse("SELECT " + text), kernel.macro_repeats)
+    require_few_repeats(Tree(kernel.parse("SELECT " + text)), kernel.macro_repeats)
 
 
 def test_macros_that_name_an_argument_again(kernel: Kernel) -> None:

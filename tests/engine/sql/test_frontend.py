@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,9 @@ from engine.errors import (
     UnknownTableError,
     UnsupportedError,
 )
+from engine.kernel import Kernel
 from engine.logical.nodes import LogicalPlan, SqlQuery, walk
+from engine.sql import syntax
 from engine.sql.views import Names
 from engine.storage import InMemoryStorage
 from engine.storage.protocol import TableName, WriteMode
@@ -473,3 +476,53 @@ def test_a_wide_statement_over_little_is_not_taken_apart(rows: int, whole: bool)
         assert taken_apart(narrow)
         (row,) = runtime.execute(runtime.plan(wide)).read_all().to_pylist()
     assert row == {f"s{i}": rows * (rows - 1) // 2 + i for i in range(201)}
+
+
+# What planning costs
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the kernel was asked for what, and how many nodes of trees were walked."""
+    found: Counter[str] = Counter()
+    walked = syntax.walk
+
+    def counting(name: str) -> Callable[..., Any]:
+        ask = getattr(Kernel, name)
+
+        def asked(*arguments: Any, **named: Any) -> Any:
+            found[name] += 1
+            return ask(*arguments, **named)
+
+        return asked
+
+    def stepping(root: syntax.Node) -> Iterator[tuple[syntax.Node, frozenset[str]]]:
+        for each in walked(root):
+            found["nodes"] += 1
+            yield each
+
+    for name in ("parse", "unparse", "describe"):
+        monkeypatch.setattr(Kernel, name, counting(name))
+    monkeypatch.setattr(syntax, "walk", stepping)
+    return found
+
+
+def test_a_wide_statement_is_read_bound_and_written_once(over: LocalRuntime, steps: Counter[str]) -> None:
+    text = "SELECT " + ", ".join(f"sum(a) + {i} AS s{i}" for i in range(300)) + " FROM t"
+    over.frontend.plan("SELECT * FROM t")
+    nodes = sum(1 for _ in syntax.walk(over.kernel.parse(text)))
+    steps.clear()
+    assert not taken_apart(over.frontend.plan(text))
+    assert steps == {"parse": 1, "describe": 1, "unparse": 1, "nodes": nodes}
+
+
+def test_what_is_put_in_costs_one_more_reading(over: LocalRuntime, steps: Counter[str]) -> None:
+    text = "SELECT " + ", ".join(f"sum(a) + ? + epoch(now()) AS s{i}" for i in range(300)) + " FROM t"
+    values = [pa.scalar(i) for i in range(300)]
+    over.frontend.plan("SELECT * FROM t")
+    nodes = sum(1 for _ in syntax.walk(over.kernel.parse(text)))
+    steps.clear()
+    over.frontend.plan(text, parameters=values)
+    assert steps["parse"] == 2
+    assert steps["describe"] == steps["unparse"] == 1
+    assert steps["nodes"] <= 4 * nodes

@@ -240,3 +240,29 @@ def test_each_version_is_opened_once_and_each_type_bound_once(tmp_path: Path, mo
         assert listed() == listed() == 400
         assert opened == ["t7"]
         assert len(bound) == len(kinds)
+
+
+def test_what_is_wrong_with_a_table_is_logged_once_for_each_version(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lance.write_dataset(UNREADABLE["tens"], tmp_path / "tens.lance")
+    (tmp_path / "no_parquet.parquet").write_bytes(b"PAR1 no Parquet PAR1")
+    with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime:
+        catalog = Catalog(runtime.storage, StoredViews(tmp_path))
+        relations = Relations(runtime.frontend, catalog)
+        session = Session()
+
+        def told() -> list[str]:
+            caplog.clear()
+            for _ in range(2):
+                for name, kind in catalog.relations(session):
+                    assert relations.columns(session, catalog.snapshot(session), name, kind) == ()
+                    relations.encoded_schema(session, catalog.snapshot(session), name, kind)
+            return sorted(record.getMessage().partition(":")[0] for record in caplog.records)
+
+        unreadable = " has no columns that can be read"
+        damaged = "A Parquet file of table main.no_parquet cannot be read"
+        assert told() == [damaged, "main.no_parquet" + unreadable, "main.tens" + unreadable]
+        assert told() == []
+        lance.write_dataset(UNREADABLE["tens"], tmp_path / "tens.lance", mode="append")
+        assert told() == ["main.tens" + unreadable]
