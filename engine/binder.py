@@ -70,8 +70,12 @@ class Binder:
         """The columns and the plan of `text`, whose tables are known by these names."""
         with self._cursor(tables) as cursor:
             columns = _described(cursor, text)
-            answer = _parsed(cursor.execute(_PLAN, [text]).fetchall()[0][0])
+            written = cursor.execute(_PLAN, [text]).fetchall()[0][0]
         names = {_table_name(i): name for i, name in enumerate(tables)}
+        try:
+            answer = _parsed(written)
+        except RecursionError:
+            return Bound(columns, None, names, "nested too deeply")
         if answer is None:
             return Bound(columns, None, names, "a constant that the kernel cannot write down")
         if answer.get("error"):

@@ -61,6 +61,7 @@ _UNTYPED = (None, "UNKNOWN", "NULL", '"NULL"')
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
 _CACHED_OUTPUTS = 10_000
+_MOST_CHARACTERS = 100_000
 _WIDE_ITEMS, _LITTLE_BYTES = 200, 16 << 20
 
 
@@ -319,7 +320,7 @@ class SqlFrontend:
         mentioned = syntax.referenced_columns(parsed.tree)
         text, tables, pins = self._pin(parsed, snapshot, names)
         operators = None
-        if _is_worth_reading(parsed.tree.root, [handle for handle, _ in tables.values()]):
+        if _is_worth_reading(parsed.tree.root, text, [handle for handle, _ in tables.values()]):
             bound = self.kernel.binder.bind(text, _columns(tables))
             columns = self._named(parsed, bound.columns, tables)
             operators = self._operators(bound, tables)
@@ -334,8 +335,9 @@ class SqlFrontend:
                 raise NotRead(bound.reason)
             named = {name: (text, *tables[text]) for name, text in bound.tables.items()}
             plan = optimize(read_plan(bound.plan, named))
-        except NotRead as reason:
-            self.readings[str(reason)] += 1
+        except (NotRead, RecursionError) as error:
+            reason = str(error) if isinstance(error, NotRead) else "nested too deeply"
+            self.readings[reason] += 1
             _log.info("a statement runs whole: %s", reason)
             return None
         self.readings[""] += 1
@@ -432,11 +434,14 @@ def _columns(tables: Mapping[str, tuple[TableHandle, RowType]]) -> dict[str, Row
     return {name: columns for name, (_, columns) in tables.items()}
 
 
-def _is_worth_reading(statement: syntax.Node, tables: Sequence[TableHandle]) -> bool:
+def _is_worth_reading(statement: syntax.Node, text: str, tables: Sequence[TableHandle]) -> bool:
     """Whether more can be won by operators than they cost, some hundredths of a millisecond for each expression.
 
-    It is not so of wide statements over small tables: reading only what is needed, or at several workers, wins little.
+    It is not so of very long texts, and of wide statements over small tables: reading only what is needed, or at
+    several workers, wins little.
     """
+    if len(text) > _MOST_CHARACTERS:
+        return False
     items = len(statement["node"].get("select_list") or ())
     sizes = [handle.bytes for handle in tables]
     little = None not in sizes and sum(size for size in sizes if size is not None) <= _LITTLE_BYTES

@@ -32,9 +32,14 @@ class Relation:
 
 @dataclass
 class _Frame:
-    """What names mean in one FROM clause: full names, and the names of tables that are elsewhere those of others."""
+    """What names mean in one FROM clause.
 
-    full: dict[tuple[str, ...], str] = field(default_factory=dict)
+    `full` are full names, `doubtful` those whose schema has the name of something else, too; `short` are the names of
+    tables that are elsewhere those of others.
+    """
+
+    full: dict[tuple[str, ...], Relation] = field(default_factory=dict)
+    doubtful: dict[tuple[str, ...], Relation] = field(default_factory=dict)
     short: dict[str, list[Relation]] = field(default_factory=dict)
 
 
@@ -55,7 +60,7 @@ def shorten_names(tree: syntax.Tree, relations: Sequence[Relation], display: Cal
     for relation in relations:
         if relation.name.table.lower() in several:
             relation.node["alias"] = str(relation.name)
-    # A schema's name may also be that of a column with fields, or of a relation, which then is meant.
+    # A schema's name may also be that of a column with fields, or of a relation.
     others = syntax.given_names(tree).union(*(relation.columns for relation in relations))
     renamed = [
         (node, parts) for node, parts in _renamed(tree.root, known, several, others) if parts != node["column_names"]
@@ -99,8 +104,8 @@ def _frame(select: syntax.Node, known: dict[int, Relation], several: frozenset[s
             continue
         name, written = relation.name, tuple(part.lower() for part in relation.written)
         for path in (name.key, (CATALOG, *name.key)):
-            if path == written or path[0] not in others:
-                frame.full[path] = node["alias"]
+            where = frame.full if path == written or path[0] not in others else frame.doubtful
+            where[path] = relation
         if name.table.lower() in several:
             frame.short.setdefault(name.table.lower(), []).append(relation)
     return frame
@@ -124,9 +129,13 @@ def _parts(parts: list[str], frames: Sequence[_Frame]) -> list[str]:
     folded = tuple(part.lower() for part in parts)
     for frame in frames:
         for count in (3, 2):
-            alias = frame.full.get(folded[:count]) if len(folded) >= count else None
-            if alias is not None:
-                return [alias, *parts[count:]]
+            path = folded[:count] if len(folded) >= count else ()
+            relation = frame.full.get(path)
+            if relation is None and path in frame.doubtful and folded[count : count + 1]:
+                # A schema's name may also be that of a column with fields: the kernel looks for the table first.
+                relation = frame.doubtful[path] if folded[count] in frame.doubtful[path].columns else None
+            if relation is not None:
+                return [relation.node["alias"], *parts[count:]]
         found = frame.short.get(folded[0], [])
         if len(parts) == 1:  # a column, or else a whole row
             found = [relation for relation in found if folded[0] not in relation.columns]

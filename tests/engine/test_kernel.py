@@ -23,7 +23,6 @@ from engine.errors import (
     MemoryExceededError,
     SqlSyntaxError,
     TypeMismatchError,
-    UnknownColumnError,
     UnsupportedError,
 )
 from engine.kernel import Kernel, KernelConfig, quote
@@ -108,74 +107,8 @@ def test_empty_statements_around_one_do_not_count(kernel: Kernel) -> None:
     assert kernel.unparse(kernel.parse(";; SELECT 1 ; -- end\n;")) == "SELECT 1"
 
 
-def test_describe_gives_names_and_kernel_types(kernel: Kernel) -> None:
-    tables = {"odd t": (Column("a", "DECIMAL(15,2)"), Column("b c", "STRUCT(x INTEGER)[]"))}
-    got = kernel.describe('SELECT a, "b c", a AS a, sum(1) AS n, NULL FROM "odd t" GROUP BY ALL', tables)
-    assert [(c.name, c.type) for c in got] == [
-        ("a", "DECIMAL(15,2)"),
-        ("b c", "STRUCT(x INTEGER)[]"),
-        ("a", "DECIMAL(15,2)"),
-        ("n", "HUGEINT"),
-        ("NULL", '"NULL"'),
-    ]
-
-
 def test_describe_runs_nothing(kernel: Kernel) -> None:
     assert kernel.describe("SELECT CAST(v AS INTEGER) AS i FROM (VALUES ('x')) t(v)") == (Column("i", "INTEGER"),)
-
-
-@pytest.mark.parametrize(
-    ("sql", "error", "message"),
-    [
-        ("SELECT aeg FROM t", UnknownColumnError, 'no column "aeg" in reach; did you mean "age"'),
-        ("SELECT t.aeg FROM t", UnknownColumnError, '"aeg".*"age"'),
-        ("SELECT zzzzzz FROM t", UnknownColumnError, "zzzzzz"),
-        ("SELECT age + DATE '2020-01-01' + name FROM t", TypeMismatchError, "DATE"),
-        ("SELECT nosuch(age) FROM t", TypeMismatchError, "nosuch"),
-        ("SELECT sum(age), name FROM t", TypeMismatchError, "GROUP BY"),
-        ("SELECT * FROM t WHERE sum(age) > 1", TypeMismatchError, "WHERE"),
-    ],
-)
-def test_describe_raises_planning_errors(kernel: Kernel, sql: str, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message) as caught:
-        kernel.describe(sql, {"t": (Column("age", "INTEGER"), Column("name", "VARCHAR"))})
-    assert "LINE 1" not in str(caught.value)
-
-
-TYPES = [
-    "INTEGER",
-    "DECIMAL(15,2)",
-    "VARCHAR",
-    "HUGEINT",
-    "UUID",
-    "JSON",
-    "INTERVAL",
-    "TIMESTAMP_NS",
-    "TIMESTAMP WITH TIME ZONE",
-    "INTEGER[]",
-    "DATE[3]",
-    'STRUCT(a INTEGER, "b c" VARCHAR[])',
-    "MAP(VARCHAR, DECIMAL(4,1))",
-    "ENUM('a', 'it''s')",
-    "UNION(i INTEGER, s VARCHAR)",
-]
-
-
-@pytest.mark.parametrize("kind", TYPES)
-def test_parameters_have_the_type_of_what_they_are_compared_with(kernel: Kernel, kind: str) -> None:
-    tables = {"t": (Column("c", kind),)}
-    (column,) = kernel.describe("SELECT c FROM t", tables)
-    types = kernel.parameter_types(
-        "SELECT * FROM t WHERE c = $who OR c = (SELECT min(c) FROM t WHERE c > $other)", tables
-    )
-    assert types.keys() == {"who", "other"}
-    assert kernel.describe(f"SELECT NULL::{types['who']} AS c") == (column,)
-    assert types["other"] == types["who"]
-
-
-def test_a_parameter_that_the_text_leaves_open_has_no_type(kernel: Kernel) -> None:
-    assert kernel.parameter_types("SELECT $1") == {}
-    assert kernel.describe("SELECT 1 AS x") == (Column("x", "INTEGER"),)
 
 
 def test_arrow_schema_keeps_repeated_names(kernel: Kernel) -> None:

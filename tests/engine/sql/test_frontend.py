@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from engine.binder import Binder
 from engine.errors import (
     GrismError,
     InvalidValueError,
@@ -21,7 +22,7 @@ from engine.errors import (
     UnsupportedError,
 )
 from engine.kernel import Kernel
-from engine.logical.nodes import LogicalPlan, SqlQuery, walk
+from engine.logical.nodes import LogicalPlan, in_operators
 from engine.sql import syntax
 from engine.sql.views import Names
 from engine.storage import InMemoryStorage
@@ -33,7 +34,7 @@ OTHER = Names(schemas=("other",))
 
 
 def taken_apart(plan: LogicalPlan) -> bool:
-    return not any(isinstance(node, SqlQuery) for node in walk(plan))
+    return in_operators(plan) is not plan
 
 
 @pytest.fixture
@@ -487,8 +488,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     found: Counter[str] = Counter()
     walked = syntax.walk
 
-    def counting(name: str) -> Callable[..., Any]:
-        ask = getattr(Kernel, name)
+    def counting(owner: type, name: str) -> Callable[..., Any]:
+        ask = getattr(owner, name)
 
         def asked(*arguments: Any, **named: Any) -> Any:
             found[name] += 1
@@ -501,8 +502,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
             found["nodes"] += 1
             yield each
 
-    for name in ("parse", "unparse", "describe"):
-        monkeypatch.setattr(Kernel, name, counting(name))
+    for owner, name in ((Kernel, "parse"), (Kernel, "unparse"), (Binder, "describe")):
+        monkeypatch.setattr(owner, name, counting(owner, name))
     monkeypatch.setattr(syntax, "walk", stepping)
     return found
 
