@@ -344,7 +344,7 @@ def test_the_time_of_a_query_is_over(narrow: Narrow, client: flight.FlightClient
         held.cancel()
         slow = begin(client, ENDLESS + " -- read slowly")
         assert isinstance(run(other, "SELECT 'has the slot of what is out of time'"), pa.Table)
-        with pytest.raises(flight.FlightServerError, match=r"ran out of time.*DeadlineExceededError"):
+        with pytest.raises(flight.FlightTimedOutError, match="ran out of time"):
             slow.read_all()
         assert isinstance(running.result(PATIENCE), flight.FlightTimedOutError)
     wait_idle(lambda: [narrow.pid])
@@ -420,7 +420,7 @@ def test_clients_that_do_not_read_lose_their_turns(
         answer = threads.submit(fetch, client, computing)
         stalled = begin(client, ENDLESS)
         assert isinstance(run(client, "SELECT 1"), pa.Table)
-        with pytest.raises(flight.FlightServerError, match=r"read nothing for 1 s.*DeadlineExceededError"):
+        with pytest.raises(flight.FlightTimedOutError, match="read nothing for 1 s"):
             stalled.read_all()
         assert not answer.done()
         assert cancel(client, computing) == messages.CANCEL_STATUS_CANCELLED
