@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cancellation",
+    "Cause",
     "CollectingMetricsSink",
     "ExecutionContext",
     "MemoryManager",
@@ -34,6 +35,10 @@ __all__ = [
 ]
 
 
+Cause = CancelledError | DeadlineExceededError | MemoryExceededError
+"""Why a query is stopped before its end."""
+
+
 class Cancellation:
     """A one-way switch that stops a query, from any thread, with an optional deadline.
 
@@ -44,7 +49,7 @@ class Cancellation:
     def __init__(self, deadline: float | None = None) -> None:
         self.deadline = deadline
         self._lock = threading.Lock()
-        self._cause: CancelledError | DeadlineExceededError | MemoryExceededError | None = None
+        self._cause: Cause | None = None
         self._callbacks: list[Callable[[], None]] = []
         self._alarm: threading.Timer | None = None
 
@@ -56,23 +61,34 @@ class Cancellation:
         return self._cause is not None
 
     @property
-    def cause(self) -> CancelledError | DeadlineExceededError | MemoryExceededError | None:
+    def cause(self) -> Cause | None:
         """Why the query was stopped, or None."""
         return self._cause
 
     def cancel(self, reason: str = "The query was cancelled.") -> None:
         """Stop the query. A second call changes nothing."""
-        self._throw(CancelledError(reason))
+        self.stop(CancelledError(reason))
 
     def expire(self, reason: str = "The query ran out of time; raise its timeout or narrow the query.") -> None:
         """Stop the query because its time is over."""
-        self._throw(DeadlineExceededError(reason))
+        self.stop(DeadlineExceededError(reason))
 
     def exceed(
         self, reason: str = "The query took most of the memory that the process may have; narrow the query."
     ) -> None:
         """Stop the query because it takes too much memory."""
-        self._throw(MemoryExceededError(reason))
+        self.stop(MemoryExceededError(reason))
+
+    def stop(self, cause: Cause) -> None:
+        """Stop the query for `cause`. A second call changes nothing."""
+        with self._lock:
+            if self._cause is not None:
+                return
+            self._cause = cause
+            callbacks, self._callbacks = self._callbacks, []
+            self._set_alarm()
+        for callback in callbacks:
+            callback()
 
     def check(self) -> None:
         """Raise the cause where the query is to stop."""
@@ -114,16 +130,6 @@ class Cancellation:
         elif self._alarm is not None and not self._callbacks:
             self._alarm.cancel()
             self._alarm = None
-
-    def _throw(self, cause: CancelledError | DeadlineExceededError | MemoryExceededError) -> None:
-        with self._lock:
-            if self._cause is not None:
-                return
-            self._cause = cause
-            callbacks, self._callbacks = self._callbacks, []
-            self._set_alarm()
-        for callback in callbacks:
-            callback()
 
 
 _current: ContextVar[Cancellation | None] = ContextVar("current_cancellation", default=None)

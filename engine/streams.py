@@ -82,6 +82,7 @@ def native_function(name: str) -> Any:
 _library.grism_stream_open.argtypes = [
     ctypes.POINTER(ArrowArrayStream),
     ctypes.c_int64,
+    ctypes.c_bool,
     _CloseHook,
     ctypes.c_uint64,
     ctypes.POINTER(ArrowArrayStream),
@@ -98,6 +99,8 @@ _quick.grism_stream_progress.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Progre
 _quick.grism_stream_progress.restype = None
 _quick.grism_stream_stop.argtypes = [ctypes.c_void_p]
 _quick.grism_stream_stop.restype = None
+_quick.grism_stream_failure.argtypes = [ctypes.c_void_p]
+_quick.grism_stream_failure.restype = ctypes.c_char_p
 _quick.grism_stream_drop.argtypes = [ctypes.c_void_p]
 _quick.grism_stream_drop.restype = None
 _quick.grism_streams_forget_hooks.argtypes = []
@@ -131,6 +134,10 @@ class _Handle:
         progress = _Progress()
         _quick.grism_stream_progress(self._address, progress)
         return progress
+
+    def failure(self) -> str | None:
+        text: bytes | None = _quick.grism_stream_failure(self._address)
+        return None if text is None else text.decode(errors="replace")
 
     def stop(self) -> None:
         _quick.grism_stream_stop(self._address)
@@ -217,6 +224,11 @@ class SlicedStream:
             raise OSError(message.value.decode(errors="replace"))
 
     @property
+    def failure(self) -> str | None:
+        """The text of the error with which the stream ended, its stop included; None before, and at its proper end."""
+        return self._handle.failure()
+
+    @property
     def stop(self) -> Callable[[], None]:
         """Lets the next read fail with OSError; may be called from any thread, and does nothing after the end.
 
@@ -229,12 +241,15 @@ def sliced(
     reader: pa.RecordBatchReader,
     max_bytes: int = MAX_MESSAGE_BYTES,
     on_close: Callable[[], None] | None = None,
+    *,
+    keep_error: bool = False,
 ) -> SlicedStream:
     """Wrap `reader`, which belongs to the result from here on.
 
     Batches whose IPC message is larger than `max_bytes` are cut into several that are not, down to single rows, and
     share the values of the original; the others pass as they are. Dictionaries travel in messages of their own and
-    are not cut. Errors of `reader` pass with their text.
+    are not cut. Errors of `reader` pass with their text; with `keep_error` the rows just end there, and whoever reads
+    them must look at `failure` before they count as all.
 
     `on_close` is called exactly once, in the thread that reads or releases, as soon as the stream has ended, failed or
     been released and holds nothing of `reader` any more (batches that were given out hold themselves). It must neither
@@ -251,7 +266,7 @@ def sliced(
     if on_close is not None:
         _close_callbacks[key], hook = on_close, _close_hook
     address, message = ctypes.c_void_p(), ctypes.create_string_buffer(512)
-    code = _library.grism_stream_open(inner, max_bytes, hook, key, outer, address, message, len(message))
+    code = _library.grism_stream_open(inner, max_bytes, keep_error, hook, key, outer, address, message, len(message))
     if code == errno.ENOMEM:
         raise MemoryError
     if code == errno.ENOTSUP:

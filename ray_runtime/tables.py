@@ -126,7 +126,8 @@ class TaskStorage:
             stream = client.do_get(flight.Ticket(ticket))
             forget = self._cancellation.on_cancel(stream.cancel)
             try:
-                return stream.read_all()
+                # `read_all` takes a call that is cancelled for an interrupt of this process.
+                return pa.Table.from_batches((chunk.data for chunk in stream), stream.schema)
             except (flight.FlightError, pa.ArrowException):
                 self._cancellation.check()
                 raise

@@ -43,6 +43,7 @@ public class JdbcClient {
         client.timesThatAreBound();
         client.timesThatAreCompared();
         client.results();
+        client.wrongValueFarBehind();
       }
     }
   }
@@ -118,6 +119,21 @@ public class JdbcClient {
 
   private void results() throws SQLException {
     query("enum", "SELECT 'b'::ENUM('a', 'b') AS e, ['a'::ENUM('a', 'b')] AS l, NULL::ENUM('a', 'b') AS n");
+  }
+
+  /** What the error says, and whether only rows before it came. */
+  private void wrongValueFarBehind() throws SQLException {
+    int rows = 0;
+    try (Statement statement = connection.createStatement();
+        ResultSet results = statement.executeQuery("SELECT 1 // (x - 1000000) AS q FROM range(1500000) t(x)")) {
+      while (results.next()) {
+        rows++;
+      }
+      report("wrong value", List.of("no error"));
+    } catch (SQLException | RuntimeException error) { // in mid-stream it is the driver's own, no SQLException
+      String said = String.valueOf(error.getMessage()).contains("Division by zero") ? "said" : error.toString();
+      report("wrong value", List.of(said, rows < 1_000_000 ? "before it" : String.valueOf(rows)));
+    }
   }
 
   private void update(String text) throws SQLException {

@@ -38,6 +38,7 @@ struct grism_stream {
   struct layout layout;
   close_hook on_close;
   uint64_t key;
+  bool keeps_error; /* get_next answers an error as it does the end */
 
   struct source *source; /* the batch that is being cut, or NULL */
   int64_t next_row;      /* its first row that was not given out */
@@ -219,7 +220,7 @@ static int get_next(struct ArrowArrayStream *self, struct ArrowArray *out) {
   atomic_store(&stream->unread_since, 0);
   int code = pull(stream, out);
   if (code == 0 && out->release != NULL) atomic_store(&stream->unread_since, now());
-  return code;
+  return stream->keeps_error ? 0 : code;
 }
 
 static int get_schema(struct ArrowArrayStream *self, struct ArrowSchema *out) {
@@ -253,11 +254,13 @@ static int read_layout(struct grism_stream *stream) {
 }
 
 /* Wraps `inner`, which it takes over, into `out`. `on_close` is called with `key` exactly once: when the stream ends,
-   fails or is released, in that thread. The owner's handle is in `*handle`, to be given to grism_stream_drop.
+   fails or is released, in that thread. With `keeps_error`, `out` ends where it would fail: whoever reads it has to ask
+   grism_stream_failure then. The owner's handle is in `*handle`, to be given to grism_stream_drop.
    Returns 0; or an error, and then `out` is released, `on_close` was called and `message` says why: for ENOTSUP the
    format that is not known. */
-EXPORT int grism_stream_open(struct ArrowArrayStream *inner, int64_t max_bytes, close_hook on_close, uint64_t key,
-                             struct ArrowArrayStream *out, struct grism_stream **handle, char *message, size_t size) {
+EXPORT int grism_stream_open(struct ArrowArrayStream *inner, int64_t max_bytes, bool keeps_error,
+                             close_hook on_close, uint64_t key, struct ArrowArrayStream *out,
+                             struct grism_stream **handle, char *message, size_t size) {
   out->release = NULL;
   struct grism_stream *stream = calloc(1, sizeof *stream);
   if (stream == NULL) {
@@ -267,6 +270,7 @@ EXPORT int grism_stream_open(struct ArrowArrayStream *inner, int64_t max_bytes, 
   }
   atomic_init(&stream->holders, 1);
   stream->max_bytes = max_bytes;
+  stream->keeps_error = keeps_error;
   stream->inner = *inner;
   inner->release = NULL;
   stream->on_close = on_close;
@@ -298,6 +302,13 @@ EXPORT int grism_stream_prime(struct grism_stream *stream, char *message, size_t
     message[size - 1] = '\0';
   }
   return code;
+}
+
+/* The text of the error that the stream ended with, empty where there was no memory left for it; NULL where it has not
+   ended so. It lives until the owner drops the stream. */
+EXPORT const char *grism_stream_failure(const struct grism_stream *stream) {
+  if (!atomic_load(&stream->failed)) return NULL;
+  return stream->error == NULL ? "" : stream->error;
 }
 
 /* The next get_next fails with ECANCELED. */

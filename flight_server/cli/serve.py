@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from contextlib import ExitStack
 from functools import partial
@@ -33,6 +34,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _KERNEL_FAILED = 3  # the exit status
 _CLOSING_ACTIONS = frozenset({"ClosePreparedStatement", "CloseSession", "CancelFlightInfo", "CancelQuery"})
 """By which clients end what they have begun: answered to the last."""
+_SWITCH_INTERVAL = 0.0005
+"""Seconds for which a thread that plans keeps the interpreter from others; a stream needs it for each batch."""
 
 
 def run(arguments: argparse.Namespace) -> NoReturn:
@@ -45,6 +48,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     config.check()
     logs.configure(config.log.log_level, config.log.log_format)
     signals = _StopSignals()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     with ExitStack() as closing:
         _check_address(config.listen.host, config.listen.port)
         if config.operations.health_port is not None:

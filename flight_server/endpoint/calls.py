@@ -10,7 +10,7 @@ from typing import Any
 
 from pyarrow import flight
 
-from engine.context import Cancellation
+from engine.context import Cancellation, Cause
 from engine.streams import StreamCounters
 
 __all__ = ["CALL_KEY", "Call", "CallRegistry", "Headers"]
@@ -132,7 +132,7 @@ class CallRegistry:
         self._begun = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
         self._calls: set[Call] = set()
-        self._stop_reason: str | None = None
+        self._stop_cause: Cause | None = None
         self._stopped = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="flight-calls", daemon=True)
         self._watcher.start()
@@ -144,10 +144,10 @@ class CallRegistry:
         """A call began."""
         with self._lock:
             self._calls.add(call)
-            reason = self._stop_reason
+            cause = self._stop_cause
             self._begun.notify()
-        if reason is not None:
-            call.cancellation.cancel(reason)
+        if cause is not None:
+            call.cancellation.stop(cause)
 
     def remove(self, call: Call) -> None:
         """A call is over."""
@@ -156,12 +156,12 @@ class CallRegistry:
             if not self._calls:
                 self._idle.notify_all()
 
-    def cancel_all(self, reason: str) -> None:
+    def stop_all(self, cause: Cause) -> None:
         """Stop the work of every running call, and of any that still comes."""
         with self._lock:
-            self._stop_reason = reason
+            self._stop_cause = cause
         for call in self._running():
-            call.cancellation.cancel(reason)
+            call.cancellation.stop(cause)
 
     def wait_idle(self, timeout: float) -> bool:
         """Wait until no call runs; False where some still do after `timeout` seconds."""

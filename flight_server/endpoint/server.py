@@ -16,8 +16,8 @@ from pyarrow import flight
 
 from flight_server.endpoint.calls import CALL_KEY, Call, CallRegistry, Headers
 from flight_server.endpoint.handler import Handler
-from flight_server.endpoint.status import DrainingError, flight_errors
-from flight_server.endpoint.streams import record_batch_stream
+from flight_server.endpoint.status import DrainingError, ShutdownError, flight_errors
+from flight_server.endpoint.streams import flight_stream
 
 __all__ = ["Endpoint", "ServerTls"]
 
@@ -107,7 +107,7 @@ class Endpoint:
         """
         self.drain()
         if not self._calls.wait_idle(grace):
-            self._calls.cancel_all("The server is shutting down.")
+            self._calls.stop_all(ShutdownError())
         closer = threading.Thread(target=self._server.shutdown, name="flight-shutdown", daemon=True)
         closer.start()
         closer.join(force)
@@ -201,7 +201,7 @@ class _Server(flight.FlightServerBase):
             call = _call(context)
             stream = self._handler.do_get(call, ticket.ticket)
             call.on_end(stream.close)
-            return record_batch_stream(stream, call)
+            return flight_stream(stream, call)
 
     def do_put(
         self,

@@ -29,9 +29,9 @@ __all__ = [
     "STATUS_BY_ERROR",
     "DrainingError",
     "LoginUnavailableError",
+    "ShutdownError",
     "UnauthenticatedError",
     "flight_errors",
-    "stream_text",
     "to_flight",
 ]
 
@@ -57,6 +57,13 @@ class DrainingError(errors.GrismError):
         super().__init__("The server is draining and begins nothing new; connect to another, or try again later.")
 
 
+class ShutdownError(errors.CancelledError):
+    """The server stops, and what runs with it."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down; run it again at another, or later.")
+
+
 _INVALID_ARGUMENT = ValueError
 _NOT_FOUND = pa.ArrowKeyError
 _UNIMPLEMENTED = NotImplementedError
@@ -65,6 +72,7 @@ _INTERNAL = flight.FlightInternalError
 STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
     UnauthenticatedError: flight.FlightUnauthenticatedError,
     DrainingError: flight.FlightUnavailableError,
+    ShutdownError: flight.FlightUnavailableError,
     LoginUnavailableError: flight.FlightUnavailableError,
     errors.PlanningError: _INVALID_ARGUMENT,
     errors.SqlSyntaxError: _INVALID_ARGUMENT,
@@ -104,16 +112,6 @@ def to_flight(error: BaseException) -> Exception:
         if isinstance(error, errors.GrismError) and kind in STATUS_BY_ERROR:
             return _unformattable(STATUS_BY_ERROR[kind], type(error).__name__)(_fitting(error.message))
     return _unformattable(_INTERNAL, "InternalError")(_incident(error))
-
-
-def stream_text(error: BaseException) -> str:
-    """The text for a client of an error in mid-stream, in the form that `to_flight` gives the others.
-
-    A bare ExecutionError is a text that nobody could place, and so an incident.
-    """
-    if isinstance(error, errors.GrismError) and type(error) is not errors.ExecutionError:
-        return f"{_fitting(error.message)}. Detail: {type(error).__name__}"
-    return f"{_incident(error)}. Detail: InternalError"
 
 
 def _fitting(message: str) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
 from pyarrow import flight, ipc
 
+from engine.errors import ExecutionError
 from engine.kernel_errors import execution_error
-from engine.streams import MAX_MESSAGE_BYTES, sliced
+from engine.streams import MAX_MESSAGE_BYTES, SlicedStream, sliced
 from flight_server.endpoint.calls import Call
-from flight_server.endpoint.messages import rewritten
-from flight_server.endpoint.status import ERROR_TRAILER, stream_text
+from flight_server.endpoint.status import flight_errors
 
-__all__ = ["ResultStream", "record_batch_stream"]
+__all__ = ["ResultStream", "flight_stream"]
 
 
 def _nothing() -> None:
@@ -45,24 +45,37 @@ class ResultStream:
     compression: Literal["lz4", "zstd"] | None = None
 
 
-def record_batch_stream(
-    stream: ResultStream, call: Call, max_bytes: int = MAX_MESSAGE_BYTES
-) -> flight.RecordBatchStream:
+def flight_stream(stream: ResultStream, call: Call, max_bytes: int = MAX_MESSAGE_BYTES) -> flight.GeneratorStream:
     """The Flight messages of `stream`, of at most `max_bytes` except for single rows larger than that.
 
-    A cancelled call sends no further message, and one whose client does not read is cancelled in time. The text of an
-    error in mid-stream is the cause of the cancellation, or the message of the engine's error, and its class is in the
-    trailer; its code is INVALID_ARGUMENT, UNIMPLEMENTED or UNKNOWN: Arrow's streams know no others.
+    A cancelled call sends no further message, and one whose client does not read is cancelled in time. An error in
+    mid-stream arrives as any other does: it is the cause of the cancellation, or what `stream.explain` makes of it.
     """
-
-    def explain(text: str) -> str:
-        error = call.cancellation.cause or stream.explain(text)
-        call.add_trailer(ERROR_TRAILER, type(error).__name__)
-        return stream_text(error)
-
-    messages = sliced(stream.reader, max_bytes, on_close=stream.ended)
+    messages = sliced(stream.reader, max_bytes, on_close=stream.ended, keep_error=True)
     call.cancellation.on_cancel(messages.stop)
     call.sends(messages.counters)
-    reader, forget = rewritten(messages.reader, explain)
-    call.on_end(forget)
-    return flight.RecordBatchStream(reader, options=ipc.IpcWriteOptions(compression=stream.compression))
+    options = ipc.IpcWriteOptions(compression=stream.compression)
+
+    def failure() -> BaseException:
+        error = call.cancellation.cause or stream.explain(messages.failure or "")
+        # A bare ExecutionError is a text that nobody could place, and so an incident.
+        return RuntimeError(str(error)) if type(error) is ExecutionError else error
+
+    sent = _sent(messages, options, failure, call.add_trailer)
+    return flight.GeneratorStream(messages.reader.schema, sent, options=options)
+
+
+def _sent(
+    messages: SlicedStream,
+    options: ipc.IpcWriteOptions,
+    failure: Callable[[], BaseException],
+    add_trailer: Callable[[str, str], None],
+) -> Iterator[flight.RecordBatchStream]:
+    """All rows, which C++ takes out of the one reader. Then this goes on, and raises what they ended with.
+
+    An Arrow C stream fails with a number, for which Arrow has few codes; an exception has any of Flight's.
+    """
+    yield flight.RecordBatchStream(messages.reader, options=options)
+    with flight_errors(add_trailer):
+        if not messages.counters.finished:
+            raise failure()

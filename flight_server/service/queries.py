@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.context import Cancellation, current_cancellation
-from engine.errors import CancelledError, DeadlineExceededError, ExecutionError, GrismError
+from engine.errors import CancelledError, ExecutionError, GrismError
 from flight_server.config import ServiceOptions
 from flight_server.service.gate import Gate
 
@@ -269,9 +269,7 @@ def follow(leading: Cancellation, following: Cancellation) -> Callable[[], None]
     """Stop `following` when `leading` is stopped, for the same cause. Returns a function that ends this."""
 
     def pass_on() -> None:
-        if isinstance(leading.cause, DeadlineExceededError):
-            following.expire(str(leading.cause))
-        else:
-            following.cancel(str(leading.cause))
+        if leading.cause is not None:
+            following.stop(leading.cause)
 
     return leading.on_cancel(pass_on)

@@ -49,10 +49,9 @@ def attacked(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         server = Attacked(uri, pid, data)
         server.answers()
         with RawClient(uri) as client:  # what Lance holds from its first writes on is no attack's
-            for _ in range(3):
-                append = ["INSERT INTO first VALUES (1)", "SELECT * FROM first"] * 100
-                for text in ("CREATE TABLE first (x BIGINT)", *append, "DROP TABLE first"):
-                    client.ask(sql.CommandStatementQuery(query=text))
+            append = ["INSERT INTO first VALUES (1)", "SELECT * FROM first"] * 100
+            for text in ("CREATE TABLE first (x BIGINT)", *append, "DROP TABLE first"):
+                client.ask(sql.CommandStatementQuery(query=text))
         yield server
 
 

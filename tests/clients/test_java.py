@@ -124,3 +124,7 @@ def test_times_that_are_compared_count_what_literals_do(lines: Callable[[str], L
 
 def test_an_enum_is_its_text(lines: Callable[[str], Lines]) -> None:
     assert lines("enum") == [["b", '["a"]', None]]
+
+
+def test_a_wrong_value_far_behind_is_an_error(lines: Callable[[str], Lines]) -> None:
+    assert lines("wrong value") == [["said", "before it"]]

@@ -235,6 +235,38 @@ def test_an_error_in_the_middle_passes_with_its_text() -> None:
     assert (stream.counters.rows, stream.counters.failed, stream.counters.finished) == (100_000, True, False)
 
 
+def test_an_error_may_be_kept_and_the_rows_end() -> None:
+    batch = pa.record_batch({"x": pa.array(range(100_000))})
+
+    def fail() -> Iterator[pa.RecordBatch]:
+        yield batch
+        raise ValueError("the disk is on fire")
+
+    stream = sliced(pa.RecordBatchReader.from_batches(batch.schema, fail()), 100_000, keep_error=True)
+    assert stream.failure is None
+    for rows in (100_000, 0):
+        assert stream.reader.read_all().num_rows == rows
+        assert stream.failure is not None
+        assert "the disk is on fire" in stream.failure
+    assert (stream.counters.rows, stream.counters.failed, stream.counters.finished) == (100_000, True, False)
+
+
+def test_a_stop_may_be_kept_and_the_rows_end() -> None:
+    stream = sliced(endless(pa.record_batch({"x": [1]})), keep_error=True)
+    stream.reader.read_next_batch()
+    stream.stop()
+    assert stream.reader.read_all().num_rows == 0
+    assert stream.failure == "The stream was stopped."
+    assert not stream.counters.finished
+
+
+def test_where_nothing_failed_nothing_is_kept() -> None:
+    stream = sliced(reader_of(pa.record_batch({"x": [1]})), keep_error=True)
+    assert stream.reader.read_all().num_rows == 1
+    assert stream.failure is None
+    assert stream.counters.finished
+
+
 @pytest.mark.parametrize("max_bytes", [1_000, MAX_MESSAGE_BYTES])
 def test_another_thread_stops_the_stream(max_bytes: int) -> None:
     stream = sliced(endless(pa.record_batch({"x": pa.array(range(10_000))})), max_bytes)

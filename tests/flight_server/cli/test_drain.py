@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import adbc_driver_flightsql.dbapi as flight_sql
 import grpc
+import pyarrow as pa
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pyarrow import flight
@@ -27,22 +29,30 @@ from tests.harness.incidents import INCIDENTS
 ENDLESS = "SELECT a.* FROM lineitem a, lineitem b"
 LONG = "SELECT l.* FROM lineitem l, region"
 LONG_ROWS = 60_175 * 5
+LARGE = "SELECT l.* FROM lineitem l, range(10) r(i)"  # more than what stands in buffers while nobody reads
+GRACE = 0.3
+GRACE = 5.0
 RUNTIMES = {"local": ("--threads", "1"), "ray": RAY_OPTIONS}
 
 
 @dataclass
 class Running:
-    """A server process, a client of it and of its health service, and the folder of its temporary files."""
+    """A server process and its URI, a client of it and of its health service, and the folder of its temporary files."""
 
     process: subprocess.Popen[str]
+    uri: str
     client: flight.FlightClient
     health: health_pb2_grpc.HealthStub
     temporary: Path
 
+    def info(self, text: str) -> flight.FlightInfo:
+        """What the server answers to a query."""
+        command = flight.FlightDescriptor.for_command(wrap(sql.CommandStatementQuery(query=text)))
+        return self.client.get_flight_info(command)
+
     def read(self, text: str) -> flight.FlightStreamReader:
         """The first rows of a query have come, and nobody has asked for more."""
-        command = flight.FlightDescriptor.for_command(wrap(sql.CommandStatementQuery(query=text)))
-        reader = self.client.do_get(self.client.get_flight_info(command).endpoints[0].ticket)
+        reader = self.client.do_get(self.info(text).endpoints[0].ticket)
         reader.read_chunk()
         return reader
 
@@ -101,7 +111,7 @@ def running(data: Path, folder: Path, *options: str) -> Iterator[Running]:
             wait_for(lambda: '"health"' in (folder / "log").read_text(), "the log does not name the health port")
             address = next(record["health"] for record in records(folder) if "health" in record)
             with flight.connect(uri) as client, grpc.insecure_channel(address) as channel:
-                yield Running(process, client, health_pb2_grpc.HealthStub(channel), temporary)
+                yield Running(process, uri, client, health_pb2_grpc.HealthStub(channel), temporary)
         finally:
             process.kill()
 
@@ -135,14 +145,23 @@ def test_what_runs_goes_on_to_its_end_and_nothing_new_begins(runtime: str, tpch_
     assert messages[messages.index("draining") :] == ["draining", "query", "stopped"]
 
 
-def test_what_outlives_the_grace_is_cancelled(tpch_dir: Path, tmp_path: Path) -> None:
-    with running(tpch_dir, tmp_path, "--grace", "300ms", "--threads", "1") as server:
-        reader = server.read(ENDLESS)
-        server.stop()
-        with pytest.raises(flight.FlightError, match=r"shutting down.*CancelledError"):
-            sum(chunk.data.num_rows for chunk in reader)
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_what_outlives_the_grace_ends_in_an_error(runtime: str, tpch_dir: Path, tmp_path: Path) -> None:
+    with running(tpch_dir, tmp_path, "--grace", f"{GRACE}s", *RUNTIMES[runtime]) as server:
+        reader = server.read(LARGE)
+        with flight_sql.connect(server.uri, autocommit=True) as connection:
+            # Without a cursor, which would go to the server once more to be closed.
+            stream = connection.adbc_connection.read_partition(server.info(LARGE).serialize())
+            rows = pa.RecordBatchReader._import_from_c(stream.address)
+            rows.read_next_batch()
+            server.stop()
+            time.sleep(GRACE)
+            with pytest.raises(flight.FlightUnavailableError, match="shutting down"):
+                sum(chunk.data.num_rows for chunk in reader)
+            with pytest.raises(OSError, match=r"Unavailable.*shutting down"):
+                sum(batch.num_rows for batch in rows)
         assert server.ended() == 0
-        assert list(server.temporary.iterdir()) == []
+        assert list(server.temporary.glob("grism-*")) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

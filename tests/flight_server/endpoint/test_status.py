@@ -18,6 +18,7 @@ from flight_server.endpoint.status import (
     STATUS_BY_ERROR,
     DrainingError,
     LoginUnavailableError,
+    ShutdownError,
     to_flight,
 )
 from flight_server.endpoint.tickets import TicketExpiredError
@@ -28,6 +29,7 @@ CODES = {
     TicketExpiredError: "UNAUTHENTICATED",
     LoginUnavailableError: "UNAVAILABLE",
     DrainingError: "UNAVAILABLE",
+    ShutdownError: "UNAVAILABLE",
     errors.SqlSyntaxError: "INVALID_ARGUMENT",
     errors.UnknownTableError: "NOT_FOUND",
     errors.UnknownColumnError: "NOT_FOUND",
@@ -60,18 +62,30 @@ class Panic(BaseException):
     """What a panic in native code arrives as."""
 
 
-FIXED_TEXTS = (TicketError, TicketExpiredError, DrainingError)
+FIXED_TEXTS = (TicketError, TicketExpiredError, DrainingError, ShutdownError)
 
 
 class Raising(BaseHandler):
     """Raises `error` from every method."""
 
     error: BaseException = RuntimeError("not set")
+    in_mid_stream = False
 
     def _raise(self, *_: object) -> Iterable[bytes]:
         raise self.error
 
-    list_flights = get_flight_info = get_schema = do_get = do_put = do_exchange = list_actions = _raise  # type: ignore[assignment]
+    list_flights = get_flight_info = get_schema = do_put = do_exchange = list_actions = _raise  # type: ignore[assignment]
+
+    def do_get(self, call: Call, ticket: bytes) -> ResultStream:
+        if not self.in_mid_stream:
+            raise self.error
+        batch = pa.record_batch({"a": [1]})
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            yield batch
+            raise OSError("the kernel keeps no error's type")
+
+        return ResultStream(pa.RecordBatchReader.from_batches(batch.schema, batches()), explain=lambda _: self.error)
 
     def do_action(self, call: Call, name: str, body: bytes) -> Iterator[bytes]:
         yield b"first"
@@ -132,11 +146,17 @@ def test_every_error_of_the_tree_has_a_status() -> None:
     assert set(STATUS_BY_ERROR) == set(CODES) - {TicketError, TicketExpiredError}
 
 
-@pytest.mark.parametrize("kind", CODES, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    ("kind", "in_mid_stream"),
+    # In mid-stream a bare ExecutionError is an incident.
+    [*((kind, False) for kind in CODES), *((kind, True) for kind in CODES if kind is not errors.ExecutionError)],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "in mid-stream" if value else "at once",
+)
 def test_each_error_arrives_with_its_code_and_its_name(
-    raising: tuple[Raising, Endpoint], kind: type[errors.GrismError]
+    raising: tuple[Raising, Endpoint], kind: type[errors.GrismError], in_mid_stream: bool
 ) -> None:
     handler, endpoint = raising
+    handler.in_mid_stream = in_mid_stream
     handler.error = kind() if kind in FIXED_TEXTS else kind("No such thing.")
     code, details, trailers = call_raw(endpoint, "DoGet")
     assert code == CODES[kind]

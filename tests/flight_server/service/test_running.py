@@ -193,7 +193,6 @@ def test_a_waiting_query_is_cancelled_and_the_running_ones_go_on(
 
 
 def test_a_stream_that_is_cancelled_ends_in_an_error(narrow: Narrow, client: flight.FlightClient) -> None:
-    """Its code can only be UNKNOWN; text and trailer say what it was."""
     planned = info(client, ENDLESS)
     ticket = messages.Ticket(ticket=planned.endpoints[0].ticket.ticket).SerializeToString()
     with grpc.insecure_channel(narrow.uri.removeprefix("grpc://")) as channel:
@@ -202,7 +201,8 @@ def test_a_stream_that_is_cancelled_ends_in_an_error(narrow: Narrow, client: fli
         cancel(client, planned)
         with pytest.raises(grpc.RpcError) as caught:
             list(stream)
-    assert caught.value.details() == "The query was cancelled. Detail: CancelledError"
+    assert caught.value.code() is grpc.StatusCode.CANCELLED
+    assert caught.value.details() == "The query was cancelled. Detail: Cancelled"
     assert ("grism-error", "CancelledError") in caught.value.trailing_metadata()
 
 
@@ -344,7 +344,7 @@ def test_the_time_of_a_query_is_over(narrow: Narrow, client: flight.FlightClient
         held.cancel()
         slow = begin(client, ENDLESS + " -- read slowly")
         assert isinstance(run(other, "SELECT 'has the slot of what is out of time'"), pa.Table)
-        with pytest.raises(flight.FlightServerError, match=r"ran out of time.*DeadlineExceededError"):
+        with pytest.raises(flight.FlightTimedOutError, match="ran out of time"):
             slow.read_all()
         assert isinstance(running.result(PATIENCE), flight.FlightTimedOutError)
     wait_idle(lambda: [narrow.pid])
@@ -420,7 +420,7 @@ def test_clients_that_do_not_read_lose_their_turns(
         answer = threads.submit(fetch, client, computing)
         stalled = begin(client, ENDLESS)
         assert isinstance(run(client, "SELECT 1"), pa.Table)
-        with pytest.raises(flight.FlightServerError, match=r"read nothing for 1 s.*DeadlineExceededError"):
+        with pytest.raises(flight.FlightTimedOutError, match="read nothing for 1 s"):
             stalled.read_all()
         assert not answer.done()
         assert cancel(client, computing) == messages.CANCEL_STATUS_CANCELLED
