@@ -97,9 +97,10 @@ def _atom(node: exp.Expr, schema: pa.Schema) -> str | None:
         case exp.Column():
             field = _field(node, schema)
             return _quoted(field.name) if field is not None and pt.is_boolean(field.type) else None
-        case exp.Is(this=exp.Column() as column, expression=exp.Null()):
+        case exp.Is(this=exp.Column() as column, expression=exp.Null() | exp.Not(this=exp.Null()) as what):
             field = _field(column, schema)
-            return f"{_quoted(field.name)} IS NULL" if field is not None and _is_scalar(field.type) else None
+            test = "IS NULL" if isinstance(what, exp.Null) else "IS NOT NULL"
+            return f"{_quoted(field.name)} {test}" if field is not None and _is_scalar(field.type) else None
         case exp.In(this=exp.Column() as column) if not any(node.args.get(k) for k in ("query", "unnest", "field")):
             return _in(column, node.expressions, schema)
         case exp.Between(this=exp.Column() as column) if not node.args.get("symmetric"):

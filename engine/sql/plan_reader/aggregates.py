@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from engine.sql.plan_reader.aggregate_constants import constants_of
-from engine.sql.plan_reader.calls import call
+from engine.sql.plan_reader.calls import call, check_name
 from engine.sql.plan_reader.not_read import Node, NotRead, check_keys
 from engine.sql.plan_reader.ordering import order
 from engine.sql.plan_reader.scalars import Scalars
@@ -37,6 +37,7 @@ def aggregate(scalars: Scalars, node: Node) -> exp.Expr:
 
 def aggregate_call(scalars: Scalars, node: Node, distinct: bool, keys: Sequence[Node]) -> exp.Expr:
     """The call itself, with DISTINCT and ORDER BY among its arguments."""
+    check_name(node)
     constants = constants_of(node)
     arguments = [constants.get(i) or scalars.typed(child) for i, child in enumerate(node["children"])]
     return call(node, with_clauses(scalars, arguments, distinct, keys))

@@ -9,7 +9,7 @@ from engine.sql.plan_reader.keywords import is_bare
 from engine.sql.plan_reader.not_read import Node, NotRead
 from engine.value_bounds import BOUNDED_FUNCTIONS
 
-__all__ = ["LIST_AGGREGATES", "call", "check_data", "named"]
+__all__ = ["LIST_AGGREGATES", "call", "check_function", "check_name", "named"]
 
 _SYSTEM = ["system", "main"]
 _DATE_PARTS = frozenset(
@@ -44,11 +44,8 @@ _DATA: dict[str, frozenset[str]] = {
 
 
 def call(node: Node, arguments: list[exp.Expr]) -> exp.Expr:
-    """A call of the function of `node`. Raises NotRead for functions that have another meaning elsewhere."""
-    path = node["qname"]["path"]
-    name = path[-1]
-    if path[:-1] != _SYSTEM or name in _OF_THE_STATEMENT or name.startswith("__internal"):
-        raise NotRead(f"function {name}")
+    """A call of the function of `node`."""
+    name = node["qname"]["path"][-1]
     if node["positional_arguments"] == 2 and len(arguments) == 1 and name in _DATE_PARTS:
         # date_part() with a constant: it takes types that the function itself does not.
         return exp.Anonymous(this="date_part", expressions=[exp.Literal.string(name), *arguments])
@@ -66,12 +63,20 @@ def named(name: str, value: exp.Expr) -> exp.Expr:
     return exp.PropertyEQ(this=exp.Identifier(this=name, quoted=True), expression=value)
 
 
-def check_data(node: Node) -> None:
-    """Raise NotRead if the function's own data say what its arguments do not."""
+def check_name(node: Node) -> None:
+    """Raise NotRead for functions that are not the kernel's, or tell of the statement that they stand in."""
+    *path, name = node["qname"]["path"]
+    if path != _SYSTEM or name in _OF_THE_STATEMENT or name.startswith("__internal"):
+        raise NotRead(f"function {name}")
+
+
+def check_function(node: Node) -> None:
+    """As `check_name`, and for functions whose own data say what their arguments do not."""
+    check_name(node)
+    name = node["qname"]["path"][-1]
     data = node.get("function_data")
     if not data:
         return
-    name = node["qname"]["path"][-1]
     known = _COLLATION if name.startswith(("collate_", "icu_collate_")) else _DATA.get(name)
     if known is None or not data.keys() <= known:
         raise NotRead(f"function {name} has data of its own")

@@ -11,10 +11,12 @@ from sqlglot import exp
 from engine.sql.plan_reader.not_read import Node, NotRead, check_keys
 from engine.sql.plan_reader.types import data_type, members, type_text
 
-__all__ = ["cast", "constant", "integer", "text", "typed_constant"]
+__all__ = ["INTEGERS", "beside", "cast", "constant", "integer", "text", "typed_constant"]
 
 _KEYS = frozenset({"type", "is_null", "value"})
-_INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
+INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
+_WIDE = frozenset({"HUGEINT", "UHUGEINT"})
+_LITERAL_DIGITS = 18  # that a number with a point may have to be a decimal of as many
 _UNITS = {
     "TIMESTAMP": 6,
     "TIMESTAMP_S": 0,
@@ -46,6 +48,25 @@ def typed_constant(node: Node) -> exp.Expr:
     return cast(made, node["type"]) if is_bare else made
 
 
+def beside(node: Node) -> exp.Expr:
+    """The constant next to an operand of its type, which is no constant: a number takes that type as it stands."""
+    kind = node["type"]
+    name = kind["id"]
+    check_keys(node, _KEYS, "a value")
+    if node["is_null"]:
+        return constant(node)
+    value = node["value"]
+    if name in INTEGERS:
+        return exp.Literal.number(value)
+    if name in _WIDE:
+        return exp.Literal.number(_wide(value))
+    if name == "DECIMAL":
+        info = kind["type_info"]
+        if 0 < info.get("scale", 0) < info["width"] <= _LITERAL_DIGITS:
+            return exp.Literal.number(_decimal(value, info["scale"]))
+    return constant(node)
+
+
 def cast(this: exp.Expr, kind: Node) -> exp.Cast:
     """`this` as a value of the kernel's type."""
     return exp.Cast(this=this, to=data_type(kind))
@@ -53,7 +74,7 @@ def cast(this: exp.Expr, kind: Node) -> exp.Cast:
 
 def integer(node: Node) -> int:
     """The number that a constant of an integer type is. Raises NotRead for others."""
-    if node.get("is_null") or node["type"]["id"] not in _INTEGERS:
+    if node.get("is_null") or node["type"]["id"] not in INTEGERS:
         raise NotRead("a count that is no integer")
     return int(node["value"])
 
@@ -78,7 +99,7 @@ def _value(kind: Node, node: Node) -> exp.Expr:
     value = node["value"]
     if name == "INTEGER" and value >= 0:
         return exp.Literal.number(value)
-    if name in _INTEGERS:
+    if name in INTEGERS:
         return cast(exp.Literal.number(value), kind)
     match name:
         case "VARCHAR":

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlglot import exp
 
 from engine.sql.plan_reader.aggregate_constants import constants_of
-from engine.sql.plan_reader.calls import LIST_AGGREGATES, call, check_data, named
-from engine.sql.plan_reader.constants import constant, typed_constant
+from engine.sql.plan_reader.calls import LIST_AGGREGATES, call, check_function, named
+from engine.sql.plan_reader.constants import INTEGERS, beside, constant, typed_constant
 from engine.sql.plan_reader.decimals import DECIMAL_ARITHMETIC, natural_operands
 from engine.sql.plan_reader.not_read import Node, NotRead, check_keys
 from engine.sql.plan_reader.types import data_type
@@ -145,11 +145,11 @@ class Scalars:
             case "OPERATOR_IS_NOT_NULL":
                 return exp.Is(this=operand(self.read(*children)), expression=exp.Not(this=exp.Null()))
             case "COMPARE_IN":
-                first, *rest = children
-                return exp.In(this=operand(self.read(first)), expressions=self.all(rest))
+                first, *rest = self._compared(children)
+                return exp.In(this=first, expressions=rest)
             case "COMPARE_NOT_IN":
-                first, *rest = children
-                return exp.Not(this=exp.In(this=operand(self.read(first)), expressions=self.all(rest)))
+                first, *rest = self._compared(children)
+                return exp.Not(this=exp.In(this=first, expressions=rest))
             case "OPERATOR_COALESCE":
                 first, *rest = self.all(children)
                 return exp.Coalesce(this=first, expressions=rest)
@@ -164,13 +164,25 @@ class Scalars:
             return self._cast(node)
         comparison = COMPARISONS.get(kind)
         if comparison is not None:
-            left, right = node["children"]
-            return comparison(this=operand(self.read(left)), expression=operand(self.read(right)))
+            left, right = self._compared(node["children"])
+            return comparison(this=left, expression=right)
         if kind == "COMPARE_BETWEEN":
             return self._between(node)
         if kind != "BOUND_FUNCTION":
             raise NotRead(f"function {kind}")
         return self._call(node)
+
+    def _compared(self, nodes: Sequence[Node]) -> list[exp.Expr]:
+        """Operands that the kernel has brought to one type: constants have it from those that are none."""
+        if all(node["type"] == "VALUE_CONSTANT" for node in nodes):
+            return [operand(self.typed(node)) for node in nodes]
+        return [self._beside(node) for node in nodes]
+
+    def _beside(self, node: Node) -> exp.Expr:
+        if node["type"] != "VALUE_CONSTANT":
+            return operand(self.read(node))
+        check_keys(node, _CONSTANT, "a constant")
+        return operand(beside(node["value"]))
 
     def _cast(self, node: Node) -> exp.Expr:
         data = node["function_data"]
@@ -187,23 +199,19 @@ class Scalars:
     def _between(self, node: Node) -> exp.Expr:
         data = node["function_data"]
         check_keys(data, _BETWEEN, "BETWEEN")
-        value, low, high = node["children"]
+        value = node["children"][0]
+        this, lowest, highest = self._compared(node["children"])
         if data["lower_inclusive"] and data["upper_inclusive"]:
-            this, lowest, highest = (operand(self.read(each)) for each in (value, low, high))
             return exp.Between(this=this, low=lowest, high=highest)
         if value["type"] != "BOUND_REF":
             raise NotRead("a range of a computed value without one of its ends")
         above = exp.GTE if data["lower_inclusive"] else exp.GT
         below = exp.LTE if data["upper_inclusive"] else exp.LT
-        return exp.Paren(
-            this=exp.And(
-                this=above(this=self.read(value), expression=operand(self.read(low))),
-                expression=below(this=self.read(value), expression=operand(self.read(high))),
-            )
-        )
+        first, second = above(this=this, expression=lowest), below(this=self.read(value), expression=highest)
+        return exp.Paren(this=exp.And(this=first, expression=second))
 
     def _call(self, node: Node) -> exp.Expr:
-        check_data(node)
+        check_function(node)
         children = node["children"]
         name = node["qname"]["path"][-1]
         if any(child["type"] == "LAMBDA" for child in children):
@@ -216,6 +224,9 @@ class Scalars:
             return call(node, [named(field["first"], self.typed(child)) for field, child in _fields(node)])
         if name in DECIMAL_ARITHMETIC and "function_data" in node:
             children = natural_operands(node)
+        if name == "equi_width_bins":
+            kind = node["return_type"]["type_info"]["child_type"]
+            children = [*(_of_type(child, kind) for child in children[:2]), *children[2:]]
         if name in LIST_AGGREGATES and "function_data" in node:
             return call(node, self._list_aggregate(node))
         return call(node, [self.typed(child) for child in children])
@@ -230,22 +241,24 @@ class Scalars:
             if name not in _CHAINED or not _is_call(left, name):
                 break
             check_keys(left, _FUNCTION, "a function")
-            check_data(left)
+            check_function(left)
             node = left
-        result = operand(self._beside(left, node))
+        result = self._side(left, node)
         for right in reversed(rights):
             result = made(this=result, expression=right)
         return result
 
     def _operands(self, node: Node) -> tuple[Node, exp.Expr]:
         left, right = natural_operands(node) if "function_data" in node else node["children"]
-        return left, operand(self._beside(right, node))
+        return left, self._side(right, node)
 
-    def _beside(self, node: Node, parent: Node) -> exp.Expr:
-        """An operand: a literal needs no type where the other operand has it."""
-        sides = parent["children"]
-        plain = parent["arguments"] == _TWO_INTEGERS and sum(s["type"] == "VALUE_CONSTANT" for s in sides) < len(sides)
-        return self.read(node) if plain else self.typed(node)
+    def _side(self, node: Node, parent: Node) -> exp.Expr:
+        """An operand: an integer needs no type where the other operand has it."""
+        first, second = parent["arguments"]
+        alike = first == second and first["id"] in INTEGERS
+        if alike and not all(side["type"] == "VALUE_CONSTANT" for side in parent["children"]):
+            return self._beside(node)
+        return operand(self.typed(node))
 
     def _with_names(self, node: Node) -> exp.Expr:
         children, names = node["children"], node["named_arguments"]
@@ -310,6 +323,16 @@ def _column(name: str) -> exp.Expr:
     return exp.Column(this=exp.Identifier(this=name, quoted=True))
 
 
+def _of_type(node: Node, kind: Node) -> Node:
+    """The argument as it was before the kernel widened it, where it was of this type."""
+    if node["type"] == "OPERATOR_CAST" and node["arguments"][0] == kind:
+        child: Node = node["children"][0]
+        return child
+    if node["type"] == "VALUE_CONSTANT" or node["return_type"] != kind:
+        raise NotRead("a function of values that were of another type")
+    return node
+
+
 def _fields(node: Node) -> list[tuple[Node, Node]]:
     return list(zip(node["return_type"]["type_info"]["child_types"], node["children"], strict=True))
 
@@ -319,7 +342,6 @@ def _is_call(node: Node, name: str) -> bool:
     return node["type"] == "BOUND_FUNCTION" and node["qname"]["path"][-1] == name and len(node["children"]) == 2
 
 
-_TWO_INTEGERS = [{"id": "INTEGER"}, {"id": "INTEGER"}]
 _CONNECTORS: dict[str, type[exp.Connector]] = {"CONJUNCTION_AND": exp.And, "CONJUNCTION_OR": exp.Or}
 _READERS: dict[str, Callable[[Scalars, Node], exp.Expr]] = {
     "BOUND_REF": Scalars._reference,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from engine.sql.plan_reader.constants import constant
+from engine.sql.plan_reader.constants import beside
 from engine.sql.plan_reader.not_read import Node, NotRead, check_keys
 from engine.sql.plan_reader.scalars import COMPARISONS, Scalars, Scope, operand
 
@@ -70,11 +70,11 @@ def _conditions(node: Node, column: str | exp.Expr) -> list[exp.Expr]:
         case "LEGACY_IS_NOT_NULL":
             return [exp.Is(this=value, expression=exp.Not(this=exp.Null()))]
         case "LEGACY_IN_FILTER":
-            return [exp.In(this=value, expressions=[constant(each) for each in node["values"]])]
+            return [exp.In(this=value, expressions=[beside(each) for each in node["values"]])]
     comparison = COMPARISONS.get(node["comparison_type"])
     if comparison is None:
         raise NotRead(f"filter {node['comparison_type']}")
-    return [comparison(this=value, expression=operand(constant(node["constant"])))]
+    return [comparison(this=value, expression=operand(beside(node["constant"])))]
 
 
 def _any(branches: Sequence[list[exp.Expr]]) -> list[exp.Expr]:

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from engine.sql.plan_reader.aggregates import aggregate_call, filtered, with_clauses
 from engine.sql.plan_reader.constants import cast
+from engine.sql.plan_reader.decimals import natural_operands
 from engine.sql.plan_reader.not_read import Node, NotRead, check_keys
 from engine.sql.plan_reader.ordering import order
 from engine.sql.plan_reader.scalars import Scalars
@@ -140,9 +141,7 @@ def _offset(scalars: Scalars, node: Node, which: str) -> exp.Expr:
         return cast(exp.Literal.string("0"), boundary["offset_type"])
     if bound["type"] != "BOUND_FUNCTION" or bound["qname"] != boundary["function_name"] or len(bound["children"]) != 2:
         raise NotRead("a range with another bound")
-    base, offset = bound["children"]
-    for _ in boundary["order_casts"]:
+    base, offset = natural_operands(bound) if "function_data" in bound else bound["children"]
+    while scalars.read(own) != scalars.read(base):
         base = _uncast(base)
-    if scalars.read(own) != scalars.read(base):
-        raise NotRead("a range over another key")
     return scalars.typed(offset)

@@ -22,7 +22,7 @@ _OF_THE_TEXT = frozenset(
     {"query_location", "query_location_length", "alias", "is_operator", "positional_arguments", "named_arguments"}
     | {"parameter_names", "has_serialize", "is_default_cast", "sql_range_start", "sql_range_end"}
 )
-_OTHERS = ("lambda_expr", "sort_key")  # whose references are to parameters
+_OTHERS = ("sort_key", "bind_data")  # whose references are not to columns
 _PLACES = {
     "scalar": "LOGICAL_PROJECTION",
     "aggregate": "LOGICAL_AGGREGATE_AND_GROUP_BY",
@@ -138,11 +138,11 @@ def _references(value: Any) -> Iterator[Node]:
         yield value
     elif isinstance(value, dict | list):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            if key not in (*_OTHERS, "function_data", "sql_range_start", "sql_range_end"):
+            if key not in ("lambda_expr", "function_data", "sql_range_start", "sql_range_end"):
                 yield from _references(inner)
 
 
-def _meaning(value: Any, name: Callable[[int], str] | None) -> Any:
+def _meaning(value: Any, name: Callable[[int], Any] | None) -> Any:
     """What an expression computes, without what tells of its text, and with names for positions."""
     if isinstance(value, list):
         return [_meaning(each, name) for each in value]
@@ -153,9 +153,15 @@ def _meaning(value: Any, name: Callable[[int], str] | None) -> Any:
         return [position if name is None else name(position), _meaning(value["return_type"], name)]
     if value.get("type") == "OPERATOR_CAST" and value["arguments"][0] == value["return_type"]:
         return _meaning(value["children"][0], name)
+    if value.get("type") == "OPERATOR_CAST" and value["children"][0].get("value", {}).get("is_null"):
+        null = {"type": value["return_type"], "is_null": True}  # inside of a lambda it is not computed beforehand
+        return _meaning({**value["children"][0], "value": null}, name)
     if value.get("type") == "STRING_TYPE_INFO":
         return None  # a collation, which has done its work
     if "qname" in value:
+        bodies = [child for child in value["children"] if child["type"] == "LAMBDA"]
+        if bodies:
+            return _lambda_meaning(value, bodies[0], name)
         value = _function_meaning(value)
     return {
         key: each
@@ -164,25 +170,29 @@ def _meaning(value: Any, name: Callable[[int], str] | None) -> Any:
     }
 
 
+def _lambda_meaning(node: Node, body: Node, name: Callable[[int], Any] | None) -> Any:
+    """What a call with a lambda computes: what is captured stands in the place of its use."""
+    given, parameters = node["positional_arguments"], body["parameter_count"]
+    captured = node["children"][given:]
+
+    def inside(position: int) -> Any:
+        return f"x{position}" if position < parameters else _meaning(captured[position - parameters], name)
+
+    data = {key: inner for key, inner in node["function_data"].items() if key != "lambda_expr"}
+    arguments = [
+        _meaning(body["lambda_expr"], inside) if child is body else _meaning(child, name)
+        for child in node["children"][:given]
+    ]
+    return [node["qname"]["path"][-1], arguments, parameters, _meaning(data, name), _meaning(node["return_type"], name)]
+
+
 def _function_meaning(node: Node) -> Node:
     function = node["qname"]["path"][-1]
     if function == "normalized_interval" and node["children"][0].get("qname") == node["qname"]:
         return _function_meaning(node["children"][0])  # twice is as good as once
     if function in ("*", "multiply") and "function_data" in node:
         return _without_digits({**node, "function_data": {**node["function_data"], "arguments": None}})
-    return {**node, "qname": function, "children": _needed(node)}
-
-
-def _needed(node: Node) -> list[Node]:
-    """The arguments, without what a lambda is given behind its parameters and does not use."""
-    children = list(node["children"])
-    bodies = [child for child in children if child["type"] == "LAMBDA"]
-    if bodies:
-        used = {reference.get("index", 0) for reference in _references(bodies[0]["lambda_expr"])}
-        given, parameters = node["positional_arguments"], bodies[0]["parameter_count"]
-        while len(children) > given and parameters + len(children) - given - 1 not in used:
-            children.pop()
-    return children
+    return {**node, "qname": function}
 
 
 def _without_digits(node: Node) -> Node:
