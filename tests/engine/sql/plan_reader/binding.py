@@ -41,6 +41,7 @@ class Binder:
         off = {name for (name,) in names} - (_ALLOWED | {_COLUMNS} - without)
         self.connection.execute(f"SET disabled_optimizers = '{','.join(off)}'")
         self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET threads = 1")  # rows keep their order
 
     def plan(self, sql: str) -> Node:
         """The bound plan of a SELECT."""

@@ -47,7 +47,7 @@ def _values(binder: Binder, sql: str) -> str:
     """The values as the kernel writes them, with their types; or the error."""
     written = f"SELECT typeof(v), CAST(v AS VARCHAR) FROM (SELECT {sql} AS v FROM t)"
     try:
-        return repr(binder.connection.execute(written).fetchall())
+        return repr(sorted(map(str, binder.connection.execute(written).fetchall())))
     except duckdb.Error as error:
         return str(error).partition("\n")[0]
 
