@@ -18,7 +18,6 @@ OracleError = duckdb.Error
 
 AS_TEXT = re.compile(r"\b(ENUM\((?:[^')]|'(?:[^']|'')*')*\)|(?:BIT|TIME WITH TIME ZONE|BIGNUM|TYPE)\b)")
 SETTINGS = {
-    "threads": "2",
     "python_enable_replacements": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -33,8 +32,8 @@ def quoted(name: str) -> str:
 class Oracle:
     """An in-memory database of its own with Arrow tables registered by name."""
 
-    def __init__(self) -> None:
-        self._connection = duckdb.connect(config=dict(SETTINGS))
+    def __init__(self, threads: int = 2) -> None:
+        self._connection = duckdb.connect(config=SETTINGS | {"threads": str(threads)})
         self._connection.execute("SET TimeZone = 'UTC'")
 
     def put(self, name: str, table: pa.Table) -> None:
@@ -61,15 +60,20 @@ class Oracle:
         ]
         return result.project(", ".join(items)).to_arrow_table()
 
+    def columns(self, sql: str) -> list[tuple[str, str]]:
+        """The name and the type of each column of a SELECT, which is not run. Raises OracleError."""
+        result = self._connection.sql(sql)
+        return list(zip(result.columns, map(str, result.types), strict=True))
+
     def close(self) -> None:
         """Give the database back."""
         self._connection.close()
 
     @classmethod
     @contextmanager
-    def over(cls, tables: dict[str, pa.Table]) -> Iterator[Oracle]:
+    def over(cls, tables: dict[str, pa.Table], threads: int = 2) -> Iterator[Oracle]:
         """An oracle that holds `tables`, closed at the end."""
-        oracle = cls()
+        oracle = cls(threads)
         try:
             for name, table in tables.items():
                 oracle.put(name, table)

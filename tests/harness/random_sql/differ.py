@@ -1,0 +1,94 @@
+"""What a runtime gives to random queries, against what the kernel gives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from engine.errors import GrismError
+from tests.harness.compare import difference
+from tests.harness.random_sql.reduction import reduced, script
+from tests.harness.random_sql.selects import Query
+from tests.harness.random_sql.world import World, determined
+from tests.harness.runtimes import SqlRuntime, Tables, query
+
+__all__ = ["Drift", "Run", "compared", "run_world"]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A query that a runtime answers in another way than the kernel, as it was drawn and as small as it was made."""
+
+    seed: int
+    message: str
+    drawn: Query
+    small: str
+
+    def __str__(self) -> str:
+        return f"-- seed {self.seed}, drawn as {self.drawn}\n{self.small}\n-- {self.message}"
+
+
+@dataclass
+class Run:
+    """What was run, and what differed."""
+
+    queries: int = 0
+    forms: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    undetermined: list[str] = field(default_factory=list)
+    drifts: list[Drift] = field(default_factory=list)
+
+
+def run_world(run: Run, seed: int, count: int, runtime: SqlRuntime, tables: Tables, reduce_seconds: float) -> None:
+    """So many queries over the tables of a seed, on a runtime; what comes of them goes into `run`."""
+    world = World(seed)
+    try:
+        _put(tables, world.tables)
+        for answer in world.answers(count):
+            run.queries += 1
+            run.forms.update(answer.forms)
+            message = compared(runtime, answer.query, answer.rows)
+            if message is not None:
+                run.drifts.append(_drift(seed, message, world, answer.query, runtime, tables, reduce_seconds))
+                _put(tables, world.tables)
+        run.refused += world.refused
+        run.undetermined += world.undetermined
+    finally:
+        world.close()
+
+
+def compared(runtime: SqlRuntime, asked: Query, rows: pa.Table) -> str | None:
+    """How the runtime's answer differs from `rows`; None where it does not."""
+    try:
+        got = query(runtime, asked)
+    except GrismError as error:
+        return f"{type(error).__name__}: {error}"
+    return difference(got, rows, ordered=asked.ordered, tolerance=0.0)
+
+
+def _drift(
+    seed: int, message: str, world: World, asked: Query, runtime: SqlRuntime, tables: Tables, seconds: float
+) -> Drift:
+    """The failure with a small case of its sort: an error of the same class, or rows that differ."""
+
+    def fails(candidate: Mapping[str, pa.Table], smaller: Query) -> bool:
+        rows = determined(candidate, smaller)
+        if rows is None:
+            return False
+        _put(tables, candidate)
+        found = compared(runtime, smaller, rows)
+        return found is not None and found.split(":")[0].split(" ")[0] == message.split(":")[0].split(" ")[0]
+
+    given, small = reduced(world.tables, asked, fails, seconds)
+    rows = determined(given, small)
+    assert rows is not None
+    _put(tables, given)
+    return Drift(seed, compared(runtime, small, rows) or message, asked, script(given, small))
+
+
+def _put(tables: Tables, given: Mapping[str, pa.Table]) -> None:
+    for name, table in given.items():
+        tables.put(name, table)
