@@ -1,4 +1,4 @@
-"""``python -m tests.harness.random_sql [--runtime NAME] [--seed N] [--worlds N] [--queries N]``: random queries by hand.
+"""``python -m tests.harness.random_sql [--runtime NAME] [--seed N] [--worlds N]``: random queries by hand.
 
 Prints each query that the runtime answers in another way than the kernel, made small, and what was run.
 """
@@ -37,7 +37,7 @@ def main() -> int:
                     print(f"{drift}\n", flush=True)
         finally:
             runtime.close()
-    print(f"{run.queries} queries in {time.monotonic() - begun:.0f} s, {len(run.drifts)} differ")
+    print(f"{time.monotonic() - begun:.0f} s: {run.summary}")
     print(f"refused by the kernel: {sum(run.refused.values())} {dict(run.refused.most_common(8))}")
     print(f"with several answers: {len(run.undetermined)} {run.undetermined[:3]}")
     return 1 if run.drifts else 0

@@ -40,6 +40,16 @@ class Run:
     refused: Counter[str] = field(default_factory=Counter)
     undetermined: list[str] = field(default_factory=list)
     drifts: list[Drift] = field(default_factory=list)
+    readings: Counter[str] = field(default_factory=Counter)
+    """Why statements ran whole; under the empty text those that were taken apart."""
+
+    @property
+    def summary(self) -> str:
+        """How many queries ran, how many of them whole, and why."""
+        whole = Counter({reason: count for reason, count in self.readings.items() if reason})
+        reasons = "; ".join(f"{count} {reason}" for reason, count in whole.most_common())
+        read = f"{self.readings['']} statements were taken apart, {whole.total()} ran whole ({reasons})"
+        return f"{self.queries} queries, {len(self.drifts)} differ; {read}"
 
 
 def run_world(run: Run, seed: int, count: int, runtime: SqlRuntime, tables: Tables, reduce_seconds: float) -> None:
@@ -50,7 +60,9 @@ def run_world(run: Run, seed: int, count: int, runtime: SqlRuntime, tables: Tabl
         for answer in world.answers(count):
             run.queries += 1
             run.forms.update(answer.forms)
+            known = runtime.frontend.readings.copy()
             message = compared(runtime, answer.query, answer.rows)
+            run.readings += runtime.frontend.readings - known
             if message is not None:
                 run.drifts.append(_drift(seed, message, world, answer.query, runtime, tables, reduce_seconds))
                 _put(tables, world.tables)

@@ -99,7 +99,7 @@ class Draft:
         forms = [name] if alone else []
         if column.relation and not column.merged:
             forms.append(f"{spelled(column.relation, self.choose(0, 0, 0, 1, 2))}.{name}")
-        if own and not scope.outer and self.often(6) and not any(c.merged for c in scope.own):
+        if own and not scope.outer and self.often(3) and not any(c.merged for c in scope.own):
             self.used.add("position")
             return f"#{scope.own.index(column) + 1}"
         return self.choose(*forms) if forms else None

@@ -26,9 +26,9 @@ class Selects(Sources):
 
     def query(self) -> Query:
         """A SELECT with everything around it."""
-        for _ in range(self.choose(0, 0, 0, 0, 1, 1, 2)):
+        for _ in range(self.choose(0, 0, 0, 0, 0, 1, 1, 2)):
             self._define_cte()
-        body = self.body(Scope(()), self.choose(1, 1, 2, 2, 3))
+        body = self.body(Scope(()), self.choose(0, 0, 1, 1, 1, 2, 2, 3))
         ordered = self.often(45)
         text = self.with_ctes(self.finished(body) if ordered else body.sql)
         query = Query(text)
@@ -242,7 +242,7 @@ class Selects(Sources):
             condition = f"{condition} {self.choose('AND', 'OR')} {self.choose(*keys)} IS NOT NULL"
         if self.nesting < 1 and self.often(25):
             self.used.add("having_subquery")
-            source, columns = self.stored_table(inner.relations)
+            source, _ = self.stored_table(inner.relations)
             link = f" WHERE {self.choose(*keys)} IS NOT NULL" if keys else ""
             compared = f"(SELECT {self.choose('count(*)', 'max(id)', 'min(id)')} FROM {source}{link})"
             condition = f"count(*) {self.choose('<', '>=', '<>')} {compared}"

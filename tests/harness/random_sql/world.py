@@ -43,7 +43,7 @@ class World:
         """Queries that the kernel refuses, by its message; nothing is compared of them."""
         self.undetermined: list[str] = []
         """Queries to which it gives other rows where the tables' rows come in another order."""
-        self._kinds = tables
+        self.kinds = tables
         self._number = 0
         self._kernels = ExitStack()
         self._oracle = self._kernels.enter_context(Oracle.over(self.tables))
@@ -64,7 +64,7 @@ class World:
 
     def answer(self, number: int) -> Answer | None:
         """The query of that number; None where the kernel refuses it, or leaves open what it gives."""
-        writer = Selects(random.Random(f"query {self.seed} {number}"), self._kinds, self.describe)
+        writer = Selects(random.Random(f"query {self.seed} {number}"), self.kinds, self.describe)
         query = writer.query()
         rows = self.rows(query)
         if rows is None or rows.num_rows > _MOST_ROWS:

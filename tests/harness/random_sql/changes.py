@@ -1,0 +1,144 @@
+"""Random statements that change rows: CREATE TABLE AS, INSERT, UPDATE and DELETE with random SELECTs in them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from tests.harness.compare import difference
+from tests.harness.oracle import quoted
+from tests.harness.random_sql.draft import Scope
+from tests.harness.random_sql.names import COLUMNS, spelled
+from tests.harness.random_sql.selects import Selects
+from tests.harness.random_sql.values import LITERALS, Column, kind_of
+from tests.harness.random_sql.world import World
+
+__all__ = ["Change", "ChangedWorld"]
+
+MADE = "made"
+"""The table that CREATE TABLE AS makes."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A statement, a SELECT that shows the table after it, and the rows that this gives then."""
+
+    sql: str
+    shown: str
+    rows: pa.Table
+
+
+class Changes(Selects):
+    """Writes statements that change rows. No statement gives a new ``id``, which stays one for each row."""
+
+    def change(self, made: list[tuple[str, str]]) -> tuple[str, str]:
+        """A statement and the table that it changes; `made` are the columns of the one to insert into."""
+
+        def create() -> tuple[str, str]:
+            query = self.query()
+            found = self._describe(query) or ()
+            names = ", ".join(spelled(name) for name in self.chance.sample(COLUMNS, min(len(found), len(COLUMNS))))
+            return f"CREATE OR REPLACE TABLE {MADE} AS SELECT * FROM ({query}) AS given({names})", MADE
+
+        def insert() -> tuple[str, str]:
+            kinds = [kind_of(type_text) for _, type_text in made]
+            chosen = self.chance.sample(range(len(made)), self.choose(1, len(made)))
+            source, columns = self.source(Scope(()), 1)
+            scope = Scope(columns)
+            listed = ", ".join(self.expr(kinds[i], scope) if kinds[i] in LITERALS else "NULL" for i in chosen)
+            names = ", ".join(spelled(made[i][0], 2) for i in chosen)
+            where = f" WHERE {self.predicate(scope)}" if self.often(40) else ""
+            return f"INSERT INTO {MADE} ({names}) SELECT {listed} FROM {source}{where}", MADE
+
+        def update() -> tuple[str, str]:
+            name, scope = self._target()
+            free = [c for c in scope.own if c.name != "id"]
+            changed = self.chance.sample(free, self.choose(1, 2))
+            values = [f"{spelled(c.name)} = {self.expr(c.kind, scope)}" for c in changed]
+            return f"UPDATE {spelled(name)} SET {', '.join(values)} WHERE {self.predicate(scope)}", name
+
+        def delete() -> tuple[str, str]:
+            name, scope = self._target()
+            return f"DELETE FROM {spelled(name)} WHERE {self.predicate(scope)}", name
+
+        return self.form({create: 4, update: 6, delete: 2} | ({insert: 4} if made else {}))
+
+    def _target(self) -> tuple[str, Scope]:
+        name = self.table_name()
+        table = self.tables[name]
+        names = zip(table.data.column_names, table.kinds, strict=True)
+        return name, Scope(tuple(Column(name, column, kind) for column, kind in names))
+
+
+class ChangedWorld:
+    """The tables of a seed in two kernels that store them, and statements that change them. Close it."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.world = World(seed)
+        self.tables = self.world.tables
+        self._kernels = ExitStack()
+        self._first, self._second = (self._stored(reverse) for reverse in (False, True))
+
+    def _stored(self, reverse: bool) -> duckdb.DuckDBPyConnection:
+        kernel = self._kernels.enter_context(duckdb.connect(config={"threads": "1" if reverse else "2"}))
+        for name, table in self.tables.items():
+            kernel.register("given", table)
+            order = " ORDER BY id DESC" if reverse else ""
+            kernel.execute(f"CREATE TABLE {quoted(name)} AS SELECT * FROM given{order}")
+            kernel.unregister("given")
+        return kernel
+
+    def close(self) -> None:
+        """Give the kernels back."""
+        self._kernels.close()
+        self.world.close()
+
+    def changes(self, count: int) -> Iterator[Change]:
+        """So many statements, one after the other, each with the rows of the table that it leaves."""
+        number, made = 0, []
+        while count > 0:
+            number += 1
+            writer = Changes(random.Random(f"change {self.seed} {number}"), self.world.kinds, self.world.describe)
+            sql, name = writer.change(made)
+            rows = self._shown(sql, name)
+            if rows is None:
+                continue
+            count -= 1
+            if name == MADE:
+                made = [(column, kind) for column, kind in self._columns() if kind_of(kind) in LITERALS] or made
+            yield Change(sql, _all_as_text(name), rows)
+
+    def _columns(self) -> list[tuple[str, str]]:
+        relation = self._first.sql(f"FROM {MADE}")
+        return list(zip(relation.columns, map(str, relation.types), strict=True))
+
+    def _shown(self, sql: str, name: str) -> pa.Table | None:
+        """The rows of the table behind the statement; None where the kernel refuses it or does not determine them."""
+        results = []
+        for kernel in (self._first, self._second):
+            kernel.execute("BEGIN")
+            try:
+                kernel.execute(sql)
+                results.append(kernel.sql(_all_as_text(name)).to_arrow_table())
+            except duckdb.Error:
+                self._each(lambda kernel: kernel.execute("ROLLBACK"), len(results) + 1)
+                return None
+        if difference(*results, ordered=False, tolerance=0.0) is not None:
+            self._each(lambda kernel: kernel.execute("ROLLBACK"), 2)
+            return None
+        self._each(lambda kernel: kernel.execute("COMMIT"), 2)
+        return results[0]
+
+    def _each(self, do: Callable[[duckdb.DuckDBPyConnection], object], count: int) -> None:
+        for kernel in (self._first, self._second)[:count]:
+            do(kernel)
+
+
+def _all_as_text(name: str) -> str:
+    return f"SELECT COLUMNS(*)::VARCHAR FROM {spelled(name)}"

@@ -1,0 +1,177 @@
+"""Random queries over tables whose names collide give what the kernel gives: rows, types, names, and order."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from tests.harness.random_sql.differ import Run, run_world
+from tests.harness.random_sql.world import World
+from tests.harness.runtimes import SqlRuntime, Tables
+
+SECONDS = float(os.environ.get("SOAK_SECONDS", "300"))
+QUERIES = 50  # in a world, whose tables are stored once
+WORLDS = 10
+SOAKED = 20_000 // QUERIES
+REDUCTION = 30.0  # seconds for each failure
+MOST_DRIFTS = 5
+
+Made = Callable[[str, str], tuple[SqlRuntime, Tables]]
+
+
+def test_queries_have_one_answer_and_every_form() -> None:
+    """What the kernel leaves open, or refuses, proves nothing: of the one there is none, of the other little."""
+    forms: Counter[str] = Counter()
+    refused, asked = 0, 0
+    for seed in range(WORLDS):
+        world = World(seed)
+        try:
+            for answer in world.answers(QUERIES):
+                forms.update(answer.forms)
+                asked += 1
+            assert world.undetermined == []
+            refused += world.refused.total()
+        finally:
+            world.close()
+    assert refused < asked / 4
+    assert set(FORMS) - forms.keys() == set()
+
+
+@pytest.mark.timeout(600)
+def test_random_sql(runtime_name: str, make_runtime: Made) -> None:
+    runtime, tables = make_runtime(runtime_name, "memory")
+    run = Run()
+    for seed in range(WORLDS):
+        run_world(run, seed, QUERIES, runtime, tables, REDUCTION)
+        assert run.drifts == [], "\n\n".join(map(str, run.drifts))
+    assert run.queries == WORLDS * QUERIES
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(SECONDS * 4 + 7200)
+def test_random_sql_for_long(runtime_name: str, make_runtime: Made) -> None:
+    """At least 20,000 queries, and more until the time is over; every run draws others."""
+    runtime, tables = make_runtime(runtime_name, "memory")
+    run, until = Run(), time.monotonic() + SECONDS
+    seed = first = int(time.time()) * 1000
+    while (seed - first < SOAKED or time.monotonic() < until) and len(run.drifts) < MOST_DRIFTS:
+        run_world(run, seed, QUERIES, runtime, tables, REDUCTION)
+        seed += 1
+    print(f"from seed {first} on: {run.summary}")
+    assert run.undetermined == []
+    assert run.drifts == [], "\n\n".join(map(str, run.drifts))
+
+
+FORMS = [
+    "aggregate_filter",
+    "aggregate_over_partition",
+    "aggregate_over_peers",
+    "alias_in_where",
+    "any_condition",
+    "argument_of_extreme",
+    "array_any",
+    "asof",
+    "average",
+    "between",
+    "bracketed_join",
+    "by_name",
+    "column_list",
+    "columns",
+    "columns_in_calls",
+    "columns_in_where",
+    "compared_with_count",
+    "compared_with_scalar",
+    "comparison",
+    "connected",
+    "count_rows",
+    "count_values",
+    "counts_of_values",
+    "cross",
+    "cte",
+    "derived",
+    "distinct",
+    "distinct_on",
+    "equal_calls",
+    "equality",
+    "exclude",
+    "exists",
+    "exists_of_aggregate",
+    "exists_of_join",
+    "extreme",
+    "grouped",
+    "grouping",
+    "having_subquery",
+    "in_list",
+    "inequality",
+    "inner_columns_on_both_sides",
+    "lateral",
+    "lateral_function",
+    "length_of_text",
+    "like",
+    "list_of_all",
+    "member",
+    "method",
+    "middle",
+    "moving_aggregate",
+    "narrow",
+    "natural",
+    "nearest",
+    "negated",
+    "neighbour",
+    "null_test",
+    "of_bits",
+    "of_truths",
+    "on",
+    "only_star",
+    "pivot",
+    "plain",
+    "plain_cte",
+    "position",
+    "quantified",
+    "quantile",
+    "rank",
+    "recursive_cte",
+    "recursive_cte_with_key",
+    "renamed",
+    "replaced",
+    "rounded",
+    "row_comparison",
+    "row_member",
+    "row_number",
+    "sample",
+    "scalar_aggregate",
+    "scalar_by_key",
+    "scalar_count",
+    "scalar_from_joined",
+    "scalar_grouped",
+    "scalar_outer_aggregate",
+    "scalar_top",
+    "scalar_without_from",
+    "set_operation",
+    "several",
+    "several_extremes",
+    "sorted_list",
+    "star_and_alias",
+    "star_like",
+    "stars",
+    "stored",
+    "table_function",
+    "text_of_all",
+    "total",
+    "twice_named",
+    "uncorrelated",
+    "unnested",
+    "unpivot",
+    "using",
+    "value_in_frame",
+    "values",
+    "volatile",
+    "volatile_calls",
+    "volatile_cte",
+    "whole_row",
+    "windows",
+]
