@@ -78,9 +78,9 @@ def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
             # Nothing looks at constants, and there may be a hundred thousand of them.
             stack.extend([(item, scope) for item in value if type(item) in _INNER and not _is_constant(item)])
             continue
-        inner = scope
-        if value.get("type") == "RECURSIVE_CTE_NODE":
-            inner = inner | {str(value.get("cte_name", "")).lower()}
+        # Only the second part of a recursive CTE reads itself; the first may read a table of the same name.
+        itself = {str(value.get("cte_name", "")).lower()} if value.get("type") == "RECURSIVE_CTE_NODE" else set()
+        inner = scope | itself
         ctes = value.get("cte_map")
         if isinstance(ctes, dict):
             for entry in ctes.get("map") or []:
@@ -89,7 +89,7 @@ def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
         yield value, inner
         for key, item in value.items():
             if item and type(item) in _INNER and key != "cte_map":
-                stack.append((item, inner))
+                stack.append((item, inner - (itself - scope) if key == "left" else inner))
 
 
 def _is_constant(value: Any) -> bool:

@@ -295,7 +295,7 @@ class Selects(Sources):
 
         def columns() -> str:
             return self.choose(
-                f"COLUMNS({pattern})", f"coalesce(*COLUMNS({pattern}))::VARCHAR", "COLUMNS('k|id') AS 'c_\\0'"
+                f"COLUMNS({pattern})", f"coalesce(*COLUMNS({pattern}))::VARCHAR AS k", "COLUMNS('k|id') AS 'c_\\0'"
             )
 
         def columns_in_calls() -> str:
