@@ -236,10 +236,14 @@ def referenced_columns(tree: Tree) -> frozenset[str] | None:
             return None
         relations.update(str(node[key]).lower() for key in ("alias", "table_name") if node.get(key))
         kind = node.get("class")
-        if kind == "STAR" or node.get("ref_type") == "NATURAL" or node.get("type") in ("PIVOT", "SHOW_REF", "UNPIVOT"):
+        if kind in ("STAR", "POSITIONAL_REFERENCE") or node.get("ref_type") == "NATURAL":
+            return None
+        if node.get("type") in ("PIVOT", "SHOW_REF", "UNPIVOT"):
             return None
         if kind == "COLUMN_REF":
             names.update(str(part).lower() for part in node.get("column_names") or [])
+        if kind == "FUNCTION":  # a method has its receiver before its name
+            names.update(str(part).lower() for part in (node.get("qualified_name") or {}).get("path", ())[:-1])
         for using in node.get("using_columns") or []:
             names.add(str(using).lower())
     # A relation's name stands for its whole row.
