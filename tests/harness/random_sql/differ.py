@@ -66,7 +66,10 @@ def run_world(run: Run, seed: int, count: int, runtime: SqlRuntime, tables: Tabl
             if message is not None:
                 run.drifts.append(_drift(seed, message, world, answer.query, runtime, tables, reduce_seconds))
                 _put(tables, world.tables)
-        run.refused += world.refused
+        for asked, reason in world.refused:
+            run.refused[reason] += 1
+            if reason.startswith(_ALWAYS) and is_planned(runtime, asked):
+                run.drifts.append(Drift(seed, f"the kernel refuses it: {reason}", asked, script(world.tables, asked)))
         run.undetermined += world.undetermined
     finally:
         world.close()
@@ -76,9 +79,22 @@ def compared(runtime: SqlRuntime, asked: Query, rows: pa.Table) -> str | None:
     """How the runtime's answer differs from `rows`; None where it does not."""
     try:
         got = query(runtime, asked)
-    except GrismError as error:
+    except Exception as error:  # the oracle has rows, so whatever is raised is a difference
         return f"{type(error).__name__}: {error}"
     return difference(got, rows, ordered=asked.ordered, tolerance=0.0)
+
+
+def is_planned(runtime: SqlRuntime, asked: Query) -> bool:
+    """Whether the runtime plans a query; what is raised is raised on, but for the errors that users get."""
+    try:
+        runtime.frontend.plan(asked)
+    except GrismError:
+        return False
+    return True
+
+
+_ALWAYS = ("Binder Error", "Parser Error", "Catalog Error")
+"""What the kernel refuses before it looks at rows."""
 
 
 def _drift(

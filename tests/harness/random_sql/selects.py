@@ -21,6 +21,26 @@ class Query(str):
 _COLUMN_PATTERNS = ("'k|v'", "'^[ks]$'", "* EXCLUDE (id)", "lambda c: c IN ('k', 'id')", "* EXCLUDE (s)", "'id'")
 
 
+def is_constant(text: str) -> bool:
+    """Whether the expression is a literal, which some clauses take for a place, or not at all."""
+    return text[:1].isdigit() or text.startswith(_CONSTANTS)
+
+
+_CONSTANTS = (
+    "'",
+    "(-1)",
+    "(-2",
+    "NULL",
+    "DATE '",
+    "TIMESTAMP '",
+    "TRUE",
+    "FALSE",
+    "[",
+    "{'CamelCase': 1,",
+    "(.5 * .5)",
+)
+
+
 class Selects(Sources):
     """Writes whole SELECTs."""
 
@@ -179,16 +199,17 @@ class Selects(Sources):
         if self.nesting < 1 and self.often(15):
             order.append(self.scalar("int", inner))
         text = f"{read} SELECT {listed}" if self.often(5) and " WHERE " not in read else f"SELECT {listed} {read}"
-        return Body(text, tuple(kinds), tuple(o for o in order if not o[:1].isdigit() and not o.startswith("(-")))
+        return Body(text, tuple(kinds), tuple(o for o in order if not is_constant(o)))
 
     def _distinct_on(self, scope: Scope, depth: int) -> Body:
         """With an order that tells rows apart: of those that it does not, each gives the same."""
         read, inner = self._read(scope, depth)
         items = [self._item(inner) for _ in range(self.choose(1, 2, 3))]
         key = self.leaf(self._some_kind(inner), inner)
-        total = ", ".join(f"{sql}{self._direction()}" for sql, _ in items if not sql[:1].isdigit())
+        key = f"coalesce({key}, NULL)" if is_constant(key) else key
+        total = ", ".join(f"{sql}{self._direction()}" for sql, _ in items if not is_constant(sql))
         listed = ", ".join(sql for sql, _ in items)
-        order = f" ORDER BY {key}, {total}" if total and not key[:1].isdigit() else f" ORDER BY {key}, 'x'"
+        order = f" ORDER BY {key}, {total}" if total else f" ORDER BY {key}"
         text = f"SELECT * FROM (SELECT DISTINCT ON ({key}) {listed} {read}{order}) AS one"
         return Body(text, tuple(kind for _, kind in items))
 
@@ -210,7 +231,7 @@ class Selects(Sources):
         order = [sql.rsplit(" AS ", 1)[1] for sql, _ in items if " AS " in sql and self.often(50)]
         order += [sql for sql, _ in calls if self.often(30) and "[" not in sql]
         text = f"SELECT {', '.join(sql for sql, _ in items)} {read}{group}{having}"
-        return Body(text, tuple(kind for _, kind in items), tuple(o for o in order if not o[:1].isdigit()))
+        return Body(text, tuple(kind for _, kind in items), tuple(o for o in order if not is_constant(o)))
 
     def _call(self, inner: Scope, scope: Scope, depth: int) -> tuple[str, str]:
         call, kind = self.aggregate(inner, nested=True)
@@ -225,7 +246,7 @@ class Selects(Sources):
             return self.choose("", "", " GROUP BY ()", " GROUP BY ALL")
         listed = ", ".join(keys)
         places = ", ".join(str(i + 1) for i in range(count))
-        if any(key[:1].isdigit() or key.startswith(("'", "(-", "NULL")) for key in keys):
+        if any(is_constant(key) for key in keys):
             return self.choose(f" GROUP BY {places}", " GROUP BY ALL")
         sets = f"GROUPING SETS (({listed}), {', '.join(f'({key})' for key in keys)}, ())"
         return " GROUP BY " + self.choose(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -39,8 +38,8 @@ class World:
         self.seed = seed
         tables = random_tables(random.Random(f"tables {seed}"))
         self.tables = {name: table.data for name, table in tables.items()}
-        self.refused: Counter[str] = Counter()
-        """Queries that the kernel refuses, by its message; nothing is compared of them."""
+        self.refused: list[tuple[Query, str]] = []
+        """Queries that the kernel refuses, each with the first line of what it says."""
         self.undetermined: list[str] = []
         """Queries to which it gives other rows where the tables' rows come in another order."""
         self.kinds = tables
@@ -76,7 +75,7 @@ class World:
         try:
             rows = _one_answer(self._oracle, self._other, query)
         except OracleError as error:
-            self.refused[str(error).split("\n")[0]] += 1
+            self.refused.append((query, str(error).split("\n")[0]))
             return None
         if rows is None:
             self.undetermined.append(query)
