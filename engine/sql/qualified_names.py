@@ -66,8 +66,8 @@ def shorten_names(tree: syntax.Tree, relations: Sequence[Relation], display: Cal
         (node, parts) for node, parts in _renamed(tree.root, known, several, others) if parts != node["column_names"]
     ]
     changed = {id(node) for node, _ in renamed}
-    for item in syntax.select_items(tree) if renamed else ():
-        if not item.get("alias") and any(id(node) in changed for node, _ in syntax.walk(item)):
+    for item in syntax.unnamed_items(tree) if renamed else ():
+        if any(id(node) in changed for node, _ in syntax.walk(item)):
             parts = item.get("column_names")
             item["alias"] = parts[-1] if item.get("class") == "COLUMN_REF" and parts else display(item)
     for node, parts in renamed:

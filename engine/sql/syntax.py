@@ -30,6 +30,7 @@ __all__ = [
     "select_items",
     "table_path",
     "table_references",
+    "unnamed_items",
     "walk",
 ]
 
@@ -227,6 +228,11 @@ def select_items(tree: Tree) -> Iterator[Node]:
         yield from node.get("select_list") or []
 
 
+def unnamed_items(tree: Tree) -> Iterator[Node]:
+    """Those that have no alias and could have one: a star gives its columns their own names."""
+    return (item for item in select_items(tree) if not item.get("alias") and item.get("class") != "STAR")
+
+
 def referenced_columns(tree: Tree) -> frozenset[str] | None:
     """The column names that the text mentions, in lower case; None where it may mean all columns."""
     names: set[str] = set()
@@ -254,9 +260,9 @@ def name_subqueries(tree: Tree, display: Callable[[Node], str]) -> None:
     """Give unnamed items of SELECT lists that hold subqueries the name that they have as the text stands."""
     if not tree.expressions("SUBQUERY"):
         return
-    for item in select_items(tree):
+    for item in unnamed_items(tree):
         inside = [node for node, _ in walk(item)]
-        if item.get("alias") or not any(node.get("class") == "SUBQUERY" for node in inside):
+        if not any(node.get("class") == "SUBQUERY" for node in inside):
             continue
         if not any(node.get("class") == "STAR" and node.get("columns") for node in inside):
             item["alias"] = display(item)
@@ -270,8 +276,8 @@ def replace(tree: Tree, pending: Sequence[tuple[Node, Node]], display: Callable[
     if not pending:
         return
     others = {id(node): other for node, other in pending}
-    for item in select_items(tree):
-        if not item.get("alias") and any(id(node) in others for node, _ in walk(item)):
+    for item in unnamed_items(tree):
+        if any(id(node) in others for node, _ in walk(item)):
             others.get(id(item), item)["alias"] = display(item)
     tree.changed()
     for node, chosen in pending:

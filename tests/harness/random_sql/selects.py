@@ -73,8 +73,9 @@ class Selects(Sources):
         return self.choose("", "", " DESC", " NULLS FIRST", " DESC NULLS LAST")
 
     def _limit(self) -> str:
-        limit = self.choose("", "", "1", "3", "1 + 1", "4", "50%", "40 PERCENT", "(SELECT 2)", "least(3, 2)", "5")
-        offset = self.choose("", "", "", "", "1", "2 - 1", "(SELECT 1)")
+        odd = self.choose("1 + 1", "50%", "40 PERCENT", "(SELECT 2)", "least(3, 2)")
+        limit = odd if self.often(15) else self.choose("", "1", "2", "3", "5")
+        offset = "" if self.often(80) else self.choose("1", "1", "2 - 1", "(SELECT 1)")
         return (f" LIMIT {limit}" if limit else "") + (f" OFFSET {offset}" if offset else "")
 
     # CTEs
