@@ -9,7 +9,6 @@ from typing import Any
 from engine.context import Cancellation, MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
 from engine.execution import run
 from engine.kernel import Kernel
-from engine.logical.subplans import subplans_of
 from engine.operators import SqlExec
 from engine.physical import PhysicalOperator, walk
 from engine.storage.protocol import ArrowSource, Storage
@@ -55,7 +54,7 @@ def input_stages(fragment: PhysicalOperator) -> tuple[int, ...]:
 
 def may_reread(fragment: PhysicalOperator) -> bool:
     """Whether a fragment holds SQL that may read one input several times, as a recursion does."""
-    return any(isinstance(node, SqlExec) or any(True for _ in subplans_of(node)) for node in walk(fragment))
+    return any(isinstance(node, SqlExec) for node in walk(fragment))
 
 
 def has_partition_ids(fragment: PhysicalOperator) -> bool:

@@ -19,7 +19,6 @@ from pyarrow import flight
 
 from engine.context import Cancellation
 from engine.errors import WorkerLostError
-from engine.logical.subplans import subplans_of
 from engine.operators import TableScanExec
 from engine.physical import PhysicalOperator, walk
 from engine.storage.memory_tables import KIND
@@ -42,10 +41,7 @@ def reads_memory(graph: StageGraph) -> bool:
 
 
 def _scans_memory(root: PhysicalOperator) -> bool:
-    return any(
-        (isinstance(node, TableScanExec) and node.table.kind == KIND) or any(map(_scans_memory, subplans_of(node)))
-        for node in walk(root)
-    )
+    return any(isinstance(node, TableScanExec) and node.table.kind == KIND for node in walk(root))
 
 
 class TableHandler(BaseHandler):

@@ -93,9 +93,3 @@ def substitute(expr: exp.Expr, columns: Mapping[str, exp.Expr]) -> exp.Expr:
 def _stands_alone(expr: exp.Expr) -> bool:
     """Whether `expr` needs no brackets wherever it stands. Some functions, AND and OR among them, are operators."""
     return isinstance(expr, exp.Column | exp.Literal | exp.Func) and not isinstance(expr, exp.Binary)
-
-
-def has_subplan(expr: exp.Expr) -> bool:
-    """False: no expression holds a subquery."""
-    del expr
-    return False

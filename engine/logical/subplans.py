@@ -71,9 +71,3 @@ def text_size(plan: LogicalPlan) -> int:
         found += sum(len(str(c.this)) for e in node_expressions(node) for c in e.find_all(exp.Literal))
         stack.extend(node.children)
     return found
-
-
-def subplans_of(node: object) -> Iterator[Any]:
-    """Nothing: no expression holds a subquery."""
-    del node
-    return iter(())

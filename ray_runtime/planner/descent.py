@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.logical.columns import has_subplan, is_volatile, mentioned, substitute
+from engine.logical.columns import is_volatile, mentioned, substitute
 from engine.logical.nodes import col
 from engine.operators import (
     DistinctExec,
@@ -22,13 +22,23 @@ from engine.operators import (
     HashJoinExec,
     ProjectExec,
     RenameExec,
+    UnnestExec,
 )
 from engine.physical import PhysicalOperator
 from ray_runtime.planner.join_keys import COMPARISONS
 
 __all__ = ["Descent", "descend", "past_joins"]
 
-_SIDES = {"inner": (0, 1), "cross": (0, 1), "left": (0,), "semi": (0,), "anti": (0,), "right": (1,)}
+_SIDES = {
+    "inner": (0, 1),
+    "cross": (0, 1),
+    "left": (0,),
+    "single": (0,),
+    "semi": (0,),
+    "anti": (0,),
+    "mark": (0,),
+    "right": (1,),
+}
 """The inputs of a join of which each row either is in the result, with whatever it meets, or is not."""
 
 
@@ -107,8 +117,10 @@ def _below(node: PhysicalOperator, index: int, condition: exp.Expr, others: froz
     if not isinstance(node, ProjectExec | RenameExec) and not _compares_columns(condition):
         return None
     match node:
-        case FilterExec() | DistinctExec():
+        case FilterExec() | DistinctExec(on=()):
             return condition
+        case UnnestExec():
+            return condition if names <= set(node.input.schema) else None
         case ProjectExec():
             return _computed(condition, names, {e.name: e.expr for e in node.exprs})
         case RenameExec():
@@ -131,7 +143,7 @@ def _computed(condition: exp.Expr, names: set[str], exprs: dict[str, exp.Expr]) 
 
 def _moves(expr: exp.Expr) -> bool:
     """Whether `expr` can stand in a condition in place of its column. A constant might be given another type there."""
-    return bool(mentioned(expr)) and not is_volatile(expr) and not has_subplan(expr)
+    return bool(mentioned(expr)) and not is_volatile(expr)
 
 
 def _compares_columns(condition: exp.Expr) -> bool:

@@ -11,9 +11,9 @@ from sqlglot import exp
 
 from engine.logical.columns import mentioned
 from engine.logical.nodes import NamedExpr, col
-from engine.logical.subplans import subplans_of
 from engine.operators import (
     CollectExec,
+    DistinctExec,
     FilterExec,
     HashAggregateExec,
     HashJoinExec,
@@ -23,6 +23,7 @@ from engine.operators import (
     SortExec,
     TableScanExec,
     TopNExec,
+    UnnestExec,
     WindowExec,
 )
 from engine.physical import Hash, PhysicalOperator
@@ -33,7 +34,7 @@ __all__ = ["drop_columns"]
 
 def drop_columns(root: PhysicalOperator) -> PhysicalOperator:
     """The same plan with a projection below each Exchange that has columns to spare; the root's columns stay."""
-    pruner = _Pruner(_read_in_subqueries(root))
+    pruner = _Pruner()
     pruner.demand(root, set(root.schema))
     return pruner.rewrite(root, set(root.schema))
 
@@ -54,6 +55,10 @@ def _needs(node: PhysicalOperator, wanted: set[str]) -> tuple[set[str], ...]:
         case HashJoinExec():
             used = wanted | (set() if node.condition is None else mentioned(node.condition))
             return used, used
+        case UnnestExec():
+            return (wanted | _of(node.lists),)
+        case DistinctExec(on=on) if on:
+            return (wanted.union(*map(mentioned, on), *(mentioned(k.expr) for k in node.order)),)
         case SortExec() | TopNExec():
             return (wanted.union(*(mentioned(k.expr) for k in node.keys)),)
         case LimitExec() | CollectExec():
@@ -86,8 +91,7 @@ def _kept(exprs: tuple[NamedExpr, ...], wanted: set[str]) -> tuple[NamedExpr, ..
 
 
 class _Pruner:
-    def __init__(self, whole: set[str]) -> None:
-        self._whole = whole
+    def __init__(self) -> None:
         self._wanted: dict[int, tuple[PhysicalOperator, set[str]]] = {}
         self._done: dict[int, PhysicalOperator] = {}
 
@@ -113,8 +117,7 @@ class _Pruner:
         return found
 
     def _within(self, node: PhysicalOperator, wanted: set[str]) -> set[str]:
-        whole = wanted & _EVERYTHING or (isinstance(node, CollectExec) and node.name in self._whole)
-        return set(node.schema) if whole else wanted & set(node.schema)
+        return set(node.schema) if wanted & _EVERYTHING else wanted & set(node.schema)
 
     def _rewritten(self, node: PhysicalOperator, wanted: set[str]) -> PhysicalOperator:
         children = tuple(
@@ -144,23 +147,9 @@ class _Pruner:
 def _positional(node: PhysicalOperator) -> bool:
     """Whether an operator tells its input's columns by their place."""
     by_name = (FilterExec, ProjectExec, HashAggregateExec, WindowExec, HashJoinExec, SortExec, TopNExec, LimitExec)
-    return not isinstance(node, (*by_name, CollectExec))
-
-
-def _read_in_subqueries(root: PhysicalOperator) -> set[str]:
-    """The names of the shared parts that subqueries in expressions read: these keep all columns everywhere."""
-    names: set[str] = set()
-    seen: set[tuple[int, bool]] = set()
-    stack = [(root, False)]
-    while stack:
-        node, inside = stack.pop()
-        if (id(node), inside) not in seen:
-            seen.add((id(node), inside))
-            if inside and isinstance(node, CollectExec):
-                names.add(node.name)
-            stack.extend((child, inside) for child in node.children)
-            stack.extend((plan, True) for plan in subplans_of(node))
-    return names
+    if isinstance(node, DistinctExec):
+        return not node.on
+    return not isinstance(node, (*by_name, UnnestExec, CollectExec))
 
 
 def _exactly(node: PhysicalOperator, names: tuple[str, ...]) -> PhysicalOperator:

@@ -15,7 +15,6 @@ from sqlglot import exp
 from engine.kernel import Kernel
 from engine.logical.columns import mentioned
 from engine.logical.nodes import col
-from engine.logical.subplans import subplans_of
 from engine.operators import (
     AggregateMode,
     CollectExec,
@@ -32,6 +31,7 @@ from engine.operators import (
     TableScanExec,
     TopNExec,
     UnionExec,
+    UnnestExec,
     ValuesExec,
     WindowExec,
 )
@@ -56,6 +56,7 @@ def insert_exchanges(
 ) -> PhysicalOperator:
     """The plan with Exchanges. Its root is in one partition, or in a Range, whose partitions in order are the rows."""
     inserter = _Inserter(kernel, options, estimates)
+    inserter.look_at_joins(root)
     placed, given = inserter.place(root)
     return placed if isinstance(given, Single | Range) else inserter.gather(placed, given)
 
@@ -72,6 +73,25 @@ class _Inserter:
         self._broadcasts: dict[int, ExchangeExec] = {}
         self._hashed_by: dict[int, tuple[exp.Expr, ...]] = {}
 
+    def look_at_joins(self, root: PhysicalOperator) -> None:
+        """Note for each shared part the keys of the first join that reads it: for this one it is hashed."""
+        seen: set[int] = set()
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            stack.extend(reversed(node.children))
+            if not isinstance(node, HashJoinExec):
+                continue
+            # What outer rows and a subquery's have in common is what the subquery's are grouped by.
+            pairs = self._keys.pairs(node, null_safe=True) or self._keys.pairs(node)
+            for side, position in zip(node.children if pairs else (), (0, 1), strict=False):
+                found = _shared_below(side, tuple(pair[position] for pair in pairs))
+                if found is not None:
+                    self._hashed_by.setdefault(id(found[0]), found[1])
+
     def place(self, node: PhysicalOperator) -> _Placed:
         found = self._done.get(id(node))
         if found is None:
@@ -80,15 +100,14 @@ class _Inserter:
         return found[1]
 
     def _place(self, node: PhysicalOperator) -> _Placed:
-        if any(True for _ in subplans_of(node)):
-            return self._in_one_task(node)
         match node:
             case TableScanExec():
                 return node, _ANYWHERE
             case ValuesExec() | EmptyExec():
                 return node, Single()
-            case FilterExec():
-                return self._above(node)
+            case FilterExec() | UnnestExec():
+                child, given = self.place(node.input)
+                return replace(node, input=child), given
             case ProjectExec():
                 child, given = self.place(node.input)
                 return replace(node, input=child), _through_project(node, given)
@@ -140,24 +159,16 @@ class _Inserter:
         children = tuple(self.gather(*self.place(child)) for child in node.children)
         return node.with_children(children), Single()
 
-    def _above(self, node: FilterExec) -> _Placed:
-        child, given = self.place(node.input)
-        return replace(node, input=child), given
-
     def _aggregate(self, node: HashAggregateExec) -> _Placed:
         child, given = self.place(node.input)
-        if node.mode is AggregateMode.PARTIAL:
-            return replace(node, input=child), (Single() if isinstance(given, Single) else _ANYWHERE)
         if isinstance(given, Single):
             return replace(node, input=child), given
+        if node.mode is AggregateMode.PARTIAL:
+            return replace(node, input=child), _by_group(node, given) or _ANYWHERE
         if not node.keys or node.grouping_sets is not None:
             return replace(node, input=self.gather(child, given)), Single()
-        partial = node.input if node.mode is AggregateMode.FINAL else None
-        first = partial if isinstance(partial, HashAggregateExec) else node
-        _, below = self.place(first.input)
-        names = {k.expr.sql("duckdb"): k.name for k in first.keys}
-        if isinstance(below, Hash) and all(key.sql("duckdb") in names for key in below.keys):
-            kept = Hash(tuple(col(names[key.sql("duckdb")]) for key in below.keys), below.n)
+        kept = given if node.mode is AggregateMode.FINAL else _by_group(node, given)
+        if isinstance(kept, Hash):
             return replace(node, input=child), kept
         keys = tuple(k.expr for k in node.keys)
         moved, _ = self._shuffled(child, given, keys)
@@ -183,16 +194,13 @@ class _Inserter:
     def _join(self, node: HashJoinExec) -> _Placed:
         pairs = self._keys.pairs(node)
         left_keys, right_keys = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
-        for side, keys in ((node.left, left_keys), (node.right, right_keys)):
-            if isinstance(side, CollectExec) and keys:
-                self._hashed_by.setdefault(id(side), keys)
         left, left_given = self.place(node.left)
         right, right_given = self.place(node.right)
         if isinstance(left_given, Single) and isinstance(right_given, Single):
             return replace(node, left=left, right=right), Single()
         right_small = self._estimates.of(node.right).bytes <= self._options.broadcast_bytes
         left_small = self._estimates.of(node.left).bytes <= self._options.broadcast_bytes
-        may_right = node.kind in ("inner", "cross", "left", "semi", "anti")
+        may_right = node.kind not in ("right", "full")
         may_left = node.kind in ("inner", "cross", "right")
         if may_right and (right_small or not pairs) and not isinstance(left_given, Single):
             return replace(node, left=left, right=self._broadcast(right)), left_given
@@ -201,6 +209,9 @@ class _Inserter:
         if not pairs:
             joined = replace(node, left=self.gather(left, left_given), right=self.gather(right, right_given))
             return joined, Single()
+        kept = _same_places(left_given, left_keys, self._n) or _same_places(right_given, right_keys, self._n)
+        if kept:
+            left_keys, right_keys = tuple(left_keys[i] for i in kept), tuple(right_keys[i] for i in kept)
         left, left_spec = self._shuffled(left, left_given, left_keys)
         right, _ = self._shuffled(right, right_given, right_keys)
         joined = replace(node, left=left, right=right)
@@ -269,9 +280,10 @@ class _Inserter:
         child, given = self.place(node.input)
         if isinstance(given, Single):
             return replace(node, input=child), given
-        if isinstance(given, Hash) and all(mentioned(k) <= set(node.schema) for k in given.keys):
+        keys = node.on or tuple(col(n) for n in node.schema)
+        if isinstance(given, Hash) and all(key in keys if node.on else _is_over(key, node) for key in given.keys):
             return replace(node, input=child), given
-        moved, spec = self._shuffled(DistinctExec(child), _ANYWHERE, tuple(col(n) for n in node.schema))
+        moved, spec = self._shuffled(replace(node, input=child), _ANYWHERE, keys)
         return replace(node, input=moved), spec
 
     def _union(self, node: UnionExec) -> _Placed:
@@ -289,7 +301,9 @@ class _Inserter:
             left, right = DistinctExec(left), DistinctExec(right)
         left, _ = self._shuffled(left, _ANYWHERE, sides[0])
         right, _ = self._shuffled(right, _ANYWHERE, sides[1])
-        return replace(node, left=left, right=right), _ANYWHERE
+        as_they_are = all(isinstance(key, exp.Column) for key in sides[0] + sides[1])
+        given = Hash(tuple(col(name) for name in node.columns), self._n) if as_they_are else _ANYWHERE
+        return replace(node, left=left, right=right), given
 
     def _union_all(self, node: UnionExec) -> _Placed:
         """Tasks read either splits or partitions: a side that has the other kind is spread first, or both sides are."""
@@ -309,6 +323,48 @@ class _Inserter:
         keys = self._hashed_by.get(id(node), tuple(col(n) for n in node.schema))
         spec = given if isinstance(given, Hash) else Hash(keys, self._n)
         return self._hashed(replace(node, input=child), spec), spec
+
+
+def _same_places(given: PartitioningSpec, keys: tuple[exp.Expr, ...], n: int) -> list[int]:
+    """Which of the `keys` a side is partitioned by already; none where it is not so."""
+    if not isinstance(given, Hash) or given.n != n or any(key not in keys for key in given.keys):
+        return []
+    return [keys.index(key) for key in given.keys]
+
+
+def _shared_below(
+    node: PhysicalOperator, keys: tuple[exp.Expr, ...]
+) -> tuple[CollectExec, tuple[exp.Expr, ...]] | None:
+    """The shared part whose rows `node` gives, or some of them, and `keys` in its terms; None where it is not so."""
+    while not isinstance(node, CollectExec):
+        match node:
+            case FilterExec():
+                names = {name: name for name in node.schema}
+            case RenameExec():
+                names = dict(zip(node.columns, node.input.schema, strict=True))
+            case ProjectExec():
+                names = {e.name: e.expr.name for e in node.exprs if isinstance(e.expr, exp.Column)}
+            case _:
+                return None
+        if any(not mentioned(key) <= names.keys() for key in keys):
+            return None
+        keys = tuple(_with_names(key, names) for key in keys)
+        node = node.children[0]
+    return node, keys
+
+
+def _is_over(key: exp.Expr, node: PhysicalOperator) -> bool:
+    return mentioned(key) <= set(node.schema)
+
+
+def _by_group(node: HashAggregateExec, given: PartitioningSpec) -> Hash | None:
+    """The partitioning of groups whose rows are all in one partition; None where a group's rows are in several."""
+    names = {k.expr.sql("duckdb"): k.name for k in node.keys}
+    if not isinstance(given, Hash) or node.grouping_sets is not None:
+        return None
+    if any(key.sql("duckdb") not in names for key in given.keys):
+        return None
+    return Hash(tuple(col(names[key.sql("duckdb")]) for key in given.keys), given.n)
 
 
 def _leaves(node: PhysicalOperator) -> Iterator[PhysicalOperator]:

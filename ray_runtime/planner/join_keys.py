@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
 from engine.errors import GrismError
 from engine.kernel import Kernel
-from engine.logical.columns import conjuncts, has_subplan, is_volatile, mentioned
+from engine.logical.columns import conjuncts, is_volatile, mentioned
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import HashJoinExec, UnionExec
 from engine.physical import PhysicalOperator
@@ -27,9 +28,12 @@ class JoinKeys:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
-    def pairs(self, join: HashJoinExec) -> list[tuple[exp.Expr, exp.Expr]]:
-        """For each equality of the condition, the left and the right key; empty where there is none to hash by."""
-        found = equalities(join)
+    def pairs(self, join: HashJoinExec, *, null_safe: bool = False) -> list[tuple[exp.Expr, exp.Expr]]:
+        """For each equality of the condition, the left and the right key; empty where there is none to hash by.
+
+        With `null_safe`, only those that hold for NULLs, too.
+        """
+        found = [each for each in equalities(join) if not null_safe or isinstance(each[0], exp.NullSafeEQ)]
         if not found:
             return []
         left = self._types(join.left, [key for _, key, _ in found])
@@ -46,9 +50,26 @@ class JoinKeys:
         compared = [c for c in conditions if not isinstance(c, exp.Boolean)]
         if not all(isinstance(c, COMPARISONS) for c in compared):
             return False
+        if self.may_fail(join):
+            return False
         both = HashJoinExec(join.left, join.right, "cross")
         left, right = (self._types(both, [c.args[side] for c in compared]) for side in ("this", "expression"))
         return all(x and (x == y or {x, y} <= _NUMBERS) for x, y in zip(left, right, strict=True))
+
+    def may_fail(self, join: HashJoinExec) -> bool:
+        """Whether some value may be none of the type as which the condition compares it, as a text that is no number.
+
+        Then it matters which rows meet the condition.
+        """
+        casts = [] if join.condition is None else list(join.condition.find_all(exp.Cast))
+        values = [cast.this for cast in casts if type(cast) is exp.Cast and mentioned(cast)]
+        types = self._types(HashJoinExec(join.left, join.right, "cross"), values) if values else []
+        return not all(_SURE.fullmatch(kind) for kind in types)
+
+    def of_one_type(self, join: HashJoinExec, keys: tuple[exp.Expr, exp.Expr], wanted: Callable[[str], bool]) -> bool:
+        """Whether the left and the right key are of one type, which is `wanted`."""
+        (left,), (right,) = self._types(join.left, [keys[0]]), self._types(join.right, [keys[1]])
+        return left == right and bool(left) and wanted(left)
 
     def set_operation(self, union: UnionExec) -> tuple[tuple[exp.Expr, ...], tuple[exp.Expr, ...]] | None:
         """All columns of either side as keys of one type; None where they have none in common."""
@@ -92,13 +113,17 @@ class JoinKeys:
 
 
 def equalities(join: HashJoinExec) -> list[tuple[exp.Expr, exp.Expr, exp.Expr]]:
-    """The parts of the condition that equate something of the left side with something of the right side, with both."""
-    if join.condition is None or has_subplan(join.condition):
+    """The parts of the condition that equate something of the left side with something of the right side, with both.
+
+    Of a mark join only those that are never NULL: a right row with another key, or none, decides nothing of a mark.
+    """
+    wanted = (exp.NullSafeEQ,) if join.kind == "mark" else (exp.EQ, exp.NullSafeEQ)
+    if join.condition is None:
         return []
     left_names, right_names = set(join.left.schema), set(join.right.schema)
     found: list[tuple[exp.Expr, exp.Expr, exp.Expr]] = []
     for part in conjuncts(join.condition):
-        if not isinstance(part, exp.EQ | exp.NullSafeEQ) or is_volatile(part):
+        if not isinstance(part, wanted) or is_volatile(part):
             continue
         one, other = mentioned(part.left), mentioned(part.right)
         if one and other and one <= left_names and other <= right_names:
@@ -108,10 +133,17 @@ def equalities(join: HashJoinExec) -> list[tuple[exp.Expr, exp.Expr, exp.Expr]]:
     return found
 
 
+_SURE = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*|DATE|TIME.*|BOOLEAN)")
+
+
+def _tried(node: exp.Expr) -> exp.Expr:
+    """A value that cannot be cast has no equal; whether it is an error is for the join to say."""
+    return exp.TryCast(**node.args) if type(node) is exp.Cast else node
+
+
 def _hashable(key: exp.Expr, kind: str, common: str) -> exp.Expr:
-    hashed = key.copy()
+    hashed = key.copy().transform(_tried, copy=False)
     if kind != common:
-        # A value that does not fit has no equal; whether it is an error is for the join to say.
         hashed = exp.TryCast(this=hashed, to=exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=common))
     if common in _FLOATS:
         # Both zeros are equal and must be in one partition.

@@ -19,7 +19,9 @@ from engine.storage.protocol import Storage
 from engine.travel_types import travels
 from ray_runtime.explain import render_stages
 from ray_runtime.operators import ExchangeSourceExec
+from ray_runtime.planner.any_row_joins import distinct_in_tasks, hash_marks
 from ray_runtime.planner.drop_columns import drop_columns
+from ray_runtime.planner.inline_scans import inline_scans
 from ray_runtime.planner.insert_exchanges import insert_exchanges
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.order_joins import order_joins
@@ -76,13 +78,16 @@ class DistributedPlanner:
         logical = optimize(in_operators(query))
         root = _with_distinct_names(lower(logical))
         plans = [("lower", root)]
-        estimates = Estimates(self._sampler.groups)
+        estimates = Estimates(self._sampler.groups, self._sampler.distinct)
         physical: tuple[tuple[str, Callable[[PhysicalOperator], PhysicalOperator]], ...] = (
+            ("inline_scans", inline_scans),
+            ("distinct_in_tasks", distinct_in_tasks),
             ("push_semi_joins", lambda plan: push_semi_joins(plan, self._kernel, options)),
-            ("order_joins", order_joins),
+            ("order_joins", lambda plan: order_joins(plan, self._kernel, estimates)),
             ("split_windows", split_windows),
             ("two_phase_aggregates", lambda plan: two_phase_aggregates(plan, self._kernel, self._sampler)),
             ("reduce_joins", lambda plan: reduce_joins(plan, self._kernel, options, estimates)),
+            ("hash_marks", lambda plan: hash_marks(plan, self._kernel, options, estimates)),
             ("insert_exchanges", lambda plan: insert_exchanges(plan, self._kernel, options, estimates)),
             ("drop_columns", drop_columns),
         )

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.kernel import Kernel
-from engine.logical.columns import conjunction, conjuncts, has_subplan, is_volatile
+from engine.logical.columns import conjunction, conjuncts, is_volatile
 from engine.operators import HashJoinExec
 from engine.physical import PhysicalOperator
 from ray_runtime.planner.descent import descend, past_joins
@@ -46,7 +46,7 @@ def push_semi_joins(root: PhysicalOperator, kernel: Kernel, options: Distributed
 def _pushed(node: HashJoinExec, keys: JoinKeys) -> PhysicalOperator:
     assert node.condition is not None
     conditions = conjuncts(node.condition)
-    if any(has_subplan(c) or is_volatile(c) for c in conditions):
+    if any(is_volatile(c) for c in conditions):
         return node
     found = past_joins(descend(node.left, conditions, node.right, whole=True))
     if not any(isinstance(passed, HashJoinExec) for passed in found.passed) or not keys.alike(node, conditions):

@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from engine.kernel import Kernel
-from engine.logical.columns import conjunction, has_subplan, is_volatile, mentioned
+from engine.logical.columns import conjunction, mentioned
 from engine.logical.nodes import NamedExpr, col
-from engine.logical.subplans import node_expressions
-from engine.operators import CollectExec, FilterExec, HashJoinExec, ProjectExec, RenameExec, TableScanExec
-from engine.physical import PhysicalOperator
+from engine.operators import CollectExec, HashJoinExec, ProjectExec, TableScanExec
+from engine.physical import PhysicalOperator, walk
 from ray_runtime.planner.descent import Descent, descend, past_joins
+from ray_runtime.planner.inline_scans import steady_source
 from ray_runtime.planner.join_keys import JoinKeys, equalities
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.statistics import Estimates
@@ -34,7 +34,7 @@ _SELECTIVE = 0.5  # of the larger side's rows at most may be thought to stay
 _NEARLY = 4.0  # times as many rows may be left by the part of the smaller side that gives the keys
 _GAIN = 2.0  # bytes spared for each byte of keys that is sent
 
-_MAY_THIN_RIGHT = frozenset({"inner", "left", "semi", "anti"})
+_MAY_THIN_RIGHT = frozenset({"inner", "left", "single", "semi", "anti", "mark"})
 _MAY_THIN_LEFT = frozenset({"inner", "right"})
 
 
@@ -102,6 +102,8 @@ class _Reducer:
         """What gives the keys; None where the reduction is not worth it."""
         if isinstance(found.target, CollectExec) or self._is_shared(found.target):
             return None
+        if any(_thins_by(passed, _shared_parts(sides.small)) for passed in found.passed):
+            return None  # the query's own subquery has done it
         if sides.broadcasts and self._small(sides.small) and not any(map(self._moves_rows, found.passed)):
             return None
         limit = min(_SELECTIVE, _NEARLY * self._estimates.of(sides.small).fraction)
@@ -155,6 +157,15 @@ def _orientations(join: HashJoinExec) -> Iterator[_Sides]:
         yield _Sides(join.right, join.left, broadcasts=join.kind == "inner")
 
 
+def _shared_parts(node: PhysicalOperator) -> set[int]:
+    return {id(below) for below in walk(node) if isinstance(below, CollectExec)}
+
+
+def _thins_by(node: PhysicalOperator, shared: set[int]) -> bool:
+    """Whether `node` is a semi join with one of the `shared` parts on its right."""
+    return isinstance(node, HashJoinExec) and node.kind == "semi" and bool(_shared_parts(node.right) & shared)
+
+
 def _key_names(source: Descent) -> tuple[str, ...]:
     """The columns of the source that the conditions need."""
     needed = set[str]().union(*map(mentioned, source.conditions))
@@ -163,13 +174,5 @@ def _key_names(source: Descent) -> tuple[str, ...]:
 
 def _read_again(node: PhysicalOperator) -> PhysicalOperator | None:
     """The whole table, or the shared part, of which `node` gives the same rows each time; None where it is not so."""
-    if any(is_volatile(e) or has_subplan(e) for e in node_expressions(node)):
-        return None
-    match node:
-        case TableScanExec(limit=None):
-            return replace(node, filter=None)
-        case CollectExec():
-            return node
-        case FilterExec() | ProjectExec() | RenameExec():
-            return _read_again(node.input)
-    return None
+    leaf = steady_source(node)
+    return replace(leaf, filter=None) if isinstance(leaf, TableScanExec) else leaf

@@ -17,8 +17,8 @@ from engine.cache import LruCache
 from engine.errors import GrismError
 from engine.execution import run
 from engine.kernel import Kernel
-from engine.logical.columns import has_subplan, is_volatile
-from engine.logical.nodes import NamedExpr
+from engine.logical.columns import is_volatile
+from engine.logical.nodes import NamedExpr, col
 from engine.logical.subplans import node_expressions
 from engine.operators import FilterExec, HashAggregateExec, ProjectExec, RenameExec, TableScanExec
 from engine.physical import PhysicalOperator
@@ -32,6 +32,7 @@ _SHRUNK = 0.7  # groups to rows; above, two phases cost more than they save
 _WORTH_SAMPLING = 4  # a table of fewer samples is soon read
 _TELLING = 0.1  # of the sample must have passed the filters
 _REMEMBERED = 1024
+_VALUE = "v"
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,25 @@ class GroupSampler:
         sample, scan = found
         return sample.groups_among((scan.table.rows or 0) * sample.rows / self._options.sample_rows)
 
+    def distinct(self, scan: TableScanExec, column: str) -> float | None:
+        """How many values to expect in a column of the table that `scan` reads; None where that cannot be told."""
+        size, rows = self._options.sample_rows, scan.table.rows
+        kept = next((c for c in scan.columns if c.name == column), None)
+        if rows is None or not size or kept is None:
+            return None
+        first = TableScanExec(scan.table, (kept,), (_VALUE,), None, size)
+        sample = self._sample(_counting(first, [col(_VALUE)]))
+        if not sample.groups:
+            return None
+        return float(sample.groups) if rows <= size else min(float(rows), sample.groups_among(rows))
+
     def _told(self, source: PhysicalOperator, keys: Sequence[exp.Expr]) -> tuple[_Sample, TableScanExec] | None:
         """A sample of `source` and the scan that it is of."""
         size = self._options.sample_rows
         scan = _scan_below(source)
         if scan is None or scan.table.rows is None or not size or scan.table.rows < _WORTH_SAMPLING * size:
             return None
-        if any(is_volatile(key) or has_subplan(key) for key in keys):
+        if any(is_volatile(key) for key in keys):
             return None
         sample = self._sample(_counting(_first_rows(source, size), keys))
         return None if sample.rows < _TELLING * size else (sample, scan)
@@ -111,7 +124,7 @@ class GroupSampler:
 
 def _scan_below(source: PhysicalOperator) -> TableScanExec | None:
     """The scan of which each row becomes one row of `source`, or none; None where it is not as simple as that."""
-    if any(is_volatile(e) or has_subplan(e) for e in node_expressions(source)):
+    if any(is_volatile(e) for e in node_expressions(source)):
         return None
     match source:
         case TableScanExec(limit=None):

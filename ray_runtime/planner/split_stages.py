@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.kernel import Kernel
 from engine.logical.columns import is_volatile
-from engine.logical.subplans import node_expressions, subplans_of
+from engine.logical.subplans import node_expressions
 from engine.operators import LimitExec, TableScanExec
 from engine.physical import Broadcast, PartitioningSpec, PhysicalOperator, RoundRobin, Single, walk
 from engine.schema_inference import operator_columns
@@ -121,6 +121,4 @@ def _unsteady(node: PhysicalOperator) -> bool:
     """Whether an operator may give other rows when it runs again on the same input."""
     if isinstance(node, LimitExec):
         return True
-    return any(is_volatile(e) for e in node_expressions(node)) or any(
-        _unsteady(inner) for plan in subplans_of(node) for inner in walk(plan)
-    )
+    return any(is_volatile(e) for e in node_expressions(node))

@@ -5,8 +5,9 @@ They choose between plans that give the same rows, so being wrong costs time and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -15,6 +16,7 @@ from engine.operators import (
     AggregateMode,
     CollectExec,
     DistinctExec,
+    EmptyExec,
     FilterExec,
     HashAggregateExec,
     HashJoinExec,
@@ -24,25 +26,33 @@ from engine.operators import (
     TableScanExec,
     TopNExec,
     UnionExec,
+    UnnestExec,
     ValuesExec,
     WindowExec,
 )
 from engine.physical import PhysicalOperator
+from ray_runtime.planner.join_keys import equalities
 
 __all__ = ["Estimate", "Estimates", "joined", "selectivity"]
 
 _UNKNOWN_ROWS = 1_000_000
 _LEAST_KEPT = 0.05  # by a semi join: guesses multiply on their way here, and what counts as small is sent to every task
+_TEXT_SEARCHES = frozenset({"prefix", "suffix", "contains", "starts_with", "ends_with", "regexp_matches"})
+_LIST_ITEMS = 4.0
 _WIDTHS = {"BOOLEAN": 1, "TINYINT": 1, "SMALLINT": 2, "INTEGER": 4, "DATE": 4, "FLOAT": 4, "BIGINT": 8, "DOUBLE": 8}
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """`rows` expected; `fraction` of its unfiltered size that a relation still has; `widths` in bytes by column."""
+    """`rows` expected; `fraction` of its unfiltered size that a relation still has; `widths` in bytes by column.
+
+    `origins` are the scan and the table's column that a column's values come from, where they come as they are.
+    """
 
     rows: float
     fraction: float
     widths: dict[str, float]
+    origins: dict[str, tuple[TableScanExec, str]] = field(default_factory=dict)
 
     @property
     def bytes(self) -> float:
@@ -58,6 +68,8 @@ def selectivity(predicate: exp.Expr) -> float:
             case exp.EQ():
                 share *= 0.05
             case exp.Like() | exp.In() | exp.Between():
+                share *= 0.2
+            case exp.Anonymous() if str(part.name).lower() in _TEXT_SEARCHES:
                 share *= 0.2
             case exp.Or():
                 share *= min(1.0, sum(map(selectivity, disjuncts(part))))
@@ -80,18 +92,27 @@ def width(kind: str) -> float:
 class Estimates:
     """Estimates for the operators of plans, each made once: a part that several places read is one operator.
 
-    `groups` may know how many groups there are in an operator's rows by some keys.
+    `groups` may know how many groups there are in an operator's rows by some keys, `distinct` how many values there
+    are in a table's column.
     """
 
-    def __init__(self, groups: Callable[[PhysicalOperator, Sequence[exp.Expr]], float | None] | None = None) -> None:
+    def __init__(
+        self,
+        groups: Callable[[PhysicalOperator, Sequence[exp.Expr]], float | None] | None = None,
+        distinct: Callable[[TableScanExec, str], float | None] | None = None,
+    ) -> None:
         self._known: dict[int, tuple[PhysicalOperator, Estimate]] = {}
         self._groups = groups
+        self._distinct = distinct
 
     def of(self, operator: PhysicalOperator) -> Estimate:
         """What is expected of `operator`'s output."""
         found = self._known.get(id(operator))
         if found is None:
-            estimate = _estimate(operator, [self.of(child) for child in operator.children])
+            inputs = [self.of(child) for child in operator.children]
+            estimate = replace(_estimate(operator, inputs), origins=_origins(operator, inputs))
+            if isinstance(operator, HashJoinExec) and operator.kind in _MEETING:
+                estimate = self.met(operator.kind, inputs[0], inputs[1], _equated(operator))
             if isinstance(operator, HashAggregateExec) and operator.mode is not AggregateMode.FINAL:
                 estimate = self._counted(operator, estimate)
             found = (operator, estimate)
@@ -103,6 +124,39 @@ class Estimates:
             return guess
         groups = self._groups(aggregate.input, [k.expr for k in aggregate.keys])
         return guess if groups is None else replace(guess, rows=max(1.0, groups))
+
+    def met(self, kind: str, left: Estimate, right: Estimate, equated: Sequence[tuple[exp.Expr, exp.Expr]]) -> Estimate:
+        """A join of a `kind` that gives columns of both sides, by equalities of `equated` left and right values.
+
+        Of the values of one side all are taken to be among those of the other one that has more. Where it is not known
+        how many a side has, it is taken to be a foreign key that is joined with its table.
+        """
+        guess = joined(kind, left, right)
+        guess = replace(guess, origins={**left.origins, **right.origins})
+        if kind == "cross":
+            return guess
+        values = [v for pair in equated if (v := self._values(left, right, *pair)) is not None]
+        if len(values) < len(equated) or not values:
+            return guess
+        most = max(e.rows / e.fraction if e.fraction else e.rows for e in (left, right))
+        rows = left.rows * right.rows / max(1.0, min(math.prod(values), most))
+        if kind in ("left", "full"):
+            rows = max(rows, left.rows)
+        if kind in ("right", "full"):
+            rows = max(rows, right.rows)
+        return replace(guess, rows=rows)
+
+    def _values(self, left: Estimate, right: Estimate, one: exp.Expr, other: exp.Expr) -> float | None:
+        """How many values there are on the side that has more of them."""
+        known = [self._distinct_of(left, one), self._distinct_of(right, other)]
+        found = [count for count in known if count is not None]
+        return max(found) if found else None
+
+    def _distinct_of(self, side: Estimate, key: exp.Expr) -> float | None:
+        while isinstance(key, exp.Cast | exp.Paren):
+            key = key.this
+        origin = side.origins.get(key.name) if isinstance(key, exp.Column) else None
+        return None if origin is None or self._distinct is None else self._distinct(*origin)
 
     def keep(self, operator: PhysicalOperator, estimate: Estimate) -> None:
         """Take what was known of another operator that gives the same rows."""
@@ -130,11 +184,17 @@ def _estimate(operator: PhysicalOperator, inputs: list[Estimate]) -> Estimate:
             grouped = 1.0 if operator.mode is AggregateMode.FINAL else 0.2
             rows = 1.0 if not operator.keys else max(1.0, inputs[0].rows * grouped)
             return Estimate(rows, inputs[0].fraction, _widths(operator, inputs[0]))
+        case EmptyExec():
+            return Estimate(0.0, 1.0, {c.name: width(c.type) for c in operator.columns})
+        case UnnestExec():
+            return Estimate(inputs[0].rows * _LIST_ITEMS, inputs[0].fraction, _widths(operator, inputs[0]))
         case DistinctExec():
             return Estimate(max(1.0, inputs[0].rows * 0.2), inputs[0].fraction, inputs[0].widths)
         case LimitExec() | TopNExec():
             rows = inputs[0].rows if operator.count is None else min(inputs[0].rows, operator.count)
             return Estimate(rows, inputs[0].fraction, inputs[0].widths)
+        case HashJoinExec(mark=str(mark)):
+            return Estimate(inputs[0].rows, inputs[0].fraction, {**inputs[0].widths, mark: 1.0})
         case HashJoinExec():
             return joined(operator.kind, inputs[0], inputs[1])
         case UnionExec():
@@ -147,6 +207,32 @@ def _estimate(operator: PhysicalOperator, inputs: list[Estimate]) -> Estimate:
             return Estimate(rows, 1.0, dict.fromkeys(operator.schema, 16.0))
 
 
+_MEETING = frozenset({"inner", "left", "right", "full"})
+
+
+def _equated(join: HashJoinExec) -> list[tuple[exp.Expr, exp.Expr]]:
+    return [(left, right) for _, left, right in equalities(join)]
+
+
+def _origins(operator: PhysicalOperator, inputs: list[Estimate]) -> dict[str, tuple[TableScanExec, str]]:
+    """From which column of which scan the values of a column come."""
+    below: dict[str, tuple[TableScanExec, str]] = {}
+    for one in inputs:
+        below |= one.origins
+    match operator:
+        case TableScanExec():
+            return {a: (operator, c.name) for a, c in zip(operator.aliases, operator.columns, strict=True)}
+        case ProjectExec(exprs=exprs) | HashAggregateExec(keys=exprs):
+            plain = [(e.name, e.expr.name) for e in exprs if isinstance(e.expr, exp.Column)]
+            return {new: below[old] for new, old in plain if old in below}
+        case RenameExec():
+            pairs = zip(operator.columns, operator.input.schema, strict=True)
+            return {new: below[old] for new, old in pairs if old in below}
+        case UnionExec():
+            return {}
+    return {name: below[name] for name in operator.schema if name in below}
+
+
 def joined(kind: str, left: Estimate, right: Estimate) -> Estimate:
     """Joins are taken to be from a foreign key to its table: the larger side, thinned by the other one's filters."""
     widths = {**left.widths, **right.widths}
@@ -156,6 +242,8 @@ def joined(kind: str, left: Estimate, right: Estimate) -> Estimate:
         case "semi":
             kept = max(right.fraction, _LEAST_KEPT)
             return Estimate(left.rows * kept, left.fraction * kept, left.widths)
+        case "single":
+            return Estimate(left.rows, left.fraction, widths)
         case "anti":
             return Estimate(left.rows * 0.5, left.fraction * 0.5, left.widths)
         case _:

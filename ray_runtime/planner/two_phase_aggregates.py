@@ -15,15 +15,14 @@ sent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from sqlglot import exp
 
 from engine.cache import LruCache
 from engine.errors import GrismError
-from engine.kernel import Kernel
-from engine.logical.columns import function_name, has_subplan
+from engine.kernel import Kernel, quote
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import (
     EXPORT_STATE,
@@ -38,34 +37,35 @@ from engine.physical import PhysicalOperator
 from engine.schema import Column, RowType
 from engine.schema_inference import build_project_schema, operator_columns
 from engine.travel_types import Boundary, leaving_type, travels
+from ray_runtime.planner.aggregate_calls import MERGED, SELF_MERGING, AggregateCall, aggregate_call, constant
+from ray_runtime.planner.names import Names
 from ray_runtime.planner.sampling import GroupSampler
 from ray_runtime.planner.tree import rewrite_up
 
 __all__ = ["two_phase_aggregates"]
 
 _GROUPING = ("grouping", "grouping_id")
-_SELF_MERGING = frozenset({"min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor"})
-_SET = "__set"
-_VALUE = "__value"
+_MAX_GROUPED = 60  # keys whose sets one number can tell
 
 
 def two_phase_aggregates(root: PhysicalOperator, kernel: Kernel, sampler: GroupSampler) -> PhysicalOperator:
     """The plan with each aggregate that gains by it in a partial and a final phase; same rows, names and types."""
-    phases = _Phases(kernel, sampler)
+    phases = _Phases(kernel, sampler, Names(root))
 
     def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
         del parent
         if isinstance(node, HashAggregateExec) and node.mode is AggregateMode.SINGLE:
             return phases.split(node)
-        return phases.distinct(node) if isinstance(node, DistinctExec) else node
+        return phases.distinct(node) if isinstance(node, DistinctExec) and not node.on else node
 
     return rewrite_up(root, rule)
 
 
 class _Phases:
-    def __init__(self, kernel: Kernel, sampler: GroupSampler) -> None:
+    def __init__(self, kernel: Kernel, sampler: GroupSampler, names: Names) -> None:
         self._kernel = kernel
         self._sampler = sampler
+        self._names = names
 
     def distinct(self, node: DistinctExec) -> PhysicalOperator:
         """`node` as it is where tasks gain by dropping their own duplicates first, else grouped in one phase."""
@@ -75,28 +75,28 @@ class _Phases:
         return HashAggregateExec(node.input, keys, ())
 
     def split(self, node: HashAggregateExec) -> PhysicalOperator:
-        if any(has_subplan(e.expr) for e in node.keys + node.aggregates):
-            return node
-        node = _deduplicated(node)
-        if isinstance(node.input, DistinctExec):
+        node = self._deduplicated(node)
+        if isinstance(node.input, DistinctExec) and not node.input.on:
             node = replace(node, input=self.distinct(node.input))
         grouped_once = node.keys and node.grouping_sets is None
         if grouped_once and not self._sampler.shrinks(node.input, [k.expr for k in node.keys]):
             return node
+        if node.grouping_sets is not None and not _told_by_a_number(node, node.grouping_sets):
+            return node
         columns = _columns_below(node, self._kernel)
         if columns is None:
-            return node
-        if node.grouping_sets is not None and len(set(map(frozenset, node.grouping_sets))) != len(node.grouping_sets):
             return node
         types = {column.name: column.type for column in columns}
         states: list[tuple[NamedExpr, exp.Expr]] = []
         for aggregate in node.aggregates:
-            if function_name(aggregate.expr) in _GROUPING:
-                states.append((aggregate, col(aggregate.name)))
+            call = aggregate_call(aggregate.expr)
+            if call.name in _GROUPING:
                 continue
-            repeated = _repeated(aggregate)
-            if repeated is not None:
-                states.append((aggregate, repeated))
+            if not call.plain or call.name not in MERGED:
+                return node
+            if call.name in SELF_MERGING and len(call.arguments) == 1:
+                # The same aggregate over its own partial values needs no state.
+                states.append((aggregate, exp.Anonymous(this=call.name, expressions=[col(aggregate.name)])))
                 continue
             final = self._final(aggregate, *_alike(aggregate.expr, types, columns))
             if final is None:
@@ -108,66 +108,75 @@ class _Phases:
         partials = [state for state, _ in states]
         group_keys = [NamedExpr(k.name, col(k.name)) for k in node.keys]
         finals = [NamedExpr(state.name, final) for state, final in states]
+        groupings = [a for a in node.aggregates if aggregate_call(a.expr).name in _GROUPING]
+        items: dict[str, exp.Expr] = {name: col(name) for name in node.schema}
         if node.grouping_sets is not None:
             # A key outside of its set is NULL like a real NULL: the set itself is part of the group.
             number = exp.Anonymous(this="grouping", expressions=[k.expr.copy() for k in node.keys])
-            partials.append(NamedExpr(_SET, number))
-            group_keys.append(NamedExpr(_SET, col(_SET)))
-            for state, _ in states:
-                if function_name(state.expr) in _GROUPING:
-                    group_keys.append(NamedExpr(state.name, col(state.name)))
-            finals = [f for f in finals if not isinstance(f.expr, exp.Column)]
+            told = [NamedExpr(self._names.fresh("set"), number), *groupings]
+            partials += told
+            group_keys += [NamedExpr(t.name, col(t.name)) for t in told]
+        else:
+            # There is one set, in which all keys are.
+            items |= {g.name: exp.cast(exp.Literal.number(0), "BIGINT") for g in groupings}
         partial = replace(node, aggregates=tuple(partials), mode=AggregateMode.PARTIAL)
         final = HashAggregateExec(partial, tuple(group_keys), tuple(finals), None, AggregateMode.FINAL)
         if final.schema == node.schema:
             return final
-        return ProjectExec(final, tuple(NamedExpr(n, col(n)) for n in node.schema))
+        return ProjectExec(final, tuple(NamedExpr(name, item) for name, item in items.items()))
 
     def _final(self, aggregate: NamedExpr, asked: exp.Expr, columns: RowType) -> exp.Expr | None:
         """The expression that merges the states of `aggregate`, or None where they cannot be merged.
 
         The kernel is `asked` about an expression like the aggregate's, over `columns`.
         """
-        call = asked
-        while isinstance(call, exp.Filter):
-            call = call.this
-        if not isinstance(call, exp.Func) or call.find(exp.Distinct, exp.Order, exp.WithinGroup) is not None:
-            return None
-        if isinstance(call, exp.IgnoreNulls | exp.RespectNulls):
-            return None
-        arguments: list[exp.Expr] = [a for a in call.iter_expressions() if not isinstance(a, exp.Star)]
-        named = tuple(NamedExpr(f"a{i}", a) for i, a in enumerate(arguments))
-        text = call.sql("duckdb")
-        name = text.partition("(")[0].strip().lower()
         key = (id(self._kernel), asked.sql("duckdb"), columns)
         known = _FINALS.get(key)
         if known is None:
-            known = (self._probe(asked, name, arguments, named, columns),)
+            known = (self._probe(asked, aggregate_call(asked), columns),)
             _FINALS.put(key, known)
         final = known[0]
-        return None if final is None else exp.Var(this=final.format(column=f'"{aggregate.name}"'))
+        return None if final is None else exp.Var(this=final.format(column=quote(aggregate.name)))
 
-    def _probe(
-        self,
-        call: exp.Expr,
-        name: str,
-        arguments: list[exp.Expr],
-        named: tuple[NamedExpr, ...],
-        columns: RowType,
-    ) -> str | None:
+    def _deduplicated(self, node: HashAggregateExec) -> HashAggregateExec:
+        """``count(DISTINCT x)`` by k is ``count(x)`` by k over the distinct (k, x); so for all aggregates of one x."""
+        if node.grouping_sets is not None or not node.aggregates:
+            return node
+        calls = [aggregate_call(a.expr) for a in node.aggregates]
+        for aggregate, call in zip(node.aggregates, calls, strict=True):
+            values = call.arguments[:1]
+            alone = not isinstance(aggregate.expr, exp.Filter) and not aggregate.expr.find(exp.Order)
+            if not call.distinct or not alone or values != calls[0].arguments[:1]:
+                return node
+            if any(constant(a) is None for a in call.arguments[1:]) or isinstance(values[0], exp.Distinct):
+                return node
+        value = self._names.fresh("value")
+        keys = tuple(NamedExpr(self._names.fresh("key"), k.expr) for k in node.keys)
+        distinct = DistinctExec(ProjectExec(node.input, (*keys, NamedExpr(value, calls[0].arguments[0]))))
+        aggregates = tuple(
+            NamedExpr(a.name, exp.Anonymous(this=call.name, expressions=[col(value), *_copies(call.arguments[1:])]))
+            for a, call in zip(node.aggregates, calls, strict=True)
+        )
+        renamed = tuple(NamedExpr(k.name, col(key.name)) for k, key in zip(node.keys, keys, strict=True))
+        return HashAggregateExec(distinct, renamed, aggregates)
+
+    def _probe(self, asked: exp.Expr, call: AggregateCall, columns: RowType) -> str | None:
         """The merging expression with a hole for the column, tried out on the kernel's binder."""
+        constants = [None if a.find(exp.Column) else constant(a) or "" for a in call.arguments]
+        if "" in constants or sum(c is not None for c in constants) > 1:
+            return None  # what is no column is the same for all rows, and has to be told to who merges the states
+        named = tuple(NamedExpr(f"a{i}", a) for i, a in enumerate(call.arguments))
         try:
             types = [c.type for c in build_project_schema(named, columns, self._kernel)] if named else []
-            wanted = self._type(call, columns)
+            wanted = self._type(asked, columns)
         except GrismError:
             return None
         if any(not travels(kind) or leaving_type(kind, Boundary.KERNEL) != kind for kind in types):
             return None  # nothing could say what such a value in a state was
-        constants = [a.sql("duckdb") if isinstance(a, exp.Literal | exp.Array) else "NULL" for a in arguments]
         for _ in range(2):
-            final = _merging(name, types, constants)
+            final = _merging(call.name, types, constants)
             try:
-                found = self._bound_type(call, final, columns)
+                found = self._bound_type(asked, final, columns)
             except GrismError as error:
                 bound, told, _ = str(error).partition("bound=[")[2].partition("] requested")
                 if not told or not types:
@@ -208,49 +217,22 @@ def _alike(expr: exp.Expr, types: Mapping[str, str], columns: RowType) -> tuple[
 _FINALS: LruCache[tuple[object, ...], tuple[str | None]] = LruCache(1024)
 
 
-def _deduplicated(node: HashAggregateExec) -> HashAggregateExec:
-    """``count(DISTINCT x)`` by k is ``count(x)`` by k over the distinct (k, x); so for all aggregates of one x."""
-    if node.grouping_sets is not None or not node.aggregates:
-        return node
-    arguments: list[exp.Expr] = []
-    for aggregate in node.aggregates:
-        inside = list(aggregate.expr.iter_expressions()) if isinstance(aggregate.expr, exp.Func) else []
-        if len(inside) != 1 or not isinstance(inside[0], exp.Distinct) or len(inside[0].expressions) != 1:
-            return node
-        arguments.append(inside[0].expressions[0])
-    if any(argument != arguments[0] for argument in arguments):
-        return node
-    keys = tuple(NamedExpr(f"__k{i}", k.expr) for i, k in enumerate(node.keys))
-    distinct = DistinctExec(ProjectExec(node.input, (*keys, NamedExpr(_VALUE, arguments[0]))))
-    aggregates = []
-    for aggregate in node.aggregates:
-        call = aggregate.expr.copy()
-        next(iter(call.iter_expressions())).replace(col(_VALUE))
-        aggregates.append(NamedExpr(aggregate.name, call))
-    renamed = tuple(NamedExpr(k.name, col(key.name)) for k, key in zip(node.keys, keys, strict=True))
-    return HashAggregateExec(distinct, renamed, tuple(aggregates))
+def _told_by_a_number(node: HashAggregateExec, sets: tuple[tuple[int, ...], ...]) -> bool:
+    """Whether ``GROUPING(keys)`` tells each of the sets from the others."""
+    return len(node.keys) <= _MAX_GROUPED and len(set(map(frozenset, sets))) == len(sets)
 
 
-def _repeated(aggregate: NamedExpr) -> exp.Expr | None:
-    """The same aggregate over its own partial values, for those that need no state to be merged."""
-    call = aggregate.expr
-    while isinstance(call, exp.Filter):
-        call = call.this
-    arguments = list(call.iter_expressions())
-    if function_name(call) not in _SELF_MERGING or len(arguments) != 1:
-        return None
-    if isinstance(arguments[0], exp.Distinct | exp.Order):
-        return None
-    return exp.Anonymous(this=function_name(call), expressions=[col(aggregate.name)])
+def _copies(exprs: Iterable[exp.Expr]) -> list[exp.Expr]:
+    return [e.copy() for e in exprs]
 
 
 def _exported(call: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=EXPORT_STATE, expressions=[call.copy()])
 
 
-def _merging(name: str, types: list[str], constants: list[str]) -> str:
+def _merging(name: str, types: list[str], constants: list[str | None]) -> str:
     quoted = "[" + ", ".join("'" + t.replace("'", "''") + "'" for t in types) + "]::VARCHAR[]"
-    fourth = f", [{', '.join(constants)}]" if any(c != "NULL" for c in constants) else ""
+    fourth = f", [{', '.join(c or 'NULL' for c in constants)}]" if any(constants) else ""
     escaped = (quoted + fourth).replace("{", "{{").replace("}", "}}")
     return f"finalize(combine_aggr(to_aggregate_state({{column}}, '{name}', {escaped})))"
 

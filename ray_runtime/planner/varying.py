@@ -14,10 +14,9 @@ from sqlglot import exp
 
 from engine.errors import GrismError
 from engine.kernel import Kernel
-from engine.logical.columns import function_name, has_subplan, is_volatile, mentioned
+from engine.logical.columns import is_volatile, mentioned
 from engine.logical.nodes import NamedExpr
 from engine.operators import (
-    EXPORT_STATE,
     AggregateMode,
     CollectExec,
     DistinctExec,
@@ -30,19 +29,17 @@ from engine.operators import (
     SortExec,
     TableScanExec,
     UnionExec,
+    UnnestExec,
     ValuesExec,
     WindowExec,
 )
 from engine.physical import PhysicalOperator
 from engine.schema_inference import build_project_schema, operator_columns
 from ray_runtime.operators import ExchangeExec
+from ray_runtime.planner.aggregate_calls import EXACT, EXACT_OVER_EXACT_NUMBERS, aggregate_call
 
 __all__ = ["VaryingColumns"]
 
-_EXACT = frozenset(
-    {"count", "count_star", "count_if", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor"}
-)
-_EXACT_OVER_EXACT_NUMBERS = frozenset({"sum", "avg"})
 _INEXACT_NUMBERS = frozenset({"FLOAT", "DOUBLE"})
 
 
@@ -78,6 +75,7 @@ class VaryingColumns:
             case FilterExec():
                 return below if _steady(node.predicate, below) else None
             case HashJoinExec():
+                # A single join fails, or not, as its rows do; a mark follows from the condition.
                 steady = node.condition is None or _steady(node.condition, below)
                 return below & set(node.schema) if steady else None
             case ProjectExec():
@@ -88,8 +86,13 @@ class VaryingColumns:
                 return below | {f.name for f in node.functions}
             case HashAggregateExec():
                 return self._aggregate(node, below)
-            case DistinctExec():
+            case UnnestExec():
+                steady = all(_steady(e.expr, below) for e in node.lists)
+                return below if steady else None
+            case DistinctExec(on=()):
                 return None if below else below
+            case DistinctExec():
+                return _kept_by_distinct(node, below)
             case UnionExec(kind="union", all=True):
                 sides = (node.left.schema, node.right.schema)
                 return frozenset[str]().union(*(_renamed(side, node.columns, below) for side in sides))
@@ -107,10 +110,10 @@ class VaryingColumns:
 
     def _exact(self, node: HashAggregateExec, below: frozenset[str]) -> frozenset[str]:
         """The names of the aggregates that give the same value in whatever order their rows come."""
-        calls = {a.name: _bare(a.expr) for a in node.aggregates if _steady(a.expr, below)}
-        exact = {name for name, call in calls.items() if function_name(call) in _EXACT}
-        sums = {name: call for name, call in calls.items() if function_name(call) in _EXACT_OVER_EXACT_NUMBERS}
-        arguments = [(name, argument) for name, call in sums.items() for argument in call.iter_expressions()]
+        calls = {a.name: aggregate_call(a.expr) for a in node.aggregates if _steady(a.expr, below)}
+        exact = {name for name, call in calls.items() if call.name in EXACT}
+        sums = {name: call for name, call in calls.items() if call.name in EXACT_OVER_EXACT_NUMBERS}
+        arguments = [(name, argument) for name, call in sums.items() for argument in call.arguments]
         if not arguments:
             return frozenset(exact)
         try:
@@ -123,19 +126,19 @@ class VaryingColumns:
         return frozenset(exact | (sums.keys() - inexact))
 
 
-def _bare(call: exp.Expr) -> exp.Expr:
-    """The aggregate itself, without its FILTER and without the export of its state."""
-    while isinstance(call, exp.Filter) or function_name(call) == EXPORT_STATE:
-        call = call.expressions[0] if isinstance(call, exp.Anonymous) else call.this
-    return call
-
-
 def _steady(expr: exp.Expr, varying: frozenset[str]) -> bool:
-    return not (is_volatile(expr) or has_subplan(expr) or mentioned(expr) & varying)
+    return not (is_volatile(expr) or mentioned(expr) & varying)
 
 
 def _unsteady(exprs: Iterable[NamedExpr], varying: frozenset[str]) -> frozenset[str]:
     return frozenset(e.name for e in exprs if not _steady(e.expr, varying))
+
+
+def _kept_by_distinct(node: DistinctExec, below: frozenset[str]) -> frozenset[str] | None:
+    """Of the rows that tie, the one that comes first is kept: only the columns by which they are equal are sure."""
+    if not all(_steady(e, below) for e in node.on):
+        return None
+    return frozenset(node.schema) - {e.name for e in node.on if isinstance(e, exp.Column)}
 
 
 def _renamed(old: tuple[str, ...], new: tuple[str, ...], varying: frozenset[str]) -> frozenset[str]:

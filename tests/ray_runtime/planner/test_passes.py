@@ -11,6 +11,7 @@ import pytest
 
 from engine.errors import GrismError
 from engine.execution import run
+from engine.logical.nodes import LogicalPlan
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.protocol import Storage, TableName, WriteMode
 from local_runtime import LocalExecutionContext, LocalRuntime
@@ -29,11 +30,18 @@ SPREAD = DistributedOptions(
 DEFAULT = DistributedOptions(slots=2, partitions=4)
 
 
-def check_passes(runtime: LocalRuntime, storage: Storage, sql: str, options: DistributedOptions) -> None:
-    """Run the plan after each pass on one node, and plan the stages."""
+def check_passes(
+    runtime: LocalRuntime,
+    storage: Storage,
+    query: str | LogicalPlan,
+    options: DistributedOptions,
+    expected: pa.Table | None = None,
+) -> None:
+    """Run the plan after each pass on one node, and plan the stages. What is expected is what the runtime gives."""
     planner = DistributedPlanner(runtime.kernel, storage, options)
-    logical = runtime.frontend.plan(sql)
-    expected = runtime.execute(runtime.plan(logical)).read_all()
+    logical = runtime.frontend.plan(query) if isinstance(query, str) else query
+    if expected is None:
+        expected = runtime.execute(runtime.plan(logical)).read_all()
     before = None
     for name, root in planner.passes(logical):
         if root is before:  # the pass found nothing to do
@@ -43,10 +51,10 @@ def check_passes(runtime: LocalRuntime, storage: Storage, sql: str, options: Dis
         got: pa.Table = run(root, with_context).reader.read_all()
         if len(set(expected.schema.names)) < len(expected.schema.names):
             got = got.rename_columns(expected.schema.names)
-        assert got.schema.equals(expected.schema), f"{name} changed the schema of {sql}"
-        assert got.num_rows == expected.num_rows, f"{name} changed the rows of {sql}"
+        assert got.schema.equals(expected.schema), f"{name} changed the schema of {query}"
+        assert got.num_rows == expected.num_rows, f"{name} changed the rows of {query}"
         found = difference(got, expected, ordered=False)
-        assert found is None, f"{name}: {found}\n{sql}"
+        assert found is None, f"{name}: {found}\n{query}"
     assert planner.plan(logical).stages.stages
 
 
