@@ -182,7 +182,7 @@ class Scalars:
         if node["type"] != "VALUE_CONSTANT":
             return operand(self.read(node))
         check_keys(node, _CONSTANT, "a constant")
-        return operand(beside(node["value"]))
+        return beside(node["value"])
 
     def _cast(self, node: Node) -> exp.Expr:
         data = node["function_data"]
@@ -257,7 +257,7 @@ class Scalars:
         first, second = parent["arguments"]
         alike = first == second and first["id"] in INTEGERS
         if alike and not all(side["type"] == "VALUE_CONSTANT" for side in parent["children"]):
-            return self._beside(node)
+            return operand(self._beside(node))
         return operand(self.typed(node))
 
     def _with_names(self, node: Node) -> exp.Expr:

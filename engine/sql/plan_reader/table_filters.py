@@ -74,7 +74,7 @@ def _conditions(node: Node, column: str | exp.Expr) -> list[exp.Expr]:
     comparison = COMPARISONS.get(node["comparison_type"])
     if comparison is None:
         raise NotRead(f"filter {node['comparison_type']}")
-    return [comparison(this=value, expression=operand(beside(node["constant"])))]
+    return [comparison(this=value, expression=beside(node["constant"]))]
 
 
 def _any(branches: Sequence[list[exp.Expr]]) -> list[exp.Expr]:

@@ -83,55 +83,41 @@ def _inside(value: Any) -> Iterator[Node]:
         yield value
     elif isinstance(value, dict | list):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            if key != "function_data":
+            if key not in ("function_data", "returned_types"):
                 yield from _inside(inner)
 
 
 class Rebinder:
-    """Prints expressions over columns of a table of its own, and binds them again."""
+    """Prints expressions over columns of tables of its own, and binds them again."""
 
     def __init__(self) -> None:
         self._binder = Binder(without=frozenset({_COLUMNS}))
-        self._columns: dict[tuple[str, int], str] = {}
-        self._binder.connection.execute("CREATE TABLE wide (c0 INTEGER)")
-
-    def print(self, kind: str, node: Node) -> str:
-        """The text of an expression. Raises NotRead."""
-        return self._print(kind, node, self._names(node))
+        self._tables: dict[tuple[str, ...], str] = {}
 
     def difference(self, kind: str, node: Node) -> str | None:
         """What the kernel says of the printed expression and not of the original, or the other way round.
 
         Raises NotRead.
         """
-        names = self._names(node)
-        text = self._print(kind, node, names)
+        types = dict(sorted({n.get("index", 0): type_text(n["return_type"]) for n in _references(node)}.items()))
+        names = {position: f"c{number}" for number, position in enumerate(types)}
+        text = getattr(Expressions(names), kind)(node).sql("duckdb")
         if node["expression_class"] == "BOUND_REF":
             return None
-        plan = self._binder.plan(f"SELECT {text} FROM wide")
+        plan = self._binder.plan(f"SELECT {text} FROM {self._table(tuple(types.values()))}")
         again = next(nodes_of(plan, _PLACES[kind]))["expressions"][0]
         (scan,) = nodes_of(plan, "LOGICAL_GET")
         found = [scan["names"][column.get("index", 0)] for column in scan["column_indexes"]] if names else []
         difference = _difference(_meaning(node, names.__getitem__), _meaning(again, found.__getitem__))
         return f"{text}: {difference}" if difference else None
 
-    def _print(self, kind: str, node: Node, names: dict[int, str]) -> str:
-        return getattr(Expressions(names), kind)(node).sql("duckdb")
-
-    def _names(self, node: Node) -> dict[int, str]:
-        """Of what the expression refers to, columns of the same types, by position."""
-        referred = dict(sorted({n.get("index", 0): type_text(n["return_type"]) for n in _references(node)}.items()))
-        names: dict[int, str] = {}
-        for position, kind in referred.items():
-            names[position] = self._column(kind, sum(referred[p] == kind for p in names))
-        return names
-
-    def _column(self, kind: str, number: int) -> str:
-        key = (kind, number)
-        if key not in self._columns:
-            self._columns[key] = f"c{len(self._columns) + 1}"
-            self._binder.connection.execute(f"ALTER TABLE wide ADD COLUMN {self._columns[key]} {kind}")
-        return self._columns[key]
+    def _table(self, types: tuple[str, ...]) -> str:
+        """A table of columns of these types: c0, c1 and so on."""
+        if types not in self._tables:
+            name = self._tables[types] = f"t{len(self._tables)}"
+            columns = ", ".join(f"c{number} {kind}" for number, kind in enumerate(types or ("INTEGER",)))
+            self._binder.connection.execute(f"CREATE TABLE {name} ({columns})")
+        return self._tables[types]
 
 
 def _references(value: Any) -> Iterator[Node]:
