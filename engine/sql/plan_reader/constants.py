@@ -17,6 +17,7 @@ _KEYS = frozenset({"type", "is_null", "value"})
 INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
 _WIDE = frozenset({"HUGEINT", "UHUGEINT"})
 _LITERAL_DIGITS = 18  # that a number with a point may have to be a decimal of as many
+_BARE: tuple[Node, ...] = ({"id": "INTEGER"}, {"id": "VARCHAR"})
 _UNITS = {
     "TIMESTAMP": 6,
     "TIMESTAMP_S": 0,
@@ -106,10 +107,8 @@ def _value(kind: Node, node: Node) -> exp.Expr:
             return text(value) if type_text(kind) == "VARCHAR" else cast(text(value), kind)
         case "BOOLEAN":
             return exp.Boolean(this=value)
-        case "LIST":
+        case "LIST" | "ARRAY":
             return _list(kind, value)
-        case "ARRAY":
-            return cast(exp.Array(expressions=_elements(kind, value)), kind)
         case "STRUCT" | "TUPLE":
             return _struct(kind, value)
         case "MAP":
@@ -206,14 +205,28 @@ def _fraction(rest: int, digits: int) -> str:
 
 
 def _elements(kind: Node, value: Node) -> list[exp.Expr]:
+    """The elements of a list or array, which may be many: where they can, they take their type from a cast of all."""
     inner = kind["type_info"]["child_type"]
-    return [_value(inner, child) for child in value.get("children", ())]
+    children = value.get("children", ())
+    if inner["id"] in INTEGERS:
+        return [_element(child) for child in children]
+    elements = [_value(inner, child) for child in children]
+    if all(isinstance(e, exp.Cast) and isinstance(e.this, exp.Literal | exp.Null) for e in elements):
+        return [element.this for element in elements]
+    return elements
+
+
+def _element(node: Node) -> exp.Expr:
+    check_keys(node, _KEYS, "a value")
+    return exp.Null() if node["is_null"] else exp.Literal.number(node["value"])
 
 
 def _list(kind: Node, value: Node) -> exp.Expr:
     elements = _elements(kind, value)
     listed = exp.Array(expressions=elements)
-    return listed if elements and kind["type_info"]["child_type"]["id"] != "NULL" else cast(listed, kind)
+    inner = kind["type_info"]["child_type"]
+    bare = kind["id"] == "LIST" and inner in _BARE and elements and not any(isinstance(e, exp.Null) for e in elements)
+    return listed if bare else cast(listed, kind)
 
 
 def _struct(kind: Node, value: Node) -> exp.Expr:
