@@ -288,11 +288,9 @@ class Kernel:
                     _load(execution.cursor, name, data)
                 else:
                     execution.cursor.register(name, data)
-            relation = execution.cursor.sql(sql)
-            if boundary is not None:
-                relation = _leaving(relation, boundary)
-            reader = relation.to_arrow_reader(batch_rows or _batch_rows(kind.id for kind in relation.types))
+            reader = _reader(execution.cursor, sql, boundary, batch_rows)
         except _KERNEL_ERRORS as error:
+            error.__traceback__ = None  # its frames hold what was computed, and a cancellation may keep the error
             finish()
             self._look_after(instance, error)
             cancellation.check()
@@ -301,6 +299,7 @@ class Kernel:
             finish()
             raise
         stream = sliced(reader, on_close=finish)
+        del reader  # as tracebacks of later errors would: what it computes is the stream's alone
         counters = stream.counters
         try:
             stream.prime()
@@ -431,6 +430,15 @@ def _batch_rows(kinds: Iterable[str]) -> int:
             most = _BATCH_ROWS_OF_ANY_SIZE
         width += _BYTES_OF_ANY_SIZE if kind in _OF_ANY_SIZE else 16
     return max(1, min(most, _BATCH_BYTES // max(1, width)))
+
+
+def _reader(
+    cursor: duckdb.DuckDBPyConnection, sql: str, boundary: Boundary | None, batch_rows: int | None
+) -> pa.RecordBatchReader:
+    relation = cursor.sql(sql)
+    if boundary is not None:
+        relation = _leaving(relation, boundary)
+    return relation.to_arrow_reader(batch_rows or _batch_rows(kind.id for kind in relation.types))
 
 
 def _leaving(relation: duckdb.DuckDBPyRelation, boundary: Boundary) -> duckdb.DuckDBPyRelation:

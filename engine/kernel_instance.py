@@ -6,18 +6,21 @@ extension, no Python variable and no setting can be reached by SQL.
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import os
 import shutil
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from engine import value_bounds
 from engine.context import Cancellation
@@ -107,8 +110,9 @@ class Instance:
         self._idle: list[duckdb.DuckDBPyConnection] = []
         self._closed = False
         self._database = _connect(config, self._spill, optimizers)
-        self._watch = None if config.process_memory is None else MemoryWatch(config.process_memory, self._statements)
-        if self._watch is not None:
+        self._watch = None
+        if config.process_memory is not None:
+            self._watch = MemoryWatch(config.process_memory, self._statements, _give_back())
             self._watch.start()
 
     @contextmanager
@@ -204,6 +208,24 @@ class Instance:
     def _check_open(self) -> None:
         if self._closed:
             raise ExecutionError("The kernel is closed; start the service again.")
+
+
+def _give_back() -> Callable[[], None]:
+    """What returns the memory to the system that the kernel's allocator, and Arrow's, keep although nobody uses it.
+
+    In SQL there is nothing that does. The kernel keeps a gigabyte for good where statements made large values.
+    """
+    spec = importlib.util.find_spec("_duckdb")
+    assert spec is not None
+    library = ctypes.CDLL(spec.origin)
+    flush = getattr(library, "_ZN6duckdb9Allocator8FlushAllEv", None)  # duckdb::Allocator::FlushAll()
+
+    def give_back() -> None:
+        pa.default_memory_pool().release_unused()
+        if flush is not None:
+            flush()
+
+    return give_back
 
 
 def _connect(config: KernelConfig, spill: Path, optimizers: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:

@@ -71,10 +71,10 @@ def _library_path() -> str:
 _library = ctypes.CDLL(_library_path())
 
 
-def native_function(name: str) -> Any:
+def native_function(name: str, library: ctypes.CDLL = _library) -> Any:
     """A function of the native library, by its name. Raises ImportError where the library was built before it."""
     try:
-        return _library[name]
+        return library[name]
     except AttributeError:
         raise ImportError(_NOT_BUILT) from None
 
@@ -99,8 +99,9 @@ _quick.grism_stream_progress.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Progre
 _quick.grism_stream_progress.restype = None
 _quick.grism_stream_stop.argtypes = [ctypes.c_void_p]
 _quick.grism_stream_stop.restype = None
-_quick.grism_stream_failure.argtypes = [ctypes.c_void_p]
-_quick.grism_stream_failure.restype = ctypes.c_char_p
+_failure = native_function("grism_stream_failure", _quick)
+_failure.argtypes = [ctypes.c_void_p]
+_failure.restype = ctypes.c_char_p
 _quick.grism_stream_drop.argtypes = [ctypes.c_void_p]
 _quick.grism_stream_drop.restype = None
 _quick.grism_streams_forget_hooks.argtypes = []
@@ -136,7 +137,7 @@ class _Handle:
         return progress
 
     def failure(self) -> str | None:
-        text: bytes | None = _quick.grism_stream_failure(self._address)
+        text: bytes | None = _failure(self._address)
         return None if text is None else text.decode(errors="replace")
 
     def stop(self) -> None:
