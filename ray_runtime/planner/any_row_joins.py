@@ -16,7 +16,6 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from engine.kernel import Kernel
 from engine.logical.columns import conjuncts, is_volatile, mentioned
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import (
@@ -29,6 +28,7 @@ from engine.operators import (
     RenameExec,
 )
 from engine.physical import PhysicalOperator
+from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.join_keys import JoinKeys
 from ray_runtime.planner.names import Names
 from ray_runtime.planner.options import DistributedOptions
@@ -69,11 +69,11 @@ def _distinct_in_tasks(node: PhysicalOperator) -> PhysicalOperator:
 
 
 def hash_marks(
-    root: PhysicalOperator, kernel: Kernel, options: DistributedOptions, estimates: Estimates
+    root: PhysicalOperator, types: ColumnTypes, options: DistributedOptions, estimates: Estimates
 ) -> PhysicalOperator:
     """The same plan with mark joins that can be hashed in place of those whose right side would be sent everywhere."""
     names = Names(root)
-    keys = JoinKeys(kernel)
+    keys = JoinKeys(types)
 
     def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
         del parent

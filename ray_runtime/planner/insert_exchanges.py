@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from engine.kernel import Kernel
 from engine.logical.columns import mentioned
 from engine.logical.nodes import col
 from engine.operators import (
@@ -37,6 +36,7 @@ from engine.operators import (
 )
 from engine.physical import Broadcast, Hash, PartitioningSpec, PhysicalOperator, Range, RoundRobin, Single
 from ray_runtime.operators import ExchangeExec
+from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.join_keys import JoinKeys
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.sort_ranges import may_part_ties, range_bounds, sort_key
@@ -52,20 +52,20 @@ _ANYWHERE = RoundRobin(0)
 
 
 def insert_exchanges(
-    root: PhysicalOperator, kernel: Kernel, options: DistributedOptions, estimates: Estimates
+    root: PhysicalOperator, types: ColumnTypes, options: DistributedOptions, estimates: Estimates
 ) -> PhysicalOperator:
     """The plan with Exchanges. Its root is in one partition, or in a Range, whose partitions in order are the rows."""
-    inserter = _Inserter(kernel, options, estimates)
+    inserter = _Inserter(types, options, estimates)
     inserter.look_at_joins(root)
     placed, given = inserter.place(root)
     return placed if isinstance(given, Single | Range) else inserter.gather(placed, given)
 
 
 class _Inserter:
-    def __init__(self, kernel: Kernel, options: DistributedOptions, estimates: Estimates) -> None:
-        self._kernel = kernel
-        self._keys = JoinKeys(kernel)
-        self._varying = VaryingColumns(kernel)
+    def __init__(self, types: ColumnTypes, options: DistributedOptions, estimates: Estimates) -> None:
+        self._types = types
+        self._keys = JoinKeys(types)
+        self._varying = VaryingColumns(types)
         self._estimates = estimates
         self._options = options
         self._n = options.shuffle_partitions
@@ -227,7 +227,7 @@ class _Inserter:
     def _sort(self, node: SortExec) -> _Placed:
         child, given = self.place(node.input)
         small = self._estimates.of(node.input).bytes <= self._options.sort_gather_bytes
-        if isinstance(given, Single) or small or may_part_ties(node, self._kernel):
+        if isinstance(given, Single) or small or may_part_ties(node, self._types):
             return replace(node, input=self.gather(child, given)), Single()
         sampled, ranged = self._for_sample_and_ranges(node, child, given)
         bounds = ExchangeExec(

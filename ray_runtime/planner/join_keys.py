@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from sqlglot import exp
 
 from engine.errors import GrismError
-from engine.kernel import Kernel
 from engine.logical.columns import conjuncts, is_volatile, mentioned
-from engine.logical.nodes import NamedExpr, col
+from engine.logical.nodes import col
 from engine.operators import HashJoinExec, UnionExec
 from engine.physical import PhysicalOperator
-from engine.schema_inference import build_project_schema, operator_columns
+from ray_runtime.planner.column_types import ColumnTypes
 
 __all__ = ["COMPARISONS", "JoinKeys", "equalities"]
 
@@ -23,10 +22,10 @@ COMPARISONS = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ, exp.LT, exp.LTE
 
 
 class JoinKeys:
-    """Finds keys by which both sides may be hashed; asks the kernel for types."""
+    """Finds keys by which both sides may be hashed."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    def __init__(self, types: ColumnTypes) -> None:
+        self._columns = types
 
     def pairs(self, join: HashJoinExec, *, null_safe: bool = False) -> list[tuple[exp.Expr, exp.Expr]]:
         """For each equality of the condition, the left and the right key; empty where there is none to hash by.
@@ -86,12 +85,7 @@ class JoinKeys:
         return tuple(k[0] for k in keys), tuple(k[1] for k in keys)
 
     def _types(self, side: PhysicalOperator, exprs: list[exp.Expr]) -> list[str]:
-        try:
-            columns = operator_columns(side, self._kernel)
-            named = [NamedExpr(f"k{i}", e) for i, e in enumerate(exprs)]
-            return [c.type for c in build_project_schema(named, columns, self._kernel)]
-        except GrismError:
-            return [""] * len(exprs)
+        return self._columns.expressions(side, exprs)
 
     def _common(self, left: str, right: str) -> str | None:
         """The type as which values of both compare; None where hashing both as one type could miss an equality.
@@ -107,7 +101,7 @@ class JoinKeys:
             return None
         try:
             either = f"SELECT CASE WHEN true THEN NULL::{left} ELSE NULL::{right} END AS either"
-            return self._kernel.describe(either)[0].type
+            return self._columns.kernel.describe(either)[0].type
         except GrismError:
             return None
 

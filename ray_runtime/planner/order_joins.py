@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from engine.kernel import Kernel
 from engine.logical.columns import conjunction, conjuncts, is_volatile, mentioned
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import CollectExec, FilterExec, HashAggregateExec, HashJoinExec, ProjectExec, RenameExec
 from engine.physical import PhysicalOperator
+from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.join_keys import JoinKeys
 from ray_runtime.planner.statistics import Estimate, Estimates
 from ray_runtime.planner.tree import rewrite_up
@@ -33,12 +33,12 @@ class _Relation:
     names: frozenset[str]
 
 
-def order_joins(root: PhysicalOperator, kernel: Kernel, estimates: Estimates) -> PhysicalOperator:
+def order_joins(root: PhysicalOperator, types: ColumnTypes, estimates: Estimates) -> PhysicalOperator:
     """The same plan with each group of inner joins in another order; columns keep theirs.
 
     A join that may fail on rows which those below it drop stays above them.
     """
-    ordering = _Ordering(JoinKeys(kernel), estimates)
+    ordering = _Ordering(JoinKeys(types), estimates)
 
     def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
         inside = isinstance(parent, HashJoinExec) and parent.kind in ("inner", "cross")

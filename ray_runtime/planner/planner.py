@@ -14,12 +14,13 @@ from engine.lowering import lower
 from engine.operators import RenameExec
 from engine.optimizer import optimize
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, PlanProperties, Single, walk
-from engine.schema_inference import operator_columns, plan_columns
+from engine.schema_inference import plan_columns
 from engine.storage.protocol import Storage
 from engine.travel_types import travels
 from ray_runtime.explain import render_stages
 from ray_runtime.operators import ExchangeSourceExec
 from ray_runtime.planner.any_row_joins import distinct_in_tasks, hash_marks
+from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.drop_columns import drop_columns
 from ray_runtime.planner.inline_scans import inline_scans
 from ray_runtime.planner.insert_exchanges import insert_exchanges
@@ -68,13 +69,14 @@ class DistributedPlanner:
         self._known: LruCache[tuple[int, int | None], tuple[LogicalPlan, DistributedPlan]] = LruCache(_CACHED_PLANS)
 
     def passes(
-        self, query: LogicalPlan, options: DistributedOptions | None = None
+        self, query: LogicalPlan, options: DistributedOptions | None = None, types: ColumnTypes | None = None
     ) -> list[tuple[str, PhysicalOperator]]:
         """The plan after each pass, by the pass's name; the last one has all Exchanges.
 
         Names that repeat in the result are numbered throughout: rows that travel need a name for each column.
         """
         options = options or self.options
+        types = types or ColumnTypes(self._kernel)
         logical = optimize(in_operators(query))
         root = _with_distinct_names(lower(logical))
         plans = [("lower", root)]
@@ -82,13 +84,13 @@ class DistributedPlanner:
         physical: tuple[tuple[str, Callable[[PhysicalOperator], PhysicalOperator]], ...] = (
             ("inline_scans", inline_scans),
             ("distinct_in_tasks", distinct_in_tasks),
-            ("push_semi_joins", lambda plan: push_semi_joins(plan, self._kernel, options)),
-            ("order_joins", lambda plan: order_joins(plan, self._kernel, estimates)),
+            ("push_semi_joins", lambda plan: push_semi_joins(plan, types, options)),
+            ("order_joins", lambda plan: order_joins(plan, types, estimates)),
             ("split_windows", split_windows),
-            ("two_phase_aggregates", lambda plan: two_phase_aggregates(plan, self._kernel, self._sampler)),
-            ("reduce_joins", lambda plan: reduce_joins(plan, self._kernel, options, estimates)),
-            ("hash_marks", lambda plan: hash_marks(plan, self._kernel, options, estimates)),
-            ("insert_exchanges", lambda plan: insert_exchanges(plan, self._kernel, options, estimates)),
+            ("two_phase_aggregates", lambda plan: two_phase_aggregates(plan, types, self._sampler)),
+            ("reduce_joins", lambda plan: reduce_joins(plan, types, options, estimates)),
+            ("hash_marks", lambda plan: hash_marks(plan, types, options, estimates)),
+            ("insert_exchanges", lambda plan: insert_exchanges(plan, types, options, estimates)),
             ("drop_columns", drop_columns),
         )
         for name, rule in physical:
@@ -103,17 +105,18 @@ class DistributedPlanner:
             return known[1]
         columns = plan_columns(query, self._kernel)
         options = self.options if partitions is None else replace(self.options, partitions=partitions)
-        root = self.passes(query, options)[-1][1]
-        wanted, found = tuple(c.type for c in columns), tuple(c.type for c in operator_columns(root, self._kernel))
+        types = ColumnTypes(self._kernel)
+        root = self.passes(query, options, types)[-1][1]
+        wanted, found = tuple(c.type for c in columns), tuple(c.type for c in types.of(root))
         whole = found != wanted
         if whole:
             # A rewrite that changes a type is a mistake in a pass; the answer must not depend on it.
             log.warning("a pass made types %s of %s: the query runs in one task", found, wanted)
             root = _with_distinct_names(lower(optimize(query)))
-        stages = split_stages(root, self._kernel, self._storage, options, whole=whole)
+        stages = split_stages(root, types, self._storage, options, whole=whole)
         if not whole and not _may_travel(stages):
             root = _with_distinct_names(lower(optimize(query)))
-            stages = split_stages(root, self._kernel, self._storage, options, whole=True)
+            stages = split_stages(root, types, self._storage, options, whole=True)
         blocking = any(operator.capabilities.blocking for operator in walk(root))
         properties = PlanProperties(ExecutionMode.DISTRIBUTED, Single(), blocking)
         parts = result_parts(stages, tuple(c.name for c in columns))

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.kernel import Kernel
 from engine.logical.columns import conjunction, conjuncts, is_volatile
 from engine.operators import HashJoinExec
 from engine.physical import PhysicalOperator
+from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.descent import descend, past_joins
 from ray_runtime.planner.join_keys import JoinKeys
 from ray_runtime.planner.options import DistributedOptions
@@ -27,10 +27,10 @@ __all__ = ["push_semi_joins"]
 _SELECTIVE = 0.5
 
 
-def push_semi_joins(root: PhysicalOperator, kernel: Kernel, options: DistributedOptions) -> PhysicalOperator:
+def push_semi_joins(root: PhysicalOperator, types: ColumnTypes, options: DistributedOptions) -> PhysicalOperator:
     """The same plan with selective semi joins next to the relations that they restrict."""
     estimates = Estimates()
-    keys = JoinKeys(kernel)
+    keys = JoinKeys(types)
 
     def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
         del parent

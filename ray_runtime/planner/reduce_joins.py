@@ -17,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from engine.kernel import Kernel
 from engine.logical.columns import conjunction, mentioned
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import CollectExec, HashJoinExec, ProjectExec, TableScanExec
 from engine.physical import PhysicalOperator, walk
+from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.descent import Descent, descend, past_joins
 from ray_runtime.planner.inline_scans import steady_source
 from ray_runtime.planner.join_keys import JoinKeys, equalities
@@ -39,10 +39,10 @@ _MAY_THIN_LEFT = frozenset({"inner", "right"})
 
 
 def reduce_joins(
-    root: PhysicalOperator, kernel: Kernel, options: DistributedOptions, estimates: Estimates
+    root: PhysicalOperator, types: ColumnTypes, options: DistributedOptions, estimates: Estimates
 ) -> PhysicalOperator:
     """The same plan with such semi joins; `estimates` learn that what the joins give is as much as before."""
-    return _Reducer(kernel, options, estimates).visit(root)
+    return _Reducer(types, options, estimates).visit(root)
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class _Sides:
 
 
 class _Reducer:
-    def __init__(self, kernel: Kernel, options: DistributedOptions, estimates: Estimates) -> None:
-        self._keys = JoinKeys(kernel)
+    def __init__(self, types: ColumnTypes, options: DistributedOptions, estimates: Estimates) -> None:
+        self._keys = JoinKeys(types)
         self._options = options
         self._estimates = estimates
         self._done: dict[int, tuple[PhysicalOperator, PhysicalOperator]] = {}

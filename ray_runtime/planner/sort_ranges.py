@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
-from engine.kernel import Kernel
 from engine.logical.nodes import NamedExpr, SortKey, col
 from engine.operators import HashAggregateExec, ProjectExec, SortExec, TopNExec
 from engine.physical import PhysicalOperator
-from engine.schema_inference import operator_columns
+from ray_runtime.planner.column_types import ColumnTypes
 
 __all__ = ["may_part_ties", "range_bounds", "sort_key"]
 
@@ -35,13 +34,13 @@ def sort_key(keys: Sequence[SortKey]) -> exp.Expr:
     return exp.Anonymous(this="create_sort_key", expressions=arguments)
 
 
-def may_part_ties(sort: SortExec, kernel: Kernel) -> bool:
+def may_part_ties(sort: SortExec, types: ColumnTypes) -> bool:
     """Whether rows that tie may have different sort keys, so that the keys behind do not decide.
 
     A month is as long as 30 days, and the VARIANTs 1 and 1.0 are equal; the bytes of each pair differ.
     """
-    keys = tuple(NamedExpr(f"k{i}", key.expr) for i, key in enumerate(sort.keys))
-    return any(_EQUAL_IN_MANY_FORMS.search(c.type) for c in operator_columns(ProjectExec(sort.input, keys), kernel))
+    kinds = types.expressions(sort.input, [key.expr for key in sort.keys])
+    return any(not kind or _EQUAL_IN_MANY_FORMS.search(kind) for kind in kinds)
 
 
 def range_bounds(

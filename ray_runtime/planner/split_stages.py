@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.kernel import Kernel
 from engine.logical.columns import is_volatile
 from engine.logical.subplans import node_expressions
 from engine.operators import LimitExec, TableScanExec
 from engine.physical import Broadcast, PartitioningSpec, PhysicalOperator, RoundRobin, Single, walk
-from engine.schema_inference import operator_columns
 from engine.storage.protocol import Split, Storage
 from ray_runtime.operators import ExchangeExec, ExchangeSourceExec, PartitionIdExec
+from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.stages import ExchangeInput, Stage, StageGraph
 
@@ -20,10 +19,10 @@ __all__ = ["fragment_scans", "split_stages", "with_splits"]
 
 
 def split_stages(
-    root: PhysicalOperator, kernel: Kernel, storage: Storage, options: DistributedOptions, *, whole: bool = False
+    root: PhysicalOperator, types: ColumnTypes, storage: Storage, options: DistributedOptions, *, whole: bool = False
 ) -> StageGraph:
     """One stage for each Exchange, and the last one for the root. With `whole`, one task reads all tables."""
-    splitter = _Splitter(kernel, storage, options, whole)
+    splitter = _Splitter(types, storage, options, whole)
     splitter.stage(root, Single())
     return StageGraph(tuple(splitter.stages))
 
@@ -46,8 +45,8 @@ def with_splits(root: PhysicalOperator, splits: tuple[tuple[Split, ...], ...]) -
 
 
 class _Splitter:
-    def __init__(self, kernel: Kernel, storage: Storage, options: DistributedOptions, whole: bool) -> None:
-        self._kernel, self._storage, self._options, self._whole = kernel, storage, options, whole
+    def __init__(self, types: ColumnTypes, storage: Storage, options: DistributedOptions, whole: bool) -> None:
+        self._types, self._storage, self._options, self._whole = types, storage, options, whole
         self._ids: dict[int, tuple[PhysicalOperator, int]] = {}
         self.stages: list[Stage] = []
 
@@ -88,7 +87,7 @@ class _Splitter:
                 found = (node, self.stage(node.input, node.partitioning, node.bounds, steady=node.steady))
                 self._ids[id(node)] = found
             inputs.append(ExchangeInput(found[1], node.mode))
-            return ExchangeSourceExec(found[1], node.mode, operator_columns(node.input, self._kernel))
+            return ExchangeSourceExec(found[1], node.mode, self._types.of(node.input))
         return node.with_children(tuple(self._cut(child, inputs) for child in node.children))
 
     def _tasks(self, fragment: PhysicalOperator) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ from sqlglot import exp
 
 from engine.cache import LruCache
 from engine.errors import GrismError
-from engine.kernel import Kernel, quote
+from engine.kernel import quote
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import (
     EXPORT_STATE,
@@ -38,6 +38,7 @@ from engine.schema import Column, RowType
 from engine.schema_inference import build_project_schema, operator_columns
 from engine.travel_types import Boundary, leaving_type, travels
 from ray_runtime.planner.aggregate_calls import MERGED, SELF_MERGING, AggregateCall, aggregate_call, constant
+from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.names import Names
 from ray_runtime.planner.sampling import GroupSampler
 from ray_runtime.planner.tree import rewrite_up
@@ -48,9 +49,9 @@ _GROUPING = ("grouping", "grouping_id")
 _MAX_GROUPED = 60  # keys whose sets one number can tell
 
 
-def two_phase_aggregates(root: PhysicalOperator, kernel: Kernel, sampler: GroupSampler) -> PhysicalOperator:
+def two_phase_aggregates(root: PhysicalOperator, types: ColumnTypes, sampler: GroupSampler) -> PhysicalOperator:
     """The plan with each aggregate that gains by it in a partial and a final phase; same rows, names and types."""
-    phases = _Phases(kernel, sampler, Names(root))
+    phases = _Phases(types, sampler, Names(root))
 
     def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
         del parent
@@ -62,8 +63,9 @@ def two_phase_aggregates(root: PhysicalOperator, kernel: Kernel, sampler: GroupS
 
 
 class _Phases:
-    def __init__(self, kernel: Kernel, sampler: GroupSampler, names: Names) -> None:
-        self._kernel = kernel
+    def __init__(self, types: ColumnTypes, sampler: GroupSampler, names: Names) -> None:
+        self._types = types
+        self._kernel = types.kernel
         self._sampler = sampler
         self._names = names
 
@@ -83,7 +85,7 @@ class _Phases:
             return node
         if node.grouping_sets is not None and not _told_by_a_number(node, node.grouping_sets):
             return node
-        columns = _columns_below(node, self._kernel)
+        columns = _columns_below(node, self._types)
         if columns is None:
             return node
         types = {column.name: column.type for column in columns}
@@ -248,10 +250,10 @@ def _split_types(text: str) -> list[str]:
     return [*parts, text[start:].strip()]
 
 
-def _columns_below(node: HashAggregateExec, kernel: Kernel) -> RowType | None:
+def _columns_below(node: HashAggregateExec, types: ColumnTypes) -> RowType | None:
     """The types of the aggregate's input; None where a state stands among them."""
     try:
-        columns = operator_columns(node.input, kernel)
+        columns = types.of(node.input)
     except GrismError:
         return None
     return None if any("AGGREGATE_STATE" in c.type for c in columns) else tuple(Column(c.name, c.type) for c in columns)

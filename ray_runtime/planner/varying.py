@@ -12,8 +12,6 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from engine.errors import GrismError
-from engine.kernel import Kernel
 from engine.logical.columns import is_volatile, mentioned
 from engine.logical.nodes import NamedExpr
 from engine.operators import (
@@ -34,20 +32,20 @@ from engine.operators import (
     WindowExec,
 )
 from engine.physical import PhysicalOperator
-from engine.schema_inference import build_project_schema, operator_columns
 from ray_runtime.operators import ExchangeExec
 from ray_runtime.planner.aggregate_calls import EXACT, EXACT_OVER_EXACT_NUMBERS, aggregate_call
+from ray_runtime.planner.column_types import ColumnTypes
 
 __all__ = ["VaryingColumns"]
 
-_INEXACT_NUMBERS = frozenset({"FLOAT", "DOUBLE"})
+_INEXACT_NUMBERS = frozenset({"FLOAT", "DOUBLE", ""})
 
 
 class VaryingColumns:
-    """Finds them by the plan, with or without Exchanges; asks the kernel for types."""
+    """Finds them by the plan, with or without Exchanges."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    def __init__(self, types: ColumnTypes) -> None:
+        self._columns = types
         self._known: dict[int, tuple[PhysicalOperator, frozenset[str] | None]] = {}
 
     def of(self, node: PhysicalOperator) -> frozenset[str] | None:
@@ -116,12 +114,7 @@ class VaryingColumns:
         arguments = [(name, argument) for name, call in sums.items() for argument in call.arguments]
         if not arguments:
             return frozenset(exact)
-        try:
-            columns = operator_columns(node.input, self._kernel)
-            named = [NamedExpr(f"a{i}", argument) for i, (_, argument) in enumerate(arguments)]
-            types = [column.type for column in build_project_schema(named, columns, self._kernel)]
-        except GrismError:
-            return frozenset(exact)
+        types = self._columns.expressions(node.input, [argument for _, argument in arguments])
         inexact = {name for (name, _), kind in zip(arguments, types, strict=True) if kind in _INEXACT_NUMBERS}
         return frozenset(exact | (sums.keys() - inexact))
 

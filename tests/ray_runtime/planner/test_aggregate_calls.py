@@ -18,6 +18,7 @@ from engine.storage import InMemoryStorage
 from engine.storage.protocol import TableName
 from local_runtime import LocalExecutionContext, LocalRuntime
 from ray_runtime.planner.aggregate_calls import MERGED, aggregate_call, constant
+from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.sampling import GroupSampler
 from ray_runtime.planner.two_phase_aggregates import two_phase_aggregates
@@ -104,7 +105,7 @@ def scan(runtime: LocalRuntime) -> PhysicalOperator:
 def in_parts(runtime: LocalRuntime, single: HashAggregateExec) -> PhysicalOperator | None:
     """The aggregate in two phases, of which the first one groups by the part, too; None where it stays in one."""
     sampler = GroupSampler(runtime.kernel, runtime.storage, DistributedOptions(sample_rows=0))
-    final = two_phase_aggregates(single, runtime.kernel, sampler)
+    final = two_phase_aggregates(single, ColumnTypes(runtime.kernel), sampler)
     if not isinstance(final, HashAggregateExec) or final.mode is not AggregateMode.FINAL:
         return None
     partial = final.input

@@ -11,6 +11,7 @@ from engine.physical import Hash, RoundRobin, walk
 from engine.storage import InMemoryStorage
 from local_runtime import LocalRuntime
 from ray_runtime.planner import DistributedOptions, DistributedPlanner
+from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.varying import VaryingColumns
 from ray_runtime.stages import ExchangeMode, Stage
 
@@ -51,7 +52,7 @@ columns = {
 @pytest.mark.parametrize("sql", columns)
 def test_columns_that_vary(runtime: LocalRuntime, sql: str) -> None:
     root = dict(planner(runtime).passes(runtime.frontend.plan(sql)))["two_phase_aggregates"]
-    found = VaryingColumns(runtime.kernel).of(root)
+    found = VaryingColumns(ColumnTypes(runtime.kernel)).of(root)
     wanted = columns[sql]
     assert found == (None if wanted is None else {root.schema[i] for i in positions(sql, wanted)})
 
