@@ -100,7 +100,16 @@ class _Lowering:
             hidden = tuple(c for c in passed if c.name not in {k.name for k in computed})
             child = ProjectExec(child, hidden + computed)
             keys = tuple(NamedExpr(k.name, logical.col(k.name)) for k in keys)
+            named = {k.expr: logical.col(k.name) for k in computed}
+            aggregates = tuple(NamedExpr(a.name, _grouping_by_name(a.expr, named)) for a in aggregates)
         return HashAggregateExec(child, keys, aggregates, node.grouping_sets)
+
+
+def _grouping_by_name(call: exp.Expr, keys: dict[exp.Expr, exp.Column]) -> exp.Expr:
+    """``GROUPING(expression)`` as one of the column that the expression is computed in; other calls as they are."""
+    if not isinstance(call, exp.Anonymous) or str(call.name).lower() != "grouping":
+        return call
+    return exp.Anonymous(this=call.this, expressions=[keys.get(key, key).copy() for key in call.expressions])
 
 
 def _passes_all(exprs: tuple[NamedExpr, ...], names: tuple[str, ...]) -> bool:
