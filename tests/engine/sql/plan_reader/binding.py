@@ -23,6 +23,7 @@ _OF_THE_TEXT = frozenset(
     | {"parameter_names", "has_serialize", "is_default_cast", "sql_range_start", "sql_range_end"}
 )
 _OTHERS = ("sort_key", "bind_data")  # whose references are not to columns
+_CONJUNCTIONS = ("CONJUNCTION_AND", "CONJUNCTION_OR")
 _PLACES = {
     "scalar": "LOGICAL_PROJECTION",
     "aggregate": "LOGICAL_AGGREGATE_AND_GROUP_BY",
@@ -145,6 +146,10 @@ def _meaning(value: Any, name: Callable[[int], Any] | None) -> Any:
         return _meaning({**value["children"][0], "value": null}, name)
     if value.get("type") == "STRING_TYPE_INFO":
         return None  # a collation, which has done its work
+    if value.get("type") in _CONJUNCTIONS:
+        return [value["type"], *_parts(value, name)]
+    if value.get("type") == "COMPARE_BETWEEN" and all(value["function_data"].values()):
+        return ["CONJUNCTION_AND", *_parts(value, name)]
     if "qname" in value:
         bodies = [child for child in value["children"] if child["type"] == "LAMBDA"]
         if bodies:
@@ -155,6 +160,33 @@ def _meaning(value: Any, name: Callable[[int], Any] | None) -> Any:
         for key, inner in value.items()
         if key not in _OF_THE_TEXT and (each := _meaning(inner, None if key in _OTHERS else name)) is not None
     }
+
+
+def _parts(node: Node, name: Callable[[int], Any] | None) -> list[Any]:
+    """What is connected, without brackets; BETWEEN connects two comparisons."""
+    if node["type"] == "COMPARE_BETWEEN":
+        this, *bounds = node["children"]
+        comparisons = (("COMPARE_GREATERTHANOREQUALTO", ">="), ("COMPARE_LESSTHANOREQUALTO", "<="))
+        parts = [
+            {
+                **{k: v for k, v in node.items() if k not in ("children", "arguments", "function_data")},
+                "type": kind,
+                "qname": {"path": [sign]},
+                "children": [this, bound],
+                "arguments": node["arguments"][1:],
+                "function_data": {},
+            }
+            for (kind, sign), bound in zip(comparisons, bounds, strict=True)
+        ]
+    else:
+        parts = node["children"]
+    found: list[Any] = []
+    for part in parts:
+        meaning = _meaning(part, name)
+        within = isinstance(meaning, list) and meaning and meaning[0] in _CONJUNCTIONS
+        same = within and meaning[0] == ("CONJUNCTION_AND" if node["type"] == "COMPARE_BETWEEN" else node["type"])
+        found += meaning[1:] if same else [meaning]
+    return found
 
 
 def _lambda_meaning(node: Node, body: Node, name: Callable[[int], Any] | None) -> Any:
@@ -177,6 +209,8 @@ def _function_meaning(node: Node) -> Node:
     function = node["qname"]["path"][-1]
     if function == "normalized_interval" and node["children"][0].get("qname") == node["qname"]:
         return _function_meaning(node["children"][0])  # twice is as good as once
+    if function == "__cast" and node["children"][0].get("qname", {}).get("path", [""])[-1] == "error":
+        return _function_meaning({**node["children"][0], "return_type": node["return_type"]})  # gives no value at all
     if function in ("*", "multiply") and "function_data" in node:
         return _without_digits({**node, "function_data": {**node["function_data"], "arguments": None}})
     return {**node, "qname": function}

@@ -16,9 +16,11 @@ from tests.tpch import dataset
 
 SUITES = [parse(path) for path in sorted((Path(__file__).parents[3] / "sql").glob("*.slt"))]
 SIMPLIFIED = {
-    "at /children/0 ": "a comparison of a sum or product that is computed from the other side",
-    "at /type ": "branches of an OR that have a condition in common",
-    "at /case_checks/0/then_expr ": "an error of a type, which is a cast of an error",
+    ("at /children/0 ",): "the other side of a comparison with a sum or product is computed",
+    (
+        'at  ["CONJUNCTION_OR"',
+        'became ["CONJUNCTION_AND"',
+    ): "what all branches of an OR have in common stands before it",
 }
 """Where the kernel's rewrites go a step further when what they made is bound again."""
 OF_OPERATORS = {"expression BOUND_COLUMN_REF", "expression BOUND_AGGREGATE"}
@@ -50,7 +52,7 @@ def _check(binder: Binder, statements: Iterator[str]) -> tuple[int, Counter[str]
             except NotRead as error:
                 reasons[error.reason] += 1
                 continue
-            if difference and not any(place in difference for place in SIMPLIFIED):
+            if difference and not any(all(part in difference for part in step) for step in SIMPLIFIED):
                 different[sql] = difference
     return count, reasons, different
 
