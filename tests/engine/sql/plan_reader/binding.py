@@ -94,6 +94,7 @@ class Rebinder:
     def __init__(self) -> None:
         self._binder = Binder(without=frozenset({_COLUMNS}))
         self._tables: dict[tuple[str, ...], str] = {}
+        self._bound: dict[tuple[str, tuple[str, ...]], Any] = {}
 
     def difference(self, kind: str, node: Node) -> str | None:
         """What the kernel says of the printed expression and not of the original, or the other way round.
@@ -105,12 +106,19 @@ class Rebinder:
         text = getattr(Expressions(names), kind)(node).sql("duckdb")
         if node["expression_class"] == "BOUND_REF":
             return None
-        plan = self._binder.plan(f"SELECT {text} FROM {self._table(tuple(types.values()))}")
-        again = next(nodes_of(plan, _PLACES[kind]))["expressions"][0]
-        (scan,) = nodes_of(plan, "LOGICAL_GET")
-        found = [scan["names"][column.get("index", 0)] for column in scan["column_indexes"]] if names else []
-        difference = _difference(_meaning(node, names.__getitem__), _meaning(again, found.__getitem__))
+        key = (text, tuple(types.values()))
+        if key not in self._bound:
+            self._bound[key] = self._again(kind, *key)
+        difference = _difference(_meaning(node, names.__getitem__), self._bound[key])
         return f"{text}: {difference}" if difference else None
+
+    def _again(self, kind: str, text: str, types: tuple[str, ...]) -> Any:
+        """What the printed expression means to the binder."""
+        plan = self._binder.plan(f"SELECT {text} FROM {self._table(types)}")
+        node = next(nodes_of(plan, _PLACES[kind]))["expressions"][0]
+        (scan,) = nodes_of(plan, "LOGICAL_GET")
+        names = [scan["names"][column.get("index", 0)] for column in scan["column_indexes"]] if types else []
+        return _meaning(node, names.__getitem__)
 
     def _table(self, types: tuple[str, ...]) -> str:
         """A table of columns of these types: c0, c1 and so on."""

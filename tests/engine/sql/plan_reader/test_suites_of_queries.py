@@ -34,9 +34,13 @@ def _selects(suite: SltFile) -> Iterator[str]:
     return (record.sql for record in suite.records if not record.error and LARGE not in record.sql)
 
 
-def _check(binder: Binder, statements: Iterator[str]) -> tuple[int, Counter[str], dict[str, str]]:
+@pytest.fixture(scope="module")
+def rebinder() -> Rebinder:
+    return Rebinder()
+
+
+def _check(binder: Binder, rebinder: Rebinder, statements: Iterator[str]) -> tuple[int, Counter[str], dict[str, str]]:
     """How many expressions there are, why some are not read, and what became of those that are bound differently."""
-    rebinder = Rebinder()
     reasons: Counter[str] = Counter()
     different: dict[str, str] = {}
     count = 0
@@ -58,21 +62,21 @@ def _check(binder: Binder, statements: Iterator[str]) -> tuple[int, Counter[str]
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.path.stem)
-def test_suites_of_statements(suite: SltFile) -> None:
+def test_suites_of_statements(suite: SltFile, rebinder: Rebinder) -> None:
     binder = Binder()
     for block in suite.tables:
         binder.connection.execute(f'CREATE TABLE "{block.name}" AS FROM ({block.sql}) LIMIT 0')
-    count, reasons, different = _check(binder, _selects(suite))
+    count, reasons, different = _check(binder, rebinder, _selects(suite))
     assert different == {}
     assert sum(number for reason, number in reasons.items() if reason not in OF_OPERATORS) <= count // 20
 
 
-def test_tpch() -> None:
+def test_tpch(rebinder: Rebinder) -> None:
     binder = Binder()
     for name in dataset.TABLES:
         path = dataset.DATA / f"{name}.parquet"
         binder.connection.execute(f"CREATE TABLE {name} AS FROM read_parquet('{path}') LIMIT 0")
     texts = (dataset.query_text(number).strip().rstrip(";") for number in dataset.QUERIES)
-    count, reasons, different = _check(binder, texts)
+    count, reasons, different = _check(binder, rebinder, texts)
     assert count > 400
     assert (reasons, different) == (Counter(), {})
