@@ -282,6 +282,8 @@ class _Reader:
             for call in node.get("expressions", ())
         ]
         sets = self._grouping_sets(node, len(keys))
+        if sets is not None or node.get("grouping_functions"):
+            below, keys = self._with_keys(below, keys)
         groupings = [
             NamedExpr(
                 self._fresh("grouping"),
@@ -307,6 +309,15 @@ class _Reader:
             name = made.name if isinstance(made, exp.Column) else self._fresh(group.get("alias", ""))
             keys.append(NamedExpr(name, made))
         return keys, tuple(key.name for key in keys)
+
+    def _with_keys(self, below: _Rows, keys: list[NamedExpr]) -> tuple[_Rows, list[NamedExpr]]:
+        """The input with the keys among its columns, as grouping sets take them, and the keys as these columns."""
+        computed = [key for key in keys if not isinstance(key.expr, exp.Column)]
+        if not computed:
+            return below, keys
+        kept = tuple(NamedExpr(name, col(name)) for name in dict.fromkeys(below.columns))
+        plan = Project(below.plan, (*kept, *computed))
+        return _Rows(plan, below.columns), [NamedExpr(key.name, col(key.name)) for key in keys]
 
     def _grouping_sets(self, node: Json, keys: int) -> tuple[tuple[int, ...], ...] | None:
         sets = tuple(tuple(sorted(members)) for members in node.get("grouping_sets", ()))
