@@ -30,9 +30,7 @@ def aggregate(scalars: Scalars, node: Node) -> exp.Expr:
     orders = node.get("order_bys")
     if orders is not None:
         check_keys(orders, frozenset({"orders"}), "an ordered aggregate")
-    # What a constant orders is in no order, and a literal the kernel refuses there.
-    ordered_by = orders["orders"] if orders is not None else ()
-    keys = [key for key in ordered_by if key["expression"]["expression_class"] != "BOUND_CONSTANT"]
+    keys = orders["orders"] if orders is not None else ()
     called = aggregate_call(scalars, node, kind == "DISTINCT", keys)
     return filtered(scalars, called, node.get("filter"))
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlglot import exp
 
 from engine.logical.nodes import SortKey
+from engine.sql.plan_reader.constants import cast
 from engine.sql.plan_reader.not_read import Node, NotRead, check_keys
 from engine.sql.plan_reader.scalars import Scalars
 
@@ -28,8 +30,19 @@ def sort_key(scalars: Scalars, node: Node) -> SortKey:
 
 
 def order(scalars: Scalars, nodes: Sequence[Node], this: exp.Expr | None = None) -> exp.Order:
-    """ORDER BY several keys; behind `this` where it stands in a call."""
-    return exp.Order(this=this, expressions=[_ordered(sort_key(scalars, node)) for node in nodes])
+    """ORDER BY several keys; behind `this` where it stands in a call, which takes no literals as keys."""
+    keys = [sort_key(scalars, node) for node in nodes]
+    if this is not None:
+        expressions = (node["expression"] for node in nodes)
+        keys = [replace(key, expr=_no_literal(key.expr, each)) for key, each in zip(keys, expressions, strict=True)]
+    return exp.Order(this=this, expressions=list(map(_ordered, keys)))
+
+
+def _no_literal(expr: exp.Expr, node: Node) -> exp.Expr:
+    """A constant as a cast to its own type, anything else as it is."""
+    if node["expression_class"] != "BOUND_CONSTANT":
+        return expr
+    return cast(expr, node["value"]["type"])
 
 
 def _ordered(key: SortKey) -> exp.Ordered:
