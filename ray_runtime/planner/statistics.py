@@ -38,6 +38,7 @@ __all__ = ["Estimate", "Estimates", "joined", "selectivity"]
 _UNKNOWN_ROWS = 1_000_000
 _LEAST_KEPT = 0.05  # by a semi join: guesses multiply on their way here, and what counts as small is sent to every task
 _TEXT_SEARCHES = frozenset({"prefix", "suffix", "contains", "starts_with", "ends_with", "regexp_matches"})
+_NULLS = 0.05
 _LIST_ITEMS = 4.0
 _WIDTHS = {"BOOLEAN": 1, "TINYINT": 1, "SMALLINT": 2, "INTEGER": 4, "DATE": 4, "FLOAT": 4, "BIGINT": 8, "DOUBLE": 8}
 
@@ -64,6 +65,11 @@ def selectivity(predicate: exp.Expr) -> float:
     """The share of rows that a predicate is thought to keep."""
     share = 1.0
     for part in conjuncts(predicate):
+        negated = part.this.unnest() if isinstance(part, exp.Not) else part
+        if isinstance(negated, exp.Is):  # most values are there
+            asks_for_null = negated is part and not isinstance(negated.expression, exp.Not)
+            share *= _NULLS if asks_for_null else 1.0 - _NULLS
+            continue
         match part:
             case exp.EQ():
                 share *= 0.05
@@ -138,8 +144,10 @@ class Estimates:
         values = [v for pair in equated if (v := self._values(left, right, *pair)) is not None]
         if len(values) < len(equated) or not values:
             return guess
-        most = max(e.rows / e.fraction if e.fraction else e.rows for e in (left, right))
-        rows = left.rows * right.rows / max(1.0, min(math.prod(values), most))
+        # Of several keys together there are at most as many values as the smaller table has rows, if it has them once.
+        sizes = [e.rows / e.fraction if e.fraction else e.rows for e in (left, right)]
+        together = values[0] if len(values) == 1 else min(math.prod(values), *sizes)
+        rows = left.rows * right.rows / max(1.0, together)
         if kind in ("left", "full"):
             rows = max(rows, left.rows)
         if kind in ("right", "full"):

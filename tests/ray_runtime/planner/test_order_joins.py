@@ -64,3 +64,29 @@ def test_conditions_without_columns_and_over_three_tables_are_kept(runtime: Loca
         " AND t.land = l.land AND s.day = d.day AND l.name = 'A' AND d.month + t.size > p.shop AND 1 + 1 = 2"
     )
     assert joined(runtime, sql)
+
+
+def test_a_filter_that_is_no_equality_joins_nothing(runtime: LocalRuntime) -> None:
+    sql = (
+        "SELECT count(*) FROM sale s, shop p, town t, day d WHERE s.shop = p.shop AND p.town = t.town"
+        " AND s.day = d.day AND (t.land = 1 OR s.day > 20) AND t.size <> d.month"
+    )
+    assert {"sale", "town"} not in joined(runtime, sql)
+    assert {"town", "day"} not in joined(runtime, sql)
+
+
+def test_what_no_equality_connects_comes_last(runtime: LocalRuntime) -> None:
+    sql = "SELECT count(*) FROM land l, sale s, shop p WHERE l.land < p.town AND s.shop = p.shop"
+    assert joined(runtime, sql) == [{"sale", "shop", "land"}, {"sale", "shop"}]
+
+
+def test_a_single_row_stands_where_it_is_compared(runtime: LocalRuntime) -> None:
+    sql = "SELECT count(*) FROM sale s JOIN shop p USING (shop) WHERE p.town > (SELECT avg(size) / 4 FROM town)"
+    assert {"shop", "town"} in joined(runtime, sql)
+
+
+def test_an_equality_of_few_values_is_no_foreign_key(runtime: LocalRuntime) -> None:
+    tables = "sale s, shop p, shop q, town t"
+    sql = f"SELECT count(*) FROM {tables} WHERE s.shop = p.shop AND p.town = t.town AND s.day = q.town"
+    plan = joined(runtime, sql)
+    assert plan[1:] == [{"sale", "shop", "town"}, {"sale", "shop"}]
