@@ -72,6 +72,8 @@ _OF_A_FILE = (
     "No more data to read",
     "Invalid Parquet",
 )
+# What Arrow says of files that it reads for the kernel.
+_OF_A_STREAM = re.compile(r"^reading the stream registered as '\w+' failed: IOError: ")
 _OF_A_VARIANT = ("Corrupted VARIANT", "Data corruption detected, read of")
 _WHILE_PLANNING = (PlanningError, CancelledError, MemoryExceededError, KernelFailedError, KernelLostError)
 
@@ -147,7 +149,7 @@ def execution_error(error: BaseException) -> GrismError:
         )
     if message.startswith(TOO_LARGE):
         return MemoryExceededError(TOO_LARGE)
-    if message.startswith(_OF_A_FILE) or "Parquet file" in message:
+    if message.startswith(_OF_A_FILE) or "Parquet file" in message or _OF_A_STREAM.match(message):
         return DataCorruptError(_UNREADABLE)
     if message.startswith(_OF_A_VARIANT):
         return InvalidValueError(f"A VARIANT is none, its bytes are malformed: {text}")

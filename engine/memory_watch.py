@@ -18,6 +18,7 @@ __all__ = ["MemoryWatch", "Watched", "allow", "resident_bytes"]
 _INTERVAL = 0.05  # seconds
 _PATIENCE = 20  # looks before the next one is ended: the last one has to stop, and its memory to be freed
 _LEAST_BEYOND = 256 << 20  # bytes: the stacks of many threads count, too
+_MOST, _HARD = resource.getrlimit(resource.RLIMIT_DATA)
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -37,11 +38,10 @@ def resident_bytes() -> int:
 
 def allow(more: int | None) -> None:
     """Let this process have `more` bytes of data beyond what it has reserved; None lets it have what it may at most."""
-    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    bound = most if more is None else _told(5) + more
-    if most != resource.RLIM_INFINITY:
-        bound = min(bound, most)
-    resource.setrlimit(resource.RLIMIT_DATA, (bound, most))
+    bound = _MOST if more is None else _told(5) + more
+    if _MOST != resource.RLIM_INFINITY:
+        bound = min(bound, _MOST)
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, _HARD))
 
 
 def _told(place: int) -> int:
@@ -60,8 +60,9 @@ class MemoryWatch:
 
     What the process grows by between two looks counts for the statements that run, in equal parts. `running` gives
     those, `used` the bytes of the process. What allocators keep of statements that are over is no reason to end others:
-    `give_back` is called before, and lets the system have it. While there are no more than `limit`, `allow` gets the
-    bytes that the process may still reserve, up to half as much again; then that stays as it is. Close it.
+    `give_back` is called before, and lets the system have it. While there are no more than `limit`, and statements run,
+    `allow` gets the bytes that the process may still reserve, up to half as much again; then that stays as it is: not
+    before, since what the process starts would inherit it. Close it.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class MemoryWatch:
             self._give_back()
             used = self._used()
         self._last = used
-        if used <= self._limit:
+        if used <= self._limit and running:
             self._let_have(self._limit - used + self._beyond)
         if used <= self._limit or not running:
             self._ended = None

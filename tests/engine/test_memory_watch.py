@@ -88,6 +88,8 @@ def test_what_allocators_keep_ends_nobody() -> None:
 
 def test_the_system_allows_what_is_left_and_no_more_above_the_limit() -> None:
     process = Process(1 << 30)
+    process.look(1 << 28)
+    assert process.allowed == []  # which the cluster that is started would inherit
     process.running = [Running("any")]
     process.look(1 << 29)
     process.look(1 << 30)

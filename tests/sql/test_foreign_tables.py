@@ -1,7 +1,8 @@
-"""Lance tables that another tool wrote: what the kernel would not survive is refused by name, the rest is read."""
+"""Tables that another tool wrote: what the kernel would not survive is refused by name, the rest is read."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.engine.arrow_input.data import nested, opaque
 from tests.engine.arrow_input.test_values import raw
 from tests.harness.runtimes import SqlRuntime, Tables, query
 
+BSON = Path(__file__).parents[1] / "data" / "parquet" / "parquet_java_bson.parquet"
 LATE = raw(pa.time64("us"), 86_400_000_001)
 WRONG: dict[str, tuple[pa.Array, type[GrismError]]] = {
     "bits": (opaque("bit", pa.array([b"\x05\x00"])), InvalidDataError),
@@ -82,3 +84,24 @@ def test_values_are_looked_at_in_streams_too(tmp_path: Path) -> None:
         with pytest.raises(InvalidDataError, match='A stored value of column "odd one" is not of its type, time64'):
             query(runtime, 'SELECT max("odd one") AS x FROM t')
         assert query(runtime, "SELECT 1 AS x").num_rows == 1
+
+
+def test_a_parquet_file_that_the_kernel_refuses_for_one_column(
+    runtime_name: str, make_runtime: Callable[[str, str], tuple[SqlRuntime, Tables]]
+) -> None:
+    runtime, tables = make_runtime(runtime_name, "parquet")
+    (directory,) = tables.storage.directories()
+    folder = Path(directory) / "with_bson"
+    folder.mkdir()
+    try:
+        for number in range(3):
+            shutil.copy(BSON, folder / f"{number}.parquet")
+        counted = query(runtime, "SELECT id, count(*) AS n FROM with_bson GROUP BY id ORDER BY id")
+        assert counted.to_pylist() == [{"id": 0, "n": 3}, {"id": 1, "n": 3}]
+        assert query(runtime, "SELECT count(*) AS n FROM with_bson").to_pylist() == [{"n": 6}]
+        with pytest.raises(
+            UnsupportedError, match=r'Column "doc" of table "main\.with_bson" cannot be read: it is BSON'
+        ):
+            query(runtime, "SELECT * FROM with_bson")
+    finally:
+        shutil.rmtree(folder)

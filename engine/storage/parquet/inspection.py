@@ -16,9 +16,10 @@ from pyarrow import types
 
 from engine.kernel import Kernel, KernelConfig, quote
 from engine.kernel_types import KernelType, parse_type
+from engine.schema import RowType
 from engine.storage.parquet.trust import Guard, Leaf, Trust, leaf_guard, writer_trust
 
-__all__ = ["FileColumn", "FileSchema", "Inspector", "path_literal", "unreadable_column"]
+__all__ = ["FileColumn", "FileSchema", "Inspector", "path_literal"]
 
 _MEMORY = 256 << 20
 _UNREADABLE_BYTES = "BYTE_STREAM_SPLIT"
@@ -40,10 +41,12 @@ class FileColumn:
 
 @dataclass(frozen=True)
 class FileSchema:
-    """The columns of files of one kind; `can_have_nan` says that their floats may be NaN outside of the bounds."""
+    """The columns of files of one kind; `can_have_nan` says that their floats may be NaN outside of the bounds, and
+    `by_arrow` that the kernel refuses the files, and pyarrow reads them."""
 
     columns: tuple[FileColumn, ...]
     can_have_nan: bool
+    by_arrow: bool = False
 
 
 class Inspector:
@@ -84,6 +87,10 @@ class Inspector:
             )
         )
         return FileSchema(columns, any(c.guard is Guard.FLOATS for c in columns))
+
+    def types(self, table: pa.Table) -> RowType:
+        """The kernel's types of a table's columns."""
+        return self._kernel().column_types(table)
 
     def footer(self, path: str) -> tuple[list[tuple[int, int]], object]:
         """Rows and bytes of the file, as of one row group, and what makes up its kind. Raises as `schema`."""
@@ -132,16 +139,6 @@ class Inspector:
             if self._made is None:
                 self._made = Kernel(KernelConfig((self._root,), _MEMORY, 1))
             return self._made
-
-
-def unreadable_column(path: str) -> str | None:
-    """The column for which the kernel refuses a whole file, where there is one: BSON."""
-    try:
-        schema = pq.read_metadata(path).schema
-    except (pa.ArrowException, OSError):
-        return None
-    leaves = (schema.column(i) for i in range(len(schema)))
-    return next((leaf.path for leaf in leaves if leaf.converted_type == "BSON"), None)
 
 
 def path_literal(path: str) -> str:

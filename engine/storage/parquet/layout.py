@@ -35,10 +35,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Reading:
-    """How files of one kind are read; `items` has the columns that are not read by their name as they are."""
+    """How files of one kind are read; `items` has the columns that are not read by their name as they are. Of files
+    that are read `by_arrow` these are the columns that cannot be read."""
 
     can_have_nan: bool
     items: tuple[tuple[str, Item], ...]
+    by_arrow: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def _reading(columns: Sequence[_TableColumn], kind: str, schema: FileSchema, par
             item = Item(source.name, own, to, _needed_guard(source), is_struct, column.problem)
         if item != Item(column.name, None, None, Guard.NONE, item.is_struct, None):
             items.append((column.name, item))
-    return Reading(schema.can_have_nan, tuple(items))
+    return Reading(schema.can_have_nan, tuple(items), schema.by_arrow)
 
 
 def _needed_guard(source: FileColumn) -> Guard:

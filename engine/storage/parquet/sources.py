@@ -14,7 +14,7 @@ from engine.storage.parquet.partitions import HiveTypes
 from engine.storage.parquet.trust import Guard
 from engine.storage.protocol import TableName
 
-__all__ = ["ROW_NUMBER", "FileRows", "select_rows"]
+__all__ = ["ROW_NUMBER", "FileRows", "require_readable", "select_rows"]
 
 ROW_NUMBER = "file_row_number"
 
@@ -53,15 +53,20 @@ def _select(table: TableName, columns: Sequence[str], part: FileRows, hive: Hive
 def _column(table: TableName, name: str, item: Item | None) -> exp.Expr:
     if item is None:
         return exp.column(_quoted(name))
-    if item.problem is not None:
-        raise UnsupportedError(
-            f'Column "{name}" of table "{table}" cannot be read: {item.problem}; name other columns.'
-        )
+    require_readable(table, name, item)
     value: exp.Expr = exp.null() if item.source is None else exp.column(_quoted(item.source))
     value = _guarded(value, item)
     if item.type is not None:
         value = exp.Cast(this=value, to=exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=item.type))
     return exp.alias_(value, _quoted(name))
+
+
+def require_readable(table: TableName, name: str, item: Item) -> None:
+    """Raise UnsupportedError for a column that cannot be read."""
+    if item.problem is not None:
+        raise UnsupportedError(
+            f'Column "{name}" of table "{table}" cannot be read: {item.problem}; name other columns.'
+        )
 
 
 def _guarded(value: exp.Expr, item: Item) -> exp.Expr:

@@ -12,18 +12,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import pyarrow as pa
 from sqlglot import exp
 
 from engine.cache import LruCache
 from engine.errors import GrismError, StorageError, UnsupportedError
 from engine.storage.cutting import Piece, cut
 from engine.storage.listing import ParquetFile, parquet_files
+from engine.storage.parquet.arrow_files import arrow_schema, arrow_source
 from engine.storage.parquet.footers import Footer, Footers, damaged
-from engine.storage.parquet.inspection import FileSchema, Inspector, unreadable_column
+from engine.storage.parquet.inspection import FileSchema, Inspector
 from engine.storage.parquet.layout import Layout, Reading, make_layout
 from engine.storage.parquet.partitions import HiveTypes, hive_types
-from engine.storage.parquet.sources import ROW_NUMBER, FileRows, select_rows
-from engine.storage.protocol import KernelSource, ScanCaps, ScanRequest, Split, TableHandle, TableName
+from engine.storage.parquet.sources import ROW_NUMBER, FileRows, require_readable, select_rows
+from engine.storage.protocol import ArrowSource, KernelSource, ScanCaps, ScanRequest, Split, TableHandle, TableName
 
 __all__ = ["KIND", "ParquetTables"]
 
@@ -80,7 +82,8 @@ class ParquetTables:
         files = self._pinned(table)
         footers = self._footers.read(table.name, files)
         layout = self._layout(table, files)
-        if any(column.name.lower() == ROW_NUMBER for column in layout.columns):
+        by_arrow = any(reading.by_arrow for reading in layout.readings.values())
+        if by_arrow or any(column.name.lower() == ROW_NUMBER for column in layout.columns):
             # A column of that name hides the kernel's own, so only whole files can be parts.
             groups = [[Piece(i, 0, f.rows)] for i, f in enumerate(footers)]
         else:
@@ -89,33 +92,38 @@ class ParquetTables:
             groups = [[Piece(i, 0, f.rows) for i, f in enumerate(footers)]]
         return [self._split(table, files, footers, pieces, layout) for pieces in groups]
 
-    def open(self, data: TableHandle | Split, request: ScanRequest) -> KernelSource:
+    def open(self, data: TableHandle | Split, request: ScanRequest) -> KernelSource | ArrowSource:
         """A SELECT over the files. The kernel pushes what stands above it into the files by itself.
 
-        It is the same object each time for the same columns of a table. Raises StorageError where the files are no
-        longer those of the handle, and UnsupportedError for a column that cannot be read.
+        It is the same object each time for the same columns of a table. Files with BSON are read as Arrow data. Raises
+        StorageError where the files are no longer those of the handle, UnsupportedError for a column that cannot be
+        read, and DataCorruptError.
         """
         limit = request.limit if request.filter is None else None
         if isinstance(data, Split):
             hive, parts = data.part
             rows = self._rows_of_parts(data.table, parts)
+            if rows[0].reading.by_arrow:
+                return _arrow_source(data.table.name, rows[0], request.columns)
             return KernelSource(_limited(select_rows(data.table.name, request.columns, rows, hive), limit))
         files = self._pinned(data)
         key = (data.location, data.version, request.columns, limit)
         source = self._sources.get(key)
         if source is None:
-            query = self._select(data, files, request.columns)
-            source = KernelSource(_limited(query, limit))
+            rows = self._rows_of_table(data, files)
+            if rows[0].reading.by_arrow:
+                return _arrow_source(data.name, rows[0], request.columns)
+            hive = self._layout(data, files).hive
+            source = KernelSource(_limited(select_rows(data.name, request.columns, rows, hive), limit))
             self._sources.put(key, source)
         return source
 
-    def _select(self, table: TableHandle, files: Sequence[ParquetFile], columns: Sequence[str]) -> exp.Select:
+    def _rows_of_table(self, table: TableHandle, files: Sequence[ParquetFile]) -> list[FileRows]:
         layout = self._layout(table, files)
         paths: dict[Reading, list[str]] = {}
         for file, footer in zip(files, self._footers.read(table.name, files), strict=True):
             paths.setdefault(layout.readings[footer.kind], []).append(file.path)
-        rows = [FileRows(tuple(found), reading) for reading, found in paths.items()]
-        return select_rows(table.name, columns, rows, layout.hive)
+        return [FileRows(tuple(found), reading) for reading, found in paths.items()]
 
     def _layout(self, table: TableHandle, files: Sequence[ParquetFile]) -> Layout:
         key = (table.location, table.version)
@@ -126,7 +134,13 @@ class ParquetTables:
             for file, kind in zip(files, kinds, strict=True):
                 first.setdefault(kind, file.path)
             schemas = {kind: self._schema(table.name, kind, path) for kind, path in first.items()}
-            layout = make_layout(list(zip(files, kinds, strict=True)), schemas, hive_types(files), self._inspector)
+            hive = hive_types(files)
+            if (len(schemas) > 1 or hive) and any(schema.by_arrow for schema in schemas.values()):
+                raise UnsupportedError(
+                    f'Table "{table.name}" cannot be read: some of its files have BSON, and such are read only where '
+                    "all are from one writer, with the same columns and no partitions."
+                )
+            layout = make_layout(list(zip(files, kinds, strict=True)), schemas, hive, self._inspector)
             self._layouts.put(key, layout)
         return layout
 
@@ -136,13 +150,10 @@ class ParquetTables:
             try:
                 schema = self._inspector.schema(path)
             except GrismError as error:
-                column = unreadable_column(path)
-                if column is not None:
-                    raise UnsupportedError(
-                        f'Table "{table}" cannot be read: files with BSON, as in column "{column}", are not.'
-                    ) from None
-                log.warning("A Parquet file of table %s cannot be read: %s", table, error)
-                raise damaged(table) from None
+                schema = arrow_schema(path, self._inspector.types)
+                if schema is None:
+                    log.warning("A Parquet file of table %s cannot be read: %s", table, error)
+                    raise damaged(table) from None
             self._schemas.put(kind, schema)
         return schema
 
@@ -192,6 +203,19 @@ class ParquetTables:
         if (stat.st_mtime_ns, stat.st_size) != (mtime_ns, size):
             raise _changed(table.name)
         return path
+
+
+def _arrow_source(table: TableName, rows: FileRows, columns: Sequence[str]) -> ArrowSource:
+    """Raises as `ParquetTables.open`."""
+    items = dict(rows.reading.items)
+    for name in columns:
+        if name in items:
+            require_readable(table, name, items[name])
+    try:
+        return arrow_source(rows.paths, columns)
+    except (pa.ArrowException, OSError) as error:
+        log.warning("A Parquet file of table %s cannot be read: %s", table, error)
+        raise damaged(table) from None
 
 
 def _type(kind: str) -> exp.DataType:

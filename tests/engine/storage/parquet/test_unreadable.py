@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine.errors import UnsupportedError
+from engine.errors import DataCorruptError, UnsupportedError
 from engine.storage import DirectoryStorage
 from local_runtime import LocalRuntime
 from tests.harness.runtimes import query
@@ -35,6 +35,10 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], li
         shutil.copy(DATA / f"{name}.parquet", folder)
     split = pa.table({"id": [1, 2], "raw": pa.array([b"ab", b"cd"], pa.binary(2))})
     pq.write_table(split, folder / "split.parquet", column_encoding={"raw": "BYTE_STREAM_SPLIT"}, use_dictionary=False)
+    for table, files in (("several", ["bson", "bson"]), ("mixed", ["bson", "types"])):
+        (folder / table).mkdir()
+        for number, name in enumerate(files):
+            shutil.copy(DATA / f"parquet_java_{name}.parquet", folder / table / f"{number}.parquet")
     write_intervals(folder / "intervals.parquet", "parquet-mr version 1.17.0")
     write_intervals(folder / "our_intervals.parquet", "DuckDB version v2.0.1")
     with LocalRuntime(DirectoryStorage(folder), threads=1) as runtime:
@@ -53,10 +57,15 @@ def test_maps_with_optional_keys_and_lists_of_records_with_one_field(ask):
 
 
 @pytest.mark.parametrize(
-    ("table", "column", "why"), [("split", "raw", "BYTE_STREAM_SPLIT"), ("intervals", "span", "intervals as NULL")]
+    ("table", "column", "why", "rows"),
+    [
+        ("split", "raw", "BYTE_STREAM_SPLIT", 2),
+        ("intervals", "span", "intervals as NULL", 1),
+        ("parquet_java_bson", "doc", "BSON", 2),
+        ("several", "doc", "BSON", 4),
+    ],
 )
-def test_a_column_that_the_kernel_cannot_read_is_an_error_of_who_names_it(ask, table, column, why):
-    rows = 2 if table == "split" else 1
+def test_a_column_that_the_kernel_cannot_read_is_an_error_of_who_names_it(ask, table, column, why, rows):
     assert len(ask(f"SELECT id FROM {table} WHERE id IS NOT NULL")) == rows
     assert ask(f"SELECT count(*) AS n FROM {table}") == [{"n": rows}]
     for sql in ("SELECT {c} FROM {t}", "SELECT * FROM {t}", "SELECT id FROM {t} WHERE {c} IS NULL"):
@@ -68,6 +77,26 @@ def test_intervals_of_other_writers_are_read(ask):
     assert ask("SELECT id, span FROM our_intervals") == [{"id": 1, "span": pa.MonthDayNano([0, 1, 0])}]
 
 
-def test_a_file_with_bson_is_refused_with_the_columns_name(ask):
-    with pytest.raises(UnsupportedError, match=r'"main\.parquet_java_bson".*"doc"'):
-        ask("SELECT id FROM parquet_java_bson")
+def test_the_other_columns_of_files_with_bson_are_rows_like_any(ask):
+    assert ask("SELECT id + 1 AS n FROM parquet_java_bson WHERE id > 0") == [{"n": 2}]
+    assert ask("SELECT id, count(*) AS n FROM several GROUP BY id ORDER BY id") == [
+        {"id": 0, "n": 2},
+        {"id": 1, "n": 2},
+    ]
+    joined = "SELECT s.id FROM several s JOIN parquet_java_bson b ON s.id = b.id WHERE b.id = 1 LIMIT 1"
+    assert ask(joined) == [{"id": 1}]
+
+
+def test_files_with_bson_beside_others_are_refused(ask):
+    with pytest.raises(UnsupportedError, match=r'"main\.mixed".*BSON'):
+        ask("SELECT id FROM mixed")
+
+
+def test_a_damaged_file_with_bson_says_so(tmp_path):
+    damaged = bytearray((DATA / "parquet_java_bson.parquet").read_bytes())
+    first = pq.read_metadata(DATA / "parquet_java_bson.parquet").row_group(0).column(0).data_page_offset
+    damaged[first] = 0xFF  # of the header of a page
+    (tmp_path / "broken.parquet").write_bytes(damaged)
+    refusal = pytest.raises(DataCorruptError, match=r"^A file of a table could not be read")
+    with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime, refusal:
+        query(runtime, "SELECT id + 1 FROM broken")
