@@ -80,7 +80,8 @@ class _Lowering:
             case logical.Collect():
                 return CollectExec(self.plan(node.input), node.name)
             case logical.SqlQuery():
-                return SqlExec(node.query, node.columns, tuple((n, self.plan(p)) for n, p in node.inputs))
+                inputs = tuple((n, self.plan(p)) for n, p in node.inputs)
+                return SqlExec(node.query, node.columns, inputs, node.reason)
             case _:
                 raise TypeError(f"{type(node).__name__} is not a logical node that can be lowered")
 

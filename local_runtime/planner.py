@@ -8,8 +8,8 @@ from engine.cache import LruCache
 from engine.explain import render
 from engine.kernel import Kernel
 from engine.kernel_errors import too_deep
+from engine.logical.expressions import text_size
 from engine.logical.nodes import LogicalPlan, in_operators
-from engine.logical.subplans import text_size
 from engine.lowering import lower
 from engine.operators import RenameExec, TableScanExec
 from engine.optimizer import optimize

@@ -382,13 +382,14 @@ class SqlQuery(LogicalPlan):
 
     `columns` are the output columns; each input is reachable in `query` under the identifier beside it. `operators` is
     the same SELECT in nodes, for who distributes it: it gives the same rows under names of its own, position by
-    position. None where it is not taken apart.
+    position. None where it is not taken apart, for a `reason`.
     """
 
     query: str
     columns: tuple[str, ...]
     inputs: tuple[tuple[str, LogicalPlan], ...] = ()
     operators: LogicalPlan | None = None
+    reason: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -18,13 +18,17 @@ _RECURSIVE = "WITH RECURSIVE"  # as the kernel writes a text down
 
 @dataclass(frozen=True)
 class SqlExec(PhysicalOperator):
-    """Runs `query`, kernel SQL that reads its inputs under the identifiers in `inputs`, and names its columns."""
+    """Runs `query`, kernel SQL that reads its inputs under the identifiers in `inputs`, and names its columns.
+
+    `reason` is why it is not taken apart, where it could have been.
+    """
 
     capabilities: ClassVar[OperatorCaps] = OperatorCaps(streaming=False, blocking=True, parallel_safe=False)
 
     query: str
     columns: tuple[str, ...]
     inputs: tuple[tuple[str, PhysicalOperator], ...] = ()
+    reason: str = ""
 
     @property
     def schema(self) -> tuple[str, ...]:
@@ -63,4 +67,5 @@ class SqlExec(PhysicalOperator):
         return len(re.findall(rf"\b{re.escape(name)}\b", self.query))
 
     def describe(self) -> str:
-        return f"SqlExec {self.query}"
+        because = f"({self.reason}) " if self.reason else ""
+        return f"SqlExec {because}{self.query}"

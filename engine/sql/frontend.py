@@ -88,14 +88,15 @@ class _Parsed:
 class _Resolved:
     """A statement whose tables are pinned: canonical text, its output columns, the tables by their names in it.
 
-    `operators` is its plan in nodes, None where it is not taken apart; `mentioned` are the names of columns in the
-    text, None where it may mean all.
+    `operators` is its plan in nodes, None where it is not taken apart, for a `reason`; `mentioned` are the names of
+    columns in the text, None where it may mean all.
     """
 
     text: str
     columns: RowType
     tables: dict[str, tuple[TableHandle, RowType]]
     operators: LogicalPlan | None
+    reason: str
     mentioned: frozenset[str] | None
     pins: tuple[_Pin, ...]
 
@@ -201,7 +202,7 @@ class SqlFrontend:
         if "" in names or len({name.lower() for name in names}) < len(names):
             unique = tuple(f"c{i}" for i in range(len(names)))
         inputs = input_scans(resolved.tables, resolved.operators, resolved.mentioned)
-        plan: LogicalPlan = SqlQuery(resolved.text, unique, inputs, resolved.operators)
+        plan: LogicalPlan = SqlQuery(resolved.text, unique, inputs, resolved.operators, resolved.reason)
         plan = plan if unique == names else Rename(plan, names)
         remember_columns(plan, resolved.columns)
         return plan
@@ -319,29 +320,19 @@ class SqlFrontend:
     def _resolve(self, parsed: _Parsed, snapshot: Snapshot, names: Names) -> _Resolved:
         mentioned = syntax.referenced_columns(parsed.tree)
         text, tables, pins = self._pin(parsed, snapshot, names)
-        operators = None
-        if _is_worth_reading(parsed.tree.root, text, [handle for handle, _ in tables.values()]):
+        operators, reason = None, _little_won(parsed.tree.root, text, [handle for handle, _ in tables.values()])
+        if reason:
+            columns = self._describe(parsed, text, tables)
+        else:
             bound = self.kernel.binder.bind(text, _columns(tables))
             columns = self._named(parsed, bound.columns, tables)
-            operators = self._operators(bound, tables)
-        else:
-            columns = self._describe(parsed, text, tables)
-        return _Resolved(text, columns, tables, operators, mentioned, pins)
-
-    def _operators(self, bound: Bound, tables: Mapping[str, tuple[TableHandle, RowType]]) -> LogicalPlan | None:
-        """The plan in nodes, or None; `readings` count both, by the reason."""
-        try:
-            if bound.plan is None:
-                raise NotRead(bound.reason)
-            named = {name: (text, *tables[text]) for name, text in bound.tables.items()}
-            plan = optimize(read_plan(bound.plan, named))
-        except (NotRead, RecursionError) as error:
-            reason = str(error) if isinstance(error, NotRead) else "nested too deeply"
-            self.readings[reason] += 1
-            _log.info("a statement runs whole: %s", reason)
-            return None
-        self.readings[""] += 1
-        return plan
+            try:
+                operators = _operators(bound, tables)
+            except NotRead as error:
+                reason = error.reason
+                _log.info("a statement runs whole: %s", reason)
+        self.readings[reason] += 1
+        return _Resolved(text, columns, tables, operators, reason, mentioned, pins)
 
     def _describe(self, parsed: _Parsed, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
         """The columns that a statement gives."""
@@ -434,18 +425,28 @@ def _columns(tables: Mapping[str, tuple[TableHandle, RowType]]) -> dict[str, Row
     return {name: columns for name, (_, columns) in tables.items()}
 
 
-def _is_worth_reading(statement: syntax.Node, text: str, tables: Sequence[TableHandle]) -> bool:
-    """Whether more can be won by operators than they cost, some hundredths of a millisecond for each expression.
+def _operators(bound: Bound, tables: Mapping[str, tuple[TableHandle, RowType]]) -> LogicalPlan:
+    """The plan in nodes. Raises NotRead with the reason where there is none."""
+    if bound.plan is None:
+        raise NotRead(bound.reason)
+    named = {name: (text, *tables[text]) for name, text in bound.tables.items()}
+    try:
+        return optimize(read_plan(bound.plan, named))
+    except RecursionError:
+        raise NotRead("nested too deeply") from None
 
-    It is not so of very long texts, and of wide statements over small tables: reading only what is needed, or at
-    several workers, wins little.
+
+def _little_won(statement: syntax.Node, text: str, tables: Sequence[TableHandle]) -> str:
+    """Why operators would cost more, some hundredths of a millisecond for each expression, than they win; else empty.
+
+    Of wide statements over small tables, reading only what is needed, or at several workers, wins little.
     """
     if len(text) > _MOST_CHARACTERS:
-        return False
+        return "a long text"
     items = len(statement["node"].get("select_list") or ())
     sizes = [handle.bytes for handle in tables]
     little = None not in sizes and sum(size for size in sizes if size is not None) <= _LITTLE_BYTES
-    return items <= _WIDE_ITEMS or not little
+    return "many columns of little data" if items > _WIDE_ITEMS and little else ""
 
 
 def _parameter_names(statement: syntax.Tree) -> list[str]:

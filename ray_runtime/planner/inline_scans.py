@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.logical.columns import is_volatile
-from engine.logical.subplans import node_expressions
+from engine.logical.expressions import node_expressions
 from engine.operators import CollectExec, FilterExec, ProjectExec, RenameExec, TableScanExec
 from engine.physical import PhysicalOperator
 from ray_runtime.planner.statistics import Estimates

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from engine.cache import LruCache
 from engine.kernel import Kernel
+from engine.logical.expressions import text_size
 from engine.logical.nodes import LogicalPlan, in_operators
-from engine.logical.subplans import text_size
 from engine.lowering import lower
 from engine.operators import RenameExec
 from engine.optimizer import optimize

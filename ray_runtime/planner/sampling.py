@@ -18,8 +18,8 @@ from engine.errors import GrismError
 from engine.execution import run
 from engine.kernel import Kernel
 from engine.logical.columns import is_volatile
+from engine.logical.expressions import node_expressions
 from engine.logical.nodes import NamedExpr, col
-from engine.logical.subplans import node_expressions
 from engine.operators import FilterExec, HashAggregateExec, ProjectExec, RenameExec, TableScanExec
 from engine.physical import PhysicalOperator
 from engine.storage.protocol import Storage, TableHandle

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from engine.logical.columns import is_volatile
-from engine.logical.subplans import node_expressions
+from engine.logical.expressions import node_expressions
 from engine.operators import LimitExec, TableScanExec
 from engine.physical import Broadcast, PartitioningSpec, PhysicalOperator, RoundRobin, Single, walk
 from engine.storage.protocol import Split, Storage

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from sqlglot import exp
 
 from engine.logical.nodes import LogicalPlan, NamedExpr, SortKey, SqlQuery
 
-__all__ = ["map_expressions", "node_expressions", "text_size"]
+__all__ = ["node_expressions", "text_size"]
 
 Node = TypeVar("Node")
-
-
-def map_expressions(node: Node, rule: Callable[[exp.Expr], exp.Expr]) -> Node:
-    """`node` with `rule` applied to each of its expressions; the same object where nothing changes."""
-    changes: dict[str, Any] = {}
-    if not is_dataclass(node):
-        return node
-    for f in fields(node):
-        value = getattr(node, f.name)
-        changed = _map_value(value, rule)
-        if changed is not value:
-            changes[f.name] = changed
-    return replace(node, **changes) if changes else node  # type: ignore[type-var]
-
-
-def _map_value(value: Any, rule: Callable[[exp.Expr], exp.Expr]) -> Any:
-    if isinstance(value, exp.Expr):
-        return rule(value)
-    if isinstance(value, NamedExpr | SortKey):
-        expr = rule(value.expr)
-        return value if expr is value.expr else replace(value, expr=expr)
-    if isinstance(value, tuple):
-        mapped = tuple(_map_value(v, rule) for v in value)
-        return value if all(a is b for a, b in zip(mapped, value, strict=True)) else mapped
-    return value
 
 
 def node_expressions(node: object) -> Iterator[exp.Expr]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engine.logical.nodes import Aggregate, Filter, Limit, Sort, SortKey
-from engine.logical.subplans import map_expressions, node_expressions
+from engine.logical.expressions import node_expressions
+from engine.logical.nodes import Aggregate, Filter, Limit, Sort
 from tests.engine.plans import e, items, key, scan, values
 
 T = scan("a b")
@@ -16,10 +16,3 @@ def test_node_expressions_finds_them_in_every_kind_of_field() -> None:
     assert [x.sql() for x in node_expressions(values("v w", (1, 2), (3, 4)))] == ["1", "2", "3", "4"]
     assert list(node_expressions(Limit(T, 3))) == []
     assert list(node_expressions(object())) == []
-
-
-def test_map_expressions_keeps_a_node_where_nothing_changes() -> None:
-    node = Sort(T, (key("a", descending=True),))
-    assert map_expressions(node, lambda x: x) is node
-    changed = map_expressions(node, lambda _: e("b"))
-    assert changed == Sort(T, (SortKey(e("b"), descending=True),))
