@@ -137,7 +137,7 @@ def _may_travel(stages: StageGraph) -> bool:
 
 
 def _with_distinct_names(root: PhysicalOperator) -> PhysicalOperator:
-    """The root without repeated names; whoever reads the result gives the columns their own again."""
-    if isinstance(root, RenameExec) and len(set(root.columns)) < len(root.columns):
+    """The root without repeated names, in any case; whoever reads the result gives the columns their own again."""
+    if isinstance(root, RenameExec) and len({name.lower() for name in root.columns}) < len(root.columns):
         return RenameExec(root.input, tuple(f"c{i}" for i in range(len(root.columns))))
     return root
