@@ -190,7 +190,7 @@ class SqlFrontend:
         """The syntax tree of a SELECT with its views put in."""
         require_bounds(text)
         tree = syntax.Tree(self.kernel.parse(text))
-        views, places = expand_views(tree, names, snapshot, self.kernel.parse, self._table_name)
+        views, places = expand_views(tree, names, snapshot, self.kernel.parse, self._table_name, self._display)
         syntax.check(tree)
         bound_calls(tree, self._display)
         require_few_repeats(tree, self.kernel.macro_repeats)

@@ -56,16 +56,23 @@ TableNamer = Callable[[tuple[str, ...], str], TableName]
 
 
 def expand_views(
-    tree: syntax.Tree, names: Names, snapshot: Snapshot, parse: Callable[[str], syntax.Node], full: TableNamer
+    tree: syntax.Tree,
+    names: Names,
+    snapshot: Snapshot,
+    parse: Callable[[str], syntax.Node],
+    full: TableNamer,
+    display: Callable[[syntax.Node], str],
 ) -> tuple[dict[TableName, View], list[Relation]]:
     """Put views in the place of their names, in the tree itself; returns what was found under which name, and where.
+
+    `display` gives the name that an unnamed item of a SELECT list has.
 
     Raises UnsupportedError for a past version of a view and for more views than one statement may read, PlanningError
     for views that stand in each other.
     """
     if names.views is None:
         return {}, []
-    expansion = _Expansion(names.views, snapshot, parse, full)
+    expansion = _Expansion(names.views, snapshot, parse, full, display)
     expansion.run(tree, names, ())
     return expansion.found, expansion.places
 
@@ -76,6 +83,7 @@ class _Expansion:
     snapshot: Snapshot
     parse: Callable[[str], syntax.Node]
     full: TableNamer
+    display: Callable[[syntax.Node], str]
     found: dict[TableName, View] = field(default_factory=dict)
     places: list[Relation] = field(default_factory=list)
     _times: int = 0
@@ -120,6 +128,7 @@ class _Expansion:
             raise PlanningError(f'The view "{view.name}" reads itself, or stands too deep in other views.')
         self._count(view)
         query = syntax.Tree(self.parse(view.query))
+        syntax.name_subqueries(query, self.display)  # as the view's text has them, without schemas
         self.run(query, Names((view.home,), self.views), (*within, view.name))
         for reference in syntax.table_references(query):
             # With its schema, a name cannot be taken for a CTE of the statement around.

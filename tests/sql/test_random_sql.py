@@ -13,7 +13,7 @@ from tests.harness.runtimes import SqlRuntime, Tables
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "300"))
 QUERIES = 50  # in a world, whose tables are stored once
-WORLDS = 10
+WORLDS = {"local": 10, "ray": 5}
 SOAKED = 20_000 // QUERIES
 REDUCTION = 30.0  # seconds for each failure
 MOST_DRIFTS = 5
@@ -39,13 +39,13 @@ Made = Callable[[str, str], tuple[SqlRuntime, Tables]]
 def test_random_sql(runtime_name: str, make_runtime: Made) -> None:
     runtime, tables = make_runtime(runtime_name, "memory")
     run = Run()
-    for seed in range(WORLDS):
+    for seed in range(WORLDS[runtime_name]):
         run_world(run, seed, QUERIES, runtime, tables, REDUCTION)
         assert run.drifts == [], "\n\n".join(map(str, run.drifts))
-    assert run.queries == WORLDS * QUERIES
+    assert run.queries == WORLDS[runtime_name] * QUERIES
     assert run.undetermined == []  # what the kernel leaves open proves nothing, nor what it refuses
     assert run.refused.total() < run.queries / 4, run.refused
-    assert set(FORMS.split()) - run.forms.keys() == set()
+    assert runtime_name != "local" or set(FORMS.split()) - run.forms.keys() == set()
 
 
 @pytest.mark.soak

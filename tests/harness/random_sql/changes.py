@@ -1,4 +1,4 @@
-"""Random statements that change rows: CREATE TABLE AS, INSERT, UPDATE and DELETE with random SELECTs in them."""
+"""Random statements with effects: CREATE TABLE AS, CREATE VIEW, INSERT, UPDATE, DELETE with random SELECTs in them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ __all__ = ["Change", "ChangedWorld"]
 
 MADE = "made"
 """The table that CREATE TABLE AS makes."""
+SEEN = "seen"
+"""The view that CREATE VIEW makes."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,10 @@ class Changes(Selects):
             name, scope = self._target()
             return f"DELETE FROM {spelled(name)} WHERE {self.predicate(scope)}", name
 
-        return self.form({create: 4, update: 6, delete: 2} | ({insert: 4} if made else {}))
+        def view() -> tuple[str, str]:
+            return f"CREATE OR REPLACE VIEW {SEEN} AS {self.query()}", SEEN
+
+        return self.form({create: 4, view: 3, update: 6, delete: 2} | ({insert: 4} if made else {}))
 
     def _target(self) -> tuple[str, Scope]:
         name = self.table_name()
