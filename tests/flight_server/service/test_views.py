@@ -55,6 +55,15 @@ def test_no_view_reads_itself(cursor: flight_sql.Cursor, t: str) -> None:
         run(cursor, f"DROP VIEW {t}_{name}")
 
 
+def test_names_of_what_has_no_alias(cursor: flight_sql.Cursor, t: str) -> None:
+    """They are those of the text, also where it was stored with other names for the tables in it."""
+    run(cursor, f"CREATE TABLE {t} AS SELECT 1 AS x")
+    run(cursor, f"CREATE VIEW {t}_v AS SELECT (SELECT max(x) FROM {t}), x + 1, {t}.x FROM {t}")
+    cursor.execute(f"SELECT * FROM {t}_v")
+    assert cursor.fetch_arrow_table().column_names == [f"(SELECT max(x) FROM {t})", "(x + 1)", "x"]
+    run(cursor, f"DROP VIEW {t}_v")
+
+
 def test_a_view_of_the_catalog(cursor: flight_sql.Cursor, t: str) -> None:
     run(cursor, f"CREATE VIEW {t} AS SELECT table_name FROM information_schema.tables WHERE table_type = 'VIEW'")
     assert (t,) in run(cursor, f"SELECT * FROM {t}")
