@@ -1,8 +1,8 @@
 """Joins that ask whether there is any row: semi, anti and mark joins.
 
-Pass 2, `distinct_in_tasks`: their right side need not be distinct, so each task drops just its own duplicates.
+`distinct_in_tasks`: their right side need not be distinct, so each task drops just its own duplicates.
 
-Pass 8, `hash_marks`, where the right side of a mark join on ``x = y`` is too large to be sent to every task::
+`hash_marks`, where the right side of a mark join on ``x = y`` is too large to be sent to every task::
 
     mark join on x = y                mark join on x IS NOT DISTINCT FROM y, both hashed; beside it, sent to every task,
                                       whether the right side has rows, and a NULL among them: these decide the others

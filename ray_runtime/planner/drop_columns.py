@@ -1,4 +1,4 @@
-"""Pass 9: what nobody reads behind an Exchange does not travel.
+"""What nobody reads behind an Exchange does not travel.
 
 A column that only a scan's filter needed, or only a join below, would otherwise be written, sent and read for nothing.
 """

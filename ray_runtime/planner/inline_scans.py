@@ -1,4 +1,4 @@
-"""Pass 1: a shared part that only reads a table is read by each of its readers, where that is cheaper than to keep it.
+"""A shared part that only reads a table is read by each of its readers, where that is cheaper than to keep it.
 
 What is kept is written, sent and read, all columns of it; so a selective filter of a large table is worth keeping, and
 a small table, or most of a large one, is not.

@@ -1,4 +1,4 @@
-"""Pass 8: required against given partitioning; an ExchangeExec stands where they differ, and nowhere else.
+"""Required against given partitioning; an ExchangeExec stands where they differ, and nowhere else.
 
 Bottom-up, each operator is given inputs that are partitioned as it needs them, and says how its own output is
 partitioned: `Single` (one task has all rows), `Hash` (rows with equal keys are in one partition), `Range` (partitions
@@ -72,9 +72,13 @@ class _Inserter:
         self._done: dict[int, tuple[PhysicalOperator, _Placed]] = {}
         self._broadcasts: dict[int, ExchangeExec] = {}
         self._hashed_by: dict[int, tuple[exp.Expr, ...]] = {}
+        self._met_by: dict[int, tuple[exp.Expr, ...]] = {}
 
     def look_at_joins(self, root: PhysicalOperator) -> None:
-        """Note for each shared part the keys of the first join that reads it: for this one it is hashed."""
+        """Note for each shared part by what it is hashed: the keys of the first join that reads it.
+
+        That is, of the first one that is hashed; those of one whose other side is broadcast will do as well as any.
+        """
         seen: set[int] = set()
         stack = [root]
         while stack:
@@ -90,7 +94,8 @@ class _Inserter:
             for side, position in zip(node.children if pairs else (), (0, 1), strict=False):
                 found = _shared_below(side, tuple(pair[position] for pair in pairs))
                 if found is not None:
-                    self._hashed_by.setdefault(id(found[0]), found[1])
+                    small = self._estimates.of(node.children[1 - position]).bytes <= self._options.broadcast_bytes
+                    (self._met_by if small else self._hashed_by).setdefault(id(found[0]), found[1])
 
     def place(self, node: PhysicalOperator) -> _Placed:
         found = self._done.get(id(node))
@@ -151,9 +156,13 @@ class _Inserter:
         return self._hashed(node, wanted), wanted
 
     def _hashed(self, node: PhysicalOperator, partitioning: Hash) -> PhysicalOperator:
-        varying = self._varying.of(node)
-        steady = varying is not None and not any(mentioned(key) & varying for key in partitioning.keys)
+        steady = self._is_steady(node, partitioning.keys)
         return ExchangeExec(node, ExchangeMode.SHUFFLE, partitioning, steady=steady)
+
+    def _is_steady(self, node: PhysicalOperator, keys: tuple[exp.Expr, ...]) -> bool:
+        """Whether a task that runs again gives the same rows, with the same keys."""
+        varying = self._varying.of(node)
+        return varying is not None and not any(mentioned(key) & varying for key in keys)
 
     def _in_one_task(self, node: PhysicalOperator) -> _Placed:
         children = tuple(self.gather(*self.place(child)) for child in node.children)
@@ -320,8 +329,11 @@ class _Inserter:
         if isinstance(given, Single):
             moved = ExchangeExec(replace(node, input=child), ExchangeMode.BROADCAST, Broadcast())
             return moved, Single()
-        keys = self._hashed_by.get(id(node), tuple(col(n) for n in node.schema))
-        spec = given if isinstance(given, Hash) else Hash(keys, self._n)
+        wanted = self._hashed_by.get(id(node))
+        if isinstance(given, Hash):
+            spec = given if wanted is None or not self._is_steady(node, wanted) else Hash(wanted, self._n)
+        else:
+            spec = Hash(wanted or self._met_by.get(id(node)) or tuple(col(n) for n in node.schema), self._n)
         return self._hashed(replace(node, input=child), spec), spec
 
 

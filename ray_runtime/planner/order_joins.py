@@ -1,4 +1,4 @@
-"""Pass 4: inner joins in an order that keeps what lies between them small, the smaller side on the right.
+"""Inner joins in an order that keeps what lies between them small, the smaller side on the right.
 
 Stages are separate statements, so the kernel cannot reorder joins across an Exchange; the planner does it here. The
 largest relation is the probe side throughout; at each step, of the relations that an equality connects with what is

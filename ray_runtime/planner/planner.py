@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engine.cache import LruCache
 from engine.kernel import Kernel
 from engine.logical.expressions import text_size
-from engine.logical.nodes import LogicalPlan, in_operators
+from engine.logical.nodes import LogicalPlan, SqlQuery, in_operators
+from engine.logical.nodes import walk as logical_walk
 from engine.lowering import lower
 from engine.operators import RenameExec
 from engine.optimizer import optimize
@@ -48,17 +50,20 @@ _MAX_REMEMBERED = 64_000  # characters of constants, as bound parameters are
 class DistributedPlan(PhysicalPlan):
     """A physical plan with Exchanges, and the stages between them.
 
-    `parts` are the stages for a result that clients fetch from the workers, None where they cannot.
+    `parts` are the stages for a result that clients fetch from the workers, None where they cannot. `whole` says why
+    one task does it all, None where the query is taken apart.
     """
 
     stages: StageGraph
     parts: StageGraph | None = None
+    whole: str | None = None
 
 
 class DistributedPlanner:
     """Plans logical plans for `RayExecutor`. Needs the kernel for types and the storage for splits.
 
-    Runs nothing but samples of tables, of a fixed size, where they tell which plan is faster.
+    Runs nothing but samples of tables, of a fixed size, where they tell which plan is faster. `whole` counts the plans
+    of one task, by the reason.
     """
 
     def __init__(self, kernel: Kernel, storage: Storage, options: DistributedOptions | None = None) -> None:
@@ -66,6 +71,7 @@ class DistributedPlanner:
         self._storage = storage
         self.options = options or DistributedOptions()
         self._sampler = GroupSampler(kernel, storage, self.options)
+        self.whole: Counter[str] = Counter()
         self._known: LruCache[tuple[int, int | None], tuple[LogicalPlan, DistributedPlan]] = LruCache(_CACHED_PLANS)
 
     def passes(
@@ -108,26 +114,39 @@ class DistributedPlanner:
         types = ColumnTypes(self._kernel)
         root = self.passes(query, options, types)[-1][1]
         wanted, found = tuple(c.type for c in columns), tuple(c.type for c in types.of(root))
-        whole = found != wanted
-        if whole:
+        whole = _not_read(query)
+        if found != wanted:
             # A rewrite that changes a type is a mistake in a pass; the answer must not depend on it.
-            log.warning("a pass made types %s of %s: the query runs in one task", found, wanted)
-            root = _with_distinct_names(lower(optimize(query)))
-        stages = split_stages(root, types, self._storage, options, whole=whole)
-        if not whole and not _may_travel(stages):
+            log.warning("a pass made types %s of %s", found, wanted)
+            whole = "its columns would have other types"
+        stages = split_stages(root, types, self._storage, options) if found == wanted else None
+        if stages is not None and not _may_travel(stages):
+            whole, stages = "values of a type that stays with its task", None
+        if stages is None:
             root = _with_distinct_names(lower(optimize(query)))
             stages = split_stages(root, types, self._storage, options, whole=True)
+        if whole is not None:
+            log.info("a query runs in one task: %s", whole)
+            self.whole[whole] += 1
         blocking = any(operator.capabilities.blocking for operator in walk(root))
         properties = PlanProperties(ExecutionMode.DISTRIBUTED, Single(), blocking)
         parts = result_parts(stages, tuple(c.name for c in columns))
-        plan = DistributedPlan(root, columns, self._kernel.arrow_schema(columns), properties, stages, parts)
+        plan = DistributedPlan(root, columns, self._kernel.arrow_schema(columns), properties, stages, parts, whole)
         if text_size(query) <= _MAX_REMEMBERED:
             self._known.put((id(query), partitions), (query, plan))
         return plan
 
     def explain(self, plan: DistributedPlan) -> str:
-        """The stages as text."""
-        return render_stages(plan.stages)
+        """The stages as text; where there is one task for all, the reason is there, too."""
+        stages = render_stages(plan.stages)
+        told = plan.whole is None or plan.whole in stages
+        return stages if told else f"In one task: {plan.whole}\n{stages}"
+
+
+def _not_read(query: LogicalPlan) -> str | None:
+    """Why the query, or a part of it, is not taken apart; None where it is."""
+    reasons = (node.reason for node in logical_walk(in_operators(query)) if isinstance(node, SqlQuery))
+    return next((reason for reason in reasons if reason), None)
 
 
 def _may_travel(stages: StageGraph) -> bool:
@@ -137,7 +156,7 @@ def _may_travel(stages: StageGraph) -> bool:
 
 
 def _with_distinct_names(root: PhysicalOperator) -> PhysicalOperator:
-    """The root without repeated names; whoever reads the result gives the columns their own again."""
-    if isinstance(root, RenameExec) and len(set(root.columns)) < len(root.columns):
+    """The root without repeated names, in any case; whoever reads the result gives the columns their own again."""
+    if isinstance(root, RenameExec) and len({name.lower() for name in root.columns}) < len(root.columns):
         return RenameExec(root.input, tuple(f"c{i}" for i in range(len(root.columns))))
     return root

@@ -1,4 +1,4 @@
-"""Pass 3: a semi join that needs one relation only goes down to it.
+"""A semi join that needs one relation only goes down to it.
 
 ::
 

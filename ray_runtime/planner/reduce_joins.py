@@ -1,4 +1,4 @@
-"""Pass 7: the keys of a join's smaller side thin out what the larger side is made of, before it travels.
+"""The keys of a join's smaller side thin out what the larger side is made of, before it travels.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Pass 10: the plan falls apart into stages at its Exchanges."""
+"""The plan falls apart into stages at its Exchanges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pass 5: window functions with different PARTITION BY stand in operators of their own.
+"""Window functions with different PARTITION BY stand in operators of their own.
 
 Each of them can then be partitioned by its own keys; together they would have to run in one task.
 """

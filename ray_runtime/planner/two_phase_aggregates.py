@@ -1,4 +1,4 @@
-"""Pass 6: aggregates in two phases, through the kernel's exported states.
+"""Aggregates in two phases, through the kernel's exported states.
 
 ::
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import uuid
 from typing import Any
 
@@ -124,6 +125,8 @@ def _written(name: str, kind: Node, value: Any) -> exp.Expr:
         case "DECIMAL":
             return exp.Literal.string(_decimal(value, kind["type_info"].get("scale", 0)))
         case "FLOAT" | "DOUBLE":
+            if math.isnan(value):
+                raise NotRead("a constant NaN, of whose sign the plan says nothing")
             return exp.Literal.string(repr(float(value)))
         case "HUGEINT" | "UHUGEINT":
             return exp.Literal.string(str(_wide(value)))

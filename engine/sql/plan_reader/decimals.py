@@ -10,9 +10,11 @@ from collections.abc import Iterator
 
 from engine.sql.plan_reader.not_read import Node, NotRead
 
-__all__ = ["DECIMAL_ARITHMETIC", "natural_operands"]
+__all__ = ["DECIMAL_ARITHMETIC", "REMAINDERS", "check_remainder", "natural_operands"]
 
 DECIMAL_ARITHMETIC = frozenset({"+", "-", "*", "add", "subtract", "multiply"})
+REMAINDERS = frozenset({"%", "mod"})
+_ANY_NUMBER = ""
 _PRODUCTS = frozenset({"*", "multiply"})
 _DIGITS = {
     "TINYINT": 3,
@@ -31,6 +33,25 @@ _MOST_DIGITS_64 = 18
 
 _Decimal = tuple[int, int]  # width and scale
 _Result = tuple[int, int, bool]  # width, scale, and whether an overflow is looked for
+
+
+def check_remainder(node: Node) -> None:
+    """Raise NotRead for a remainder of DOUBLEs that may have been decimals too long to be divided as such.
+
+    The kernel then takes a function that refuses to divide by zero, and does not say so.
+    """
+    operands = [_before_double(child) for child in node["children"]]
+    decimals = sum(kind in (_ANY_NUMBER, "DECIMAL") for kind in operands)
+    if decimals and all(kind in _DIGITS or kind in (_ANY_NUMBER, "DECIMAL") for kind in operands):
+        raise NotRead("a remainder of decimals as DOUBLE")
+
+
+def _before_double(node: Node) -> str:
+    """The type that an operand may have had before it became a DOUBLE."""
+    if node["type"] == "VALUE_CONSTANT":
+        return _ANY_NUMBER
+    kind: Node = node["arguments"][0] if node["type"] == "OPERATOR_CAST" else node["return_type"]
+    return str(kind["id"])
 
 
 def natural_operands(node: Node) -> list[Node]:

@@ -9,7 +9,7 @@ from sqlglot import exp
 from engine.sql.plan_reader.aggregate_constants import constants_of
 from engine.sql.plan_reader.calls import LIST_AGGREGATES, call, check_function, named
 from engine.sql.plan_reader.constants import INTEGERS, beside, constant, typed_constant
-from engine.sql.plan_reader.decimals import DECIMAL_ARITHMETIC, natural_operands
+from engine.sql.plan_reader.decimals import DECIMAL_ARITHMETIC, REMAINDERS, check_remainder, natural_operands
 from engine.sql.plan_reader.not_read import Node, NotRead, check_keys
 from engine.sql.plan_reader.types import data_type
 
@@ -216,6 +216,8 @@ class Scalars:
         name = node["qname"]["path"][-1]
         if any(child["type"] == "LAMBDA" for child in children):
             return self._with_lambda(node)
+        if name in REMAINDERS and node["return_type"]["id"] == "DOUBLE":
+            check_remainder(node)
         if len(children) == 2 and name in _OPERATORS:
             return self._infix(node, name)
         if "named_arguments" in node:

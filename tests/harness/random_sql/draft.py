@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from tests.harness.random_sql.names import COLUMNS, RELATIONS, spelled
-from tests.harness.random_sql.values import Column, Table, kind_of
+from tests.harness.random_sql.values import OF_TEXTS, Column, Table, kind_of
 
 __all__ = ["Body", "Draft", "Scope"]
 
 T = TypeVar("T")
+_TEXTS = ("ntx", "jtx", *(f"{kind} text" for kind in OF_TEXTS))
 
 Describe = Callable[[str], "list[tuple[str, str]] | None"]
 """Gives the names and types of the columns of a SELECT, None where the kernel refuses it."""
@@ -126,7 +127,7 @@ class Draft:
         columns = [Column(relation, name, kind_of(type_text)) for name, type_text in found]
         if len(columns) == len(kinds):
             columns = [
-                replace(c, kind=kind) if c.kind == "txt" and kind in ("ntx", "jtx") else c
+                replace(c, kind=kind) if c.kind == "txt" and kind in _TEXTS else c
                 for c, kind in zip(columns, kinds, strict=True)
             ]
         return tuple(columns)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tests.harness.random_sql.draft import Draft, Scope
 from tests.harness.random_sql.names import spelled
-from tests.harness.random_sql.values import COMPARABLE, LITERALS, NUMBERS
+from tests.harness.random_sql.values import COMPARABLE, LITERALS, NUMBERS, OF_TEXTS
 
 __all__ = ["Expressions"]
 
@@ -39,6 +39,9 @@ class Expressions(Draft):
         return self.choose(*forms)() if forms else self.leaf(kind, scope)
 
     def _forms(self, kind: str, scope: Scope, depth: int) -> list[Callable[[], str]]:
+        if kind in OF_TEXTS:
+            return [lambda: f"{self.leaf(f'{kind} text', scope)}::{OF_TEXTS[kind]}"]
+
         def sub(other: str) -> str:
             return self.expr(other, scope, depth)
 
@@ -60,6 +63,8 @@ class Expressions(Draft):
                 lambda: f"list_sum([{sub('int')}, {sub('int')}])::INTEGER",
                 lambda: f"[q + {self.leaf('int', scope)} FOR q IN {self.expr('list', scope, 0)} IF q > 0][1]",
                 lambda: f"({self.expr('union', scope, 0)}).num",
+                lambda: f"({self.expr('map', scope, 0)})['a']",
+                lambda: f"bit_count({self.expr('bit', scope, 1)})::INTEGER",
                 lambda: f"try_cast({sub('txt')} AS INTEGER)",
                 method("int", "abs()"),
                 method("int", "subtract(1)"),
@@ -97,6 +102,7 @@ class Expressions(Draft):
                 lambda: f"({self.leaf('variant', scope)})::VARCHAR",
                 lambda: f"union_tag({self.expr('union', scope, 0)})::VARCHAR",
                 lambda: f"format('{{}}-{{}}', {sub('int')}, {sub('txt')})",
+                lambda: f"{self.expr(self.choose(*OF_TEXTS, 'map'), scope, 1)}::VARCHAR",
                 method("txt", "concat('!')"),
                 method("txt", "upper().lower()"),
             ],
@@ -119,6 +125,7 @@ class Expressions(Draft):
                 lambda: f"{{'CamelCase': {sub('int')}, 'camelcase2': {sub('txt')}}}::VARIANT",
                 lambda: f"{sub('int')}::VARIANT",
             ],
+            "map": [lambda: f"MAP {{'a': {sub('int')}}}"],
             "union": [lambda: f"union_value(num := {sub('int')})::UNION(num INTEGER, str VARCHAR)"],
         }.get(kind, [])
 

@@ -190,7 +190,8 @@ class Sources(Aggregates):
             right, right_columns = self._relation(scope, taken, depth)
             taken.append(right_columns[0].relation)
             shared = self._shared(columns, right_columns)
-            if not shared or len(shared) > 3:
+            common = {c.name.lower() for c in columns} & {c.name.lower() for c in right_columns}
+            if not shared or len(shared) != len(common) or len(shared) > 3:
                 return None
             kind = self.choose("JOIN", *_OUTER, *_ONE_SIDED)
             return self._merged(f"{left} NATURAL {kind} {right}", kind, columns, right_columns, shared)

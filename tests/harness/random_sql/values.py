@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from tests.harness.random_sql.names import COLUMNS, TABLES
 
-__all__ = ["COMPARABLE", "LITERALS", "NUMBERS", "Column", "Table", "kind_of", "random_tables"]
+__all__ = ["COMPARABLE", "LITERALS", "NUMBERS", "OF_TEXTS", "Column", "Table", "kind_of", "random_tables"]
 
 _DAY = datetime.date(2024, 2, 28)
 TEXTS = ("", "a", "b", "B", "ab", "ä", "日本", " x", "a%b", "null", "O'Hara", "a-b", "x_1", "z" * 20)
@@ -40,6 +40,8 @@ _ARROW: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "list": pa.list_(pa.int32()),
     "rec": pa.struct([("CamelCase", pa.int32()), ("b", pa.string())]),
+    "map": pa.map_(pa.string(), pa.int32()),
+    **dict.fromkeys(("enum text", "bit text", "zoned text", "span text"), pa.string()),
 }
 _VALUES: dict[str, Callable[[random.Random], object]] = {
     "int": lambda r: r.randint(-2, 5),
@@ -54,7 +56,15 @@ _VALUES: dict[str, Callable[[random.Random], object]] = {
     "bool": lambda r: r.random() < 0.5,
     "list": lambda r: [r.choice((None, 0, 1, 2)) for _ in range(r.randint(0, 3))],
     "rec": lambda r: {"CamelCase": r.choice((None, 0, 1)), "b": r.choice((None, "a", "B"))},
+    "map": lambda r: [(key, r.choice((None, 0, 1))) for key in ("a", "b") if r.random() < 0.5],
+    "enum text": lambda r: r.choice(("a", "b", "c", "ä")),
+    "bit text": lambda r: r.choice(("1", "0", "01", "101", "0" * 9, "1" * 8)),
+    "zoned text": lambda r: r.choice(("00:00:00+00", "02:00:00+02", "02:00:00", "23:59:59.999999-15:59")),
+    # No two of them are equal, so that it does not matter which of several a group shows.
+    "span text": lambda r: r.choice(("0 days", "1 month", "31 days", "-1 day", "90 minutes", "1 year 1 second")),
 }
+OF_TEXTS = {"enum": "ENUM('c', 'b', 'a', 'ä')", "bit": "BIT", "zoned": "TIMETZ", "span": "INTERVAL"}
+"""Types that no table has: values of them are made of texts, in the query."""
 LITERALS: dict[str, tuple[str, ...]] = {
     "int": ("0", "1", "2", "3", "(-1)", "NULL::INTEGER"),
     "big": ("0::BIGINT", "1::BIGINT", "1000000000000"),
@@ -71,6 +81,15 @@ LITERALS: dict[str, tuple[str, ...]] = {
     "rec": ("{'CamelCase': 1, 'b': 'a'}", "{'CamelCase': NULL::INTEGER, 'b': NULL::VARCHAR}"),
     "json": ("""'{"a":{"b":1},"a.b":7}'::JSON""", "'[1, null]'::JSON"),
     "variant": ("{'CamelCase': 1, 'x': [1, 2]}::VARIANT", "1::VARIANT", "'a'::VARIANT"),
+    "map": ("MAP {'a': 1}", "MAP {}::MAP(VARCHAR, INTEGER)"),
+    "enum": (f"'b'::{OF_TEXTS['enum']}", f"NULL::{OF_TEXTS['enum']}"),
+    "enum text": ("'a'", "'c'"),
+    "bit": ("'101'::BIT", "NULL::BIT"),
+    "bit text": ("'01'", "'1'"),
+    "zoned": ("'02:00:00+02'::TIMETZ", "'02:00:00'::TIMETZ"),
+    "zoned text": ("'02:00:00'", "'02:00:00+02'"),
+    "span": ("INTERVAL 1 MONTH", "INTERVAL 90 MINUTE"),
+    "span text": ("'1 month'", "'31 days'"),
     "union": ("union_value(num := 1)::UNION(num INTEGER, str VARCHAR)",),
 }
 _KINDS = {
@@ -87,6 +106,11 @@ _KINDS = {
     "JSON": "json",
     "VARIANT": "variant",
     "UNION(num INTEGER, str VARCHAR)": "union",
+    "MAP(VARCHAR, INTEGER)": "map",
+    "ENUM('c', 'b', 'a', 'ä')": "enum",
+    "BIT": "bit",
+    "TIME WITH TIME ZONE": "zoned",
+    "INTERVAL": "span",
 }
 
 

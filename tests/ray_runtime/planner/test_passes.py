@@ -86,3 +86,25 @@ def test_suite(file: SltFile) -> None:
                 except GrismError as error:
                     pytest.fail(f"line {record.line}: {error}\n{record.sql}")
     oracle.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("SELECT count(*) FROM t", None),
+        ("WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n FROM r, t", "operator"),
+        ("SELECT k::VARIANT AS v FROM t ORDER BY k", "values of a type that stays with its task"),
+    ],
+)
+def test_a_plan_of_one_task_says_why(sql: str, reason: str | None) -> None:
+    with LocalRuntime(InMemoryStorage({"t": pa.table({"k": [1, 2]})}), threads=1) as runtime:
+        planner = DistributedPlanner(runtime.kernel, runtime.storage, SPREAD)
+        plan = planner.plan(runtime.frontend.plan(sql))
+        shown = planner.explain(plan)
+    if reason is None:
+        assert plan.whole is None
+        assert not planner.whole
+    else:
+        assert reason in str(plan.whole)
+        assert str(plan.whole) in shown
+        assert planner.whole == {plan.whole: 1}

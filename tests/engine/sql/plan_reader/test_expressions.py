@@ -99,6 +99,9 @@ def test_a_parameter_of_a_lambda_hides_no_column(binder: Binder) -> None:
         ("list_sort([s COLLATE nocase])", "function list_sort sorts by another order"),
         ("[1::VARIANT, a::VARIANT][2]", "a constant of type VARIANT"),
         ("bitstring_agg(b)", "aggregate bitstring_agg has data of its own"),
+        ("x = 0.0 / 0", "a constant NaN, of whose sign the plan says nothing"),
+        ("d38 % n::DECIMAL(38, 10)", "a remainder of decimals as DOUBLE"),
+        ("d38::DOUBLE % 1.5::DOUBLE", "a remainder of decimals as DOUBLE"),
     ],
 )
 def test_what_has_another_meaning_elsewhere_is_not_read(binder: Binder, sql: str, reason: str) -> None:

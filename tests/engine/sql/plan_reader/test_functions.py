@@ -114,8 +114,9 @@ def test_every_function_is_read_or_known_not_to_be(binder: Binder) -> None:
             bound += 1
             try:
                 found = [rebinder.difference(kind, node) for kind, node in expressions_of(plan)]
-            except NotRead:
-                not_read.add(name)
+            except NotRead as error:
+                if "NaN" not in error.reason:  # which the binder has computed of these arguments
+                    not_read.add(name)
                 continue
             read.add(name)
             different.update((text, difference) for difference in found if difference)
