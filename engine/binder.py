@@ -29,7 +29,7 @@ _OPTIMIZERS = (
     *("expression_rewriter", "filter_pullup", "filter_pushdown", "cte_filter_pusher", "regex_range", "deliminator"),
     *("unnest_rewriter", "unused_columns", "cte_inlining", "outer_join_simplification", "duplicate_groups"),
 )
-_PLAN = "SELECT json_serialize_plan(?, optimize := true, skip_null := true, skip_empty := true, skip_default := true)"
+_PLAN = "SELECT json_serialize_plan(?, optimize := ?, skip_null := true, skip_empty := true, skip_default := true)"
 _CONFIG = KernelConfig(memory_limit=256 << 20, threads=1)
 _IDLE = 64  # cursors that keep their tables for the next statement over the same
 
@@ -66,11 +66,11 @@ class Binder:
         self._idle: OrderedDict[tuple[tuple[str, RowType], ...], list[Execution]] = OrderedDict()
         self._kept = 0
 
-    def bind(self, text: str, tables: Tables) -> Bound:
-        """The columns and the plan of `text`, whose tables are known by these names."""
+    def bind(self, text: str, tables: Tables, *, optimized: bool = True) -> Bound:
+        """The columns and the plan of `text`, whose tables are known by these names; the plan as bound or optimized."""
         with self._cursor(tables) as cursor:
             columns = _described(cursor, text)
-            written = cursor.execute(_PLAN, [text]).fetchall()[0][0]
+            written = cursor.execute(_PLAN, [text, optimized]).fetchall()[0][0]
         names = {_table_name(i): name for i, name in enumerate(tables)}
         try:
             answer = _parsed(written)

@@ -8,6 +8,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -326,13 +327,25 @@ class SqlFrontend:
         else:
             bound = self.kernel.binder.bind(text, _columns(tables))
             columns = self._named(parsed, bound.columns, tables)
-            try:
-                operators = _operators(bound, tables)
-            except NotRead as error:
-                reason = error.reason
-                _log.info("a statement runs whole: %s", reason)
+            operators, reason = self._operators(text, bound, tables)
         self.readings[reason] += 1
         return _Resolved(text, columns, tables, operators, reason, mentioned, pins)
+
+    def _operators(
+        self, text: str, bound: Bound, tables: Mapping[str, tuple[TableHandle, RowType]]
+    ) -> tuple[LogicalPlan | None, str]:
+        """The plan in nodes; or none, with the reason."""
+        try:
+            return _read_operators(bound, tables), ""
+        except NotRead as error:
+            reason = error.reason
+        if reason.startswith(("a constant", "a value")):
+            # One that the optimizer has computed, of a type whose values no plan has: in the text it is a cast.
+            with suppress(NotRead):
+                as_bound = self.kernel.binder.bind(text, _columns(tables), optimized=False)
+                return _read_operators(as_bound, tables), ""
+        _log.info("a statement runs whole: %s", reason)
+        return None, reason
 
     def _describe(self, parsed: _Parsed, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
         """The columns that a statement gives."""
@@ -425,7 +438,7 @@ def _columns(tables: Mapping[str, tuple[TableHandle, RowType]]) -> dict[str, Row
     return {name: columns for name, (_, columns) in tables.items()}
 
 
-def _operators(bound: Bound, tables: Mapping[str, tuple[TableHandle, RowType]]) -> LogicalPlan:
+def _read_operators(bound: Bound, tables: Mapping[str, tuple[TableHandle, RowType]]) -> LogicalPlan:
     """The plan in nodes. Raises NotRead with the reason where there is none."""
     if bound.plan is None:
         raise NotRead(bound.reason)
