@@ -47,11 +47,21 @@ def with_clauses(scalars: Scalars, arguments: list[exp.Expr], distinct: bool, ke
     """Arguments with DISTINCT around the first and ORDER BY behind the last."""
     if not arguments and (distinct or keys):
         raise NotRead("an aggregate of nothing that is ordered")
+    if distinct and not all(_is_among(scalars.read(key["expression"]), arguments) for key in keys):
+        raise NotRead("a DISTINCT aggregate in the order of what it was given before a cast")
     if distinct:
         arguments[0] = exp.Distinct(expressions=[arguments[0]])
     if keys:
         arguments[-1] = order(scalars, keys, arguments[-1])
     return arguments
+
+
+def _is_among(key: exp.Expr, arguments: Sequence[exp.Expr]) -> bool:
+    """Whether the kernel finds in the arguments what a DISTINCT aggregate is ordered by."""
+    if any(key == argument for argument in arguments):
+        return True
+    names = {column.name for column in key.find_all(exp.Column)}
+    return bool(names) and names <= {argument.name for argument in arguments if isinstance(argument, exp.Column)}
 
 
 def filtered(scalars: Scalars, called: exp.Expr, condition: Node | None) -> exp.Expr:

@@ -99,6 +99,7 @@ def test_a_parameter_of_a_lambda_hides_no_column(binder: Binder) -> None:
         ("list_sort([s COLLATE nocase])", "function list_sort sorts by another order"),
         ("[1::VARIANT, a::VARIANT][2]", "a constant of type VARIANT"),
         ("bitstring_agg(b)", "aggregate bitstring_agg has data of its own"),
+        ("stddev(DISTINCT n ORDER BY n)", "a DISTINCT aggregate in the order of what it was given before a cast"),
         ("x = 0.0 / 0", "a constant NaN, of whose sign the plan says nothing"),
         ("d38 % n::DECIMAL(38, 10)", "a remainder of decimals as DOUBLE"),
         ("d38::DOUBLE % 1.5::DOUBLE", "a remainder of decimals as DOUBLE"),
