@@ -31,6 +31,8 @@ def aggregate(scalars: Scalars, node: Node) -> exp.Expr:
     if orders is not None:
         check_keys(orders, frozenset({"orders"}), "an ordered aggregate")
     keys = orders["orders"] if orders is not None else ()
+    if kind == "DISTINCT" and not all(_is_among(scalars, key["expression"], node["children"]) for key in keys):
+        raise NotRead("a DISTINCT aggregate in the order of what it was given before a cast")
     called = aggregate_call(scalars, node, kind == "DISTINCT", keys)
     return filtered(scalars, called, node.get("filter"))
 
@@ -47,8 +49,6 @@ def with_clauses(scalars: Scalars, arguments: list[exp.Expr], distinct: bool, ke
     """Arguments with DISTINCT around the first and ORDER BY behind the last."""
     if not arguments and (distinct or keys):
         raise NotRead("an aggregate of nothing that is ordered")
-    if distinct and not all(_is_among(scalars.read(key["expression"]), arguments) for key in keys):
-        raise NotRead("a DISTINCT aggregate in the order of what it was given before a cast")
     if distinct:
         arguments[0] = exp.Distinct(expressions=[arguments[0]])
     if keys:
@@ -56,12 +56,11 @@ def with_clauses(scalars: Scalars, arguments: list[exp.Expr], distinct: bool, ke
     return arguments
 
 
-def _is_among(key: exp.Expr, arguments: Sequence[exp.Expr]) -> bool:
-    """Whether the kernel finds in the arguments what a DISTINCT aggregate is ordered by."""
-    if any(key == argument for argument in arguments):
-        return True
-    names = {column.name for column in key.find_all(exp.Column)}
-    return bool(names) and names <= {argument.name for argument in arguments if isinstance(argument, exp.Column)}
+def _is_among(scalars: Scalars, key: Node, arguments: Sequence[Node]) -> bool:
+    """Whether the kernel finds in the arguments what a DISTINCT aggregate is ordered by. A window does not look."""
+    read, given = scalars.read(key), scalars.all(arguments)
+    names = {argument.name for argument in given if isinstance(argument, exp.Column)}
+    return read in given or all(column.name in names for column in read.find_all(exp.Column))
 
 
 def filtered(scalars: Scalars, called: exp.Expr, condition: Node | None) -> exp.Expr:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sqlglot import exp
 
@@ -26,23 +25,20 @@ def sort_key(scalars: Scalars, node: Node) -> SortKey:
         descending, nulls_first = _DIRECTIONS[node["type"]], _NULLS[node["null_order"]]
     except KeyError:
         raise NotRead(f"order {node['type']} {node['null_order']}") from None
-    return SortKey(scalars.read(node["expression"]), descending, nulls_first)
+    return SortKey(_key(scalars, node["expression"]), descending, nulls_first)
 
 
 def order(scalars: Scalars, nodes: Sequence[Node], this: exp.Expr | None = None) -> exp.Order:
-    """ORDER BY several keys; behind `this` where it stands in a call, which takes no literals as keys."""
-    keys = [sort_key(scalars, node) for node in nodes]
-    if this is not None:
-        expressions = (node["expression"] for node in nodes)
-        keys = [replace(key, expr=_no_literal(key.expr, each)) for key, each in zip(keys, expressions, strict=True)]
-    return exp.Order(this=this, expressions=list(map(_ordered, keys)))
+    """ORDER BY several keys; behind `this` where it stands in a call."""
+    return exp.Order(this=this, expressions=[_ordered(sort_key(scalars, node)) for node in nodes])
 
 
-def _no_literal(expr: exp.Expr, node: Node) -> exp.Expr:
-    """A constant as a cast to its own type, anything else as it is."""
-    if node["expression_class"] != "BOUND_CONSTANT":
-        return expr
-    return cast(expr, node["value"]["type"])
+def _key(scalars: Scalars, node: Node) -> exp.Expr:
+    """The expression; a constant with its type, for a literal would be a position, or refused."""
+    read = scalars.read(node)
+    if node["type"] != "VALUE_CONSTANT" or isinstance(read, exp.Cast):
+        return read
+    return cast(read, node["value"]["type"])
 
 
 def _ordered(key: SortKey) -> exp.Ordered:
