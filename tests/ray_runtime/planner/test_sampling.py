@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
-from engine.operators import AggregateMode, DistinctExec, HashAggregateExec
+from engine.lowering import lower
+from engine.operators import AggregateMode, DistinctExec, HashAggregateExec, TableScanExec
 from engine.physical import walk
 from engine.storage import InMemoryStorage
 from engine.storage.protocol import ScanRequest, Source, Split, TableHandle, TableName, WriteMode
 from local_runtime import LocalRuntime
 from ray_runtime.planner import DistributedOptions, DistributedPlanner
+from ray_runtime.planner.sampling import GroupSampler
 from tests.ray_runtime.planner.test_passes import check_passes
 
 ROWS = 20_000
@@ -114,3 +117,29 @@ def test_a_version_of_a_table_is_sampled_once(runtime: LocalRuntime) -> None:
     assert [reads(sql), reads(sql), reads(sql.replace("sum", "avg"))] == [1, 0, 0]
     storage.write(TableName("main", "other"), table().to_reader(), WriteMode.REPLACE)
     assert reads(sql) == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "least", "most"),
+    [("own", 15_000, ROWS), ("text", 15_000, ROWS), ("many", 2_000, 3_500), ("few", 7, 8), ("clustered", 190, 210)],
+)
+def test_the_values_of_a_column_are_counted_in_its_first_rows(
+    runtime: LocalRuntime, column: str, least: float, most: float
+) -> None:
+    sampler = GroupSampler(runtime.kernel, runtime.storage, SPREAD)
+    found = sampler.distinct(scanned(runtime, "t"), column)
+    assert found is not None
+    assert least <= found <= most
+
+
+def test_a_small_table_is_counted_whole_and_without_samples_nothing_is(runtime: LocalRuntime) -> None:
+    tiny = scanned(runtime, "tiny")
+    assert GroupSampler(runtime.kernel, runtime.storage, SPREAD).distinct(tiny, "own") == 500
+    none = GroupSampler(runtime.kernel, runtime.storage, replace(SPREAD, sample_rows=0))
+    assert none.distinct(tiny, "own") is None
+
+
+def scanned(runtime: LocalRuntime, name: str) -> TableScanExec:
+    operator = lower(runtime.frontend.table_plan(TableName("main", name)))
+    assert isinstance(operator, TableScanExec)
+    return operator
