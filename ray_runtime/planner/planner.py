@@ -21,9 +21,10 @@ from engine.storage.protocol import Storage
 from engine.travel_types import travels
 from ray_runtime.explain import render_stages
 from ray_runtime.operators import ExchangeSourceExec
-from ray_runtime.planner.any_row_joins import distinct_in_tasks, hash_marks
 from ray_runtime.planner.column_types import ColumnTypes
+from ray_runtime.planner.distinct_in_tasks import distinct_in_tasks
 from ray_runtime.planner.drop_columns import drop_columns
+from ray_runtime.planner.hash_marks import hash_marks
 from ray_runtime.planner.inline_scans import inline_scans
 from ray_runtime.planner.insert_exchanges import insert_exchanges
 from ray_runtime.planner.options import DistributedOptions

@@ -33,7 +33,7 @@ from engine.operators import (
 from engine.physical import PhysicalOperator
 from ray_runtime.planner.join_keys import equalities
 
-__all__ = ["Estimate", "Estimates", "joined", "selectivity"]
+__all__ = ["Estimate", "Estimates", "selectivity"]
 
 _UNKNOWN_ROWS = 1_000_000
 _LEAST_KEPT = 0.05  # by a semi join: guesses multiply on their way here, and what counts as small is sent to every task
@@ -137,7 +137,7 @@ class Estimates:
         Of the values of one side all are taken to be among those of the other one that has more. Where it is not known
         how many a side has, it is taken to be a foreign key that is joined with its table.
         """
-        guess = joined(kind, left, right)
+        guess = _joined(kind, left, right)
         guess = replace(guess, origins={**left.origins, **right.origins})
         if kind == "cross":
             return guess
@@ -204,7 +204,7 @@ def _estimate(operator: PhysicalOperator, inputs: list[Estimate]) -> Estimate:
         case HashJoinExec(mark=str(mark)):
             return Estimate(inputs[0].rows, inputs[0].fraction, {**inputs[0].widths, mark: 1.0})
         case HashJoinExec():
-            return joined(operator.kind, inputs[0], inputs[1])
+            return _joined(operator.kind, inputs[0], inputs[1])
         case UnionExec():
             rows = inputs[0].rows + inputs[1].rows
             return Estimate(rows, 1.0, dict(zip(operator.columns, inputs[0].widths.values(), strict=False)))
@@ -241,7 +241,7 @@ def _origins(operator: PhysicalOperator, inputs: list[Estimate]) -> dict[str, tu
     return {name: below[name] for name in operator.schema if name in below}
 
 
-def joined(kind: str, left: Estimate, right: Estimate) -> Estimate:
+def _joined(kind: str, left: Estimate, right: Estimate) -> Estimate:
     """Joins are taken to be from a foreign key to its table: the larger side, thinned by the other one's filters."""
     widths = {**left.widths, **right.widths}
     match kind:

@@ -188,3 +188,18 @@ def test_who_asks_for_any_row_is_sent_each_once_by_a_task(local: LocalRuntime) -
     nodes = list(walk(planned(local, "SELECT id FROM l WHERE b IN (SELECT DISTINCT d FROM r)")))
     (grouped,) = (n for n in nodes if isinstance(n, HashAggregateExec))
     assert grouped.mode is AggregateMode.PARTIAL
+
+
+@pytest.mark.parametrize(
+    ("value", "hashed"), [("b::DECIMAL(9, 2)", True), ("b::VARCHAR", True), ("[b]", False), ("{'x': b}", False)]
+)
+def test_marks_of_values_with_nulls_inside_are_not_hashed(local: LocalRuntime, value: str, hashed: bool) -> None:
+    left, right = scans(local, "nulls")
+    compared = value.replace("b", "d")
+    logical = Join(left, Project(right, items(y=compared)), "mark", e(f"{value} = y"), "m")
+    expected = local.execute(local.plan(logical)).read_all()
+    check_passes(local, local.storage, logical, SPREAD, expected)
+    root = DistributedPlanner(local.kernel, local.storage, SPREAD).passes(logical)[-1][1]
+    (join,) = (n for n in walk(root) if isinstance(n, HashJoinExec) and n.kind == "mark")
+    modes = [side.mode for side in join.children if isinstance(side, ExchangeExec)]
+    assert (modes == [ExchangeMode.SHUFFLE] * 2) is hashed

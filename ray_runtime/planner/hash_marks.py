@@ -1,8 +1,6 @@
-"""Joins that ask whether there is any row: semi, anti and mark joins.
+"""A mark join on ``x = y`` is hashed where its right side is too large to be sent to every task.
 
-`distinct_in_tasks`: their right side need not be distinct, so each task drops just its own duplicates.
-
-`hash_marks`, where the right side of a mark join on ``x = y`` is too large to be sent to every task::
+::
 
     mark join on x = y                mark join on x IS NOT DISTINCT FROM y, both hashed; beside it, sent to every task,
                                       whether the right side has rows, and a NULL among them: these decide the others
@@ -12,21 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 from sqlglot import exp
 
 from engine.logical.columns import conjuncts, is_volatile, mentioned
 from engine.logical.nodes import NamedExpr, col
-from engine.operators import (
-    AggregateMode,
-    CollectExec,
-    DistinctExec,
-    HashAggregateExec,
-    HashJoinExec,
-    ProjectExec,
-    RenameExec,
-)
+from engine.operators import AggregateMode, CollectExec, HashAggregateExec, HashJoinExec, ProjectExec
 from engine.physical import PhysicalOperator
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.join_keys import JoinKeys
@@ -35,37 +24,10 @@ from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.statistics import Estimates
 from ray_runtime.planner.tree import rewrite_up
 
-__all__ = ["distinct_in_tasks", "hash_marks"]
+__all__ = ["hash_marks"]
 
-_ASKS_FOR_ANY = frozenset({"semi", "anti", "mark"})
-_NESTED = re.compile(r"[\[(]|\b(VARIANT|JSON|INTERVAL)\b")
-
-
-def distinct_in_tasks(root: PhysicalOperator) -> PhysicalOperator:
-    """The same plan with right sides that are distinct in each task only, where who reads them asks for any row."""
-
-    def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
-        del parent
-        if isinstance(node, HashJoinExec) and node.kind in _ASKS_FOR_ANY:
-            return replace(node, right=_distinct_in_tasks(node.right))
-        return node
-
-    return rewrite_up(root, rule)
-
-
-def _distinct_in_tasks(node: PhysicalOperator) -> PhysicalOperator:
-    """The rows of `node`, which may come several times: who asks for any of them needs no others to be dropped."""
-    match node:
-        case ProjectExec() if not any(is_volatile(e.expr) for e in node.exprs):
-            return replace(node, input=_distinct_in_tasks(node.input))
-        case RenameExec():
-            return replace(node, input=_distinct_in_tasks(node.input))
-        case DistinctExec(on=()):
-            keys = tuple(NamedExpr(name, col(name)) for name in node.schema)
-            return HashAggregateExec(node.input, keys, (), mode=AggregateMode.PARTIAL)
-        case HashAggregateExec(aggregates=(), grouping_sets=None, mode=AggregateMode.SINGLE) if node.keys:
-            return replace(node, mode=AggregateMode.PARTIAL)
-    return node
+_NESTED = re.compile(r"\[|\b(STRUCT|MAP|UNION|VARIANT|JSON|INTERVAL)\b")
+"""Types of values that may have NULLs inside, or are equal in many forms."""
 
 
 def hash_marks(
