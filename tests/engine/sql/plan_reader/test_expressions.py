@@ -120,6 +120,9 @@ def test_what_has_another_meaning_elsewhere_is_not_read(binder: Binder, sql: str
         {"function_data": {"surprise": 1}},
         {"qname": {"path": ["other", "main", "+"]}},
         {"expression_class": "BOUND_SURPRISE"},
+        {"children": [{"expression_class": "BOUND_REF", "type": "BOUND_REF", "index": 99}]},
+        {"children": [{"expression_class": "BOUND_CONSTANT", "type": "VALUE_CONSTANT"}]},
+        {"children": None},
     ],
 )
 def test_what_is_not_known_is_not_read(binder: Binder, change: Node) -> None:
