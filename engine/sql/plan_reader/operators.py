@@ -356,11 +356,11 @@ class _Reader:
             case "DISTINCT":
                 if node.get("order_by"):
                     raise NotRead("DISTINCT in an order")
-                wanted = set(below.columns)
-                if {t.name for t in targets if isinstance(t, exp.Column)} != wanted or len(targets) < len(wanted):
-                    raise NotRead("DISTINCT of some columns")
-                exact = self._exactly(below)
-                return _Rows(Distinct(exact), exact.names)
+                if {t.name if isinstance(t, exp.Column) else "" for t in targets} >= set(below.columns):
+                    exact = self._exactly(below)
+                    return _Rows(Distinct(exact), exact.names)
+                # The other columns are made of these, for the order of the rows.
+                return _Rows(Distinct(below.plan, targets), below.columns)
             case "DISTINCT_ON":
                 order = _sort_keys(node.get("order_by", {}).get("orders", ()), inputs)
                 return _Rows(Distinct(below.plan, targets, order), below.columns)

@@ -224,4 +224,4 @@ def test_rules_leave_their_input_alone(scans: dict[str, Scan], data: st.DataObje
 
 
 def test_the_rules_in_their_order() -> None:
-    assert [rule.__name__ for rule in RULES] == ["push_filters", "prune_columns", "push_limits"]
+    assert [rule.__name__ for rule in RULES] == ["direct_semi_joins", "push_filters", "prune_columns", "push_limits"]
