@@ -142,18 +142,19 @@ def _first_rows(source: PhysicalOperator, count: int) -> PhysicalOperator:
     return source.with_children(tuple(_first_rows(child, count) for child in source.children))
 
 
-def _counting(source: PhysicalOperator, keys: Sequence[exp.Expr]) -> PhysicalOperator:
-    """One row with the numbers of a `_Sample`."""
-    named = tuple(NamedExpr(f"k{i}", key) for i, key in enumerate(keys))
-    groups = HashAggregateExec(source, named, (NamedExpr("n", _parsed("count(*)")),))
-    numbers = {
+_COUNT = NamedExpr("n", parse_one("count(*)", dialect="duckdb"))
+_NUMBERS = tuple(
+    NamedExpr(name, parse_one(text, dialect="duckdb"))
+    for name, text in {
         "rows": "sum(n)",
         "groups": "count(*)",
         "once": "count(*) FILTER (WHERE n = 1)",
         "twice": "count(*) FILTER (WHERE n = 2)",
-    }
-    return HashAggregateExec(groups, (), tuple(NamedExpr(name, _parsed(text)) for name, text in numbers.items()))
+    }.items()
+)
 
 
-def _parsed(text: str) -> exp.Expr:
-    return parse_one(text, dialect="duckdb")
+def _counting(source: PhysicalOperator, keys: Sequence[exp.Expr]) -> PhysicalOperator:
+    """One row with the numbers of a `_Sample`."""
+    named = tuple(NamedExpr(f"k{i}", key) for i, key in enumerate(keys))
+    return HashAggregateExec(HashAggregateExec(source, named, (_COUNT,)), (), _NUMBERS)

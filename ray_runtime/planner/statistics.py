@@ -108,6 +108,7 @@ class Estimates:
         distinct: Callable[[TableScanExec, str], float | None] | None = None,
     ) -> None:
         self._known: dict[int, tuple[PhysicalOperator, Estimate]] = {}
+        self._values_in: dict[tuple[int, str], tuple[TableScanExec, float | None]] = {}
         self._groups = groups
         self._distinct = distinct
 
@@ -164,7 +165,13 @@ class Estimates:
         while isinstance(key, exp.Cast | exp.Paren):
             key = key.this
         origin = side.origins.get(key.name) if isinstance(key, exp.Column) else None
-        return None if origin is None or self._distinct is None else self._distinct(*origin)
+        if origin is None or self._distinct is None:
+            return None
+        scan, column = origin
+        place = (id(scan), column)
+        if place not in self._values_in:
+            self._values_in[place] = (scan, self._distinct(scan, column))
+        return self._values_in[place][1]
 
     def keep(self, operator: PhysicalOperator, estimate: Estimate) -> None:
         """Take what was known of another operator that gives the same rows."""
