@@ -98,7 +98,9 @@ class Draft:
         alone = (len(namesakes) == 1 or column.merged) if own else (not hidden and len(around) == 1)
         name = spelled(column.name, self.choose(0, 0, 0, 0, 1, 2))
         forms = [name] if alone else []
-        if column.relation and not column.merged:
+        # A column here that is called like a relation around hides that: the rest of the name would be its field.
+        hiding = () if own else tuple(c for c in scope.own if c.name.lower() == column.relation.lower())
+        if column.relation and not column.merged and not hiding:
             forms.append(f"{spelled(column.relation, self.choose(0, 0, 0, 1, 2))}.{name}")
         if own and not scope.outer and self.often(3) and not any(c.merged for c in scope.own):
             self.used.add("position")

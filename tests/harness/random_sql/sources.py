@@ -130,9 +130,9 @@ class Sources(Aggregates):
                 return f"{source} TABLESAMPLE {part}", columns
             return self._named(f"(SELECT * FROM {source} USING SAMPLE {part})", taken)
 
-        flat = {stored: 14, twice_named: 4, narrow: 5, values: 2, table_function: 1, sample: 1, pivot: 1, unpivot: 1}
-        deep = {derived: 6, column_list: 3, bracketed_join: 3} if depth > 0 else {}
-        found = self.form(flat | deep | ({cte: 12} if self.cte_columns else {}))
+        flat = {stored: 28, twice_named: 8, narrow: 10, values: 4, table_function: 2, sample: 1, pivot: 2, unpivot: 2}
+        deep = {derived: 12, column_list: 6, bracketed_join: 6} if depth > 0 else {}
+        found = self.form(flat | deep | ({cte: 24} if self.cte_columns else {}))
         return found or self.stored_table(taken)
 
     def narrow_source(self) -> Found:
