@@ -49,7 +49,7 @@ def check_passes(
         before = root
         with_context = LocalExecutionContext(storage, runtime.kernel)
         got: pa.Table = run(root, with_context).reader.read_all()
-        if len(set(expected.schema.names)) < len(expected.schema.names):
+        if len({name.lower() for name in expected.schema.names}) < len(expected.schema.names):
             got = got.rename_columns(expected.schema.names)
         assert got.schema.equals(expected.schema), f"{name} changed the schema of {query}"
         assert got.num_rows == expected.num_rows, f"{name} changed the rows of {query}"
