@@ -98,9 +98,8 @@ class Selects(Sources):
 
         def recursive_cte() -> tuple[str, tuple[str, ...]]:
             source, _ = self.narrow_source()
-            step = f"SELECT {self.choose('n + 1', 'n + k')}, k FROM {spelled(name)} WHERE n < {self.choose('3', '4')}"
+            step = f"SELECT n + 1, k FROM {spelled(name)} WHERE n < {self.choose('3', '4')}"
             union, first = self.choose("UNION ALL", "UNION"), self.choose("1", "id % 3")
-            step = step.replace("n + k", "n + 1")
             return f"(n, k) AS (SELECT {first}, {self.choose('id', 'id + 1')} FROM {source} {union} {step})", (
                 "int",
                 "int",
@@ -174,10 +173,6 @@ class Selects(Sources):
         kind = self._some_kind(scope) if self.often(85) else self.choose(*LITERALS)
         return self.expr(kind, scope), kind
 
-    def alias(self) -> str:
-        """An alias, which may be a column's name."""
-        return self.column_name()
-
     def _plain(self, scope: Scope, depth: int) -> Body:
         read, inner = self._read(scope, depth)
         items, kinds, order = [], [], []
@@ -185,7 +180,7 @@ class Selects(Sources):
             sql, kind = self._item(inner)
             kinds.append(kind)
             if self.often(55):
-                name = self.alias()
+                name = self.column_name()
                 order += [name]
                 sql = f"{sql} AS {name}"
             items.append(sql)
@@ -219,8 +214,8 @@ class Selects(Sources):
         keys = [self._item(inner) for _ in range(self.choose(0, 1, 1, 1, 2, 2))]
         keys = [(sql, kind) for sql, kind in keys if kind in LITERALS]
         calls = [self._call(inner, scope, depth) for _ in range(self.choose(1, 1, 2, 3))]
-        named = [(f"{sql} AS {self.alias()}" if self.often(35) else sql, kind) for sql, kind in keys]
-        items = named + [(f"{sql} AS {self.alias()}" if self.often(35) else sql, kind) for sql, kind in calls]
+        named = [(f"{sql} AS {self.column_name()}" if self.often(35) else sql, kind) for sql, kind in keys]
+        items = named + [(f"{sql} AS {self.column_name()}" if self.often(35) else sql, kind) for sql, kind in calls]
         group = self._group_by([sql for sql, _ in keys], len(keys))
         if group.startswith(" GROUP BY ALL") and self.often(40):
             items.append((self.choose("1", "'a'", "NULL", "42 AS k"), "other"))
@@ -274,7 +269,7 @@ class Selects(Sources):
         read, inner = self._read(scope, depth)
         calls = [self.window(inner) for _ in range(self.choose(1, 1, 2))]
         items = [self._item(inner) for _ in range(self.choose(0, 1, 2))]
-        name = self.alias()
+        name = self.column_name()
         listed = [sql for sql, _ in items] + [sql for sql, _ in calls[:-1]]
         last, kind = calls[-1]
         qualify = self._qualify(name, kind, inner) if self.often(45) else ""
@@ -300,7 +295,11 @@ class Selects(Sources):
         pattern = self.choose(*_COLUMN_PATTERNS)
 
         def star_and_alias() -> str:
-            return f"{star}, -{number} AS {self.alias()}" if kind != "dbl" else f"{star}, {sql} AS {self.alias()}"
+            return (
+                f"{star}, -{number} AS {self.column_name()}"
+                if kind != "dbl"
+                else f"{star}, {sql} AS {self.column_name()}"
+            )
 
         def only_star() -> str:
             return star
@@ -313,7 +312,7 @@ class Selects(Sources):
             return f"{star} REPLACE ({sql} AS {self.choose('k', 'id', 's')})"
 
         def renamed() -> str:
-            return f"{star} RENAME (k AS {self.alias()})"
+            return f"{star} RENAME (k AS {self.column_name()})"
 
         def columns() -> str:
             return self.choose(
@@ -350,7 +349,9 @@ class Selects(Sources):
         def side() -> str:
             read, inner = self._read(scope, depth - 1)
             own = [self.choose(*NUMBERS) if kind in NUMBERS else kind for kind in kinds]
-            listed = [f"{self.expr(kind, inner, 1)}{f' AS {self.alias()}' if self.often(40) else ''}" for kind in own]
+            listed = [
+                f"{self.expr(kind, inner, 1)}{f' AS {self.column_name()}' if self.often(40) else ''}" for kind in own
+            ]
             body = Body(f"SELECT {', '.join(listed)} {read}", tuple(kinds))
             return f"({self.finished(body)})" if self.often(25) else body.sql
 
@@ -379,8 +380,8 @@ class Selects(Sources):
         read, inner = self._read(scope, depth - 1)
         listed = self.expr("list", inner, 1)
         sql, kind = self._item(inner)
-        second = self.choose("", f", unnest([{self.leaf('int', inner)}, 5]) AS {self.alias()}")
+        second = self.choose("", f", unnest([{self.leaf('int', inner)}, 5]) AS {self.column_name()}")
         return Body(
-            f"SELECT unnest({listed}) AS {self.alias()}{second}, {sql} {read}",
+            f"SELECT unnest({listed}) AS {self.column_name()}{second}, {sql} {read}",
             ("int", *(("int",) if second else ()), kind),
         )
