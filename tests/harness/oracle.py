@@ -16,7 +16,10 @@ __all__ = ["Oracle", "OracleError", "quoted"]
 
 OracleError = duckdb.Error
 
-AS_TEXT = re.compile(r"\b(ENUM\((?:[^')]|'(?:[^']|'')*')*\)|(?:BIT|TIME WITH TIME ZONE|BIGNUM|TYPE)\b)")
+_TYPES = re.compile(
+    r'"(?:[^"]|"")*"' + "|" + r"\b(ENUM\((?:[^')]|'(?:[^']|'')*')*\)|(?:BIT|TIME WITH TIME ZONE|BIGNUM|TYPE)\b)"
+)
+"""Types that Arrow has not; names of fields, which may say the same, match without a group."""
 SETTINGS = {
     "python_enable_replacements": "false",
     "autoinstall_known_extensions": "false",
@@ -53,10 +56,9 @@ class Oracle:
         """
         result = self._connection.sql(sql, params=list(values) or None)
         items = [
-            f"CAST(#{place} AS {AS_TEXT.sub('VARCHAR', str(kind))}) AS {quoted(name)}"
-            if AS_TEXT.search(str(kind))
-            else f"#{place} AS {quoted(name)}"
-            for place, (name, kind) in enumerate(zip(result.columns, result.types, strict=True), 1)
+            f"#{place} AS {quoted(name)}" if text == kind else f"CAST(#{place} AS {text}) AS {quoted(name)}"
+            for place, (name, kind) in enumerate(zip(result.columns, map(str, result.types), strict=True), 1)
+            for text in [_TYPES.sub(lambda found: "VARCHAR" if found[1] else found[0], kind)]
         ]
         return result.project(", ".join(items)).to_arrow_table()
 
