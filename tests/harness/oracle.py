@@ -35,9 +35,11 @@ def quoted(name: str) -> str:
 class Oracle:
     """An in-memory database of its own with Arrow tables registered by name."""
 
-    def __init__(self, threads: int = 2) -> None:
+    def __init__(self, threads: int = 2, optimized: bool = True) -> None:
         self._connection = duckdb.connect(config=SETTINGS | {"threads": str(threads)})
         self._connection.execute("SET TimeZone = 'UTC'")
+        if not optimized:
+            self._connection.execute("PRAGMA disable_optimizer")
 
     def put(self, name: str, table: pa.Table) -> None:
         """Make `table` readable under `name`, in place of what had the name before."""
@@ -73,9 +75,9 @@ class Oracle:
 
     @classmethod
     @contextmanager
-    def over(cls, tables: dict[str, pa.Table], threads: int = 2) -> Iterator[Oracle]:
+    def over(cls, tables: dict[str, pa.Table], threads: int = 2, optimized: bool = True) -> Iterator[Oracle]:
         """An oracle that holds `tables`, closed at the end."""
-        oracle = cls(threads)
+        oracle = cls(threads, optimized)
         try:
             for name, table in tables.items():
                 oracle.put(name, table)
