@@ -21,7 +21,8 @@ DATA = Path(__file__).parents[3] / "data" / "parquet"
 
 def write_intervals(path: Path, writer: str) -> None:
     """A file of DuckDB, whose footer says that `writer` wrote it."""
-    duckdb.sql("SELECT 1 AS id, INTERVAL 1 DAY AS span").write_parquet(str(path))
+    with duckdb.connect() as connection:
+        connection.sql("SELECT 1 AS id, INTERVAL 1 DAY AS span").write_parquet(str(path))
     data = path.read_bytes()
     created_by = pq.read_metadata(path).created_by.encode()
     assert data.count(created_by) == 1
