@@ -87,8 +87,7 @@ def _joined(parts: list[str]) -> list[str]:
 
 
 def tree(text: str) -> object:
-    row = duckdb.execute("SELECT json_serialize_sql(?)", [text]).fetchone()
-    assert row is not None
+    (row,) = duckdb.execute("SELECT json_serialize_sql(?)", [text]).fetchall()
     answer = json.loads(row[0])
     assert not answer["error"], answer
     return without_places(answer)
