@@ -145,7 +145,10 @@ class _Reader:
             if node["type"] == "LOGICAL_CTE_REF":
                 self._readers[node.get("cte_index", 0)] += 1
             pending.extend((child, depth + 1) for child in node.get("children", ()))
-        return self._exactly(self._read(bound))
+        plan = self._exactly(self._read(bound))
+        if _size(plan) > _MOST_OPERATORS:  # CTEs that read others twice have a plan that doubles with each
+            raise NotRead("more operators than are taken apart")
+        return plan
 
     def _read(self, node: Json) -> _Rows:
         read = self._operators.get(node["type"])
@@ -462,6 +465,20 @@ class _Reader:
             items.append(NamedExpr(self._fresh(name) if name in seen else name, col(name)))
             seen.add(name)
         return Project(rows.plan, tuple(items))
+
+
+def _size(plan: LogicalPlan) -> int:
+    """How many nodes a plan has as a tree: what several places read counts for each."""
+    known: dict[int, int] = {}
+    stack = [plan]
+    while stack:
+        node = stack[-1]
+        below = [child for child in node.children if id(child) not in known]
+        stack.extend(below)
+        if not below:
+            stack.pop()
+            known[id(node)] = 1 + sum(known[id(child)] for child in node.children)
+    return known[id(plan)]
 
 
 def _only(node: Json, known: str) -> None:
