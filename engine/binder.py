@@ -7,11 +7,10 @@ are left to who runs the statement, and so are those that an operator of ours wo
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +32,6 @@ _PLAN = "SELECT json_serialize_plan(?, optimize := ?, skip_null := true, skip_em
 _CONFIG = KernelConfig(memory_limit=256 << 20, threads=1)
 _IDLE = 64  # cursors that keep their tables for the next statement over the same
 
-_STRING_OR_NAN = re.compile(r'"(?:[^"\\]|\\.)*+"|-?+nan', re.IGNORECASE)
 _ERRORS = (duckdb.Error, UnicodeDecodeError)  # a message that the kernel cuts may end within a character
 
 Tables = Mapping[str, RowType]
@@ -201,13 +199,10 @@ class Binder:
 
 
 def _parsed(written: str) -> Any:
-    """The kernel's JSON, in which a NaN may stand in capitals; None where it wrote nothing."""
-    if not written:
-        return None
-    try:
+    """The kernel's JSON; None where it wrote nothing, or a number that JSON has not."""
+    with suppress(json.JSONDecodeError):
         return json.loads(written)
-    except json.JSONDecodeError:
-        return json.loads(_STRING_OR_NAN.sub(lambda found: found[0] if found[0][0] == '"' else "NaN", written))
+    return None
 
 
 def _described(cursor: duckdb.DuckDBPyConnection, text: str) -> RowType:

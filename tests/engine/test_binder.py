@@ -111,15 +111,12 @@ def test_tables_are_told_by_their_names_in_the_text(binder: Binder) -> None:
     assert bound.columns == (Column("a", "INTEGER"),)
 
 
-@pytest.mark.parametrize("value", ["'nan'::DOUBLE", "'-inf'::FLOAT", "'a \"nan\" \\ nan'"])
-def test_numbers_that_json_has_not(binder: Binder, value: str) -> None:
-    assert binder.bind(f"SELECT {value} AS x", {}).plan is not None
-
-
-def test_a_constant_that_cannot_be_written_down_has_a_reason(binder: Binder) -> None:
-    bound = binder.bind("SELECT '101'::BIT AS x", {})
-    assert (bound.columns, bound.plan) == ((Column("x", "BIT"),), None)
+@pytest.mark.parametrize("value", ["'101'::BIT", "'nan'::DOUBLE"])
+def test_a_constant_that_cannot_be_written_down_has_a_reason(binder: Binder, value: str) -> None:
+    bound = binder.bind(f"SELECT {value} AS x", {})
+    assert bound.plan is None
     assert "constant" in bound.reason
+    assert binder.bind(f"SELECT {value} AS x", {}, optimized=False).plan is not None  # it is a cast there
 
 
 def test_row_ids_have_no_name(binder: Binder) -> None:
