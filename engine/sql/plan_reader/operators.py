@@ -41,8 +41,10 @@ from engine.optimizer.prune_columns import narrowest
 from engine.schema import Column, RowType
 from engine.sql.names import NameAllocator
 from engine.sql.plan_reader.constants import constant
-from engine.sql.plan_reader.expressions import Expressions, table_filters
+from engine.sql.plan_reader.expressions import Expressions
+from engine.sql.plan_reader.joins import comparison, is_whole, require_markable, without_mark
 from engine.sql.plan_reader.not_read import NotRead
+from engine.sql.plan_reader.scans import field_path, scan_filters
 from engine.sql.plan_reader.types import type_text
 from engine.storage.protocol import TableHandle
 
@@ -50,17 +52,6 @@ __all__ = ["read_plan"]
 
 Json = dict[str, Any]
 
-_COMPARISONS: dict[str, type[exp.Binary]] = {
-    "COMPARE_EQUAL": exp.EQ,
-    "COMPARE_NOTEQUAL": exp.NEQ,
-    "COMPARE_LESSTHAN": exp.LT,
-    "COMPARE_GREATERTHAN": exp.GT,
-    "COMPARE_LESSTHANOREQUALTO": exp.LTE,
-    "COMPARE_GREATERTHANOREQUALTO": exp.GTE,
-    "COMPARE_NOT_DISTINCT_FROM": exp.NullSafeEQ,
-    "COMPARE_DISTINCT_FROM": exp.NullSafeNEQ,
-}
-_NEVER_NULL = (exp.NullSafeEQ, exp.NullSafeNEQ)
 _JOINS = {
     "INNER": "inner",
     "LEFT": "left",
@@ -178,7 +169,7 @@ class _Reader:
         if node["table_filters"]:
             if not node.get("table_filters_by_projection"):
                 raise NotRead("filters of a scan by the table's columns")
-            filters = _scan_filters(node["table_filters"], positions)
+            filters = scan_filters(node["table_filters"], positions)
             plan = Filter(plan, conjunction(filters)) if filters else plan
         return _Rows(plan, _mapped(positions, node["projection_ids"]))
 
@@ -190,7 +181,7 @@ class _Reader:
         fields = []
         for index in indexes:
             name = names[index.get("index", 0)]
-            path = _path(index)
+            path = field_path(index)
             if path:
                 made: exp.Expr = col(name)
                 for field in path:
@@ -240,7 +231,7 @@ class _Reader:
         scalars = Expressions(below.columns)
         parts = [scalars.scalar(part) for part in node.get("expressions", ())]
         if isinstance(plan, Join) and plan.mark is not None:
-            plan, parts = _without_mark(plan, parts)
+            plan, parts = without_mark(plan, parts)
         if parts:
             plan = Filter(plan, conjunction(parts))
         return _Rows(plan, _mapped(below.columns, node.get("projection_map")))
@@ -377,7 +368,7 @@ class _Reader:
         lefts, rights = Expressions(left.columns), Expressions(right.columns)
         both = Expressions(left.columns + right.columns)
         parts = [
-            both.scalar(condition["left"]) if _is_whole(condition) else _comparison(condition, lefts, rights)
+            both.scalar(condition["left"]) if is_whole(condition) else comparison(condition, lefts, rights)
             for condition in node.get("conditions", ())
         ]
         return self._joined(node, left, right, parts)
@@ -405,7 +396,7 @@ class _Reader:
             return _Rows(Join(left.plan, right.plan, "cross"), kept + others)
         condition = conjunction(parts or [exp.true()])
         if kind == "MARK":
-            _require_markable(parts)
+            require_markable(parts)
             mark = self._fresh("mark")
             return _Rows(Join(left.plan, right.plan, "mark", condition, mark), (*kept, mark))
         plan = Join(left.plan, right.plan, _JOINS[kind], condition)
@@ -492,38 +483,6 @@ def _mapped(columns: tuple[str, ...], positions: Sequence[int] | None) -> tuple[
     return tuple(columns[i] for i in positions) if positions else columns
 
 
-def _path(index: Json) -> list[str]:
-    """The names of the fields, one in another, that a scan takes out of a column; none where it gives the column."""
-    if not index.keys() - {"index"}:
-        return []
-    if index.get("index_type") != "PUSHDOWN_EXTRACT":
-        raise NotRead("a scan of a column's parts")
-    path = []
-    kind, inner = index["type"], index["child_indexes"]
-    while inner:
-        (child,) = inner
-        if kind["id"] != "STRUCT":
-            raise NotRead("a part of a column that is no struct")
-        field = kind["type_info"]["child_types"][child.get("index", 0)]
-        if not field["first"]:
-            raise NotRead("a field without a name")
-        path.append(field["first"])
-        kind, inner = field["second"], child.get("child_indexes")
-    return path
-
-
-def _scan_filters(node: Json, positions: tuple[str, ...]) -> list[exp.Expr]:
-    """What the rows of a scan meet: conditions of one column, and those of several."""
-    single = {key: value for key, value in node.items() if key != "multi_column_filters"}
-    filters = table_filters(single, positions) if single else []
-    for several in node.get("multi_column_filters", ()):
-        if several.keys() != {"filter_type", "expr", "column_indexes"}:
-            raise NotRead("a filter of several columns of another kind")
-        own = tuple(positions[i] for i in several["column_indexes"])
-        filters.append(Expressions(own).scalar(several["expr"]))
-    return filters
-
-
 def _constant_limit(value: Json) -> int | None:
     match value["type"]:
         case "UNSET":
@@ -535,55 +494,3 @@ def _constant_limit(value: Json) -> int | None:
 
 def _sort_keys(orders: Iterable[Json], inputs: Expressions) -> tuple[SortKey, ...]:
     return tuple(inputs.sort_key(order) for order in orders)
-
-
-def _is_whole(condition: Json) -> bool:
-    """Whether a condition of a join is one expression over both sides, not a comparison of theirs."""
-    return condition.keys() == {"left", "comparison"} and condition["comparison"] == "INVALID"
-
-
-def _comparison(condition: Json, lefts: Expressions, rights: Expressions) -> exp.Expr:
-    if condition.keys() != {"left", "right", "comparison"} or condition["comparison"] not in _COMPARISONS:
-        raise NotRead("a join by something else than a comparison")
-    left, right = lefts.scalar(condition["left"]), rights.scalar(condition["right"])
-    return _COMPARISONS[condition["comparison"]](this=_operand(left), expression=_operand(right))
-
-
-def _operand(side: exp.Expr) -> exp.Expr:
-    return side if isinstance(side, exp.Column | exp.Cast | exp.Literal | exp.Anonymous) else exp.Paren(this=side)
-
-
-def _require_markable(parts: Sequence[exp.Expr]) -> None:
-    """A mark may come from one comparison that may be NULL, or from equalities, as those of rows in IN."""
-    compared = [part for part in parts if not isinstance(part, _NEVER_NULL)]
-    if len(compared) > 1 and not all(isinstance(part, exp.EQ) for part in compared):
-        raise NotRead("a mark join by several comparisons")
-
-
-def _without_mark(join: Join, parts: list[exp.Expr]) -> tuple[LogicalPlan, list[exp.Expr]]:
-    """A semi or anti join in the place of a mark join whose rows are kept by their mark::
-
-    filter m (mark join m on c)          semi join on c, with m as TRUE
-    filter NOT m (mark join m on c)      anti join on c, with m as FALSE, where c is never NULL
-    """
-    assert join.condition is not None
-    assert join.mark is not None
-    never_null = all(isinstance(part, _NEVER_NULL) for part in _conjuncts(join.condition))
-    for part in parts:
-        negated = isinstance(part, exp.Not)
-        bare = part.this if negated else part
-        while isinstance(bare, exp.Paren):
-            bare = bare.this
-        if not isinstance(bare, exp.Column) or bare.name != join.mark or (negated and not never_null):
-            continue
-        kept = Join(join.left, join.right, "anti" if negated else "semi", join.condition)
-        items = [NamedExpr(name, col(name)) for name in join.left.names]
-        items.append(NamedExpr(join.mark, exp.false() if negated else exp.true()))
-        return Project(kept, tuple(items)), [p for p in parts if p is not part]
-    return join, parts
-
-
-def _conjuncts(condition: exp.Expr) -> list[exp.Expr]:
-    if isinstance(condition, exp.And):
-        return _conjuncts(condition.left) + _conjuncts(condition.right)
-    return [condition]
