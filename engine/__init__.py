@@ -12,8 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from engine.cancellation import Cancellation
     from engine.context import (
-        Cancellation,
         CollectingMetricsSink,
         ExecutionContext,
         MemoryManager,
@@ -171,6 +171,7 @@ __all__ = [
 _MODULES = (
     "engine.errors",
     "engine.schema",
+    "engine.cancellation",
     "engine.context",
     "engine.logical.nodes",
     "engine.storage",

@@ -16,7 +16,7 @@ from typing import Any
 
 import duckdb
 
-from engine.context import current_cancellation
+from engine.cancellation import current_cancellation
 from engine.errors import ExecutionError
 from engine.kernel_errors import is_fatal, planning_error
 from engine.kernel_instance import Execution, Instance, KernelConfig

@@ -13,7 +13,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engine.cache import LruCache
-from engine.context import Cancellation, ExecutionContext, OperatorMetrics
+from engine.cancellation import Cancellation
+from engine.context import ExecutionContext, OperatorMetrics
 from engine.kernel import quote
 from engine.operators.collect import CollectExec
 from engine.operators.hash_join import HashJoinExec

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from engine.arrow_input import extension_name
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import GrismError, SchemaMismatchError
 from engine.kernel import Kernel, quote
 from engine.kernel_errors import execution_error

@@ -22,7 +22,7 @@ import pyarrow as pa
 from engine.arrow_fields import binding_key, has_negative_scale
 from engine.binder import Binder
 from engine.cache import BatchCache, LruCache
-from engine.context import Cancellation, current_cancellation
+from engine.cancellation import Cancellation, current_cancellation
 from engine.errors import (
     ForbiddenError,
     PlanningError,

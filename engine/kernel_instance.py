@@ -23,7 +23,7 @@ import duckdb
 import pyarrow as pa
 
 from engine import value_bounds
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import ExecutionError
 from engine.memory_watch import MemoryWatch
 

@@ -169,9 +169,7 @@ class PhysicalOperator(ABC):
 
     def execute(self, ctx: ExecutionContext) -> pa.RecordBatchReader:
         """Run the subtree and stream its rows."""
-        from engine.execution import run
-
-        return run(self, ctx).reader
+        return ctx.run(self)
 
 
 @dataclass(frozen=True)

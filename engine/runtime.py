@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import GrismError
 from engine.kernel_errors import execution_error
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.kernel import Kernel
     from engine.logical.nodes import LogicalPlan
     from engine.physical import PhysicalPlan
+    from engine.sql.frontend import SqlFrontend
     from engine.storage.protocol import Storage
     from engine.streams import StreamCounters
 
@@ -67,13 +68,19 @@ class QueryResult:
     """A running query. Read `reader` to its end, or stop it and let it go; both free all that the query holds.
 
     `counters` (rows, batches, bytes) grow while the stream is read, wherever it is read from. Iterating gives record
-    batches and raises the execution errors by type; `reader` is for C++ consumers and gives Arrow's errors.
+    batches and raises the execution errors by type; `reader` is for C++ consumers and gives Arrow's errors, of whose
+    texts `explain` makes those that they were.
     """
 
     reader: pa.RecordBatchReader
     counters: StreamCounters
     cancellation: Cancellation
     stop: Callable[[], None]
+    failure: Callable[[], GrismError | None] = lambda: None
+
+    def explain(self, text: str) -> BaseException:
+        """The error behind the text with which `reader` failed."""
+        return self.failure() or self.cancellation.cause or execution_error(OSError(text))
 
     def close(self) -> None:
         """Stop the work, from any thread and as often as one likes. What was read stays valid."""
@@ -87,8 +94,7 @@ class QueryResult:
             except StopIteration:
                 return
             except (pa.ArrowException, OSError) as error:
-                self.cancellation.check()
-                raise execution_error(error) from None
+                raise self.explain(str(error)) from None
             yield batch
 
     def read_all(self) -> pa.Table:
@@ -117,6 +123,10 @@ class Runtime(Protocol):
     @property
     def kernel(self) -> Kernel:
         """The kernel of this process, for binding and types."""
+
+    @property
+    def frontend(self) -> SqlFrontend:
+        """Plans SQL over `storage`, and remembers plans; one is enough for a process."""
 
     @property
     def storage(self) -> Storage:

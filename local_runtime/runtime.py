@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
 from engine.errors import UnsupportedError
 from engine.kernel import Kernel, KernelConfig
@@ -9,6 +11,7 @@ from engine.logical.nodes import LogicalPlan
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.sql.frontend import SqlFrontend
+from engine.statements.database import Database
 from engine.storage.protocol import Storage
 from local_runtime.context import LocalExecutionContext
 from local_runtime.executor import LocalExecutor
@@ -76,8 +79,12 @@ class LocalRuntime:
         return self._planner.explain(plan)
 
     def sql(self, text: str) -> QueryResult:
-        """Plan and start one SELECT."""
-        return self.execute(self.plan(self.frontend.plan(text)))
+        """Run one statement of any kind; see `Database.sql`."""
+        return self._database.sql(text)
+
+    @cached_property
+    def _database(self) -> Database:
+        return Database(self)
 
     def close(self) -> None:
         """Stop what runs and free what is held."""

@@ -5,8 +5,13 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 
-from engine.context import Cancellation, MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
+import pyarrow as pa
+
+from engine.cancellation import Cancellation
+from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
+from engine.execution import run
 from engine.kernel import Kernel
+from engine.physical import PhysicalOperator
 from engine.storage.protocol import Storage
 
 __all__ = ["DistributedExecutionContext"]
@@ -22,3 +27,7 @@ class DistributedExecutionContext:
     metrics_sink: MetricsSink = field(default_factory=NoopMetricsSink)
     cancellation: Cancellation = field(default_factory=Cancellation)
     snapshot_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def run(self, operator: PhysicalOperator) -> pa.RecordBatchReader:
+        """Run the subtree below `operator` here; see `ExecutionContext`."""
+        return run(operator, self).reader

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.context import Cancellation, ExecutionContext
-from engine.errors import CancelledError, GrismError, WorkerLostError
+from engine.cancellation import Cancellation
+from engine.context import ExecutionContext
+from engine.errors import CancelledError, WorkerLostError
 from engine.runtime import PartRows, QueryResult, ResultPart, ResultParts
 from engine.storage.protocol import Storage
 from engine.streams import sliced
@@ -44,19 +45,9 @@ class ExecutorOptions:
 
 @dataclass(frozen=True)
 class DistributedResult(QueryResult):
-    """A running distributed query. `failure` is why it failed, `stats` what its stages did once it has ended."""
+    """A running distributed query. `stats` tells what its stages did once it has ended."""
 
-    failure: Callable[[], GrismError | None]
-    stats: Callable[[], tuple[StageStats, ...]]
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from super().__iter__()
-        except GrismError:
-            failure = self.failure()
-            if failure is None:
-                raise
-            raise failure from None
+    stats: Callable[[], tuple[StageStats, ...]] = tuple
 
 
 class RayExecutor:

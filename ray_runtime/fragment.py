@@ -6,18 +6,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.context import Cancellation, MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
+import pyarrow as pa
+
+from engine.cancellation import Cancellation
+from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
 from engine.execution import run
 from engine.kernel import Kernel
-from engine.operators import SqlExec
+from engine.operators import SqlExec, TableScanExec
 from engine.physical import PhysicalOperator, walk
-from engine.storage.protocol import ArrowSource, Storage
+from engine.storage.protocol import ArrowSource, Split, Storage
 from engine.streams import SlicedStream
 from engine.travel_types import Boundary
 from ray_runtime.operators import ExchangeSourceExec, PartitionIdExec
-from ray_runtime.planner.split_stages import with_splits
 
-__all__ = ["TaskContext", "execute_fragment", "has_partition_ids", "input_stages", "may_reread"]
+__all__ = [
+    "TaskContext",
+    "execute_fragment",
+    "fragment_scans",
+    "has_partition_ids",
+    "input_stages",
+    "may_reread",
+    "with_splits",
+]
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,10 @@ class TaskContext:
         """
         return ArrowSource(self.read(stage, self.rereads or len(self.fragment_inputs) > 1))
 
+    def run(self, operator: PhysicalOperator) -> pa.RecordBatchReader:
+        """Run the subtree below `operator` here; see `ExecutionContext`."""
+        return run(operator, self).reader
+
 
 def input_stages(fragment: PhysicalOperator) -> tuple[int, ...]:
     """The upstream stages that a fragment reads, once for each place where it reads them."""
@@ -71,3 +85,20 @@ def execute_fragment(
     """
     root = fragment if splits is None else with_splits(fragment, splits)
     return run(root, context, boundary)
+
+
+def fragment_scans(root: PhysicalOperator) -> list[TableScanExec]:
+    """The scans of a fragment that are read by splits, in the order in which a task's splits are listed."""
+    return [node for node in walk(root) if isinstance(node, TableScanExec)]
+
+
+def with_splits(root: PhysicalOperator, splits: tuple[tuple[Split, ...], ...]) -> PhysicalOperator:
+    """The fragment over one task's share of its tables: `splits` has an entry for each scan."""
+    remaining = iter(splits)
+
+    def visit(node: PhysicalOperator) -> PhysicalOperator:
+        if isinstance(node, TableScanExec):
+            return node.with_splits(next(remaining))
+        return node.with_children(tuple(visit(child) for child in node.children))
+
+    return visit(root)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import ExecutionError, GrismError
 from flight_server.endpoint import ConnectionPool
 from ray_runtime.exchange import (

@@ -6,14 +6,16 @@ import shutil
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
 from engine.errors import UnsupportedError
 from engine.kernel import Kernel, KernelConfig
 from engine.logical.nodes import LogicalPlan
 from engine.physical import PhysicalPlan
-from engine.runtime import QueryOptions, ResultParts
+from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.sql.frontend import SqlFrontend
+from engine.statements.database import Database
 from engine.storage.protocol import Storage
 from engine.travel_types import Boundary
 from flight_server.endpoint import PeerTls
@@ -130,9 +132,13 @@ class RayRuntime:
             raise TypeError("The ray runtime explains the plans that it made; this one is another runtime's.")
         return self._planner.explain(plan)
 
-    def sql(self, text: str) -> DistributedResult:
-        """Plan and start one SELECT."""
-        return self.execute(self.plan(self.frontend.plan(text)))
+    def sql(self, text: str) -> QueryResult:
+        """Run one statement of any kind; see `Database.sql`."""
+        return self._database.sql(text)
+
+    @cached_property
+    def _database(self) -> Database:
+        return Database(self)
 
     def close(self) -> None:
         """Stop what runs, the workers too, and free what is held. A second call changes nothing."""

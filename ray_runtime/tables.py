@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 from pyarrow import flight
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import WorkerLostError
 from engine.operators import TableScanExec
 from engine.physical import PhysicalOperator, walk

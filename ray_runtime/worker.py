@@ -20,7 +20,7 @@ from typing import Literal
 import pyarrow as pa
 from sqlglot.dialects.dialect import Dialect
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ExecutionError, GrismError
 from engine.kernel import Kernel, KernelConfig
 from engine.kernel_errors import execution_error

@@ -15,8 +15,8 @@ import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
+from engine.literals import literal
 from engine.schema import Column
-from engine.sql.literals import literal
 from engine.storage.protocol import TableHandle
 
 __all__ = [

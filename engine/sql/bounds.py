@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from engine.context import current_cancellation
+from engine.cancellation import current_cancellation
 from engine.errors import UnsupportedError
 from engine.sql.syntax import CHECKED, Node, Tree, function_name
 from engine.sql.tokens import Kind, scan

@@ -24,6 +24,7 @@ from engine.errors import (
     nearest,
 )
 from engine.kernel import Kernel
+from engine.literals import constant, retyped
 from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
 from engine.optimizer import optimize
 from engine.schema import Column, RowType
@@ -32,7 +33,6 @@ from engine.sql import syntax
 from engine.sql.bounded_calls import bound_calls
 from engine.sql.bounds import require_bounds, require_few_repeats
 from engine.sql.inputs import input_scans
-from engine.sql.literals import constant, retyped
 from engine.sql.names import shortened, with_short_names
 from engine.sql.plan_reader import NotRead, read_plan
 from engine.sql.qualified_names import Relation, shorten_names

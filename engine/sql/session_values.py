@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from engine.sql.literals import literal
+from engine.literals import literal
 from engine.sql.syntax import Node, called_function, function_name
 from engine.storage.protocol import CATALOG
 

@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from engine.context import current_cancellation
+from engine.cancellation import current_cancellation
 from engine.errors import ForbiddenError, InvalidValueError, UnsupportedError
 
 __all__ = [

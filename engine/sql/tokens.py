@@ -12,7 +12,7 @@ from enum import Enum, auto
 from itertools import islice
 from typing import NamedTuple
 
-from engine.context import current_cancellation
+from engine.cancellation import current_cancellation
 
 __all__ = ["Kind", "Token", "first_words", "scan", "tokens"]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flight_server.auth.identity import ANONYMOUS, Anonymous, Authenticator, Identity
+from engine.rights import ANONYMOUS, Identity
+from flight_server.auth.identity import Anonymous, Authenticator
 from flight_server.auth.middleware import IDENTITY_KEY, HandshakeHandler, IdentityFactory
 
 __all__ = [

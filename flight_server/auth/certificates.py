@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flight_server.auth.identity import Headers, Identity
+from engine.rights import Identity
+from flight_server.auth.identity import Headers
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.status import UnauthenticatedError
 

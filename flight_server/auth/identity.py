@@ -1,25 +1,15 @@
-"""Identities and the Authenticator contract."""
+"""The Authenticator contract."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["ANONYMOUS", "Anonymous", "Authenticator", "Headers", "Identity"]
+from engine.rights import ANONYMOUS, Identity
+
+__all__ = ["Anonymous", "Authenticator", "Headers"]
 
 Headers = Mapping[str, Sequence[str | bytes]]
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who calls, and in which roles. Tickets, handles and sessions belong to an identity, by its name."""
-
-    name: str
-    roles: frozenset[str] = frozenset()
-
-
-ANONYMOUS = Identity("anonymous", frozenset({"admin"}))
 
 
 class Authenticator(Protocol):

@@ -17,7 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from flight_server.auth.identity import Identity
+from engine.rights import Identity
 from flight_server.endpoint.status import UnauthenticatedError
 
 __all__ = ["JwtKeyError", "JwtVerifier", "load_keys"]

@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engine.errors import ResourceExhaustedError
-from flight_server.auth.identity import Headers, Identity
+from engine.rights import Identity
+from flight_server.auth.identity import Headers
 from flight_server.auth.jwt import JwtVerifier
 from flight_server.auth.users import User, Users, UsersFileError
 from flight_server.endpoint.status import LoginUnavailableError, UnauthenticatedError

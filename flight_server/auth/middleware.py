@@ -10,7 +10,8 @@ from typing import Any
 
 from pyarrow import flight
 
-from flight_server.auth.identity import Authenticator, Identity
+from engine.rights import Identity
+from flight_server.auth.identity import Authenticator
 from flight_server.endpoint.status import flight_errors
 
 __all__ = ["IDENTITY_KEY", "HandshakeHandler", "IdentityFactory", "IdentityMiddleware"]

@@ -1,153 +1,25 @@
-"""Rights: what a role may do with which tables.
+"""The rights file: rights by role, in TOML; see `engine.rights`.
 
 ::
 
     [roles.analyst]
     read = ["sales.*", "main.nation"]
     write = ["scratch.*"]
-
-`read` is to see a table and its rows, `write` to change its rows, `admin` to create, replace, alter and drop it; each
-holds the one before it. A pattern is ``schema.table``, in which ``*`` stands for any text; case does not matter. The
-roles `reader`, `writer` and `admin` are there without a file and reach every table.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import IntEnum
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from engine.errors import ForbiddenError, UnknownTableError
-from engine.storage.names import unknown_table
-from engine.storage.protocol import Snapshot, TableHandle, TableName
-from flight_server.auth.identity import ANONYMOUS, Identity
-from flight_server.wildcards import Wildcards, glob
+from engine.rights import BUILT_IN, Action, Grant, Rights, grant
 
-__all__ = ["ALL", "Action", "Grants", "ReadableSnapshot", "Rights", "RightsFileError", "load_rights"]
-
-
-class Action(IntEnum):
-    """What is done with a table; each action holds those below it."""
-
-    READ = 1
-    WRITE = 2
-    ADMIN = 3
+__all__ = ["RightsFileError", "load_rights"]
 
 
 class RightsFileError(Exception):
     """The rights file cannot be used. The message is one line for the administrator."""
-
-
-@dataclass(frozen=True)
-class _Grant:
-    schema: Wildcards
-    table: Wildcards
-    action: Action
-
-    def covers(self, action: Action, table: TableName) -> bool:
-        # Each part by itself: a name may hold a dot.
-        schema, name = table.key
-        return self.action >= action and self.schema.matches(schema) and self.table.matches(name)
-
-
-_Grants = tuple[_Grant, ...]
-
-
-def _grant(pattern: str, action: Action) -> _Grant:
-    schema, _, table = pattern.lower().partition(".")
-    return _Grant(glob(schema), glob(table), action)
-
-
-_BUILT_IN: Mapping[str, _Grants] = {
-    name: (_grant("*.*", action),)
-    for name, action in (("reader", Action.READ), ("writer", Action.WRITE), ("admin", Action.ADMIN))
-}
-
-
-@dataclass(frozen=True)
-class Rights:
-    """Grants by role."""
-
-    roles: Mapping[str, _Grants] = field(default_factory=lambda: _BUILT_IN)
-
-    def may(self, identity: Identity, action: Action, table: TableName) -> bool:
-        """Whether one of the identity's roles grants the action."""
-        return any(grant.covers(action, table) for role in identity.roles for grant in self.roles.get(role, ()))
-
-    def check(self, identity: Identity, action: Action, table: TableName, tables: Iterable[TableName] = ()) -> None:
-        """Raise where the identity may not.
-
-        A table that it may not even read is unknown to it: UnknownTableError, with the nearest of `tables` that it
-        may read. Otherwise ForbiddenError.
-        """
-        if self.may(identity, action, table):
-            return
-        if not self.may(identity, Action.READ, table):
-            raise unknown_table(table, self.readable(identity, tables))
-        raise ForbiddenError(f'You may not {_VERBS[action]} the table "{table}"; ask an administrator for the right.')
-
-    def readable(self, identity: Identity, tables: Iterable[TableName]) -> list[TableName]:
-        """Those of `tables` that the identity may read."""
-        return [table for table in tables if self.may(identity, Action.READ, table)]
-
-
-_VERBS = {Action.READ: "read", Action.WRITE: "change the rows of", Action.ADMIN: "create, alter or drop"}
-
-
-@dataclass(frozen=True)
-class Grants:
-    """The rights of one identity."""
-
-    rights: Rights
-    identity: Identity
-
-    def may(self, action: Action, table: TableName) -> bool:
-        """Whether the action is granted."""
-        return self.rights.may(self.identity, action, table)
-
-    def check(self, action: Action, table: TableName, tables: Iterable[TableName] = ()) -> None:
-        """Raise as `Rights.check`."""
-        self.rights.check(self.identity, action, table, tables)
-
-    def readable(self, tables: Iterable[TableName]) -> list[TableName]:
-        """Those of `tables` that may be read."""
-        return self.rights.readable(self.identity, tables)
-
-
-ALL = Grants(Rights(), ANONYMOUS)
-
-
-class ReadableSnapshot:
-    """A snapshot in which only the tables exist that an identity may read.
-
-    Every table of a statement is looked up in its snapshot, whether it stands in a view, a CTE or a subquery, and
-    before anything is known of its columns: so this is where rights to read are held.
-    """
-
-    def __init__(self, snapshot: Snapshot, grants: Grants, tables: Callable[[], Iterable[TableName]]) -> None:
-        self._snapshot, self._grants, self._tables = snapshot, grants, tables
-
-    @property
-    def id(self) -> str:
-        """Names the snapshot in logs and contexts."""
-        return self._snapshot.id
-
-    def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
-        """The pinned handle; see `Snapshot.table`."""
-        if not self._grants.may(Action.READ, name):
-            raise self._unknown(name)
-        try:
-            return self._snapshot.table(name, version, at)
-        except UnknownTableError as error:
-            if version is not None or at is not None:
-                raise
-            raise self._unknown(name) from error  # whose advice names only what may be read
-
-    def _unknown(self, name: TableName) -> UnknownTableError:
-        return unknown_table(name, self._grants.readable(self._tables()))
 
 
 def load_rights(path: Path) -> Rights:
@@ -158,7 +30,7 @@ def load_rights(path: Path) -> Rights:
         raise RightsFileError(f"The rights file {str(path)!r} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RightsFileError(f"The rights file {str(path)!r} is not TOML: {error}.") from None
-    roles = dict(_BUILT_IN)
+    roles = dict(BUILT_IN)
     unknown = set(document) - {"roles"}
     entries = document.get("roles", {})
     if unknown or not isinstance(entries, dict):
@@ -170,11 +42,11 @@ def load_rights(path: Path) -> Rights:
     return Rights(roles)
 
 
-def _grants(where: str, entries: Mapping[str, object]) -> Iterable[_Grant]:
+def _grants(where: str, entries: Mapping[str, object]) -> Iterable[Grant]:
     for key, patterns in entries.items():
         if key.upper() not in Action.__members__ or key != key.lower():
             raise RightsFileError(f"{where}: there is no right {key!r}; allowed: read, write, admin.")
         if not isinstance(patterns, list) or not all(isinstance(p, str) and "." in p for p in patterns):
             raise RightsFileError(f'{where}.{key}: takes a list of patterns such as "sales.*".')
         for pattern in patterns:
-            yield _grant(pattern, Action[key.upper()])
+            yield grant(pattern, Action[key.upper()])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.rights import Rights
 from flight_server.auth import Anonymous, Authenticator
 from flight_server.auth.certificates import Certificates
 from flight_server.auth.jwt import JwtKeyError, JwtVerifier, load_keys
 from flight_server.auth.login import Login
-from flight_server.auth.rights import Rights, RightsFileError, load_rights
+from flight_server.auth.rights import RightsFileError, load_rights
 from flight_server.auth.users import Users, UsersFileError
 from flight_server.config import AuthOptions, ConfigError, RuntimeOptions
 from flight_server.endpoint import PeerTls, ServerTls

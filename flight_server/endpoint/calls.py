@@ -10,7 +10,7 @@ from typing import Any
 
 from pyarrow import flight
 
-from engine.context import Cancellation, Cause
+from engine.cancellation import Cancellation, Cause
 from engine.streams import StreamCounters
 
 __all__ = ["CALL_KEY", "Call", "CallRegistry", "Headers"]

@@ -1,18 +1,15 @@
-"""What is told about columns: to BI tools in a field's metadata (`ARROW:FLIGHT:SQL:*`), and by SQL."""
+"""What is told to BI tools about columns, in a field's metadata (`ARROW:FLIGHT:SQL:*`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pyarrow as pa
 from pyarrow import types
 
-from engine.schema import RowType
 from engine.storage.protocol import CATALOG, TableName
-from flight_server.service.rewriting import defaults_of
 
-__all__ = ["ShownColumn", "annotate", "shown_columns", "type_name"]
+__all__ = ["annotate", "type_name"]
 
 _PREFIX = "ARROW:FLIGHT:SQL:"
 
@@ -49,23 +46,6 @@ _NESTED: tuple[tuple[Callable[[pa.DataType], bool], Callable[..., str]], ...] = 
     (types.is_map, lambda t: f"MAP({type_name(t.key_type)}, {type_name(t.item_type)})"),
     (types.is_struct, lambda t: "STRUCT(" + ", ".join(f'"{f.name}" {type_name(f.type)}' for f in t) + ")"),
 )
-
-
-@dataclass(frozen=True)
-class ShownColumn:
-    """A column as DESCRIBE and `information_schema` show it; `default` is the text of an expression."""
-
-    name: str
-    type: str
-    nullable: bool = True
-    default: str | None = None
-
-
-def shown_columns(columns: RowType, stored: pa.Schema) -> list[ShownColumn]:
-    """`columns` with what the `stored` fields of their table tell; of a result there are none."""
-    defaults = defaults_of(stored)
-    required = {field.name for field in stored if not field.nullable}
-    return [ShownColumn(c.name, c.type, c.name not in required, defaults.get(c.name)) for c in columns]
 
 
 def type_name(data_type: pa.DataType) -> str:

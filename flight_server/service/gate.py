@@ -7,7 +7,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import ResourceExhaustedError
 
 __all__ = ["Gate"]

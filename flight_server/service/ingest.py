@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyarrow import flight
 
 from engine.errors import UnsupportedError
+from engine.statements.catalog import Catalog, Target
 from engine.storage.protocol import CATALOG, WriteMode
 from flight_server.proto import sql
-from flight_server.service.catalog import Catalog, Target
 from flight_server.service.request import Request
 from flight_server.service.uploads import Uploads
 from flight_server.service.wire import BadRequestError

@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterable, Mapping
 import pyarrow as pa
 from google.protobuf.message import Message
 
+from engine.statements.catalog import TABLE_TYPE, TEMPORARY_TYPE, VIEW_TYPE, Catalog
 from engine.storage.protocol import CATALOG
+from engine.wildcards import like
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import sql
 from flight_server.service import schemas
-from flight_server.service.catalog import TABLE_TYPE, TEMPORARY_TYPE, VIEW_TYPE, Catalog
+from flight_server.service.listed_schemas import ListedSchemas
 from flight_server.service.queries import Queries
-from flight_server.service.relations import Relations
 from flight_server.service.request import Offer, Request
 from flight_server.service.sqlinfo import SqlInfo, info_table
 from flight_server.service.xdbc import type_info_table
-from flight_server.wildcards import like
 
 __all__ = ["Metadata"]
 
@@ -29,9 +29,9 @@ _TYPE_NAMES = {"BASE TABLE": TABLE_TYPE, "TEMPORARY TABLE": TEMPORARY_TYPE}  # a
 class Metadata:
     """Answers each command with a small table. The command itself is the ticket, so nothing is kept between calls."""
 
-    def __init__(self, catalog: Catalog, relations: Relations, queries: Queries, info: SqlInfo) -> None:
+    def __init__(self, catalog: Catalog, listed: ListedSchemas, queries: Queries, info: SqlInfo) -> None:
         self._catalog = catalog
-        self._relations = relations
+        self._listed = listed
         self._queries = queries
         self._info = info
         self._answers: Mapping[type[Message], Callable[..., pa.Table]] = {
@@ -126,7 +126,7 @@ class Metadata:
             return _table(rows, schemas.TABLES)
         snapshot = self._catalog.snapshot(request.session)
         for row, (name, kind) in zip(rows, found, strict=True):
-            row["table_schema"] = self._relations.encoded_schema(request.session, snapshot, name, kind)
+            row["table_schema"] = self._listed.encoded(request.session, snapshot, name, kind)
         return _table(rows, schemas.TABLES_WITH_SCHEMA)
 
     def _table_types(self, request: Request, command: sql.CommandGetTableTypes) -> pa.Table:

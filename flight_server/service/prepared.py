@@ -23,12 +23,14 @@ from pyarrow import flight
 
 from engine.arrow_input import has_extension
 from engine.errors import ResourceExhaustedError, TypeMismatchError, UnsupportedError
+from engine.statements.parsed import ParsedStatement
+from engine.statements.planning import Parameters
 from flight_server.config import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.columns import annotate
 from flight_server.service.drivers import parameter_schema
 from flight_server.service.request import Offer, Planned, Request
-from flight_server.service.statements import Parameters, Statements, is_update
+from flight_server.service.statements import Statements
 from flight_server.service.store import HandleStore
 from flight_server.service.uploads import entrance_of, received, sends_schema
 from flight_server.service.wire import BadRequestError, schema_bytes
@@ -49,7 +51,7 @@ class _Bound:
 
 @dataclass
 class _Prepared:
-    text: str
+    parsed: ParsedStatement
     parameters: pa.Schema
     own: bytes = b""  # the binding that the statement's own handle stands for
     bindings: OrderedDict[bytes, _Bound] = field(default_factory=OrderedDict)
@@ -58,7 +60,7 @@ class _Prepared:
     @property
     def weight(self) -> int:
         """The bytes of what is kept."""
-        return len(self.text) + sum(bound.size for bound in self.bindings.values())
+        return len(self.parsed.text) + sum(bound.size for bound in self.bindings.values())
 
 
 class PreparedStatements:
@@ -75,18 +77,17 @@ class PreparedStatements:
         self, request: Request, message: sql.ActionCreatePreparedStatementRequest
     ) -> Iterable[sql.ActionCreatePreparedStatementResult]:
         """CreatePreparedStatement: a handle, the result's schema and the parameters' schema."""
-        self._statements.check_size(message.query)
         with self._statements.queries.timed(request):
-            parameters = self._statements.parameters(request, message.query)
-            update = is_update(message.query)
-            schema = None if update else annotate(self._statements.result_schema(request, message.query, parameters))
-        handle = self.open.put(_Prepared(message.query, parameters), request.holder, len(message.query))
+            parsed = self._statements.parse(request, message.query)
+            parameters = self._statements.database.parameters(request.session, parsed)
+            schema = None if parsed.has_effects else annotate(self._schema(request, parsed, parameters))
+        handle = self.open.put(_Prepared(parsed, parameters), request.holder, len(message.query))
         told = parameter_schema(parameters, request.call.headers)
         yield sql.ActionCreatePreparedStatementResult(
             prepared_statement_handle=handle,
             dataset_schema=b"" if schema is None else schema_bytes(schema),
             parameter_schema=b"" if told is None else schema_bytes(told),
-            is_update=update,
+            is_update=parsed.has_effects,
         )
 
     def close(
@@ -137,12 +138,12 @@ class PreparedStatements:
         """Plan a prepared query with what is bound to the handle."""
         prepared, _ = self._find(request, command.prepared_statement_handle)
         planned = self._plan(request, command)
-        return self._statements.offer(request, planned, len(prepared.text))
+        return self._statements.offer(request, planned, len(prepared.parsed.text))
 
     def schema(self, request: Request, command: sql.CommandPreparedStatementQuery) -> pa.Schema:
         """The schema of a prepared query's result."""
         prepared, rows = self._bound(request, command.prepared_statement_handle)
-        return self._statements.schema_of(request, prepared.text, rows)
+        return self._statements.schema_of(request, prepared.parsed, rows)
 
     def update(
         self, request: Request, command: sql.CommandPreparedStatementUpdate, reader: flight.MetadataRecordBatchReader
@@ -153,11 +154,17 @@ class PreparedStatements:
         if len(prepared.parameters):
             sent = self._read(prepared, reader)
             rows = self._bound(request, command.prepared_statement_handle)[1] if sent is None else sent.rows
-        return sql.DoPutUpdateResult(record_count=self._statements.run_update(request, prepared.text, rows))
+        return sql.DoPutUpdateResult(record_count=self._statements.run_update(request, prepared.parsed, rows))
 
     def _plan(self, request: Request, command: sql.CommandPreparedStatementQuery) -> Planned:
         prepared, rows = self._bound(request, command.prepared_statement_handle)
-        return self._statements.plan(request, prepared.text, rows)
+        return self._statements.start(request, prepared.parsed, rows)
+
+    def _schema(self, request: Request, parsed: ParsedStatement, parameters: pa.Schema) -> pa.Schema:
+        """The schema of the result, as far as it can be told while nothing is bound."""
+        if parsed.is_query and not len(parameters):
+            return self._statements.start(request, parsed).schema  # the plan is remembered, and about to be asked for
+        return self._statements.database.schema(request.session, parsed)
 
     def _bound(self, request: Request, handle: bytes) -> tuple[_Prepared, Parameters | None]:
         """The statement and its parameters, None where it has none; BadRequestError where they are not bound."""

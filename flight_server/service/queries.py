@@ -13,48 +13,31 @@ with effects, and uploads, leave one more in ``grism.audit``. Times are in secon
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.context import Cancellation, current_cancellation
+from engine.cancellation import Cancellation, current_cancellation, follow
 from engine.errors import CancelledError, ExecutionError, GrismError
 from flight_server.config import ServiceOptions
 from flight_server.service.gate import Gate
+from flight_server.service.request import MAX_LOGGED, Asked, Request
 
 if TYPE_CHECKING:
     from engine.streams import StreamCounters
-    from flight_server.service.request import Request
 
-__all__ = ["Asked", "Queries", "Query", "follow"]
+__all__ = ["Queries", "Query"]
 
 _log = logging.getLogger("grism.query")
 _audit = logging.getLogger("grism.audit")
 
-_MAX_LOGGED = 500  # characters of a statement's text
 _MAX_WAITING_PLANS = 1000  # most take milliseconds, so there is room even where no query may wait
 _plans: ContextVar[bool] = ContextVar("plans", default=False)  # whether this thread has its turn to plan
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a client asks for: its kind, as ``SELECT`` or ``CREATE TABLE``, its text, and what planning it took."""
-
-    kind: str
-    text: str
-    planning: float = 0.0
-
-    @property
-    def shown(self) -> str:
-        """The text for a log: on one line, and not all of a long one."""
-        text = re.sub(r"\s+", " ", self.text[: 4 * _MAX_LOGGED]).strip()
-        return text if len(text) <= _MAX_LOGGED else text[:_MAX_LOGGED] + " ..."
 
 
 class Query:
@@ -148,7 +131,7 @@ class Query:
         }
         outcome: dict[str, object] = {"status": status}
         if isinstance(self._error, GrismError):
-            outcome["error"] = self._error.message[:_MAX_LOGGED]
+            outcome["error"] = self._error.message[:MAX_LOGGED]
         _log.info("query", extra={"fields": {**fields, **measured, **outcome}})
         if self._has_effects:
             audited = {**fields, "event": "statement", "rows": self._rows(), **outcome}
@@ -263,13 +246,3 @@ class Queries:
             query.finish()
             raise
         return query
-
-
-def follow(leading: Cancellation, following: Cancellation) -> Callable[[], None]:
-    """Stop `following` when `leading` is stopped, for the same cause. Returns a function that ends this."""
-
-    def pass_on() -> None:
-        if leading.cause is not None:
-            following.stop(leading.cause)
-
-    return leading.on_cancel(pass_on)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 from google.protobuf.message import Message
 
-from engine.runtime import ResultPart, ResultParts
-from flight_server.auth import Identity
+from engine.rights import Identity
+from engine.runtime import ResultPart
+from engine.statements.answers import Answer, TableAnswer
+from engine.statements.context import StatementContext
+from engine.statements.session import Session
 from flight_server.endpoint.calls import Call
-from flight_server.endpoint.streams import ResultStream
-from flight_server.service.queries import Asked, Query
-from flight_server.service.sessions import Session
 from flight_server.service.store import Holder
 
-__all__ = ["Offer", "Planned", "Request"]
+__all__ = ["MAX_LOGGED", "Asked", "Offer", "Planned", "Request"]
+
+MAX_LOGGED = 500
+"""Characters of a statement's text, or an error's, in the log."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A call, who makes it, and in which session. `query` is the statement that runs for it, once one does.
+    """A call, who makes it, and in which session.
 
     `origin` is the session or the connection with whose end all ends that the call leaves behind.
     """
@@ -29,7 +32,6 @@ class Request:
     call: Call
     identity: Identity
     session: Session = field(default_factory=Session)
-    query: Query | None = None
     origin: str = ""
 
     @property
@@ -37,20 +39,46 @@ class Request:
         """For whom something is kept that the call leaves behind."""
         return Holder(self.identity, self.origin)
 
+    @property
+    def context(self) -> StatementContext:
+        """A run of a statement for this call, which stops when the call does."""
+        return StatementContext(self.session, self.call.cancellation, poll=self.call.poll)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a client asks for: its kind, as ``SELECT`` or ``CREATE TABLE``, its text, and what planning it took."""
+
+    kind: str
+    text: str
+    planning: float = 0.0
+
+    @property
+    def shown(self) -> str:
+        """The text for a log: on one line, and not all of a long one."""
+        text = re.sub(r"\s+", " ", self.text[: 4 * MAX_LOGGED]).strip()
+        return text if len(text) <= MAX_LOGGED else text[:MAX_LOGGED] + " ..."
+
 
 @dataclass(frozen=True)
 class Planned:
-    """A result that is ready to be fetched: its schema, and `open`, which starts it anew each time.
+    """An answer that is ready to be fetched, and what was asked.
 
-    What is not `is_query` is a table that is there already. Without `asked` its fetching is no query of its own: what
-    it tells of has run, and is in the log. `spread` runs it so that its rows stay at the workers, where that can be.
+    Without `asked` its fetching is no query of its own: what it tells of has run, and is in the log.
     """
 
-    schema: pa.Schema
-    open: Callable[[Request], ResultStream]
-    asked: Asked | None
-    is_query: bool = True
-    spread: Callable[[Request], ResultParts] | None = None
+    answer: Answer
+    asked: Asked | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the answer's rows."""
+        return self.answer.schema
+
+    @property
+    def is_query(self) -> bool:
+        """Whether a query is still to run; otherwise the rows are there already."""
+        return not isinstance(self.answer, TableAnswer)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,12 +12,11 @@ from pyarrow import flight
 
 from engine.errors import UnsupportedError
 from engine.kernel import quote
+from engine.rights import ALL, Grants, Rights
 from engine.runtime import Runtime
-from engine.sql.frontend import SqlFrontend
-from engine.sql.stored_views import StoredViews
+from engine.statements.database import Database
 from flight_server.auth import IDENTITY_KEY
 from flight_server.auth.certificates import identity_of
-from flight_server.auth.rights import ALL, Grants, Rights
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.handler import BaseHandler
@@ -27,13 +25,12 @@ from flight_server.endpoint.streams import ResultStream
 from flight_server.endpoint.tickets import TicketSigner
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
-from flight_server.service.catalog import Catalog
 from flight_server.service.connections import ConnectionWatch
 from flight_server.service.ingest import Ingest
+from flight_server.service.listed_schemas import ListedSchemas
 from flight_server.service.metadata import Metadata
 from flight_server.service.prepared import PreparedStatements
-from flight_server.service.queries import Asked
-from flight_server.service.request import Offer, Request
+from flight_server.service.request import Asked, Offer, Request
 from flight_server.service.sessions import Sessions
 from flight_server.service.settings import Settings
 from flight_server.service.sqlinfo import sql_info
@@ -79,21 +76,19 @@ class FlightSqlService(BaseHandler):
         others: Sequence[Runtime] = (),
     ) -> None:
         self._rights = rights or Rights()
-        frontend = SqlFrontend(runtime.kernel, runtime.storage)
-        folder = next((Path(directory) for directory in runtime.storage.directories()), None)
-        catalog = Catalog(runtime.storage, None if folder is None else StoredViews(folder))
-        statements = Statements(runtime, frontend, catalog, options, others)
+        database = Database(runtime, others)
+        catalog = database.catalog
+        statements = Statements(database, options)
         self._queries = statements.queries
-        metadata = Metadata(
-            catalog, statements.relations, statements.queries, sql_info(version, options.max_statement_size)
-        )
+        listed = ListedSchemas(database.relations)
+        metadata = Metadata(catalog, listed, statements.queries, sql_info(version, options.max_statement_size))
         prepared = PreparedStatements(statements, options)
-        uploads = Uploads(frontend, options.max_upload_size)
+        uploads = Uploads(database.frontend, options.max_upload_size)
         self._ingest = Ingest(catalog, uploads)
-        self._sessions = Sessions(folder, options, self._release)
+        self._sessions = Sessions(database.folder, options, self._release)
         self._prepared, self._offers = prepared, statements.offers
         self._watch = ConnectionWatch(self._held, self._disconnect)
-        settings = Settings(self._sessions, catalog, statements.runtimes)
+        settings = Settings(self._sessions, catalog, database.runtimes)
         self._tables = Tables(statements, uploads)
         tickets = Tickets(signer or TicketSigner.generate(), statements.offers, options.statement_ttl)
         self._tickets = tickets

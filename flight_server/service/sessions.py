@@ -8,91 +8,26 @@ session is that of its connection: all calls over it that come from the same ide
 from __future__ import annotations
 
 import secrets
-import shutil
 import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Container, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.errors import ResourceExhaustedError, UnsupportedError
-from engine.storage import DirectoryStorage
-from engine.storage.locks import held, take_if_free
-from engine.storage.protocol import DEFAULT_SCHEMA
-from engine.travel_types import Boundary
-from flight_server.auth import Identity
-from flight_server.auth.rights import ALL, Grants
+from engine.errors import ResourceExhaustedError
+from engine.rights import Identity
+from engine.statements.session import Session, sweep_temporary
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
 from flight_server.service.connections import connections_of
 from flight_server.service.store import EvictedError, Holder
 
-__all__ = ["COOKIE", "TEMPORARY", "Session", "Sessions"]
+__all__ = ["COOKIE", "Sessions"]
 
 COOKIE = "grism_session"
-TEMPORARY = "temp"
-"""The schema of temporary tables."""
-
-_FOLDER = ".sessions"
 _LEAST_WAIT = 0.1
-
-
-@dataclass(eq=False)
-class Session:
-    """What a client has set. `timeout` is in seconds; None leaves the server's own, and so for `runtime`. `boundary`
-    says in which types results leave.
-
-    It begins with `keep`, and is of no use after its end. `origin` names it for what ends with it.
-    """
-
-    schema: str = DEFAULT_SCHEMA
-    grants: Grants = ALL
-    timeout: float | None = None
-    partitions: int | None = None
-    runtime: str | None = None
-    at_workers: bool = False
-    boundary: Boundary = Boundary.CLIENT
-    keep: Callable[[], None] = lambda: None
-    origin: str = field(default_factory=lambda: f"session {secrets.token_hex(8)}")
-    folder: Path | None = None
-    _temporary: DirectoryStorage | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _cleanup: ExitStack = field(default_factory=ExitStack)
-    _ended: bool = False
-
-    @property
-    def temporary(self) -> DirectoryStorage | None:
-        """The session's temporary tables, or None where it has made none."""
-        return self._temporary
-
-    def make_temporary(self) -> DirectoryStorage:
-        """The storage of temporary tables; begins the session."""
-        self.keep()
-        with self._lock:
-            if self._ended:
-                raise ResourceExhaustedError("The session has ended; connect again.")
-            if self._temporary is None:
-                if self.folder is None:
-                    raise UnsupportedError("The server's tables are not in a folder; it keeps no temporary tables.")
-                self.folder.parent.mkdir(exist_ok=True)
-                with held(self.folder.parent):  # else a sweep could come between making and taking it
-                    self.folder.mkdir()
-                    self._cleanup.enter_context(held(self.folder))
-                self._cleanup.callback(shutil.rmtree, self.folder, ignore_errors=True)
-                tables = self.folder / "tables"  # writers lock this one
-                tables.mkdir()
-                self._temporary = DirectoryStorage(tables)
-            return self._temporary
-
-    def end(self) -> None:
-        """Remove the temporary tables. A second call changes nothing."""
-        with self._lock:
-            self._ended = True
-            self._temporary = None
-            self._cleanup.close()
 
 
 @dataclass
@@ -124,14 +59,15 @@ class Sessions:
     def __init__(
         self, folder: Path | None, options: ServiceOptions, release: Callable[[str], None] = lambda _: None
     ) -> None:
-        self._folder = None if folder is None else folder / _FOLDER
+        self._folder = folder
         self._options, self._release = options, release
         self._changed = threading.Condition()
         self._ender: threading.Thread | None = None
         self._by_cookie: dict[str, _Kept] = {}
         self._by_peer: dict[tuple[str, str], _Kept] = {}
         self._evicted: OrderedDict[str, str] = OrderedDict()  # owners by cookie
-        self._sweep()
+        if folder is not None:
+            sweep_temporary(folder)
 
     def __len__(self) -> int:
         return len(self._by_cookie)
@@ -241,7 +177,7 @@ class Sessions:
 
     def _new(self, call: Call, identity: Identity) -> Session:
         cookie = secrets.token_hex(16)
-        session = Session(folder=None if self._folder is None else self._folder / secrets.token_hex(8))
+        session = Session.over(self._folder)
 
         def keep() -> None:
             peer = call.peer
@@ -298,16 +234,6 @@ class Sessions:
         if self._by_peer.get((kept.owner, kept.peer)) is kept:
             del self._by_peer[kept.owner, kept.peer]
         return kept
-
-    def _sweep(self) -> None:
-        """Remove the temporary tables of sessions whose server is gone."""
-        if self._folder is None or not self._folder.is_dir():
-            return
-        with held(self._folder):
-            for folder in self._folder.iterdir():
-                with take_if_free(folder) as free:
-                    if free:
-                        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _cookie(headers: Mapping[str, list[str] | list[bytes]]) -> str | None:

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 
+from engine.statements.catalog import Catalog
+from engine.statements.session import Session
 from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA
 from engine.travel_types import Boundary
 from flight_server.config import parse_duration
 from flight_server.proto import flight as messages
-from flight_server.service.catalog import Catalog
 from flight_server.service.request import Request
-from flight_server.service.sessions import Session, Sessions
+from flight_server.service.sessions import Sessions
 
 __all__ = ["Settings"]
 

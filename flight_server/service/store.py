@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from engine.errors import ResourceExhaustedError
-from flight_server.auth import ANONYMOUS, Identity
+from engine.rights import ANONYMOUS, Identity
 from flight_server.service.wire import BadRequestError
 
 __all__ = ["EvictedError", "HandleStore", "Holder"]

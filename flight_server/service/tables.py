@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pyarrow import flight
 
+from engine.statements.catalog import TABLE_TYPE
 from engine.storage.protocol import TableName, WriteMode
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import flight as messages
-from flight_server.service.catalog import TABLE_TYPE
 from flight_server.service.request import Offer, Request
 from flight_server.service.statements import Statements
 from flight_server.service.uploads import Uploads
@@ -24,7 +24,7 @@ class Tables:
 
     def __init__(self, statements: Statements, uploads: Uploads) -> None:
         self._statements = statements
-        self._catalog = statements.catalog
+        self._catalog = statements.database.catalog
         self._uploads = uploads
 
     def path(self, path: Sequence[bytes | str]) -> tuple[str, ...]:
@@ -44,21 +44,21 @@ class Tables:
         """Every table, with a ticket that reads it as it is when the ticket is used."""
         snapshot = self._catalog.snapshot(request.session)
         for name in self._catalog.tables(request.session):
-            schema = self._statements.relations.schema(request.session, snapshot, name, TABLE_TYPE)
+            schema = self._statements.database.relations.schema(request.session, snapshot, name, TABLE_TYPE)
             path = messages.FlightDescriptor(type=messages.FlightDescriptor.PATH, path=[name.schema, name.table])
             yield name, Offer(schema, path)
 
     def info(self, request: Request, path: Sequence[bytes | str]) -> Offer:
         """Plan to read all of a table as it is now."""
-        return self._statements.offer(request, self._statements.plan_table(request, self.path(path)), 1)
+        return self._statements.offer(request, self._statements.start_table(request, self.path(path)), 1)
 
     def schema(self, request: Request, path: Sequence[bytes | str]) -> pa.Schema:
         """A table's schema."""
-        return self._statements.plan_table(request, self.path(path)).schema
+        return self._statements.start_table(request, self.path(path)).schema
 
     def fetch(self, request: Request, descriptor: messages.FlightDescriptor) -> ResultStream:
         """Read a table that was listed."""
-        return self._statements.open(request, self._statements.plan_table(request, self.path(descriptor.path)))
+        return self._statements.open(request, self._statements.start_table(request, self.path(descriptor.path)))
 
     def put(self, request: Request, path: Sequence[bytes | str], reader: flight.MetadataRecordBatchReader) -> int:
         """Append an upload to a table, which is made where it is not there: all rows, or none. Returns how many.

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from pyarrow import flight
 
 from engine.errors import UnsupportedError
-from flight_server.auth import Identity
+from engine.rights import Identity
 from flight_server.endpoint.tickets import TicketError, TicketSigner
 from flight_server.proto import flight as messages
 from flight_server.proto import sql

@@ -22,11 +22,11 @@ from engine.errors import (
 )
 from engine.ingestion import Ingestion, TableColumns
 from engine.sql.frontend import SqlFrontend
+from engine.statements.catalog import Target
 from engine.storage.conform import DEFAULT, NOT_NULL
 from engine.storage.protocol import ArrowSource, WriteMode
 from engine.storage.stored_types import STORED_TYPE
 from engine.streams import scoped_reader
-from flight_server.service.catalog import Target
 from flight_server.service.request import Request
 
 __all__ = ["Uploads", "entrance_of", "received", "sends_schema"]

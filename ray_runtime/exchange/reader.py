@@ -15,7 +15,7 @@ from functools import partial
 import pyarrow as pa
 from pyarrow import flight
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import GrismError
 from flight_server.endpoint import ConnectionPool
 from ray_runtime.exchange.batches import size_of

@@ -10,12 +10,13 @@ from engine.logical.expressions import node_expressions
 from engine.operators import LimitExec, TableScanExec
 from engine.physical import Broadcast, PartitioningSpec, PhysicalOperator, RoundRobin, Single, walk
 from engine.storage.protocol import Split, Storage
+from ray_runtime.fragment import fragment_scans
 from ray_runtime.operators import ExchangeExec, ExchangeSourceExec, PartitionIdExec
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.stages import ExchangeInput, Stage, StageGraph
 
-__all__ = ["fragment_scans", "split_stages", "with_splits"]
+__all__ = ["split_stages"]
 
 
 def split_stages(
@@ -25,23 +26,6 @@ def split_stages(
     splitter = _Splitter(types, storage, options, whole)
     splitter.stage(root, Single())
     return StageGraph(tuple(splitter.stages))
-
-
-def fragment_scans(root: PhysicalOperator) -> list[TableScanExec]:
-    """The scans of a fragment that are read by splits, in the order in which a task's splits are listed."""
-    return [node for node in walk(root) if isinstance(node, TableScanExec)]
-
-
-def with_splits(root: PhysicalOperator, splits: tuple[tuple[Split, ...], ...]) -> PhysicalOperator:
-    """The fragment over one task's share of its tables: `splits` has an entry for each scan."""
-    remaining = iter(splits)
-
-    def visit(node: PhysicalOperator) -> PhysicalOperator:
-        if isinstance(node, TableScanExec):
-            return node.with_splits(next(remaining))
-        return node.with_children(tuple(visit(child) for child in node.children))
-
-    return visit(root)
 
 
 class _Splitter:

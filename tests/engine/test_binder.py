@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.binder import Binder
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ExecutionError, TypeMismatchError, UnknownColumnError
 from engine.schema import Column
 

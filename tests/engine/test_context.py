@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from engine.cancellation import Cancellation
 from engine.context import (
-    Cancellation,
     CollectingMetricsSink,
     ExecutionContext,
     MemoryManager,

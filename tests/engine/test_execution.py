@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine.context import Cancellation, CollectingMetricsSink
+from engine.cancellation import Cancellation
+from engine.context import CollectingMetricsSink
 from engine.errors import CancelledError, StorageError
 from engine.execution import StatementCache, compile_statement, run
 from engine.kernel import Kernel

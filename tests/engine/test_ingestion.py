@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import InvalidValueError
 from engine.ingestion import Ingestion, TableColumns
 from engine.kernel import Kernel

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import ExecutionError, GrismError, KernelFailedError, KernelLostError
 from engine.kernel import Kernel, KernelConfig, KernelState
 from engine.kernel_errors import execution_error, is_fatal, planning_error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import MemoryExceededError
 from engine.kernel import Kernel, KernelConfig
 from engine.memory_watch import MemoryWatch, allow, resident_bytes

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import ForbiddenError, SqlSyntaxError, UnsupportedError
-from engine.sql.statement_parser import parse_statement
-from engine.sql.statement_reader import numbered, parameter_count
-from engine.sql.statements import (
+from engine.statements.descriptions import (
     AddColumn,
     AlterTable,
     ChangeType,
@@ -29,6 +27,8 @@ from engine.sql.statements import (
     Statement,
     Update,
 )
+from engine.statements.parser import parse_statement
+from engine.statements.reader import numbered, parameter_count
 
 T = ("t",)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flight_server.wildcards import glob, like
+from engine.wildcards import glob, like
 from tests.harness.growth import assert_linear
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.runtime import QueryOptions
 from ray_runtime.exchange import WorkerId
 from ray_runtime.runtime import RayRuntime

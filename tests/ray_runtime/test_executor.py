@@ -6,7 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from engine.context import Cancellation, CollectingMetricsSink
+from engine.cancellation import Cancellation
+from engine.context import CollectingMetricsSink
 from engine.errors import CancelledError, DeadlineExceededError, InvalidValueError, WorkerLostError
 from engine.runtime import QueryOptions
 from ray_runtime.cluster import ClusterOptions

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import WorkerLostError
 from flight_server.proto import flight as messages
 from flight_server.proto import sql

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import WorkerLostError
 from engine.storage import InMemoryStorage
 from engine.storage.protocol import ScanRequest, TableName

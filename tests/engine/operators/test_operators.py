@@ -10,7 +10,8 @@ import pytest
 from sqlglot import exp
 
 from engine import operators
-from engine.context import Cancellation, CollectingMetricsSink
+from engine.cancellation import Cancellation
+from engine.context import CollectingMetricsSink
 from engine.errors import CancelledError
 from engine.execution import compile_statement
 from engine.kernel import Kernel

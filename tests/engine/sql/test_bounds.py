@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import CancelledError, UnsupportedError
 from engine.kernel import Kernel
 from engine.sql.bounds import (
@@ -15,8 +15,8 @@ from engine.sql.bounds import (
     require_bounds,
     require_few_repeats,
 )
-from engine.sql.statement_parser import parse_statement
 from engine.sql.syntax import Tree
+from engine.statements.parser import parse_statement
 from local_runtime import LocalRuntime
 from tests.engine.querying import rows
 from tests.tpch.dataset import QUERIES, query_text

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from engine.errors import InvalidValueError, UnsupportedError
 from engine.kernel import Kernel
-from engine.sql.literals import literal, type_text
+from engine.literals import literal, type_text
 from engine.travel_types import Boundary
 
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from engine.errors import PlanningError, TypeMismatchError
-from engine.sql.stored_views import StoredViews
 from engine.sql.views import Names, View
+from engine.statements.stored_views import StoredViews
 from engine.storage import DirectoryStorage, TableName, WriteMode
 from local_runtime import LocalRuntime
 from tests.engine.querying import result

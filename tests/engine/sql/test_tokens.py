@@ -9,12 +9,12 @@ from contextlib import suppress
 import duckdb
 import pytest
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import CancelledError, GrismError
 from engine.sql.bounds import require_bounds
-from engine.sql.statement_reader import numbered
 from engine.sql.tokens import Kind, first_words, scan, tokens
-from flight_server.service.statements import is_update
+from engine.statements.parsed import parse
+from engine.statements.reader import numbered
 from tests.harness.growth import assert_linear, exponent
 
 LETTER, UMLAUT, NO_BREAK, IDEOGRAPHIC, BYTE_ORDER = "a", "ä", "\u00a0", "\u3000", "\ufeff"
@@ -158,7 +158,7 @@ def test_time_grows_with_the_length_only(kind: str) -> None:
             require_bounds(text)
         for before in ("", "EXPLAIN ", "WITH a AS (", "INSERT INTO t VALUES ("):
             with suppress(GrismError):  # as no SQL, or as something that is not handled
-                is_update(before + text)
+                parse(before + text)
 
     assert_linear(read, GROWING[kind], longest=20_000)
 

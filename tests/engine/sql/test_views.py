@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pytest
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import CancelledError, DeadlineExceededError, PlanningError, UnknownTableError, UnsupportedError
 from engine.schema import Column
 from engine.sql.frontend import SqlFrontend

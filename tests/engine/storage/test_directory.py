@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import PlanningError, StorageError, TableExistsError, UnknownTableError, UnsupportedError
-from engine.sql.stored_views import StoredViews
 from engine.sql.views import View
+from engine.statements.stored_views import StoredViews
 from engine.storage import DirectoryStorage, Storage, TableName, WriteMode
 from tests.engine.storage.reading import MAIN_T, numbers, put, read_all
 

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from flight_server.auth.identity import Identity
+from engine.rights import Identity
 from flight_server.auth.jwt import JwtKeyError, JwtVerifier, load_keys
 from flight_server.endpoint.status import UnauthenticatedError
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ForbiddenError, UnknownTableError
+from engine.rights import Action, Identity, Rights
 from engine.storage.protocol import TableName
-from flight_server.auth.identity import Identity
-from flight_server.auth.rights import Action, Rights, RightsFileError, load_rights
+from flight_server.auth.rights import RightsFileError, load_rights
 
 FILE = """
 [roles.analyst]

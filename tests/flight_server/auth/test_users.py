@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flight_server.auth.identity import Identity
+from engine.rights import Identity
 from flight_server.auth.login import Login, basic_credentials
 from flight_server.auth.users import Users, UsersFileError, add_user, remove_user
 from flight_server.endpoint.status import UnauthenticatedError

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import DeadlineExceededError, ResourceExhaustedError
 from flight_server.service.gate import Gate
 

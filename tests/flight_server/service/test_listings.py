@@ -11,13 +11,14 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from engine.sql.stored_views import StoredViews
+from engine.statements.catalog import Catalog
+from engine.statements.relations import Relations
+from engine.statements.session import Session
+from engine.statements.stored_views import StoredViews
 from engine.storage import DirectoryStorage
 from engine.storage.protocol import TableName
 from flight_server.proto import sql
-from flight_server.service.catalog import Catalog
-from flight_server.service.relations import Relations
-from flight_server.service.sessions import Session
+from flight_server.service.listed_schemas import ListedSchemas
 from flight_server.service.wire import wrap
 from local_runtime import LocalRuntime
 from tests.harness.server import serve
@@ -221,6 +222,7 @@ def test_each_version_is_opened_once_and_each_type_bound_once(tmp_path: Path, mo
         monkeypatch.setattr(runtime.kernel, "describe", lambda text, *a: bound.append(text) or query(text, *a))
         catalog = Catalog(runtime.storage, StoredViews(tmp_path))
         relations = Relations(runtime.frontend, catalog)
+        listed_schemas = ListedSchemas(relations)
         catalog.columns = relations.columns
         session = Session()
 
@@ -232,7 +234,7 @@ def test_each_version_is_opened_once_and_each_type_bound_once(tmp_path: Path, mo
             snapshot = catalog.snapshot(session)
             for name, kind in catalog.relations(session):
                 assert relations.schema(session, snapshot, name, kind) == schema
-                relations.encoded_schema(session, snapshot, name, kind)
+                listed_schemas.encoded(session, snapshot, name, kind)
         assert sorted(opened) == sorted(f"t{table}" for table in range(80))
         assert bound == [str(kind) for kind in kinds]
         opened.clear()
@@ -250,6 +252,7 @@ def test_what_is_wrong_with_a_table_is_logged_once_for_each_version(
     with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime:
         catalog = Catalog(runtime.storage, StoredViews(tmp_path))
         relations = Relations(runtime.frontend, catalog)
+        listed = ListedSchemas(relations)
         session = Session()
 
         def told() -> list[str]:
@@ -257,7 +260,7 @@ def test_what_is_wrong_with_a_table_is_logged_once_for_each_version(
             for _ in range(2):
                 for name, kind in catalog.relations(session):
                     assert relations.columns(session, catalog.snapshot(session), name, kind) == ()
-                    relations.encoded_schema(session, catalog.snapshot(session), name, kind)
+                    listed.encoded(session, catalog.snapshot(session), name, kind)
             return sorted(record.getMessage().partition(":")[0] for record in caplog.records)
 
         unreadable = " has no columns that can be read"

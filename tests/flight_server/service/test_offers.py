@@ -7,15 +7,15 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import CancelledError, GrismError
-from engine.runtime import PartRows, ResultPart, ResultParts
-from flight_server.auth import ANONYMOUS
+from engine.rights import ANONYMOUS
+from engine.runtime import PartRows, QueryResult, ResultPart, ResultParts
+from engine.statements.context import StatementContext
 from flight_server.config import ServerConfig
-from flight_server.endpoint.streams import ResultStream
 from flight_server.service import BadRequestError
 from flight_server.service.offers import Offers
-from flight_server.service.request import Planned, Request
+from flight_server.service.request import Planned
 from flight_server.service.store import Holder
 
 OWN = Holder(ANONYMOUS, "ipv4:127.0.0.1:1")
@@ -24,14 +24,18 @@ SCHEMA = pa.schema([("a", pa.int64())])
 GiveUp = Callable[[Offers, bytes], object]
 
 
-def opened(request: Request) -> ResultStream:
-    del request
-    return ResultStream(pa.RecordBatchReader.from_batches(SCHEMA, []))
-
-
 def read(part: ResultPart, cancellation: Cancellation) -> PartRows:
     del part, cancellation
     return PartRows(pa.RecordBatchReader.from_batches(SCHEMA, []), lambda: None)
+
+
+class _Query:
+    """An answer that is still to be computed."""
+
+    schema = SCHEMA
+
+    def open(self, context: StatementContext) -> QueryResult:
+        raise AssertionError("nobody fetches it")
 
 
 @pytest.fixture
@@ -49,12 +53,12 @@ def offers() -> Offers:
 )
 def test_parts_go_with_their_plan(offers: Offers, give_up: GiveUp, error: type[GrismError]) -> None:
     released: list[str] = []
-    early = offers.put(Planned(SCHEMA, opened, None), OWN, 1)
+    early = offers.put(Planned(_Query()), OWN, 1)
     offers.spread(early, OWN, ResultParts((), lambda: released.append("early"), read))
     assert not released
     give_up(offers, early)
     assert released == ["early"]
-    late = offers.put(Planned(SCHEMA, opened, None), OWN, 1)
+    late = offers.put(Planned(_Query()), OWN, 1)
     give_up(offers, late)
     with pytest.raises(error):
         offers.spread(late, OWN, ResultParts((), lambda: released.append("late"), read))

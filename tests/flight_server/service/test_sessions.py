@@ -14,12 +14,13 @@ import pytest
 from pyarrow import flight
 
 from engine.errors import ResourceExhaustedError
-from flight_server.auth import Identity
+from engine.rights import Identity
+from engine.statements.session import Session
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call, CallRegistry
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
-from flight_server.service.sessions import COOKIE, Session, Sessions
+from flight_server.service.sessions import COOKIE, Sessions
 from flight_server.service.store import EvictedError
 from flight_server.service.wire import wrap
 from tests.flight_server.conftest import Served

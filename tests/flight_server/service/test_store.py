@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import ResourceExhaustedError
-from flight_server.auth import ANONYMOUS, Identity
+from engine.rights import ANONYMOUS, Identity
 from flight_server.service.store import EvictedError, HandleStore, Holder
 from flight_server.service.wire import BadRequestError
 

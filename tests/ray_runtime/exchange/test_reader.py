@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from engine.context import Cancellation
+from engine.cancellation import Cancellation
 from engine.errors import CancelledError
 from flight_server.endpoint import ConnectionPool
 from ray_runtime.exchange import (

@@ -13,17 +13,15 @@ from typing import TypeVar
 import pyarrow as pa
 
 from engine.cache import LruCache
-from engine.context import current_cancellation
+from engine.cancellation import current_cancellation
 from engine.errors import GrismError
 from engine.kernel import quote
 from engine.schema import Column, RowType
 from engine.sql.frontend import SqlFrontend
+from engine.statements.catalog import VIEW_TYPE, Catalog
+from engine.statements.columns import ShownColumn, shown_columns
+from engine.statements.session import Session
 from engine.storage.protocol import ArrowSource, Snapshot, TableHandle, TableName
-from engine.travel_types import Boundary
-from flight_server.service.catalog import VIEW_TYPE, Catalog
-from flight_server.service.columns import ShownColumn, annotate, shown_columns
-from flight_server.service.sessions import Session
-from flight_server.service.wire import schema_bytes
 
 __all__ = ["Relations"]
 
@@ -39,7 +37,6 @@ class Relations:
         self._frontend = frontend
         self._catalog = catalog
         self._shown: LruCache[TableHandle, tuple[ShownColumn, ...]] = LruCache(_KEPT)
-        self._encoded: LruCache[tuple[TableHandle, Boundary], bytes] = LruCache(_KEPT)
         self._told: LruCache[tuple[TableName, str | None, str], bool] = LruCache(_KEPT)
 
     def columns(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
@@ -50,20 +47,11 @@ class Relations:
         """The Arrow schema in which the session's client gets the rows."""
         return self._or_else(pa.schema([]), snapshot, name, kind, lambda: self._schema(session, snapshot, name, kind))
 
-    def encoded_schema(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> bytes:
-        """The Arrow schema as an IPC message, each field with what drivers read of its column."""
+    def version(self, snapshot: Snapshot, name: TableName, kind: str) -> TableHandle | None:
+        """What the columns of a table belong to; None for a view, and for what cannot even be opened."""
         if kind == VIEW_TYPE:
-            return schema_bytes(annotate(self.schema(session, snapshot, name, kind), name))
-
-        def encode() -> bytes:
-            key = snapshot.table(name), session.boundary
-            found = self._encoded.get(key)
-            if found is None:
-                found = schema_bytes(annotate(self._schema(session, snapshot, name, kind), name))
-                self._encoded.put(key, found)
-            return found
-
-        return self._or_else(schema_bytes(pa.schema([])), snapshot, name, kind, encode)
+            return None
+        return self._or_else(None, snapshot, name, kind, lambda: snapshot.table(name))
 
     def _columns(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
         if kind == VIEW_TYPE:

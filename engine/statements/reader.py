@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.errors import SqlSyntaxError
-from engine.sql.statements import Path
 from engine.sql.tokens import Kind, Token, tokens
+from engine.statements.descriptions import Path
 
 __all__ = ["Reader", "numbered", "parameter_count", "parameter_names"]
 

@@ -10,14 +10,17 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from engine.errors import ConflictError, UnknownTableError, UnsupportedError
-from engine.logical.nodes import LogicalPlan
+from engine.rights import Action
 from engine.schema import RowType
-from engine.sql.statements import (
+from engine.statements import rewriting
+from engine.statements.catalog import Target
+from engine.statements.context import StatementContext
+from engine.statements.definitions import Definitions, changeable
+from engine.statements.descriptions import (
     AddColumn,
     AlterTable,
     ColumnDefinition,
@@ -33,19 +36,13 @@ from engine.sql.statements import (
     Statement,
     Update,
 )
+from engine.statements.merging import Merging
+from engine.statements.planning import Parameters, Planning
+from engine.statements.rows import Rows
+from engine.statements.session import Session
 from engine.storage.protocol import ArrowSource, TableHandle, TableName, WriteMode
-from flight_server.auth.rights import Action
-from flight_server.service import rewriting
-from flight_server.service.catalog import Target
-from flight_server.service.definitions import Definitions, changeable
-from flight_server.service.merging import Merging
-from flight_server.service.request import Request
-from flight_server.service.rows import Rows
 
-if TYPE_CHECKING:
-    from flight_server.service.statements import Parameters, Statements
-
-__all__ = ["Updates"]
+__all__ = ["Changes"]
 
 _ATTEMPTS = 10
 _ROWS_AT_ONCE = 250  # rows of parameters of an INSERT that make one query
@@ -53,19 +50,19 @@ _LOCKS = 64
 _NO_ROWS: Sequence[Sequence[pa.Scalar]] = ((),)
 
 
-class Updates:
+class Changes:
     """Runs statements that change something."""
 
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
-        self._catalog = statements.catalog
-        self._definitions = Definitions(statements)
+    def __init__(self, planning: Planning) -> None:
+        self._planning = planning
+        self._catalog = planning.catalog
+        self._definitions = Definitions(planning)
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
 
-    def run(self, request: Request, statement: Statement, parameters: Parameters | None = None) -> int:
+    def run(self, context: StatementContext, statement: Statement, parameters: Parameters | None = None) -> int:
         """Run a statement for each row of `parameters`; returns how many rows it changed, 0 where it is about none."""
         try:
-            self._authorize(request, statement)
+            self._authorize(context, statement)
         except UnknownTableError:
             if isinstance(statement, Drop | AlterTable) and statement.if_exists:
                 return 0
@@ -73,33 +70,33 @@ class Updates:
         rows = _NO_ROWS if parameters is None else parameters
         match statement:
             case Insert():
-                return self._insert(request, statement, rows)
+                return self._insert(context, statement, rows)
             case CreateTable():
-                return self._definitions.create(request, statement)
+                return self._definitions.create(context, statement)
             case CreateTableAs():
-                return self._definitions.create_as(request, statement, rows)
+                return self._definitions.create_as(context, statement, rows)
             case Update():
-                return sum(self._update(request, statement, row) for row in rows)
+                return sum(self._update(context, statement, row) for row in rows)
             case Delete():
-                return sum(self._delete(request, statement, row) for row in rows)
+                return sum(self._delete(context, statement, row) for row in rows)
             case Merge():
-                return sum(self._merge(request, statement, row) for row in rows)
+                return sum(self._merge(context, statement, row) for row in rows)
             case AlterTable():
-                return self._alter(request, statement)
+                return self._alter(context, statement)
             case CreateView():
-                return self._definitions.create_view(request, statement)
+                return self._definitions.create_view(context, statement)
             case CreateSchema():
                 return self._definitions.create_schema(statement)
             case Drop():
-                return self._definitions.drop(request, statement)
+                return self._definitions.drop(context, statement)
         raise UnsupportedError("This statement is not handled.")
 
-    def _authorize(self, request: Request, statement: Statement) -> None:
+    def _authorize(self, context: StatementContext, statement: Statement) -> None:
         """Raise where the session lacks the right to what changes more than rows; a table is checked when it is found.
 
         A schema is the right's where its tables are, whatever their names.
         """
-        session, tables = request.session, self._catalog.storage.tables
+        session, tables = context.session, self._catalog.storage.tables
         match statement:
             case AlterTable(table=path) | Drop(kind="TABLE", name=path):
                 target = self._catalog.existing(session, path)
@@ -110,22 +107,17 @@ class Updates:
             case CreateSchema(schema=path) | Drop(kind="SCHEMA", name=path):
                 session.grants.check(Action.ADMIN, TableName(path[-1], ""), tables())
 
-    def parameters(self, request: Request, statement: Statement) -> pa.Schema:
+    def parameters(self, session: Session, statement: Statement) -> pa.Schema:
         """The parameters that a statement takes, with the types that the kernel gives them."""
-        query = self._query(request, statement)
-        if query is None:
-            return pa.schema([])
-        session = request.session
-        return self._statements.frontend.parameters(
-            query, snapshot=self._catalog.snapshot(session), names=self._catalog.names(session)
-        )
+        query = self._query(StatementContext(session), statement)
+        return pa.schema([]) if query is None else self._planning.parameters(session, query)
 
-    def _query(self, request: Request, statement: Statement) -> str | None:
+    def _query(self, context: StatementContext, statement: Statement) -> str | None:
         """The SELECT that a statement runs, with its parameters; None where it can have none."""
         match statement:
             case Insert(query=None):
-                target = self._definitions.existing(request, statement.table)
-                columns, defaults = self._columns(request, target)
+                target = self._definitions.existing(context, statement.table)
+                columns, defaults = self._columns(context, target)
                 named = rewriting.insert_columns(statement, target.shown, columns, None)
                 return rewriting.inserted(statement, columns, named, defaults)
             case Insert(query=text):
@@ -133,29 +125,31 @@ class Updates:
             case CreateTableAs(query=text):
                 return text
             case Update():
-                target = self._definitions.existing(request, statement.table)
-                return rewriting.updated(statement, target.shown, *self._columns(request, target))
+                target = self._definitions.existing(context, statement.table)
+                return rewriting.updated(statement, target.shown, *self._columns(context, target))
             case Delete():
-                return rewriting.deleted(statement, self._definitions.existing(request, statement.table).shown)
+                return rewriting.deleted(statement, self._definitions.existing(context, statement.table).shown)
             case Merge():
-                target = self._definitions.existing(request, statement.table)
-                return self._merging(request, statement, target.shown, *self._columns(request, target)).query()
+                target = self._definitions.existing(context, statement.table)
+                return self._merging(context, statement, target.shown, *self._columns(context, target)).query()
         return None
 
     # ---- rows
 
-    def _insert(self, request: Request, statement: Insert, rows: Parameters) -> int:
-        target = self._definitions.existing(request, statement.table)
+    def _insert(self, context: StatementContext, statement: Insert, rows: Parameters) -> int:
+        target = self._definitions.existing(context, statement.table)
         try:
-            return self._append(request, statement, rows, target)
+            return self._append(context, statement, rows, target)
         except ConflictError:  # an UPDATE was faster: let no other one come in between
-            return self._alone(target, lambda: self._append(request, statement, rows, target))
+            return self._alone(target, lambda: self._append(context, statement, rows, target))
 
-    def _append(self, request: Request, statement: Insert, rows: Parameters, target: Target) -> int:
-        columns, defaults = self._columns(request, target)
+    def _append(self, context: StatementContext, statement: Insert, rows: Parameters, target: Target) -> int:
+        columns, defaults = self._columns(context, target)
         given = None
         if statement.query is not None:
-            given = self._plan(request, f"{statement.ctes} {statement.query}", rows[0] if rows else ()).names
+            given = self._planning.logical(
+                context.session, f"{statement.ctes} {statement.query}", rows[0] if rows else ()
+            ).names
         named = rewriting.insert_columns(statement, target.shown, columns, given)
         queries: list[tuple[str, Sequence[pa.Scalar]]] = []
         if statement.rows and not statement.ctes:
@@ -166,93 +160,95 @@ class Updates:
         else:
             text = rewriting.inserted(statement, columns, named, defaults)
             queries = [(text, row) for row in rows]
-        data = Rows(self._statements, request, queries)
+        data = Rows(self._planning, context, queries)
         return data.into(lambda reader: target.storage.write(target.name, reader, WriteMode.APPEND))
 
-    def _update(self, request: Request, statement: Update, row: Sequence[pa.Scalar]) -> int:
+    def _update(self, context: StatementContext, statement: Update, row: Sequence[pa.Scalar]) -> int:
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
-            self._check_scope(request, rewriting.updated_scope(statement, handle.name), row)
+            self._check_scope(context, rewriting.updated_scope(statement, handle.name), row)
             text = rewriting.updated(statement, handle.name, self._types(handle), rewriting.defaults_of(stored))
-            return self._kept(request, text, row, stored, marked=True)
+            return self._kept(context, text, row, stored, marked=True)
 
-        return self._rewrite(request, statement.table, rows, lambda _, data: data.hits)
+        return self._rewrite(context, statement.table, rows, lambda _, data: data.hits)
 
-    def _delete(self, request: Request, statement: Delete, row: Sequence[pa.Scalar]) -> int:
+    def _delete(self, context: StatementContext, statement: Delete, row: Sequence[pa.Scalar]) -> int:
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
-            self._check_scope(request, rewriting.updated_scope(statement, handle.name), row)
-            return self._kept(request, rewriting.deleted(statement, handle.name), row, stored)
+            self._check_scope(context, rewriting.updated_scope(statement, handle.name), row)
+            return self._kept(context, rewriting.deleted(statement, handle.name), row, stored)
 
-        return self._rewrite(request, statement.table, rows, lambda handle, data: (handle.rows or 0) - data.rows)
+        return self._rewrite(context, statement.table, rows, lambda handle, data: (handle.rows or 0) - data.rows)
 
-    def _merge(self, request: Request, statement: Merge, row: Sequence[pa.Scalar]) -> int:
+    def _merge(self, context: StatementContext, statement: Merge, row: Sequence[pa.Scalar]) -> int:
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
-            merging = self._merging(request, statement, handle.name, self._types(handle), rewriting.defaults_of(stored))
-            self._check_scope(request, merging.scope(), row)
-            return self._kept(request, merging.query(), row, stored, marked=True)
+            merging = self._merging(context, statement, handle.name, self._types(handle), rewriting.defaults_of(stored))
+            self._check_scope(context, merging.scope(), row)
+            return self._kept(context, merging.query(), row, stored, marked=True)
 
         def count(handle: TableHandle, data: Rows) -> int:
             deleted = (handle.rows or 0) - (data.rows - data.added)
             return data.hits + data.added + deleted
 
-        return self._rewrite(request, statement.table, rows, count)
+        return self._rewrite(context, statement.table, rows, count)
 
     def _merging(
-        self, request: Request, statement: Merge, name: TableName, columns: RowType, defaults: dict[str, str]
+        self, context: StatementContext, statement: Merge, name: TableName, columns: RowType, defaults: dict[str, str]
     ) -> Merging:
-        session = request.session
-        source = self._statements.frontend.result_schema(
+        session = context.session
+        source = self._planning.frontend.result_schema(
             f"{statement.ctes} SELECT * FROM {statement.source}",
             snapshot=self._catalog.snapshot(session),
             names=self._catalog.names(session),
         )
         return Merging(statement, name, columns, defaults, source.names)
 
-    def _check_scope(self, request: Request, text: str | None, row: Sequence[pa.Scalar]) -> None:
+    def _check_scope(self, context: StatementContext, text: str | None, row: Sequence[pa.Scalar]) -> None:
         """Let the binder judge the names in `text`, which has some of the parameters of a statement, or all."""
         if text is not None:
             numbers = "".join(f", ${number}" for number in range(1, len(row) + 1))
-            self._plan(request, f"SELECT 1{numbers} FROM ({text}) WHERE false", row)
+            self._planning.logical(context.session, f"SELECT 1{numbers} FROM ({text}) WHERE false", row)
 
-    def _alter(self, request: Request, statement: AlterTable) -> int:
+    def _alter(self, context: StatementContext, statement: AlterTable) -> int:
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows | None:
             columns = self._types(handle)
             text = rewriting.altered(statement, handle.name, columns)
             if text is None:
                 return None
-            self._check_new_default(request, statement, handle.name, columns)
-            data = Rows(self._statements, request, [(text, ())])
+            self._check_new_default(context, statement, handle.name, columns)
+            data = Rows(self._planning, context, [(text, ())])
             data.keep(rewriting.altered_fields(statement, stored))
             return data
 
         try:
-            return self._rewrite(request, statement.table, rows, lambda *_: 0)
+            return self._rewrite(context, statement.table, rows, lambda *_: 0)
         except UnknownTableError:
-            target = self._definitions.existing(request, statement.table)
+            target = self._definitions.existing(context, statement.table)
             if statement.if_exists and not self._definitions.is_there(target):
                 return 0
             raise
 
-    def _check_new_default(self, request: Request, statement: AlterTable, table: TableName, columns: RowType) -> None:
+    def _check_new_default(
+        self, context: StatementContext, statement: AlterTable, table: TableName, columns: RowType
+    ) -> None:
         match statement.action:
             case AddColumn(column):
-                self._definitions.check_default(request, column)
+                self._definitions.check_default(context, column)
             case SetDefault(name, value):
                 found = rewriting.find_column(columns, name, table)
-                self._definitions.check_default(request, ColumnDefinition(found.name, found.type, value))
+                self._definitions.check_default(context, ColumnDefinition(found.name, found.type, value))
 
     def _rewrite(
         self,
-        request: Request,
+        context: StatementContext,
         path: Sequence[str],
         rows: Callable[[TableHandle, pa.Schema], Rows | None],
         count: Callable[[TableHandle, Rows], int],
     ) -> int:
         """Write a table anew with what `rows` makes of its newest version and its stored schema."""
-        target = self._definitions.existing(request, path)
+        target = self._definitions.existing(context, path)
         storage = changeable(target.storage)
 
         def write() -> int:
-            handle = self._pin(request, target)
+            handle = self._pin(context, target)
             data = rows(handle, self._stored(target, handle))
             if data is None:
                 return 0
@@ -272,28 +268,22 @@ class Updates:
     # ---- parts
 
     def _kept(
-        self, request: Request, text: str, row: Sequence[pa.Scalar], stored: pa.Schema, marked: bool = False
+        self, context: StatementContext, text: str, row: Sequence[pa.Scalar], stored: pa.Schema, marked: bool = False
     ) -> Rows:
         """The rows of a table that keeps its columns."""
-        data = Rows(self._statements, request, [(text, row)], marked)
+        data = Rows(self._planning, context, [(text, row)], marked)
         data.keep({field.name: field for field in stored})
         return data
 
-    def _plan(self, request: Request, text: str, row: Sequence[pa.Scalar]) -> LogicalPlan:
-        session = request.session
-        return self._statements.frontend.plan(
-            text, snapshot=self._catalog.snapshot(session), parameters=row or None, names=self._catalog.names(session)
-        )
-
-    def _pin(self, request: Request, target: Target) -> TableHandle:
-        return self._catalog.snapshot(request.session).table(target.shown)
+    def _pin(self, context: StatementContext, target: Target) -> TableHandle:
+        return self._catalog.snapshot(context.session).table(target.shown)
 
     def _types(self, handle: TableHandle) -> RowType:
-        return self._statements.frontend.table_columns(handle)
+        return self._planning.frontend.table_columns(handle)
 
-    def _columns(self, request: Request, target: Target) -> tuple[RowType, dict[str, str]]:
+    def _columns(self, context: StatementContext, target: Target) -> tuple[RowType, dict[str, str]]:
         """The columns of a table, and their defaults."""
-        handle = self._pin(request, target)
+        handle = self._pin(context, target)
         return self._types(handle), rewriting.defaults_of(self._stored(target, handle))
 
     @staticmethod

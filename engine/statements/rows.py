@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from engine.errors import PlanningError, TypeMismatchError
 from engine.physical import PhysicalPlan
 from engine.schema import Column, RowType
+from engine.statements.context import StatementContext
+from engine.statements.planning import Planning
 from engine.storage.conform import NOT_NULL
 from engine.storage.stored_types import STORED_TYPE, storable_type, stored_fields
 from engine.streams import scoped_reader
 from engine.travel_types import Boundary, leaving_items
-from flight_server.service.request import Request
-
-if TYPE_CHECKING:
-    from flight_server.service.statements import Statements
 
 __all__ = ["Rows"]
 
@@ -31,8 +28,8 @@ class Rows:
     is true count as `hits`, where it is NULL as `added`.
     """
 
-    statements: Statements
-    request: Request
+    planning: Planning
+    context: StatementContext
     queries: Sequence[tuple[str, Sequence[pa.Scalar]]]
     marked: bool = False
     rows: int = 0
@@ -40,13 +37,13 @@ class Rows:
     added: int = 0
 
     def __post_init__(self) -> None:
-        self._snapshot = self.statements.catalog.snapshot(self.request.session)
+        self._snapshot = self.planning.catalog.snapshot(self.context.session)
         if not self.queries:
             raise PlanningError("No row of parameters was bound; bind at least one.")
         text, row = self.queries[0]
         self._first = self._planned(text, row)
         self._columns = self._storable(self._first)
-        self._schema = stored_fields(self.statements.frontend.kernel, self._columns)
+        self._schema = stored_fields(self.planning.frontend.kernel, self._columns)
 
     def keep(self, fields: Mapping[str, pa.Field]) -> None:
         """Give columns of these names what `fields` keep of them: defaults, and types that mean the same values."""
@@ -61,22 +58,22 @@ class Rows:
         for position, (text, row) in enumerate(self.queries):
             plan = self._first
             if position:
-                with self.request.call.cancellation.heeded():
+                with self.context.cancellation.heeded():
                     plan = self._planned(text, row)
                 if self._storable(plan) != self._columns:
                     raise TypeMismatchError("The rows of parameters give results of different types; cast them.")
-            with self.statements.execute(self.request, plan) as result:
+            with self.planning.execute(self.context, plan) as result:
                 for batch in result:
                     yield self._counted(batch)
-        self.request.call.poll()
-        self.request.call.cancellation.check()
+        self.context.poll()
+        self.context.cancellation.check()
 
     def _planned(self, text: str, row: Sequence[pa.Scalar]) -> PhysicalPlan:
         """The plan of a query whose rows leave in their stored forms."""
-        plan = self.statements.plan_row(self.request, text, row, self._snapshot)
+        plan = self.planning.plan(self.context.session, text, row, self._snapshot)
         if leaving_items([(c.name, c.type) for c in plan.columns], Boundary.STORAGE) is None:
             return plan  # whose rows may be given on as they lie in another table
-        schema = self.statements.frontend.kernel.arrow_schema(plan.columns, Boundary.STORAGE)
+        schema = self.planning.frontend.kernel.arrow_schema(plan.columns, Boundary.STORAGE)
         return replace(plan, schema=schema, boundary=Boundary.STORAGE)
 
     def _storable(self, plan: PhysicalPlan) -> RowType:

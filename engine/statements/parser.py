@@ -10,9 +10,8 @@ from dataclasses import replace
 
 from engine.errors import ForbiddenError, SqlSyntaxError, UnsupportedError
 from engine.sql.bounds import require_bounds
-from engine.sql.merge_parser import assignment, parse_merge
-from engine.sql.statement_reader import Reader, numbered
-from engine.sql.statements import (
+from engine.sql.tokens import Token, first_words, tokens
+from engine.statements.descriptions import (
     AddColumn,
     AlterTable,
     ChangeType,
@@ -35,7 +34,8 @@ from engine.sql.statements import (
     Statement,
     Update,
 )
-from engine.sql.tokens import Token, first_words, tokens
+from engine.statements.merge_parser import assignment, parse_merge
+from engine.statements.reader import Reader, numbered
 
 __all__ = ["parse_statement"]
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 from engine.cache import LruCache
 from engine.kernel import quote
 from engine.sql.views import View
+from engine.statements.columns import ShownColumn
 from engine.storage.memory_tables import MEMORY
 from engine.storage.names import unknown_table
 from engine.storage.protocol import CATALOG, TableHandle, TableName
-from flight_server.service.columns import ShownColumn
 
 __all__ = ["INFORMATION_SCHEMA", "Facts", "InformationSchema"]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from engine.errors import SchemaMismatchError
 from engine.kernel import quote
 from engine.schema import RowType
-from engine.sql.statements import Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
+from engine.statements.descriptions import Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
+from engine.statements.rewriting import HIT, find_column, full_name, value_of
 from engine.storage.protocol import TableName
-from flight_server.service.rewriting import HIT, find_column, full_name, value_of
 
 __all__ = ["Merging"]
 

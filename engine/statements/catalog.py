@@ -11,8 +11,12 @@ from typing import Protocol, runtime_checkable
 import pyarrow as pa
 
 from engine.errors import GrismError, TableExistsError, UnknownTableError, UnsupportedError
-from engine.sql.stored_views import StoredViews
+from engine.rights import Action, ReadableSnapshot
 from engine.sql.views import Names, View
+from engine.statements.columns import ShownColumn
+from engine.statements.information_schema import INFORMATION_SCHEMA, InformationSchema
+from engine.statements.session import TEMPORARY, Session
+from engine.statements.stored_views import StoredViews
 from engine.storage import DirectoryStorage
 from engine.storage.directory import OtherNames
 from engine.storage.names import unknown_schema, unknown_table
@@ -26,10 +30,6 @@ from engine.storage.protocol import (
     TableName,
     WriteMode,
 )
-from flight_server.auth.rights import Action, ReadableSnapshot
-from flight_server.service.columns import ShownColumn
-from flight_server.service.information_schema import INFORMATION_SCHEMA, InformationSchema
-from flight_server.service.sessions import TEMPORARY, Session
 
 __all__ = ["TABLE_TYPE", "TEMPORARY_TYPE", "VIEW_TYPE", "Catalog", "ColumnsOf", "Target"]
 

@@ -9,8 +9,7 @@ import pyarrow as pa
 from engine.errors import SchemaMismatchError, TableExistsError, UnknownColumnError, nearest
 from engine.kernel import quote
 from engine.schema import Column, RowType
-from engine.sql.statement_reader import numbered, parameter_count
-from engine.sql.statements import (
+from engine.statements.descriptions import (
     DEFAULT_VALUE,
     AddColumn,
     AlterTable,
@@ -24,6 +23,7 @@ from engine.sql.statements import (
     SetNotNull,
     Update,
 )
+from engine.statements.reader import numbered, parameter_count
 from engine.storage.conform import DEFAULT, NOT_NULL
 from engine.storage.protocol import TableName
 

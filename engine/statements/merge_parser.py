@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from engine.errors import UnsupportedError
 from engine.kernel import quote
-from engine.sql.statement_reader import Reader
-from engine.sql.statements import Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
+from engine.statements.descriptions import Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
+from engine.statements.reader import Reader
 
 __all__ = ["assignment", "parse_merge"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -17,19 +17,17 @@ from engine.errors import (
 )
 from engine.kernel import quote
 from engine.sql import syntax
-from engine.sql.statements import ColumnDefinition, CreateSchema, CreateTable, CreateTableAs, CreateView, Drop
 from engine.sql.views import Names, View, Views
+from engine.statements import rewriting
+from engine.statements.catalog import Target
+from engine.statements.context import StatementContext
+from engine.statements.descriptions import ColumnDefinition, CreateSchema, CreateTable, CreateTableAs, CreateView, Drop
+from engine.statements.information_schema import INFORMATION_SCHEMA
+from engine.statements.planning import Parameters, Planning
+from engine.statements.rows import Rows
+from engine.statements.session import TEMPORARY
 from engine.storage.names import unknown_table
 from engine.storage.protocol import Storage, TableHandle, TableName, WriteMode
-from flight_server.service import rewriting
-from flight_server.service.catalog import Target
-from flight_server.service.information_schema import INFORMATION_SCHEMA
-from flight_server.service.request import Request
-from flight_server.service.rows import Rows
-from flight_server.service.sessions import TEMPORARY
-
-if TYPE_CHECKING:
-    from flight_server.service.statements import Parameters, Statements
 
 __all__ = ["Changeable", "Definitions", "changeable"]
 
@@ -71,25 +69,25 @@ def changeable(storage: Storage) -> Changeable:
 class Definitions:
     """Makes and drops tables, views and schemas."""
 
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
-        self._catalog = statements.catalog
+    def __init__(self, planning: Planning) -> None:
+        self._planning = planning
+        self._catalog = planning.catalog
 
-    def create(self, request: Request, statement: CreateTable) -> int:
+    def create(self, context: StatementContext, statement: CreateTable) -> int:
         """Make an empty table; 0."""
-        target = self._catalog.new(request.session, statement.table, statement.temporary)
+        target = self._catalog.new(context.session, statement.table, statement.temporary)
         if not self._is_wanted(target, statement.replace, statement.if_not_exists):
             return 0
         for column in statement.columns:
-            self.check_default(request, column)
-        data = Rows(self._statements, request, [(rewriting.defined(statement.columns), ())])
+            self.check_default(context, column)
+        data = Rows(self._planning, context, [(rewriting.defined(statement.columns), ())])
         data.keep(rewriting.defined_fields(statement.columns))
         self._write_new(target, data, statement.replace, statement.if_not_exists)
         return 0
 
-    def create_as(self, request: Request, statement: CreateTableAs, rows: Parameters) -> int:
+    def create_as(self, context: StatementContext, statement: CreateTableAs, rows: Parameters) -> int:
         """Make a table of a query's rows; returns how many."""
-        target = self._catalog.new(request.session, statement.table, statement.temporary)
+        target = self._catalog.new(context.session, statement.table, statement.temporary)
         if not self._is_wanted(target, statement.replace, statement.if_not_exists):
             return 0
         text = statement.query
@@ -97,32 +95,32 @@ class Definitions:
             text = f"SELECT * FROM ({text}) AS __given({', '.join(map(quote, statement.columns))})"
         if not statement.with_data:
             text = f"SELECT * FROM ({text}) LIMIT 0"
-        data = Rows(self._statements, request, [(text, row) for row in rows])
+        data = Rows(self._planning, context, [(text, row) for row in rows])
         return self._write_new(target, data, statement.replace, statement.if_not_exists)
 
-    def check_default(self, request: Request, column: ColumnDefinition) -> None:
+    def check_default(self, context: StatementContext, column: ColumnDefinition) -> None:
         """Raise where a column's default is no value of its type that can be told without reading tables."""
         if column.default is None:
             return
         text = rewriting.default_of(column)
-        if syntax.table_references(syntax.Tree(self._statements.frontend.kernel.parse(text))):
+        if syntax.table_references(syntax.Tree(self._planning.frontend.kernel.parse(text))):
             raise UnsupportedError(f'The default of column "{column.name}" reads tables; give a plain expression.')
         try:
-            self._statements.describe(request, text)
+            self._planning.columns(context.session, text)
         except InvalidValueError:
             raise UnsupportedError(f'The default of column "{column.name}" has parameters; write the value.') from None
 
-    def create_view(self, request: Request, statement: CreateView) -> int:
+    def create_view(self, context: StatementContext, statement: CreateView) -> int:
         """Keep a view, which has to be a query that can be planned; 0."""
-        name, views = self._catalog.full_name(request.session, statement.view), self._catalog.stored_views
+        name, views = self._catalog.full_name(context.session, statement.view), self._catalog.stored_views
         if views is None:
             raise UnsupportedError("The server's tables are not in a folder; it keeps no views.")
         if name.schema.lower() not in {schema.lower() for schema in self._catalog.storage.schemas()}:
             raise UnknownTableError(f'There is no schema "{name.schema}" for a view; create it first.')
         if statement.if_not_exists and views.has(name):
             return 0
-        view = View(name, statement.query, statement.columns, request.session.schema)
-        self._check_view(request, view)
+        view = View(name, statement.query, statement.columns, context.session.schema)
+        self._check_view(context, view)
         with self._catalog.vacant(name):
             try:
                 views.create(view, statement.replace)
@@ -131,12 +129,12 @@ class Definitions:
                     raise
         return 0
 
-    def _check_view(self, request: Request, view: View) -> None:
+    def _check_view(self, context: StatementContext, view: View) -> None:
         """Raise where a view cannot be planned by who makes it: with the tables and views that they may read."""
-        session = request.session
+        session = context.session
         # Temporary tables end before the view does.
         names = Names((view.home,), _With(view, self._catalog.names(session).views), session.grants.identity.name)
-        plan = self._statements.frontend.plan(view.query, snapshot=self._catalog.snapshot(session), names=names)
+        plan = self._planning.frontend.plan(view.query, snapshot=self._catalog.snapshot(session), names=names)
         if len(view.columns) > len(plan.names):
             raise PlanningError(f"{len(view.columns)} columns are named, and the query has {len(plan.names)}.")
 
@@ -152,30 +150,30 @@ class Definitions:
                 raise
         return 0
 
-    def drop(self, request: Request, statement: Drop) -> int:
+    def drop(self, context: StatementContext, statement: Drop) -> int:
         """Drop a table, a view or a schema; 0."""
         try:
             if statement.kind == "SCHEMA":
                 changeable(self._catalog.storage).drop_schema(statement.name[-1])
             elif statement.kind == "VIEW":
-                self._drop_view(request, statement)
+                self._drop_view(context, statement)
             else:
-                target = self.existing(request, statement.name)
+                target = self.existing(context, statement.name)
                 target.storage.drop(target.name)
         except UnknownTableError:
             if not statement.if_exists:
                 raise
         return 0
 
-    def _drop_view(self, request: Request, statement: Drop) -> None:
-        name, views = self._catalog.full_name(request.session, statement.name), self._catalog.stored_views
+    def _drop_view(self, context: StatementContext, statement: Drop) -> None:
+        name, views = self._catalog.full_name(context.session, statement.name), self._catalog.stored_views
         if views is None:
             raise unknown_table(name, ())
         views.drop(name)
 
-    def existing(self, request: Request, path: Sequence[str]) -> Target:
+    def existing(self, context: StatementContext, path: Sequence[str]) -> Target:
         """The table that a statement changes; TableExistsError where it is a view."""
-        target = self._catalog.existing(request.session, path)
+        target = self._catalog.existing(context.session, path)
         self._catalog.require_no_view(target)
         return target
 

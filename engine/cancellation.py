@@ -1,0 +1,127 @@
+"""What stops a query: a switch that is thrown from any thread, or by a deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from engine.errors import CancelledError, DeadlineExceededError, MemoryExceededError
+
+__all__ = ["Cancellation", "Cause", "current_cancellation", "follow"]
+
+Cause = CancelledError | DeadlineExceededError | MemoryExceededError
+"""Why a query is stopped before its end."""
+
+
+class Cancellation:
+    """A one-way switch that stops a query, from any thread, with an optional deadline.
+
+    `deadline` is a `time.monotonic()` instant; while somebody listens it throws the switch by itself. Callbacks run
+    once, in the thread that cancels, or at once where the switch was thrown already.
+    """
+
+    def __init__(self, deadline: float | None = None) -> None:
+        self.deadline = deadline
+        self._lock = threading.Lock()
+        self._cause: Cause | None = None
+        self._callbacks: list[Callable[[], None]] = []
+        self._alarm: threading.Timer | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the query is to stop; a passed deadline counts."""
+        if self._cause is None and self.deadline is not None and time.monotonic() >= self.deadline:
+            self.expire()
+        return self._cause is not None
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why the query was stopped, or None."""
+        return self._cause
+
+    def cancel(self, reason: str = "The query was cancelled.") -> None:
+        """Stop the query. A second call changes nothing."""
+        self.stop(CancelledError(reason))
+
+    def expire(self, reason: str = "The query ran out of time; raise its timeout or narrow the query.") -> None:
+        """Stop the query because its time is over."""
+        self.stop(DeadlineExceededError(reason))
+
+    def exceed(
+        self, reason: str = "The query took most of the memory that the process may have; narrow the query."
+    ) -> None:
+        """Stop the query because it takes too much memory."""
+        self.stop(MemoryExceededError(reason))
+
+    def stop(self, cause: Cause) -> None:
+        """Stop the query for `cause`. A second call changes nothing."""
+        with self._lock:
+            if self._cause is not None:
+                return
+            self._cause = cause
+            callbacks, self._callbacks = self._callbacks, []
+            self._set_alarm()
+        for callback in callbacks:
+            callback()
+
+    def check(self) -> None:
+        """Raise the cause where the query is to stop."""
+        if self.cancelled and self._cause is not None:
+            raise self._cause
+
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        """Around planning: within, in this thread, this is the `current_cancellation`. Raises the cause."""
+        self.check()
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+    def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Run `callback` on cancellation; returns a function that takes the callback back."""
+        with self._lock:
+            if self._cause is None:
+                self._callbacks.append(callback)
+                self._set_alarm()
+                return lambda: self._forget(callback)
+        callback()
+        return lambda: None
+
+    def _forget(self, callback: Callable[[], None]) -> None:
+        with self._lock:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+                self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Wait for the deadline while there are callbacks. The lock is held."""
+        if self._alarm is None and self._callbacks and self.deadline is not None:
+            self._alarm = threading.Timer(max(0.0, self.deadline - time.monotonic()), self.expire)
+            self._alarm.daemon = True
+            self._alarm.start()
+        elif self._alarm is not None and not self._callbacks:
+            self._alarm.cancel()
+            self._alarm = None
+
+
+_current: ContextVar[Cancellation | None] = ContextVar("current_cancellation", default=None)
+
+
+def current_cancellation() -> Cancellation:
+    """What stops the planning that this thread does; one that nobody throws where there is nothing to stop it."""
+    return _current.get() or Cancellation()
+
+
+def follow(leading: Cancellation, following: Cancellation) -> Callable[[], None]:
+    """Stop `following` when `leading` is stopped, for the same cause. Returns a function that ends this."""
+
+    def pass_on() -> None:
+        if leading.cause is not None:
+            following.stop(leading.cause)
+
+    return leading.on_cancel(pass_on)

@@ -1,0 +1,127 @@
+"""What a statement answers with: rows that a query is still to give, or a table that is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import pyarrow as pa
+
+from engine.cancellation import Cancellation, follow
+from engine.errors import GrismError, TypeMismatchError
+from engine.physical import PhysicalPlan
+from engine.runtime import QueryOptions, QueryResult, ResultParts
+from engine.statements.context import StatementContext
+from engine.statements.planning import Parameters, Planning
+from engine.storage.protocol import Snapshot
+from engine.streams import sliced
+
+__all__ = ["Answer", "QueryAnswer", "RepeatedAnswer", "TableAnswer"]
+
+
+class Answer(Protocol):
+    """A result that is ready to be fetched, as often as one likes."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of its rows."""
+
+    def open(self, context: StatementContext) -> QueryResult:
+        """Start it anew. Raises the execution errors."""
+
+
+@dataclass(frozen=True)
+class TableAnswer:
+    """Rows that are there: what SHOW, DESCRIBE and EXPLAIN tell, or how many rows a statement has changed."""
+
+    table: pa.Table
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the table."""
+        return self.table.schema
+
+    def open(self, context: StatementContext) -> QueryResult:
+        """The rows."""
+        stream = sliced(self.table.to_reader())
+        context.watch(stream.counters)
+        return QueryResult(stream.reader, stream.counters, Cancellation(), stream.stop)
+
+
+@dataclass(frozen=True)
+class QueryAnswer:
+    """The rows of one plan."""
+
+    planning: Planning
+    plan: PhysicalPlan
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema in which the rows leave."""
+        return self.plan.schema
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether the rows can stay where they are made, and be fetched there."""
+        return self.planning.runtime_of(self.plan).has_parts(self.plan)
+
+    def open(self, context: StatementContext) -> QueryResult:
+        """Start the plan."""
+        return self.planning.execute(context, self.plan)
+
+    def run_to_parts(self, context: StatementContext, seconds: float) -> ResultParts:
+        """Run the plan to its end, and leave the rows where they were made for so many seconds."""
+        runtime = self.planning.runtime_of(self.plan)
+        return runtime.run_to_parts(self.plan, seconds, QueryOptions(context.cancellation))
+
+
+@dataclass(frozen=True)
+class RepeatedAnswer:
+    """A query with several rows of parameters: one execution after the other, each started when the last one ends.
+
+    Only here do batches pass through Python: an execution costs so much more than a batch does that it does not show.
+    """
+
+    planning: Planning
+    text: str
+    rows: Parameters
+    snapshot: Snapshot
+    schema: pa.Schema
+
+    def open(self, context: StatementContext) -> QueryResult:
+        """Start the first; what follows is started by the reader."""
+        cancellation = Cancellation()
+        forget = follow(context.cancellation, cancellation)
+        stoppable = replace(context, cancellation=cancellation)
+        running: list[QueryResult] = []
+        failures: list[GrismError] = []
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            try:
+                for row in self.rows:
+                    yield from self._of_row(stoppable, row, running)
+            except GrismError as error:
+                failures.append(error)
+                raise
+
+        def stop() -> None:
+            forget()
+            for result in running:
+                result.close()
+
+        stream = sliced(pa.RecordBatchReader.from_batches(self.schema, batches()))
+        return QueryResult(
+            stream.reader, stream.counters, cancellation, stop, lambda: failures[0] if failures else None
+        )
+
+    def _of_row(
+        self, context: StatementContext, row: Sequence[pa.Scalar], running: list[QueryResult]
+    ) -> Iterator[pa.RecordBatch]:
+        with context.cancellation.heeded():
+            plan = self.planning.plan(context.session, self.text, row, self.snapshot)
+        if not plan.schema.equals(self.schema):
+            raise TypeMismatchError("The rows of parameters give results of different types; cast them.")
+        running.append(self.planning.execute(context, plan))
+        yield from running[-1]
+        running.pop().close()

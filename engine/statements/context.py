@@ -1,0 +1,37 @@
+"""What a statement may see while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from engine.cancellation import Cancellation
+from engine.statements.session import Session
+
+if TYPE_CHECKING:
+    from engine.streams import StreamCounters
+
+__all__ = ["StatementContext"]
+
+
+def _watch_nothing(counters: StreamCounters) -> None:
+    del counters
+
+
+def _poll_nobody() -> None:
+    """Whoever asks is in this process."""
+
+
+@dataclass(frozen=True)
+class StatementContext:
+    """One run of a statement: in whose `session`, and what stops it.
+
+    `watch` is given the counters of each execution that the run starts. `poll` finds out whether whoever asked is still
+    there, and throws the cancellation where it is not.
+    """
+
+    session: Session
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    watch: Callable[[StreamCounters], None] = _watch_nothing
+    poll: Callable[[], None] = _poll_nobody

@@ -1,0 +1,180 @@
+"""The one door for SQL: a text on the same tables has the same answer, whoever asks.
+
+>>> database = Database(LocalRuntime(DirectoryStorage("data")))
+>>> session = Session()
+>>> database.run(StatementContext(session), database.parse("INSERT INTO t VALUES (1)"))
+1
+>>> with database.ask(session, database.parse("SELECT * FROM t")).open(StatementContext(session)) as result:
+...     table = result.read_all()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from engine.errors import TypeMismatchError
+from engine.runtime import QueryResult, Runtime
+from engine.schema import RowType
+from engine.statements.answers import Answer, QueryAnswer, RepeatedAnswer, TableAnswer
+from engine.statements.catalog import VIEW_TYPE, Catalog
+from engine.statements.changes import Changes
+from engine.statements.columns import shown_columns
+from engine.statements.context import StatementContext
+from engine.statements.descriptions import Describe, Show
+from engine.statements.parsed import ParsedStatement, parse
+from engine.statements.planning import Parameters, Planning
+from engine.statements.reader import parameter_names
+from engine.statements.relations import Relations
+from engine.statements.session import Session
+from engine.statements.stored_views import StoredViews
+from engine.storage.protocol import CATALOG
+
+__all__ = ["COUNT_SCHEMA", "Database", "count_table"]
+
+_LONGEST_LINE = 100_000  # characters of a line of EXPLAIN, which may hold the whole text
+_EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
+COUNT_SCHEMA = pa.schema([pa.field("Count", pa.int64())])
+"""What a statement with effects answers to those who fetch: how many rows it changed."""
+
+_DESCRIBE_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("column_name", "column_type", "null", "key", "default", "extra")]
+)
+_UNTOLD_SCHEMA = pa.schema([pa.field("result", pa.null())])  # without columns, drivers would take it for an update
+
+
+class Database:
+    """Runs statements over the tables of a runtime's storage. Sessions may choose one of the `others`. Thread-safe."""
+
+    def __init__(self, runtime: Runtime, others: Iterable[Runtime] = ()) -> None:
+        self.runtime = runtime
+        self.runtimes = {each.name: each for each in (runtime, *others)}
+        self.frontend = runtime.frontend
+        self.folder = next((Path(directory) for directory in runtime.storage.directories()), None)
+        views = None if self.folder is None else StoredViews(self.folder)
+        self.catalog = Catalog(runtime.storage, views)
+        self.relations = Relations(self.frontend, self.catalog)
+        self.catalog.columns = self.relations.columns
+        self.planning = Planning(self.runtimes, self.frontend, self.catalog)
+        self._changes = Changes(self.planning)
+
+    def sql(
+        self, text: str, parameters: Parameters | None = None, context: StatementContext | None = None
+    ) -> QueryResult:
+        """Run a statement of any kind, for each row of `parameters`; of one with effects the count is the answer.
+
+        Without a context it runs in a session of its own, with all rights. Raises PlanningError and the execution
+        errors.
+        """
+        context = context or StatementContext(Session())
+        parsed = self.parse(text)
+        if parsed.has_effects:
+            return TableAnswer(count_table(self.run(context, parsed, parameters))).open(context)
+        return self.ask(context.session, parsed, parameters).open(context)
+
+    def parse(self, text: str) -> ParsedStatement:
+        """What `text` is; raises as `parsed.parse`."""
+        return parse(text)
+
+    def parameters(self, session: Session, parsed: ParsedStatement) -> pa.Schema:
+        """The parameters that a statement takes, by name, in the types that the kernel gives them."""
+        if parsed.explained is not None:
+            return self.parameters(session, parsed.explained)
+        statement, text = parsed.statement, parsed.text
+        if isinstance(statement, Show | Describe):
+            return pa.schema([])
+        if statement is None:
+            # Without any the plan is about to be asked for, and raises what is wrong.
+            return self.planning.parameters(session, text) if any(mark in text for mark in "?$") else pa.schema([])
+        numbered = self._changes.parameters(session, statement)
+        names = parameter_names(text)
+        if len(names) != len(numbered):  # they are numbers in the text too
+            return numbered
+        return pa.schema([field.with_name(name) for field, name in zip(numbered, names, strict=True)])
+
+    def schema(self, session: Session, parsed: ParsedStatement) -> pa.Schema:
+        """The schema of a statement's answer before its parameters are bound, as far as it can be told."""
+        if parsed.has_effects:
+            return COUNT_SCHEMA
+        if parsed.explained is not None:
+            return _EXPLAIN_SCHEMA
+        if parsed.statement is not None:
+            return self.ask(session, parsed).schema
+        try:
+            return self.planning.unbound_schema(session, parsed.text)
+        except TypeMismatchError:
+            return _UNTOLD_SCHEMA
+
+    def ask(self, session: Session, parsed: ParsedStatement, parameters: Parameters | None = None) -> Answer:
+        """The answer to what has no effects, on a snapshot of now, for each row of `parameters`. Raises PlanningError.
+
+        Nothing runs until it is opened.
+        """
+        if parameters is not None and not parameters:
+            return TableAnswer(pa.Table.from_batches([], self.schema(session, parsed)))
+        match parsed.statement:
+            case Show() as statement:
+                return TableAnswer(self._show(session, statement))
+            case Describe() as statement:
+                stored = self.catalog.stored(session, statement.table) if statement.table else pa.schema([])
+                return TableAnswer(_described(self.planning.columns(session, statement.query), stored))
+            case None if parsed.explained is not None:
+                return TableAnswer(self._explain(session, parsed.explained, parameters[0] if parameters else ()))
+            case None:
+                return self._query(session, parsed.text, parameters or [()])
+        raise ValueError(f"{parsed.kind} has effects; run it")
+
+    def table(self, session: Session, path: Sequence[str]) -> tuple[str, QueryAnswer]:
+        """All of a table, as it is now, and the text that says so."""
+        text, plan = self.planning.table(session, path)
+        return text, QueryAnswer(self.planning, plan)
+
+    def run(self, context: StatementContext, parsed: ParsedStatement, parameters: Parameters | None = None) -> int:
+        """Run a statement with effects for each row of `parameters`; how many rows it changed."""
+        if parsed.statement is None or not parsed.has_effects:
+            raise ValueError(f"{parsed.kind} has no effects; ask for its answer")
+        return self._changes.run(context, parsed.statement, parameters)
+
+    # ----
+
+    def _query(self, session: Session, text: str, rows: Parameters) -> Answer:
+        snapshot = self.catalog.snapshot(session)
+        plan = self.planning.plan(session, text, rows[0], snapshot)
+        if len(rows) == 1:
+            return QueryAnswer(self.planning, plan)
+        return RepeatedAnswer(self.planning, text, rows, snapshot, plan.schema)
+
+    def _explain(self, session: Session, parsed: ParsedStatement, row: Sequence[pa.Scalar]) -> pa.Table:
+        plan = self.planning.plan(session, parsed.text, row)
+        lines = self.planning.runtime_of(plan).explain(plan).splitlines()
+        shown = [line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ..." for line in lines]
+        return pa.table([pa.array(shown, pa.string())], schema=_EXPLAIN_SCHEMA)
+
+    def _show(self, session: Session, statement: Show) -> pa.Table:
+        if statement.what == "DATABASES":
+            return pa.table({"database_name": [CATALOG]})
+        if statement.what == "SCHEMAS":
+            return pa.table({"name": self.catalog.schemas(session)})
+        relations = self.catalog.relations(session)
+        names = [name for name, kind in relations if kind == VIEW_TYPE or statement.what != "VIEWS"]
+        if statement.what != "ALL TABLES":
+            own = self.catalog.shown_schemas(session, statement.within)
+            return pa.table({"name": pa.array(sorted(n.table for n in names if n.schema.lower() in own), pa.string())})
+        rows = [{"schema": name.schema, "name": name.table} for name in names]
+        return pa.Table.from_pylist(rows, pa.schema([("schema", pa.string()), ("name", pa.string())]))
+
+
+def count_table(rows: int) -> pa.Table:
+    """How many rows a statement changed, as those get it who fetch."""
+    return pa.table([pa.array([rows], pa.int64())], schema=COUNT_SCHEMA)
+
+
+def _described(columns: RowType, stored: pa.Schema) -> pa.Table:
+    """The answer to DESCRIBE, in the columns that the dialect has for it; of a table there are `stored` fields."""
+    rows = [
+        {"column_name": c.name, "column_type": c.type, "null": "YES" if c.nullable else "NO", "default": c.default}
+        for c in shown_columns(columns, stored)
+    ]
+    return pa.Table.from_pylist(rows, _DESCRIBE_SCHEMA)

@@ -1,0 +1,62 @@
+"""A statement whose text has been read once; what travels from there is this, not the text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+
+from engine.sql.tokens import scan
+from engine.statements.descriptions import Describe, Drop, Show, Statement
+from engine.statements.parser import parse_statement
+
+__all__ = ["ParsedStatement", "parse"]
+
+
+@dataclass(frozen=True)
+class ParsedStatement:
+    """A text, and the `statement` in it: None where it is a query, or an EXPLAIN of what `explained` is."""
+
+    text: str
+    statement: Statement | None
+    explained: ParsedStatement | None = None
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether running it changes something; what answers with rows does not."""
+        return self.statement is not None and not isinstance(self.statement, Show | Describe)
+
+    @property
+    def is_query(self) -> bool:
+        """Whether it is a SELECT, or what the kernel makes one of."""
+        return self.statement is None and self.explained is None
+
+    @cached_property
+    def kind(self) -> str:
+        """What it is, in the words that it begins with: ``SELECT``, ``CREATE TABLE``."""
+        match self.statement:
+            case None:
+                return "SELECT" if self.explained is None else "EXPLAIN"
+            case Drop(kind=kind):
+                return f"DROP {kind}"
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self.statement).__name__).upper()
+
+
+def parse(text: str) -> ParsedStatement:
+    """What `text` is.
+
+    Raises SqlSyntaxError where its frame is not SQL, and UnsupportedError and ForbiddenError for what is not handled.
+    """
+    explained = _explained(text)
+    if explained is not None:
+        return ParsedStatement(text, None, ParsedStatement(explained, parse_statement(explained)))
+    return ParsedStatement(text, parse_statement(text))
+
+
+def _explained(text: str) -> str | None:
+    """The statement behind EXPLAIN, at the place where it stands in `text`, so that errors tell the right one."""
+    match list(islice(scan(text), 2)):
+        case [first, second] if first.word == "EXPLAIN":
+            return re.sub(r"[^\n]", " ", text[: second.start]) + text[second.start :]
+    return None

@@ -1,0 +1,114 @@
+"""Queries of a session: planned on a snapshot, by the runtime and for the types that the session has chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from engine.cancellation import Cancellation, follow
+from engine.kernel import quote
+from engine.logical.nodes import LogicalPlan
+from engine.physical import ExecutionMode, PhysicalPlan
+from engine.rights import Action
+from engine.runtime import QueryOptions, QueryResult, Runtime
+from engine.schema import RowType
+from engine.sql.frontend import SqlFrontend
+from engine.statements.catalog import Catalog
+from engine.statements.context import StatementContext
+from engine.statements.session import Session
+from engine.storage.protocol import Snapshot
+
+__all__ = ["Parameters", "Planning"]
+
+Parameters = Sequence[Sequence[pa.Scalar]]
+"""Rows of parameters; a statement runs once for each, and the results follow each other."""
+
+
+class Planning:
+    """Plans and starts queries, on the first of `runtimes` where a session has chosen none. Thread-safe.
+
+    Planning raises PlanningError, and the cause where the current cancellation is thrown.
+    """
+
+    def __init__(self, runtimes: Mapping[str, Runtime], frontend: SqlFrontend, catalog: Catalog) -> None:
+        self.runtimes = runtimes
+        self.frontend = frontend
+        self.catalog = catalog
+        self._first = next(iter(runtimes))
+
+    def plan(
+        self, session: Session, text: str, row: Sequence[pa.Scalar] = (), snapshot: Snapshot | None = None
+    ) -> PhysicalPlan:
+        """A SELECT with one row of parameters in place, on a snapshot of now where none is given."""
+        return self._physical(session, self.logical(session, text, row, snapshot))
+
+    def logical(
+        self, session: Session, text: str, row: Sequence[pa.Scalar] = (), snapshot: Snapshot | None = None
+    ) -> LogicalPlan:
+        """What `plan` hands to the runtime."""
+        return self.frontend.plan(
+            text,
+            snapshot=snapshot or self.catalog.snapshot(session),
+            parameters=row or None,
+            names=self.catalog.names(session),
+        )
+
+    def table(self, session: Session, path: Sequence[str]) -> tuple[str, PhysicalPlan]:
+        """All of a table or view as it is now, and the text that says so."""
+        name = self.catalog.existing(session, path, Action.READ).shown
+        snapshot, names = self.catalog.snapshot(session), self.catalog.names(session)
+        text = f"SELECT * FROM {quote(name.schema)}.{quote(name.table)}"
+        if names.views is not None and names.views.find(name) is not None:
+            return text, self.plan(session, text, snapshot=snapshot)
+        return text, self._physical(session, self.frontend.table_plan(name, snapshot))
+
+    def columns(self, session: Session, text: str) -> RowType:
+        """The columns of a SELECT, in the kernel's types."""
+        return self.frontend.columns(text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session))
+
+    def parameters(self, session: Session, text: str) -> pa.Schema:
+        """The parameters of a SELECT, by name."""
+        return self.frontend.parameters(
+            text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session)
+        )
+
+    def unbound_schema(self, session: Session, text: str) -> pa.Schema:
+        """The schema of a SELECT's result while its parameters are NULLs; TypeMismatchError where that cannot be."""
+        return self.frontend.result_schema(
+            text,
+            snapshot=self.catalog.snapshot(session),
+            names=self.catalog.names(session),
+            boundary=session.boundary,
+        )
+
+    def execute(self, context: StatementContext, plan: PhysicalPlan) -> QueryResult:
+        """Start `plan`; it stops when the context does. Closing the result ends this execution and nothing else."""
+        cancellation = Cancellation()
+        forget = follow(context.cancellation, cancellation)
+        try:
+            result = self.runtime_of(plan).execute(plan, QueryOptions(cancellation))
+        except BaseException:
+            forget()
+            raise
+        context.watch(result.counters)
+
+        def stop() -> None:
+            forget()
+            result.stop()
+
+        return replace(result, stop=stop)
+
+    def runtime_of(self, plan: PhysicalPlan) -> Runtime:
+        """The runtime that made a plan; the session may have chosen another since."""
+        made_by = "ray" if plan.properties.execution_mode is ExecutionMode.DISTRIBUTED else "local"
+        return self.runtimes[made_by]
+
+    def _physical(self, session: Session, logical: LogicalPlan) -> PhysicalPlan:
+        """The plan of the runtime that the session has chosen, whose rows leave in the types that it has chosen."""
+        plan = self.runtimes[session.runtime or self._first].plan(logical, session.partitions)
+        if session.boundary is plan.boundary:
+            return plan
+        schema = self.frontend.kernel.arrow_schema(plan.columns, session.boundary)
+        return plan if schema == plan.schema else replace(plan, schema=schema, boundary=session.boundary)

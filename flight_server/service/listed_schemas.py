@@ -1,0 +1,34 @@
+"""The schemas that listings tell, encoded once for each version of a table."""
+
+from __future__ import annotations
+
+from engine.cache import LruCache
+from engine.statements.relations import Relations
+from engine.statements.session import Session
+from engine.storage.protocol import Snapshot, TableHandle, TableName
+from engine.travel_types import Boundary
+from flight_server.service.columns import annotate
+from flight_server.service.wire import schema_bytes
+
+__all__ = ["ListedSchemas"]
+
+_KEPT = 4096
+
+
+class ListedSchemas:
+    """Arrow schemas as IPC messages, each field with what drivers read of its column. Thread-safe."""
+
+    def __init__(self, relations: Relations) -> None:
+        self._relations = relations
+        self._encoded: LruCache[tuple[TableHandle, Boundary], bytes] = LruCache(_KEPT)
+
+    def encoded(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> bytes:
+        """The schema in which the session's client gets the rows; one without fields where it cannot be read."""
+        handle = self._relations.version(snapshot, name, kind)
+        found = None if handle is None else self._encoded.get((handle, session.boundary))
+        if found is None:
+            schema = self._relations.schema(session, snapshot, name, kind)
+            found = schema_bytes(annotate(schema, name))
+            if handle is not None and len(schema):
+                self._encoded.put((handle, session.boundary), found)
+        return found
