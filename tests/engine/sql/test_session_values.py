@@ -1,7 +1,8 @@
-"""The functions that tell who asks, and what else may have their names."""
+"""The functions that tell who asks and the time, and what else may have their names."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -10,13 +11,17 @@ import pytest
 from engine.sql.views import Names
 from engine.storage import InMemoryStorage
 from local_runtime import LocalRuntime
-from tests.engine.querying import rows
+from tests.engine.querying import result, rows
 
 
 @pytest.fixture(scope="module")
 def called() -> Iterator[LocalRuntime]:
-    """A runtime over tables with columns and fields that are called `user`."""
-    tables = {"odd": pa.table({"user": [1]}), "nested": pa.table({"s": [{"user": 2}]})}
+    """A runtime over tables with columns and fields that are called like the functions."""
+    tables = {
+        "odd": pa.table({"user": [1]}),
+        "nested": pa.table({"s": [{"user": 2}]}),
+        "timed": pa.table({"current_date": ["mine"], "localtime": [7], "b": [1]}),
+    }
     with LocalRuntime(InMemoryStorage(tables), threads=1) as runtime:
         yield runtime
 
@@ -60,6 +65,55 @@ def test_the_same_plan_is_for_everybody_who_is_not_in_it(local: LocalRuntime) ->
 )
 def test_a_column_may_be_called_user(called: LocalRuntime, text: str, want: object) -> None:
     assert rows(called, text, names=Names(user="ann")) == [(want,)]
+
+
+INSTANT_TYPES = {
+    "now()": pa.timestamp("us", "UTC"),
+    "current_timestamp": pa.timestamp("us", "UTC"),
+    "get_current_timestamp()": pa.timestamp("us", "UTC"),
+    "transaction_timestamp()": pa.timestamp("us", "UTC"),
+    "current_date": pa.date32(),
+    "current_date()": pa.date32(),
+    "today()": pa.date32(),
+    "current_time": pa.string(),
+    "get_current_time()": pa.string(),
+    "localtime": pa.time64("us"),
+    "current_localtime()": pa.time64("us"),
+    "localtimestamp": pa.timestamp("us"),
+    "current_localtimestamp()": pa.timestamp("us"),
+}
+
+
+@pytest.mark.parametrize("call", INSTANT_TYPES)
+def test_the_time_has_the_kernels_type_and_name(local: LocalRuntime, call: str) -> None:
+    table = result(local, f"SELECT {call}")
+    assert table.schema == pa.schema([(call, INSTANT_TYPES[call])])
+    raw = local.kernel.describe(f"SELECT {call}")
+    assert local.kernel.arrow_schema(raw) == table.schema
+
+
+def test_the_time_is_one_in_a_statement_and_another_in_the_next(local: LocalRuntime) -> None:
+    text = "SELECT now() AS a, (SELECT current_timestamp FROM people LIMIT 1) AS b, now() = a"
+    before = datetime.datetime.now(datetime.UTC)
+    ((one, other, same),) = rows(local, text)
+    assert one == other
+    assert same
+    assert before <= one <= datetime.datetime.now(datetime.UTC)
+    ((later, *_),) = rows(local, text)
+    assert later > one
+
+
+def test_a_column_may_be_called_like_the_time(called: LocalRuntime) -> None:
+    assert rows(called, 'SELECT current_date, "current_date", timed.current_date, localtime, b FROM timed') == [
+        ("mine", "mine", "mine", 7, 1)
+    ]
+    assert rows(called, "SELECT b FROM timed WHERE current_date = 'mine'") == [(1,)]
+    assert rows(called, "SELECT current_date FROM (SELECT 5 AS current_date)") == [(5,)]
+    assert rows(called, "WITH x(current_date) AS (SELECT 5) SELECT current_date + 1 FROM x") == [(6,)]
+    assert rows(called, "SELECT current_date() = today() FROM timed") == [(True,)]
+    assert rows(called, "SELECT current_date = today() FROM (SELECT current_date AS current_date FROM nested)")[0] == (
+        True,
+    )
 
 
 @pytest.mark.parametrize(
