@@ -5,36 +5,45 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
 
-import adbc_driver_flightsql.dbapi as flight_sql
 import pyarrow as pa
 
-from engine.runtime import Runtime
-from engine.sql.frontend import SqlFrontend
-from flight_server.cli.connect import Target, connect, refuse_login
+from flight_server.cli.answers import print_answer
+from flight_server.cli.connect import Target, refuse_login
 from flight_server.cli.failures import CommandError
+from flight_server.cli.folder_source import FolderSource
+from flight_server.cli.interrupts import interruptible
 from flight_server.cli.output import write
-from flight_server.cli.runtimes import explain_stages, open_runtime
+from flight_server.cli.runtimes import explain_stages
+from flight_server.cli.server_source import ServerSource
+from flight_server.cli.source import Source
 from flight_server.config import DataOptions, ServerConfig
 
-__all__ = ["explain", "query", "tables"]
+__all__ = ["explain", "open_source", "query", "tables"]
 
-_TABLES = pa.schema([("schema", pa.string()), ("table", pa.string()), ("type", pa.string())])
+TABLES = pa.schema([("schema", pa.string()), ("table", pa.string()), ("type", pa.string())])
+"""How relations are listed."""
 
 
 def query(arguments: argparse.Namespace) -> int:
-    """Print the rows of a SELECT as they arrive."""
-    with _source(arguments) as source, source.rows(arguments.sql) as reader:
-        write(reader, arguments.format)
+    """Run a statement and print its rows as they arrive, or how many it has changed."""
+    with open_source(arguments) as source:
+
+        def run() -> None:
+            with source.run(arguments.sql) as answer:
+                print_answer(answer, arguments.sql, arguments.format)
+
+        interruptible(run, source.cancel)
     return 0
 
 
 def tables(arguments: argparse.Namespace) -> int:
     """Print the names of all tables."""
-    with _source(arguments) as source:
-        write(pa.Table.from_pylist(source.tables(), schema=_TABLES).to_reader(), arguments.format)
+    with open_source(arguments) as source:
+        rows = [asdict(relation) for relation in source.tables()]
+        write(pa.Table.from_pylist(rows, schema=TABLES).to_reader(), arguments.format)
     return 0
 
 
@@ -45,84 +54,18 @@ def explain(arguments: argparse.Namespace) -> int:
     if arguments.runtime == "ray":
         print(explain_stages(ServerConfig(data=DataOptions(Path(arguments.data))), arguments.sql))
         return 0
-    with _source(arguments) as source:
+    with open_source(arguments) as source:
         print(source.explain(arguments.sql))
     return 0
 
 
-class _Source(Protocol):
-    @contextmanager
-    def rows(self, sql: str) -> Iterator[pa.RecordBatchReader]: ...
-
-    def tables(self) -> list[dict[str, str]]: ...
-
-    def explain(self, sql: str) -> str: ...
-
-
 @contextmanager
-def _source(arguments: argparse.Namespace) -> Iterator[_Source]:
+def open_source(arguments: argparse.Namespace) -> Iterator[Source]:
+    """The server or the folder that a command's arguments name. Raises ConfigError and CommandError."""
     if arguments.data is not None:
         refuse_login(arguments)
-        config = ServerConfig(data=DataOptions(Path(arguments.data)))
-        config.check()
-        runtime = open_runtime(config)
-        try:
-            yield _InProcess(runtime)
-        finally:
-            runtime.close()
-        return
-    with connect(Target.of(arguments)) as connection:
-        yield _Server(connection)
-
-
-class _Server:
-    """A server, by the ADBC driver."""
-
-    def __init__(self, connection: flight_sql.Connection) -> None:
-        self._connection = connection
-
-    @contextmanager
-    def rows(self, sql: str) -> Iterator[pa.RecordBatchReader]:
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql)
-            yield cursor.fetch_record_batch()
-
-    def tables(self) -> list[dict[str, str]]:
-        catalogs = self._connection.adbc_get_objects(depth="tables").read_all().to_pylist()
-        return [
-            {"schema": schema["db_schema_name"], "table": table["table_name"], "type": table["table_type"]}
-            for catalog in catalogs
-            for schema in catalog["catalog_db_schemas"] or ()
-            for table in schema["db_schema_tables"] or ()
-        ]
-
-    def explain(self, sql: str) -> str:
-        with self.rows(f"EXPLAIN {sql}") as reader:
-            return "\n".join(reader.read_all()["plan"].to_pylist())
-
-
-class _InProcess:
-    """A runtime of this process."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._frontend = SqlFrontend(runtime.kernel, runtime.storage)
-
-    @contextmanager
-    def rows(self, sql: str) -> Iterator[pa.RecordBatchReader]:
-        result = self._runtime.execute(self._runtime.plan(self._frontend.plan(sql)))
-        try:
-            yield pa.RecordBatchReader.from_batches(result.schema, result)
-        except BrokenPipeError:
-            raise  # whoever reads our output has seen enough
-        except (pa.ArrowException, OSError) as error:  # of printing: the result's own are GrismErrors
-            raise CommandError(str(error)) from None
-        finally:
-            result.close()
-
-    def tables(self) -> list[dict[str, str]]:
-        names = self._runtime.storage.tables()
-        return [{"schema": name.schema, "table": name.table, "type": "TABLE"} for name in names]
-
-    def explain(self, sql: str) -> str:
-        return self._runtime.explain(self._runtime.plan(self._frontend.plan(sql)))
+    source: Source = ServerSource(Target.of(arguments)) if arguments.data is None else FolderSource(arguments.data)
+    try:
+        yield source
+    finally:
+        source.close()

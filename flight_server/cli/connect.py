@@ -10,20 +10,16 @@ import getpass
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import adbc_driver_flightsql.dbapi as flight_sql
-import adbc_driver_manager
-import pyarrow as pa
 from adbc_driver_flightsql import DatabaseOptions
 
-from flight_server.cli.failures import CommandError
+from flight_server.cli.failures import CommandError, ConnectionLostError
 from flight_server.config import ConfigError
 
-__all__ = ["DEFAULT_URI", "Target", "add_arguments", "connect", "refuse_login", "told"]
+__all__ = ["DEFAULT_URI", "Target", "add_arguments", "failure", "refuse_login", "told"]
 
 DEFAULT_URI = "grpc://127.0.0.1:31337"
 
@@ -39,6 +35,8 @@ _FLAGS = {
 # How the driver tells of a server that ends a connection. With TLS 1.3 the client learns that its certificate is
 # missing only after its own part of the handshake, so any of its first reads and writes may be what fails.
 _ENDED = re.compile(r"reading server preface|remote error: tls: ")
+_UNAVAILABLE = re.compile(r"\bUnavailable\b")
+_LOST_IN_USE = re.compile(r"error reading from server: (?:EOF|connection reset by peer)")  # after a first answer
 _ENDED_IN_USE = re.compile(r"(?:read|write) tcp \S+: ")
 
 
@@ -146,26 +144,28 @@ def _text(path: str) -> str:
         raise CommandError(f"The file {path!r} cannot be read: {reason}.") from None
 
 
-@contextmanager
-def connect(target: Target) -> Iterator[flight_sql.Connection]:
-    """A connection; what fails inside ends as a CommandError of one line, without the driver's own additions."""
-    try:
-        with flight_sql.connect(target.uri, db_kwargs=dict(target.options), autocommit=True) as connection:
-            yield connection
-    except BrokenPipeError:
-        raise  # whoever reads our output has seen enough
-    except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:  # the latter two from a stream of rows
-        raise CommandError(told(target, str(error))) from None
+def failure(target: Target, text: str) -> CommandError:
+    """What the driver's `text` of a failure means to the user, on one line, without the driver's own additions."""
+    message = told(target, text)
+    lost = _is_lost(text) or text.startswith("UNAUTHENTICATED")
+    return ConnectionLostError(message) if lost else CommandError(message)
 
 
 def told(target: Target, text: str) -> str:
     """What the driver's `text` of a failure means to the user, on one line."""
-    if re.search(r"\bUnavailable\b", text) and ("connection" in text or _is_ended(text)):
+    if _is_lost(text):
         return _unreachable(target, text)
     if text.startswith("UNAUTHENTICATED") and not target.logs_in:
         return f"The server at {target.uri} asks for a login; use --user, or --token-file."
     text = re.sub(r"^([A-Z_]+: )?(\[[^]]*\] )*", "", text)
-    return re.sub(r"\. Detail: .*$|\s\(\w+; [^()]*\)$", "", text, flags=re.DOTALL)
+    return re.sub(r"\. Detail: .*$|\s\(\w+; [^()]*\)(?:\. Vendor code: \d+)?$", "", text, flags=re.DOTALL)
+
+
+def _is_lost(text: str) -> bool:
+    """Whether the driver tells of a connection that there is not, or no longer."""
+    return bool(_UNAVAILABLE.search(text)) and (
+        "connection" in text or bool(_LOST_IN_USE.search(text)) or _is_ended(text)
+    )
 
 
 def _is_ended(text: str) -> bool:
@@ -182,6 +182,8 @@ def _unreachable(target: Target, text: str) -> str:
         return f"The certificate of the server at {uri} is not trusted: {untrusted[1]}; name its authority by --tls-ca."
     if "does not look like a TLS handshake" in text:
         return f"The server at {uri} does not speak TLS; use grpc://."
+    if _LOST_IN_USE.search(text):
+        return f"The server at {uri} has ended the connection; it may have stopped."
     if _is_ended(text):
         return f"The server at {uri} ends the connection{_advice(target, text)}."
     return f"No server answers at {uri}; start one with `grism serve`, or name another with --uri."

@@ -93,7 +93,9 @@ def _serve(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentPa
 
 
 def _query(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
-    command = commands.add_parser("query", help="run a SELECT and print its rows", allow_abbrev=False)
+    command = commands.add_parser(
+        "query", help="run a statement and print its rows, or how many it changed", allow_abbrev=False
+    )
     command.add_argument("sql", metavar="SQL")
     _common(command)
     command.set_defaults(run=client.query)

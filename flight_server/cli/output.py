@@ -14,7 +14,7 @@ from pyarrow import csv, ipc, types
 from flight_server.cli.failures import CommandError
 from flight_server.cli.values import distinct, plain_values, time_texts
 
-__all__ = ["FORMATS", "write"]
+__all__ = ["FORMATS", "count_line", "write"]
 
 _MAX_TABLE_ROWS = 1000
 _MAX_CELL = 60
@@ -22,22 +22,28 @@ _MAX_CELL = 60
 _OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
-def write(reader: pa.RecordBatchReader, format: str, out: BinaryIO | None = None) -> None:
-    """Write all rows of `reader` in one of FORMATS to `out`, stdout by default.
+def count_line(rows: int, did: str = "") -> str:
+    """How many rows there are, or what became of them."""
+    return f"({rows} row{'' if rows == 1 else 's'}{did})"
+
+
+def write(reader: pa.RecordBatchReader, format: str, out: BinaryIO | None = None) -> int:
+    """Write all rows of `reader` in one of FORMATS to `out`, stdout by default; gives how many there were.
 
     Raises CommandError where a value cannot be printed; what Arrow and the stream of rows raise passes through.
     """
     out = sys.stdout.buffer if out is None else out
     try:
-        FORMATS[format](reader, out)
+        rows = FORMATS[format](reader, out)
         out.flush()
     except pa.ArrowException:  # some are ValueErrors too
         raise
     except (OverflowError, ValueError) as error:
         raise CommandError(f"The rows cannot be printed as {format}: {error}.") from None
+    return rows
 
 
-def _write_table(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
+def _write_table(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
     """An aligned table of the first rows, and how many there are."""
     names = [_visible(name) for name in reader.schema.names]
     rows: list[list[str]] = []
@@ -56,35 +62,44 @@ def _write_table(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
     text = [line(names), "  ".join("-" * width for width in widths), *map(line, rows)]
     if count > len(rows):
         text.append(f"... {count - len(rows)} more rows; --format csv, json or arrow prints all of them")
-    text.append(f"({count} row{'' if count == 1 else 's'})")
+    text.append(count_line(count))
     out.write(("\n".join(text) + "\n").encode())
+    return count
 
 
-def _write_csv(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
+def _write_csv(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
+    count = 0
     schema = pa.schema([pa.field(f.name, f.type if _is_csv(f.type) else pa.string()) for f in reader.schema])
     with csv.CSVWriter(out, schema) as writer:
         for batch in reader:
             writer.write_batch(pa.RecordBatch.from_arrays([_csv_column(c) for c in batch.columns], schema=schema))
             out.flush()
+            count += batch.num_rows
+    return count
 
 
-def _write_json(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
+def _write_json(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
     """One array with an object on each line."""
-    before = b"[\n"
+    before, count = b"[\n", 0
     for batch in reader:
         for row in _rows(batch):
             out.write(before + json.dumps(row, ensure_ascii=False, allow_nan=False).encode())
             before = b",\n"
-    out.write(b"\n]\n" if before == b",\n" else b"[]\n")
+        count += batch.num_rows
+    out.write(b"\n]\n" if count else b"[]\n")
+    return count
 
 
-def _write_arrow(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
+def _write_arrow(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
+    count = 0
     with ipc.new_stream(out, reader.schema) as writer:
         for batch in reader:
             writer.write_batch(batch)
+            count += batch.num_rows
+    return count
 
 
-FORMATS: dict[str, Callable[[pa.RecordBatchReader, BinaryIO], None]] = {
+FORMATS: dict[str, Callable[[pa.RecordBatchReader, BinaryIO], int]] = {
     "table": _write_table,
     "csv": _write_csv,
     "json": _write_json,

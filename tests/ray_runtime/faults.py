@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -18,20 +17,12 @@ from ray_runtime.exchange import WorkerId
 from ray_runtime.runtime import RayRuntime
 from ray_runtime.scheduler import StageStats
 from ray_runtime.worker import WorkerStatus
+from tests.harness.waiting import until
 
 T = TypeVar("T")
 
 SLOW = "ascii(sha256(repeat(s, 2000 + v % 7)))"
 """Takes some seconds for the whole of the table `t`, and is computed wherever the planner wants it to be."""
-
-
-def until(condition: Callable[[], T], timeout: float = 20.0) -> T:
-    """What `condition` gives once it is true."""
-    end = time.monotonic() + timeout
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not come to pass"
-        threading.Event().wait(0.01)
-    return found
 
 
 def in_background(runtime: RayRuntime, sql: str, cancellation: Cancellation | None = None) -> Future[pa.Table]:

@@ -12,8 +12,9 @@ from engine.errors import CancelledError, DeadlineExceededError, InvalidValueErr
 from engine.runtime import QueryOptions
 from ray_runtime.cluster import ClusterOptions
 from ray_runtime.context import DistributedExecutionContext
+from tests.harness.waiting import until
 from tests.ray_runtime.conftest import ROWS, TABLE
-from tests.ray_runtime.faults import SLOW, alive, idle, in_background, until
+from tests.ray_runtime.faults import SLOW, alive, idle, in_background
 
 
 @pytest.fixture

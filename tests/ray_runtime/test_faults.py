@@ -20,6 +20,7 @@ from engine.storage.protocol import TableName, WriteMode
 from ray_runtime.exchange import ReadOptions
 from ray_runtime.stages import StageGraph
 from ray_runtime.worker import WorkerConfig
+from tests.harness.waiting import until
 from tests.ray_runtime.conftest import TABLE, start
 from tests.ray_runtime.faults import (
     SLOW,
@@ -32,7 +33,6 @@ from tests.ray_runtime.faults import (
     lose_kernel,
     observed,
     running_elsewhere,
-    until,
 )
 
 MAP_HEAVY = f"SELECT s, sum({SLOW}) AS n FROM t GROUP BY s ORDER BY s"

@@ -1,0 +1,51 @@
+"""Ctrl-C while work runs that waits in C: there no exception of Python reaches it, so it is cancelled."""
+
+from __future__ import annotations
+
+import queue
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum, auto
+from typing import TypeVar
+
+__all__ = ["interruptible"]
+
+_AGAIN = 0.2  # seconds; an interrupt may come before there is anything to cancel
+
+T = TypeVar("T")
+
+
+class _Event(Enum):
+    INTERRUPTED = auto()
+    ENDED = auto()
+
+
+def interruptible(work: Callable[[], T], cancel: Callable[[], None]) -> T:
+    """What `work` returns or raises, in a thread of its own. SIGINT calls `cancel` until the work has ended.
+
+    Raises KeyboardInterrupt where the work failed after that. Only for the main thread.
+    """
+    events: queue.SimpleQueue[_Event] = queue.SimpleQueue()  # which a signal handler may put into
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: events.put(_Event.INTERRUPTED))
+    interrupted = False
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
+            future.add_done_callback(lambda _: events.put(_Event.ENDED))
+            while True:
+                try:
+                    event = events.get(timeout=_AGAIN if interrupted else None)
+                except queue.Empty:
+                    event = _Event.INTERRUPTED
+                if event is _Event.ENDED:
+                    break
+                interrupted = True
+                cancel()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted and future.exception() is not None:
+        raise KeyboardInterrupt from future.exception()
+    return future.result()

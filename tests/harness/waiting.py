@@ -1,0 +1,21 @@
+"""Waiting for what other threads and processes do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+__all__ = ["until"]
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], timeout: float = 20.0) -> T:
+    """What `condition` gives once it is true."""
+    end = time.monotonic() + timeout
+    while not (found := condition()):
+        assert time.monotonic() < end, "it did not come to pass"
+        threading.Event().wait(0.01)
+    return found
