@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -14,11 +12,10 @@ from engine.errors import GrismError, TableExistsError, UnknownTableError, Unsup
 from engine.rights import Action, ReadableSnapshot
 from engine.sql.views import Names, View
 from engine.statements.columns import ShownColumn
+from engine.statements.held_views import HeldViews
 from engine.statements.information_schema import INFORMATION_SCHEMA, InformationSchema
 from engine.statements.session import TEMPORARY, Session
 from engine.statements.stored_views import StoredViews
-from engine.storage import DirectoryStorage
-from engine.storage.directory import OtherNames
 from engine.storage.names import unknown_schema, unknown_table
 from engine.storage.protocol import (
     CATALOG,
@@ -28,6 +25,7 @@ from engine.storage.protocol import (
     Storage,
     TableHandle,
     TableName,
+    TableStore,
     WriteMode,
 )
 
@@ -38,7 +36,7 @@ __all__ = ["TABLE_TYPE", "TEMPORARY_TYPE", "VIEW_TYPE", "Catalog", "ColumnsOf", 
 class Target:
     """A table to be written: `name` is what `storage` calls it, `shown` what the client does."""
 
-    storage: Storage
+    storage: TableStore
     name: TableName
     shown: TableName
 
@@ -54,23 +52,13 @@ ColumnsOf = Callable[[Session, Snapshot, TableName, str], tuple[ShownColumn, ...
 """Gives the columns of a table or view, by its type; none where it cannot be read."""
 
 
-@runtime_checkable
-class SharesNames(Protocol):
-    """A storage that makes no table where a view has the name, and the other way about."""
-
-    def share_names(self, others: OtherNames) -> None: ...
-
-    def vacant(self, name: TableName) -> AbstractContextManager[None]: ...
-
-
 class Catalog:
     """What names mean in a session."""
 
-    def __init__(self, storage: Storage, views: StoredViews | None = None, columns: ColumnsOf | None = None) -> None:
+    def __init__(self, storage: Storage, views: StoredViews | HeldViews, columns: ColumnsOf | None = None) -> None:
         self.storage = storage
         self.stored_views = views
-        if views is not None and isinstance(storage, SharesNames):
-            storage.share_names(views)
+        storage.share_names(views)
         self.columns = columns or (lambda *_: ())
         self.information = InformationSchema()
 
@@ -98,8 +86,7 @@ class Catalog:
 
     def views(self, session: Session) -> list[View]:
         """The views that may be read, by name."""
-        found = [] if self.stored_views is None else self.stored_views.all()
-        return [view for view in found if session.grants.may(Action.READ, view.name)]
+        return [view for view in self.stored_views.all() if session.grants.may(Action.READ, view.name)]
 
     def relations(self, session: Session) -> list[tuple[TableName, str]]:
         """Tables and views, with their types."""
@@ -108,21 +95,7 @@ class Catalog:
 
     def view(self, name: TableName) -> View | None:
         """The view of that name, or None."""
-        return None if self.stored_views is None else self.stored_views.find(name)
-
-    @contextmanager
-    def vacant(self, name: TableName) -> Iterator[None]:
-        """Within, no table has the name, and none is made. Raises TableExistsError where there is one.
-
-        A storage that is no folder is of this process only, and tells no more than what is there now.
-        """
-        if isinstance(self.storage, SharesNames):
-            with self.storage.vacant(name):
-                yield
-            return
-        if name.key in {table.key for table in self.storage.tables()}:
-            raise TableExistsError(f'Table "{name}" is there already; take another name for the view.')
-        yield
+        return self.stored_views.find(name)
 
     def require_no_view(self, target: Target) -> None:
         """Raise TableExistsError where a view has the name of a table to be made or written."""
@@ -221,7 +194,7 @@ class Catalog:
         return target, mode
 
 
-def _temporary(storage: DirectoryStorage, table: str) -> Target:
+def _temporary(storage: TableStore, table: str) -> Target:
     return Target(storage, TableName(DEFAULT_SCHEMA, table), TableName(TEMPORARY, table))
 
 
@@ -230,7 +203,7 @@ def _require_own(name: TableName) -> None:
         raise UnsupportedError(f'The schema "{INFORMATION_SCHEMA}" shows what there is; nothing in it can be changed.')
 
 
-def _has(storage: DirectoryStorage, table: str) -> bool:
+def _has(storage: TableStore, table: str) -> bool:
     return table.lower() in {name.table.lower() for name in storage.tables(DEFAULT_SCHEMA)}
 
 

@@ -19,7 +19,7 @@ from engine.schema import RowType
 from engine.statements import rewriting
 from engine.statements.catalog import Target
 from engine.statements.context import StatementContext
-from engine.statements.definitions import Definitions, changeable
+from engine.statements.definitions import Definitions
 from engine.statements.descriptions import (
     AddColumn,
     AlterTable,
@@ -245,14 +245,13 @@ class Changes:
     ) -> int:
         """Write a table anew with what `rows` makes of its newest version and its stored schema."""
         target = self._definitions.existing(context, path)
-        storage = changeable(target.storage)
 
         def write() -> int:
             handle = self._pin(context, target)
             data = rows(handle, self._stored(target, handle))
             if data is None:
                 return 0
-            data.into(lambda reader: storage.rewrite(_own_name(handle, target), reader))
+            data.into(lambda reader: target.storage.rewrite(_own_name(handle, target), reader))
             return count(handle, data)
 
         return self._alone(target, write)

@@ -24,6 +24,7 @@ from engine.statements.changes import Changes
 from engine.statements.columns import shown_columns
 from engine.statements.context import StatementContext
 from engine.statements.descriptions import Describe, Show
+from engine.statements.held_views import HeldViews
 from engine.statements.parsed import ParsedStatement, parse
 from engine.statements.planning import Parameters, Planning
 from engine.statements.reader import parameter_names
@@ -53,8 +54,7 @@ class Database:
         self.runtimes = {each.name: each for each in (runtime, *others)}
         self.frontend = runtime.frontend
         self.folder = next((Path(directory) for directory in runtime.storage.directories()), None)
-        views = None if self.folder is None else StoredViews(self.folder)
-        self.catalog = Catalog(runtime.storage, views)
+        self.catalog = Catalog(runtime.storage, HeldViews() if self.folder is None else StoredViews(self.folder))
         self.relations = Relations(self.frontend, self.catalog)
         self.catalog.columns = self.relations.columns
         self.planning = Planning(self.runtimes, self.frontend, self.catalog)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
-
-import pyarrow as pa
 
 from engine.errors import (
     InvalidValueError,
@@ -26,23 +23,11 @@ from engine.statements.information_schema import INFORMATION_SCHEMA
 from engine.statements.planning import Parameters, Planning
 from engine.statements.rows import Rows
 from engine.statements.session import TEMPORARY
-from engine.storage.names import unknown_table
-from engine.storage.protocol import Storage, TableHandle, TableName, WriteMode
+from engine.storage.protocol import TableName, WriteMode
 
-__all__ = ["Changeable", "Definitions", "changeable"]
+__all__ = ["Definitions"]
 
 _RESERVED_SCHEMAS = (TEMPORARY, INFORMATION_SCHEMA)
-
-
-@runtime_checkable
-class Changeable(Protocol):
-    """A storage whose tables and schemas can be changed."""
-
-    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader) -> int: ...
-
-    def create_schema(self, name: str) -> None: ...
-
-    def drop_schema(self, name: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -57,13 +42,6 @@ class _With:
         if name.key == self.view.name.key:
             return self.view
         return None if self.others is None else self.others.find(name)
-
-
-def changeable(storage: Storage) -> Changeable:
-    """`storage` as one that can be changed; raises UnsupportedError where it cannot."""
-    if not isinstance(storage, Changeable):
-        raise UnsupportedError("The tables of this server are not kept in a folder; they cannot be changed by SQL.")
-    return storage
 
 
 class Definitions:
@@ -113,15 +91,13 @@ class Definitions:
     def create_view(self, context: StatementContext, statement: CreateView) -> int:
         """Keep a view, which has to be a query that can be planned; 0."""
         name, views = self._catalog.full_name(context.session, statement.view), self._catalog.stored_views
-        if views is None:
-            raise UnsupportedError("The server's tables are not in a folder; it keeps no views.")
         if name.schema.lower() not in {schema.lower() for schema in self._catalog.storage.schemas()}:
             raise UnknownTableError(f'There is no schema "{name.schema}" for a view; create it first.')
         if statement.if_not_exists and views.has(name):
             return 0
         view = View(name, statement.query, statement.columns, context.session.schema)
         self._check_view(context, view)
-        with self._catalog.vacant(name):
+        with self._catalog.storage.vacant(name):
             try:
                 views.create(view, statement.replace)
             except TableExistsError:
@@ -144,7 +120,7 @@ class Definitions:
         if name.lower() in _RESERVED_SCHEMAS:
             raise UnsupportedError(f'The schema "{name}" has a meaning of its own; take another name.')
         try:
-            changeable(self._catalog.storage).create_schema(name)
+            self._catalog.storage.create_schema(name)
         except TableExistsError:
             if not statement.if_not_exists:
                 raise
@@ -154,7 +130,7 @@ class Definitions:
         """Drop a table, a view or a schema; 0."""
         try:
             if statement.kind == "SCHEMA":
-                changeable(self._catalog.storage).drop_schema(statement.name[-1])
+                self._catalog.storage.drop_schema(statement.name[-1])
             elif statement.kind == "VIEW":
                 self._drop_view(context, statement)
             else:
@@ -167,8 +143,6 @@ class Definitions:
 
     def _drop_view(self, context: StatementContext, statement: Drop) -> None:
         name, views = self._catalog.full_name(context.session, statement.name), self._catalog.stored_views
-        if views is None:
-            raise unknown_table(name, ())
         views.drop(name)
 
     def existing(self, context: StatementContext, path: Sequence[str]) -> Target:

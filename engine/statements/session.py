@@ -6,13 +6,12 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from engine.errors import ResourceExhaustedError, UnsupportedError
+from engine.errors import ResourceExhaustedError
 from engine.rights import ALL, Grants
-from engine.storage import DirectoryStorage
+from engine.statements.temporary import TemporaryTables
 from engine.storage.locks import held, take_if_free
 from engine.storage.protocol import DEFAULT_SCHEMA
 from engine.travel_types import Boundary
@@ -43,9 +42,8 @@ class Session:
     keep: Callable[[], None] = lambda: None
     origin: str = field(default_factory=lambda: f"session {secrets.token_hex(8)}")
     folder: Path | None = None
-    _temporary: DirectoryStorage | None = None
+    _temporary: TemporaryTables | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _cleanup: ExitStack = field(default_factory=ExitStack)
     _ended: bool = False
 
     @classmethod
@@ -54,35 +52,31 @@ class Session:
         return cls(folder=None if data is None else data / _FOLDER / secrets.token_hex(8))
 
     @property
-    def temporary(self) -> DirectoryStorage | None:
+    def temporary(self) -> TemporaryTables | None:
         """The session's temporary tables, or None where it has made none."""
         return self._temporary
 
-    def make_temporary(self) -> DirectoryStorage:
-        """The storage of temporary tables; begins the session."""
+    def make_temporary(self) -> TemporaryTables:
+        """The temporary tables; begins the session."""
         self.keep()
         with self._lock:
             if self._ended:
                 raise ResourceExhaustedError("The session has ended; connect again.")
             if self._temporary is None:
-                if self.folder is None:
-                    raise UnsupportedError("The server's tables are not in a folder; it keeps no temporary tables.")
-                self.folder.parent.mkdir(exist_ok=True)
-                with held(self.folder.parent):  # else a sweep could come between making and taking it
-                    self.folder.mkdir()
-                    self._cleanup.enter_context(held(self.folder))
-                self._cleanup.callback(shutil.rmtree, self.folder, ignore_errors=True)
-                tables = self.folder / "tables"  # writers lock this one
-                tables.mkdir()
-                self._temporary = DirectoryStorage(tables)
+                self._temporary = TemporaryTables(self.folder)
             return self._temporary
+
+    def overlaid(self) -> Session:
+        """The same session, but what is held in its temporary tables is seen by it alone."""
+        return replace(self, _temporary=TemporaryTables(None, self.make_temporary()), keep=lambda: None)
 
     def end(self) -> None:
         """Remove the temporary tables. A second call changes nothing."""
         with self._lock:
             self._ended = True
-            self._temporary = None
-            self._cleanup.close()
+            temporary, self._temporary = self._temporary, None
+        if temporary is not None:
+            temporary.close()
 
 
 def sweep_temporary(data: Path) -> None:

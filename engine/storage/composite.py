@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 import pyarrow as pa
 
-from engine.errors import UnknownTableError
+from engine.errors import TableExistsError, UnknownTableError, UnsupportedError
 from engine.storage.names import unknown_schema
-from engine.storage.protocol import ScanRequest, Snapshot, Source, Split, Storage, TableHandle, TableName, WriteMode
+from engine.storage.protocol import (
+    OtherNames,
+    ScanRequest,
+    Snapshot,
+    Source,
+    Split,
+    Storage,
+    TableHandle,
+    TableName,
+    WriteMode,
+)
 
 __all__ = ["CompositeStorage"]
 
@@ -64,9 +75,34 @@ class CompositeStorage:
         """Write to the schema's storage; see `Storage.write`."""
         return self._of(name.schema).write(name, data, mode)
 
+    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader) -> int:
+        """Replace a table's rows in its storage; see `Storage.rewrite`."""
+        return self._of(table.name.schema).rewrite(table, data)
+
     def drop(self, name: TableName) -> None:
         """Remove the table from its storage."""
         self._of(name.schema).drop(name)
+
+    def create_schema(self, name: str) -> None:
+        """Make a schema in the default storage; TableExistsError where it is there, or mounted."""
+        if name.lower() in self._mounted:
+            raise TableExistsError(f'Schema "{name}" is there already.')
+        self._default.create_schema(name)
+
+    def drop_schema(self, name: str) -> None:
+        """Remove a schema of the default storage; see `Storage.drop_schema`."""
+        if name.lower() in self._mounted:
+            raise UnsupportedError(f'The schema "{name}" is mounted and stays; drop its tables.')
+        self._default.drop_schema(name)
+
+    def share_names(self, others: OtherNames) -> None:
+        """Make no table under a name that is one of `others`, and drop no schema that has some."""
+        for storage in (self._default, *self._mounted.values()):
+            storage.share_names(others)
+
+    def vacant(self, name: TableName) -> AbstractContextManager[None]:
+        """Within, no table of the schema's storage has the name; see `Storage.vacant`."""
+        return self._of(name.schema).vacant(name)
 
     def directories(self) -> Sequence[str]:
         """The folders of all storages."""

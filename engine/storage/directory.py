@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 
@@ -26,21 +25,20 @@ from engine.storage.memory_tables import MEMORY, MemoryTables
 from engine.storage.names import check_table_name, unknown_schema, unknown_table
 from engine.storage.parquet import ParquetTables
 from engine.storage.pinning import PinningSnapshot
-from engine.storage.protocol import DEFAULT_SCHEMA, ScanRequest, Source, Split, TableHandle, TableName, WriteMode
+from engine.storage.protocol import (
+    DEFAULT_SCHEMA,
+    OtherNames,
+    ScanRequest,
+    Source,
+    Split,
+    TableHandle,
+    TableName,
+    WriteMode,
+)
 
-__all__ = ["DirectoryStorage", "OtherNames"]
+__all__ = ["DirectoryStorage"]
 
 log = logging.getLogger(__name__)
-
-
-class OtherNames(Protocol):
-    """What else has names in the schemas of a directory: its views."""
-
-    def has(self, name: TableName) -> bool:
-        """Whether something has the name."""
-
-    def any_in(self, schema: str) -> bool:
-        """Whether something is in the schema."""
 
 
 class DirectoryStorage:

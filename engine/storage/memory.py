@@ -9,13 +9,21 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from engine.errors import SchemaMismatchError, StorageError, TableExistsError
+from engine.errors import (
+    ConflictError,
+    PlanningError,
+    SchemaMismatchError,
+    StorageError,
+    TableExistsError,
+    UnsupportedError,
+)
 from engine.storage.conform import Incoming, check_fits, stored_schema
 from engine.storage.memory_tables import MEMORY, HeldTable
 from engine.storage.names import check_table_name, unknown_schema, unknown_table, unknown_version
@@ -23,6 +31,7 @@ from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
     DEFAULT_SCHEMA,
     ArrowSource,
+    OtherNames,
     ScanRequest,
     Split,
     TableHandle,
@@ -75,6 +84,8 @@ class InMemoryStorage:
         self._keep = keep_versions
         self._lock = threading.Lock()
         self._tables: dict[tuple[str, str], _Table] = {}
+        self._schemas: dict[str, str] = {}  # that were made, by their names in lower case
+        self._others: OtherNames | None = None
         for key, data in (tables or {}).items():
             name = key if isinstance(key, TableName) else _parsed(key)
             if name.key in self._tables:
@@ -87,10 +98,10 @@ class InMemoryStorage:
         return InMemoryStorage, ()
 
     def schemas(self) -> list[str]:
-        """Schema names, sorted; a schema is there while it has a table, ``main`` always."""
+        """Schema names, sorted: those that have a table or were made, ``main`` always."""
         with self._lock:
             found = {table.name.schema.lower(): table.name.schema for table in self._tables.values()}
-        return sorted({DEFAULT_SCHEMA: DEFAULT_SCHEMA, **found}.values())
+            return sorted({DEFAULT_SCHEMA: DEFAULT_SCHEMA, **found, **self._schemas}.values())
 
     def tables(self, schema: str | None = None) -> list[TableName]:
         """Table names, sorted, of one schema or of all."""
@@ -138,12 +149,63 @@ class InMemoryStorage:
         self._publish(name, rows, mode)
         return incoming.rows
 
+    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader) -> int:
+        """Replace the rows and columns of a table that is still at this version; see `Storage.rewrite`."""
+        schema = stored_schema(table.name, data.schema)
+        incoming = Incoming(table.name, data, schema)
+        rows = pa.Table.from_batches(list(incoming), schema)
+        with self._lock:
+            known = self._tables.get(table.name.key)
+            if known is None:
+                raise self._unknown(table.name, locked=True)
+            if (known.key, str(known.newest.number)) != (*table.location, table.version):
+                raise ConflictError(f'Table "{table.name}" was changed meanwhile; run the statement again.')
+            self._add(known, _compact(rows))
+        return incoming.rows
+
     def drop(self, name: TableName) -> None:
         """Remove the table. Handles that were given out stay good."""
         with self._lock:
             table = self._tables.pop(name.key, None)
         if table is None:
             raise self._unknown(name)
+
+    def create_schema(self, name: str) -> None:
+        """Make a schema that stays without tables; TableExistsError where it is there."""
+        check_table_name(name)
+        if name.lower() in {known.lower() for known in self.schemas()}:
+            raise TableExistsError(f'Schema "{name}" is there already.')
+        with self._lock:
+            self._schemas[name.lower()] = name
+
+    def drop_schema(self, name: str) -> None:
+        """Remove a schema; see `Storage.drop_schema`."""
+        if name.lower() == DEFAULT_SCHEMA:
+            raise UnsupportedError(f'The schema "{DEFAULT_SCHEMA}" is always there.')
+        known = self.schemas()
+        with self._lock:
+            if name.lower() not in {schema.lower() for schema in known}:
+                raise unknown_schema(name, known)
+            if any(schema == name.lower() for schema, _ in self._tables):
+                raise PlanningError(f'Schema "{name}" is not empty; drop what is in it first.')
+            if self._others is not None and self._others.any_in(name):
+                raise PlanningError(f'Schema "{name}" is not empty, it has views; drop what is in it first.')
+            del self._schemas[name.lower()]
+
+    def share_names(self, others: OtherNames) -> None:
+        """Make no table under a name that is one of `others`, and drop no schema that has some."""
+        self._others = others
+
+    @contextmanager
+    def vacant(self, name: TableName) -> Iterator[None]:
+        """Within, no table has the name, and none is made; see `Storage.vacant`."""
+        known = self.schemas()
+        if name.schema.lower() not in {schema.lower() for schema in known}:
+            raise unknown_schema(name.schema, known)
+        with self._lock:
+            if name.key in self._tables:
+                raise TableExistsError(f'Table "{name}" is there already; take another name.')
+            yield
 
     def directories(self) -> Sequence[str]:
         """None: there are no files."""
@@ -156,6 +218,8 @@ class InMemoryStorage:
             if table is None:
                 if mode is WriteMode.APPEND:
                     raise self._unknown(name, locked=True)
+                if self._others is not None and self._others.has(name):
+                    raise TableExistsError(f'"{name}" is a view; views are not written to.')
                 self._add(_Table(name), _compact(rows))
             elif mode is WriteMode.CREATE:
                 raise _exists(table.name)

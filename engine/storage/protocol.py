@@ -7,6 +7,7 @@ handles: a handle is small, picklable and pins one version, so every stage, retr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -23,6 +24,7 @@ __all__ = [
     "DEFAULT_SCHEMA",
     "ArrowSource",
     "KernelSource",
+    "OtherNames",
     "ScanCaps",
     "ScanRequest",
     "Snapshot",
@@ -31,6 +33,7 @@ __all__ = [
     "Storage",
     "TableHandle",
     "TableName",
+    "TableStore",
     "WriteMode",
 ]
 
@@ -146,26 +149,57 @@ class Snapshot(Protocol):
         """
 
 
-class Storage(Protocol):
-    """Named tables. Thread-safe."""
+class OtherNames(Protocol):
+    """What else has names in the schemas of a storage: its views."""
 
-    def schemas(self) -> list[str]:
-        """Schema names, sorted; always has ``main``."""
+    def has(self, name: TableName) -> bool:
+        """Whether something has the name."""
+
+    def any_in(self, schema: str) -> bool:
+        """Whether something is in the schema."""
+
+
+class TableStore(Protocol):
+    """Named tables that can be written. Thread-safe."""
 
     def tables(self, schema: str | None = None) -> list[TableName]:
         """Table names, sorted, of one schema or of all. Opens no table."""
 
-    def read_only(self) -> set[TableName]:
-        """The tables that cannot be written to. Opens no table."""
-
     def snapshot(self) -> Snapshot:
         """A view of the tables as they are now."""
 
-    def splits(self, table: TableHandle, target: int) -> list[Split]:
-        """The table cut into about `target` parts, that together hold each row once; at least one part."""
-
     def probe(self, table: TableHandle) -> Source:
         """All columns of the table in order, for the kernel's binder to describe; its rows may be left out."""
+
+    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+        """Write all of `data` or nothing; returns the number of rows.
+
+        An append matches columns by name, in any order; those that the data has not are NULL. Raises
+        SchemaMismatchError before anything is written where the columns do not fit the table's; TableExistsError and
+        UnknownTableError by `mode`; StorageError where the storage fails; UnsupportedError where it is read-only.
+        """
+
+    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader) -> int:
+        """Replace the rows and columns of a table that is still at this version; all or nothing, returns the rows.
+
+        Raises ConflictError where it is not, and else what `write` raises.
+        """
+
+    def drop(self, name: TableName) -> None:
+        """Remove the table; UnknownTableError where it is not there. Running queries keep their version."""
+
+
+class Storage(TableStore, Protocol):
+    """Tables in schemas, that can be read in parts by any worker. Thread-safe."""
+
+    def schemas(self) -> list[str]:
+        """Schema names, sorted; always has ``main``."""
+
+    def read_only(self) -> set[TableName]:
+        """The tables that cannot be written to. Opens no table."""
+
+    def splits(self, table: TableHandle, target: int) -> list[Split]:
+        """The table cut into about `target` parts, that together hold each row once; at least one part."""
 
     def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
         """What the kernel reads for this table or part of it: the columns asked for, under the table's own names.
@@ -174,16 +208,20 @@ class Storage(Protocol):
         version that the handle pins is gone, and DataCorruptError where its files cannot be read.
         """
 
-    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
-        """Write all of `data` or nothing; returns the number of rows.
+    def create_schema(self, name: str) -> None:
+        """Make a schema; TableExistsError where it is there."""
 
-        An append matches columns by name, in any order; those that the data has not are NULL. Raises
-        SchemaMismatchError before anything is written where the columns do not fit the table's; TableExistsError and
-        UnknownTableError by `mode`; StorageError where the storage fails.
+    def drop_schema(self, name: str) -> None:
+        """Remove a schema without tables; PlanningError where it has some, UnknownTableError where it is not there."""
+
+    def share_names(self, others: OtherNames) -> None:
+        """Make no table under a name that is one of `others`, and drop no schema that has some."""
+
+    def vacant(self, name: TableName) -> AbstractContextManager[None]:
+        """Within, no table has the name, and none is made and the schema is not dropped, by whatever process.
+
+        Raises TableExistsError where there is such a table, UnknownTableError where the schema is not there.
         """
-
-    def drop(self, name: TableName) -> None:
-        """Remove the table; UnknownTableError where it is not there. Running queries keep their version."""
 
     def directories(self) -> Sequence[str]:
         """The folders below which the kernel may read files."""

@@ -16,6 +16,7 @@ from pyarrow import flight
 from engine.errors import ResourceExhaustedError
 from engine.rights import Identity
 from engine.statements.session import Session
+from engine.storage.protocol import TableName, WriteMode
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call, CallRegistry
 from flight_server.proto import flight as messages
@@ -130,9 +131,14 @@ def registry() -> object:
     found.stop()
 
 
+def make_table(session: Session) -> None:
+    rows = pa.table({"a": [1]}).to_reader()
+    session.make_temporary().write(TableName("main", "made"), rows, WriteMode.CREATE)
+
+
 def begin(sessions: Sessions, call: FakePeer, identity: Identity) -> Session:
     session, _ = sessions.of(call, identity)
-    session.make_temporary()
+    make_table(session)
     call.finish()
     return session
 
@@ -161,7 +167,7 @@ def test_idle_sessions_end_by_themselves_and_busy_ones_do_not(registry: CallRegi
     begin(sessions, FakePeer(registry, "ipv4:1"), ANN)
     busy = FakePeer(registry, "ipv4:2")
     session = found(sessions, busy, ANN)
-    session.make_temporary()
+    make_table(session)
     (ender,) = set(threading.enumerate()) - others
     ender.join(1)
     assert ender.is_alive()

@@ -1,0 +1,98 @@
+"""A session's temporary tables: those that statements make, on disk where the storage is, and those put in memory."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import pyarrow as pa
+
+from engine.storage import DirectoryStorage, InMemoryStorage
+from engine.storage.locks import held
+from engine.storage.pinning import PinningSnapshot
+from engine.storage.protocol import DEFAULT_SCHEMA, Source, TableHandle, TableName, TableStore, WriteMode
+
+__all__ = ["TemporaryTables"]
+
+
+class TemporaryTables:
+    """Tables, all in the schema ``main``, that end with `close`. Thread-safe.
+
+    `folder`, which is made when it is first needed, holds what statements make; without one that is in memory, too.
+    Tables `beneath` are seen where none of these has the name, and what statements make goes there.
+    """
+
+    def __init__(self, folder: Path | None, beneath: TemporaryTables | None = None) -> None:
+        self._folder = folder
+        self._beneath = beneath
+        self._memory = InMemoryStorage()
+        self._disk: DirectoryStorage | None = None
+        self._lock = threading.Lock()
+        self._cleanup = ExitStack()
+
+    def tables(self, schema: str | None = None) -> list[TableName]:
+        """Table names, sorted."""
+        names = {name.key: name for store in (self._beneath, self._disk) if store for name in store.tables(schema)}
+        return sorted((names | {name.key: name for name in self._memory.tables(schema)}).values())
+
+    def snapshot(self) -> PinningSnapshot:
+        """A view of the tables as they are now."""
+        return PinningSnapshot(lambda name, version, at: self._of(name).snapshot().table(name, version, at))
+
+    def probe(self, table: TableHandle) -> Source:
+        """All columns of the table; see `Storage.probe`."""
+        return self._of(table.name).probe(table)
+
+    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+        """Write a table; see `Storage.write`."""
+        if _has(self._memory, name):
+            return self._memory.write(name, data, mode)
+        if self._beneath is not None:
+            return self._beneath.write(name, data, mode)
+        store = self._memory if self._folder is None else self._on_disk(self._folder)
+        return store.write(name, data, mode)
+
+    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader) -> int:
+        """Replace a table's rows; see `Storage.rewrite`."""
+        return self._of(table.name).rewrite(table, data)
+
+    def drop(self, name: TableName) -> None:
+        """Remove a table; UnknownTableError where it is not there."""
+        self._of(name).drop(name)
+
+    def hold(self, table: str, data: pa.RecordBatchReader) -> int:
+        """Keep rows in memory under a name, and before what else has it; returns how many they are."""
+        name = TableName(DEFAULT_SCHEMA, table)
+        return self._memory.write(name, data, WriteMode.REPLACE)
+
+    def close(self) -> None:
+        """Remove all tables."""
+        with self._lock:
+            self._disk = None
+            self._memory = InMemoryStorage()
+            self._cleanup.close()
+
+    def _of(self, name: TableName) -> TableStore:
+        """What holds a table, or would tell that it is not there."""
+        if _has(self._memory, name):
+            return self._memory
+        return self._beneath or self._disk or self._memory
+
+    def _on_disk(self, folder: Path) -> DirectoryStorage:
+        with self._lock:
+            if self._disk is None:
+                folder.parent.mkdir(exist_ok=True)
+                with held(folder.parent):  # else a sweep could come between making and taking it
+                    folder.mkdir()
+                    self._cleanup.enter_context(held(folder))
+                self._cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+                tables = folder / "tables"  # writers lock this one
+                tables.mkdir()
+                self._disk = DirectoryStorage(tables)
+            return self._disk
+
+
+def _has(storage: TableStore, name: TableName) -> bool:
+    return name.key in {known.key for known in storage.tables()}

@@ -1,0 +1,283 @@
+"""The Python door: two lines to rows, two lines to a change, on either runtime."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import lance
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import grism
+from engine.errors import (
+    CancelledError,
+    GrismError,
+    InvalidDataError,
+    InvalidValueError,
+    SchemaMismatchError,
+    StorageError,
+    TableExistsError,
+    UnknownTableError,
+)
+from engine.runtime import Runtime
+from tests.harness.runtimes import SqlRuntime
+
+ENDLESS = "SELECT sum(i) FROM range(10000000000000) t(i)"
+
+
+class Kept:
+    """A runtime that others go on to use."""
+
+    def __init__(self, runtime: SqlRuntime) -> None:
+        self._runtime = runtime
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runtime, name)
+
+    def close(self) -> None:
+        """Leave it open."""
+
+
+@pytest.fixture
+def db(runtime: Runtime) -> Iterator[grism.Connection]:
+    """A connection on each runtime."""
+    with grism.Connection(Kept(runtime)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def local() -> Iterator[grism.Connection]:
+    with grism.connect() as connection:
+        yield connection
+
+
+def test_two_lines_to_rows_and_two_to_a_change(tmp_path: Path) -> None:
+    lance.write_dataset(pa.table({"id": [1, 2], "name": ["a", "b"]}), tmp_path / "orders.lance")
+    with grism.connect(tmp_path) as db:
+        assert db.sql("SELECT * FROM orders WHERE id > 1").to_pylist() == [{"id": 2, "name": "b"}]
+        assert db.sql("INSERT INTO orders VALUES (?, ?)", [3, "c"]).changed == 1
+    assert lance.dataset(tmp_path / "orders.lance").count_rows() == 3
+    with grism.connect(str(tmp_path)) as db:
+        assert db.sql("UPDATE orders SET name = upper(name)").changed == 3
+        assert db.sql("CREATE VIEW big AS SELECT * FROM orders WHERE id > 2").changed == 0
+    with grism.connect(tmp_path) as db:
+        assert db.sql("FROM big").to_pylist() == [{"id": 3, "name": "C"}]
+        assert db.tables().to_pylist() == [
+            {"schema": "main", "table": "big", "type": "VIEW"},
+            {"schema": "main", "table": "orders", "type": "TABLE"},
+        ]
+
+
+def test_rows_come_in_the_form_that_is_asked_for(db: grism.Connection) -> None:
+    result = db.sql("SELECT i, i / 2 AS x FROM range(3) t(i) ORDER BY i")
+    table = result.to_arrow()
+    assert result.schema == table.schema
+    assert result.changed is None
+    assert table.column("i").to_pylist() == [0, 1, 2]
+    assert [batch.num_rows for batch in result] == [3]
+    assert result.to_reader().read_all() == table
+    assert pa.table(result) == table
+    pd.testing.assert_frame_equal(result.to_pandas(), table.to_pandas())
+    assert result.to_polars().equals(pl.DataFrame(result))
+    assert result.to_pylist() == table.to_pylist()
+    assert repr(result) == "<grism.Result: i int64, x double>"
+
+
+def test_a_result_keeps_the_rows_of_the_moment_in_which_it_was_asked_for(local: grism.Connection) -> None:
+    local.sql("CREATE TABLE t AS SELECT 1 AS a")
+    before = local.sql("SELECT * FROM t")
+    assert repr(local.sql("INSERT INTO t VALUES (2)")) == "<grism.Result: 1 rows changed>"
+    assert before.to_pylist() == [{"a": 1}]
+    assert local.sql("SELECT count(*) AS n FROM t").to_pylist() == [{"n": 2}]
+    assert before.to_pylist() == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "expected"),
+    [
+        ("SELECT ? + 1 AS x", [41], 42),
+        ("SELECT $2 || $1 AS x", ["a", "b"], "ba"),
+        ("SELECT $b || $a AS x", {"a": "1", "b": "2"}, "21"),
+        ("SELECT ? AS x", [None], None),
+        ("SELECT ?::DECIMAL(5, 2) AS x", [Decimal("1.25")], Decimal("1.25")),
+        ("SELECT ?::DATE AS x", [datetime.date(2024, 2, 29)], datetime.date(2024, 2, 29)),
+        ("SELECT list_sum(?) AS x", [[1, 2]], 3),
+        ("SELECT ?::BIGINT AS x", [np.int64(7)], 7),
+        ("SELECT ?::UTINYINT AS x", [pa.scalar(7, pa.uint8())], 7),
+        ("SELECT 1 AS x", None, 1),
+        ("SELECT 1 AS x", [], 1),
+        ("SELECT 1 AS x", {}, 1),
+    ],
+)
+def test_parameters(db: grism.Connection, text: str, parameters: object, expected: object) -> None:
+    assert db.sql(text, parameters).to_pylist() == [{"x": expected}]
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "said"),
+    [
+        ("SELECT ?", None, "has 1 parameters, 0 values"),
+        ("SELECT 1", [1], "has 0 parameters, 1 values"),
+        ("SELECT $a", {"b": 1}, r"has the parameters \$a; missing: \$a; not in it: \$b"),
+        ("SELECT ?", [object()], "A parameter of type object has no Arrow type"),
+        ("SELECT ?::INT", [2**70], "has no Arrow type"),
+    ],
+)
+def test_parameters_that_do_not_fit(local: grism.Connection, text: str, parameters: object, said: str) -> None:
+    with pytest.raises(InvalidValueError, match=said):
+        local.sql(text, parameters)
+
+
+FRAMES: dict[str, Callable[[], object]] = {
+    "table": lambda: pa.table({"a": [1, 2]}),
+    "batch": lambda: pa.record_batch({"a": [1, 2]}),
+    "reader": lambda: pa.table({"a": [1, 2]}).to_reader(),
+    "pandas": lambda: pd.DataFrame({"a": [1, 2]}, index=["x", "y"]),
+    "polars": lambda: pl.DataFrame({"a": [1, 2]}),
+    "mapping": lambda: {"a": [1, 2]},
+    "rows": lambda: [{"a": 1}, {"a": 2}],
+}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_data_is_read_by_name(db: grism.Connection, kind: str) -> None:
+    db.register("given", FRAMES[kind]())
+    assert db.sql("SELECT sum(a)::INT AS s FROM given").to_pylist() == [{"s": 3}]
+    db.unregister("given")
+    with pytest.raises(UnknownTableError, match="given"):
+        db.sql("FROM given")
+    text = "SELECT count(*) AS n FROM one JOIN other USING (a)"
+    assert db.sql(text, one=FRAMES[kind](), other=FRAMES[kind]()).to_pylist() == [{"n": 2}]
+    with pytest.raises(UnknownTableError, match="one"):
+        db.sql("FROM one")
+
+
+def test_a_result_is_data_for_another_statement(db: grism.Connection) -> None:
+    numbers = db.sql("SELECT i FROM range(4) t(i)")
+    assert db.sql("SELECT max(i) AS m FROM numbers", numbers=numbers).to_pylist() == [{"m": 3}]
+
+
+def test_data_of_one_statement_goes_before_what_the_connection_has(local: grism.Connection) -> None:
+    local.register("t", {"a": [1]})
+    local.sql("CREATE TEMP TABLE u AS SELECT 2 AS a")
+    assert local.sql("SELECT t.a, u.a AS b FROM t, u", t={"a": [5]}).to_pylist() == [{"a": 5, "b": 2}]
+    assert local.sql("FROM t").to_pylist() == [{"a": 1}]
+    local.register("t", {"b": [7]})
+    assert local.sql("FROM t").to_pylist() == [{"b": 7}]
+
+
+def test_what_is_written_from_data_stays(tmp_path: Path) -> None:
+    with grism.connect(tmp_path) as db:
+        assert db.sql("CREATE TABLE kept AS FROM frame", frame=pl.DataFrame({"a": [1, 2]})).changed == 2
+        assert db.sql("CREATE TEMP TABLE passing AS FROM frame", frame={"a": [3]}).changed == 1
+        assert db.sql("FROM passing").to_pylist() == [{"a": 3}]
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["kept.lance"]
+    assert list((tmp_path / ".sessions").iterdir()) == []
+
+
+def test_nothing_is_written_to_read(tmp_path: Path) -> None:
+    with grism.connect(tmp_path) as db:
+        db.register("t", {"a": [1]})
+        assert db.sql("SELECT a FROM t, (SELECT 1)").to_arrow().num_rows == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "said"),
+    [
+        (3, InvalidValueError, "int is no table"),
+        ([], InvalidValueError, "list is no table"),
+        ({"a": [1], "b": [1, 2]}, InvalidValueError, "cannot be taken"),
+        ({"a": [object()]}, InvalidValueError, "cannot be taken"),
+        (pa.table([[1], [2]], ["a", "A"]), SchemaMismatchError, "two columns"),
+        (pa.table({}), SchemaMismatchError, "at least one column"),
+    ],
+)
+def test_what_is_no_table_is_refused(local: grism.Connection, data: object, error: type[GrismError], said: str) -> None:
+    with pytest.raises(error, match=said):
+        local.register("t", data)
+    assert local.tables().num_rows == 0
+
+
+def test_data_is_checked(local: grism.Connection) -> None:
+    offsets = pa.py_buffer(np.array([0, 5], dtype=np.int32).tobytes())
+    text = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(b"a\xff\xffb!")])
+    with pytest.raises(InvalidDataError, match="not valid"):
+        local.register("t", pa.table({"a": text}))
+
+
+def test_explain(local: grism.Connection) -> None:
+    assert "ProjectExec" in local.explain("SELECT i + ? AS j FROM range(3) t(i)", [1])
+
+
+def test_schemas_and_tables_in_memory(local: grism.Connection) -> None:
+    local.sql("CREATE SCHEMA s")
+    local.sql("CREATE TABLE s.t (a INTEGER NOT NULL DEFAULT 4, b VARCHAR)")
+    assert local.sql("INSERT INTO s.t (b) VALUES ('x'), ('y')").changed == 2
+    assert local.sql("UPDATE s.t SET a = 5 WHERE b = 'y'").changed == 1
+    assert local.sql("ALTER TABLE s.t ADD COLUMN c DATE").changed == 0
+    assert local.sql("DELETE FROM s.t WHERE a = 4").changed == 1
+    assert local.sql("FROM s.t").to_pylist() == [{"a": 5, "b": "y", "c": None}]
+    local.sql("CREATE VIEW s.v AS SELECT b FROM s.t")
+    with pytest.raises(TableExistsError, match="view"):
+        local.sql("CREATE TABLE s.v (a INT)")
+    with pytest.raises(GrismError, match="not empty"):
+        local.sql("DROP SCHEMA s")
+    local.sql("DROP VIEW s.v")
+    local.sql("DROP TABLE s.t")
+    local.sql("DROP SCHEMA s")
+    assert local.tables().num_rows == 0
+
+
+@pytest.mark.parametrize("text", [ENDLESS, f"CREATE TABLE never AS {ENDLESS}"])
+def test_cancel_stops_what_runs(db: grism.Connection, text: str) -> None:
+    ended: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            db.sql(text).to_arrow()
+        except GrismError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while thread.is_alive():  # it may not have begun
+        db.cancel()
+        thread.join(0.05)
+    assert [type(error) for error in ended] == [CancelledError]
+    assert db.sql("SELECT 1 AS a").to_pylist() == [{"a": 1}]
+
+
+def test_nothing_goes_on_after_the_end(tmp_path: Path) -> None:
+    db = grism.connect(tmp_path)
+    result = db.sql("SELECT 1")
+    db.close()
+    db.close()
+    for ask in (result.to_arrow, lambda: db.sql("SELECT 1")):
+        with pytest.raises(CancelledError, match="closed"):
+            ask()
+
+
+def test_what_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="is not there"):
+        grism.connect(tmp_path / "none")
+    with pytest.raises(InvalidValueError, match="no runtime 'spark'"):
+        grism.connect(runtime="spark")  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="for runtime"):
+        grism.connect(workers=2)
+
+
+def test_what_is_not_needed_is_not_loaded() -> None:
+    code = "import sys, grism; grism.connect(); print(*sorted({'ray', 'polars', 'grpc'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == []
