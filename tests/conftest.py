@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,6 +18,9 @@ from tests.tpch import dataset
 
 RAY_OPTIONS = ("--runtime", "ray", "--workers", "2", "--partitions", "3", "--split-size", "1MB")
 RAY_OPTIONS += ("--broadcast-threshold", "10KB")
+
+# Ray's workers would give way to whatever else runs on the machine, and what tests wait for would take its time.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 # Shrinking a failure takes minutes: `--hypothesis-profile=explore` does it, and draws other examples in each run.
 settings.register_profile("explore", deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))

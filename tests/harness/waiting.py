@@ -12,7 +12,7 @@ __all__ = ["until"]
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], timeout: float = 20.0) -> T:
+def until(condition: Callable[[], T], timeout: float = 60.0) -> T:
     """What `condition` gives once it is true."""
     end = time.monotonic() + timeout
     while not (found := condition()):

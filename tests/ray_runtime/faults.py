@@ -21,8 +21,8 @@ from tests.harness.waiting import until
 
 T = TypeVar("T")
 
-SLOW = "ascii(sha256(repeat(s, 2000 + v % 7)))"
-"""Takes some seconds for the whole of the table `t`, and is computed wherever the planner wants it to be."""
+SLOW = "ascii(sha256(repeat(s, 1200 + v % 7)))"
+"""Takes a second or more for the whole of the table `t`, and is computed wherever the planner wants it to be."""
 
 
 def in_background(runtime: RayRuntime, sql: str, cancellation: Cancellation | None = None) -> Future[pa.Table]:

@@ -6,7 +6,6 @@ the same fault ends the query with WorkerLostError.
 """
 
 import signal
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -170,8 +169,7 @@ def test_a_worker_that_dies_while_another_is_in_the_middle_of_reading_from_it(wh
     is_replaced(runtime, before)
 
 
-@retries
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize(("count", "retries"), [(2, 3), (3, 3), (3, 0)])
 def test_several_workers_at_once(whole, undisturbed, count, retries):
     runtime, before = whole(retries)
     answer = observed(runtime, MAP_HEAVY)
@@ -189,19 +187,23 @@ def _busy(runtime, count):
     return dict(list(held.items())[:count]) if len(held) >= count else None
 
 
-@retries
-def test_a_worker_that_hangs(whole, undisturbed, retries):
-    runtime, before = whole(retries)
-    answer = observed(runtime, MAP_HEAVY)
-    victim, held = first(runtime, lambda status: status.running)
-    pid = runtime.executor.workers()[victim].pid
-    kill(runtime, victim, signal.SIGSTOP)
-    check(answer, retries, undisturbed[MAP_HEAVY], len(held.running))
-    if not retries:
-        assert "did not answer for 5 seconds" in answer.exception().message
-    assert victim not in runtime.executor.workers()
-    until(lambda: not alive(pid), 30)
-    is_replaced(runtime, before)
+def test_a_worker_that_hangs(whole, undisturbed):
+    """In both runtimes at once, for it takes the time that they wait for an answer."""
+    frozen = []
+    for retries in (3, 0):
+        runtime, before = whole(retries)
+        answer = observed(runtime, MAP_HEAVY)
+        victim, held = first(runtime, lambda status: status.running)
+        pid = runtime.executor.workers()[victim].pid
+        kill(runtime, victim, signal.SIGSTOP)
+        frozen.append((retries, runtime, before, answer, victim, held, pid))
+    for retries, runtime, before, answer, victim, held, pid in frozen:
+        check(answer, retries, undisturbed[MAP_HEAVY], len(held.running))
+        if not retries:
+            assert "did not answer for 5 seconds" in answer.exception().message
+        assert victim not in runtime.executor.workers()
+        until(lambda gone=pid: not alive(gone), 30)
+        is_replaced(runtime, before)
 
 
 def test_a_stop_takes_the_files_of_a_worker_that_hangs(start_runtime, tmp_path):
@@ -214,14 +216,6 @@ def test_a_stop_takes_the_files_of_a_worker_that_hangs(start_runtime, tmp_path):
     runtime.close()
     assert not list(tmp_path.glob("exchange-*"))
     until(lambda: not any(map(alive, pids)), 30)
-
-
-def read_while_all_die(runtime, result) -> Iterator[pa.RecordBatch]:
-    """The rows of a result; hardly any of it has come when all workers die."""
-    yield result.reader.read_next_batch()
-    for victim in list(runtime.executor.workers()):
-        kill(runtime, victim)
-    yield from result
 
 
 def scanned(runtime):
@@ -244,32 +238,34 @@ results = {
 }
 
 
+VARYING = "SELECT v, sum(v / 3) AS third FROM t GROUP BY v ORDER BY third"
+"""Sums of doubles differ when they are computed again: the rest would not fit to the part that was sent."""
+
+
 @retries
-@pytest.mark.parametrize("kind", results)
-def test_a_result_that_is_read_slowly_outlives_the_workers_that_made_it(whole, kind, retries):
+def test_results_that_are_read_slowly_outlive_the_workers_that_made_them(whole, retries):
+    """Hardly any row of them has come when all workers die. One in an order that varies does not outlive them."""
     runtime, before = whole(retries)
-    ask, order = results[kind]
-    result = ask(runtime)
-    reading = read_while_all_die(runtime, result)
-    if retries:
-        rows = pa.Table.from_batches(reading)
-        assert rows.equals(TABLE.sort_by([(name, "ascending") for name in order]) if order else TABLE)
+    begun = {kind: ask(runtime) for kind, (ask, _) in results.items()}
+    varying = runtime.sql(VARYING)
+    begin = {kind: result.reader.read_next_batch() for kind, result in begun.items()}
+    varying.reader.read_next_batch()
+    for victim in list(runtime.executor.workers()):
+        kill(runtime, victim)
+    for kind, result in begun.items():
+        if not retries:
+            with pytest.raises(WorkerLostError, match="was lost"):
+                list(result)
+            continue
+        order = [(name, "ascending") for name in results[kind][1]]
+        rows = pa.Table.from_batches([begin[kind], *result])
+        assert rows.equals(TABLE.sort_by(order) if order else TABLE), kind
         last = until(result.stats)[-1]
-        assert last.attempts > last.tasks, "nothing was lost"
-    else:
-        with pytest.raises(WorkerLostError, match="was lost"):
-            list(reading)
-    result.close()
-    is_replaced(runtime, before, 3)
-
-
-def test_a_result_in_an_order_that_varies_does_not_outlive_them(whole):
-    """Sums of doubles differ when they are computed again: the rest would not fit to the part that was sent."""
-    runtime, before = whole(3)
-    result = runtime.sql("SELECT v, sum(v / 3) AS third FROM t GROUP BY v ORDER BY third")
-    with pytest.raises(WorkerLostError, match="Part of the result was sent already"):
-        list(read_while_all_die(runtime, result))
-    result.close()
+        assert last.attempts > last.tasks, f"nothing of {kind} was lost"
+    with pytest.raises(WorkerLostError, match="Part of the result was sent already" if retries else "was lost"):
+        list(varying)
+    for result in (*begun.values(), varying):
+        result.close()
     is_replaced(runtime, before, 3)
 
 
