@@ -97,7 +97,8 @@ def runtime(runtime_name: str, make_runtime: Callable[[str, str], tuple[SqlRunti
 def server_uri(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
     """Gives the URI of a server process over the TPC-H tables; one of each kind for the whole run.
 
-    The kinds are those of storage, and `ray`: over Parquet on Ray, cut so fine that scale 0.01 distributes.
+    The kinds are those of storage, and `ray`: over Parquet on Ray, cut so fine that scale 0.01 distributes. The folder
+    of that one is its own: a test may make tables there, and drops them.
     """
     started: dict[str, str] = {}
     with ExitStack() as stack:
@@ -105,7 +106,11 @@ def server_uri(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         def start(kind: str) -> str:
             if kind not in started:
                 folder = tmp_path_factory.mktemp(f"server-{kind}")
-                data = dataset.as_lance(tpch_dir, folder / "data") if kind == "lance" else tpch_dir
+                data = tpch_dir
+                if kind == "lance":
+                    data = dataset.as_lance(tpch_dir, folder / "data")
+                elif kind == "ray":
+                    data = Path(shutil.copytree(tpch_dir, folder / "data"))
                 module = "tests.harness.memory_server" if kind == "memory" else "flight_server.cli"
                 options = RAY_OPTIONS if kind == "ray" else ()
                 started[kind] = stack.enter_context(serve(data, folder / "server.log", *options, module=module))[0]

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import adbc_driver_flightsql.dbapi as flight_sql
+
 from tests.harness.incidents import INCIDENTS
 
-__all__ = ["ServerError", "serve"]
+__all__ = ["ServerError", "dropping", "serve"]
 
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -43,6 +45,21 @@ def serve(data: Path, log: Path, *options: str, module: str = "flight_server.cli
             yield _uri(run, log), run.pid
         finally:
             _stop(run, log)
+
+
+@contextmanager
+def dropping(uri: str) -> Iterator[str]:
+    """Give the URI of a server that others use, too; at the end the tables and views that were made meanwhile go."""
+    with flight_sql.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
+
+        def relations() -> set[tuple[str, str]]:
+            cursor.execute("SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = 'main'")
+            return {(str(name), "VIEW" if kind == "VIEW" else "TABLE") for name, kind in cursor.fetchall()}
+
+        before = relations()
+        yield uri
+        for name, kind in relations() - before:
+            cursor.execute(f'DROP {kind} "{name}"')
 
 
 def _uri(run: subprocess.Popen[str], log: Path) -> str:

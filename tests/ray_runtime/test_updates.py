@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import duckdb
 import pytest
 
-from tests.conftest import RAY_OPTIONS
 from tests.flight_server.service import test_updates as local
-from tests.harness.server import serve
+from tests.harness.server import dropping
 
 
 @pytest.fixture(scope="module")
-def uri(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server on Ray with a Parquet table."""
-    data = tmp_path_factory.mktemp("data")
-    shutil.copy(tpch_dir / "region.parquet", data)
-    with serve(data, tmp_path_factory.mktemp("log") / "server.log", *RAY_OPTIONS) as (uri, _):
+def uri(server_uri: Callable[[str], str]) -> Iterator[str]:
+    """The server on Ray."""
+    with dropping(server_uri("ray")) as uri:
         yield uri
 
 

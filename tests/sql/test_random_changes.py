@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import pyarrow as pa
 import pytest
 
-from tests.conftest import RAY_OPTIONS
 from tests.harness.compare import difference
 from tests.harness.random_sql.changes import ChangedWorld
-from tests.harness.server import serve
+from tests.harness.server import dropping, serve
 
-OPTIONS = {"local": ("--threads", "2"), "ray": RAY_OPTIONS}
 WORLDS = {"local": 6, "ray": 3}
 STATEMENTS = 12
 
 
 @pytest.fixture(scope="module")
-def cursor(runtime_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[flight_sql.Cursor]:
-    """A cursor at a server of its own on the runtime."""
+def uri(runtime_name: str, server_uri: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a server on the runtime listens: the whole run's on Ray, else one of its own."""
+    if runtime_name == "ray":
+        with dropping(server_uri("ray")) as uri:
+            yield uri
+        return
     data, log = tmp_path_factory.mktemp("changed"), tmp_path_factory.mktemp("log") / "server.log"
-    with (
-        serve(data, log, *OPTIONS[runtime_name]) as (uri, _),
-        flight_sql.connect(uri, autocommit=True) as connection,
-        connection.cursor() as cursor,
-    ):
+    with serve(data, log, "--threads", "2") as (uri, _):
+        yield uri
+
+
+@pytest.fixture(scope="module")
+def cursor(uri: str) -> Iterator[flight_sql.Cursor]:
+    """A cursor at the server."""
+    with flight_sql.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
         yield cursor
 
 

@@ -30,8 +30,7 @@ ENDLESS = "SELECT a.* FROM lineitem a, lineitem b"
 LONG = "SELECT l.* FROM lineitem l, region"
 LONG_ROWS = 60_175 * 5
 LARGE = "SELECT l.* FROM lineitem l, range(10) r(i)"  # more than what stands in buffers while nobody reads
-GRACE = 0.3
-GRACE = 5.0
+GRACE = 3.0
 RUNTIMES = {"local": ("--threads", "1"), "ray": RAY_OPTIONS}
 
 

@@ -44,7 +44,7 @@ def check_passes(
         expected = runtime.execute(runtime.plan(logical)).read_all()
     before = None
     for name, root in planner.passes(logical):
-        if root is before:  # the pass found nothing to do
+        if root == before:  # the pass found nothing to do
             continue
         before = root
         with_context = LocalExecutionContext(storage, runtime.kernel)
