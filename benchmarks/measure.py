@@ -8,14 +8,14 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from tests.tpch import dataset
 
-__all__ = ["Measured", "machine", "measured", "tpch", "user_seconds"]
+__all__ = ["Measured", "machine", "measured", "tpch", "tree_seconds", "user_seconds"]
 
 _PACKAGES = ("duckdb", "pyarrow", "pylance", "adbc-driver-flightsql")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -39,6 +39,22 @@ def user_seconds(pid: int) -> float:
     """User CPU seconds that a process, with all its threads, has used. Reads /proc, so only on Linux."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) / _TICKS
+
+
+def tree_seconds(pid: int) -> float:
+    """User CPU seconds that a process and all that it has started have used, as far as they run. Only on Linux."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # one that has just ended
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(path.parent.name))
+    total, pending = 0.0, [pid]
+    while pending:
+        one = pending.pop()
+        pending += children.get(one, [])
+        with suppress(OSError):
+            total += user_seconds(one)
+    return total
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from engine.physical import PhysicalOperator, walk
 from engine.storage.protocol import ArrowSource, Split, Storage
 from engine.streams import SlicedStream
 from engine.travel_types import Boundary
-from ray_runtime.operators import ExchangeSourceExec, PartitionIdExec
+from ray_runtime.operators import ExchangeSourceExec, PartitionIdExec, ReplicaExec
 
 __all__ = [
     "TaskContext",
@@ -89,7 +89,9 @@ def execute_fragment(
 
 def fragment_scans(root: PhysicalOperator) -> list[TableScanExec]:
     """The scans of a fragment that are read by splits, in the order in which a task's splits are listed."""
-    return [node for node in walk(root) if isinstance(node, TableScanExec)]
+    if isinstance(root, TableScanExec):
+        return [root]
+    return [] if isinstance(root, ReplicaExec) else [scan for child in root.children for scan in fragment_scans(child)]
 
 
 def with_splits(root: PhysicalOperator, splits: tuple[tuple[Split, ...], ...]) -> PhysicalOperator:
@@ -99,6 +101,8 @@ def with_splits(root: PhysicalOperator, splits: tuple[tuple[Split, ...], ...]) -
     def visit(node: PhysicalOperator) -> PhysicalOperator:
         if isinstance(node, TableScanExec):
             return node.with_splits(next(remaining))
+        if isinstance(node, ReplicaExec):
+            return node
         return node.with_children(tuple(visit(child) for child in node.children))
 
     return visit(root)

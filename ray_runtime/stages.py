@@ -67,8 +67,10 @@ class Stage:
         modes = {i.mode for i in self.inputs}
         if self.splits and ExchangeMode.SHUFFLE in modes:
             raise ValueError(f"Stage {self.id} has splits and a shuffled input; its tasks can follow only one of them.")
-        if ExchangeMode.GATHER in modes and (self.splits or ExchangeMode.SHUFFLE in modes):
-            raise ValueError(f"Stage {self.id} gathers an input, so it can have neither splits nor shuffled inputs.")
+        if ExchangeMode.GATHER in modes and (len(self.splits) > 1 or ExchangeMode.SHUFFLE in modes):
+            raise ValueError(
+                f"Stage {self.id} gathers an input, so it can have neither many splits nor shuffled inputs."
+            )
         if self.partitions < 1:
             raise ValueError(f"Stage {self.id} has {self.partitions} output partitions; it needs at least one.")
 

@@ -39,6 +39,7 @@ from ray_runtime.operators import ExchangeExec
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.join_keys import JoinKeys
 from ray_runtime.planner.options import DistributedOptions
+from ray_runtime.planner.scan_parts import is_one_part
 from ray_runtime.planner.sort_ranges import may_part_ties, range_bounds, sort_key
 from ray_runtime.planner.split_windows import partition_keys
 from ray_runtime.planner.statistics import Estimates
@@ -107,7 +108,7 @@ class _Inserter:
     def _place(self, node: PhysicalOperator) -> _Placed:
         match node:
             case TableScanExec():
-                return node, _ANYWHERE
+                return node, Single() if is_one_part(node, self._options) else _ANYWHERE
             case ValuesExec() | EmptyExec():
                 return node, Single()
             case FilterExec() | UnnestExec():
@@ -215,7 +216,8 @@ class _Inserter:
             return replace(node, left=left, right=self._broadcast(right)), left_given
         if may_left and (left_small or not pairs) and not isinstance(right_given, Single):
             return replace(node, left=self._broadcast(left), right=right), right_given
-        if not pairs:
+        beside = (isinstance(left_given, Single) and right_small) or (isinstance(right_given, Single) and left_small)
+        if beside or not pairs:
             joined = replace(node, left=self.gather(left, left_given), right=self.gather(right, right_given))
             return joined, Single()
         kept = _same_places(left_given, left_keys, self._n) or _same_places(right_given, right_keys, self._n)
@@ -301,7 +303,7 @@ class _Inserter:
         if isinstance(left_given, Single) and isinstance(right_given, Single):
             return replace(node, left=left, right=right), Single()
         if node.kind == "union" and node.all:
-            return self._union_all(replace(node, left=left, right=right))
+            return self._union_all(node, (left, left_given), (right, right_given))
         sides = self._keys.set_operation(node)
         if sides is None:
             gathered = replace(node, left=self.gather(left, left_given), right=self.gather(right, right_given))
@@ -314,15 +316,23 @@ class _Inserter:
         given = Hash(tuple(col(name) for name in node.columns), self._n) if as_they_are else _ANYWHERE
         return replace(node, left=left, right=right), given
 
-    def _union_all(self, node: UnionExec) -> _Placed:
-        """Tasks read either splits or partitions: a side that has the other kind is spread first, or both sides are."""
+    def _union_all(self, node: UnionExec, *sides: _Placed) -> _Placed:
+        """Tasks read either splits or partitions: a side that has the other kind is spread first, or both sides are.
+
+        A side in one task stands beside the splits of the other only where it gives its tables row by row: all tasks
+        run the whole fragment, and most of them have no rows of this side.
+        """
+
+        def by_splits(side: PhysicalOperator, given: PartitioningSpec) -> bool:
+            return _scans_only(side) and (not isinstance(given, Single) or _is_row_by_row(side))
 
         def spread(side: PhysicalOperator) -> PhysicalOperator:
             return side if _shuffles_only(side) else ExchangeExec(side, ExchangeMode.SHUFFLE, RoundRobin(self._n))
 
-        if _scans_only(node.left) and _scans_only(node.right):
-            return node, _ANYWHERE
-        return replace(node, left=spread(node.left), right=spread(node.right)), _ANYWHERE
+        left, right = (side for side, _ in sides)
+        if not all(by_splits(*side) for side in sides):
+            left, right = spread(left), spread(right)
+        return replace(node, left=left, right=right), _ANYWHERE
 
     def _collect(self, node: CollectExec) -> _Placed:
         child, given = self.place(node.input)
@@ -389,6 +399,16 @@ def _leaves(node: PhysicalOperator) -> Iterator[PhysicalOperator]:
             yield from _leaves(child)
     else:
         yield node
+
+
+def _is_row_by_row(node: PhysicalOperator) -> bool:
+    """Whether each row of `node` comes from one row of a table, whatever the other rows are."""
+    match node:
+        case TableScanExec(limit=None):
+            return True
+        case FilterExec() | ProjectExec() | RenameExec() | UnionExec(kind="union", all=True):
+            return all(map(_is_row_by_row, node.children))
+    return False
 
 
 def _scans_only(node: PhysicalOperator) -> bool:

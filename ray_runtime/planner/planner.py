@@ -31,6 +31,7 @@ from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.order_joins import order_joins
 from ray_runtime.planner.push_semi_joins import push_semi_joins
 from ray_runtime.planner.reduce_joins import reduce_joins
+from ray_runtime.planner.replicate_scans import replicate_scans
 from ray_runtime.planner.result_parts import result_parts
 from ray_runtime.planner.sampling import GroupSampler
 from ray_runtime.planner.split_stages import split_stages
@@ -99,6 +100,7 @@ class DistributedPlanner:
             ("hash_marks", lambda plan: hash_marks(plan, types, options, estimates)),
             ("insert_exchanges", lambda plan: insert_exchanges(plan, types, options, estimates)),
             ("drop_columns", drop_columns),
+            ("replicate_scans", lambda plan: replicate_scans(plan, types, options)),
         )
         for name, rule in physical:
             root = rule(root)

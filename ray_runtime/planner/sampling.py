@@ -18,13 +18,13 @@ from engine.errors import GrismError
 from engine.execution import run
 from engine.kernel import Kernel
 from engine.logical.columns import is_volatile
-from engine.logical.expressions import node_expressions
 from engine.logical.nodes import NamedExpr, col
-from engine.operators import FilterExec, HashAggregateExec, ProjectExec, RenameExec, TableScanExec
+from engine.operators import FilterExec, HashAggregateExec, TableScanExec
 from engine.physical import PhysicalOperator
 from engine.storage.protocol import Storage, TableHandle
 from ray_runtime.context import DistributedExecutionContext
 from ray_runtime.planner.options import DistributedOptions
+from ray_runtime.planner.scan_parts import scan_below
 
 __all__ = ["GroupSampler"]
 
@@ -97,7 +97,7 @@ class GroupSampler:
     def _told(self, source: PhysicalOperator, keys: Sequence[exp.Expr]) -> tuple[_Sample, TableScanExec] | None:
         """A sample of `source` and the scan that it is of."""
         size = self._options.sample_rows
-        scan = _scan_below(source)
+        scan = scan_below(source)
         if scan is None or scan.table.rows is None or not size or scan.table.rows < _WORTH_SAMPLING * size:
             return None
         if any(is_volatile(key) for key in keys):
@@ -120,18 +120,6 @@ class GroupSampler:
                 found = _NOTHING
             self._known.put(counting, found)
         return found
-
-
-def _scan_below(source: PhysicalOperator) -> TableScanExec | None:
-    """The scan of which each row becomes one row of `source`, or none; None where it is not as simple as that."""
-    if any(is_volatile(e) for e in node_expressions(source)):
-        return None
-    match source:
-        case TableScanExec(limit=None):
-            return source
-        case FilterExec() | ProjectExec() | RenameExec():
-            return _scan_below(source.input)
-    return None
 
 
 def _first_rows(source: PhysicalOperator, count: int) -> PhysicalOperator:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from engine.logical.columns import is_volatile
 from engine.logical.expressions import node_expressions
-from engine.operators import LimitExec, TableScanExec
+from engine.operators import LimitExec
 from engine.physical import Broadcast, PartitioningSpec, PhysicalOperator, RoundRobin, Single, walk
 from engine.storage.protocol import Split, Storage
 from ray_runtime.fragment import fragment_scans
 from ray_runtime.operators import ExchangeExec, ExchangeSourceExec, PartitionIdExec
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.options import DistributedOptions
+from ray_runtime.planner.scan_parts import is_one_part, parts_of
 from ray_runtime.stages import ExchangeInput, Stage, StageGraph
 
 __all__ = ["split_stages"]
@@ -75,29 +75,21 @@ class _Splitter:
         return node.with_children(tuple(self._cut(child, inputs) for child in node.children))
 
     def _tasks(self, fragment: PhysicalOperator) -> tuple[Any, ...]:
-        """For each task the splits of each scan. Tables in one fragment stand beside each other, as in UNION ALL."""
+        """For each task the splits of each scan.
+
+        Small tables are read by one task, in which they may meet. Else tables in one fragment stand beside each other,
+        as in UNION ALL.
+        """
         scans = fragment_scans(fragment)
+        if len(scans) > 1 and all(is_one_part(scan, self._options) for scan in scans):
+            return (tuple(tuple(self._storage.splits(scan.table, 1)) for scan in scans),)
         tasks: list[tuple[tuple[Split, ...], ...]] = []
         for i, scan in enumerate(scans):
             tasks.extend(
                 tuple((split,) if j == i else () for j in range(len(scans)))
-                for split in self._storage.splits(scan.table, self._target(scan))
+                for split in self._storage.splits(scan.table, parts_of(scan, self._options))
             )
         return tuple(tasks)
-
-    def _target(self, scan: TableScanExec) -> int:
-        """Into how many parts a table is cut."""
-        table, options = scan.table, self._options
-        parts = 1 if table.bytes is None else math.ceil(table.bytes / options.split_bytes)
-        if table.rows is not None and options.split_rows is not None:
-            parts = max(parts, min(math.ceil(table.rows / options.split_rows), _SPLITS_FOR_A_SLOT * options.slots))
-        if (table.rows or 0) >= _WORTH_SPREADING:
-            parts = max(parts, options.slots)
-        return max(1, parts)
-
-
-_WORTH_SPREADING = 100_000
-_SPLITS_FOR_A_SLOT = 4
 
 
 def _unsteady(node: PhysicalOperator) -> bool:

@@ -199,7 +199,7 @@ class QueryRun:
         inputs = [self._stages[s] for s in stage.shuffled]
         if not inputs:
             run.size_to(len(stage.splits) or 1)
-            if not stage.splits:
+            if len(stage.splits) < 2:
                 run.favourites = self._favourites([self._stages[i.stage] for i in stage.inputs], (range(1),))
             return
         sizes = np.sum([i.partition_bytes for i in inputs], axis=0)

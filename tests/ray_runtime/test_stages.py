@@ -27,7 +27,7 @@ def test_the_last_stage_gives_the_result():
         (lambda: (stage(0), stage(0, (0, GATHER))), "two stages 0"),
         (lambda: (stage(0, partitions=2),), "one partition"),
         (lambda: (stage(0, tasks=1, partitions=2), stage(1, (0, SHUFFLE), tasks=2)), "splits and a shuffled input"),
-        (lambda: (stage(0), stage(1, (0, GATHER), tasks=2)), "neither splits nor shuffled"),
+        (lambda: (stage(0), stage(1, (0, GATHER), tasks=2)), "neither many splits nor shuffled"),
         (
             lambda: (stage(0, partitions=2), stage(1, partitions=3), stage(2, (0, SHUFFLE), (1, SHUFFLE))),
             "different numbers of partitions",

@@ -35,7 +35,7 @@ def runtime() -> Iterator[LocalRuntime]:
 
 
 def exchanges(runtime: LocalRuntime, sql: str) -> list[ExchangeExec]:
-    options = DistributedOptions(slots=2, partitions=4, broadcast_bytes=0)
+    options = DistributedOptions(slots=2, partitions=4, broadcast_bytes=0, split_rows=1)
     root = DistributedPlanner(runtime.kernel, runtime.storage, options).plan(runtime.frontend.plan(sql)).root
     return [node for node in walk(root) if isinstance(node, ExchangeExec)]
 
