@@ -1,7 +1,8 @@
 """HashAggregateExec: one row for each group, in one phase or in two.
 
 The two phases use the kernel's exported aggregate states. `partial` gives, for each aggregate, its state as a plain
-Arrow value; `final` merges states of other processes with the kernel's own formula. `single` does both at once.
+Arrow value; `final` merges states of other processes with the kernel's own formula. `single` does both at once. `merge`
+makes fewer states of many.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class AggregateMode(Enum):
 
     SINGLE = "single"
     PARTIAL = "partial"
+    MERGE = "merge"
     FINAL = "final"
 
 

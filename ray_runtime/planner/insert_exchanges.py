@@ -173,7 +173,7 @@ class _Inserter:
         child, given = self.place(node.input)
         if isinstance(given, Single):
             return replace(node, input=child), given
-        if node.mode is AggregateMode.PARTIAL:
+        if node.mode in (AggregateMode.PARTIAL, AggregateMode.MERGE):
             return replace(node, input=child), _by_group(node, given) or _ANYWHERE
         if not node.keys or node.grouping_sets is not None:
             return replace(node, input=self.gather(child, given)), Single()

@@ -40,6 +40,7 @@ _LEAST_KEPT = 0.05  # by a semi join: guesses multiply on their way here, and wh
 _TEXT_SEARCHES = frozenset({"prefix", "suffix", "contains", "starts_with", "ends_with", "regexp_matches"})
 _NULLS = 0.05
 _LIST_ITEMS = 4.0
+_MERGING = frozenset({AggregateMode.FINAL, AggregateMode.MERGE})  # what they read is grouped already
 _WIDTHS = {"BOOLEAN": 1, "TINYINT": 1, "SMALLINT": 2, "INTEGER": 4, "DATE": 4, "FLOAT": 4, "BIGINT": 8, "DOUBLE": 8}
 
 
@@ -120,7 +121,7 @@ class Estimates:
             estimate = replace(_estimate(operator, inputs), origins=_origins(operator, inputs))
             if isinstance(operator, HashJoinExec) and operator.kind in _MEETING:
                 estimate = self.met(operator.kind, inputs[0], inputs[1], _equated(operator))
-            if isinstance(operator, HashAggregateExec) and operator.mode is not AggregateMode.FINAL:
+            if isinstance(operator, HashAggregateExec) and operator.mode not in _MERGING:
                 estimate = self._counted(operator, estimate)
             found = (operator, estimate)
             self._known[id(operator)] = found
@@ -196,7 +197,7 @@ def _estimate(operator: PhysicalOperator, inputs: list[Estimate]) -> Estimate:
         case ProjectExec() | RenameExec() | WindowExec():
             return Estimate(inputs[0].rows, inputs[0].fraction, _widths(operator, inputs[0]))
         case HashAggregateExec():
-            grouped = 1.0 if operator.mode is AggregateMode.FINAL else 0.2
+            grouped = 1.0 if operator.mode in _MERGING else 0.2
             rows = 1.0 if not operator.keys else max(1.0, inputs[0].rows * grouped)
             return Estimate(rows, inputs[0].fraction, _widths(operator, inputs[0]))
         case EmptyExec():

@@ -7,6 +7,11 @@
     HashAggregateExec final keys=[k] [finalize(combine_aggr(to_aggregate_state(a, 'avg', ['DOUBLE']))) AS a]
       HashAggregateExec partial keys=[k] [EXPORT_STATE(avg(x)) AS a]
 
+Of grouping sets, as ROLLUP has them, one that has all keys is computed from the rows, and the others from its states::
+
+    HashAggregateExec merge sets=((), (0,), (0, 1)) [combine_aggr(...) AS a]
+      HashAggregateExec partial keys=[j, k] [EXPORT_STATE(avg(x)) AS a]
+
 Aggregates without a state that can travel, and those whose order matters, stay whole and get their raw rows by group
 key. So do those of which a sample says that a task's rows are hardly fewer once they are grouped; a DISTINCT of such
 rows becomes an aggregate in one phase, too. DISTINCT aggregates over one argument are de-duplicated before they are
@@ -16,13 +21,14 @@ sent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from engine.cache import LruCache
 from engine.errors import GrismError
 from engine.kernel import quote
+from engine.logical.columns import substitute
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import (
     EXPORT_STATE,
@@ -62,6 +68,15 @@ def two_phase_aggregates(root: PhysicalOperator, types: ColumnTypes, sampler: Gr
     return rewrite_up(root, rule)
 
 
+@dataclass(frozen=True)
+class _Phase:
+    """Of an aggregate: its `state` in a task, what makes one state of several, and what makes the value of them."""
+
+    state: NamedExpr
+    merge: exp.Expr
+    final: exp.Expr
+
+
 class _Phases:
     def __init__(self, types: ColumnTypes, sampler: GroupSampler, names: Names) -> None:
         self._types = types
@@ -89,7 +104,7 @@ class _Phases:
         if columns is None:
             return node
         types = {column.name: column.type for column in columns}
-        states: list[tuple[NamedExpr, exp.Expr]] = []
+        states: list[_Phase] = []
         for aggregate in node.aggregates:
             call = aggregate_call(aggregate.expr)
             if call.name in _GROUPING:
@@ -98,47 +113,48 @@ class _Phases:
                 return node
             if call.name in SELF_MERGING and len(call.arguments) == 1:
                 # The same aggregate over its own partial values needs no state.
-                states.append((aggregate, exp.Anonymous(this=call.name, expressions=[col(aggregate.name)])))
+                again = exp.Anonymous(this=call.name, expressions=[col(aggregate.name)])
+                states.append(_Phase(aggregate, again, again))
                 continue
-            final = self._final(aggregate, *_alike(aggregate.expr, types, columns))
-            if final is None:
+            merging = self._merging(aggregate, *_alike(aggregate.expr, types, columns))
+            if merging is None:
                 return node
-            states.append((NamedExpr(aggregate.name, _exported(aggregate.expr)), final))
+            states.append(_Phase(NamedExpr(aggregate.name, _exported(aggregate.expr)), *merging))
         return self._two_phases(node, states)
 
-    def _two_phases(self, node: HashAggregateExec, states: list[tuple[NamedExpr, exp.Expr]]) -> PhysicalOperator:
-        partials = [state for state, _ in states]
+    def _two_phases(self, node: HashAggregateExec, states: list[_Phase]) -> PhysicalOperator:
         group_keys = [NamedExpr(k.name, col(k.name)) for k in node.keys]
-        finals = [NamedExpr(state.name, final) for state, final in states]
+        finals = [NamedExpr(phase.state.name, phase.final) for phase in states]
         groupings = [a for a in node.aggregates if aggregate_call(a.expr).name in _GROUPING]
         items: dict[str, exp.Expr] = {name: col(name) for name in node.schema}
         if node.grouping_sets is not None:
             # A key outside of its set is NULL like a real NULL: the set itself is part of the group.
             number = exp.Anonymous(this="grouping", expressions=[k.expr.copy() for k in node.keys])
-            told = [NamedExpr(self._names.fresh("set"), number), *groupings]
-            partials += told
-            group_keys += [NamedExpr(t.name, col(t.name)) for t in told]
+            groupings = [NamedExpr(self._names.fresh("set"), number), *groupings]
+            group_keys += [NamedExpr(g.name, col(g.name)) for g in groupings]
         else:
             # There is one set, in which all keys are.
             items |= {g.name: exp.cast(exp.Literal.number(0), "BIGINT") for g in groupings}
-        partial = replace(node, aggregates=tuple(partials), mode=AggregateMode.PARTIAL)
+        partial = _partial(node, states, groupings if node.grouping_sets is not None else [])
         final = HashAggregateExec(partial, tuple(group_keys), tuple(finals), None, AggregateMode.FINAL)
         if final.schema == node.schema:
             return final
         return ProjectExec(final, tuple(NamedExpr(name, item) for name, item in items.items()))
 
-    def _final(self, aggregate: NamedExpr, asked: exp.Expr, columns: RowType) -> exp.Expr | None:
-        """The expression that merges the states of `aggregate`, or None where they cannot be merged.
+    def _merging(self, aggregate: NamedExpr, asked: exp.Expr, columns: RowType) -> tuple[exp.Expr, exp.Expr] | None:
+        """The expressions that merge the states of `aggregate` to one, and to its value; None where they do not merge.
 
         The kernel is `asked` about an expression like the aggregate's, over `columns`.
         """
         key = (id(self._kernel), asked.sql("duckdb"), columns)
-        known = _FINALS.get(key)
+        known = _MERGINGS.get(key)
         if known is None:
             known = (self._probe(asked, aggregate_call(asked), columns),)
-            _FINALS.put(key, known)
-        final = known[0]
-        return None if final is None else exp.Var(this=final.format(column=quote(aggregate.name)))
+            _MERGINGS.put(key, known)
+        if known[0] is None:
+            return None
+        state, value = (exp.Var(this=text.format(column=quote(aggregate.name))) for text in known[0])
+        return state, value
 
     def _deduplicated(self, node: HashAggregateExec) -> HashAggregateExec:
         """``count(DISTINCT x)`` by k is ``count(x)`` by k over the distinct (k, x); so for all aggregates of one x."""
@@ -162,8 +178,8 @@ class _Phases:
         renamed = tuple(NamedExpr(k.name, col(key.name)) for k, key in zip(node.keys, keys, strict=True))
         return HashAggregateExec(distinct, renamed, aggregates)
 
-    def _probe(self, asked: exp.Expr, call: AggregateCall, columns: RowType) -> str | None:
-        """The merging expression with a hole for the column, tried out on the kernel's binder."""
+    def _probe(self, asked: exp.Expr, call: AggregateCall, columns: RowType) -> tuple[str, str] | None:
+        """The merging expressions with a hole for the column, tried out on the kernel's binder."""
         constants = [None if a.find(exp.Column) else constant(a) or "" for a in call.arguments]
         if "" in constants or sum(c is not None for c in constants) > 1:
             return None  # what is no column is the same for all rows, and has to be told to who merges the states
@@ -176,7 +192,8 @@ class _Phases:
         if any(not travels(kind) or leaving_type(kind, Boundary.KERNEL) != kind for kind in types):
             return None  # nothing could say what such a value in a state was
         for _ in range(2):
-            final = _merging(call.name, types, constants)
+            state = _merged(call.name, types, constants)
+            final = f"finalize({state})"
             try:
                 found = self._bound_type(asked, final, columns)
             except GrismError as error:
@@ -185,7 +202,7 @@ class _Phases:
                     return None
                 types = _split_types(bound)
                 continue
-            return final if found == wanted else f"CAST({final} AS {wanted})"
+            return state, final if found == wanted else f"CAST({final} AS {wanted})"
         return None
 
     def _type(self, call: exp.Expr, columns: RowType) -> str:
@@ -216,7 +233,23 @@ def _alike(expr: exp.Expr, types: Mapping[str, str], columns: RowType) -> tuple[
     return copied, tuple(Column(new, types[old]) for old, new in names.items())
 
 
-_FINALS: LruCache[tuple[object, ...], tuple[str | None]] = LruCache(1024)
+_MERGINGS: LruCache[tuple[object, ...], tuple[tuple[str, str] | None]] = LruCache(1024)
+
+
+def _partial(node: HashAggregateExec, states: list[_Phase], groupings: list[NamedExpr]) -> HashAggregateExec:
+    """What each task does with its rows of `node`; `groupings` tell the sets from each other."""
+    partials = tuple(phase.state for phase in states)
+    sets = node.grouping_sets
+    if sets is None or not any(set(members) == set(range(len(node.keys))) for members in sets):
+        return replace(node, aggregates=(*partials, *groupings), mode=AggregateMode.PARTIAL)
+    all_keys = replace(node, aggregates=partials, grouping_sets=None, mode=AggregateMode.PARTIAL)
+    merges = tuple(NamedExpr(phase.state.name, phase.merge) for phase in states)
+    keys = {k.expr.name: k.name for k in node.keys}
+    renamed = tuple(
+        NamedExpr(g.name, substitute(g.expr, {old: col(new) for old, new in keys.items()})) for g in groupings
+    )
+    named = tuple(NamedExpr(k.name, col(k.name)) for k in node.keys)
+    return HashAggregateExec(all_keys, named, (*merges, *renamed), sets, AggregateMode.MERGE)
 
 
 def _told_by_a_number(node: HashAggregateExec, sets: tuple[tuple[int, ...], ...]) -> bool:
@@ -232,11 +265,11 @@ def _exported(call: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=EXPORT_STATE, expressions=[call.copy()])
 
 
-def _merging(name: str, types: list[str], constants: list[str | None]) -> str:
+def _merged(name: str, types: list[str], constants: list[str | None]) -> str:
     quoted = "[" + ", ".join("'" + t.replace("'", "''") + "'" for t in types) + "]::VARCHAR[]"
     fourth = f", [{', '.join(c or 'NULL' for c in constants)}]" if any(constants) else ""
     escaped = (quoted + fourth).replace("{", "{{").replace("}", "}}")
-    return f"finalize(combine_aggr(to_aggregate_state({{column}}, '{name}', {escaped})))"
+    return f"combine_aggr(to_aggregate_state({{column}}, '{name}', {escaped}))"
 
 
 def _split_types(text: str) -> list[str]:

@@ -101,7 +101,7 @@ class VaryingColumns:
     def _aggregate(self, node: HashAggregateExec, below: frozenset[str]) -> frozenset[str] | None:
         if not all(_steady(k.expr, below) for k in node.keys):
             return None
-        if node.mode is AggregateMode.FINAL:
+        if node.mode in (AggregateMode.FINAL, AggregateMode.MERGE):
             # What merges a state stands as text, under the state's own name.
             return below & {a.name for a in node.aggregates}
         return frozenset(a.name for a in node.aggregates) - self._exact(node, below)

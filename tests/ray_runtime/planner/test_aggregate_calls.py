@@ -141,6 +141,30 @@ def test_states_of_parts_merge_to_what_all_rows_give(runtime: LocalRuntime, name
         assert difference(found, wanted, ordered=False) is None, call
 
 
+@pytest.mark.parametrize("name", sorted(MERGED))
+def test_merged_states_merge_again(runtime: LocalRuntime, name: str) -> None:
+    sampler = GroupSampler(runtime.kernel, runtime.storage, DistributedOptions(sample_rows=0))
+    for call in calls(name):
+        value = NamedExpr("v", exp.Anonymous(this=name, expressions=e(call.replace(name, "f", 1)).expressions))
+        single = HashAggregateExec(scan(runtime), items(g="g"), (value,), ((), (0,)))
+        projected = two_phase_aggregates(single, ColumnTypes(runtime.kernel), sampler)
+        assert isinstance(projected, ProjectExec), call
+        final = projected.input
+        assert isinstance(final, HashAggregateExec)
+        merge = final.input
+        assert isinstance(merge, HashAggregateExec)
+        assert merge.mode is AggregateMode.MERGE
+        partial = merge.input
+        assert isinstance(partial, HashAggregateExec)
+        # States of 21 parts become those of 7, and these the groups' values.
+        many = replace(partial, keys=(*partial.keys, *items(p="p", r="u % 3")))
+        fewer = replace(merge, keys=(*merge.keys, *items(p="p")), grouping_sets=((1,), (0, 1)), input=many)
+        parts = replace(projected, input=replace(final, input=fewer))
+        wanted, found = (table(runtime, unordered(name, plan)) for plan in (single, parts))
+        assert found.schema == wanted.schema, call
+        assert difference(found, wanted, ordered=False) is None, call
+
+
 def test_each_aggregate_of_the_kernel_either_merges_or_gets_its_rows(runtime: LocalRuntime) -> None:
     sql = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
     assert {name for (name,) in duckdb.sql(sql).fetchall()} == MERGED | RAW

@@ -100,7 +100,7 @@ def test_a_distributed_side_that_is_small_comes_to_the_one_task(local: LocalRunt
 
 
 def test_tables_beside_each_other_have_their_own_tasks(local: LocalRuntime) -> None:
-    """In UNION ALL with a large table, all tasks run the fragment: only a side without groups and joins stands there."""
+    """In UNION ALL with a large table all tasks run the fragment: only a side without groups and joins fits there."""
     first = stages(local, "SELECT k FROM few UNION ALL SELECT k + 1 FROM two UNION ALL SELECT v FROM many").stages[0]
     assert [tuple(map(len, task)) for task in first.splits] == [(1, 0, 0), (0, 1, 0), *[(0, 0, 1)] * 4]
     for side in ("SELECT count(*) FROM few", "SELECT w FROM few, two WHERE few.k < two.k"):
