@@ -38,6 +38,7 @@ __all__ = ["Estimate", "Estimates", "selectivity"]
 _UNKNOWN_ROWS = 1_000_000
 _LEAST_KEPT = 0.05  # by a semi join: guesses multiply on their way here, and what counts as small is sent to every task
 _TEXT_SEARCHES = frozenset({"prefix", "suffix", "contains", "starts_with", "ends_with", "regexp_matches"})
+_KEY = 0.9  # values for a row
 _NULLS = 0.05
 _LIST_ITEMS = 4.0
 _MERGING = frozenset({AggregateMode.FINAL, AggregateMode.MERGE})  # what they read is grouped already
@@ -60,6 +61,14 @@ class Estimate:
     def bytes(self) -> float:
         """The expected size in Arrow memory."""
         return self.rows * sum(self.widths.values())
+
+
+@dataclass(frozen=True)
+class _Count:
+    """How many values a table has in a column, and whether nearly each of its rows seems to have another one."""
+
+    values: float
+    is_key: bool
 
 
 def selectivity(predicate: exp.Expr) -> float:
@@ -136,8 +145,10 @@ class Estimates:
     def met(self, kind: str, left: Estimate, right: Estimate, equated: Sequence[tuple[exp.Expr, exp.Expr]]) -> Estimate:
         """A join of a `kind` that gives columns of both sides, by equalities of `equated` left and right values.
 
-        Of the values of one side all are taken to be among those of the other one that has more. Where it is not known
-        how many a side has, it is taken to be a foreign key that is joined with its table.
+        Of the values of one side all are taken to be among those of the other one that has more; but where each row of
+        either table seems to have a value of its own, the smaller table is taken for the one with the key: of a few
+        rows a foreign key may look like one. Where it is not known how many values a side has, it is taken to be a
+        foreign key that is joined with its table.
         """
         guess = _joined(kind, left, right)
         guess = replace(guess, origins={**left.origins, **right.origins})
@@ -157,12 +168,15 @@ class Estimates:
         return replace(guess, rows=rows)
 
     def _values(self, left: Estimate, right: Estimate, one: exp.Expr, other: exp.Expr) -> float | None:
-        """How many values there are on the side that has more of them."""
-        known = [self._distinct_of(left, one), self._distinct_of(right, other)]
-        found = [count for count in known if count is not None]
-        return max(found) if found else None
+        """How many values there are on both sides together."""
+        known = [count for side, key in ((left, one), (right, other)) if (count := self._count_of(side, key))]
+        if not known:
+            return None
+        return (min if len(known) > 1 and all(count.is_key for count in known) else max)(
+            count.values for count in known
+        )
 
-    def _distinct_of(self, side: Estimate, key: exp.Expr) -> float | None:
+    def _count_of(self, side: Estimate, key: exp.Expr) -> _Count | None:
         while isinstance(key, exp.Cast | exp.Paren):
             key = key.this
         origin = side.origins.get(key.name) if isinstance(key, exp.Column) else None
@@ -172,7 +186,8 @@ class Estimates:
         place = (id(scan), column)
         if place not in self._values_in:
             self._values_in[place] = (scan, self._distinct(scan, column))
-        return self._values_in[place][1]
+        values = self._values_in[place][1]
+        return None if values is None else _Count(values, values >= _KEY * (scan.table.rows or math.inf))
 
     def keep(self, operator: PhysicalOperator, estimate: Estimate) -> None:
         """Take what was known of another operator that gives the same rows."""
