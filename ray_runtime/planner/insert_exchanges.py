@@ -63,7 +63,16 @@ def insert_exchanges(
 
 
 class _Inserter:
-    def __init__(self, types: ColumnTypes, options: DistributedOptions, estimates: Estimates) -> None:
+    """Places operators, each once.
+
+    What is in one task's hands because its tables are small is placed again where it has to stand beside large ones, by
+    an inserter that has this one as its `upper`, and takes all tables for large.
+    """
+
+    def __init__(
+        self, types: ColumnTypes, options: DistributedOptions, estimates: Estimates, upper: _Inserter | None = None
+    ) -> None:
+        self._upper = upper
         self._types = types
         self._keys = JoinKeys(types)
         self._varying = VaryingColumns(types)
@@ -71,9 +80,10 @@ class _Inserter:
         self._options = options
         self._n = options.shuffle_partitions
         self._done: dict[int, tuple[PhysicalOperator, _Placed]] = {}
-        self._broadcasts: dict[int, ExchangeExec] = {}
+        self._broadcasts: dict[int, ExchangeExec] = {} if upper is None else upper._broadcasts
         self._hashed_by: dict[int, tuple[exp.Expr, ...]] = {}
         self._met_by: dict[int, tuple[exp.Expr, ...]] = {}
+        self._by_splits = self if upper is not None else _Inserter(types, options, estimates, self)
 
     def look_at_joins(self, root: PhysicalOperator) -> None:
         """Note for each shared part by what it is hashed: the keys of the first join that reads it.
@@ -99,6 +109,8 @@ class _Inserter:
                     (self._met_by if small else self._hashed_by).setdefault(id(found[0]), found[1])
 
     def place(self, node: PhysicalOperator) -> _Placed:
+        if self._upper is not None and isinstance(node, CollectExec):
+            return self._upper.place(node)
         found = self._done.get(id(node))
         if found is None:
             found = (node, self._place(node))
@@ -108,7 +120,8 @@ class _Inserter:
     def _place(self, node: PhysicalOperator) -> _Placed:
         match node:
             case TableScanExec():
-                return node, Single() if is_one_part(node, self._options) else _ANYWHERE
+                alone = self._upper is None and is_one_part(node, self._options)
+                return node, Single() if alone else _ANYWHERE
             case ValuesExec() | EmptyExec():
                 return node, Single()
             case FilterExec() | UnnestExec():
@@ -319,19 +332,17 @@ class _Inserter:
     def _union_all(self, node: UnionExec, *sides: _Placed) -> _Placed:
         """Tasks read either splits or partitions: a side that has the other kind is spread first, or both sides are.
 
-        A side in one task stands beside the splits of the other only where it gives its tables row by row: all tasks
-        run the whole fragment, and most of them have no rows of this side.
+        All tasks run the whole fragment, and of a small table most have no rows, so that it is no table in one task.
         """
-
-        def by_splits(side: PhysicalOperator, given: PartitioningSpec) -> bool:
-            return _scans_only(side) and (not isinstance(given, Single) or _is_row_by_row(side))
 
         def spread(side: PhysicalOperator) -> PhysicalOperator:
             return side if _shuffles_only(side) else ExchangeExec(side, ExchangeMode.SHUFFLE, RoundRobin(self._n))
 
-        left, right = (side for side, _ in sides)
-        if not all(by_splits(*side) for side in sides):
-            left, right = spread(left), spread(right)
+        by_splits = [
+            self._by_splits.place(child)[0] if isinstance(given, Single) else side
+            for child, (side, given) in zip(node.children, sides, strict=True)
+        ]
+        left, right = by_splits if all(map(_scans_only, by_splits)) else [spread(side) for side, _ in sides]
         return replace(node, left=left, right=right), _ANYWHERE
 
     def _collect(self, node: CollectExec) -> _Placed:
@@ -399,16 +410,6 @@ def _leaves(node: PhysicalOperator) -> Iterator[PhysicalOperator]:
             yield from _leaves(child)
     else:
         yield node
-
-
-def _is_row_by_row(node: PhysicalOperator) -> bool:
-    """Whether each row of `node` comes from one row of a table, whatever the other rows are."""
-    match node:
-        case TableScanExec(limit=None):
-            return True
-        case FilterExec() | ProjectExec() | RenameExec() | UnionExec(kind="union", all=True):
-            return all(map(_is_row_by_row, node.children))
-    return False
 
 
 def _scans_only(node: PhysicalOperator) -> bool:

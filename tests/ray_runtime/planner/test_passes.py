@@ -97,7 +97,7 @@ def test_suite(file: SltFile) -> None:
     ],
 )
 def test_a_plan_of_one_task_says_why(sql: str, reason: str | None) -> None:
-    with LocalRuntime(InMemoryStorage({"t": pa.table({"k": [1, 2]})}), threads=1) as runtime:
+    with LocalRuntime(InMemoryStorage({"t": pa.table({"k": [1, 2, 3, 4]})}), threads=1) as runtime:
         planner = DistributedPlanner(runtime.kernel, runtime.storage, SPREAD)
         plan = planner.plan(runtime.frontend.plan(sql))
         shown = planner.explain(plan)

@@ -100,9 +100,27 @@ def test_a_distributed_side_that_is_small_comes_to_the_one_task(local: LocalRunt
 
 
 def test_tables_beside_each_other_have_their_own_tasks(local: LocalRuntime) -> None:
-    """In UNION ALL with a large table all tasks run the fragment: only a side without groups and joins fits there."""
     first = stages(local, "SELECT k FROM few UNION ALL SELECT k + 1 FROM two UNION ALL SELECT v FROM many").stages[0]
     assert [tuple(map(len, task)) for task in first.splits] == [(1, 0, 0), (0, 1, 0), *[(0, 0, 1)] * 4]
-    for side in ("SELECT count(*) FROM few", "SELECT w FROM few, two WHERE few.k < two.k"):
+
+
+def test_small_tables_that_meet_beside_a_large_one_do_so_in_each_task(local: LocalRuntime) -> None:
+    """In UNION ALL all tasks run the fragment, and most have none of the rows of `few`; `two` is there for each."""
+    graph = stages(local, "SELECT w FROM few, two WHERE few.k < two.k UNION ALL SELECT v FROM many")
+    assert modes(graph) == [ExchangeMode.GATHER]
+    assert [tuple(map(len, task)) for task in graph.stages[0].splits] == [(1, 0), *[(0, 1)] * 4]
+
+
+def test_groups_of_a_small_table_do_not_stand_beside_a_large_one(local: LocalRuntime) -> None:
+    for side in ("SELECT count(*) FROM few", "SELECT DISTINCT k FROM few", "(SELECT k FROM few ORDER BY k LIMIT 1)"):
         graph = stages(local, f"{side} UNION ALL SELECT v FROM many")
         assert modes(graph) == [ExchangeMode.SHUFFLE, ExchangeMode.SHUFFLE, ExchangeMode.GATHER]
+
+
+def test_a_shared_part_is_computed_once_on_both_sides(local: LocalRuntime) -> None:
+    shared = "WITH n AS MATERIALIZED (SELECT k, count(*) AS c FROM few GROUP BY k)"
+    graph = stages(
+        local, f"{shared} SELECT c FROM n, two WHERE n.k = two.k UNION ALL SELECT v FROM many, n WHERE v = c"
+    )
+    scans = [scan.table.name.table for stage in graph for scan in fragment_scans(stage.root)]
+    assert sorted(scans) == ["few", "many", "two"]
