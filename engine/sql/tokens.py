@@ -68,12 +68,12 @@ _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _KINDS = (Kind.OPEN, Kind.STRING, Kind.NAME, Kind.OPEN, Kind.WORD, Kind.NUMBER, Kind.PARAMETER, Kind.SYMBOL)
 
 
-def scan(text: str) -> Iterator[Token]:
-    """The tokens of `text` without spaces and comments, one at a time.
+def scan(text: str, at: int = 0) -> Iterator[Token]:
+    """The tokens of `text` from the place `at` on, without spaces and comments, one at a time.
 
     The last one is `Kind.OPEN` where a quote or a comment has no end. Raises the cause where planning was stopped.
     """
-    cancellation, at, steps = current_cancellation(), 0, 0
+    cancellation, steps = current_cancellation(), 0
     while found := _TOKEN.match(text, at):
         steps += 1
         if steps % _CHECKED == 0:

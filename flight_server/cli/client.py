@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,21 +11,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from flight_server.cli.answers import print_answer
 from flight_server.cli.connect import Target, refuse_login
 from flight_server.cli.failures import CommandError
-from flight_server.cli.folder_source import FolderSource
 from flight_server.cli.interrupts import interruptible
-from flight_server.cli.output import write
-from flight_server.cli.runtimes import explain_stages
+from flight_server.cli.output import effect_line, write
 from flight_server.cli.server_source import ServerSource
-from flight_server.cli.source import Source
+from flight_server.cli.source import RELATIONS, Source
 from flight_server.config import DataOptions, ServerConfig
 
 __all__ = ["explain", "open_source", "query", "tables"]
-
-TABLES = pa.schema([("schema", pa.string()), ("table", pa.string()), ("type", pa.string())])
-"""How relations are listed."""
 
 
 def query(arguments: argparse.Namespace) -> int:
@@ -33,7 +28,11 @@ def query(arguments: argparse.Namespace) -> int:
 
         def run() -> None:
             with source.run(arguments.sql) as answer:
-                print_answer(answer, arguments.sql, arguments.format)
+                if answer.changed is None or arguments.format != "table":  # programs get valid data without rows
+                    write(answer.reader, arguments.format)
+                if answer.changed is not None:
+                    out = sys.stdout if arguments.format == "table" else sys.stderr
+                    print(effect_line(arguments.sql, answer.changed), file=out, flush=True)
 
         interruptible(run, source.cancel)
     return 0
@@ -43,7 +42,7 @@ def tables(arguments: argparse.Namespace) -> int:
     """Print the names of all tables."""
     with open_source(arguments) as source:
         rows = [asdict(relation) for relation in source.tables()]
-        write(pa.Table.from_pylist(rows, schema=TABLES).to_reader(), arguments.format)
+        write(pa.Table.from_pylist(rows, schema=RELATIONS).to_reader(), arguments.format)
     return 0
 
 
@@ -52,6 +51,8 @@ def explain(arguments: argparse.Namespace) -> int:
     if arguments.runtime is not None and arguments.data is None:
         raise CommandError("--runtime goes with --data; a server explains for the runtime that it has.")
     if arguments.runtime == "ray":
+        from flight_server.cli.runtimes import explain_stages  # the engine, which a server's client does without
+
         print(explain_stages(ServerConfig(data=DataOptions(Path(arguments.data))), arguments.sql))
         return 0
     with open_source(arguments) as source:
@@ -62,10 +63,15 @@ def explain(arguments: argparse.Namespace) -> int:
 @contextmanager
 def open_source(arguments: argparse.Namespace) -> Iterator[Source]:
     """The server or the folder that a command's arguments name. Raises ConfigError and CommandError."""
-    if arguments.data is not None:
-        refuse_login(arguments)
-    source: Source = ServerSource(Target.of(arguments)) if arguments.data is None else FolderSource(arguments.data)
+    source = _folder(arguments) if arguments.data is not None else ServerSource(Target.of(arguments))
     try:
         yield source
     finally:
         source.close()
+
+
+def _folder(arguments: argparse.Namespace) -> Source:
+    from flight_server.cli.folder_source import FolderSource  # the engine, which a server's client does without
+
+    refuse_login(arguments)
+    return FolderSource(arguments.data)

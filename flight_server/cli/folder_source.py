@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,9 +27,14 @@ class FolderSource:
     def __init__(self, folder: str) -> None:
         config = ServerConfig(data=DataOptions(Path(folder)))
         config.check()
+        self._folder = folder
         self._runtime = open_runtime(config)
         self._frontend = SqlFrontend(self._runtime.kernel, self._runtime.storage)
         self._cancellation = Cancellation()
+
+    def greet(self) -> str:
+        """See `Source`."""
+        return f"grism {version('grism')} on the folder {self._folder}"
 
     @contextmanager
     def run(self, text: str) -> Iterator[Answer]:

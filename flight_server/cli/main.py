@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 from engine.errors import GrismError, nearest
-from flight_server.cli import client, health, serve, user
+from flight_server.cli import client, health, serve, shell, user
 from flight_server.cli.connect import add_arguments
 from flight_server.cli.failures import CommandError
 from flight_server.cli.output import FORMATS
@@ -28,8 +28,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `grism` with `argv` (the process's arguments by default); returns the exit status."""
+    given = sys.argv[1:] if argv is None else argv
     try:
-        arguments = _parse(argv)
+        arguments = _parse(given or (["shell"] if shell.is_at_terminal() else []))
         status: int = arguments.run(arguments)
     except ConfigError as error:
         return _fail(error, 2)
@@ -50,7 +51,7 @@ def _fail(message: object, status: int) -> int:
     return status
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
@@ -70,7 +71,7 @@ def _parser() -> _Root:
     root = _Root(prog="grism", description="An Arrow Flight data service.", allow_abbrev=False)
     root.add_argument("--version", action="version", version=f"grism {version('grism')}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    root.commands = [_serve(commands), _query(commands), _tables(commands), _explain(commands)]
+    root.commands = [_serve(commands), _shell(commands), _query(commands), _tables(commands), _explain(commands)]
     root.commands += [_health(commands), *_user(commands)]
     return root
 
@@ -89,6 +90,18 @@ def _serve(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentPa
         else:
             command.add_argument(option.flag, metavar=option.takes, help=option.help)
     command.set_defaults(run=serve.run)
+    return command
+
+
+def _shell(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        "shell",
+        help="type statements; `grism` alone on a terminal is the same",
+        description="Type statements at a prompt, or run those from standard input, up to the first that fails.",
+        allow_abbrev=False,
+    )
+    _common(command)
+    command.set_defaults(run=shell.run)
     return command
 
 

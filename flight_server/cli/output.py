@@ -11,13 +11,15 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from pyarrow import csv, ipc, types
 
+from engine.sql.tokens import first_words
 from flight_server.cli.failures import CommandError
 from flight_server.cli.values import distinct, plain_values, time_texts
 
-__all__ = ["FORMATS", "count_line", "write"]
+__all__ = ["FORMATS", "count_line", "effect_line", "write"]
 
 _MAX_TABLE_ROWS = 1000
 _MAX_CELL = 60
+_DEFINITIONS = ("ALTER", "CREATE", "DROP")
 
 _OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -25,6 +27,13 @@ _OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 def count_line(rows: int, did: str = "") -> str:
     """How many rows there are, or what became of them."""
     return f"({rows} row{'' if rows == 1 else 's'}{did})"
+
+
+def effect_line(text: str, changed: int) -> str:
+    """What the statement `text` has done. Definitions tell of rows only where they made some (CREATE TABLE AS)."""
+    if not changed and first_words(text, 1)[0] in _DEFINITIONS:
+        return "(done)"
+    return count_line(changed, " changed")
 
 
 def write(reader: pa.RecordBatchReader, format: str, out: BinaryIO | None = None) -> int:

@@ -25,7 +25,7 @@ class ServerSource:
         self._cursor: flight_sql.Cursor | None = None
 
     def greet(self) -> str:
-        """Ask for the server's name and version. Raises CommandError where none answers."""
+        """See `Source`."""
         with self._connected() as connection:
             info = connection.adbc_get_info()
         return f"{info.get('vendor_name')} {info.get('vendor_version')} at {self._target.uri}"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-__all__ = ["Answer", "Relation", "Source"]
+__all__ = ["RELATIONS", "Answer", "Relation", "Source"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,15 @@ class Relation:
     type: str
 
 
+RELATIONS = pa.schema([("schema", pa.string()), ("table", pa.string()), ("type", pa.string())])
+"""How relations are listed."""
+
+
 class Source(Protocol):
     """Runs statements one after the other. All that fails raises CommandError or GrismError."""
+
+    def greet(self) -> str:
+        """What the source is, and where; asks a server whether it is there."""
 
     def run(self, text: str) -> AbstractContextManager[Answer]:
         """Run one statement; its rows come while the reader is read. Leaving ends it."""
