@@ -32,6 +32,7 @@ from engine.schema_inference import remember_columns
 from engine.sql import syntax
 from engine.sql.bounded_calls import bound_calls
 from engine.sql.bounds import require_bounds, require_few_repeats
+from engine.sql.described_tables import describe_tables
 from engine.sql.inputs import input_scans
 from engine.sql.names import shortened, with_short_names
 from engine.sql.plan_reader import NotRead, read_plan
@@ -45,6 +46,7 @@ from engine.sql.session_values import (
     since_function,
     since_value,
 )
+from engine.sql.shown_columns import ShownColumn, shown_columns, stored_schema
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, View, expand_views
 from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
@@ -363,6 +365,14 @@ class SqlFrontend:
         statement = parsed.tree
         syntax.name_subqueries(statement, self._display)
         pins: list[_Pin] = []
+
+        def described(node: syntax.Node) -> list[ShownColumn]:
+            version, at = syntax.asked_version(node)
+            name, handle = self._find(syntax.table_path(node), names, snapshot, version, at)
+            pins.append(_Pin(name, version, at, handle))
+            return shown_columns(self.table_columns(handle), stored_schema(self.storage, handle))
+
+        describe_tables(statement, described, self.kernel.parse)
         tables: dict[str, tuple[TableHandle, RowType]] = {}
         relations, uniques = list(parsed.places), dict[int, str]()
         nested = syntax.inside_expressions(statement)
