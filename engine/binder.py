@@ -18,7 +18,7 @@ import duckdb
 
 from engine.cancellation import current_cancellation
 from engine.errors import ExecutionError
-from engine.kernel_errors import is_fatal, planning_error
+from engine.kernel_errors import bind_error, is_fatal, planning_error
 from engine.kernel_instance import Execution, Instance, KernelConfig
 from engine.schema import Column, RowType
 
@@ -28,6 +28,7 @@ _OPTIMIZERS = (
     *("expression_rewriter", "filter_pullup", "filter_pushdown", "cte_filter_pusher", "regex_range", "deliminator"),
     *("unnest_rewriter", "unused_columns", "cte_inlining", "outer_join_simplification", "duplicate_groups"),
 )
+_DESCRIBE = "DESCRIBE "
 _PLAN = "SELECT json_serialize_plan(?, optimize := ?, skip_null := true, skip_empty := true, skip_default := true)"
 _CONFIG = KernelConfig(memory_limit=256 << 20, threads=1)
 _IDLE = 64  # cursors that keep their tables for the next statement over the same
@@ -53,8 +54,8 @@ class Bound:
 class Binder:
     """Binds SELECTs. Thread-safe; opened when it is first used.
 
-    What does not bind raises the planning errors: UnknownColumnError, TypeMismatchError, SqlSyntaxError,
-    UnsupportedError; and the cause where the current cancellation is thrown, which stops it.
+    What does not bind raises the planning errors, with their place in the text: UnknownColumnError, TypeMismatchError,
+    SqlSyntaxError, UnsupportedError; and the cause where the current cancellation is thrown, which stops it.
     """
 
     def __init__(self) -> None:
@@ -67,7 +68,7 @@ class Binder:
     def bind(self, text: str, tables: Tables, *, optimized: bool = True) -> Bound:
         """The columns and the plan of `text`, whose tables are known by these names; the plan as bound or optimized."""
         with self._cursor(tables) as cursor:
-            columns = _described(cursor, text)
+            columns = _described(cursor, text, tables)
             written = cursor.execute(_PLAN, [text, optimized]).fetchall()[0][0]
         names = {_table_name(i): name for i, name in enumerate(tables)}
         try:
@@ -86,7 +87,7 @@ class Binder:
     def describe(self, text: str, tables: Tables) -> RowType:
         """The columns of `text` alone."""
         with self._cursor(tables) as cursor:
-            return _described(cursor, text)
+            return _described(cursor, text, tables)
 
     def parameter_types(self, text: str, tables: Tables) -> dict[str, str]:
         """The kernel's type for each parameter of `text`, by name; nothing where the text leaves a type open."""
@@ -205,8 +206,16 @@ def _parsed(written: str) -> Any:
     return None
 
 
-def _described(cursor: duckdb.DuckDBPyConnection, text: str) -> RowType:
-    return tuple(Column(row[0], row[1]) for row in cursor.execute("DESCRIBE " + text).fetchall())
+def _described(cursor: duckdb.DuckDBPyConnection, text: str, tables: Tables) -> RowType:
+    """The columns that `text` gives. What is wrong with it leaves with its place."""
+    try:
+        rows = cursor.execute(_DESCRIBE + text).fetchall()
+    except _ERRORS as error:
+        if is_fatal(error):
+            raise
+        current_cancellation().check()
+        raise bind_error(error, (c.name for columns in tables.values() for c in columns), _DESCRIBE, text) from None
+    return tuple(Column(row[0], row[1]) for row in rows)
 
 
 def _create(cursor: duckdb.DuckDBPyConnection, number: int, name: str, columns: RowType) -> None:

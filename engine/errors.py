@@ -4,7 +4,7 @@
 
     GrismError
     ├── PlanningError                the query cannot be planned as it is written
-    │   ├── SqlSyntaxError           the text is not SQL; has line and column
+    │   ├── SqlSyntaxError           the text is not SQL
     │   ├── UnknownTableError        no such table; names the nearest
     │   ├── UnknownColumnError       no such column; names the nearest
     │   ├── TypeMismatchError        an expression's types do not fit
@@ -29,7 +29,8 @@
         └── WorkerLostError          a worker died                                  (retryable)
 
 Whether a failure may be retried is a property of its class. Messages say what was asked, what was found and what to
-do; they are written for the client and hold no path, stack or generated SQL.
+do; they are written for the client and hold no path, stack or generated SQL. Where an error stands in the client's
+statement, its message tells line and column, and shows the line.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
+
+from engine.place import Place
 
 __all__ = [
     "CancelledError",
@@ -83,14 +86,30 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
 
 class GrismError(Exception):
-    """The root. `retryable` says whether running the same work again may succeed."""
+    """The root. `retryable` says whether running the same work again may succeed.
+
+    `place` is where in the client's statement the error is; None where that is not known, or is nowhere in it.
+    """
 
     retryable: ClassVar[bool] = False
+    place: Place | None = None
+
+    @property
+    def summary(self) -> str:
+        """The text without an excerpt of the statement."""
+        text = str(self.args[0]) if self.args else type(self).__name__
+        if self.place is None:
+            return text
+        stop = "." if text.endswith(".") else ""
+        return f"{text.removesuffix('.')} (line {self.place.line}, column {self.place.column}){stop}"
 
     @property
     def message(self) -> str:
         """The text for the client."""
-        return str(self.args[0]) if self.args else type(self).__name__
+        return self.summary if self.place is None else f"{self.summary}\n\n{self.place.excerpt}"
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class PlanningError(GrismError):
@@ -98,15 +117,17 @@ class PlanningError(GrismError):
 
 
 class SqlSyntaxError(PlanningError):
-    """The text is not SQL. `line` and `column` count from 1; None where the parser gave no position."""
+    """The text is not SQL."""
 
-    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
-        place = "" if line is None else f" at line {line}, column {column}"
-        super().__init__(f"Syntax error{place}: {message}")
-        self.reason, self.line, self.column = message, line, column
+    def __init__(self, reason: str, place: Place | None = None) -> None:
+        super().__init__(reason)
+        self.place = place
 
-    def __reduce__(self) -> tuple[type[SqlSyntaxError], tuple[str, int | None, int | None]]:
-        return type(self), (self.reason, self.line, self.column)
+    @property
+    def summary(self) -> str:
+        """The text without an excerpt of the statement."""
+        at = "" if self.place is None else f" at line {self.place.line}, column {self.place.column}"
+        return f"Syntax error{at}: {self.args[0]}"
 
 
 class UnknownTableError(PlanningError):

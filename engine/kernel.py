@@ -39,6 +39,7 @@ from engine.kernel_errors import (
     too_deep,
 )
 from engine.kernel_instance import Instance, KernelConfig
+from engine.place import Place
 from engine.schema import Column, RowType
 from engine.streams import SlicedStream, StreamCounters, sliced
 from engine.travel_types import Boundary, leaving_items, leaving_type
@@ -88,6 +89,7 @@ class Kernel:
         self._retiring: set[Instance] = set()  # lost, but for what still runs on them
         macros = self._functions("macro")
         self.aggregates = _aggregates(self._functions("aggregate"), macros)
+        self.macros = frozenset(name for name, _, _ in macros)
         self.macro_repeats = _repeats(macros)
         self._arrow_types: BatchCache[str, pa.Field] = BatchCache(_KNOWN_TYPES, self._bind_types, _type_key)
         self._named_types: LruCache[str, bool] = LruCache(_KNOWN_TYPES)
@@ -109,10 +111,10 @@ class Kernel:
         if answer["error"]:
             if answer.get("error_type") == "not implemented":
                 raise ForbiddenError("Only SELECT statements are run here; this is another kind of statement.")
-            raise syntax_error(answer["error_message"], text, answer.get("position"))
+            raise syntax_error(text, answer)
         statements = answer.get("statements") or []
         if not statements:
-            raise SqlSyntaxError("the statement is empty", 1, 1)
+            raise SqlSyntaxError("the statement is empty", Place(text, 0))
         if len(statements) > 1:
             raise ForbiddenError(f"One statement at a time; this text has {len(statements)}.")
         node: dict[str, Any] = statements[0]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from engine.arrow_input.guard import stored_value_error
 from engine.errors import (
@@ -32,9 +33,10 @@ from engine.errors import (
     UnsupportedError,
     nearest,
 )
+from engine.place import Place
 from engine.value_bounds import TOO_LARGE
 
-__all__ = ["execution_error", "is_fatal", "planning_error", "require_text", "syntax_error", "too_deep"]
+__all__ = ["bind_error", "execution_error", "is_fatal", "planning_error", "require_text", "syntax_error", "too_deep"]
 
 _FORBIDDEN = "The statement reaches for files or settings that a client may not touch."
 _UNREADABLE = "A file of a table could not be read; check the table's files."
@@ -48,6 +50,7 @@ _OUTSIDE_TABLE = ' does not have a column named "'
 _TOO_LONG = re.compile(r"Could not cast value (-?[0-9]{39}) to DECIMAL\(38,0\)")
 _MISSING_TABLE = re.compile(r'^Referenced table "(.+)" not found')
 _AFTERWARDS = "has been invalidated because of a previous fatal error"
+_LOCATION = re.compile(r"\[(\d{1,18}),(\d{1,18})\]")  # the kernel tells the largest number where it knows none
 _MAX_MESSAGE = 600
 # What the kernel tells by any other kind is wrong with a statement's values; these are its own troubles.
 _NO_VALUE_S_FAULT = frozenset(
@@ -96,16 +99,20 @@ def require_text(text: str) -> None:
     except UnicodeEncodeError as error:
         position, what = error.start, "the text is not valid Unicode; half a surrogate pair stands here"
     if position >= 0:
-        raise SqlSyntaxError(what, *_place(text[:position]))
+        raise SqlSyntaxError(what, Place(text, position, 1))
 
 
-def syntax_error(message: str, text: str, position: object) -> GrismError:
-    """The error for `text`, which the parser refused at `position`, in bytes of UTF-8; None where it told none."""
-    if message.startswith(_DEPTH_EXCEEDED):
-        return too_deep()
-    if position is None:
-        return SqlSyntaxError(message)
-    return SqlSyntaxError(message, *_place(text.encode()[: int(str(position))].decode(errors="ignore")))
+def syntax_error(text: str, answer: Mapping[str, Any]) -> GrismError:
+    """The error for `text`, which the parser refused with this `answer`."""
+    message = str(answer["error_message"])
+    return too_deep() if message.startswith(_DEPTH_EXCEEDED) else SqlSyntaxError(message, _place(text, answer))
+
+
+def bind_error(error: BaseException, columns: Iterable[str], prefix: str, text: str) -> GrismError:
+    """As `planning_error`, for `text` that was bound behind a `prefix`, with the place in it."""
+    found = planning_error(error, columns)
+    found.place = _place(text, _details(str(error)), len(prefix.encode()))
+    return found
 
 
 def planning_error(error: BaseException, columns: Iterable[str] = ()) -> GrismError:
@@ -186,22 +193,34 @@ def execution_error(error: BaseException) -> GrismError:
     return InvalidValueError(text)
 
 
-def _place(before: str) -> tuple[int, int]:
-    """Line and column, from 1, of what comes after `before`."""
-    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+def _place(text: str, details: Mapping[str, Any], shift: int = 0) -> Place | None:
+    """Where in `text` an error stands whose place the kernel counts from `shift` bytes before it."""
+    found = _LOCATION.fullmatch(str(details.get("location", "")))
+    start, length = (int(found[1]) - shift, int(found[2])) if found is not None else (-1, 0)
+    if not 0 <= start <= start + length <= len(text.encode()):  # one in the text of a macro may be beyond
+        return None
+    return Place.of_bytes(text, start, length)
 
 
 def _parts(error: BaseException) -> tuple[str, str]:
     """The kind, folded to small letters, and the message without the excerpt of the statement."""
     # The bytes of a message that is not whole characters are in the error that its reading gave.
     text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
-    details = text.find('{"exception_type"')
-    if details >= 0:
-        with suppress(ValueError):
-            fields, _ = json.JSONDecoder().raw_decode(text, details)
-            return _folded(str(fields["exception_type"])), _message(str(fields.get("exception_message", "")))
+    fields = _details(text)
+    if fields:
+        return _folded(str(fields["exception_type"])), _message(str(fields.get("exception_message", "")))
     kind = re.match(r"^(?:[A-Za-z]+: )?([A-Za-z ]+?) Error: ", text)
     return _folded(kind[1] if kind else ""), _message(re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", text))
+
+
+def _details(text: str) -> dict[str, Any]:
+    """What the kernel tells of an error beside its kind; nothing where it tells none, or not in whole."""
+    start = text.find('{"exception_type"')
+    if start >= 0:
+        with suppress(ValueError):
+            fields: dict[str, Any] = json.JSONDecoder().raw_decode(text, start)[0]
+            return fields
+    return {}
 
 
 def _folded(kind: str) -> str:
@@ -232,7 +251,9 @@ def _missing_column(line: str) -> str:
 
 def _unknown_column(name: str, message: str, columns: Iterable[str]) -> UnknownColumnError:
     bound = [text.split(".")[-1] for text in _quoted(message.partition("Candidate bindings")[2])]
-    near = nearest(name, [*bound, *columns]) or next(iter(bound), None)
+    near = nearest(name, [*bound, *(other for other in columns if other.lower() != name.lower())]) or next(
+        iter(bound), None
+    )
     hint = f'did you mean "{near}"?' if near else "list the table's columns to see what there is."
     return UnknownColumnError(f'There is no column "{name}" in reach; {hint}')
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from engine.context import ExecutionContext
 from engine.execution import StatementCache, run
-from engine.physical import ExecutionContext, PhysicalPlan
+from engine.physical import PhysicalPlan
 from engine.runtime import QueryResult
 
 __all__ = ["LocalExecutor"]

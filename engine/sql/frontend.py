@@ -7,8 +7,8 @@ import itertools
 import logging
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -32,7 +32,7 @@ from engine.schema_inference import remember_columns
 from engine.sql import syntax
 from engine.sql.bounded_calls import bound_calls
 from engine.sql.bounds import require_bounds, require_few_repeats
-from engine.sql.described_tables import describe_tables
+from engine.sql.error_places import Source, client_place, node_place
 from engine.sql.inputs import input_scans
 from engine.sql.names import shortened, with_short_names
 from engine.sql.plan_reader import NotRead, read_plan
@@ -46,7 +46,6 @@ from engine.sql.session_values import (
     since_function,
     since_value,
 )
-from engine.sql.shown_columns import ShownColumn, shown_columns, stored_schema
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, View, expand_views
 from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
@@ -80,11 +79,21 @@ class _Pin:
 
 @dataclass(frozen=True)
 class _Parsed:
-    """A statement's syntax tree with its views put in: these by their names, and where they have no alias."""
+    """A text's syntax tree with its views put in: these by their names, and where they have no alias.
 
+    `foreign` are the nodes for what is not of the text: views and parameters.
+    """
+
+    text: str
     tree: syntax.Tree
     views: Mapping[TableName, View]
     places: Sequence[Relation]
+    foreign: list[syntax.Node]
+
+    @property
+    def source(self) -> Source:
+        """What places of errors are found by."""
+        return Source(self.text, self.tree.root, self.foreign)
 
 
 @dataclass(frozen=True)
@@ -182,7 +191,7 @@ class SqlFrontend:
         if known is not None and known.is_current(snapshot, names):
             return known.value
         parsed = self._parse(text, names, snapshot)
-        self._bind_parameters(parsed.tree, (), snapshot, names)
+        self._bind_parameters(parsed, (), snapshot, names)
         canonical, tables, pins = self._pin(parsed, snapshot, names)
         columns = self._describe(parsed, canonical, tables)
         if _is_lasting(names):
@@ -193,11 +202,16 @@ class SqlFrontend:
         """The syntax tree of a SELECT with its views put in."""
         require_bounds(text)
         tree = syntax.Tree(self.kernel.parse(text))
-        views, places = expand_views(tree, names, snapshot, self.kernel.parse, self._table_name, self._display)
-        syntax.check(tree)
-        bound_calls(tree, self._display)
+        expanded = expand_views(tree, names, snapshot, self.kernel.parse, self._table_name, self._display)
+        parsed = _Parsed(text, tree, expanded.found, expanded.places, expanded.nodes)
+        try:
+            syntax.check(tree)
+            bound_calls(tree, self._display)
+        except syntax.Refused as refused:
+            refused.error.place = node_place(refused.node, parsed.source)
+            raise refused.error from None
         require_few_repeats(tree, self.kernel.macro_repeats)
-        return _Parsed(tree, views, places)
+        return parsed
 
     def _build(self, resolved: _Resolved) -> LogicalPlan:
         names = tuple(c.name for c in resolved.columns)
@@ -220,7 +234,7 @@ class SqlFrontend:
     def _parameter_types(self, text: str, snapshot: Snapshot, names: Names) -> dict[str, str | None]:
         """The kernel's type for each parameter of one SELECT, None where the text does not tell it."""
         parsed = self._parse(text, names, snapshot)
-        given = _parameter_names(parsed.tree)
+        given = syntax.parameter_names(parsed.tree)
         if not given:
             return {}
         canonical, tables, _ = self._pin(parsed, snapshot, names)
@@ -238,7 +252,7 @@ class SqlFrontend:
         """The Arrow schema of a SELECT whose parameters are not bound yet: that of NULLs without a type."""
         snapshot = snapshot or self.storage.snapshot()
         parsed = self._parse(text, names, snapshot)
-        self._bind_parameters(parsed.tree, ["NULL"] * len(_parameter_names(parsed.tree)), snapshot, names)
+        self._bind_parameters(parsed, ["NULL"] * len(syntax.parameter_names(parsed.tree)), snapshot, names)
         canonical, tables, _ = self._pin(parsed, snapshot, names)
         return self.kernel.arrow_schema(self._describe(parsed, canonical, tables), boundary)
 
@@ -265,15 +279,16 @@ class SqlFrontend:
     def _read(self, text: str, values: Sequence[str], snapshot: Snapshot, names: Names) -> _Read:
         """A SELECT with `values`, which are SQL, in the place of its parameters."""
         parsed = self._parse(text, names, snapshot)
-        lasting = self._bind_parameters(parsed.tree, values, snapshot, names)
+        lasting = self._bind_parameters(parsed, values, snapshot, names)
         return _Read(self._resolve(parsed, snapshot, names), parsed.views, lasting)
 
-    def _bind_parameters(self, statement: syntax.Tree, values: Sequence[str], snapshot: Snapshot, names: Names) -> bool:
+    def _bind_parameters(self, parsed: _Parsed, values: Sequence[str], snapshot: Snapshot, names: Names) -> bool:
         """Put constants in the place of parameters and of functions that tell the time or the session.
 
         Returns whether the statement means the same at any time, and for anybody.
         """
-        asked = _parameter_names(statement)
+        statement = parsed.tree
+        asked = syntax.parameter_names(statement)
         if len(values) != len(asked):
             raise InvalidValueError(f"The statement has {len(asked)} parameters, {len(values)} values were given.")
         bound = dict(zip(asked, values, strict=True))
@@ -291,6 +306,7 @@ class SqlFrontend:
                 places.append((node, session_value(name, now, names.schemas[-1], names.user)))
         constants = self._constants([text for _, text in places])
         pending.extend((node, constant) for (node, _), constant in zip(places, constants, strict=True))
+        parsed.foreign.extend(node for node, _ in pending)
         syntax.replace(statement, pending, self._display)
         return not {name for _, name in told} & (INSTANTS.keys() | SINCE.keys() | USERS)
 
@@ -327,7 +343,8 @@ class SqlFrontend:
         if reason:
             columns = self._describe(parsed, text, tables)
         else:
-            bound = self.kernel.binder.bind(text, _columns(tables))
+            with self._places_in(parsed):
+                bound = self.kernel.binder.bind(text, _columns(tables))
             columns = self._named(parsed, bound.columns, tables)
             operators, reason = self._operators(text, bound, tables)
         self.readings[reason] += 1
@@ -351,7 +368,22 @@ class SqlFrontend:
 
     def _describe(self, parsed: _Parsed, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
         """The columns that a statement gives."""
-        return self._named(parsed, self.kernel.binder.describe(text, _columns(tables)), tables)
+        with self._places_in(parsed):
+            columns = self.kernel.binder.describe(text, _columns(tables))
+        return self._named(parsed, columns, tables)
+
+    @contextmanager
+    def _places_in(self, parsed: _Parsed) -> Iterator[None]:
+        """What the binder says of the canonical text leaves with its place in the client's, or with none."""
+        try:
+            yield
+        except GrismError as error:
+            if error.place is not None:
+                told, error.place = error.place, None
+                with suppress(GrismError):  # what is printed may be nested more deeply than the kernel parses
+                    canonical = self.kernel.parse(told.text)
+                    error.place = client_place(told, str(error), canonical, parsed.source, self.kernel.macros)
+            raise
 
     def _named(self, parsed: _Parsed, columns: RowType, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
         """The columns with short names. What has no name the kernel names by its text, of any length."""
@@ -365,14 +397,6 @@ class SqlFrontend:
         statement = parsed.tree
         syntax.name_subqueries(statement, self._display)
         pins: list[_Pin] = []
-
-        def described(node: syntax.Node) -> list[ShownColumn]:
-            version, at = syntax.asked_version(node)
-            name, handle = self._find(syntax.table_path(node), names, snapshot, version, at)
-            pins.append(_Pin(name, version, at, handle))
-            return shown_columns(self.table_columns(handle), stored_schema(self.storage, handle))
-
-        describe_tables(statement, described, self.kernel.parse)
         tables: dict[str, tuple[TableHandle, RowType]] = {}
         relations, uniques = list(parsed.places), dict[int, str]()
         nested = syntax.inside_expressions(statement)
@@ -382,8 +406,12 @@ class SqlFrontend:
         references = syntax.table_references(statement)
         for node in references:
             path = syntax.table_path(node)
-            version, at = syntax.asked_version(node)
-            name, handle = self._find(path, names, snapshot, version, at)
+            try:
+                version, at = syntax.asked_version(node)
+                name, handle = self._find(path, names, snapshot, version, at)
+            except GrismError as error:
+                error.place = node_place(node, parsed.source)
+                raise
             pins.append(_Pin(name, version, at, handle))
             # An expression may be repeated, in GROUP BY say: its tables have one name in each copy.
             unique = inside.get(handle) if id(node) in nested else None
@@ -470,9 +498,3 @@ def _little_won(statement: syntax.Node, text: str, tables: Sequence[TableHandle]
     sizes = [handle.bytes for handle in tables]
     little = None not in sizes and sum(size for size in sizes if size is not None) <= _LITTLE_BYTES
     return "many columns of little data" if items > _WIDE_ITEMS and little else ""
-
-
-def _parameter_names(statement: syntax.Tree) -> list[str]:
-    names = [str(node.get("identifier")) for node in syntax.parameters(statement)]
-    unique = list(dict.fromkeys(names))
-    return sorted(unique, key=int) if all(name.isdigit() for name in unique) else unique

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from engine.cancellation import current_cancellation
-from engine.errors import ForbiddenError, InvalidValueError, UnsupportedError
+from engine.errors import ForbiddenError, GrismError, InvalidValueError, UnsupportedError
 
 __all__ = [
     "CHECKED",
     "Node",
+    "Refused",
     "Tree",
     "asked_version",
     "called_function",
@@ -24,7 +25,7 @@ __all__ = [
     "given_names",
     "inside_expressions",
     "name_subqueries",
-    "parameters",
+    "parameter_names",
     "referenced_columns",
     "replace",
     "select_items",
@@ -40,6 +41,7 @@ _INNER = frozenset({dict, list})  # what a tree of JSON is made of
 CHECKED = 4096
 """Nodes of a walk between two looks at whether it is to stop."""
 
+_LOCATION = ("query_location", "query_location_length")
 _MAX_NAME_PARTS = 64  # of a column's name with the fields in it; the kernel's time grows with their square
 
 # Everything else that stands in FROM with brackets reads files, settings, memory addresses or tables by text.
@@ -135,27 +137,37 @@ class Tree:
         return self._kinds.get(kind, [])
 
 
+class Refused(Exception):
+    """A node that a statement cannot have, and the `error` to raise for it."""
+
+    def __init__(self, node: Node, error: GrismError) -> None:
+        super().__init__(error)
+        self.node, self.error = node, error
+
+
 def check(tree: Tree) -> None:
-    """Raise ForbiddenError where the statement reaches beyond tables and values, UnsupportedError for endless names."""
+    """Raise Refused where the statement reaches beyond tables and values, and for endless names."""
     for node, _ in tree.relations("TABLE_FUNCTION"):
         name = function_name(node.get("function") or {})
         if name not in TABLE_FUNCTIONS:
-            raise ForbiddenError(
-                f"The table function {name}() may not be used here; read tables by name, as in SELECT * FROM t."
-            )
-    if not all(node.get("query") for node, _ in tree.relations("SHOW_REF")):
-        raise UnsupportedError("SHOW stands alone as a statement; it cannot be part of a query.")
+            message = f"The table function {name}() may not be used here; read tables by name, as in SELECT * FROM t."
+            raise Refused(node, ForbiddenError(message))
+    for node, _ in tree.relations("SHOW_REF"):
+        if not node.get("query"):
+            message = "SHOW stands alone as a statement; it cannot be part of a query."
+            raise Refused(node, UnsupportedError(message))
     for node in tree.expressions("COLUMN_REF"):
         parts = len(node.get("column_names") or ())
         if parts > _MAX_NAME_PARTS:
-            raise UnsupportedError(f"A name has {parts} parts; at most {_MAX_NAME_PARTS} are handled.")
-    for name in map(function_name, tree.expressions("FUNCTION")):
+            message = f"A name has {parts} parts; at most {_MAX_NAME_PARTS} are handled."
+            raise Refused(node, UnsupportedError(message))
+    for node in tree.expressions("FUNCTION"):
+        name = function_name(node)
         if name in FORBIDDEN_FUNCTIONS:
-            raise ForbiddenError(f"The function {name}() may not be used here.")
+            raise Refused(node, ForbiddenError(f"The function {name}() may not be used here."))
         if name in PRIVILEGE_FUNCTIONS:
-            raise UnsupportedError(
-                f"{name}() is not handled; information_schema.tables has the tables that you may read."
-            )
+            message = f"{name}() is not handled; information_schema.tables has the tables that you may read."
+            raise Refused(node, UnsupportedError(message))
 
 
 def table_references(tree: Tree) -> list[Node]:
@@ -217,9 +229,11 @@ def table_path(node: Node) -> tuple[str, ...]:
     return tuple(path)
 
 
-def parameters(tree: Tree) -> list[Node]:
-    """The nodes that stand for parameters, in the order of the text."""
-    return sorted(tree.expressions("PARAMETER"), key=lambda node: int(node.get("query_location") or 0))
+def parameter_names(tree: Tree) -> list[str]:
+    """The names of the parameters in the order in which values are given: numbers by size, others as in the text."""
+    nodes = sorted(tree.expressions("PARAMETER"), key=lambda node: int(node.get("query_location") or 0))
+    names = list(dict.fromkeys(str(node.get("identifier")) for node in nodes))
+    return sorted(names, key=int) if all(name.isdigit() for name in names) else names
 
 
 def select_items(tree: Tree) -> Iterator[Node]:
@@ -271,7 +285,8 @@ def name_subqueries(tree: Tree, display: Callable[[Node], str]) -> None:
 def replace(tree: Tree, pending: Sequence[tuple[Node, Node]], display: Callable[[Node], str]) -> None:
     """Put others in the places of nodes, in the tree itself.
 
-    An item of a SELECT list without an alias keeps the name that it would have had: `display` gives it.
+    They stand where those stood. An item of a SELECT list without an alias keeps the name that it would have had:
+    `display` gives it.
     """
     if not pending:
         return
@@ -282,9 +297,10 @@ def replace(tree: Tree, pending: Sequence[tuple[Node, Node]], display: Callable[
     tree.changed()
     for node, chosen in pending:
         alias = chosen.get("alias") or node.get("alias", "")
+        place = {key: node[key] for key in _LOCATION if key in node}
         node.clear()
         node.update(chosen)
-        node["alias"] = alias
+        node.update(place, alias=alias)
 
 
 def function_name(node: Node) -> str:

@@ -11,7 +11,7 @@ from engine.sql import syntax
 from engine.sql.qualified_names import Relation
 from engine.storage.protocol import DEFAULT_SCHEMA, Snapshot, TableName
 
-__all__ = ["Names", "View", "Views", "expand_views"]
+__all__ = ["Expansion", "Names", "View", "Views", "expand_views"]
 
 _MAX_DEPTH = 32
 # A view is planned as often as it is named, and views that name others twice double with each.
@@ -62,8 +62,8 @@ def expand_views(
     parse: Callable[[str], syntax.Node],
     full: TableNamer,
     display: Callable[[syntax.Node], str],
-) -> tuple[dict[TableName, View], list[Relation]]:
-    """Put views in the place of their names, in the tree itself; returns what was found under which name, and where.
+) -> Expansion:
+    """Put views in the place of their names, in the tree itself.
 
     `display` gives the name that an unnamed item of a SELECT list has.
 
@@ -71,14 +71,23 @@ def expand_views(
     for views that stand in each other.
     """
     if names.views is None:
-        return {}, []
-    expansion = _Expansion(names.views, snapshot, parse, full, display)
-    expansion.run(tree, names, ())
-    return expansion.found, expansion.places
+        return Expansion({}, [], [])
+    expanding = _Expanding(names.views, snapshot, parse, full, display)
+    expanding.run(tree, names, ())
+    return Expansion(expanding.found, expanding.places, expanding.nodes)
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """The views that were put in: by their names, where they have no alias, and all nodes that hold one."""
+
+    found: dict[TableName, View]
+    places: list[Relation]
+    nodes: list[syntax.Node]
 
 
 @dataclass
-class _Expansion:
+class _Expanding:
     views: Views
     snapshot: Snapshot
     parse: Callable[[str], syntax.Node]
@@ -86,6 +95,7 @@ class _Expansion:
     display: Callable[[syntax.Node], str]
     found: dict[TableName, View] = field(default_factory=dict)
     places: list[Relation] = field(default_factory=list)
+    nodes: list[syntax.Node] = field(default_factory=list)
     _times: int = 0
     _characters: int = 0
 
@@ -143,6 +153,7 @@ class _Expansion:
         given = list(node.get("column_name_alias") or [])
         kept = {key: node.get(key) for key in ("sample", "query_location", "query_location_length")}
         alias = node.get("alias") or written[-1]
+        self.nodes.append(node)
         if not node.get("alias"):
             self.places.append(Relation(node, view.name, written))
         node.clear()

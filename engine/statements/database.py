@@ -11,22 +11,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pyarrow as pa
 
-from engine.errors import TypeMismatchError
+from engine.errors import GrismError, TypeMismatchError
 from engine.runtime import QueryResult, Runtime
 from engine.schema import RowType
-from engine.sql.described_tables import DESCRIBED, description
-from engine.sql.shown_columns import shown_columns
 from engine.statements.answers import Answer, QueryAnswer, RepeatedAnswer, TableAnswer
 from engine.statements.catalog import VIEW_TYPE, Catalog
 from engine.statements.changes import Changes
+from engine.statements.columns import shown_columns
 from engine.statements.context import StatementContext
 from engine.statements.descriptions import Describe, Show
 from engine.statements.held_views import HeldViews
 from engine.statements.parsed import ParsedStatement, parse
+from engine.statements.places import places_in
 from engine.statements.planning import Parameters, Planning
 from engine.statements.reader import parameter_names
 from engine.statements.relations import Relations
@@ -41,7 +42,9 @@ _EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
 COUNT_SCHEMA = pa.schema([pa.field("Count", pa.int64())])
 """What a statement with effects answers to those who fetch: how many rows it changed."""
 
-_DESCRIBE_SCHEMA = pa.schema([(name, pa.string()) for name in DESCRIBED])
+_DESCRIBE_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("column_name", "column_type", "null", "key", "default", "extra")]
+)
 _UNTOLD_SCHEMA = pa.schema([pa.field("result", pa.null())])  # without columns, drivers would take it for an update
 
 
@@ -75,12 +78,17 @@ class Database:
 
     def parse(self, text: str) -> ParsedStatement:
         """What `text` is; raises as `parsed.parse`."""
-        return parse(text)
+        with self._places_in(text):
+            return parse(text)
 
     def parameters(self, session: Session, parsed: ParsedStatement) -> pa.Schema:
         """The parameters that a statement takes, by name, in the types that the kernel gives them."""
+        with self._places_in(parsed.text):
+            return self._parameters(session, parsed)
+
+    def _parameters(self, session: Session, parsed: ParsedStatement) -> pa.Schema:
         if parsed.explained is not None:
-            return self.parameters(session, parsed.explained)
+            return self._parameters(session, parsed.explained)
         statement, text = parsed.statement, parsed.text
         if isinstance(statement, Show | Describe):
             return pa.schema([])
@@ -102,7 +110,8 @@ class Database:
         if parsed.statement is not None:
             return self.ask(session, parsed).schema
         try:
-            return self.planning.unbound_schema(session, parsed.text)
+            with self._places_in(parsed.text):
+                return self.planning.unbound_schema(session, parsed.text)
         except TypeMismatchError:
             return _UNTOLD_SCHEMA
 
@@ -113,6 +122,10 @@ class Database:
         """
         if parameters is not None and not parameters:
             return TableAnswer(pa.Table.from_batches([], self.schema(session, parsed)))
+        with self._places_in(parsed.text):
+            return self._answer(session, parsed, parameters)
+
+    def _answer(self, session: Session, parsed: ParsedStatement, parameters: Parameters | None) -> Answer:
         match parsed.statement:
             case Show() as statement:
                 return TableAnswer(self._show(session, statement))
@@ -127,16 +140,24 @@ class Database:
 
     def table(self, session: Session, path: Sequence[str]) -> tuple[str, QueryAnswer]:
         """All of a table, as it is now, and the text that says so."""
-        text, plan = self.planning.table(session, path)
+        try:
+            text, plan = self.planning.table(session, path)
+        except GrismError as error:
+            error.place = None  # it would be one of a text that nobody wrote
+            raise
         return text, QueryAnswer(self.planning, plan)
 
     def run(self, context: StatementContext, parsed: ParsedStatement, parameters: Parameters | None = None) -> int:
         """Run a statement with effects for each row of `parameters`; how many rows it changed."""
         if parsed.statement is None or not parsed.has_effects:
             raise ValueError(f"{parsed.kind} has no effects; ask for its answer")
-        return self._changes.run(context, parsed.statement, parameters)
+        with self._places_in(parsed.text):
+            return self._changes.run(context, parsed.statement, parameters)
 
     # ----
+
+    def _places_in(self, text: str) -> AbstractContextManager[None]:
+        return places_in(text, self.frontend.kernel.parse)
 
     def _query(self, session: Session, text: str, rows: Parameters) -> Answer:
         snapshot = self.catalog.snapshot(session)
@@ -146,15 +167,8 @@ class Database:
         return RepeatedAnswer(self.planning, text, rows, snapshot, plan.schema)
 
     def _explain(self, session: Session, parsed: ParsedStatement, row: Sequence[pa.Scalar]) -> pa.Table:
-        lines = []
-        text: str | None = parsed.text
-        if parsed.has_effects and parsed.statement is not None:
-            line, text = self._changes.outline(session, parsed.statement, row)
-            lines.append(line)
-        if text is not None:
-            plan = self.planning.plan(session, text, row)
-            told = self.planning.runtime_of(plan).explain(plan).splitlines()
-            lines += [f"  {line}" for line in told] if lines else told
+        plan = self.planning.plan(session, parsed.text, row)
+        lines = self.planning.runtime_of(plan).explain(plan).splitlines()
         shown = [line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ..." for line in lines]
         return pa.table([pa.array(shown, pa.string())], schema=_EXPLAIN_SCHEMA)
 
@@ -179,5 +193,8 @@ def count_table(rows: int) -> pa.Table:
 
 def _described(columns: RowType, stored: pa.Schema) -> pa.Table:
     """The answer to DESCRIBE, in the columns that the dialect has for it; of a table there are `stored` fields."""
-    rows = [dict(zip(DESCRIBED, description(column), strict=True)) for column in shown_columns(columns, stored)]
+    rows = [
+        {"column_name": c.name, "column_type": c.type, "null": "YES" if c.nullable else "NO", "default": c.default}
+        for c in shown_columns(columns, stored)
+    ]
     return pa.Table.from_pylist(rows, _DESCRIBE_SCHEMA)

@@ -37,7 +37,7 @@ from engine.statements.descriptions import (
 from engine.statements.merge_parser import assignment, parse_merge
 from engine.statements.reader import Reader, numbered
 
-__all__ = ["parse_statement"]
+__all__ = ["parse_statement", "read_statement"]
 
 _CHANGES = ("INSERT", "UPDATE", "DELETE", "MERGE")
 _TRANSACTIONS = ("BEGIN", "START", "COMMIT", "ROLLBACK", "ABORT", "END", "SAVEPOINT", "RELEASE")
@@ -48,13 +48,18 @@ def parse_statement(text: str) -> Statement | None:
 
     Raises SqlSyntaxError where its frame is not SQL, and UnsupportedError for a part that is not handled.
     """
+    return read_statement(text)[0]
+
+
+def read_statement(text: str) -> tuple[Statement | None, list[tuple[int, int]]]:
+    """As `parse_statement`, and where the texts in what it gives stand in `text` with its parameters `numbered`."""
     found = _frame(text)
     while found and found[-1].word == ";":
         found.pop()
     reader = Reader(text, found)
     ctes = _ctes(reader)
     if ctes is None or reader.peek() not in _PARSERS:
-        return None
+        return None, []
     if any(token.word == ";" for token in found):
         raise ForbiddenError("One statement at a time; this text has several.")
     if "?" in text or "$" in text:
@@ -62,10 +67,10 @@ def parse_statement(text: str) -> Statement | None:
         reader = Reader(text, [token for token in tokens(text) if token.word != ";"])
         ctes = _ctes(reader)
     statement = _PARSERS[reader.word()](reader)
-    if not ctes:
-        return statement
-    assert isinstance(statement, Insert | Update | Delete | Merge)
-    return replace(statement, ctes=ctes)
+    if ctes:
+        assert isinstance(statement, Insert | Update | Delete | Merge)
+        statement = replace(statement, ctes=ctes)
+    return statement, reader.parts
 
 
 def _frame(text: str) -> list[Token]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.errors import SqlSyntaxError
+from engine.place import Place
 from engine.sql.tokens import Kind, Token, tokens
 from engine.statements.descriptions import Path
 
-__all__ = ["Reader", "numbered", "parameter_count", "parameter_names"]
+__all__ = ["Reader", "numbered", "parameter_count", "parameter_names", "parameters_of"]
 
 
 _MOST_DIGITS = 9
@@ -22,7 +23,7 @@ def numbered(text: str, offset: int = 0) -> str:
     """
     parts, done, count = [], 0, offset
     names: dict[str, int] = {}
-    for token in _parameters(text):
+    for token in parameters_of(text):
         name = token.value[1:]
         if not name:
             count += 1
@@ -43,7 +44,7 @@ def parameter_names(text: str) -> list[str]:
     ['low', 'high']
     """
     names: dict[str, str] = {}
-    for token in _parameters(text):
+    for token in parameters_of(text):
         name = token.value[1:]
         if name and not name.isdigit():
             names.setdefault(name.lower(), name)
@@ -52,7 +53,7 @@ def parameter_names(text: str) -> list[str]:
 
 def parameter_count(text: str) -> int:
     """The highest number of a parameter ``$n`` in the text."""
-    return max((_number(token.value[1:]) for token in _parameters(text) if token.value[1:].isdigit()), default=0)
+    return max((_number(token.value[1:]) for token in parameters_of(text) if token.value[1:].isdigit()), default=0)
 
 
 def _number(digits: str) -> int:
@@ -61,7 +62,8 @@ def _number(digits: str) -> int:
     return int(digits)
 
 
-def _parameters(text: str) -> Iterator[Token]:
+def parameters_of(text: str) -> Iterator[Token]:
+    """The parameters in `text`."""
     return (token for token in tokens(text) if token.kind is Kind.PARAMETER)
 
 
@@ -70,6 +72,7 @@ class Reader:
 
     def __init__(self, text: str, found: list[Token]) -> None:
         self.text = text
+        self.parts: list[tuple[int, int]] = []  # where the texts begin and end that were taken
         self._tokens = found
         self._at = 0
 
@@ -119,11 +122,9 @@ class Reader:
         """The error for what comes next."""
         if self.ended:
             return SqlSyntaxError(f"{reason} at the end")
-        start = self._tokens[self._at].start
-        before = self.text[:start]
-        near = self.text[start : start + 20]
-        line, column = before.count("\n") + 1, start - (before.rfind("\n") + 1) + 1
-        return SqlSyntaxError(f'{reason} at or near "{near}"', line, column)
+        token = self._tokens[self._at]
+        near = self.text[token.start : token.start + 20]
+        return SqlSyntaxError(f'{reason} at or near "{near}"', Place(self.text, token.start, token.end - token.start))
 
     def end(self) -> None:
         """Nothing may come any more."""
@@ -199,7 +200,9 @@ class Reader:
 
     def _text(self, first: int) -> str:
         """The text from a token to the last one that was taken."""
-        return self.text[self._tokens[first].start : self._tokens[self._at - 1].end]
+        start, end = self._tokens[first].start, self._tokens[self._at - 1].end
+        self.parts.append((start, end))
+        return self.text[start:end]
 
     def mark(self) -> int:
         """The place of the next token."""

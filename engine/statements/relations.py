@@ -18,10 +18,10 @@ from engine.errors import GrismError
 from engine.kernel import quote
 from engine.schema import Column, RowType
 from engine.sql.frontend import SqlFrontend
-from engine.sql.shown_columns import ShownColumn, shown_columns, stored_schema
 from engine.statements.catalog import VIEW_TYPE, Catalog
+from engine.statements.columns import ShownColumn, shown_columns
 from engine.statements.session import Session
-from engine.storage.protocol import Snapshot, TableHandle, TableName
+from engine.storage.protocol import ArrowSource, Snapshot, TableHandle, TableName
 
 __all__ = ["Relations"]
 
@@ -59,7 +59,8 @@ class Relations:
         handle = snapshot.table(name)
         found = self._shown.get(handle)
         if found is None:
-            stored = stored_schema(self._frontend.storage, handle)
+            source = self._frontend.storage.probe(handle)
+            stored = source.data.schema if isinstance(source, ArrowSource) else pa.schema([])
             found = tuple(shown_columns(self._frontend.table_columns(handle), stored))
             self._shown.put(handle, found)
         return found
@@ -90,7 +91,7 @@ class Relations:
     def _tell(self, name: TableName, version: str | None, error: Exception) -> None:
         """Log what is wrong with a table or view, once for each version."""
         known = isinstance(error, GrismError)
-        key = name, version, error.message if isinstance(error, GrismError) else type(error).__name__
+        key = name, version, error.summary if isinstance(error, GrismError) else type(error).__name__
         if self._told.get(key) is None:
             self._told.put(key, True)
             _log.warning("%s has no columns that can be read: %s", name, key[2], exc_info=None if known else error)

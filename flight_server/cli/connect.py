@@ -145,14 +145,14 @@ def _text(path: str) -> str:
 
 
 def failure(target: Target, text: str) -> CommandError:
-    """What the driver's `text` of a failure means to the user, on one line, without the driver's own additions."""
+    """What the driver's `text` of a failure means to the user, without the driver's own additions."""
     message = told(target, text)
     lost = _is_lost(text) or text.startswith("UNAUTHENTICATED")
     return ConnectionLostError(message) if lost else CommandError(message)
 
 
 def told(target: Target, text: str) -> str:
-    """What the driver's `text` of a failure means to the user, on one line."""
+    """What the driver's `text` of a failure means to the user."""
     if _is_lost(text):
         return _unreachable(target, text)
     if text.startswith("UNAUTHENTICATED") and not target.logs_in:

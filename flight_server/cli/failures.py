@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["CommandError", "ConnectionLostError"]
+import sys
+
+__all__ = ["CommandError", "ConnectionLostError", "complain"]
 
 
 class CommandError(Exception):
-    """The command could not do its work. The message is one line for the user."""
+    """The command could not do its work. The message is one line, and perhaps an excerpt of a statement."""
 
 
 class ConnectionLostError(CommandError):
     """The server does not answer, no longer, or knows the login no longer. The next statement connects again."""
+
+
+def complain(who: str, message: object) -> None:
+    """Tell the user on one line what is wrong; where it stands in a statement, with the excerpt of that below."""
+    reason, mark, excerpt = str(message).partition("\n\nLINE ")
+    print(who, " ".join(reason.split()) + mark + excerpt, file=sys.stderr, flush=True)

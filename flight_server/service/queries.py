@@ -131,7 +131,7 @@ class Query:
         }
         outcome: dict[str, object] = {"status": status}
         if isinstance(self._error, GrismError):
-            outcome["error"] = self._error.message[:MAX_LOGGED]
+            outcome["error"] = self._error.summary[:MAX_LOGGED]
         _log.info("query", extra={"fields": {**fields, **measured, **outcome}})
         if self._has_effects:
             audited = {**fields, "event": "statement", "rows": self._rows(), **outcome}

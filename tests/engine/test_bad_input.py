@@ -70,7 +70,8 @@ def test_texts_that_are_no_sql(local: LocalRuntime, text: str) -> None:
 def test_half_surrogate_pairs(local: LocalRuntime, text: str, line: int, column: int) -> None:
     with pytest.raises(SqlSyntaxError, match="not valid Unicode") as caught:
         local.frontend.plan(text)
-    assert (caught.value.line, caught.value.column) == (line, column)
+    assert caught.value.place is not None
+    assert (caught.value.place.line, caught.value.place.column) == (line, column)
     str(caught.value).encode()
 
 
@@ -81,7 +82,8 @@ def test_half_surrogate_pairs(local: LocalRuntime, text: str, line: int, column:
 def test_nul_is_refused_and_not_taken_for_the_end(local: LocalRuntime, text: str, line: int, column: int) -> None:
     with pytest.raises(SqlSyntaxError, match=r"NUL.*chr\(0\)") as caught:
         local.frontend.plan(text)
-    assert (caught.value.line, caught.value.column) == (line, column)
+    assert caught.value.place is not None
+    assert (caught.value.place.line, caught.value.place.column) == (line, column)
 
 
 @pytest.mark.parametrize("text", ["SELECT B'é'", "SELECT 1, B'\u2028e'", "WITH c AS (SELECT B'💥' AS b) FROM c"])

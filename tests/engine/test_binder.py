@@ -8,7 +8,7 @@ import pytest
 
 from engine.binder import Binder
 from engine.cancellation import Cancellation
-from engine.errors import CancelledError, ExecutionError, TypeMismatchError, UnknownColumnError
+from engine.errors import CancelledError, ExecutionError, GrismError, TypeMismatchError, UnknownColumnError
 from engine.schema import Column
 
 T = {"t": (Column("a", "INTEGER"), Column("b", "DOUBLE"))}
@@ -45,10 +45,11 @@ def test_gives_names_and_kernel_types(binder: Binder) -> None:
         ("SELECT * FROM t WHERE sum(age) > 1", TypeMismatchError, "WHERE"),
     ],
 )
-def test_raises_planning_errors(binder: Binder, sql: str, error: type[Exception], message: str) -> None:
+def test_raises_planning_errors(binder: Binder, sql: str, error: type[GrismError], message: str) -> None:
     with pytest.raises(error, match=message) as caught:
         binder.describe(sql, {"t": (Column("age", "INTEGER"), Column("name", "VARCHAR"))})
-    assert "LINE 1" not in str(caught.value)
+    assert caught.value.place is None or caught.value.place.text == sql
+    assert str(caught.value).count("LINE 1: ") == (caught.value.place is not None)
 
 
 TYPES = [

@@ -10,6 +10,7 @@ import pytest
 
 from engine import errors
 from engine.errors import GrismError, SqlSyntaxError, nearest
+from engine.place import Place
 
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, GrismError)]
 
@@ -42,10 +43,16 @@ def test_errors_travel(kind: type[GrismError]) -> None:
     assert "what was asked" in got.message
 
 
-def test_a_syntax_error_keeps_its_place_on_the_way() -> None:
-    got = pickle.loads(pickle.dumps(SqlSyntaxError("near x", 3, 7)))
-    assert (got.reason, got.line, got.column) == ("near x", 3, 7)
-    assert str(got) == "Syntax error at line 3, column 7: near x"
+@pytest.mark.parametrize("kind", CLASSES)
+def test_errors_keep_their_place_on_the_way(kind: type[GrismError]) -> None:
+    sent = kind("near x.")
+    sent.place = Place("SELECT\n\n      x", 14, 1)
+    got = pickle.loads(pickle.dumps(sent))
+    assert got.place == sent.place
+    assert str(got) == sent.message
+    excerpt = "\n\nLINE 3:       x\n              ^"
+    told = "Syntax error at line 3, column 7: near x." if kind is SqlSyntaxError else "near x (line 3, column 7)."
+    assert got.message == told + excerpt
 
 
 def test_an_error_without_text_has_its_name() -> None:

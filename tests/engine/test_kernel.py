@@ -93,8 +93,9 @@ def test_a_tree_becomes_the_text_again(kernel: Kernel) -> None:
 def test_syntax_errors_have_line_and_column(kernel: Kernel, text: str, line: int, column: int) -> None:
     with pytest.raises(SqlSyntaxError, match=f"at line {line}, column {column}") as caught:
         kernel.parse(text)
-    assert (caught.value.line, caught.value.column) == (line, column)
-    assert "LINE" not in caught.value.message
+    assert caught.value.place is not None
+    assert (caught.value.place.line, caught.value.place.column) == (line, column)
+    assert f"\n\nLINE {line}: " in caught.value.message
 
 
 @pytest.mark.parametrize("text", ["SELECT 1; SELECT 2", "SELECT 1; DROP TABLE t", "DROP TABLE t; SELECT 1"])

@@ -69,6 +69,14 @@ class Oracle:
         result = self._connection.sql(sql)
         return list(zip(result.columns, map(str, result.types), strict=True))
 
+    def complaint(self, sql: str) -> str:
+        """What the kernel says of a statement that fails, with the line and a mark below; empty where it does not."""
+        try:
+            self._connection.execute(sql)
+        except OracleError as error:
+            return str(error)
+        return ""
+
     def close(self) -> None:
         """Give the database back."""
         self._connection.close()

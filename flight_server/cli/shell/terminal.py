@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from functools import partial
 
 from prompt_toolkit import PromptSession
@@ -14,7 +13,7 @@ from prompt_toolkit.formatted_text import AnyFormattedText
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from engine.errors import GrismError
-from flight_server.cli.failures import CommandError, ConnectionLostError
+from flight_server.cli.failures import CommandError, ConnectionLostError, complain
 from flight_server.cli.interrupts import interruptible
 from flight_server.cli.shell.commands import run_piece
 from flight_server.cli.shell.completion import SqlCompleter
@@ -61,18 +60,14 @@ def _run_all(shell: Shell, text: str) -> None:
         try:
             interruptible(partial(run_piece, shell, piece), shell.source.cancel)
         except KeyboardInterrupt:
-            _complain("cancelled")
+            complain("error:", "cancelled")
         except ConnectionLostError as error:
-            _complain(f"{error} The next statement connects again, in a new session.")
+            complain("error:", f"{error} The next statement connects again, in a new session.")
         except (CommandError, GrismError) as error:
-            _complain(error)
+            complain("error:", error)
         else:
             continue
         return
-
-
-def _complain(message: object) -> None:
-    print("error:", " ".join(str(message).split()), file=sys.stderr, flush=True)
 
 
 def _continuation(width: int, line: int, wrapped: int) -> AnyFormattedText:

@@ -66,10 +66,11 @@ def test_explain(where: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert "TableScanExec" in capfd.readouterr().out
 
 
-def test_a_wrong_query_is_one_line(where: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_query_is_told_with_its_place(where: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["query", "SELECT * FROM natoin", *where]) == 1
     output = capfd.readouterr()
-    assert output.err == 'grism: There is no table "main.natoin"; did you mean "nation"?\n'
+    told = 'grism: There is no table "main.natoin"; did you mean "nation"? (line 1, column 15)\n'
+    assert output.err == told + "\nLINE 1: SELECT * FROM natoin\n                      ^^^^^^\n"
     assert output.out == ""
 
 
@@ -124,16 +125,6 @@ def test_a_wrong_call_is_one_line_and_status_2(
     assert output.out == ""
     assert message in output.err
     assert output.err.count("\n") == 1
-
-
-def test_a_command_imports_what_it_needs() -> None:
-    """What a shell or a probe starts often does not wait for the kernel and the drivers."""
-    program = "import sys; from flight_server.cli import main; main(['health', '127.0.0.1:1', '--timeout', '0.1']); "
-    program += (
-        "print(*{'adbc_driver_manager.dbapi', 'duckdb', 'lance', 'pandas', 'ray', 'sqlglot'} & sys.modules.keys())"
-    )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
-    assert ran.stdout.split("\n")[-2:] == ["", ""], ran.stdout
 
 
 def test_no_server_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:

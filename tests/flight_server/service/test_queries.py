@@ -239,6 +239,11 @@ def read(cursor: flight_sql.Cursor, query: str) -> list[tuple[object, ...]]:
         ("SELECT 1; SELECT 2", "UNAUTHORIZED", r"One statement at a time"),
         ("EXPLAIN SELEC 1", "INVALID_ARGUMENT", r"Syntax error at line 1, column 9"),
         ("EXPLAIN\n SELEC 1", "INVALID_ARGUMENT", r"Syntax error at line 2, column 2"),
+        (
+            "DESCRIBE SELECT\n nope FROM nation",
+            "NOT_FOUND",
+            r"line 2, column 2.*LINE 2:  nope FROM nation\n {9}\^{4}\.",
+        ),
         ("EXPLAIN SELECT * FROM natoin", "NOT_FOUND", r'no table "main.natoin"'),
         ("SELECT CAST('a' || n_name AS INTEGER) FROM nation", "INVALID_ARGUMENT", r"Could not convert.*ALGERIA"),
         ("SELECT 9223372036854775807 + n_nationkey FROM nation", "INVALID_ARGUMENT", r"[Oo]verflow"),

@@ -62,8 +62,10 @@ def test_a_script_stops_at_the_first_error_and_names_its_line(
     status, out, err = run(script, monkeypatch, capfd, "--uri", changing.uri)
     assert status == 1
     assert out.splitlines() == ["a", "-", "1", "(1 row)"]
-    assert err.startswith("grism: line 3: ")
-    assert err.count("\n") == 1
+    told, _, excerpt = err.partition("\n\n")
+    assert told.startswith("grism: line 3: ")
+    assert told.rstrip("\n").count("\n") == 0
+    assert excerpt.startswith("LINE 1: SELECT broken\n") == ("broken\n" in wrong)
 
 
 def test_a_script_that_leaves(

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from engine.schema import RowType
-from engine.storage.conform import DEFAULT
-from engine.storage.protocol import ArrowSource, TableHandle, TableStore
+from engine.statements.rewriting import defaults_of
 
-__all__ = ["ShownColumn", "defaults_of", "shown_columns", "stored_schema"]
+__all__ = ["ShownColumn", "shown_columns"]
 
 
 @dataclass(frozen=True)
@@ -28,14 +27,3 @@ def shown_columns(columns: RowType, stored: pa.Schema) -> list[ShownColumn]:
     defaults = defaults_of(stored)
     required = {field.name for field in stored if not field.nullable}
     return [ShownColumn(c.name, c.type, c.name not in required, defaults.get(c.name)) for c in columns]
-
-
-def defaults_of(schema: pa.Schema) -> dict[str, str]:
-    """The texts of the defaults of a stored table, by column name."""
-    return {field.name: field.metadata[DEFAULT].decode() for field in schema if DEFAULT in (field.metadata or {})}
-
-
-def stored_schema(storage: TableStore, handle: TableHandle) -> pa.Schema:
-    """The fields of a table as they are stored; none where a storage does not tell."""
-    source = storage.probe(handle)
-    return source.data.schema if isinstance(source, ArrowSource) else pa.schema([])
