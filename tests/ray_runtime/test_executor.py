@@ -1,7 +1,6 @@
 """Queries on real workers: rows, errors, several at once, ends and what they leave behind."""
 
 import time
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -10,10 +9,9 @@ from engine.cancellation import Cancellation
 from engine.context import CollectingMetricsSink
 from engine.errors import CancelledError, DeadlineExceededError, InvalidValueError, WorkerLostError
 from engine.runtime import QueryOptions
-from ray_runtime.cluster import ClusterOptions
 from ray_runtime.context import DistributedExecutionContext
 from tests.harness.waiting import until
-from tests.ray_runtime.conftest import ROWS, TABLE
+from tests.ray_runtime.conftest import ROWS, TABLE, start
 from tests.ray_runtime.faults import SLOW, alive, idle, in_background
 
 
@@ -21,6 +19,18 @@ from tests.ray_runtime.faults import SLOW, alive, idle, in_background
 def runtime(shared_runtime):
     until(lambda: idle(shared_runtime))
     return shared_runtime
+
+
+@pytest.fixture(scope="module")
+def cramped(ray_session, tmp_path_factory):
+    """A runtime with hardly any memory for what goes through exchanges, and a folder that a crash left in its place."""
+    folder = tmp_path_factory.mktemp("cramped")
+    left = folder / "exchange-0123456789abcdef"
+    left.mkdir()
+    (left / "output.arrows").write_bytes(b"x")
+    left.with_suffix(".lock").touch()
+    with start(folder, memory=64 << 10) as runtime:
+        yield runtime, left
 
 
 def execute(runtime, sql, **options):
@@ -84,8 +94,8 @@ def test_queries_run_at_the_same_time_and_each_gets_its_own_rows(runtime):
     assert [answer.result(60).to_pylist()[0]["n"] for answer in answers] == expected
 
 
-def test_a_shuffle_of_many_times_the_memory_finishes(start_runtime):
-    runtime = start_runtime(memory=64 << 10)
+def test_a_shuffle_of_many_times_the_memory_finishes(cramped):
+    runtime, _ = cramped
     wide = "SELECT v, s || repeat('x', 40) AS s FROM t"
     result = runtime.sql(f"SELECT count(*) AS n FROM ({wide}) a JOIN ({wide}) b ON a.v = b.v AND a.s = b.s")
     assert result.read_all().to_pylist() == [{"n": ROWS}]
@@ -116,7 +126,7 @@ def test_a_reader_that_stops_early_stops_the_query(runtime):
 
 
 def test_what_was_read_stays_when_the_runtime_closes_and_nothing_else(start_runtime, tmp_path):
-    runtime = start_runtime()
+    runtime = start_runtime(workers=1)
     pids = [description.pid for description in runtime.executor.workers().values()]
     plan = runtime.plan(runtime.frontend.plan("SELECT * FROM t ORDER BY v"))
     rows = runtime.execute(plan).read_all()
@@ -137,21 +147,10 @@ def test_workers_listen_on_the_loopback_of_a_local_cluster(runtime):
     assert all(description.location.startswith("grpc://127.0.0.1:") for description in descriptions)
 
 
-def test_a_folder_that_a_crash_left_is_swept_when_workers_start(start_runtime, tmp_path: Path):
-    left = tmp_path / "exchange-0123456789abcdef"
-    left.mkdir()
-    (left / "output.arrows").write_bytes(b"x")
-    left.with_suffix(".lock").touch()
-    runtime = start_runtime()
+def test_a_folder_that_a_crash_left_is_swept_when_workers_start(cramped):
+    runtime, left = cramped
     assert runtime.sql("SELECT 1").read_all().num_rows == 1
     assert not left.exists()
-
-
-def test_what_cannot_run_is_refused(runtime):
-    with pytest.raises(ValueError, match="needs a worker"):
-        ClusterOptions(workers=0)
-    with pytest.raises(TypeError, match="another runtime's"):
-        runtime.execute(object())
 
 
 def test_without_workers_the_start_fails_with_a_typed_error(start_runtime):

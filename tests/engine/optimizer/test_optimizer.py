@@ -208,7 +208,7 @@ def test_an_optimised_plan_gives_the_same_rows(
     for rule in RULES:
         changed = rule(plan)
         assert changed.names == plan.names, rule.__name__
-        assert rows(changed, context) == want, rule.__name__
+        assert changed == plan or rows(changed, context) == want, rule.__name__
     best = optimize(plan)
     assert rows(best, context) == want
     assert plan_columns(best, context.kernel) == plan_columns(plan, context.kernel)

@@ -99,7 +99,7 @@ def test_a_plan_is_not_remembered_for_who_does_not_have_the_view(frontend: SqlFr
 
 
 def test_planning_stops_at_its_deadline(frontend: SqlFrontend) -> None:
-    text = f"SELECT * FROM {nested(12)}"
+    text = f"SELECT * FROM {nested(11)}"
     began = time.monotonic()
     with pytest.raises(DeadlineExceededError), Cancellation(began + 0.2).heeded():
         frontend.plan(text)
