@@ -32,10 +32,11 @@ def test_several_statements_in_one_line_over_one_session(shell: Terminal) -> Non
     shell.read_until(PROMPT)
 
 
-def test_errors_are_one_line_and_keep_the_shell(shell: Terminal) -> None:
+def test_errors_are_told_and_keep_the_shell(shell: Terminal) -> None:
     shell.send(f"SELECT * FROM natoin; SELECT 'never' AS reached;{ENTER}")
     shown = shell.read_until(PROMPT + "$")
-    assert 'error: There is no table "main.natoin"; did you mean "nation"?\n' in shown
+    assert 'error: There is no table "main.natoin"; did you mean "nation"? (line 1, column 15)\n' in shown
+    assert "\n\nLINE 1: SELECT * FROM natoin\n                      ^^^^^^\n" in shown
     assert "reached\n-" not in shown
     shell.send(f"\\nothing{ENTER}")
     assert "error: There is no \\nothing; \\? lists the commands.\n" in shell.read_until(PROMPT + "$")
