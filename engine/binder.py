@@ -89,17 +89,17 @@ class Binder:
         with self._cursor(tables) as cursor:
             return _described(cursor, text, tables)
 
-    def parameter_types(self, text: str, tables: Tables) -> dict[str, str]:
-        """The kernel's type for each parameter of `text`, by name; nothing where the text leaves a type open."""
+    def parameter_types(self, text: str, tables: Tables) -> dict[str, dict[str, Any]]:
+        """The type of each parameter of `text`, by name, as it stands in plans; none where the text leaves one open."""
         with self._cursor(tables) as cursor:
-            rows = cursor.execute("SELECT json_serialize_plan(?)", [text]).fetchall()
-        pending: list[Any] = [json.loads(rows[0][0])]
-        types: dict[str, str] = {}
+            rows = cursor.execute(_PLAN, [text, False]).fetchall()
+        pending: list[Any] = [_parsed(rows[0][0])]
+        types: dict[str, dict[str, Any]] = {}
         while pending:
             value = pending.pop()
             if isinstance(value, dict):
                 if value.get("expression_class") == "BOUND_PARAMETER":
-                    types[str(value["identifier"])] = _type_text(value["return_type"])
+                    types[str(value["identifier"])] = value["return_type"]
                 pending.extend(value.values())
             elif isinstance(value, list):
                 pending.extend(value)
@@ -232,28 +232,3 @@ def _table_name(number: int) -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _type_text(kind: dict[str, Any]) -> str:
-    """A type of a serialised plan as text."""
-    info = kind.get("type_info") or {}
-    if info.get("alias"):
-        return str(info["alias"])
-    members = [f"{_quoted(m['first'])} {_type_text(m['second'])}" for m in info.get("child_types") or []]
-    match kind["id"]:
-        case "DECIMAL":
-            return f"DECIMAL({info['width']},{info['scale']})"
-        case "LIST":
-            return _type_text(info["child_type"]) + "[]"
-        case "ARRAY":
-            return f"{_type_text(info['child_type'])}[{info['size']}]"
-        case "STRUCT":
-            return f"STRUCT({', '.join(members)})"
-        case "UNION":
-            return f"UNION({', '.join(members[1:])})"  # the first member is the tag
-        case "MAP":
-            entries = info["child_type"]["type_info"]["child_types"]
-            return f"MAP({', '.join(_type_text(entry['second']) for entry in entries)})"
-        case "ENUM":
-            return "ENUM(" + ", ".join("'" + str(value).replace("'", "''") + "'" for value in info["values"]) + ")"
-    return str(kind["id"])

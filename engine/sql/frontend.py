@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 import pyarrow as pa
 
@@ -36,7 +35,9 @@ from engine.sql.error_places import Source, client_place, node_place
 from engine.sql.inputs import input_scans
 from engine.sql.names import shortened, with_short_names
 from engine.sql.plan_reader import NotRead, read_plan
+from engine.sql.plan_reader.types import type_text
 from engine.sql.qualified_names import Relation, shorten_names
+from engine.sql.remembered import Known, Pin
 from engine.sql.session_values import (
     INSTANTS,
     SINCE,
@@ -54,27 +55,15 @@ from engine.travel_types import Boundary
 
 __all__ = ["SqlFrontend"]
 
-T = TypeVar("T")
-
 _log = logging.getLogger(__name__)
 _PLAIN = Names()
 _WORD = re.compile(r"\w+")
-_UNTYPED = (None, "UNKNOWN", "NULL", '"NULL"')
+_UNTYPED = ("NULL", '"NULL"')
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
 _CACHED_OUTPUTS = 10_000
 _MOST_CHARACTERS = 100_000
 _WIDE_ITEMS, _LITTLE_BYTES = 200, 16 << 20
-
-
-@dataclass(frozen=True)
-class _Pin:
-    """How a table was asked for, and the version that this gave."""
-
-    name: TableName
-    version: str | None
-    at: datetime.datetime | None
-    handle: TableHandle
 
 
 @dataclass(frozen=True)
@@ -110,7 +99,7 @@ class _Resolved:
     operators: LogicalPlan | None
     reason: str
     mentioned: frozenset[str] | None
-    pins: tuple[_Pin, ...]
+    pins: tuple[Pin, ...]
 
 
 @dataclass(frozen=True)
@@ -120,24 +109,6 @@ class _Read:
     resolved: _Resolved
     views: Mapping[TableName, View]
     lasting: bool
-
-
-@dataclass(frozen=True)
-class _Known(Generic[T]):
-    """What a text gave, and the table versions and views that it is right for."""
-
-    pins: tuple[_Pin, ...]
-    views: Mapping[TableName, View]
-    value: T
-
-    def is_current(self, snapshot: Snapshot, names: Names) -> bool:
-        """Whether the tables are still at the versions, and may be read, and the views are the same."""
-        try:
-            return all(snapshot.table(pin.name, pin.version, pin.at) == pin.handle for pin in self.pins) and all(
-                names.views is not None and names.views.find(name) == view for name, view in self.views.items()
-            )
-        except GrismError:
-            return False
 
 
 class SqlFrontend:
@@ -150,8 +121,8 @@ class SqlFrontend:
         self.readings: Counter[str] = Counter()
         self._shell = kernel.parse("SELECT 1")
         self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
-        self._plans: LruCache[tuple[str, Names], _Known[LogicalPlan]] = LruCache(_CACHED_PLANS)
-        self._outputs: LruCache[tuple[str, Names], _Known[RowType]] = LruCache(_CACHED_OUTPUTS)
+        self._plans: LruCache[tuple[str, Names], Known[LogicalPlan]] = LruCache(_CACHED_PLANS)
+        self._outputs: LruCache[tuple[str, Names], Known[RowType]] = LruCache(_CACHED_OUTPUTS)
 
     def plan(
         self,
@@ -181,7 +152,7 @@ class SqlFrontend:
             read = self._read(text, list(map(retyped, given, told.values())), snapshot, names)
         plan = self._build(read.resolved)
         if cacheable and read.lasting:
-            self._plans.put((text, names), _Known(read.resolved.pins, read.views, plan))
+            self._plans.put((text, names), Known(read.resolved.pins, read.views, plan))
         return plan
 
     def columns(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> RowType:
@@ -195,7 +166,7 @@ class SqlFrontend:
         canonical, tables, pins = self._pin(parsed, snapshot, names)
         columns = self._describe(parsed, canonical, tables)
         if _is_lasting(names):
-            self._outputs.put((text, names), _Known(pins, parsed.views, columns))
+            self._outputs.put((text, names), Known(pins, parsed.views, columns))
         return columns
 
     def _parse(self, text: str, names: Names, snapshot: Snapshot) -> _Parsed:
@@ -239,7 +210,7 @@ class SqlFrontend:
             return {}
         canonical, tables, _ = self._pin(parsed, snapshot, names)
         types = self.kernel.binder.parameter_types(canonical, _columns(tables))
-        return {name: None if types.get(name) in _UNTYPED else types.get(name) for name in given}
+        return {name: _told_type(types.get(name)) for name in given}
 
     def result_schema(
         self,
@@ -392,11 +363,11 @@ class SqlFrontend:
 
     def _pin(
         self, parsed: _Parsed, snapshot: Snapshot, names: Names
-    ) -> tuple[str, dict[str, tuple[TableHandle, RowType]], tuple[_Pin, ...]]:
+    ) -> tuple[str, dict[str, tuple[TableHandle, RowType]], tuple[Pin, ...]]:
         """Give each table in the tree a name of its own; returns the canonical text and what the names stand for."""
         statement = parsed.tree
         syntax.name_subqueries(statement, self._display)
-        pins: list[_Pin] = []
+        pins: list[Pin] = []
         tables: dict[str, tuple[TableHandle, RowType]] = {}
         relations, uniques = list(parsed.places), dict[int, str]()
         nested = syntax.inside_expressions(statement)
@@ -412,7 +383,7 @@ class SqlFrontend:
             except GrismError as error:
                 error.place = node_place(node, parsed.source)
                 raise
-            pins.append(_Pin(name, version, at, handle))
+            pins.append(Pin(name, version, at, handle))
             # An expression may be repeated, in GROUP BY say: its tables have one name in each copy.
             unique = inside.get(handle) if id(node) in nested else None
             if unique is None:
@@ -470,6 +441,14 @@ class SqlFrontend:
 def _is_lasting(names: Names) -> bool:
     """Whether a text keeps its meaning: looked for in several schemas, a table that comes to be may change it."""
     return len(names.schemas) == 1
+
+
+def _told_type(kind: syntax.Node | None) -> str | None:
+    """The text of a type in a plan; None for one that says nothing, or that no value is given in."""
+    with suppress(NotRead):
+        text = None if kind is None else type_text(kind)
+        return None if text in _UNTYPED else text
+    return None
 
 
 def _columns(tables: Mapping[str, tuple[TableHandle, RowType]]) -> dict[str, RowType]:

@@ -10,6 +10,7 @@ from engine.binder import Binder
 from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ExecutionError, GrismError, TypeMismatchError, UnknownColumnError
 from engine.schema import Column
+from engine.sql.plan_reader.types import type_text
 
 T = {"t": (Column("a", "INTEGER"), Column("b", "DOUBLE"))}
 
@@ -79,7 +80,7 @@ def test_parameters_have_the_type_of_what_they_are_compared_with(binder: Binder,
         "SELECT * FROM t WHERE c = $who OR c = (SELECT min(c) FROM t WHERE c > $other)", tables
     )
     assert types.keys() == {"who", "other"}
-    assert binder.describe(f"SELECT NULL::{types['who']} AS c", {}) == (column,)
+    assert binder.describe(f"SELECT NULL::{type_text(types['who'])} AS c", {}) == (column,)
     assert types["other"] == types["who"]
 
 

@@ -11,21 +11,12 @@ from engine.logical.columns import conjuncts
 from engine.logical.nodes import Join, LogicalPlan, NamedExpr, Project, col
 from engine.sql.plan_reader.expressions import Expressions
 from engine.sql.plan_reader.not_read import NotRead
+from engine.sql.plan_reader.scalars import COMPARISONS, operand
 
 __all__ = ["comparison", "is_whole", "require_markable", "without_mark"]
 
 Json = dict[str, Any]
 
-_COMPARISONS: dict[str, type[exp.Binary]] = {
-    "COMPARE_EQUAL": exp.EQ,
-    "COMPARE_NOTEQUAL": exp.NEQ,
-    "COMPARE_LESSTHAN": exp.LT,
-    "COMPARE_GREATERTHAN": exp.GT,
-    "COMPARE_LESSTHANOREQUALTO": exp.LTE,
-    "COMPARE_GREATERTHANOREQUALTO": exp.GTE,
-    "COMPARE_NOT_DISTINCT_FROM": exp.NullSafeEQ,
-    "COMPARE_DISTINCT_FROM": exp.NullSafeNEQ,
-}
 _NEVER_NULL = (exp.NullSafeEQ, exp.NullSafeNEQ)
 
 
@@ -36,14 +27,10 @@ def is_whole(condition: Json) -> bool:
 
 def comparison(condition: Json, lefts: Expressions, rights: Expressions) -> exp.Expr:
     """The comparison of the two sides' values that a condition is. Raises NotRead for another."""
-    if condition.keys() != {"left", "right", "comparison"} or condition["comparison"] not in _COMPARISONS:
+    if condition.keys() != {"left", "right", "comparison"} or condition["comparison"] not in COMPARISONS:
         raise NotRead("a join by something else than a comparison")
     left, right = lefts.scalar(condition["left"]), rights.scalar(condition["right"])
-    return _COMPARISONS[condition["comparison"]](this=_operand(left), expression=_operand(right))
-
-
-def _operand(side: exp.Expr) -> exp.Expr:
-    return side if isinstance(side, exp.Column | exp.Cast | exp.Literal | exp.Anonymous) else exp.Paren(this=side)
+    return COMPARISONS[condition["comparison"]](this=operand(left), expression=operand(right))
 
 
 def require_markable(parts: Sequence[exp.Expr]) -> None:
