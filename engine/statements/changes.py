@@ -161,7 +161,7 @@ class Changes:
             text = rewriting.inserted(statement, columns, named, defaults)
             queries = [(text, row) for row in rows]
         data = Rows(self._planning, context, queries)
-        return data.into(lambda reader: target.storage.write(target.name, reader, WriteMode.APPEND))
+        return data.into(lambda reader: target.storage.write(target.name, reader, WriteMode.APPEND, is_valid=True))
 
     def _update(self, context: StatementContext, statement: Update, row: Sequence[pa.Scalar]) -> int:
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
@@ -251,7 +251,7 @@ class Changes:
             data = rows(handle, self._stored(target, handle))
             if data is None:
                 return 0
-            data.into(lambda reader: target.storage.rewrite(_own_name(handle, target), reader))
+            data.into(lambda reader: target.storage.rewrite(_own_name(handle, target), reader, is_valid=True))
             return count(handle, data)
 
         return self._alone(target, write)

@@ -173,7 +173,7 @@ class Definitions:
     def _write_new(target: Target, data: Rows, replace: bool, if_not_exists: bool) -> int:
         try:
             mode = WriteMode.REPLACE if replace else WriteMode.CREATE
-            return data.into(lambda reader: target.storage.write(target.name, reader, mode))
+            return data.into(lambda reader: target.storage.write(target.name, reader, mode, is_valid=True))
         except TableExistsError:
             if if_not_exists:
                 return 0

@@ -45,27 +45,27 @@ class TemporaryTables:
         """All columns of the table; see `Storage.probe`."""
         return self._of(table.name).probe(table)
 
-    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode, *, is_valid: bool = False) -> int:
         """Write a table; see `Storage.write`."""
         if _has(self._memory, name):
-            return self._memory.write(name, data, mode)
+            return self._memory.write(name, data, mode, is_valid=is_valid)
         if self._beneath is not None:
-            return self._beneath.write(name, data, mode)
+            return self._beneath.write(name, data, mode, is_valid=is_valid)
         store = self._memory if self._folder is None else self._on_disk(self._folder)
-        return store.write(name, data, mode)
+        return store.write(name, data, mode, is_valid=is_valid)
 
-    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader) -> int:
+    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace a table's rows; see `Storage.rewrite`."""
-        return self._of(table.name).rewrite(table, data)
+        return self._of(table.name).rewrite(table, data, is_valid=is_valid)
 
     def drop(self, name: TableName) -> None:
         """Remove a table; UnknownTableError where it is not there."""
         self._of(name).drop(name)
 
     def hold(self, table: str, data: pa.RecordBatchReader) -> int:
-        """Keep rows in memory under a name, and before what else has it; returns how many they are."""
+        """Keep rows, which are valid, in memory under a name, before what else has it; returns how many they are."""
         name = TableName(DEFAULT_SCHEMA, table)
-        return self._memory.write(name, data, WriteMode.REPLACE)
+        return self._memory.write(name, data, WriteMode.REPLACE, is_valid=True)
 
     def close(self) -> None:
         """Remove all tables."""

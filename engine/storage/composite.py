@@ -71,13 +71,13 @@ class CompositeStorage:
         table = data.table if isinstance(data, Split) else data
         return self._of(table.name.schema).open(data, request)
 
-    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode, *, is_valid: bool = False) -> int:
         """Write to the schema's storage; see `Storage.write`."""
-        return self._of(name.schema).write(name, data, mode)
+        return self._of(name.schema).write(name, data, mode, is_valid=is_valid)
 
-    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader) -> int:
+    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace a table's rows in its storage; see `Storage.rewrite`."""
-        return self._of(table.name.schema).rewrite(table, data)
+        return self._of(table.name.schema).rewrite(table, data, is_valid=is_valid)
 
     def drop(self, name: TableName) -> None:
         """Remove the table from its storage."""

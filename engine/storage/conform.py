@@ -140,14 +140,15 @@ def _other_form(name: TableName, have: pa.Field, want: pa.Field) -> str:
 class Incoming:
     """Data on its way into a table: checked in full and cast to `schema`, batch by batch, as it is pulled.
 
+    What is known to be valid Arrow data (`is_valid`) is not validated again.
     `rows` counts what was pulled. `error` is what ended the stream, for writers that wrap what their reader raises.
     """
 
-    def __init__(self, name: TableName, data: pa.RecordBatchReader, schema: pa.Schema) -> None:
+    def __init__(self, name: TableName, data: pa.RecordBatchReader, schema: pa.Schema, is_valid: bool = False) -> None:
         self.schema = schema
         self.rows = 0
         self.error: BaseException | None = None
-        self._name, self._data = name, data
+        self._name, self._data, self._is_valid = name, data, is_valid
         self._positions = matched(name, data.schema, schema)
 
     def reader(self) -> pa.RecordBatchReader:
@@ -174,7 +175,8 @@ class Incoming:
         if not batch.schema.equals(self._data.schema):
             raise InvalidDataError(f'A batch of the data for table "{self._name}" has another schema than its stream.')
         try:
-            validate(batch)
+            if not self._is_valid:
+                validate(batch)
         except pa.ArrowException as error:
             raise InvalidDataError(self._invalid(error)) from None
         columns = [

@@ -106,7 +106,7 @@ class DirectoryStorage:
         """What the kernel reads for this table or part of it."""
         return self._kind(data.table if isinstance(data, Split) else data).open(data, request)
 
-    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode, *, is_valid: bool = False) -> int:
         """Write a Lance table; see `Storage.write`. UnsupportedError for a table of Parquet files."""
         schema, folder = self._folder(name.schema)
         entry = self._listing.find(folder, name.table)
@@ -114,15 +114,15 @@ class DirectoryStorage:
         if entry is None:
             if mode is WriteMode.APPEND:
                 raise unknown_table(name, self.tables())
-            return self._create(name, folder, data, mode)
+            return self._create(name, folder, data, mode, is_valid)
         if mode is WriteMode.CREATE:
             raise TableExistsError(f'Table "{name}" is there already; drop it, append to it or replace it.')
         path = self._writable(name, entry)
         if mode is WriteMode.REPLACE:
-            return self._writes.replace(name, path, data)
-        return self._writes.append(name, path, data)
+            return self._writes.replace(name, path, data, is_valid)
+        return self._writes.append(name, path, data, is_valid)
 
-    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader) -> int:
+    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace the rows and columns of a table that is still at this version; all or nothing, returns the rows.
 
         Raises ConflictError where it is not, and else what `write` raises.
@@ -132,7 +132,7 @@ class DirectoryStorage:
         if entry is None:
             raise unknown_table(table.name, self.tables())
         name = TableName(schema, entry.name)
-        return self._writes.replace(name, self._writable(name, entry), data, table)
+        return self._writes.replace(name, self._writable(name, entry), data, is_valid, table)
 
     def share_names(self, others: OtherNames) -> None:
         """Make no table under a name that is one of `others`, and drop no schema that has some."""
@@ -185,7 +185,9 @@ class DirectoryStorage:
         """The data directory."""
         return (str(self._root),)
 
-    def _create(self, name: TableName, folder: Path, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+    def _create(
+        self, name: TableName, folder: Path, data: pa.RecordBatchReader, mode: WriteMode, is_valid: bool
+    ) -> int:
         check_table_name(name.table)
         self._sweep()
 
@@ -197,11 +199,11 @@ class DirectoryStorage:
                 raise TableExistsError(f'"{name}" is a view, made meanwhile; views are not written to.')
             if mode is WriteMode.CREATE:
                 raise TableExistsError(f'Table "{name}" is there already; somebody made it meanwhile.')
-            return self.write(name, written, mode)
+            return self.write(name, written, mode, is_valid=True)
 
         path = folder / f"{name.table}.lance"
         return self._writes.create(
-            name, path, data, lambda: is_view() or self._listing.find(folder, name.table) is not None, instead
+            name, path, data, is_valid, lambda: is_view() or self._listing.find(folder, name.table) is not None, instead
         )
 
     def _resolve(self, lookup: Lookup, name: TableName, version: str | None, at: datetime | None) -> TableHandle:

@@ -88,6 +88,7 @@ class LanceWrites:
         name: TableName,
         path: Path,
         data: pa.RecordBatchReader,
+        is_valid: bool,
         taken: Callable[[], bool],
         instead: Callable[[pa.RecordBatchReader], int],
     ) -> int:
@@ -96,7 +97,7 @@ class LanceWrites:
         Raises SchemaMismatchError for columns that cannot be stored.
         """
         schema = lance_schema(name, data.schema)
-        incoming = Incoming(name, data, schema)
+        incoming = Incoming(name, data, schema, is_valid)
         with _staging(name, path) as staged:
             _guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
             with held(path.parent):
@@ -105,7 +106,7 @@ class LanceWrites:
                     _publish(name, staged, path)
             return incoming.rows if free else instead(lance.dataset(str(staged)).scanner().to_reader())
 
-    def append(self, name: TableName, path: Path, data: pa.RecordBatchReader) -> int:
+    def append(self, name: TableName, path: Path, data: pa.RecordBatchReader, is_valid: bool) -> int:
         """Add rows in a new version. Several may do so at once; a table that was replaced meanwhile is a ConflictError.
 
         Raises SchemaMismatchError where the data does not fit the table.
@@ -113,7 +114,7 @@ class LanceWrites:
         schema = _open(name, path).schema
         require_changeable(name, schema)
         check_fits(name, data.schema, schema)
-        incoming = Incoming(name, data, schema.remove_metadata())
+        incoming = Incoming(name, data, schema.remove_metadata(), is_valid)
         with _writing(name, path):
             change = _guarded(name, incoming, lambda: _write_files(incoming, path, "append"))
             if incoming.rows:
@@ -123,7 +124,12 @@ class LanceWrites:
         return incoming.rows
 
     def replace(
-        self, name: TableName, path: Path, data: pa.RecordBatchReader, expected: TableHandle | None = None
+        self,
+        name: TableName,
+        path: Path,
+        data: pa.RecordBatchReader,
+        is_valid: bool,
+        expected: TableHandle | None = None,
     ) -> int:
         """Give the table other rows, and maybe other columns, in a new version.
 
@@ -137,7 +143,7 @@ class LanceWrites:
         noted = before.metadata or {}
         kept = {key: value for key, value in noted.items() if expected is not None or key == FIRST_VERSION}
         schema = schema.with_metadata(kept or None)
-        incoming = Incoming(name, data, schema)
+        incoming = Incoming(name, data, schema, is_valid)
         with _writing(name, path):
             change = _guarded(name, incoming, lambda: _write_files(incoming, path, "overwrite"))
             with held(path.parent), _visible_or_removed(path, change.operation):

@@ -129,7 +129,7 @@ class InMemoryStorage:
         """The columns of the table or slice, without a copy."""
         return MEMORY.open(data, request)
 
-    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode, *, is_valid: bool = False) -> int:
         """Write a table; see `Storage.write`. A new schema needs no making."""
         with self._lock:
             table = self._tables.get(name.key)
@@ -144,15 +144,15 @@ class InMemoryStorage:
         else:
             schema = table.newest.data.schema
             check_fits(table.name, data.schema, schema)
-        incoming = Incoming(name, data, schema)
+        incoming = Incoming(name, data, schema, is_valid)
         rows = pa.Table.from_batches(list(incoming), schema)
         self._publish(name, rows, mode)
         return incoming.rows
 
-    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader) -> int:
+    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace the rows and columns of a table that is still at this version; see `Storage.rewrite`."""
         schema = stored_schema(table.name, data.schema)
-        incoming = Incoming(table.name, data, schema)
+        incoming = Incoming(table.name, data, schema, is_valid)
         rows = pa.Table.from_batches(list(incoming), schema)
         with self._lock:
             known = self._tables.get(table.name.key)

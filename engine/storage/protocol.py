@@ -171,15 +171,16 @@ class TableStore(Protocol):
     def probe(self, table: TableHandle) -> Source:
         """All columns of the table in order, for the kernel's binder to describe; its rows may be left out."""
 
-    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode) -> int:
+    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode, *, is_valid: bool = False) -> int:
         """Write all of `data` or nothing; returns the number of rows.
 
+        The data is validated in full, but where it is known to be valid: the kernel made it, or it came by an Entrance.
         An append matches columns by name, in any order; those that the data has not are NULL. Raises
         SchemaMismatchError before anything is written where the columns do not fit the table's; TableExistsError and
         UnknownTableError by `mode`; StorageError where the storage fails; UnsupportedError where it is read-only.
         """
 
-    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader) -> int:
+    def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace the rows and columns of a table that is still at this version; all or nothing, returns the rows.
 
         Raises ConflictError where it is not, and else what `write` raises.

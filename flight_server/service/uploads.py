@@ -52,7 +52,8 @@ class Uploads:
         """
 
         def write(data: pa.RecordBatchReader) -> int:
-            return target.storage.write(target.name, self._as_stored(request, target, mode, data), mode)
+            stored = self._as_stored(request, target, mode, data)
+            return target.storage.write(target.name, stored, mode, is_valid=True)
 
         return _Upload(request, reader, self._max_bytes).into(write)
 
