@@ -77,3 +77,20 @@ def test_difference_allows_last_digits_of_doubles_and_any_order_where_none_is_as
     far = pa.table({"l": pa.array([[1.001, None], None], pa.list_(pa.float64()))})
     assert difference(near, nested, ordered=True) is None
     assert difference(far, nested, ordered=True) is not None
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "same"),
+    [
+        ({"x": [2, 1, 1]}, {"x": [1, 2, 1]}, True),
+        ({"x": [2, 1, 1]}, {"x": [1, 2, 2]}, False),
+        ({"x": [1, 2], "y": ["b", "a"]}, {"x": [2, 1], "y": ["a", "b"]}, True),
+        ({"x": [1, 2], "y": ["a", "b"]}, {"x": [2, 1], "y": ["a", "b"]}, False),
+        ({"x": [None, float("nan"), 0.0]}, {"x": [-0.0, None, float("nan")]}, True),
+        ({"x": [None, 0.0]}, {"x": [float("nan"), 0.0]}, False),
+        ({"x": [[2], [1, None]]}, {"x": [[1, None], [2]]}, True),
+        ({"x": [[2], [1, None]]}, {"x": [[1, 3], [2]]}, False),
+    ],
+)
+def test_rows_in_any_order_are_compared_whole(got: dict[str, list[object]], want: dict[str, list[object]], same: bool):
+    assert (difference(pa.table(got), pa.table(want), ordered=False) is None) is same
