@@ -50,6 +50,7 @@ __all__ = ["insert_exchanges"]
 
 _Placed = tuple[PhysicalOperator, PartitioningSpec]
 _ANYWHERE = RoundRobin(0)
+_MUCH_LESS = 8.0
 
 
 def insert_exchanges(
@@ -221,18 +222,22 @@ class _Inserter:
         right, right_given = self.place(node.right)
         if isinstance(left_given, Single) and isinstance(right_given, Single):
             return replace(node, left=left, right=right), Single()
-        right_small = self._estimates.of(node.right).bytes <= self._options.broadcast_bytes
-        left_small = self._estimates.of(node.left).bytes <= self._options.broadcast_bytes
+        left_bytes, right_bytes = self._estimates.of(node.left).bytes, self._estimates.of(node.right).bytes
+        left_small, right_small = (size <= self._options.broadcast_bytes for size in (left_bytes, right_bytes))
         may_right = node.kind not in ("right", "full")
         may_left = node.kind in ("inner", "cross", "right")
-        if may_right and (right_small or not pairs) and not isinstance(left_given, Single):
+        send_right = may_right and (right_small or not pairs) and not isinstance(left_given, Single)
+        send_left = may_left and (left_small or not pairs) and not isinstance(right_given, Single)
+        if send_right and not (send_left and _MUCH_LESS * left_bytes < right_bytes):
             return replace(node, left=left, right=self._broadcast(right)), left_given
-        if may_left and (left_small or not pairs) and not isinstance(right_given, Single):
+        if send_left:
             return replace(node, left=self._broadcast(left), right=right), right_given
-        beside = (isinstance(left_given, Single) and right_small) or (isinstance(right_given, Single) and left_small)
-        if beside or not pairs:
-            joined = replace(node, left=self.gather(left, left_given), right=self.gather(right, right_given))
-            return joined, Single()
+        few = self._options.gather_bytes
+        comes = (isinstance(left_given, Single) and right_bytes <= few) or (
+            isinstance(right_given, Single) and left_bytes <= few
+        )
+        if comes or not pairs:
+            return self._joined_in_one_task(node, (left, left_given), (right, right_given))
         kept = _same_places(left_given, left_keys, self._n) or _same_places(right_given, right_keys, self._n)
         if kept:
             left_keys, right_keys = tuple(left_keys[i] for i in kept), tuple(right_keys[i] for i in kept)
@@ -244,6 +249,9 @@ class _Inserter:
         if node.kind == "right":
             return joined, Hash(right_keys, self._n)
         return joined, left_spec
+
+    def _joined_in_one_task(self, node: HashJoinExec, left: _Placed, right: _Placed) -> _Placed:
+        return replace(node, left=self.gather(*left), right=self.gather(*right)), Single()
 
     def _broadcast(self, node: PhysicalOperator) -> PhysicalOperator:
         return self._broadcasts.setdefault(id(node), ExchangeExec(node, ExchangeMode.BROADCAST, Broadcast()))

@@ -14,17 +14,19 @@ class DistributedOptions:
     Those of a local cluster, two workers with two slots each, are the default of `slots`.
     `partitions` is how many partitions a shuffle has (None: twice the slots). A join side of at most `broadcast_bytes`
     by estimate is sent to every task; of a table of one split, columns of at most `replicated_bytes` are read by every
-    task instead. `split_bytes` is the size of a scan task's share of a table; `split_rows` cuts
-    finer, up to four splits for a slot. Results of at most `sort_gather_bytes` by estimate are sorted in one task. Keys
-    of at most `reducing_key_bytes` by estimate are sent to where the other side of a join is read, if that spares at
-    least `reduced_bytes`; semi joins with so little on their right go below inner joins. Whether aggregates are worth a
-    partial phase is told by `sample_rows` rows of the table; 0 reads none.
+    task instead; at most `gather_bytes` go to the task that has all of the other side. `split_bytes` is the
+    size of a scan task's share of a table; `split_rows` cuts finer, up to four splits for a slot. Results of at most
+    `sort_gather_bytes` by estimate are sorted in one task. Keys of at most `reducing_key_bytes` by estimate are sent to
+    where the other side of a join is read, if that spares at least `reduced_bytes`; semi joins with so little on their
+    right go below inner joins. Whether aggregates are worth a partial phase is told by `sample_rows` rows of the table;
+    0 reads none.
     """
 
     slots: int = 4
     partitions: int | None = None
     broadcast_bytes: int = 32 << 20
     replicated_bytes: int = 4 << 20
+    gather_bytes: int = 4 << 20
     split_bytes: int = 256 << 20
     split_rows: int | None = None
     sort_gather_bytes: int = 64 << 20

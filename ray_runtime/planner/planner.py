@@ -100,7 +100,7 @@ class DistributedPlanner:
             ("hash_marks", lambda plan: hash_marks(plan, types, options, estimates)),
             ("insert_exchanges", lambda plan: insert_exchanges(plan, types, options, estimates)),
             ("drop_columns", drop_columns),
-            ("replicate_scans", lambda plan: replicate_scans(plan, types, options)),
+            ("replicate_scans", lambda plan: replicate_scans(plan, options)),
         )
         for name, rule in physical:
             root = rule(root)

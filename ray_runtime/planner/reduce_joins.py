@@ -113,7 +113,7 @@ class _Reducer:
             if self._estimates.of(source.target).fraction <= limit
         ]
         source = past_joins(iter(sources)) if sources else None
-        return source if source is not None and self._worth(source, found.target) else None
+        return source if source is not None and self._worth(source, found) else None
 
     def _given(self, source: Descent) -> PhysicalOperator:
         """What is sent: all columns where they may be broadcast anyway, which other readers may share."""
@@ -129,10 +129,11 @@ class _Reducer:
         if read is None or self._estimates.of(read).rows > self._estimates.of(target).rows:
             self._shared.setdefault(id(source), f"__keys{len(self._shared)}")
 
-    def _worth(self, source: Descent, target: PhysicalOperator) -> bool:
-        keys, thinned = self._estimates.of(source.target), self._estimates.of(target)
+    def _worth(self, source: Descent, found: Descent) -> bool:
+        """Whether that spares enough: of what is thinned out, or of what the joins above it make of that."""
+        keys, thinned = self._estimates.of(source.target), self._estimates.of(found.target)
         size = keys.rows * sum(keys.widths.get(name, 16.0) for name in _key_names(source))
-        spared = thinned.bytes * (1.0 - keys.fraction)
+        spared = max(self._estimates.of(node).bytes for node in (found.target, *found.passed)) * (1.0 - keys.fraction)
         return (
             size <= self._options.reducing_key_bytes
             and keys.rows <= _SELECTIVE * thinned.rows

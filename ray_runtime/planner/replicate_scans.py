@@ -16,17 +16,15 @@ from __future__ import annotations
 from engine.operators import TableScanExec
 from engine.physical import PhysicalOperator
 from ray_runtime.operators import ExchangeExec, ReplicaExec
-from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.options import DistributedOptions
-from ray_runtime.planner.scan_parts import is_one_part, scan_below
-from ray_runtime.planner.statistics import width
+from ray_runtime.planner.scan_parts import is_one_part, scan_below, size_of
 from ray_runtime.planner.tree import rewrite_up
 from ray_runtime.stages import ExchangeMode
 
 __all__ = ["replicate_scans"]
 
 
-def replicate_scans(root: PhysicalOperator, types: ColumnTypes, options: DistributedOptions) -> PhysicalOperator:
+def replicate_scans(root: PhysicalOperator, options: DistributedOptions) -> PhysicalOperator:
     """The same plan without broadcasts of what each task may read as soon."""
 
     def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
@@ -34,11 +32,10 @@ def replicate_scans(root: PhysicalOperator, types: ColumnTypes, options: Distrib
         if not isinstance(node, ExchangeExec) or node.mode is not ExchangeMode.BROADCAST:
             return node
         scan = scan_below(node.input)
-        return ReplicaExec(node.input) if scan is not None and _is_soon_read(scan, types, options) else node
+        return ReplicaExec(node.input) if scan is not None and _is_soon_read(scan, options) else node
 
     return rewrite_up(root, rule)
 
 
-def _is_soon_read(scan: TableScanExec, types: ColumnTypes, options: DistributedOptions) -> bool:
-    size = (scan.table.rows or 0) * sum(width(column.type) for column in types.of(scan))
-    return is_one_part(scan, options) and size <= options.replicated_bytes
+def _is_soon_read(scan: TableScanExec, options: DistributedOptions) -> bool:
+    return is_one_part(scan, options) and size_of(scan) <= options.replicated_bytes

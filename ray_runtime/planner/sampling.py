@@ -21,10 +21,10 @@ from engine.logical.columns import is_volatile
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import FilterExec, HashAggregateExec, TableScanExec
 from engine.physical import PhysicalOperator
-from engine.storage.protocol import Storage, TableHandle
+from engine.storage.protocol import Storage
 from ray_runtime.context import DistributedExecutionContext
 from ray_runtime.planner.options import DistributedOptions
-from ray_runtime.planner.scan_parts import scan_below
+from ray_runtime.planner.scan_parts import parts_of, scan_below
 
 __all__ = ["GroupSampler"]
 
@@ -71,7 +71,8 @@ class GroupSampler:
         if found is None:
             return True
         sample, scan = found
-        rows = self._task_rows(scan.table, scan.table.rows or 0) * sample.rows / self._options.sample_rows
+        read = (scan.table.rows or 0) / parts_of(scan, self._options)
+        rows = read * sample.rows / self._options.sample_rows
         return sample.groups_among(rows) <= _SHRUNK * rows
 
     def groups(self, source: PhysicalOperator, keys: Sequence[exp.Expr]) -> float | None:
@@ -104,11 +105,6 @@ class GroupSampler:
             return None
         sample = self._sample(_counting(_first_rows(source, size), keys))
         return None if sample.rows < _TELLING * size else (sample, scan)
-
-    def _task_rows(self, table: TableHandle, rows: int) -> float:
-        """How many of the table's rows a task reads."""
-        splits = max(self._options.slots, (table.bytes or 0) / self._options.split_bytes)
-        return rows / splits
 
     def _sample(self, counting: PhysicalOperator) -> _Sample:
         found = self._known.get(counting)

@@ -9,22 +9,29 @@ from engine.logical.expressions import node_expressions
 from engine.operators import FilterExec, ProjectExec, RenameExec, TableScanExec
 from engine.physical import PhysicalOperator
 from ray_runtime.planner.options import DistributedOptions
+from ray_runtime.planner.widths import width
 
-__all__ = ["is_one_part", "parts_of", "scan_below"]
+__all__ = ["is_one_part", "parts_of", "scan_below", "size_of"]
 
-_WORTH_SPREADING = 100_000  # rows
+_ROWS_OF_A_TASK = 250_000  # a task costs about as much as reading so many
+_BYTES_OF_A_TASK = 8 << 20  # in the columns that are read
 _SPLITS_FOR_A_SLOT = 4
 
 
 def parts_of(scan: TableScanExec, options: DistributedOptions) -> int:
-    """Into how many parts the table of `scan` is cut."""
+    """Into how many parts the table of `scan` is cut: one for each slot where that gives them enough to do."""
     table = scan.table
     parts = 1 if table.bytes is None else math.ceil(table.bytes / options.split_bytes)
     if table.rows is not None and options.split_rows is not None:
         parts = max(parts, min(math.ceil(table.rows / options.split_rows), _SPLITS_FOR_A_SLOT * options.slots))
-    if (table.rows or 0) >= _WORTH_SPREADING:
-        parts = max(parts, options.slots)
-    return max(1, parts)
+    return max(
+        1, parts, min(options.slots, max((table.rows or 0) // _ROWS_OF_A_TASK, size_of(scan) // _BYTES_OF_A_TASK))
+    )
+
+
+def size_of(scan: TableScanExec) -> int:
+    """The bytes, roughly, of the columns that `scan` reads, in all rows; 0 where it is not known how many there are."""
+    return (scan.table.rows or 0) * int(sum(width(column.type) for column in scan.columns))
 
 
 def is_one_part(scan: TableScanExec, options: DistributedOptions) -> bool:

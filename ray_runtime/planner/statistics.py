@@ -32,6 +32,7 @@ from engine.operators import (
 )
 from engine.physical import PhysicalOperator
 from ray_runtime.planner.join_keys import equalities
+from ray_runtime.planner.widths import width
 
 __all__ = ["Estimate", "Estimates", "selectivity"]
 
@@ -42,7 +43,6 @@ _KEY = 0.9  # values for a row
 _NULLS = 0.05
 _LIST_ITEMS = 4.0
 _MERGING = frozenset({AggregateMode.FINAL, AggregateMode.MERGE})  # what they read is grouped already
-_WIDTHS = {"BOOLEAN": 1, "TINYINT": 1, "SMALLINT": 2, "INTEGER": 4, "DATE": 4, "FLOAT": 4, "BIGINT": 8, "DOUBLE": 8}
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,6 @@ def selectivity(predicate: exp.Expr) -> float:
             case _:
                 share *= 0.5
     return share
-
-
-def width(kind: str) -> float:
-    """Bytes of a value of this kernel type, roughly."""
-    if kind.startswith("DECIMAL") or kind in ("HUGEINT", "UHUGEINT", "UUID", "INTERVAL"):
-        return 16
-    return float(_WIDTHS.get(kind, 8 if kind.startswith(("TIME", "U")) else 32))
 
 
 class Estimates:

@@ -98,7 +98,9 @@ STORAGES: dict[str, Callable[[Path], Tables]] = {
 # Splits and thresholds so small that small tables really distribute: several partitions in every Exchange.
 SPREAD = RayOptions(
     executor=ExecutorOptions(ClusterOptions(workers=2, slots=2), SchedulerOptions(task_bytes=0)),
-    planning=DistributedOptions(partitions=2, broadcast_bytes=64, split_rows=4, sort_gather_bytes=64, reduced_bytes=0),
+    planning=DistributedOptions(
+        partitions=2, broadcast_bytes=64, gather_bytes=64, split_rows=4, sort_gather_bytes=64, reduced_bytes=0
+    ),
 )
 
 RUNTIMES: dict[str, Callable[[Storage], SqlRuntime]] = {

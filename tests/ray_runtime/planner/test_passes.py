@@ -25,7 +25,14 @@ from tests.tpch.dataset import query_text
 SUITES = [parse(path) for path in sorted((Path(__file__).parents[2] / "sql").glob("*.slt"))]
 # Small enough that small tables really distribute: nothing is broadcast or sorted in one task, and samples are telling.
 SPREAD = DistributedOptions(
-    slots=2, partitions=4, broadcast_bytes=0, split_rows=3, sort_gather_bytes=0, reduced_bytes=0, sample_rows=3
+    slots=2,
+    partitions=4,
+    broadcast_bytes=0,
+    gather_bytes=0,
+    split_rows=3,
+    sort_gather_bytes=0,
+    reduced_bytes=0,
+    sample_rows=3,
 )
 DEFAULT = DistributedOptions(slots=2, partitions=4)
 

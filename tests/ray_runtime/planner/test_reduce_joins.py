@@ -104,6 +104,14 @@ def test_what_has_to_stay_whole_stays_whole(runtime: LocalRuntime, sql: str) -> 
     assert "sale" not in tables_of(thinned(reduced(runtime, sql)))
 
 
+@pytest.mark.parametrize(("least", "thins"), [(1_000, True), (100_000, False)])
+def test_what_joins_make_of_a_small_table_counts(runtime: LocalRuntime, least: int, thins: bool) -> None:
+    many = "SELECT k.item FROM item k JOIN sale s ON k.item = s.item AND k.kind <> s.shop"
+    options = replace(SPREAD, reduced_bytes=least)
+    plan = reduced(runtime, f"SELECT i.kind FROM {RED} WHERE i.item IN ({many})", options)
+    assert (tables_of(thinned(plan)) != ["item"]) is thins  # that of the query itself
+
+
 @pytest.mark.parametrize("condition", ["q.one = k.kind", "k.kind = q.one"])
 def test_no_rows_make_a_group_where_there_are_no_keys(runtime: LocalRuntime, condition: str) -> None:
     nothing = "(SELECT 1 AS one, count(*) AS n FROM item WHERE color = 'green') q"

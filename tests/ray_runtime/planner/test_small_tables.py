@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
 from engine.operators import TableScanExec
 from engine.physical import walk
+from engine.schema import Column
 from engine.storage import InMemoryStorage
 from local_runtime import LocalRuntime
 from ray_runtime.fragment import fragment_scans, with_splits
 from ray_runtime.operators import ReplicaExec
 from ray_runtime.planner import DistributedOptions, DistributedPlanner
+from ray_runtime.planner.scan_parts import parts_of
 from ray_runtime.stages import ExchangeMode, StageGraph
+from tests.engine.plans import scan
 
 TABLES = {
     "many": pa.table({"k": [n % 10 for n in range(100)], "v": list(range(100))}),
     "few": pa.table({"k": [1, 2, 3], "name": ["a", "b", "c"]}),
     "two": pa.table({"k": [1, 2], "w": [10, 20]}),
+    "wide": pa.table({"k": list(range(90)), **{f"s{i}": ["text"] * 90 for i in range(9)}}),
 }
 
 
@@ -89,7 +94,7 @@ def test_what_is_large_work_or_differs_each_time_is_sent(
 
 
 def test_a_small_side_that_is_large_enough_to_be_hashed_is_hashed(local: LocalRuntime) -> None:
-    graph = stages(local, "SELECT * FROM many FULL JOIN few ON many.k = few.k", broadcast_bytes=0)
+    graph = stages(local, "SELECT * FROM many FULL JOIN few ON many.k = few.k", gather_bytes=0)
     assert modes(graph).count(ExchangeMode.SHUFFLE) == 2
 
 
@@ -124,3 +129,22 @@ def test_a_shared_part_is_computed_once_on_both_sides(local: LocalRuntime) -> No
     )
     scans = [scan.table.name.table for stage in graph for scan in fragment_scans(stage.root)]
     assert sorted(scans) == ["few", "many", "two"]
+
+
+@pytest.mark.parametrize(("sql", "sent"), [("wide JOIN many", "many"), ("wide LEFT JOIN many", "many")])
+def test_of_two_sides_that_may_be_sent_the_one_with_much_less_is(local: LocalRuntime, sql: str, sent: str) -> None:
+    graph = stages(local, f"SELECT * FROM {sql} ON wide.k = many.k")
+    first, second = (fragment_scans(stage.root)[0].table.name.table for stage in graph.stages[:2])
+    assert modes(graph) == [ExchangeMode.BROADCAST, ExchangeMode.GATHER]
+    assert (first, second) == (sent, "wide")
+
+
+def test_a_scan_has_as_many_tasks_as_give_each_enough_to_do() -> None:
+    def parts(rows: int | None, columns: int) -> int:
+        table = replace(scan("k", "t").table, rows=rows)
+        kept = tuple(Column(f"c{i}", "VARCHAR") for i in range(columns))
+        plan = TableScanExec(table, kept, tuple(c.name for c in kept))
+        return parts_of(plan, DistributedOptions(slots=4))
+
+    assert [parts(rows, 1) for rows in (None, 0, 100_000, 499_999, 500_000, 5_000_000)] == [1, 1, 1, 1, 2, 4]
+    assert [parts(100_000, columns) for columns in (1, 5, 6, 20)] == [1, 1, 2, 4]
