@@ -347,7 +347,7 @@ class _Inserter:
             return side if _shuffles_only(side) else ExchangeExec(side, ExchangeMode.SHUFFLE, RoundRobin(self._n))
 
         by_splits = [
-            self._by_splits.place(child)[0] if isinstance(given, Single) else side
+            side if _scans_only(side) and not isinstance(given, Single) else self._by_splits.place(child)[0]
             for child, (side, given) in zip(node.children, sides, strict=True)
         ]
         left, right = by_splits if all(map(_scans_only, by_splits)) else [spread(side) for side, _ in sides]

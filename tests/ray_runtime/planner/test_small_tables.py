@@ -111,9 +111,13 @@ def test_tables_beside_each_other_have_their_own_tasks(local: LocalRuntime) -> N
 
 def test_small_tables_that_meet_beside_a_large_one_do_so_in_each_task(local: LocalRuntime) -> None:
     """In UNION ALL all tasks run the fragment, and most have none of the rows of `few`; `two` is there for each."""
-    graph = stages(local, "SELECT w FROM few, two WHERE few.k < two.k UNION ALL SELECT v FROM many")
-    assert modes(graph) == [ExchangeMode.GATHER]
-    assert [tuple(map(len, task)) for task in graph.stages[0].splits] == [(1, 0), *[(0, 1)] * 4]
+    for met, before in (
+        ("few, two WHERE few.k < two.k", []),
+        ("few LEFT JOIN (SELECT k, v AS w FROM many) AS m ON few.k = m.k", [ExchangeMode.BROADCAST]),
+    ):
+        graph = stages(local, f"SELECT w FROM {met} UNION ALL SELECT v FROM many", gather_bytes=0)
+        assert modes(graph) == [*before, ExchangeMode.GATHER]
+        assert [tuple(map(len, task)) for task in graph.stages[-2].splits] == [(1, 0), *[(0, 1)] * 4]
 
 
 def test_groups_of_a_small_table_do_not_stand_beside_a_large_one(local: LocalRuntime) -> None:
