@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from engine.cancellation import Cancellation
     from engine.context import (
         CollectingMetricsSink,
-        ExecutionContext,
         MemoryManager,
         MetricsSink,
         NoopMemoryManager,
@@ -72,7 +71,7 @@ if TYPE_CHECKING:
         col,
         lit,
     )
-    from engine.physical import OperatorCaps, PhysicalOperator, PhysicalPlan, PlanProperties
+    from engine.physical import ExecutionContext, OperatorCaps, PhysicalOperator, PhysicalPlan, PlanProperties
     from engine.runtime import QueryOptions, QueryResult, Runtime
     from engine.schema import Column, RowType
     from engine.schema_inference import build_aggregate_schema, build_project_schema, infer_expr_type

@@ -1,28 +1,16 @@
-"""What an operator may see while it runs: the ExecutionContext and its parts, as protocols, with their implementations.
-
-Operators see the context only through these protocols and so cannot tell on which runtime they run.
-"""
+"""What a query may take and tell: memory and metrics, as protocols with their implementations."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from engine.cancellation import Cancellation
 from engine.errors import MemoryExceededError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from engine.kernel import Kernel
-    from engine.physical import PhysicalOperator
-    from engine.storage.protocol import Storage
 
 __all__ = [
     "CollectingMetricsSink",
-    "ExecutionContext",
     "MemoryManager",
     "MetricsSink",
     "NoopMemoryManager",
@@ -153,35 +141,3 @@ class CollectingMetricsSink:
             total.batches += metrics.batches
             total.bytes += metrics.bytes
             total.seconds += metrics.seconds
-
-
-@runtime_checkable
-class ExecutionContext(Protocol):
-    """One query's surroundings, on whichever runtime."""
-
-    @property
-    def kernel(self) -> Kernel:
-        """The process's compute kernel."""
-
-    @property
-    def storage(self) -> Storage:
-        """Where tables are."""
-
-    @property
-    def snapshot_id(self) -> str:
-        """Names the versions that this query reads."""
-
-    @property
-    def memory_manager(self) -> MemoryManager:
-        """Grants memory outside the kernel."""
-
-    @property
-    def metrics_sink(self) -> MetricsSink:
-        """Takes measurements."""
-
-    @property
-    def cancellation(self) -> Cancellation:
-        """Stops the query."""
-
-    def run(self, operator: PhysicalOperator) -> pa.RecordBatchReader:
-        """Run the subtree below `operator` and stream its rows. Raises the execution errors."""

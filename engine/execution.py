@@ -14,13 +14,13 @@ from sqlglot import exp
 
 from engine.cache import LruCache
 from engine.cancellation import Cancellation
-from engine.context import ExecutionContext, OperatorMetrics
+from engine.context import OperatorMetrics
 from engine.kernel import quote
 from engine.operators.collect import CollectExec
 from engine.operators.hash_join import HashJoinExec
 from engine.operators.sql import identifier, over
 from engine.operators.sql_query import SqlExec
-from engine.physical import PhysicalOperator, SourceBinder, walk
+from engine.physical import ExecutionContext, PhysicalOperator, SourceBinder, walk
 from engine.schema import RowType
 from engine.storage.protocol import KernelSource, ScanRequest, Source, Split, TableHandle
 from engine.storage.stored_types import declared_type

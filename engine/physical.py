@@ -12,21 +12,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
 from sqlglot import exp
 
+from engine.cancellation import Cancellation
+from engine.context import MemoryManager, MetricsSink
 from engine.schema import RowType
 from engine.storage.protocol import ScanCaps
 from engine.travel_types import Boundary
 
 if TYPE_CHECKING:
-    from engine.context import ExecutionContext
-    from engine.storage.protocol import ScanRequest, Source, Split, TableHandle
+    from engine.kernel import Kernel
+    from engine.storage.protocol import ScanRequest, Source, Split, Storage, TableHandle
 
 __all__ = [
     "Broadcast",
+    "ExecutionContext",
     "ExecutionMode",
     "Hash",
     "OperatorCaps",
@@ -101,6 +104,38 @@ class ExecutionMode(Enum):
 
     LOCAL = "local"
     DISTRIBUTED = "distributed"
+
+
+@runtime_checkable
+class ExecutionContext(Protocol):
+    """One query's surroundings. Operators see no more of them, and so cannot tell on which runtime they run."""
+
+    @property
+    def kernel(self) -> Kernel:
+        """The process's compute kernel."""
+
+    @property
+    def storage(self) -> Storage:
+        """Where tables are."""
+
+    @property
+    def snapshot_id(self) -> str:
+        """Names the versions that this query reads."""
+
+    @property
+    def memory_manager(self) -> MemoryManager:
+        """Grants memory outside the kernel."""
+
+    @property
+    def metrics_sink(self) -> MetricsSink:
+        """Takes measurements."""
+
+    @property
+    def cancellation(self) -> Cancellation:
+        """Stops the query."""
+
+    def run(self, operator: PhysicalOperator) -> pa.RecordBatchReader:
+        """Run the subtree below `operator` and stream its rows. Raises the execution errors."""
 
 
 class SourceBinder(ABC):

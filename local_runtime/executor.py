@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from engine.context import ExecutionContext
 from engine.execution import StatementCache, run
-from engine.physical import PhysicalPlan
+from engine.physical import ExecutionContext, PhysicalPlan
 from engine.runtime import QueryResult
 
 __all__ = ["LocalExecutor"]

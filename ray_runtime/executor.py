@@ -13,8 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from engine.cancellation import Cancellation
-from engine.context import ExecutionContext
 from engine.errors import CancelledError, WorkerLostError
+from engine.physical import ExecutionContext
 from engine.runtime import PartRows, QueryResult, ResultPart, ResultParts
 from engine.storage.protocol import Storage
 from engine.streams import sliced

@@ -8,10 +8,9 @@ from typing import ClassVar
 import pyarrow as pa
 from sqlglot import exp
 
-from engine.context import ExecutionContext
 from engine.operators.empty import EmptyExec
 from engine.operators.sql import identifier, over, show
-from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
+from engine.physical import ExecutionContext, OperatorCaps, PhysicalOperator, SourceBinder
 from engine.schema import Column
 from engine.storage.protocol import ArrowSource, ScanRequest, Split, TableHandle
 

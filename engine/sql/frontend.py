@@ -31,6 +31,7 @@ from engine.schema_inference import remember_columns
 from engine.sql import syntax
 from engine.sql.bounded_calls import bound_calls
 from engine.sql.bounds import require_bounds, require_few_repeats
+from engine.sql.described_tables import describe_tables
 from engine.sql.error_places import Source, client_place, node_place
 from engine.sql.inputs import input_scans
 from engine.sql.names import shortened, with_short_names
@@ -47,6 +48,7 @@ from engine.sql.session_values import (
     since_function,
     since_value,
 )
+from engine.sql.shown_columns import ShownColumn, shown_columns, stored_schema
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, View, expand_views
 from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
@@ -368,6 +370,13 @@ class SqlFrontend:
         statement = parsed.tree
         syntax.name_subqueries(statement, self._display)
         pins: list[Pin] = []
+
+        def described(node: syntax.Node) -> list[ShownColumn]:
+            pin = self._pinned(node, parsed.source, names, snapshot)
+            pins.append(pin)
+            return shown_columns(self.table_columns(pin.handle), stored_schema(self.storage, pin.handle))
+
+        describe_tables(statement, described, self.kernel.parse)
         tables: dict[str, tuple[TableHandle, RowType]] = {}
         relations, uniques = list(parsed.places), dict[int, str]()
         nested = syntax.inside_expressions(statement)
@@ -376,14 +385,9 @@ class SqlFrontend:
         free = (f"__t{i}" for i in itertools.count() if f"__t{i}" not in taken)
         references = syntax.table_references(statement)
         for node in references:
-            path = syntax.table_path(node)
-            try:
-                version, at = syntax.asked_version(node)
-                name, handle = self._find(path, names, snapshot, version, at)
-            except GrismError as error:
-                error.place = node_place(node, parsed.source)
-                raise
-            pins.append(Pin(name, version, at, handle))
+            pin = self._pinned(node, parsed.source, names, snapshot)
+            pins.append(pin)
+            name, handle = pin.name, pin.handle
             # An expression may be repeated, in GROUP BY say: its tables have one name in each copy.
             unique = inside.get(handle) if id(node) in nested else None
             if unique is None:
@@ -394,7 +398,7 @@ class SqlFrontend:
             uniques[id(node)] = unique
             if not node.get("alias"):
                 columns = frozenset(column.name.lower() for column in tables[unique][1])
-                relations.append(Relation(node, name, path, columns))
+                relations.append(Relation(node, name, syntax.table_path(node), columns))
         shorten_names(statement, relations, self._display)
         for node in references:
             unique = uniques[id(node)]
@@ -402,6 +406,16 @@ class SqlFrontend:
                 table_name=unique, schema_name="", catalog_name="", at_clause=None, qualified_name={"path": [unique]}
             )
         return unparse(self.kernel, statement.root), tables, tuple(pins)
+
+    def _pinned(self, node: syntax.Node, source: Source, names: Names, snapshot: Snapshot) -> Pin:
+        """The table that a node names. What is wrong with it is told at its place."""
+        try:
+            version, at = syntax.asked_version(node)
+            name, handle = self._find(syntax.table_path(node), names, snapshot, version, at)
+        except GrismError as error:
+            error.place = node_place(node, source)
+            raise
+        return Pin(name, version, at, handle)
 
     def _find(
         self,

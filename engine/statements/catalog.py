@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from engine.errors import GrismError, TableExistsError, UnknownTableError, UnsupportedError
 from engine.rights import Action, ReadableSnapshot
+from engine.sql.shown_columns import ShownColumn, stored_schema
 from engine.sql.views import Names, View
-from engine.statements.columns import ShownColumn
 from engine.statements.held_views import HeldViews
 from engine.statements.information_schema import INFORMATION_SCHEMA, InformationSchema
 from engine.statements.session import TEMPORARY, Session
@@ -20,7 +20,6 @@ from engine.storage.names import unknown_schema, unknown_table
 from engine.storage.protocol import (
     CATALOG,
     DEFAULT_SCHEMA,
-    ArrowSource,
     Snapshot,
     Storage,
     TableHandle,
@@ -125,11 +124,9 @@ class Catalog:
         if self.view(name) is not None:
             return pa.schema([])
         try:
-            handle = self.snapshot(session).table(name)
-            source = self.storage.probe(handle)
+            return stored_schema(self.storage, self.snapshot(session).table(name))
         except GrismError:  # which a query of the table reports
             return pa.schema([])
-        return source.data.schema if isinstance(source, ArrowSource) else pa.schema([])
 
     def full_name(self, session: Session, path: Sequence[str]) -> TableName:
         """The full name of what a statement calls `path`; raises UnknownTableError for another catalog."""

@@ -16,6 +16,7 @@ import pyarrow as pa
 from engine.errors import ConflictError, UnknownTableError, UnsupportedError
 from engine.rights import Action
 from engine.schema import RowType
+from engine.sql.shown_columns import defaults_of, stored_schema
 from engine.statements import rewriting
 from engine.statements.catalog import Target
 from engine.statements.context import StatementContext
@@ -40,7 +41,7 @@ from engine.statements.merging import Merging
 from engine.statements.planning import Parameters, Planning
 from engine.statements.rows import Rows
 from engine.statements.session import Session
-from engine.storage.protocol import ArrowSource, TableHandle, TableName, WriteMode
+from engine.storage.protocol import TableHandle, TableName, WriteMode
 
 __all__ = ["Changes"]
 
@@ -134,6 +135,35 @@ class Changes:
                 return self._merging(context, statement, target.shown, *self._columns(context, target)).query()
         return None
 
+    def outline(self, session: Session, statement: Statement, row: Sequence[pa.Scalar]) -> tuple[str, str | None]:
+        """What a statement would write, in a line, and the SELECT of the rows; None where it computes none.
+
+        Raises as `run`, but for what only the rows tell.
+        """
+        context = StatementContext(session)
+        self._authorize(context, statement)
+        match statement:
+            case Insert(table=path):
+                target = self._definitions.existing(context, path)
+                return f"Append to {target.shown}", self._inserted(context, statement, target, row)[0]
+            case Update(table=path) | Delete(table=path) | Merge(table=path):
+                name = self._definitions.existing(context, path).shown
+                return f"Rewrite {name} by {type(statement).__name__.upper()}", self._query(context, statement)
+            case AlterTable(table=path):
+                target = self._definitions.existing(context, path)
+                columns = self._types(self._pin(context, target))
+                return f"Rewrite {target.shown} by ALTER", rewriting.altered(statement, target.shown, columns)
+            case CreateTable() | CreateTableAs():
+                name = self._definitions.to_create(context, statement)
+                return f"Create table {name}", self._query(context, statement)
+            case CreateView(view=path):
+                return f"Create view {self._catalog.full_name(session, path)}", None
+            case CreateSchema(schema=path):
+                return f"Create schema {path[-1]}", None
+            case Drop():
+                return f"Drop {statement.kind.lower()} {self._definitions.to_drop(context, statement)}", None
+        raise UnsupportedError("This statement is not handled.")
+
     # ---- rows
 
     def _insert(self, context: StatementContext, statement: Insert, rows: Parameters) -> int:
@@ -144,29 +174,36 @@ class Changes:
             return self._alone(target, lambda: self._append(context, statement, rows, target))
 
     def _append(self, context: StatementContext, statement: Insert, rows: Parameters, target: Target) -> int:
-        columns, defaults = self._columns(context, target)
-        given = None
-        if statement.query is not None:
-            given = self._planning.logical(
-                context.session, f"{statement.ctes} {statement.query}", rows[0] if rows else ()
-            ).names
-        named = rewriting.insert_columns(statement, target.shown, columns, given)
+        text, copies = self._inserted(context, statement, target, rows[0] if rows else ())
         queries: list[tuple[str, Sequence[pa.Scalar]]] = []
         if statement.rows and not statement.ctes:
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 part = rows[start : start + _ROWS_AT_ONCE]
-                flat = [value for row in part for value in row]
-                queries.append((rewriting.inserted(statement, columns, named, defaults, len(part)), flat))
+                queries.append((copies(len(part)), [value for row in part for value in row]))
         else:
-            text = rewriting.inserted(statement, columns, named, defaults)
             queries = [(text, row) for row in rows]
         data = Rows(self._planning, context, queries)
         return data.into(lambda reader: target.storage.write(target.name, reader, WriteMode.APPEND, is_valid=True))
 
+    def _inserted(
+        self, context: StatementContext, statement: Insert, target: Target, row: Sequence[pa.Scalar]
+    ) -> tuple[str, Callable[[int], str]]:
+        """The SELECT of what an INSERT appends, and what makes it of so many rows of parameters."""
+        columns, defaults = self._columns(context, target)
+        given = None
+        if statement.query is not None:
+            given = self._planning.logical(context.session, f"{statement.ctes} {statement.query}", row).names
+        named = rewriting.insert_columns(statement, target.shown, columns, given)
+
+        def copies(count: int) -> str:
+            return rewriting.inserted(statement, columns, named, defaults, count)
+
+        return copies(1), copies
+
     def _update(self, context: StatementContext, statement: Update, row: Sequence[pa.Scalar]) -> int:
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
             self._check_scope(context, rewriting.updated_scope(statement, handle.name), row)
-            text = rewriting.updated(statement, handle.name, self._types(handle), rewriting.defaults_of(stored))
+            text = rewriting.updated(statement, handle.name, self._types(handle), defaults_of(stored))
             return self._kept(context, text, row, stored, marked=True)
 
         return self._rewrite(context, statement.table, rows, lambda _, data: data.hits)
@@ -180,7 +217,7 @@ class Changes:
 
     def _merge(self, context: StatementContext, statement: Merge, row: Sequence[pa.Scalar]) -> int:
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
-            merging = self._merging(context, statement, handle.name, self._types(handle), rewriting.defaults_of(stored))
+            merging = self._merging(context, statement, handle.name, self._types(handle), defaults_of(stored))
             self._check_scope(context, merging.scope(), row)
             return self._kept(context, merging.query(), row, stored, marked=True)
 
@@ -283,13 +320,12 @@ class Changes:
     def _columns(self, context: StatementContext, target: Target) -> tuple[RowType, dict[str, str]]:
         """The columns of a table, and their defaults."""
         handle = self._pin(context, target)
-        return self._types(handle), rewriting.defaults_of(self._stored(target, handle))
+        return self._types(handle), defaults_of(self._stored(target, handle))
 
     @staticmethod
     def _stored(target: Target, handle: TableHandle) -> pa.Schema:
         """The schema as it is stored; empty where a storage does not tell."""
-        source = target.storage.probe(handle)
-        return source.data.schema if isinstance(source, ArrowSource) else pa.schema([])
+        return stored_schema(target.storage, handle)
 
 
 def _own_name(handle: TableHandle, target: Target) -> TableHandle:

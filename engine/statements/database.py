@@ -19,10 +19,11 @@ import pyarrow as pa
 from engine.errors import GrismError, TypeMismatchError
 from engine.runtime import QueryResult, Runtime
 from engine.schema import RowType
+from engine.sql.described_tables import DESCRIBED, description
+from engine.sql.shown_columns import shown_columns
 from engine.statements.answers import Answer, QueryAnswer, RepeatedAnswer, TableAnswer
 from engine.statements.catalog import VIEW_TYPE, Catalog
 from engine.statements.changes import Changes
-from engine.statements.columns import shown_columns
 from engine.statements.context import StatementContext
 from engine.statements.descriptions import Describe, Show
 from engine.statements.held_views import HeldViews
@@ -42,9 +43,7 @@ _EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
 COUNT_SCHEMA = pa.schema([pa.field("Count", pa.int64())])
 """What a statement with effects answers to those who fetch: how many rows it changed."""
 
-_DESCRIBE_SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("column_name", "column_type", "null", "key", "default", "extra")]
-)
+_DESCRIBE_SCHEMA = pa.schema([(name, pa.string()) for name in DESCRIBED])
 _UNTOLD_SCHEMA = pa.schema([pa.field("result", pa.null())])  # without columns, drivers would take it for an update
 
 
@@ -167,8 +166,15 @@ class Database:
         return RepeatedAnswer(self.planning, text, rows, snapshot, plan.schema)
 
     def _explain(self, session: Session, parsed: ParsedStatement, row: Sequence[pa.Scalar]) -> pa.Table:
-        plan = self.planning.plan(session, parsed.text, row)
-        lines = self.planning.runtime_of(plan).explain(plan).splitlines()
+        lines = []
+        text: str | None = parsed.text
+        if parsed.has_effects and parsed.statement is not None:
+            line, text = self._changes.outline(session, parsed.statement, row)
+            lines.append(line)
+        if text is not None:
+            plan = self.planning.plan(session, text, row)
+            told = self.planning.runtime_of(plan).explain(plan).splitlines()
+            lines += [f"  {line}" for line in told] if lines else told
         shown = [line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ..." for line in lines]
         return pa.table([pa.array(shown, pa.string())], schema=_EXPLAIN_SCHEMA)
 
@@ -193,8 +199,5 @@ def count_table(rows: int) -> pa.Table:
 
 def _described(columns: RowType, stored: pa.Schema) -> pa.Table:
     """The answer to DESCRIBE, in the columns that the dialect has for it; of a table there are `stored` fields."""
-    rows = [
-        {"column_name": c.name, "column_type": c.type, "null": "YES" if c.nullable else "NO", "default": c.default}
-        for c in shown_columns(columns, stored)
-    ]
+    rows = [dict(zip(DESCRIBED, description(column), strict=True)) for column in shown_columns(columns, stored)]
     return pa.Table.from_pylist(rows, _DESCRIBE_SCHEMA)

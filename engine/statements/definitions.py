@@ -23,6 +23,7 @@ from engine.statements.information_schema import INFORMATION_SCHEMA
 from engine.statements.planning import Parameters, Planning
 from engine.statements.rows import Rows
 from engine.statements.session import TEMPORARY
+from engine.storage.names import unknown_schema, unknown_table
 from engine.storage.protocol import TableName, WriteMode
 
 __all__ = ["Definitions"]
@@ -75,6 +76,33 @@ class Definitions:
             text = f"SELECT * FROM ({text}) LIMIT 0"
         data = Rows(self._planning, context, [(text, row) for row in rows])
         return self._write_new(target, data, statement.replace, statement.if_not_exists)
+
+    def to_create(self, context: StatementContext, statement: CreateTable | CreateTableAs) -> TableName:
+        """The name of the table that a statement would make; raises where it may not, or where the table is there."""
+        name = self._catalog.full_name(context.session, statement.table)
+        if statement.temporary or name.schema.lower() == TEMPORARY:
+            return TableName(TEMPORARY, name.table)
+        self._is_wanted(
+            self._catalog.new(context.session, statement.table, False), statement.replace, statement.if_not_exists
+        )
+        return name
+
+    def to_drop(self, context: StatementContext, statement: Drop) -> TableName | str:
+        """The name of what a statement would drop; UnknownTableError where it is not there, and has to be."""
+        if statement.kind == "SCHEMA":
+            name, known = statement.name[-1], self._catalog.storage.schemas()
+            if not statement.if_exists and name.lower() not in {schema.lower() for schema in known}:
+                raise unknown_schema(name, known)
+            return name
+        if statement.kind == "VIEW":
+            view, views = self._catalog.full_name(context.session, statement.name), self._catalog.stored_views
+            if not statement.if_exists and not views.has(view):
+                raise unknown_table(view, [known.name for known in views.all()])
+            return view
+        target = self.existing(context, statement.name)
+        if not statement.if_exists:
+            target.storage.snapshot().table(target.name)
+        return target.shown
 
     def check_default(self, context: StatementContext, column: ColumnDefinition) -> None:
         """Raise where a column's default is no value of its type that can be told without reading tables."""

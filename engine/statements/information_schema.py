@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from engine.cache import LruCache
 from engine.kernel import quote
+from engine.sql.shown_columns import ShownColumn
 from engine.sql.views import View
-from engine.statements.columns import ShownColumn
 from engine.storage.memory_tables import MEMORY
 from engine.storage.names import unknown_table
 from engine.storage.protocol import CATALOG, TableHandle, TableName

@@ -18,10 +18,10 @@ from engine.errors import GrismError
 from engine.kernel import quote
 from engine.schema import Column, RowType
 from engine.sql.frontend import SqlFrontend
+from engine.sql.shown_columns import ShownColumn, shown_columns, stored_schema
 from engine.statements.catalog import VIEW_TYPE, Catalog
-from engine.statements.columns import ShownColumn, shown_columns
 from engine.statements.session import Session
-from engine.storage.protocol import ArrowSource, Snapshot, TableHandle, TableName
+from engine.storage.protocol import Snapshot, TableHandle, TableName
 
 __all__ = ["Relations"]
 
@@ -59,8 +59,7 @@ class Relations:
         handle = snapshot.table(name)
         found = self._shown.get(handle)
         if found is None:
-            source = self._frontend.storage.probe(handle)
-            stored = source.data.schema if isinstance(source, ArrowSource) else pa.schema([])
+            stored = stored_schema(self._frontend.storage, handle)
             found = tuple(shown_columns(self._frontend.table_columns(handle), stored))
             self._shown.put(handle, found)
         return found

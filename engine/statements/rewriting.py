@@ -32,7 +32,6 @@ __all__ = [
     "altered",
     "altered_fields",
     "default_of",
-    "defaults_of",
     "defined",
     "defined_fields",
     "deleted",
@@ -83,11 +82,6 @@ def defined_fields(columns: Sequence[ColumnDefinition]) -> dict[str, pa.Field]:
 def default_of(column: ColumnDefinition) -> str:
     """The default as one row, for the binder to judge."""
     return f"SELECT CAST(({column.default}) AS {column.type}) AS {quote(column.name)}"
-
-
-def defaults_of(schema: pa.Schema) -> dict[str, str]:
-    """The texts of the defaults of a stored table, by column name."""
-    return {field.name: field.metadata[DEFAULT].decode() for field in schema if DEFAULT in (field.metadata or {})}
 
 
 def _field(column: ColumnDefinition) -> pa.Field:

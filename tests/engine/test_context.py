@@ -10,7 +10,6 @@ import pytest
 from engine.cancellation import Cancellation
 from engine.context import (
     CollectingMetricsSink,
-    ExecutionContext,
     MemoryManager,
     MetricsSink,
     NoopMemoryManager,
@@ -20,6 +19,7 @@ from engine.context import (
 )
 from engine.errors import CancelledError, DeadlineExceededError, MemoryExceededError
 from engine.kernel import Kernel
+from engine.physical import ExecutionContext
 from engine.storage import InMemoryStorage
 from local_runtime import LocalExecutionContext
 
