@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import NoReturn
 
 from engine.errors import GrismError, nearest
-from flight_server.cli import client, health, serve, shell, user
 from flight_server.cli.connect import add_arguments
 from flight_server.cli.failures import CommandError, complain
 from flight_server.cli.output import FORMATS
+from flight_server.cli.tty import is_at_terminal
 from flight_server.config import ConfigError, options
 
 __all__ = ["main"]
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `grism` with `argv` (the process's arguments by default); returns the exit status."""
     given = sys.argv[1:] if argv is None else argv
     try:
-        arguments = _parse(given or (["shell"] if shell.is_at_terminal() else []))
+        arguments = _parse(given or (["shell"] if is_at_terminal() else []))
         status: int = arguments.run(arguments)
     except ConfigError as error:
         return _fail(error, 2)
@@ -89,7 +90,7 @@ def _serve(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentPa
             command.add_argument(option.flag, action="store_const", const=True, help=option.help)
         else:
             command.add_argument(option.flag, metavar=option.takes, help=option.help)
-    command.set_defaults(run=serve.run)
+    command.set_defaults(run=_when_called("serve", "run"))
     return command
 
 
@@ -101,7 +102,7 @@ def _shell(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentPa
         allow_abbrev=False,
     )
     _common(command)
-    command.set_defaults(run=shell.run)
+    command.set_defaults(run=_when_called("shell", "run"))
     return command
 
 
@@ -111,14 +112,14 @@ def _query(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentPa
     )
     command.add_argument("sql", metavar="SQL")
     _common(command)
-    command.set_defaults(run=client.query)
+    command.set_defaults(run=_when_called("client", "query"))
     return command
 
 
 def _tables(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
     command = commands.add_parser("tables", help="list the tables", allow_abbrev=False)
     _common(command)
-    command.set_defaults(run=client.tables)
+    command.set_defaults(run=_when_called("client", "tables"))
     return command
 
 
@@ -129,7 +130,7 @@ def _explain(commands: argparse._SubParsersAction[_Parser]) -> argparse.Argument
     command.add_argument(
         "--runtime", choices=("local", "ray"), help="with --data: whose plan is shown (local); a server shows its own"
     )
-    command.set_defaults(run=client.explain)
+    command.set_defaults(run=_when_called("client", "explain"))
     return command
 
 
@@ -139,7 +140,7 @@ def _health(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentP
     )
     command.add_argument("address", metavar="HOST:PORT", help="where the server was started with --health-port PORT")
     command.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="how long to wait (5)")
-    command.set_defaults(run=health.run)
+    command.set_defaults(run=_when_called("health", "run"))
     return command
 
 
@@ -150,15 +151,25 @@ def _user(commands: argparse._SubParsersAction[_Parser]) -> list[argparse.Argume
     add.add_argument("--role", action="append", help="a role, as often as there are any (reader)")
     remove = actions.add_parser("remove", help="remove a user", allow_abbrev=False)
     listing = actions.add_parser("list", help="list users and their roles", allow_abbrev=False)
-    for command, run in ((add, user.add), (remove, user.remove), (listing, user.list_users)):
+    for command, run in ((add, "add"), (remove, "remove"), (listing, "list_users")):
         if command is not listing:
             command.add_argument("name", metavar="NAME")
         default = os.environ.get("GRISM_USERS")
         command.add_argument(
             "--users", metavar="FILE", default=default, required=default is None, help="the users file (GRISM_USERS)"
         )
-        command.set_defaults(run=run)
+        command.set_defaults(run=_when_called("user", run))
     return [add, remove, listing]
+
+
+def _when_called(module: str, function: str) -> Callable[[argparse.Namespace], int]:
+    """A command's function, of a module beside this one that is imported for it: no command waits for the others'."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        status: int = getattr(import_module(f"flight_server.cli.{module}"), function)(arguments)
+        return status
+
+    return run
 
 
 def _common(command: argparse.ArgumentParser) -> None:

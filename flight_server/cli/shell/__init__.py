@@ -10,13 +10,9 @@ from flight_server.cli.client import open_source
 from flight_server.cli.failures import CommandError
 from flight_server.cli.shell.script import run_script
 from flight_server.cli.shell.state import Shell
+from flight_server.cli.tty import is_at_terminal
 
-__all__ = ["is_at_terminal", "run"]
-
-
-def is_at_terminal() -> bool:
-    """Whether somebody types, and sees what comes."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+__all__ = ["run"]
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -127,6 +127,16 @@ def test_a_wrong_call_is_one_line_and_status_2(
     assert output.err.count("\n") == 1
 
 
+def test_a_command_imports_what_it_needs() -> None:
+    """What a shell or a probe starts often does not wait for the kernel and the drivers."""
+    program = "import sys; from flight_server.cli import main; main(['health', '127.0.0.1:1', '--timeout', '0.1']); "
+    program += (
+        "print(*{'adbc_driver_manager.dbapi', 'duckdb', 'lance', 'pandas', 'ray', 'sqlglot'} & sys.modules.keys())"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout.split("\n")[-2:] == ["", ""], ran.stdout
+
+
 def test_no_server_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["query", "SELECT 1", "--uri", "grpc://127.0.0.1:1"]) == 1
     assert capfd.readouterr().err.startswith("grism: No server answers at grpc://127.0.0.1:1; start one")
