@@ -12,12 +12,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from flight_server.cli.connect import Target, refuse_login
-from flight_server.cli.failures import CommandError
 from flight_server.cli.interrupts import interruptible
 from flight_server.cli.output import effect_line, write
 from flight_server.cli.server_source import ServerSource
 from flight_server.cli.source import RELATIONS, Source
-from flight_server.config import DataOptions, ServerConfig
+from flight_server.config import ConfigError
 
 __all__ = ["explain", "open_source", "query", "tables"]
 
@@ -39,7 +38,7 @@ def query(arguments: argparse.Namespace) -> int:
 
 
 def tables(arguments: argparse.Namespace) -> int:
-    """Print the names of all tables."""
+    """Print the names of all tables and views."""
     with open_source(arguments) as source:
         rows = [asdict(relation) for relation in source.tables()]
         write(pa.Table.from_pylist(rows, schema=RELATIONS).to_reader(), arguments.format)
@@ -47,13 +46,12 @@ def tables(arguments: argparse.Namespace) -> int:
 
 
 def explain(arguments: argparse.Namespace) -> int:
-    """Print the plan of a SELECT."""
-    if arguments.runtime is not None and arguments.data is None:
-        raise CommandError("--runtime goes with --data; a server explains for the runtime that it has.")
-    if arguments.runtime == "ray":
+    """Print the plan of a statement, which is not run."""
+    if arguments.runtime == "ray" and arguments.data is not None:
         from flight_server.cli.runtimes import explain_stages  # the engine, which a server's client does without
 
-        print(explain_stages(ServerConfig(data=DataOptions(Path(arguments.data))), arguments.sql))
+        refuse_login(arguments)
+        print(explain_stages(Path(arguments.data), arguments.sql))
         return 0
     with open_source(arguments) as source:
         print(source.explain(arguments.sql))
@@ -63,6 +61,8 @@ def explain(arguments: argparse.Namespace) -> int:
 @contextmanager
 def open_source(arguments: argparse.Namespace) -> Iterator[Source]:
     """The server or the folder that a command's arguments name. Raises ConfigError and CommandError."""
+    if arguments.runtime is not None and arguments.data is None:
+        raise ConfigError("--runtime goes with --data; a server has its own.")
     source = _folder(arguments) if arguments.data is not None else ServerSource(Target.of(arguments))
     try:
         yield source
@@ -74,4 +74,4 @@ def _folder(arguments: argparse.Namespace) -> Source:
     from flight_server.cli.folder_source import FolderSource  # the engine, which a server's client does without
 
     refuse_login(arguments)
-    return FolderSource(arguments.data)
+    return FolderSource(arguments.data, arguments.runtime or "local")

@@ -70,7 +70,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """The flags of every command that may talk to a server."""
     where = command.add_mutually_exclusive_group()
     where.add_argument("--uri", help=f"the server (GRISM_URI, or {DEFAULT_URI})")
-    where.add_argument("--data", metavar="DIR", help="no server: read this folder in this process")
+    where.add_argument("--data", metavar="DIR", help="no server: the tables of this folder, in this process")
     for name, (takes, text) in _FLAGS.items():
         command.add_argument("--" + name.replace("_", "-"), metavar=takes, help=text)
 

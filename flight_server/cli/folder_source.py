@@ -1,4 +1,4 @@
-"""A folder of tables, read by a runtime of this process."""
+"""A folder of tables, by the database of this process that `import grism` gives to programs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 
-from engine.cancellation import Cancellation
+import grism
 from engine.kernel import quote
-from engine.runtime import QueryOptions
-from engine.sql.frontend import SqlFrontend
 from flight_server.cli.failures import CommandError
-from flight_server.cli.runtimes import open_runtime
+from flight_server.cli.runtimes import kept_signals
 from flight_server.cli.source import Answer, Relation
 from flight_server.config import DataOptions, ServerConfig
 
@@ -22,15 +21,13 @@ __all__ = ["FolderSource"]
 
 
 class FolderSource:
-    """Raises ConfigError where the folder is none."""
+    """Raises ConfigError where the folder is none, UnsupportedError where there is no Ray for the runtime `ray`."""
 
-    def __init__(self, folder: str) -> None:
-        config = ServerConfig(data=DataOptions(Path(folder)))
-        config.check()
+    def __init__(self, folder: str, runtime: Literal["local", "ray"] = "local") -> None:
+        ServerConfig(data=DataOptions(Path(folder))).check()
         self._folder = folder
-        self._runtime = open_runtime(config)
-        self._frontend = SqlFrontend(self._runtime.kernel, self._runtime.storage)
-        self._cancellation = Cancellation()
+        with kept_signals():
+            self._connection = grism.connect(folder, runtime=runtime)
 
     def greet(self) -> str:
         """See `Source`."""
@@ -39,36 +36,35 @@ class FolderSource:
     @contextmanager
     def run(self, text: str) -> Iterator[Answer]:
         """See `Source`."""
-        self._cancellation = Cancellation()
-        plan = self._runtime.plan(self._frontend.plan(text))
-        result = self._runtime.execute(plan, QueryOptions(self._cancellation))
+        result = self._connection.sql(text)
+        if result.changed is not None:
+            yield Answer(pa.RecordBatchReader.from_batches(pa.schema([]), []), result.changed)
+            return
         try:
-            yield Answer(pa.RecordBatchReader.from_batches(result.schema, result), None)
+            yield Answer(result.to_reader(), None)
         except BrokenPipeError:
             raise  # whoever reads our output has seen enough
         except (pa.ArrowException, OSError) as error:  # of printing: the result's own are GrismErrors
             raise CommandError(str(error)) from None
-        finally:
-            result.close()
 
     def cancel(self) -> None:
         """See `Source`."""
-        self._cancellation.cancel()
+        self._connection.cancel()
 
     def tables(self) -> list[Relation]:
         """See `Source`."""
-        return [Relation(name.schema, name.table, "TABLE") for name in self._runtime.storage.tables()]
+        return [Relation(**row) for row in self._connection.tables().to_pylist()]
 
     def columns(self, relation: Relation) -> list[str]:
         """See `Source`."""
-        return [
-            column.name for column in self._frontend.columns(f"FROM {quote(relation.schema)}.{quote(relation.table)}")
-        ]
+        path = f"{quote(relation.schema)}.{quote(relation.table)}"
+        names: list[str] = self._connection.sql(f"FROM {path}").schema.names
+        return names
 
     def explain(self, text: str) -> str:
         """See `Source`."""
-        return self._runtime.explain(self._runtime.plan(self._frontend.plan(text)))
+        return self._connection.explain(text)
 
     def close(self) -> None:
         """See `Source`."""
-        self._runtime.close()
+        self._connection.close()

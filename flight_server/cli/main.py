@@ -19,6 +19,8 @@ from flight_server.config import ConfigError, options
 
 __all__ = ["main"]
 
+_RUNTIMES = ("local", "ray")
+
 
 class _Parser(argparse.ArgumentParser):
     """Refuses a wrong option in one line, with the options that there are."""
@@ -117,19 +119,17 @@ def _query(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentPa
 
 
 def _tables(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
-    command = commands.add_parser("tables", help="list the tables", allow_abbrev=False)
+    command = commands.add_parser("tables", help="list the tables and views", allow_abbrev=False)
     _common(command)
     command.set_defaults(run=_when_called("client", "tables"))
     return command
 
 
 def _explain(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
-    command = commands.add_parser("explain", help="print the plan of a SELECT", allow_abbrev=False)
+    command = commands.add_parser("explain", help="print the plan of a statement, which is not run", allow_abbrev=False)
     command.add_argument("sql", metavar="SQL")
     add_arguments(command)
-    command.add_argument(
-        "--runtime", choices=("local", "ray"), help="with --data: whose plan is shown (local); a server shows its own"
-    )
+    command.add_argument("--runtime", choices=_RUNTIMES, help="with --data: whose plan is shown (local)")
     command.set_defaults(run=_when_called("client", "explain"))
     return command
 
@@ -174,4 +174,5 @@ def _when_called(module: str, function: str) -> Callable[[argparse.Namespace], i
 
 def _common(command: argparse.ArgumentParser) -> None:
     add_arguments(command)
+    command.add_argument("--runtime", choices=_RUNTIMES, help="with --data: what runs statements (local)")
     command.add_argument("--format", choices=FORMATS, default="table", help="how rows are printed (table)")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
+from engine.logical.nodes import LogicalPlan
+from engine.physical import PhysicalPlan
 from engine.runtime import Runtime
 from engine.storage import DirectoryStorage
 from engine.storage.protocol import Storage
 from flight_server.cli.security import peer_tls
-from flight_server.config import ConfigError, ServerConfig
+from flight_server.config import ConfigError, DataOptions, ServerConfig
 from local_runtime import LocalRuntime
-from ray_runtime.planner import DistributedOptions, DistributedPlanner
+from ray_runtime.planner import DistributedOptions, DistributedPlan, DistributedPlanner
 
-__all__ = ["explain_stages", "open_runtime", "runtimes_beside"]
+__all__ = ["explain_stages", "kept_signals", "open_runtime", "runtimes_beside"]
 
 
 def open_runtime(config: ServerConfig) -> Runtime:
@@ -61,19 +66,24 @@ def _open_ray(config: ServerConfig, storage: DirectoryStorage) -> Runtime:
         exchange_compression="lz4" if chosen.exchange_compression == "lz4" else None,
         tls=peer_tls(chosen),
     )
-    # Ray takes over the signals of its process; how the server stops is the command's affair.
+    with kept_signals():
+        return RayRuntime(
+            storage,
+            options,
+            memory_limit=resources.memory_limit,
+            process_memory=resources.process_memory,
+            threads=resources.threads,
+            spill_directory=str(resources.spill_dir) if resources.spill_dir else None,
+        )
+
+
+@contextmanager
+def kept_signals() -> Iterator[None]:
+    """Ray takes over the signals of the process in which it starts; how that stops is the command's affair."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    runtime = RayRuntime(
-        storage,
-        options,
-        memory_limit=resources.memory_limit,
-        process_memory=resources.process_memory,
-        threads=resources.threads,
-        spill_directory=str(resources.spill_dir) if resources.spill_dir else None,
-    )
+    yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
-    return runtime
 
 
 def _planning(config: ServerConfig) -> DistributedOptions:
@@ -83,11 +93,28 @@ def _planning(config: ServerConfig) -> DistributedOptions:
     )
 
 
-def explain_stages(config: ServerConfig, sql: str) -> str:
-    """The stages that `sql` would have on a cluster of the default size; starts none."""
-    if config.data.data is None:
-        raise ConfigError("No folder is named.")
-    storage = DirectoryStorage(config.data.data)
-    with LocalRuntime(storage, threads=1) as runtime:
-        planner = DistributedPlanner(runtime.kernel, storage, _planning(config))
-        return planner.explain(planner.plan(runtime.frontend.plan(sql)))
+def explain_stages(folder: Path, sql: str) -> str:
+    """The stages that `sql` would have on a cluster of the default size; starts none. Raises ConfigError."""
+    config = ServerConfig(data=DataOptions(folder))
+    config.check()
+    with _StagePlanner(DirectoryStorage(folder), _planning(config)) as runtime:
+        return "\n".join(runtime.sql(f"EXPLAIN {sql}").read_all()["plan"].to_pylist())
+
+
+class _StagePlanner(LocalRuntime):
+    """Plans for a cluster, and runs what it has planned without one."""
+
+    name = "ray"
+
+    def __init__(self, storage: Storage, options: DistributedOptions) -> None:
+        super().__init__(storage, threads=1)
+        self._stages = DistributedPlanner(self.kernel, storage, options)
+
+    def plan(self, query: LogicalPlan, partitions: int | None = None) -> PhysicalPlan:
+        """The plan in stages."""
+        return self._stages.plan(query, partitions)
+
+    def explain(self, plan: PhysicalPlan) -> str:
+        """The stages as text."""
+        assert isinstance(plan, DistributedPlan)
+        return self._stages.explain(plan)
