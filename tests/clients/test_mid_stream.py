@@ -82,25 +82,22 @@ def test_a_query_of_adbc_is_cancelled(bare_client: flight.FlightClient, adbc: fl
         read_on(reader)
 
 
-def test_a_query_runs_out_of_time(bare_client: flight.FlightClient) -> None:
+def test_queries_run_out_of_time(bare_client: flight.FlightClient, adbc: flight_sql.Cursor) -> None:
+    """Those of both clients beside each other."""
     option = {"timeout": messages.SessionOptionValue(double_value=TIMEOUT)}
     request = messages.SetSessionOptionsRequest(session_options=option).SerializeToString()
     list(bare_client.do_action(flight.Action("SetSessionOptions", request)))
-    reader = bare_client.do_get(info(bare_client, LARGE).endpoints[0].ticket)
-    assert reader.read_chunk().data.num_rows
-    time.sleep(TIMEOUT)  # it is its own time that passes
-    with pytest.raises(flight.FlightTimedOutError, match="out of time"):
-        read_on(reader)
-
-
-def test_a_query_of_adbc_runs_out_of_time(adbc: flight_sql.Cursor) -> None:
     adbc.connection.adbc_connection.set_options(**{"adbc.flight.sql.session.option.timeout": str(TIMEOUT)})
+    bare = bare_client.do_get(info(bare_client, LARGE).endpoints[0].ticket)
+    assert bare.read_chunk().data.num_rows
     adbc.execute(LARGE)
-    reader = adbc.fetch_record_batch()
-    assert reader.read_next_batch().num_rows
-    time.sleep(TIMEOUT)
+    driven = adbc.fetch_record_batch()
+    assert driven.read_next_batch().num_rows
+    time.sleep(TIMEOUT)  # it is their own time that passes
+    with pytest.raises(flight.FlightTimedOutError, match="out of time"):
+        read_on(bare)
     with pytest.raises(OSError, match=r"out of time.*\(DeadlineExceeded;"):
-        read_on(reader)
+        read_on(driven)
 
 
 def test_a_value_is_wrong_far_behind(bare_client: flight.FlightClient, large_uri: str) -> None:
