@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -40,6 +41,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "runtime_name" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--runtime") or list(RUNTIMES)
         metafunc.parametrize("runtime_name", chosen, scope="session")
+
+
+def pytest_collection_finish() -> None:
+    """The thousands of collected tests live to the end: the garbage collector does not look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -54,7 +54,7 @@ class Incidents(logging.Handler):
         return found
 
     def _look(self, log: Path) -> None:
-        if not log.exists():
+        if not log.exists() or log.stat().st_size == self._read[log]:
             return
         with log.open("rb") as file:
             file.seek(self._read[log])
