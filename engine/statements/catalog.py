@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Hashable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
 
+from engine.cancellation import current_cancellation
 from engine.errors import GrismError, TableExistsError, UnknownTableError, UnsupportedError
 from engine.rights import Action, ReadableSnapshot
 from engine.sql.shown_columns import ShownColumn, stored_schema
@@ -280,6 +281,15 @@ class _SessionSnapshot:
 
     def columns(self, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
         return self._catalog.columns(self._session, self, name, kind)
+
+    def version(self, name: TableName, kind: str) -> Hashable:
+        if kind == VIEW_TYPE:
+            return self.columns(name, kind)
+        try:
+            return self.table(name)
+        except Exception:  # whatever the libraries make of files that others wrote: it is listed without columns
+            current_cancellation().check()
+            return None
 
     def views(self) -> list[View]:
         return self._catalog.views(self._session)

@@ -87,6 +87,9 @@ class Facts(Protocol):
     def columns(self, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
         """The columns of a table or view; none where they cannot be read."""
 
+    def version(self, name: TableName, kind: str) -> Hashable:
+        """What stays the same for as long as the columns do."""
+
     def views(self) -> Sequence[View]:
         """The views."""
 
@@ -108,12 +111,12 @@ class InformationSchema:
     def table(self, name: TableName, facts: Facts) -> TableHandle:
         """The table of that name; raises as `empty`. Only what the table needs is asked of `facts`."""
         table = self.empty(name).name.table
-        ask, row = _CONTENTS.get(table, _NOTHING)
-        told = tuple(ask(facts))
-        found = self._known.get((table, told))
+        content = _CONTENTS.get(table, _NOTHING)
+        key = table, tuple(content.versions(facts))
+        found = self._known.get(key)
         if found is None:
-            found = _held(table, _table(_LAYOUTS[table].split(), [row(item) for item in told]))
-            self._known.put((table, told), found)
+            found = _held(table, _table(_LAYOUTS[table].split(), list(map(content.row, content.ask(facts)))))
+            self._known.put(key, found)
         return found
 
 
@@ -125,6 +128,11 @@ def _told_tables(facts: Facts) -> Iterator[tuple[TableName, str, bool]]:
     fixed = facts.read_only()
     for name, kind in facts.relations():
         yield name, kind, name not in fixed
+
+
+def _versions(facts: Facts) -> Iterator[tuple[TableName, Hashable]]:
+    for name, kind in facts.relations():
+        yield name, facts.version(name, kind)
 
 
 def _told_columns(facts: Facts) -> Iterator[tuple[TableName, int, ShownColumn]]:
@@ -190,14 +198,25 @@ def _view_row(view: View) -> Row:
     }
 
 
-# Of each table: what its rows tell of, and the row of each. There are no constraints but NOT NULL, which belongs to its
-# column.
-_NOTHING: tuple[Callable[[Facts], Iterable[Any]], Callable[[Any], Row]] = (lambda _: (), lambda _: {})
-_CONTENTS: dict[str, tuple[Callable[[Facts], Iterable[Any]], Callable[[Any], Row]]] = {
-    "schemata": (lambda facts: facts.schemas(), _schema_row),
-    "tables": (_told_tables, _table_row),
-    "columns": (_told_columns, _column_row),
-    "views": (lambda facts: facts.views(), _view_row),
+class _Content:
+    """What the rows of a table tell of, the row of each, and what stays the same for as long as they do."""
+
+    def __init__(
+        self,
+        ask: Callable[[Facts], Iterable[Any]],
+        row: Callable[[Any], Row],
+        versions: Callable[[Facts], Iterable[Hashable]] | None = None,
+    ) -> None:
+        self.ask, self.row, self.versions = ask, row, versions or ask
+
+
+# There are no constraints but NOT NULL, which belongs to its column.
+_NOTHING = _Content(lambda _: (), lambda _: {})
+_CONTENTS = {
+    "schemata": _Content(lambda facts: facts.schemas(), _schema_row),
+    "tables": _Content(_told_tables, _table_row),
+    "columns": _Content(_told_columns, _column_row, _versions),
+    "views": _Content(lambda facts: facts.views(), _view_row),
 }
 
 
