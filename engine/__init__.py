@@ -13,16 +13,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.cancellation import Cancellation
-    from engine.context import (
-        CollectingMetricsSink,
-        MemoryManager,
-        MetricsSink,
-        NoopMemoryManager,
-        NoopMetricsSink,
-        OperatorMetrics,
-        Reservation,
-        TrackingMemoryManager,
-    )
     from engine.errors import (
         CancelledError,
         DataCorruptError,
@@ -71,7 +61,13 @@ if TYPE_CHECKING:
         col,
         lit,
     )
-    from engine.physical import ExecutionContext, OperatorCaps, PhysicalOperator, PhysicalPlan, PlanProperties
+    from engine.metrics import (
+        CollectingMetricsSink,
+        MetricsSink,
+        NoopMetricsSink,
+        OperatorMetrics,
+    )
+    from engine.physical import ExecutionContext, OperatorCaps, PhysicalOperator, PhysicalPlan
     from engine.runtime import QueryOptions, QueryResult, Runtime
     from engine.schema import Column, RowType
     from engine.schema_inference import build_aggregate_schema, build_project_schema, infer_expr_type
@@ -116,22 +112,18 @@ __all__ = [
     "Limit",
     "LogicalPlan",
     "MemoryExceededError",
-    "MemoryManager",
     "MetricsSink",
     "NamedExpr",
-    "NoopMemoryManager",
     "NoopMetricsSink",
     "OperatorCaps",
     "OperatorMetrics",
     "PhysicalOperator",
     "PhysicalPlan",
-    "PlanProperties",
     "PlanningError",
     "Project",
     "QueryOptions",
     "QueryResult",
     "Rename",
-    "Reservation",
     "ResourceExhaustedError",
     "RowType",
     "Runtime",
@@ -150,7 +142,6 @@ __all__ = [
     "TableExistsError",
     "TableHandle",
     "TableName",
-    "TrackingMemoryManager",
     "TypeMismatchError",
     "UnknownColumnError",
     "UnknownTableError",
@@ -171,7 +162,7 @@ _MODULES = (
     "engine.errors",
     "engine.schema",
     "engine.cancellation",
-    "engine.context",
+    "engine.metrics",
     "engine.logical.nodes",
     "engine.storage",
     "engine.physical",

@@ -14,8 +14,8 @@ from sqlglot import exp
 
 from engine.cache import LruCache
 from engine.cancellation import Cancellation
-from engine.context import OperatorMetrics
 from engine.kernel import quote
+from engine.metrics import OperatorMetrics
 from engine.operators.collect import CollectExec
 from engine.operators.hash_join import HashJoinExec
 from engine.operators.sql import identifier, over

@@ -18,9 +18,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engine.cancellation import Cancellation
-from engine.context import MemoryManager, MetricsSink
+from engine.metrics import MetricsSink
 from engine.schema import RowType
-from engine.storage.protocol import ScanCaps
 from engine.travel_types import Boundary
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ __all__ = [
     "PartitioningSpec",
     "PhysicalOperator",
     "PhysicalPlan",
-    "PlanProperties",
     "Range",
     "RoundRobin",
     "Single",
@@ -52,14 +50,12 @@ class OperatorCaps:
     `streaming`: gives rows before it has seen all of its input. `blocking`: must see all of some input first.
     `parallel_safe`: run on each partition of its input, the outputs together are the whole answer.
     `requires_partitioning`: parallel-safe only where its input is partitioned as it asks.
-    `scan`: for sources, what can be pushed into them.
     """
 
     streaming: bool = True
     blocking: bool = False
     parallel_safe: bool = True
     requires_partitioning: bool = False
-    scan: ScanCaps | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +68,9 @@ class Hash:
 
 @dataclass(frozen=True)
 class Range:
-    """Partition i holds the rows between bounds i-1 and i of the ordering `keys`; there are len(bounds) + 1."""
+    """Partition i of `n` holds rows that come before those of partition i + 1 in the order of `keys`."""
 
     keys: tuple[object, ...]
-    bounds: tuple[tuple[object, ...], ...]
     n: int
 
 
@@ -117,14 +112,6 @@ class ExecutionContext(Protocol):
     @property
     def storage(self) -> Storage:
         """Where tables are."""
-
-    @property
-    def snapshot_id(self) -> str:
-        """Names the versions that this query reads."""
-
-    @property
-    def memory_manager(self) -> MemoryManager:
-        """Grants memory outside the kernel."""
 
     @property
     def metrics_sink(self) -> MetricsSink:
@@ -208,17 +195,8 @@ class PhysicalOperator(ABC):
 
 
 @dataclass(frozen=True)
-class PlanProperties:
-    """What holds for the whole plan: where it runs, how its output is partitioned, whether it blocks."""
-
-    execution_mode: ExecutionMode
-    partitioning: PartitioningSpec
-    blocking: bool
-
-
-@dataclass(frozen=True)
 class PhysicalPlan:
-    """The root operator, its output columns with kernel types, their Arrow schema, and the plan's properties.
+    """The root operator, its output columns with kernel types, their Arrow schema, and where the plan runs.
 
     `boundary` says who gets the rows: the schema is the one in which they leave for it.
     """
@@ -226,7 +204,7 @@ class PhysicalPlan:
     root: PhysicalOperator
     columns: RowType
     schema: pa.Schema
-    properties: PlanProperties
+    mode: ExecutionMode
     boundary: Boundary = field(default=Boundary.CLIENT, kw_only=True)
 
 

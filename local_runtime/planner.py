@@ -13,7 +13,7 @@ from engine.logical.nodes import LogicalPlan, in_operators
 from engine.lowering import lower
 from engine.operators import RenameExec, TableScanExec
 from engine.optimizer import optimize
-from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, PlanProperties, Single, walk
+from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan
 from engine.schema_inference import plan_columns
 
 __all__ = ["LocalPhysicalPlanner", "LocalPlan"]
@@ -55,9 +55,7 @@ class LocalPhysicalPlanner:
         if isinstance(root, TableScanExec):
             # Its rows may go out as they lie, where they lie in just the result's types.
             root = replace(root, direct_schema=schema)
-        blocking = any(operator.capabilities.blocking for operator in walk(root))
-        properties = PlanProperties(ExecutionMode.LOCAL, Single(), blocking)
-        plan = LocalPlan(root, columns, schema, properties, outline=outline)
+        plan = LocalPlan(root, columns, schema, ExecutionMode.LOCAL, outline=outline)
         if text_size(query) <= _MAX_REMEMBERED:
             self._known.put(id(query), (query, plan))
         return plan

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
 from engine.errors import UnsupportedError
 from engine.kernel import Kernel, KernelConfig
 from engine.logical.nodes import LogicalPlan
+from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.sql.frontend import SqlFrontend
@@ -38,7 +38,6 @@ class LocalRuntime:
         threads: int | None = None,
         spill_directory: str | None = None,
         process_memory: int | None = None,
-        memory_manager: MemoryManager | None = None,
         metrics_sink: MetricsSink | None = None,
     ) -> None:
         self.storage = storage
@@ -48,7 +47,6 @@ class LocalRuntime:
         self.frontend = SqlFrontend(self.kernel, storage)
         self._planner = LocalPhysicalPlanner(self.kernel)
         self._executor = LocalExecutor()
-        self._memory_manager = memory_manager or NoopMemoryManager()
         self._metrics_sink = metrics_sink or NoopMetricsSink()
 
     def plan(self, query: LogicalPlan, partitions: int | None = None) -> PhysicalPlan:
@@ -59,9 +57,7 @@ class LocalRuntime:
     def execute(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryResult:
         """Start `plan`."""
         options = options or QueryOptions()
-        context = LocalExecutionContext(
-            self.storage, self.kernel, self._memory_manager, self._metrics_sink, options.cancellation
-        )
+        context = LocalExecutionContext(self.storage, self.kernel, self._metrics_sink, options.cancellation)
         return self._executor.execute(plan, context)
 
     def has_parts(self, plan: PhysicalPlan) -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from engine.cancellation import Cancellation
-from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
 from engine.execution import run
 from engine.kernel import Kernel
+from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.physical import PhysicalOperator
 from engine.storage.protocol import Storage
 
@@ -23,10 +22,8 @@ class DistributedExecutionContext:
 
     storage: Storage
     kernel: Kernel
-    memory_manager: MemoryManager = field(default_factory=NoopMemoryManager)
     metrics_sink: MetricsSink = field(default_factory=NoopMetricsSink)
     cancellation: Cancellation = field(default_factory=Cancellation)
-    snapshot_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def run(self, operator: PhysicalOperator) -> pa.RecordBatchReader:
         """Run the subtree below `operator` here; see `ExecutionContext`."""

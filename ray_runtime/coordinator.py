@@ -23,8 +23,8 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from engine.context import MetricsSink, OperatorMetrics
 from engine.errors import CancelledError, ExecutionError, GrismError, WorkerLostError
+from engine.metrics import MetricsSink, OperatorMetrics
 from engine.travel_types import Boundary
 from ray_runtime.cluster import Cluster, ClusterOptions, ClusterUser
 from ray_runtime.exchange import OutputFailedError, OutputKey, OutputSummary, SourceLostError, WorkerId

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from engine.cancellation import Cancellation
-from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
 from engine.execution import run
 from engine.kernel import Kernel
+from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.operators import SqlExec, TableScanExec
 from engine.physical import PhysicalOperator, walk
 from engine.storage.protocol import ArrowSource, Split, Storage
@@ -43,8 +43,6 @@ class TaskContext:
     read: Callable[[int, bool], Any]
     fragment_inputs: tuple[int, ...]
     rereads: bool
-    snapshot_id: str
-    memory_manager: MemoryManager = field(default_factory=NoopMemoryManager)
     metrics_sink: MetricsSink = field(default_factory=NoopMetricsSink)
     cancellation: Cancellation = field(default_factory=Cancellation)
 

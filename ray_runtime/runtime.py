@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from engine.context import MemoryManager, MetricsSink, NoopMemoryManager, NoopMetricsSink
 from engine.errors import UnsupportedError
 from engine.kernel import Kernel, KernelConfig
 from engine.logical.nodes import LogicalPlan
+from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.sql.frontend import SqlFrontend
@@ -66,7 +66,6 @@ class RayRuntime:
         threads: int | None = None,
         spill_directory: str | None = None,
         process_memory: int | None = None,
-        memory_manager: MemoryManager | None = None,
         metrics_sink: MetricsSink | None = None,
     ) -> None:
         options = options or RayOptions()
@@ -95,7 +94,6 @@ class RayRuntime:
             self._planner = DistributedPlanner(self.kernel, storage, planning)
             self._started = started.pop_all()
         self._closed_to_clients = options.tls is not None  # with it, workers ask for certificates of the cluster
-        self._memory_manager = memory_manager or NoopMemoryManager()
         self._metrics_sink = metrics_sink or NoopMetricsSink()
 
     def plan(self, query: LogicalPlan, partitions: int | None = None) -> DistributedPlan:
@@ -122,9 +120,7 @@ class RayRuntime:
 
     def _context(self, options: QueryOptions | None) -> DistributedExecutionContext:
         cancellation = (options or QueryOptions()).cancellation
-        return DistributedExecutionContext(
-            self.storage, self.kernel, self._memory_manager, self._metrics_sink, cancellation
-        )
+        return DistributedExecutionContext(self.storage, self.kernel, self._metrics_sink, cancellation)
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The stages as text."""

@@ -222,7 +222,6 @@ class Worker:
             inputs.read,
             input_stages(fragment),
             may_reread(fragment),
-            snapshot_id=spec.task.query,
             cancellation=cancellation,
         )
         try:

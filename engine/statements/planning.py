@@ -102,7 +102,7 @@ class Planning:
 
     def runtime_of(self, plan: PhysicalPlan) -> Runtime:
         """The runtime that made a plan; the session may have chosen another since."""
-        made_by = "ray" if plan.properties.execution_mode is ExecutionMode.DISTRIBUTED else "local"
+        made_by = "ray" if plan.mode is ExecutionMode.DISTRIBUTED else "local"
         return self.runtimes[made_by]
 
     def _physical(self, session: Session, logical: LogicalPlan) -> PhysicalPlan:

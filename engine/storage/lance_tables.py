@@ -33,7 +33,7 @@ from engine.storage.pushdown import push
 __all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_panic"]
 
 KIND = "lance"
-CAPS = ScanCaps(predicate_pushdown=True, projection_pushdown=True, limit_pushdown=True)
+CAPS = ScanCaps(predicate_pushdown=True)
 FIRST_VERSION = b"grism.first_version"  # schema metadata: the versions before it belong to a table that was dropped
 BATCH_ROWS = 65_536
 BATCH_BYTES = 16 << 20

@@ -18,7 +18,7 @@ from engine.storage.protocol import ArrowSource, ScanCaps, ScanRequest, Split, T
 __all__ = ["KIND", "MEMORY", "HeldTable", "MemoryTables"]
 
 KIND = "memory"
-CAPS = ScanCaps(projection_pushdown=True, limit_pushdown=True)
+CAPS = ScanCaps()
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,9 +62,6 @@ class ScanCaps:
     """What a source can do for a scan. What it cannot, the kernel does above it."""
 
     predicate_pushdown: bool = False
-    projection_pushdown: bool = False
-    limit_pushdown: bool = False
-    vector_search: bool = False
 
 
 @dataclass(frozen=True)

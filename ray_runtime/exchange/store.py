@@ -28,9 +28,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.context import Reservation, TrackingMemoryManager
 from engine.errors import CancelledError, ExecutionError, StorageError
 from ray_runtime.exchange.batches import Piece, joined
+from ray_runtime.exchange.budget import ByteBudget, Reservation
 from ray_runtime.exchange.directory import OwnedDirectory, sweep
 from ray_runtime.exchange.identity import OutputFailedError, OutputKey, OutputSummary, WorkerId
 from ray_runtime.exchange.segments import Compression, Segment, SegmentReader, SegmentWriter, storage_errors
@@ -93,8 +93,8 @@ class ExchangeStore:
         self.worker = worker
         if swept := sweep(directory):
             log.info("removed %d directories that crashed processes left in %s", swept, directory)
-        self.memory = TrackingMemoryManager(memory_budget)
-        self.disk = TrackingMemoryManager(disk_budget)
+        self.memory = ByteBudget(memory_budget)
+        self.disk = ByteBudget(disk_budget)
         self.compression = compression
         self._directory = OwnedDirectory(directory, owner)
         self._lock = threading.Lock()

@@ -265,7 +265,7 @@ class _Inserter:
         bounds = ExchangeExec(
             range_bounds(sampled, node.keys, self._n, self._gather_sample), ExchangeMode.BROADCAST, Broadcast()
         )
-        spec = Range((sort_key(node.keys),), (), self._n)
+        spec = Range((sort_key(node.keys),), self._n)
         return replace(node, input=ExchangeExec(ranged, ExchangeMode.SHUFFLE, spec, bounds)), spec
 
     def _for_sample_and_ranges(

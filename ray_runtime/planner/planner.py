@@ -15,7 +15,7 @@ from engine.logical.nodes import walk as logical_walk
 from engine.lowering import lower
 from engine.operators import RenameExec
 from engine.optimizer import optimize
-from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, PlanProperties, Single, walk
+from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, walk
 from engine.schema_inference import plan_columns
 from engine.storage.protocol import Storage
 from engine.travel_types import travels
@@ -131,10 +131,10 @@ class DistributedPlanner:
         if whole is not None:
             log.info("a query runs in one task: %s", whole)
             self.whole[whole] += 1
-        blocking = any(operator.capabilities.blocking for operator in walk(root))
-        properties = PlanProperties(ExecutionMode.DISTRIBUTED, Single(), blocking)
         parts = result_parts(stages, tuple(c.name for c in columns))
-        plan = DistributedPlan(root, columns, self._kernel.arrow_schema(columns), properties, stages, parts, whole)
+        plan = DistributedPlan(
+            root, columns, self._kernel.arrow_schema(columns), ExecutionMode.DISTRIBUTED, stages, parts, whole
+        )
         if text_size(query) <= _MAX_REMEMBERED:
             self._known.put((id(query), partitions), (query, plan))
         return plan

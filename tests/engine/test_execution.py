@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.cancellation import Cancellation
-from engine.context import CollectingMetricsSink
 from engine.errors import CancelledError, StorageError
 from engine.execution import StatementCache, compile_statement, run
 from engine.kernel import Kernel
 from engine.logical.nodes import Aggregate, Collect, Filter, Join, LogicalPlan, Project, Rename, Sort
 from engine.lowering import lower
+from engine.metrics import CollectingMetricsSink
 from engine.operators import EmptyExec, TableScanExec
 from engine.schema import Column
 from engine.storage import DirectoryStorage, InMemoryStorage

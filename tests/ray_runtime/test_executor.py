@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from engine.cancellation import Cancellation
-from engine.context import CollectingMetricsSink
 from engine.errors import CancelledError, DeadlineExceededError, InvalidValueError, WorkerLostError
+from engine.metrics import CollectingMetricsSink
 from engine.runtime import QueryOptions
 from ray_runtime.context import DistributedExecutionContext
 from tests.harness.waiting import until

@@ -30,7 +30,7 @@ from engine.storage.protocol import ArrowSource, KernelSource, ScanCaps, ScanReq
 __all__ = ["KIND", "ParquetTables"]
 
 KIND = "parquet"
-CAPS = ScanCaps(projection_pushdown=True, limit_pushdown=True)
+CAPS = ScanCaps()
 KEPT_SOURCES = 1024
 KEPT_LAYOUTS = 512
 KEPT_SCHEMAS = 4096

@@ -11,11 +11,11 @@ from sqlglot import exp
 
 from engine import operators
 from engine.cancellation import Cancellation
-from engine.context import CollectingMetricsSink
 from engine.errors import CancelledError
 from engine.execution import compile_statement
 from engine.kernel import Kernel
 from engine.logical.nodes import NamedExpr
+from engine.metrics import CollectingMetricsSink
 from engine.operators import (
     AggregateMode,
     CollectExec,
@@ -448,8 +448,7 @@ def test_operators_keep_to_the_contract(ctx: LocalExecutionContext, sales: Table
         assert executed(operator, ctx).schema == executed(operator, ctx).schema
 
 
-def test_a_scan_knows_what_can_be_pushed_into_it(sales: TableScanExec) -> None:
-    assert sales.table.caps.projection_pushdown
+def test_a_scan_reads_the_splits_that_it_is_given(sales: TableScanExec) -> None:
     assert sales.splits is None
     assert isinstance(sales.with_splits((Split(sales.table, (0, 1)),)).splits, tuple)
 

@@ -35,7 +35,7 @@ def partitions(column: str, partitioning: PartitioningSpec, bounds: list[int] | 
 
 @pytest.mark.parametrize("column", ["x", "b", "B0", "b1", "__partition", "t"])
 def test_a_range_holds_the_rows_between_its_bounds(column: str) -> None:
-    ranges = Range((sort_key([SortKey(col(column))]),), (), 3)
+    ranges = Range((sort_key([SortKey(col(column))]),), 3)
     assert partitions(column, ranges, [1, 3]) == [(3, 2), (0, 0), (2, 1), (1, 1), (4, 2)]
 
 

@@ -8,20 +8,7 @@ import time
 import pytest
 
 from engine.cancellation import Cancellation
-from engine.context import (
-    CollectingMetricsSink,
-    MemoryManager,
-    MetricsSink,
-    NoopMemoryManager,
-    NoopMetricsSink,
-    OperatorMetrics,
-    TrackingMemoryManager,
-)
-from engine.errors import CancelledError, DeadlineExceededError, MemoryExceededError
-from engine.kernel import Kernel
-from engine.physical import ExecutionContext
-from engine.storage import InMemoryStorage
-from local_runtime import LocalExecutionContext
+from engine.errors import CancelledError, DeadlineExceededError
 
 # Cancellation
 
@@ -115,83 +102,3 @@ def test_nobody_waits_for_a_deadline_once_nobody_listens() -> None:
     cancellation.on_cancel(lambda: None)
     cancellation.cancel()
     assert isinstance(cancellation.cause, CancelledError)
-
-
-# Memory
-
-
-def test_a_manager_without_a_limit_grants_everything() -> None:
-    manager = NoopMemoryManager()
-    granted = manager.try_reserve(1 << 60)
-    assert granted is not None
-    assert granted.size == 1 << 60
-    granted.release()
-    assert (manager.limit, manager.current_usage) == (None, 0)
-
-
-def test_reservations_stay_under_the_limit() -> None:
-    manager = TrackingMemoryManager(limit=100)
-    first = manager.try_reserve(60)
-    assert first is not None
-    assert manager.try_reserve(41) is None
-    second = manager.try_reserve(40)
-    assert second is not None
-    assert (manager.current_usage, manager.peak) == (100, 100)
-    first.release()
-    first.release()
-    assert manager.current_usage == 40
-    with manager.reserve(60) as third:
-        assert third.size == 60
-        assert manager.current_usage == 100
-    assert manager.current_usage == 40
-    second.release()
-    assert (manager.current_usage, manager.peak) == (0, 100)
-
-
-def test_reserve_says_what_was_asked_and_what_is_there() -> None:
-    manager = TrackingMemoryManager(limit=10)
-    manager.reserve(4)
-    with pytest.raises(MemoryExceededError, match="7 bytes were asked for, 4 of 10 are in use; raise the memory limit"):
-        manager.reserve(7)
-
-
-def test_reservations_from_many_threads_add_up() -> None:
-    manager = TrackingMemoryManager(limit=8)
-    refused = [0]
-
-    def work() -> None:
-        for _ in range(2000):
-            granted = manager.try_reserve(3)
-            if granted is None:
-                refused[0] += 1
-                continue
-            granted.release()
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert manager.current_usage == 0
-    assert 3 <= manager.peak <= 8
-
-
-# Metrics
-
-
-def test_metrics_add_up_by_operator() -> None:
-    sink = CollectingMetricsSink()
-    sink.record("A", OperatorMetrics(1, 2, 3, 0.5))
-    sink.record("A", OperatorMetrics(10, 20, 30, 0.25))
-    sink.record("B", OperatorMetrics(rows=7))
-    assert sink.operators == {"A": OperatorMetrics(11, 22, 33, 0.75), "B": OperatorMetrics(7, 0, 0, 0.0)}
-
-
-def test_the_implementations_are_what_the_protocols_ask_for(kernel: Kernel, storage: InMemoryStorage) -> None:
-    for manager in (NoopMemoryManager(), TrackingMemoryManager()):
-        assert isinstance(manager, MemoryManager)
-    for sink in (NoopMetricsSink(), CollectingMetricsSink()):
-        assert isinstance(sink, MetricsSink)
-    context = LocalExecutionContext(storage, kernel)
-    assert isinstance(context, ExecutionContext)
-    assert context.snapshot_id != LocalExecutionContext(storage, kernel).snapshot_id
