@@ -55,11 +55,12 @@ def write(reader: pa.RecordBatchReader, format: str, out: BinaryIO | None = None
 def _write_table(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
     """An aligned table of the first rows, and how many there are."""
     names = [_visible(name) for name in reader.schema.names]
+    longest = None if len(names) == 1 else _MAX_CELL  # a text that stands alone, as a plan does, is shown whole
     rows: list[list[str]] = []
     count = 0
     for batch in reader:
         shown = batch.slice(0, max(0, _MAX_TABLE_ROWS - count))
-        rows += [[_cell(value) for value in row.values()] for row in _rows(shown)]
+        rows += [[_cell(value, longest) for value in row.values()] for row in _rows(shown)]
         count += batch.num_rows
     widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)] if names else []
     right = [types.is_integer(f.type) or types.is_floating(f.type) or types.is_decimal(f.type) for f in reader.schema]
@@ -123,11 +124,11 @@ def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, longest: int | None) -> str:
     if value is None:
         return "NULL"
     text = _visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= _MAX_CELL else text[: _MAX_CELL - 1] + "…"
+    return text if longest is None or len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _visible(text: str) -> str:

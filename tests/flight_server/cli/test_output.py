@@ -68,6 +68,12 @@ def test_a_table_of_no_rows_and_of_many() -> None:
     assert lines[-2:] == ["... 500 more rows; --format csv, json or arrow prints all of them", "(1500 rows)"]
 
 
+def test_a_long_text_is_cut_but_where_it_stands_alone() -> None:
+    alone = pa.table({"plan": ["x" * 100]})
+    assert "x" * 100 in printed(alone, "table").splitlines()
+    assert printed(alone.append_column("n", [[1]]), "table").splitlines()[2] == "x" * 59 + "…  1"
+
+
 def test_empty_results_are_valid_in_every_format() -> None:
     empty = pa.table({"x": pa.array([], pa.int64())})
     assert json.loads(printed(empty, "json")) == []
