@@ -24,9 +24,8 @@ def parts_of(scan: TableScanExec, options: DistributedOptions) -> int:
     parts = 1 if table.bytes is None else math.ceil(table.bytes / options.split_bytes)
     if table.rows is not None and options.split_rows is not None:
         parts = max(parts, min(math.ceil(table.rows / options.split_rows), _SPLITS_FOR_A_SLOT * options.slots))
-    return max(
-        1, parts, min(options.slots, max((table.rows or 0) // _ROWS_OF_A_TASK, size_of(scan) // _BYTES_OF_A_TASK))
-    )
+    enough = max((table.rows or 0) // _ROWS_OF_A_TASK, size_of(scan) // _BYTES_OF_A_TASK)
+    return max(1, parts, min(options.slots, enough))
 
 
 def size_of(scan: TableScanExec) -> int:

@@ -81,7 +81,7 @@ class _Splitter:
         as in UNION ALL.
         """
         scans = fragment_scans(fragment)
-        if len(scans) > 1 and all(is_one_part(scan, self._options) for scan in scans):
+        if scans and all(is_one_part(scan, self._options) for scan in scans):
             return (tuple(tuple(self._storage.splits(scan.table, 1)) for scan in scans),)
         tasks: list[tuple[tuple[Split, ...], ...]] = []
         for i, scan in enumerate(scans):
