@@ -47,7 +47,8 @@ class ServerSource:
         """See `Source`."""
         cursor = self._cursor
         if cursor is not None:
-            cursor.adbc_cancel()
+            with suppress(adbc_driver_manager.Error):  # it has ended meanwhile
+                cursor.adbc_cancel()
 
     def tables(self) -> list[Relation]:
         """See `Source`."""

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pytest
 
 from flight_server.cli import main
+from flight_server.cli.connect import Target
+from flight_server.cli.server_source import ServerSource
 from tests.flight_server.conftest import Served
 from tests.harness.processes import cpu_seconds
 from tests.harness.server import serve
@@ -87,3 +89,15 @@ def test_an_interrupt_ends_the_statement_at_the_server(changing: Served, stateme
             run.kill()
     assert (run.returncode, out, err) == (130, "", "grism: interrupted\n")
     until(lambda: log.read_text().count("status=cancelled") > cancelled)
+
+
+def test_to_cancel_what_has_just_ended_does_nothing(changing: Served) -> None:
+    source = ServerSource(Target(changing.uri, {}))
+    source.cancel()
+    with source.run("SELECT 1"):
+        assert source._cursor is not None
+        source._cursor.close()
+        source.cancel()
+    with source.run("SELECT 2 AS two") as answer:
+        assert answer.reader.read_all().to_pylist() == [{"two": 2}]
+    source.close()
