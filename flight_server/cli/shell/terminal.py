@@ -8,7 +8,8 @@ from functools import partial
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.formatted_text import AnyFormattedText
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
@@ -78,7 +79,7 @@ def _continuation(width: int, line: int, wrapped: int) -> AnyFormattedText:
 def _keys() -> KeyBindings:
     keys = KeyBindings()
 
-    @keys.add("enter", filter=Condition(_is_complete))
+    @keys.add("enter", filter=has_focus(DEFAULT_BUFFER) & Condition(_is_complete))
     def _(event: KeyPressEvent) -> None:
         """Run what is complete; an Enter before its end is a new line."""
         event.current_buffer.validate_and_handle()

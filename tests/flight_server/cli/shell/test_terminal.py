@@ -62,6 +62,17 @@ def test_tab_completes_names_and_knows_new_ones(shell: Terminal) -> None:
     shell.read_until(PROMPT)
 
 
+def test_ctrl_r_finds_what_was_typed(shell: Terminal) -> None:
+    shell.send(f"SELECT 'once;' AS typed;{ENTER}")
+    shell.read_until(r"once;\n\(1 row\)\n")
+    shell.read_until(PROMPT)
+    shell.send("\x12once;")
+    shell.read_until("SELECT 'once;' AS typed;")
+    shell.send(f"{ENTER}{ENTER}")  # take it, run it
+    shell.read_until(r"once;\n\(1 row\)\n")
+    shell.read_until(PROMPT)
+
+
 def test_tables_and_columns(shell: Terminal) -> None:
     shell.send(f"\\d{ENTER}")
     assert "main    nation  TABLE\n" in shell.read_until(PROMPT + "$")
