@@ -69,6 +69,8 @@ class TableScanExec(PhysicalOperator):
     def _read(self, data: TableHandle | Split, sources: SourceBinder) -> exp.Select:
         source = sources.open(data, self.request)
         bound = sources.bind(source, self.columns)
+        if isinstance(source, ArrowSource) and self.columns and self.aliases == tuple(c.name for c in self.columns):
+            return bound  # whose columns are these, in this order
         items: list[exp.Expr] = [
             exp.alias_(exp.column(identifier(c.name)), identifier(alias), copy=False)
             for c, alias in zip(self.columns, self.aliases, strict=True)
