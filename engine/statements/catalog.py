@@ -121,7 +121,7 @@ class Catalog:
 
     def stored(self, session: Session, path: Sequence[str]) -> pa.Schema:
         """The fields of a table as they are stored; none of a view, and where a storage does not tell."""
-        name = self.meant(session, path)
+        name = self.readable_name(session, path)
         if self.view(name) is not None:
             return pa.schema([])
         try:
@@ -142,7 +142,7 @@ class Catalog:
                 return TableName(schema, table)
         raise UnknownTableError(f'There is no catalog "{path[0]}"; the catalog is "{CATALOG}".')
 
-    def meant(self, session: Session, path: Sequence[str]) -> TableName:
+    def readable_name(self, session: Session, path: Sequence[str]) -> TableName:
         """The full name of what a query reads as `path`: a temporary table where one has a bare name."""
         name, temporary = self.full_name(session, path), session.temporary
         if len(path) == 1 and temporary is not None and _has(temporary, name.table):
@@ -154,7 +154,7 @@ class Catalog:
 
         Raises UnknownTableError and ForbiddenError where the session may not do `action` with it.
         """
-        name, temporary = self.meant(session, path), session.temporary
+        name, temporary = self.readable_name(session, path), session.temporary
         if action is not Action.READ:
             _require_own(name)
         if name.schema.lower() == TEMPORARY:

@@ -22,6 +22,7 @@ from engine.schema import RowType
 from engine.sql.described_tables import DESCRIBED, description
 from engine.sql.shown_columns import shown_columns
 from engine.statements.answers import Answer, QueryAnswer, RepeatedAnswer, TableAnswer
+from engine.statements.bulk_load import BulkLoads
 from engine.statements.catalog import VIEW_TYPE, Catalog
 from engine.statements.changes import Changes
 from engine.statements.context import StatementContext
@@ -59,6 +60,7 @@ class Database:
         self.relations = Relations(self.frontend, self.catalog)
         self.catalog.columns = self.relations.columns
         self.planning = Planning(self.runtimes, self.frontend, self.catalog)
+        self.loads = BulkLoads(self.frontend)
         self._changes = Changes(self.planning)
 
     def sql(

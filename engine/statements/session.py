@@ -37,7 +37,7 @@ class Session:
     timeout: float | None = None
     partitions: int | None = None
     runtime: str | None = None
-    at_workers: bool = False
+    in_parts: bool = False
     boundary: Boundary = Boundary.CLIENT
     keep: Callable[[], None] = lambda: None
     origin: str = field(default_factory=lambda: f"session {secrets.token_hex(8)}")

@@ -7,7 +7,7 @@ from engine.statements.relations import Relations
 from engine.statements.session import Session
 from engine.storage.protocol import Snapshot, TableHandle, TableName
 from engine.travel_types import Boundary
-from flight_server.service.columns import annotate
+from flight_server.column_metadata import annotate
 from flight_server.service.wire import schema_bytes
 
 __all__ = ["ListedSchemas"]

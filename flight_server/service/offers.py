@@ -15,7 +15,7 @@ from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import flight as messages
-from flight_server.service.request import Planned, Request
+from flight_server.service.request import PlannedAnswer, Request
 from flight_server.service.store import HandleStore, Holder
 
 __all__ = ["Offers"]
@@ -30,7 +30,7 @@ _MARGIN = 5.0  # seconds for which an offer outlives its ticket, so that it is t
 class _Offer:
     """A plan, None once it is cancelled, the calls that fetch it now, and what of its result lies at workers."""
 
-    planned: Planned | None
+    planned: PlannedAnswer | None
     fetched: bool = False
     parts: ResultParts | None = None
     calls: set[Call] = field(default_factory=set)
@@ -51,7 +51,7 @@ class Offers:
         )
         self._parts: OrderedDict[bytes, tuple[bytes, ResultPart]] = OrderedDict()  # with handles, by tickets' digests
 
-    def put(self, planned: Planned, holder: Holder, weight: int) -> bytes:
+    def put(self, planned: PlannedAnswer, holder: Holder, weight: int) -> bytes:
         """Keep a plan of a text of `weight` bytes; returns its handle. Raises ResourceExhaustedError.
 
         What is no query has been run: clients need not fetch the count of a statement with effects.
@@ -63,7 +63,7 @@ class Offers:
         for offer in self.kept.end(origin):
             offer.release()
 
-    def spread(self, handle: bytes, holder: Holder, result: ResultParts) -> None:
+    def keep_parts(self, handle: bytes, holder: Holder, result: ResultParts) -> None:
         """The rows of a plan lie at workers, until they are given up or their time is over.
 
         Where the plan was given up while it ran they are, too, and that is raised: BadRequestError or CancelledError.
@@ -100,7 +100,9 @@ class Offers:
 
         return ResultStream(rows.reader, explain=explain)
 
-    def fetch(self, request: Request, handle: bytes, start: Callable[[Request, Planned], ResultStream]) -> ResultStream:
+    def fetch(
+        self, request: Request, handle: bytes, start: Callable[[Request, PlannedAnswer], ResultStream]
+    ) -> ResultStream:
         """`start` the plan for this call. Raises BadRequestError, and CancelledError where it was cancelled."""
         offer, call = self.kept.get(handle, request.holder), request.call
         with offer.changed:

@@ -25,11 +25,11 @@ from engine.arrow_input import has_extension
 from engine.errors import ResourceExhaustedError, TypeMismatchError, UnsupportedError
 from engine.statements.parsed import ParsedStatement
 from engine.statements.planning import Parameters
+from flight_server.column_metadata import annotate
 from flight_server.config import ServiceOptions
+from flight_server.drivers import parameter_schema
 from flight_server.proto import sql
-from flight_server.service.columns import annotate
-from flight_server.service.drivers import parameter_schema
-from flight_server.service.request import Offer, Planned, Request
+from flight_server.service.request import Offer, PlannedAnswer, Request
 from flight_server.service.statements import Statements
 from flight_server.service.store import HandleStore
 from flight_server.service.uploads import entrance_of, received, sends_schema
@@ -156,7 +156,7 @@ class PreparedStatements:
             rows = self._bound(request, command.prepared_statement_handle)[1] if sent is None else sent.rows
         return sql.DoPutUpdateResult(record_count=self._statements.run_update(request, prepared.parsed, rows))
 
-    def _plan(self, request: Request, command: sql.CommandPreparedStatementQuery) -> Planned:
+    def _plan(self, request: Request, command: sql.CommandPreparedStatementQuery) -> PlannedAnswer:
         prepared, rows = self._bound(request, command.prepared_statement_handle)
         return self._statements.start(request, prepared.parsed, rows)
 

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 from engine.cancellation import Cancellation, current_cancellation, follow
 from engine.errors import CancelledError, ExecutionError, GrismError
 from flight_server.config import ServiceOptions
-from flight_server.service.gate import Gate
-from flight_server.service.request import MAX_LOGGED, Asked, Request
+from flight_server.gate import Gate
+from flight_server.service.request import MAX_LOGGED, Request, StatementInfo
 
 if TYPE_CHECKING:
     from engine.streams import StreamCounters
@@ -46,11 +46,11 @@ class Query:
     It holds its turn until `leave`, and is logged at `finish`; both happen once, whoever calls first and however often.
     """
 
-    def __init__(self, request: Request, asked: Asked, runtime: str, has_effects: bool) -> None:
+    def __init__(self, request: Request, statement: StatementInfo, runtime: str, has_effects: bool) -> None:
         self.rows: int | None = None
         self._user, self._peer = request.identity.name, request.call.peer
         self._cancellation, self._unread_since = request.call.cancellation, request.call.unread_since
-        self._asked, self._runtime, self._has_effects = asked, runtime, has_effects
+        self._statement, self._runtime, self._has_effects = statement, runtime, has_effects
         self._lock = threading.Lock()
         self._counters: list[StreamCounters] = []
         self._cleanup: list[Callable[[], None]] = []
@@ -62,7 +62,7 @@ class Query:
     def enter(self, gate: Gate) -> None:
         """Wait for its turn, which it has until it leaves."""
         if gate.full:
-            waits = {"event": "queued", "user": self._user, "peer": self._peer, "statement": self._asked.shown}
+            waits = {"event": "queued", "user": self._user, "peer": self._peer, "statement": self._statement.shown}
             _log.debug("queued", extra={"fields": waits})
         leave = gate.enter(self._user, self._peer, self._cancellation, self._unread_since)
         self.at_end(leave)
@@ -120,12 +120,12 @@ class Query:
             self._finished = True
         status = self._status()
         fields: dict[str, object] = {"event": "query", "query": secrets.token_hex(4), "user": self._user}
-        fields |= {"peer": self._peer, "kind": self._asked.kind, "statement": self._asked.shown}
+        fields |= {"peer": self._peer, "kind": self._statement.kind, "statement": self._statement.shown}
         measured = {
             "runtime": self._runtime,
             "rows": self._rows(),
             "bytes": sum(counters.bytes for counters in self._counters),
-            "planning": round(self._asked.planning, 6),
+            "planning": round(self._statement.planning, 6),
             "queue": round((self._started or self._ended) - self._began, 6),
             "run": round(self._ended - self._started, 6) if self._started else 0.0,
         }
@@ -166,17 +166,17 @@ class Queries:
         self._runtime = runtime
         self._timeout = options.query_timeout
 
-    def begin(self, request: Request, asked: Asked, *, gated: bool = True) -> Query:
+    def begin(self, request: Request, statement: StatementInfo, *, gated: bool = True) -> Query:
         """A query that has its turn and ends with its call, or before. Raises the errors of `Gate.enter`.
 
         What is not `gated` waits for nobody: it runs no query.
         """
-        return self._begin(request, asked, gated, has_effects=False)
+        return self._begin(request, statement, gated, has_effects=False)
 
     @contextmanager
-    def change(self, request: Request, asked: Asked, *, gated: bool = True) -> Iterator[Query]:
+    def change(self, request: Request, statement: StatementInfo, *, gated: bool = True) -> Iterator[Query]:
         """Around a statement with effects, or an upload, which is not `gated` and takes as long as its client does."""
-        query = self._begin(request, asked, gated, has_effects=True)
+        query = self._begin(request, statement, gated, has_effects=True)
         try:
             with query.guarded(), request.call.cancellation.heeded():
                 yield query
@@ -184,14 +184,14 @@ class Queries:
             query.finish()
 
     @contextmanager
-    def planning(self, request: Request, asked: Asked) -> Iterator[None]:
+    def planning(self, request: Request, statement: StatementInfo) -> Iterator[None]:
         """Around the planning of a statement, `timed`: what fails here is logged, since it never runs."""
         began = time.monotonic()
         try:
             with self.timed(request):
                 yield
         except Exception as error:
-            told = replace(asked, planning=time.monotonic() - began)
+            told = replace(statement, planning=time.monotonic() - began)
             query = Query(request, told, request.session.runtime or self._runtime, has_effects=False)
             query.failed(error)
             query.finish()
@@ -232,15 +232,15 @@ class Queries:
         """How long a query of this session may take, in seconds."""
         return min((limit for limit in (request.session.timeout, self._timeout) if limit), default=None)
 
-    def _begin(self, request: Request, asked: Asked, gated: bool, has_effects: bool) -> Query:
-        query = Query(request, asked, request.session.runtime or self._runtime, has_effects)
+    def _begin(self, request: Request, statement: StatementInfo, gated: bool, has_effects: bool) -> Query:
+        query = Query(request, statement, request.session.runtime or self._runtime, has_effects)
         request.call.on_end(query.finish)
         limit = self._limit(request)
         try:
             with query.guarded():
                 if gated:
                     if limit is not None:
-                        query.expire_after(max(0.0, limit - asked.planning))
+                        query.expire_after(max(0.0, limit - statement.planning))
                     query.enter(self.gate)
         except ExecutionError:
             query.finish()

@@ -16,7 +16,7 @@ from engine.statements.session import Session
 from flight_server.endpoint.calls import Call
 from flight_server.service.store import Holder
 
-__all__ = ["MAX_LOGGED", "Asked", "Offer", "Planned", "Request"]
+__all__ = ["MAX_LOGGED", "Offer", "PlannedAnswer", "Request", "StatementInfo"]
 
 MAX_LOGGED = 500
 """Characters of a statement's text, or an error's, in the log."""
@@ -46,8 +46,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a client asks for: its kind, as ``SELECT`` or ``CREATE TABLE``, its text, and what planning it took."""
+class StatementInfo:
+    """A client's statement: its kind, as ``CREATE TABLE``, its text, and the seconds that planning it took."""
 
     kind: str
     text: str
@@ -61,14 +61,14 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Planned:
-    """An answer that is ready to be fetched, and what was asked.
+class PlannedAnswer:
+    """An answer that is ready to be fetched, and the statement that it answers.
 
-    Without `asked` its fetching is no query of its own: what it tells of has run, and is in the log.
+    Without a `statement` its fetching is no query of its own: what it tells of has run, and is in the log.
     """
 
     answer: Answer
-    asked: Asked | None = None
+    statement: StatementInfo | None = None
 
     @property
     def schema(self) -> pa.Schema:

@@ -19,18 +19,18 @@ from flight_server.auth import IDENTITY_KEY
 from flight_server.auth.certificates import identity_of
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
+from flight_server.endpoint.connections import ConnectionWatch
 from flight_server.endpoint.handler import BaseHandler
 from flight_server.endpoint.status import UnauthenticatedError
 from flight_server.endpoint.streams import ResultStream
 from flight_server.endpoint.tickets import TicketSigner
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
-from flight_server.service.connections import ConnectionWatch
 from flight_server.service.ingest import Ingest
 from flight_server.service.listed_schemas import ListedSchemas
 from flight_server.service.metadata import Metadata
 from flight_server.service.prepared import PreparedStatements
-from flight_server.service.request import Asked, Offer, Request
+from flight_server.service.request import Offer, Request, StatementInfo
 from flight_server.service.sessions import Sessions
 from flight_server.service.settings import Settings
 from flight_server.service.sqlinfo import sql_info
@@ -83,7 +83,7 @@ class FlightSqlService(BaseHandler):
         listed = ListedSchemas(database.relations)
         metadata = Metadata(catalog, listed, statements.queries, sql_info(version, options.max_statement_size))
         prepared = PreparedStatements(statements, options)
-        uploads = Uploads(database.frontend, options.max_upload_size)
+        uploads = Uploads(database.loads, options.max_upload_size)
         self._ingest = Ingest(catalog, uploads)
         self._sessions = Sessions(database.folder, options, self._release)
         self._prepared, self._offers = prepared, statements.offers
@@ -261,8 +261,8 @@ class FlightSqlService(BaseHandler):
         return flight.FlightInfo(offer.schema, _echoed(descriptor), endpoints, offer.rows, -1)
 
 
-def _upload(path: Sequence[str]) -> Asked:
-    return Asked("UPLOAD", ".".join(map(quote, path)))
+def _upload(path: Sequence[str]) -> StatementInfo:
+    return StatementInfo("UPLOAD", ".".join(map(quote, path)))
 
 
 def _command(descriptor: flight.FlightDescriptor) -> bytes:

@@ -21,7 +21,7 @@ from engine.rights import Identity
 from engine.statements.session import Session, sweep_temporary
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
-from flight_server.service.connections import connections_of
+from flight_server.endpoint.connections import connections_of
 from flight_server.service.store import EvictedError, Holder
 
 __all__ = ["COOKIE", "Sessions"]

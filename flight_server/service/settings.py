@@ -82,7 +82,7 @@ class Settings:
             result.session_options["partitions"].int64_value = session.partitions
         if session.runtime is not None:
             result.session_options["runtime"].string_value = session.runtime
-        if session.at_workers:
+        if session.in_parts:
             result.session_options["endpoints"].string_value = _WORKERS
         if session.boundary is Boundary.DICTIONARY_CLIENT:
             result.session_options["dictionaries"].bool_value = True
@@ -115,7 +115,7 @@ class Settings:
 def _set_endpoints(session: Session, value: Value) -> None:
     if value not in (None, _SERVER, _WORKERS):
         raise ValueError(value)
-    session.at_workers = value == _WORKERS
+    session.in_parts = value == _WORKERS
 
 
 def _set_dictionaries(session: Session, value: Value) -> None:

@@ -23,7 +23,7 @@ from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import sql
 from flight_server.service.offers import Offers
 from flight_server.service.queries import Queries
-from flight_server.service.request import Asked, Offer, Planned, Request
+from flight_server.service.request import Offer, PlannedAnswer, Request, StatementInfo
 
 __all__ = ["Statements"]
 
@@ -39,7 +39,7 @@ class Statements:
 
     def parse(self, request: Request, text: str) -> ParsedStatement:
         """What `text` is; ResourceExhaustedError where it is longer than the server takes."""
-        with self.queries.planning(request, Asked("SELECT", text)):
+        with self.queries.planning(request, StatementInfo("SELECT", text)):
             size = len(text.encode())
             if size > self._options.max_statement_size:
                 raise ResourceExhaustedError(
@@ -47,43 +47,43 @@ class Statements:
                 )
             return self.database.parse(text)
 
-    def start(self, request: Request, parsed: ParsedStatement, parameters: Parameters | None = None) -> Planned:
+    def start(self, request: Request, parsed: ParsedStatement, parameters: Parameters | None = None) -> PlannedAnswer:
         """A statement planned on a snapshot of now, to be run for each row of `parameters`. Raises PlanningError.
 
         A statement with effects is run here and now; what is fetched later is its count. For no rows nothing is done.
         """
         if parsed.has_effects:
-            return Planned(TableAnswer(count_table(self._change(request, parsed, parameters))))
+            return PlannedAnswer(TableAnswer(count_table(self._change(request, parsed, parameters))))
         began = time.monotonic()
-        with self.queries.planning(request, Asked(parsed.kind, parsed.text)):
+        with self.queries.planning(request, StatementInfo(parsed.kind, parsed.text)):
             answer = self.database.ask(request.session, parsed, parameters)
         if parameters is not None and not parameters:
-            return Planned(answer)
-        return Planned(answer, Asked(parsed.kind, parsed.text, time.monotonic() - began))
+            return PlannedAnswer(answer)
+        return PlannedAnswer(answer, StatementInfo(parsed.kind, parsed.text, time.monotonic() - began))
 
-    def start_table(self, request: Request, path: Sequence[str]) -> Planned:
+    def start_table(self, request: Request, path: Sequence[str]) -> PlannedAnswer:
         """All of a table, as it is now."""
         began = time.monotonic()
         with self.queries.timed(request):
             text, answer = self.database.table(request.session, path)
-        return Planned(answer, Asked("TABLE", text, time.monotonic() - began))
+        return PlannedAnswer(answer, StatementInfo("TABLE", text, time.monotonic() - began))
 
-    def offer(self, request: Request, planned: Planned, weight: int) -> Offer:
+    def offer(self, request: Request, planned: PlannedAnswer, weight: int) -> Offer:
         """Keep `planned` until it is fetched; `weight` is the bytes of its text.
 
         Where the session asks for endpoints at the workers, and the plan has such, it runs now.
         """
         handle = self.offers.put(planned, request.holder, weight)
         ticket = sql.TicketStatementQuery(statement_handle=handle)
-        answer, asked = planned.answer, planned.asked
-        if asked is None or not request.session.at_workers:
+        answer, statement = planned.answer, planned.statement
+        if statement is None or not request.session.in_parts:
             return Offer(planned.schema, ticket)
         if not isinstance(answer, QueryAnswer) or not answer.has_parts:
             return Offer(planned.schema, ticket)
-        query = self.queries.begin(request, asked)
+        query = self.queries.begin(request, statement)
         with query.guarded():
             result = answer.run_to_parts(request.context, self._options.statement_ttl)
-        self.offers.spread(handle, request.holder, result)
+        self.offers.keep_parts(handle, request.holder, result)
         query.rows = sum(part.rows for part in result.parts)
         return Offer(planned.schema, ticket, query.rows, result.parts)
 
@@ -91,12 +91,12 @@ class Statements:
         """Run what was offered under this ticket."""
         return self.offers.fetch(request, ticket.statement_handle, self.open)
 
-    def open(self, request: Request, planned: Planned) -> ResultStream:
+    def open(self, request: Request, planned: PlannedAnswer) -> ResultStream:
         """Run `planned` when it is its turn, and log it when the call ends. Raises the execution errors."""
-        if planned.asked is None:
+        if planned.statement is None:
             result = planned.answer.open(request.context)
             return ResultStream(result.reader, result.close, explain=result.explain)
-        query = self.queries.begin(request, planned.asked, gated=planned.is_query)
+        query = self.queries.begin(request, planned.statement, gated=planned.is_query)
         with query.guarded():
             result = planned.answer.open(replace(request.context, watch=query.watch))
         # Nobody works any more for a call that was stopped, even while its client leaves unread what was sent.
@@ -150,6 +150,6 @@ class Statements:
         """Run a statement with effects; how many rows it changed. For no rows of parameters it does not run."""
         if parameters is not None and not parameters:
             return 0
-        with self.queries.change(request, Asked(parsed.kind, parsed.text)) as query:
+        with self.queries.change(request, StatementInfo(parsed.kind, parsed.text)) as query:
             query.rows = self.database.run(replace(request.context, watch=query.watch), parsed, parameters)
             return query.rows

@@ -17,14 +17,11 @@ from engine.errors import (
     GrismError,
     InvalidDataError,
     ResourceExhaustedError,
-    UnknownTableError,
-    UnsupportedError,
 )
-from engine.ingestion import Ingestion, TableColumns
-from engine.sql.frontend import SqlFrontend
+from engine.statements.bulk_load import BulkLoads
 from engine.statements.catalog import Target
 from engine.storage.conform import DEFAULT, NOT_NULL
-from engine.storage.protocol import ArrowSource, WriteMode
+from engine.storage.protocol import WriteMode
 from engine.storage.stored_types import STORED_TYPE
 from engine.streams import scoped_reader
 from flight_server.service.request import Request
@@ -38,9 +35,8 @@ _BROKEN = (pa.ArrowInvalid, OSError, UnicodeDecodeError)
 class Uploads:
     """Writes uploads, of at most `max_bytes` of data each, into tables."""
 
-    def __init__(self, frontend: SqlFrontend, max_bytes: int) -> None:
-        self._frontend = frontend
-        self._ingestion = Ingestion(frontend.kernel)
+    def __init__(self, loads: BulkLoads, max_bytes: int) -> None:
+        self._loads = loads
         self._max_bytes = max_bytes
 
     def store(self, request: Request, reader: flight.MetadataRecordBatchReader, target: Target, mode: WriteMode) -> int:
@@ -51,34 +47,9 @@ class Uploads:
         InvalidValueError for such values, and what else `Storage.write` raises.
         """
 
-        def write(data: pa.RecordBatchReader) -> int:
-            stored = self._as_stored(request, target, mode, data)
-            return target.storage.write(target.name, stored, mode, is_valid=True)
-
-        return _Upload(request, reader, self._max_bytes).into(write)
-
-    def _as_stored(
-        self, request: Request, target: Target, mode: WriteMode, data: pa.RecordBatchReader
-    ) -> pa.RecordBatchReader:
-        """`data` in the forms that the table stores, or that a new one is to store."""
         cancellation = request.call.cancellation
-        table = None if mode in (WriteMode.CREATE, WriteMode.REPLACE) else self._table(target, mode)
-        if table is None:
-            return self._ingestion.into_new(target.name, data, cancellation)
-        return self._ingestion.into_table(target.name, data, table, cancellation)
-
-    def _table(self, target: Target, mode: WriteMode) -> TableColumns | None:
-        """The table that is appended to; None where it is not there yet, but is to be made."""
-        try:
-            handle = target.storage.snapshot().table(target.name)
-        except UnknownTableError:
-            if mode is WriteMode.APPEND:
-                raise
-            return None
-        source = target.storage.probe(handle)
-        if not isinstance(source, ArrowSource):
-            raise UnsupportedError(f'Table "{target.name}" is made of Parquet files and read-only; write to another.')
-        return TableColumns(self._frontend.table_columns(handle), source.data.schema)
+        upload = _Upload(request, reader, self._max_bytes)
+        return upload.into(lambda data: self._loads.store(target, data, mode, cancellation))
 
 
 class _Upload:

@@ -15,7 +15,7 @@ from engine.statements.context import StatementContext
 from flight_server.config import ServerConfig
 from flight_server.service import BadRequestError
 from flight_server.service.offers import Offers
-from flight_server.service.request import Planned
+from flight_server.service.request import PlannedAnswer
 from flight_server.service.store import Holder
 
 OWN = Holder(ANONYMOUS, "ipv4:127.0.0.1:1")
@@ -53,13 +53,13 @@ def offers() -> Offers:
 )
 def test_parts_go_with_their_plan(offers: Offers, give_up: GiveUp, error: type[GrismError]) -> None:
     released: list[str] = []
-    early = offers.put(Planned(_Query()), OWN, 1)
-    offers.spread(early, OWN, ResultParts((), lambda: released.append("early"), read))
+    early = offers.put(PlannedAnswer(_Query()), OWN, 1)
+    offers.keep_parts(early, OWN, ResultParts((), lambda: released.append("early"), read))
     assert not released
     give_up(offers, early)
     assert released == ["early"]
-    late = offers.put(Planned(_Query()), OWN, 1)
+    late = offers.put(PlannedAnswer(_Query()), OWN, 1)
     give_up(offers, late)
     with pytest.raises(error):
-        offers.spread(late, OWN, ResultParts((), lambda: released.append("late"), read))
+        offers.keep_parts(late, OWN, ResultParts((), lambda: released.append("late"), read))
     assert released == ["early", "late"]

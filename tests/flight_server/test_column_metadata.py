@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from engine.storage.protocol import TableName
-from flight_server.service.columns import annotate, type_name
+from flight_server.column_metadata import annotate, type_name
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from engine.cancellation import Cancellation
 from engine.errors import DeadlineExceededError, ResourceExhaustedError
-from flight_server.service.gate import Gate
+from flight_server.gate import Gate
 
 PATIENCE = 10.0
 Leave = Callable[[], None]

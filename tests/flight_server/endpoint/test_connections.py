@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from pyarrow import flight
 
+from flight_server.endpoint import connections
+from flight_server.endpoint.connections import connections_of, ended
 from flight_server.proto import flight as messages
-from flight_server.service import connections
-from flight_server.service.connections import connections_of, ended
 from tests.flight_server.conftest import Served
 from tests.flight_server.service.test_sessions import options, set_options
 
