@@ -1,11 +1,11 @@
-"""One text on the same tables has the same answer, whoever asks: a client of a server, or a Python program.
+"""One text on the same tables has the same answer, whoever asks: a client of a server, a program, the command line.
 
 Every statement here goes through each door, in this order; answers, schemas and errors are compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flight_sql
@@ -15,6 +15,7 @@ import pytest
 
 import grism
 from engine.runtime import Runtime
+from flight_server.cli.main import main
 from tests.grism.test_connection import Kept
 from tests.harness.server import serve
 
@@ -114,12 +115,24 @@ def through_server(cursor: flight_sql.Cursor) -> Door:
     return ask
 
 
+def through_command_line(folder: Path, capture: pytest.CaptureFixture[bytes]) -> Door:
+    def ask(text: str) -> Answer:
+        status = main(["query", "--data", str(folder), "--format", "arrow", text])
+        out, err = capture.readouterr()
+        if status:
+            return "error", err.decode()
+        table = pa.ipc.open_stream(out).read_all()
+        return rows_of(table) if len(table.schema) else ("changed", err.decode().strip())
+
+    return ask
+
+
 def rows_of(table: pa.Table) -> Answer:
     return "rows", [(field.name, str(field.type)) for field in table.schema], table.to_pylist()
 
 
-def answers(door: Door) -> list[Answer]:
-    return [door(text) for text in TEXTS]
+def answers(door: Door, texts: Sequence[str] = TEXTS) -> list[Answer]:
+    return [door(text) for text in texts]
 
 
 @pytest.fixture(scope="module")
@@ -129,11 +142,11 @@ def expected() -> list[Answer]:
         return answers(through_python(db))
 
 
-def compare(expected: list[Answer], found: list[Answer]) -> None:
-    for text, here, there in zip(TEXTS, expected, found, strict=True):
+def compare(expected: Sequence[Answer], found: Sequence[Answer], texts: Sequence[str] = TEXTS) -> None:
+    for text, here, there in zip(texts, expected, found, strict=True):
         if here[0] == "error":
             assert there[0] == "error", (text, here, there)
-            assert str(here[1]) in str(there[1]), text
+            assert str(here[1]).strip() in str(there[1]), text
         else:
             assert there == here, text
 
@@ -171,3 +184,17 @@ def test_a_client_of_a_server(expected: list[Answer], tmp_path: Path) -> None:
         connection.cursor() as cursor,
     ):
         compare(expected, answers(through_server(cursor)))
+
+
+def test_the_command_line(expected: list[Answer], tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Each statement by a command of its own, so that nothing of a session is left for the next one."""
+    alone = [i for i, text in enumerate(TEXTS) if "passing" not in text]
+    texts = [TEXTS[i] for i in alone]
+    found = answers(through_command_line(tmp_path, capsysbinary), texts)
+    wanted = [expected[i] for i in alone]
+    for i, answer in enumerate(wanted):
+        if answer[0] == "changed":
+            assert found[i][0] == "changed", texts[i]
+            assert answer[1] == 0 or str(answer[1]) in str(found[i][1]), texts[i]
+            found[i] = answer
+    compare(wanted, found, texts)
