@@ -1,4 +1,4 @@
-"""What planning needs to know of an aggregate call, and of the aggregates that the kernel has."""
+"""What planning needs to know of an aggregate call; of the functions themselves, see `aggregates`."""
 
 from __future__ import annotations
 
@@ -8,85 +8,7 @@ from sqlglot import exp
 
 from engine.operators import EXPORT_STATE
 
-__all__ = ["EXACT", "EXACT_OVER_EXACT_NUMBERS", "MERGED", "SELF_MERGING", "AggregateCall", "aggregate_call", "constant"]
-
-SELF_MERGING = frozenset({"min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor"})
-"""Aggregates of one argument that merge their own values."""
-
-MERGED = SELF_MERGING | frozenset(
-    {
-        "any_value",
-        "approx_count_distinct",
-        "approx_quantile",
-        "arbitrary",
-        "arg_max",
-        "arg_max_null",
-        "arg_max_nulls_last",
-        "arg_min",
-        "arg_min_null",
-        "argmax",
-        "argmin",
-        "array_agg",
-        "avg",
-        "corr",
-        "count",
-        "count_if",
-        "count_star",
-        "countif",
-        "covar_pop",
-        "covar_samp",
-        "decimal_average",
-        "favg",
-        "first",
-        "fsum",
-        "group_concat",
-        "kahan_sum",
-        "kurtosis",
-        "kurtosis_pop",
-        "list",
-        "listagg",
-        "mad",
-        "max_by",
-        "mean",
-        "median",
-        "min_by",
-        "product",
-        "quantile",
-        "quantile_cont",
-        "quantile_disc",
-        "regr_avgx",
-        "regr_avgy",
-        "regr_count",
-        "regr_intercept",
-        "regr_r2",
-        "regr_slope",
-        "regr_sxx",
-        "regr_sxy",
-        "regr_syy",
-        "sem",
-        "skewness",
-        "stddev",
-        "stddev_pop",
-        "stddev_samp",
-        "string_agg",
-        "sum",
-        "sum_no_overflow",
-        "sumkahan",
-        "var_pop",
-        "var_samp",
-        "variance",
-    }
-)
-"""Aggregates of which the kernel merges the states of parts to what it computes from all rows at once.
-
-The others have no state that can leave the kernel, or merge to something else: they get their rows as they are.
-"""
-
-EXACT = frozenset(
-    {"count", "count_star", "count_if", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor"}
-)
-"""Aggregates that give the same value in whatever order their rows come."""
-EXACT_OVER_EXACT_NUMBERS = frozenset({"sum", "avg"})
+__all__ = ["AggregateCall", "aggregate_call", "constant"]
 
 
 @dataclass(frozen=True)

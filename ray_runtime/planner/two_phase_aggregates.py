@@ -43,7 +43,8 @@ from engine.physical import PhysicalOperator
 from engine.schema import Column, RowType
 from engine.schema_inference import build_project_schema, operator_columns
 from engine.travel_types import Boundary, leaving_type, travels
-from ray_runtime.planner.aggregate_calls import MERGED, SELF_MERGING, AggregateCall, aggregate_call, constant
+from ray_runtime.planner.aggregate_calls import AggregateCall, aggregate_call, constant
+from ray_runtime.planner.aggregates import aggregate as known_aggregate
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.names import Names
 from ray_runtime.planner.sampling import GroupSampler
@@ -109,9 +110,10 @@ class _Phases:
             call = aggregate_call(aggregate.expr)
             if call.name in _GROUPING:
                 continue
-            if not call.plain or call.name not in MERGED:
+            merge = known_aggregate(call.name).merge
+            if not call.plain or merge == "rows":
                 return node
-            if call.name in SELF_MERGING and len(call.arguments) == 1:
+            if merge == "value" and len(call.arguments) == 1:
                 # The same aggregate over its own partial values needs no state.
                 again = exp.Anonymous(this=call.name, expressions=[col(aggregate.name)])
                 states.append(_Phase(aggregate, again, again))

@@ -33,7 +33,8 @@ from engine.operators import (
 )
 from engine.physical import PhysicalOperator
 from ray_runtime.operators import ExchangeExec
-from ray_runtime.planner.aggregate_calls import EXACT, EXACT_OVER_EXACT_NUMBERS, aggregate_call
+from ray_runtime.planner.aggregate_calls import aggregate_call
+from ray_runtime.planner.aggregates import aggregate
 from ray_runtime.planner.column_types import ColumnTypes
 
 __all__ = ["VaryingColumns"]
@@ -109,8 +110,8 @@ class VaryingColumns:
     def _exact(self, node: HashAggregateExec, below: frozenset[str]) -> frozenset[str]:
         """The names of the aggregates that give the same value in whatever order their rows come."""
         calls = {a.name: aggregate_call(a.expr) for a in node.aggregates if _steady(a.expr, below)}
-        exact = {name for name, call in calls.items() if call.name in EXACT}
-        sums = {name: call for name, call in calls.items() if call.name in EXACT_OVER_EXACT_NUMBERS}
+        exact = {name for name, call in calls.items() if aggregate(call.name).steady == "always"}
+        sums = {name: call for name, call in calls.items() if aggregate(call.name).steady == "exact"}
         arguments = [(name, argument) for name, call in sums.items() for argument in call.arguments]
         if not arguments:
             return frozenset(exact)

@@ -17,7 +17,8 @@ from engine.physical import PhysicalOperator
 from engine.storage import InMemoryStorage
 from engine.storage.protocol import TableName
 from local_runtime import LocalExecutionContext, LocalRuntime
-from ray_runtime.planner.aggregate_calls import MERGED, aggregate_call, constant
+from ray_runtime.planner.aggregate_calls import aggregate_call, constant
+from ray_runtime.planner.aggregates import AGGREGATES
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.sampling import GroupSampler
@@ -25,23 +26,7 @@ from ray_runtime.planner.two_phase_aggregates import two_phase_aggregates
 from tests.engine.plans import e, items
 from tests.harness.compare import difference
 
-RAW = frozenset(
-    {
-        "arg_min_nulls_last",  # loses the values of parts
-        "last",  # of parts in any order
-        "lttb",  # by rows that are beside each other
-        "approx_top_k",
-        "bitstring_agg",
-        "combine_aggr",
-        "entropy",
-        "histogram",
-        "histogram_exact",
-        "mode",
-        "reservoir_quantile",
-        "variant_group_object",
-    }
-)
-"""What gets its rows as they are."""
+MERGED = sorted(name for name, known in AGGREGATES.items() if known.merge != "rows")
 PAIRED = ("arg_max", "arg_min", "argmax", "argmin", "max_by", "min_by", "arg_max_null", "arg_min_null")
 UNORDERED = frozenset({"list", "array_agg", "string_agg", "group_concat", "listagg"})
 ANY_ROW = frozenset({"first", "arbitrary", "any_value"})
@@ -128,7 +113,7 @@ def unordered(name: str, operator: PhysicalOperator) -> PhysicalOperator:
     return ProjectExec(operator, items(g="g", v="v IS NOT NULL" if name in ANY_ROW else value))
 
 
-@pytest.mark.parametrize("name", sorted(MERGED))
+@pytest.mark.parametrize("name", MERGED)
 def test_states_of_parts_merge_to_what_all_rows_give(runtime: LocalRuntime, name: str) -> None:
     for call in calls(name):
         # As the reader of the kernel's plans writes it.
@@ -141,7 +126,7 @@ def test_states_of_parts_merge_to_what_all_rows_give(runtime: LocalRuntime, name
         assert difference(found, wanted, ordered=False) is None, call
 
 
-@pytest.mark.parametrize("name", sorted(MERGED))
+@pytest.mark.parametrize("name", MERGED)
 def test_merged_states_merge_again(runtime: LocalRuntime, name: str) -> None:
     sampler = GroupSampler(runtime.kernel, runtime.storage, DistributedOptions(sample_rows=0))
     for call in calls(name):
@@ -165,9 +150,9 @@ def test_merged_states_merge_again(runtime: LocalRuntime, name: str) -> None:
         assert difference(found, wanted, ordered=False) is None, call
 
 
-def test_each_aggregate_of_the_kernel_either_merges_or_gets_its_rows(runtime: LocalRuntime) -> None:
+def test_each_aggregate_of_the_kernel_has_its_row(runtime: LocalRuntime) -> None:
     sql = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
-    assert {name for (name,) in duckdb.sql(sql).fetchall()} == MERGED | RAW
+    assert {name for (name,) in duckdb.sql(sql).fetchall()} == AGGREGATES.keys()
 
 
 @pytest.mark.parametrize(
