@@ -141,8 +141,10 @@ class PreparedStatements:
         return self._statements.offer(request, planned, len(prepared.parsed.text))
 
     def schema(self, request: Request, command: sql.CommandPreparedStatementQuery) -> pa.Schema:
-        """The schema of a prepared query's result."""
-        prepared, rows = self._bound(request, command.prepared_statement_handle)
+        """The schema of a prepared query's result; until its parameters are bound that which preparing it told."""
+        prepared, rows = self._find(request, command.prepared_statement_handle)
+        if rows is None and len(prepared.parameters):
+            return self._statements.database.schema(request.session, prepared.parsed)
         return self._statements.schema_of(request, prepared.parsed, rows)
 
     def update(

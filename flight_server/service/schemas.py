@@ -77,12 +77,12 @@ SQL_INFO = pa.schema(
             "value",
             pa.dense_union(
                 [
-                    pa.field("string_value", _TEXT),
-                    pa.field("bool_value", pa.bool_()),
-                    pa.field("bigint_value", pa.int64()),
-                    pa.field("int32_bitmask", _INT),
-                    pa.field("string_list", pa.list_(_TEXT)),
-                    pa.field("int32_to_int32_list_map", pa.map_(_INT, pa.list_(_INT))),
+                    _required("string_value", _TEXT),
+                    _required("bool_value", pa.bool_()),
+                    _required("bigint_value", pa.int64()),
+                    _required("int32_bitmask", _INT),
+                    _required("string_list", pa.list_(_TEXT)),
+                    _required("int32_to_int32_list_map", pa.map_(_INT, pa.list_(_INT))),
                 ]
             ),
         ),

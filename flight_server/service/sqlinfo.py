@@ -167,8 +167,7 @@ def info_table(info: SqlInfo, codes: Sequence[int]) -> pa.Table:
         offsets.append(len(members[kind]))
         members[kind].append(list(info[code].items()) if kind == _MAP else info[code])
     children = [pa.array(values, union.field(i).type) for i, values in enumerate(members)]
-    names = [union.field(i).name for i in range(union.num_fields)]
-    values = pa.UnionArray.from_dense(
-        pa.array(kinds, pa.int8()), pa.array(offsets, pa.int32()), children, field_names=names
-    )
+    places = [pa.array(kinds, pa.int8()).buffers()[1], pa.array(offsets, pa.int32()).buffers()[1]]
+    # `from_dense` makes members that may be NULL.
+    values = pa.UnionArray.from_buffers(union, len(wanted), [None, *places], children=children)
     return pa.Table.from_arrays([pa.array(wanted, pa.uint32()), values], schema=SQL_INFO)

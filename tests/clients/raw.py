@@ -45,6 +45,7 @@ _RAW = _declare(
     Result={"body": 1},
     PutResult={"app_metadata": 1},
     Handshake={"payload": 2},
+    SchemaResult={"schema": 1},
 )
 
 FlightData = _RAW["FlightData"]
@@ -131,6 +132,11 @@ class RawClient:
     def info(self, command: Message) -> messages.FlightInfo:
         """GetFlightInfo."""
         return messages.FlightInfo.FromString(self.unary("GetFlightInfo", command_descriptor(command)))
+
+    def schema(self, command: Message) -> pa.Schema:
+        """GetSchema."""
+        answer = _RAW["SchemaResult"].FromString(self.unary("GetSchema", command_descriptor(command)))
+        return ipc.read_schema(pa.py_buffer(answer.schema))
 
     def get(self, info: messages.FlightInfo) -> pa.Table:
         """DoGet of every endpoint, one after the other."""

@@ -70,6 +70,31 @@ def test_parameters_have_the_type_that_was_told(jdbc: RawClient, reads_the_answe
     jdbc.close_prepared(handle)
 
 
+@pytest.mark.parametrize(
+    ("query", "types"),
+    [
+        ("SELECT n_nationkey, n_name FROM nation WHERE n_nationkey = ?", [pa.int32(), pa.string()]),
+        ("SELECT ?::DATE AS d", [pa.date32()]),
+        ("SELECT 1 AS x", [pa.int32()]),
+        ("EXPLAIN SELECT ?::DATE", [pa.string()]),
+        ("INSERT INTO nation SELECT ?, ?, ?, ?", [pa.int64()]),
+    ],
+)
+def test_the_schema_of_a_prepared_statement_is_told_before_it_is_bound(
+    query: str, types: list[pa.DataType], runtime_uri: str
+) -> None:
+    """What arrow-go's client asks with GetSchema is what preparing told."""
+    with RawClient(runtime_uri) as raw:
+        prepared = raw.prepare(query)
+        command = sql.CommandPreparedStatementQuery(prepared_statement_handle=prepared.prepared_statement_handle)
+        told = raw.schema(command)
+        assert told.types == types
+        if not prepared.is_update:
+            assert told.equals(schema(prepared.dataset_schema))
+            assert len(schema(prepared.parameter_schema)) == query.count("?")
+        raw.close_prepared(prepared.prepared_statement_handle)
+
+
 def test_an_update_is_known_by_its_schema_without_columns(jdbc: RawClient) -> None:
     """`Statement.execute` of DDL, then `PreparedStatement.executeBatch`."""
     made = jdbc.prepare("CREATE OR REPLACE TABLE jdbc_made (id INTEGER, name VARCHAR)")
@@ -92,6 +117,7 @@ def test_database_metadata(jdbc: RawClient) -> None:
     """What `DatabaseMetaData` asks for when a tool opens its tree."""
     info = jdbc.ask(sql.CommandGetSqlInfo())
     assert info.num_rows > 80
+    assert not any(member.nullable for member in info.schema.field("value").type)  # as arrow-go and Arrow C++ have it
     assert jdbc.ask(sql.CommandGetCatalogs())["catalog_name"].to_pylist() == ["grism"]
     found = jdbc.ask(sql.CommandGetDbSchemas(catalog="grism", db_schema_filter_pattern="%"))
     assert "main" in found["db_schema_name"].to_pylist()
