@@ -26,6 +26,7 @@ from engine.operators import (
     WindowExec,
 )
 from engine.physical import PhysicalOperator
+from engine.shared_nodes import once
 
 __all__ = ["lower"]
 
@@ -37,13 +38,10 @@ def lower(plan: logical.LogicalPlan) -> PhysicalOperator:
 
 class _Lowering:
     def __init__(self) -> None:
-        self._done: dict[int, PhysicalOperator] = {}
+        self._done: dict[int, tuple[logical.LogicalPlan, PhysicalOperator]] = {}
 
     def plan(self, node: logical.LogicalPlan) -> PhysicalOperator:
-        found = self._done.get(id(node))
-        if found is None:
-            found = self._done[id(node)] = self._lower(node)
-        return found
+        return once(self._done, node, self._lower)
 
     def _lower(self, node: logical.LogicalPlan) -> PhysicalOperator:
         match node:

@@ -16,6 +16,7 @@ from engine.lowering import lower
 from engine.operators import EmptyExec, HashAggregateExec, ProjectExec, TableScanExec
 from engine.physical import PhysicalOperator
 from engine.schema import Column, RowType
+from engine.shared_nodes import once
 
 __all__ = [
     "build_aggregate_schema",
@@ -69,13 +70,10 @@ def operator_columns(operator: PhysicalOperator, kernel: Kernel) -> RowType:
 
 def _without_data(operator: PhysicalOperator) -> PhysicalOperator:
     """The same tree over typed inputs without rows."""
-    done: dict[int, PhysicalOperator] = {}
+    done: dict[int, tuple[PhysicalOperator, PhysicalOperator]] = {}
 
     def visit(node: PhysicalOperator) -> PhysicalOperator:
-        found = done.get(id(node))
-        if found is None:
-            found = done[id(node)] = rewrite(node)
-        return found
+        return once(done, node, rewrite)
 
     def rewrite(node: PhysicalOperator) -> PhysicalOperator:
         if isinstance(node, TableScanExec):

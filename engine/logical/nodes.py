@@ -17,6 +17,7 @@ from sqlglot import exp
 
 from engine.literals import literal
 from engine.schema import Column
+from engine.shared_nodes import once
 from engine.storage.protocol import TableHandle
 
 __all__ = [
@@ -423,12 +424,9 @@ Plan = TypeVar("Plan", bound=LogicalPlan)
 
 def transform_up(plan: LogicalPlan, rule: Callable[[LogicalPlan], LogicalPlan]) -> LogicalPlan:
     """`rule` applied to every node, children first; a node that stands in several places is rewritten once."""
-    done: dict[int, LogicalPlan] = {}
+    done: dict[int, tuple[LogicalPlan, LogicalPlan]] = {}
 
     def visit(node: LogicalPlan) -> LogicalPlan:
-        found = done.get(id(node))
-        if found is None:
-            found = done[id(node)] = rule(node.with_children(tuple(visit(c) for c in node.children)))
-        return found
+        return once(done, node, lambda node: rule(node.with_children(tuple(map(visit, node.children)))))
 
     return visit(plan)

@@ -31,6 +31,7 @@ from engine.logical.nodes import (
     col,
     transform_up,
 )
+from engine.shared_nodes import once
 
 __all__ = ["direct_semi_joins"]
 
@@ -159,13 +160,10 @@ def _unshared(plan: LogicalPlan) -> LogicalPlan:
                 count(child)
 
     count(plan)
-    done: dict[int, LogicalPlan] = {}
+    done: dict[int, tuple[LogicalPlan, LogicalPlan]] = {}
 
     def visit(node: LogicalPlan) -> LogicalPlan:
-        found = done.get(id(node))
-        if found is None:
-            found = done[id(node)] = rewrite(node)
-        return found
+        return once(done, node, rewrite)
 
     def rewrite(node: LogicalPlan) -> LogicalPlan:
         if isinstance(node, Rename) and isinstance(node.input, Collect) and readers[id(node.input)] == 1:

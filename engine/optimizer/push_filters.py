@@ -27,6 +27,7 @@ from engine.logical.nodes import (
     col,
 )
 from engine.optimizer.disjunctions import factored, needed
+from engine.shared_nodes import once
 
 __all__ = ["push_filters"]
 
@@ -46,11 +47,7 @@ class _Pusher:
         self._done: dict[int, tuple[LogicalPlan, LogicalPlan]] = {}
 
     def visit(self, node: LogicalPlan) -> LogicalPlan:
-        found = self._done.get(id(node))
-        if found is None:
-            found = (node, self._visit(node))
-            self._done[id(node)] = found
-        return found[1]
+        return once(self._done, node, self._visit)
 
     def _visit(self, node: LogicalPlan) -> LogicalPlan:
         if isinstance(node, Filter):

@@ -26,6 +26,7 @@ from engine.operators import (
 from engine.physical import PhysicalOperator
 from engine.schema import Column, RowType
 from engine.schema_inference import build_project_schema, operator_columns
+from engine.shared_nodes import once
 from ray_runtime.operators import ExchangeExec
 
 __all__ = ["ColumnTypes"]
@@ -45,10 +46,7 @@ class ColumnTypes:
 
     def of(self, operator: PhysicalOperator) -> RowType:
         """The operator's columns with their kernel types."""
-        known = self._known.get(id(operator))
-        if known is None:
-            known = self._known[id(operator)] = (operator, self._find(operator))
-        return known[1]
+        return once(self._known, operator, self._find)
 
     def expressions(self, operator: PhysicalOperator, exprs: Sequence[exp.Expr]) -> list[str]:
         """The types of `exprs` over the operator's columns; all of them "" where one does not type."""

@@ -27,6 +27,7 @@ from engine.operators import (
     WindowExec,
 )
 from engine.physical import Hash, PhysicalOperator
+from engine.shared_nodes import once
 from ray_runtime.operators import ExchangeExec
 
 __all__ = ["drop_columns"]
@@ -93,7 +94,7 @@ def _kept(exprs: tuple[NamedExpr, ...], wanted: set[str]) -> tuple[NamedExpr, ..
 class _Pruner:
     def __init__(self) -> None:
         self._wanted: dict[int, tuple[PhysicalOperator, set[str]]] = {}
-        self._done: dict[int, PhysicalOperator] = {}
+        self._done: dict[int, tuple[ExchangeExec, PhysicalOperator]] = {}
 
     def demand(self, node: PhysicalOperator, wanted: set[str]) -> None:
         """Add up what all readers of each Exchange need."""
@@ -111,10 +112,7 @@ class _Pruner:
         """The operator over inputs that are as narrow as they may be; gives at least the wanted columns."""
         if not isinstance(node, ExchangeExec):
             return self._rewritten(node, self._within(node, wanted))
-        found = self._done.get(id(node))
-        if found is None:
-            found = self._done[id(node)] = self._exchange(node, self._wanted[id(node)][1])
-        return found
+        return once(self._done, node, lambda node: self._exchange(node, self._wanted[id(node)][1]))
 
     def _within(self, node: PhysicalOperator, wanted: set[str]) -> set[str]:
         return set(node.schema) if wanted & _EVERYTHING else wanted & set(node.schema)

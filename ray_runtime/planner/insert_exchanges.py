@@ -35,6 +35,7 @@ from engine.operators import (
     WindowExec,
 )
 from engine.physical import Broadcast, Hash, PartitioningSpec, PhysicalOperator, Range, RoundRobin, Single
+from engine.shared_nodes import once
 from ray_runtime.operators import ExchangeExec
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.join_keys import JoinKeys
@@ -112,11 +113,7 @@ class _Inserter:
     def place(self, node: PhysicalOperator) -> _Placed:
         if self._upper is not None and isinstance(node, CollectExec):
             return self._upper.place(node)
-        found = self._done.get(id(node))
-        if found is None:
-            found = (node, self._place(node))
-            self._done[id(node)] = found
-        return found[1]
+        return once(self._done, node, self._place)
 
     def _place(self, node: PhysicalOperator) -> _Placed:
         match node:

@@ -21,6 +21,7 @@ from engine.logical.columns import conjunction, mentioned
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import CollectExec, HashJoinExec, ProjectExec, TableScanExec
 from engine.physical import PhysicalOperator, walk
+from engine.shared_nodes import once
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.descent import Descent, descend, past_joins
 from ray_runtime.planner.inline_scans import steady_source
@@ -66,11 +67,7 @@ class _Reducer:
 
     def visit(self, node: PhysicalOperator) -> PhysicalOperator:
         """From the root down: a side that was thinned out gives fewer keys to what lies below it."""
-        found = self._done.get(id(node))
-        if found is None:
-            found = (node, self._visit(node))
-            self._done[id(node)] = found
-        return found[1]
+        return once(self._done, node, self._visit)
 
     def _visit(self, node: PhysicalOperator) -> PhysicalOperator:
         reduced = self._reduced(node) if isinstance(node, HashJoinExec) else node

@@ -31,6 +31,7 @@ from engine.operators import (
     WindowExec,
 )
 from engine.physical import PhysicalOperator
+from engine.shared_nodes import once
 from ray_runtime.planner.join_keys import equalities
 from ray_runtime.planner.widths import width
 
@@ -117,17 +118,16 @@ class Estimates:
 
     def of(self, operator: PhysicalOperator) -> Estimate:
         """What is expected of `operator`'s output."""
-        found = self._known.get(id(operator))
-        if found is None:
-            inputs = [self.of(child) for child in operator.children]
-            estimate = replace(_estimate(operator, inputs), origins=_origins(operator, inputs))
-            if isinstance(operator, HashJoinExec) and operator.kind in _MEETING:
-                estimate = self.met(operator.kind, inputs[0], inputs[1], _equated(operator))
-            if isinstance(operator, HashAggregateExec) and operator.mode not in _MERGING:
-                estimate = self._counted(operator, estimate)
-            found = (operator, estimate)
-            self._known[id(operator)] = found
-        return found[1]
+        return once(self._known, operator, self._find)
+
+    def _find(self, operator: PhysicalOperator) -> Estimate:
+        inputs = [self.of(child) for child in operator.children]
+        estimate = replace(_estimate(operator, inputs), origins=_origins(operator, inputs))
+        if isinstance(operator, HashJoinExec) and operator.kind in _MEETING:
+            estimate = self.met(operator.kind, inputs[0], inputs[1], _equated(operator))
+        if isinstance(operator, HashAggregateExec) and operator.mode not in _MERGING:
+            estimate = self._counted(operator, estimate)
+        return estimate
 
     def _counted(self, aggregate: HashAggregateExec, guess: Estimate) -> Estimate:
         if self._groups is None or not aggregate.keys or aggregate.grouping_sets is not None:

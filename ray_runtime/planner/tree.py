@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.physical import PhysicalOperator
+from engine.shared_nodes import once
 
 __all__ = ["rewrite_up"]
 
@@ -16,11 +17,9 @@ def rewrite_up(
     done: dict[int, tuple[PhysicalOperator, PhysicalOperator]] = {}
 
     def visit(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
-        found = done.get(id(node))
-        if found is None:
-            children = tuple(visit(child, node) for child in node.children)
-            found = (node, rule(node.with_children(children), parent))
-            done[id(node)] = found
-        return found[1]
+        def rewritten(node: PhysicalOperator) -> PhysicalOperator:
+            return rule(node.with_children(tuple(visit(child, node) for child in node.children)), parent)
+
+        return once(done, node, rewritten)
 
     return visit(root, None)

@@ -32,6 +32,7 @@ from engine.operators import (
     WindowExec,
 )
 from engine.physical import PhysicalOperator
+from engine.shared_nodes import once
 from ray_runtime.operators import ExchangeExec
 from ray_runtime.planner.aggregate_calls import aggregate_call
 from ray_runtime.planner.aggregates import aggregate
@@ -51,10 +52,7 @@ class VaryingColumns:
 
     def of(self, node: PhysicalOperator) -> frozenset[str] | None:
         """The names of these columns; None where there may be other rows altogether."""
-        known = self._known.get(id(node))
-        if known is None:
-            known = self._known[id(node)] = (node, self._find(node))
-        return known[1]
+        return once(self._known, node, self._find)
 
     def _find(self, node: PhysicalOperator) -> frozenset[str] | None:
         below = frozenset[str]()
