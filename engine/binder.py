@@ -89,21 +89,23 @@ class Binder:
         with self._cursor(tables) as cursor:
             return _described(cursor, text, tables)
 
-    def parameter_types(self, text: str, tables: Tables) -> dict[str, dict[str, Any]]:
-        """The type of each parameter of `text`, by name, as it stands in plans; none where the text leaves one open."""
+    def nodes(self, text: str, tables: Tables) -> list[dict[str, Any]] | None:
+        """All nodes of the plan of `text` as it is bound; None where it does not bind, or leaves a parameter open."""
         with self._cursor(tables) as cursor:
             rows = cursor.execute(_PLAN, [text, False]).fetchall()
-        pending: list[Any] = [_parsed(rows[0][0])]
-        types: dict[str, dict[str, Any]] = {}
+        answer = _parsed(rows[0][0])
+        if answer is None or answer.get("error"):
+            return None
+        found: list[dict[str, Any]] = []
+        pending: list[Any] = [answer]
         while pending:
             value = pending.pop()
             if isinstance(value, dict):
-                if value.get("expression_class") == "BOUND_PARAMETER":
-                    types[str(value["identifier"])] = value["return_type"]
+                found.append(value)
                 pending.extend(value.values())
             elif isinstance(value, list):
                 pending.extend(value)
-        return types
+        return found
 
     def close(self) -> None:
         """Interrupt what runs and free all."""

@@ -35,8 +35,8 @@ from engine.sql.described_tables import describe_tables
 from engine.sql.error_places import Source, client_place, node_place
 from engine.sql.inputs import input_scans
 from engine.sql.names import shortened, with_short_names
+from engine.sql.parameter_types import ParameterTypes
 from engine.sql.plan_reader import NotRead, read_plan
-from engine.sql.plan_reader.types import type_text
 from engine.sql.qualified_names import Relation, shorten_names
 from engine.sql.remembered import Known, Pin
 from engine.sql.session_values import (
@@ -60,7 +60,6 @@ __all__ = ["SqlFrontend"]
 _log = logging.getLogger(__name__)
 _PLAIN = Names()
 _WORD = re.compile(r"\w+")
-_UNTYPED = ("NULL", '"NULL"')
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
 _CACHED_OUTPUTS = 10_000
@@ -150,8 +149,9 @@ class SqlFrontend:
         except TypeMismatchError:
             if not given:
                 raise
-            told = self._parameter_types(text, snapshot, names)
-            read = self._read(text, list(map(retyped, given, told.values())), snapshot, names)
+            types = self._parameter_types(text, snapshot, names)
+            told = () if types is None else types.told().values()
+            read = self._read(text, list(map(retyped, given, told)), snapshot, names)
         plan = self._build(read.resolved)
         if cacheable and read.lasting:
             self._plans.put((text, names), Known(read.resolved.pins, read.views, plan))
@@ -197,22 +197,27 @@ class SqlFrontend:
         remember_columns(plan, resolved.columns)
         return plan
 
-    def parameters(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> pa.Schema:
-        """The parameters of one SELECT, by name (``1``, ``2`` for ``?``); utf8 where the text does not tell a type."""
+    def parameters(
+        self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN, columns: RowType = ()
+    ) -> pa.Schema:
+        """The parameters of one SELECT, by name (``1``, ``2`` for ``?``), where `columns` are what its rows are to be.
+
+        What the text does not tell is utf8, or int64 or float64 where only a number fits.
+        """
         if self._plans.get((text, names)) is not None:  # what has parameters is not among them
             return pa.schema([])
         types = self._parameter_types(text, snapshot or self.storage.snapshot(), names)
-        return self.kernel.arrow_schema(tuple(Column(name, kind or "VARCHAR") for name, kind in types.items()))
+        told = () if types is None else types.with_guesses(columns).items()
+        return self.kernel.arrow_schema(tuple(Column(name, kind) for name, kind in told))
 
-    def _parameter_types(self, text: str, snapshot: Snapshot, names: Names) -> dict[str, str | None]:
-        """The kernel's type for each parameter of one SELECT, None where the text does not tell it."""
+    def _parameter_types(self, text: str, snapshot: Snapshot, names: Names) -> ParameterTypes | None:
+        """What tells the kernel's type for each parameter of one SELECT; None where there are none."""
         parsed = self._parse(text, names, snapshot)
         given = syntax.parameter_names(parsed.tree)
         if not given:
-            return {}
+            return None
         canonical, tables, _ = self._pin(parsed, snapshot, names)
-        types = self.kernel.binder.parameter_types(canonical, _columns(tables))
-        return {name: _told_type(types.get(name)) for name in given}
+        return ParameterTypes(self.kernel.binder, canonical, _columns(tables), given)
 
     def result_schema(
         self,
@@ -455,14 +460,6 @@ class SqlFrontend:
 def _is_lasting(names: Names) -> bool:
     """Whether a text keeps its meaning: looked for in several schemas, a table that comes to be may change it."""
     return len(names.schemas) == 1
-
-
-def _told_type(kind: syntax.Node | None) -> str | None:
-    """The text of a type in a plan; None for one that says nothing, or that no value is given in."""
-    with suppress(NotRead):
-        text = None if kind is None else type_text(kind)
-        return None if text in _UNTYPED else text
-    return None
 
 
 def _columns(tables: Mapping[str, tuple[TableHandle, RowType]]) -> dict[str, RowType]:

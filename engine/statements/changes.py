@@ -110,8 +110,21 @@ class Changes:
 
     def parameters(self, session: Session, statement: Statement) -> pa.Schema:
         """The parameters that a statement takes, with the types that the kernel gives them."""
-        query = self._query(StatementContext(session), statement)
-        return pa.schema([]) if query is None else self._planning.parameters(session, query)
+        context = StatementContext(session)
+        query = self._query(context, statement)
+        if query is None:
+            return pa.schema([])
+        return self._planning.parameters(session, query, self._filled(context, statement))
+
+    def _filled(self, context: StatementContext, statement: Statement) -> RowType:
+        """The columns that the rows of an INSERT's query go into; none of other statements."""
+        if not isinstance(statement, Insert) or statement.query is None:
+            return ()
+        target = self._definitions.existing(context, statement.table)
+        given = None
+        if statement.by_name:
+            given = self._planning.unbound_schema(context.session, f"{statement.ctes} {statement.query}").names
+        return rewriting.insert_columns(statement, target.shown, self._columns(context, target)[0], given)
 
     def _query(self, context: StatementContext, statement: Statement) -> str | None:
         """The SELECT that a statement runs, with its parameters; None where it can have none."""

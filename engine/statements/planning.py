@@ -68,10 +68,10 @@ class Planning:
         """The columns of a SELECT, in the kernel's types."""
         return self.frontend.columns(text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session))
 
-    def parameters(self, session: Session, text: str) -> pa.Schema:
-        """The parameters of a SELECT, by name."""
+    def parameters(self, session: Session, text: str, columns: RowType = ()) -> pa.Schema:
+        """The parameters of a SELECT, by name, where `columns` are what its rows are to be."""
         return self.frontend.parameters(
-            text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session)
+            text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session), columns=columns
         )
 
     def unbound_schema(self, session: Session, text: str) -> pa.Schema:

@@ -47,6 +47,31 @@ def test_the_parameters_that_a_driver_is_told(agent: str, want: list[pa.DataType
     assert (schema if schema is None else schema.types) == want
 
 
+@pytest.mark.parametrize(
+    ("query", "want"),
+    [
+        ("SELECT ?::INT, ?", [pa.int32(), pa.string()]),
+        ("SELECT ? + 1, ? * 1.5", [pa.int64(), pa.float64()]),
+        ("INSERT INTO told SELECT ?, ?, ?", [pa.int32(), pa.string(), pa.date32()]),
+        ("INSERT INTO told (d, v) SELECT ?, ? UNION ALL SELECT ?, ?", [pa.date32(), pa.string()] * 2),
+        ("INSERT INTO told BY NAME SELECT ? AS d, i + ? AS i FROM told", [pa.date32(), pa.int64()]),
+        (
+            "INSERT INTO told WITH a AS (SELECT 1 AS x) SELECT x, ?, ? FROM a WHERE x < ?",
+            [pa.string(), pa.date32(), pa.int32()],
+        ),
+        (
+            "INSERT INTO told VALUES (?, ?, ?), (? + 1, 'x', ?)",
+            [pa.int32(), pa.string(), pa.date32(), pa.int64(), pa.date32()],
+        ),
+        ("CREATE TABLE other AS SELECT ? AS x, ?::INT AS y", [pa.string(), pa.int32()]),
+    ],
+)
+def test_each_parameter_has_its_own_type(query: str, want: list[pa.DataType], raw: RawClient) -> None:
+    raw.update(sql.CommandStatementUpdate(query="CREATE TEMP TABLE told (i INTEGER, v VARCHAR, d DATE)"))
+    told = raw.prepare(query).parameter_schema
+    assert ipc.read_schema(pa.py_buffer(told)).types == want
+
+
 @pytest.mark.parametrize("agent", ["grpc-java-netty/1.71.0", "grpc-go/1.84.0", ""])
 def test_that_there_are_none_is_told_to_all(agent: str, uri: str) -> None:
     assert told(agent, uri, "SELECT 1") == pa.schema([])

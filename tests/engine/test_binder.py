@@ -10,7 +10,6 @@ from engine.binder import Binder
 from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ExecutionError, GrismError, TypeMismatchError, UnknownColumnError
 from engine.schema import Column
-from engine.sql.plan_reader.types import type_text
 
 T = {"t": (Column("a", "INTEGER"), Column("b", "DOUBLE"))}
 
@@ -51,41 +50,6 @@ def test_raises_planning_errors(binder: Binder, sql: str, error: type[GrismError
         binder.describe(sql, {"t": (Column("age", "INTEGER"), Column("name", "VARCHAR"))})
     assert caught.value.place is None or caught.value.place.text == sql
     assert str(caught.value).count("LINE 1: ") == (caught.value.place is not None)
-
-
-TYPES = [
-    "INTEGER",
-    "DECIMAL(15,2)",
-    "VARCHAR",
-    "HUGEINT",
-    "UUID",
-    "JSON",
-    "INTERVAL",
-    "TIMESTAMP_NS",
-    "TIMESTAMP WITH TIME ZONE",
-    "INTEGER[]",
-    "DATE[3]",
-    'STRUCT(a INTEGER, "b c" VARCHAR[])',
-    "MAP(VARCHAR, DECIMAL(4,1))",
-    "ENUM('a', 'it''s')",
-    "UNION(i INTEGER, s VARCHAR)",
-]
-
-
-@pytest.mark.parametrize("kind", TYPES)
-def test_parameters_have_the_type_of_what_they_are_compared_with(binder: Binder, kind: str) -> None:
-    tables = {"t": (Column("c", kind),)}
-    (column,) = binder.describe("SELECT c FROM t", tables)
-    types = binder.parameter_types(
-        "SELECT * FROM t WHERE c = $who OR c = (SELECT min(c) FROM t WHERE c > $other)", tables
-    )
-    assert types.keys() == {"who", "other"}
-    assert binder.describe(f"SELECT NULL::{type_text(types['who'])} AS c", {}) == (column,)
-    assert types["other"] == types["who"]
-
-
-def test_a_parameter_that_the_text_leaves_open_has_no_type(binder: Binder) -> None:
-    assert binder.parameter_types("SELECT $1", {}) == {}
 
 
 def operators(binder: Binder, text: str) -> list[str]:
