@@ -17,6 +17,8 @@ from tests.harness.random_sql.values import random_tables
 __all__ = ["Answer", "World", "determined"]
 
 _MOST_ROWS = 2_000
+_LOST = ("INTERNAL Error", "FATAL Error")
+"""How the kernel's errors begin after which it answers nothing more."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class World:
         self.kinds = tables
         self._number = 0
         self._kernels = ExitStack()
+        self._open()
+
+    def _open(self) -> None:
         self._oracle = self._kernels.enter_context(Oracle.over(self.tables))
         self._other = self._kernels.enter_context(Oracle.over(_backwards(self.tables), threads=1, optimized=False))
 
@@ -77,6 +82,9 @@ class World:
             rows = _one_answer(self._oracle, self._other, query)
         except OracleError as error:
             self.refused.append((query, str(error).split("\n")[0]))
+            if str(error).startswith(_LOST):
+                self._kernels.close()
+                self._open()
             return None
         if rows is None:
             self.undetermined.append(query)
