@@ -21,7 +21,7 @@ from engine.kernel_errors import execution_error
 from engine.kernel_types import ARRAY, LIST, KernelType, parse_type
 from engine.schema import Column, RowType
 from engine.storage.alignment import aligned
-from engine.storage.conform import DEFAULT, cast_column, cast_gives, matched, require_names
+from engine.storage.conform import DEFAULT, NOT_NULL, cast_column, cast_gives, matched, require_names
 from engine.storage.protocol import TableName
 from engine.storage.stored_types import declared_type, storable_type, stored_fields
 from engine.travel_types import Boundary, is_stored_as_it_is, leaving_type
@@ -162,8 +162,10 @@ def _is_cast(have: pa.Field, stored: pa.Field, column: Column) -> bool:
 
 
 def _with_metadata_of(given: pa.Field, stored: pa.Field) -> pa.Field:
-    """`stored` with what clients have noted about a field, but what is said of its type."""
+    """`stored` with what clients have noted about a field, but what is said of its type; and with its NOT NULL."""
     noted = {k: v for k, v in (given.metadata or {}).items() if not k.startswith(b"ARROW:extension:")}
+    if not given.nullable:
+        noted[NOT_NULL] = b"true"
     return stored.with_metadata({**noted, **(stored.metadata or {})} or None)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from engine.cache import LruCache
 from engine.statements.relations import Relations
 from engine.statements.session import Session
@@ -23,12 +25,14 @@ class ListedSchemas:
         self._encoded: LruCache[tuple[TableHandle, Boundary], bytes] = LruCache(_KEPT)
 
     def encoded(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> bytes:
-        """The schema in which the session's client gets the rows; one without fields where it cannot be read."""
+        """The schema in which the session's client gets the rows, and NOT NULL; without fields where it is not read."""
         handle = self._relations.version(snapshot, name, kind)
         found = None if handle is None else self._encoded.get((handle, session.boundary))
         if found is None:
             schema = self._relations.schema(session, snapshot, name, kind)
-            found = schema_bytes(annotate(schema, name))
+            columns = self._relations.columns(session, snapshot, name, kind)
+            told = [field.with_nullable(c.nullable) for field, c in zip(schema, columns, strict=False)]
+            found = schema_bytes(annotate(pa.schema(told, schema.metadata), name))
             if handle is not None and len(schema):
                 self._encoded.put((handle, session.boundary), found)
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import adbc_driver_flightsql.dbapi as flight_sql
+import adbc_driver_manager
 import duckdb
 import pyarrow as pa
 import pytest
@@ -258,3 +259,37 @@ def test_the_information_schema_tells_views(cursor: flight_sql.Cursor) -> None:
         assert (cursor.fetchall(), updatable) == ([(1, 2)], "NO")
     finally:
         cursor.execute("DROP VIEW two")
+
+
+def test_columns_that_take_no_nulls_are_told(writer: flight_sql.Connection, t: str) -> None:
+    """In GetTables' schemas, which `adbc_get_table_schema` and JDBC's getColumns read; those of results are as ever."""
+    with writer.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {t} (id BIGINT NOT NULL, name VARCHAR)")
+        told = writer.adbc_get_table_schema(t)
+        assert [field.nullable for field in told] == [False, True]
+        cursor.execute(f"ALTER TABLE {t} ALTER COLUMN name SET NOT NULL")
+        assert [field.nullable for field in writer.adbc_get_table_schema(t)] == [False, False]
+        cursor.execute(f"SELECT * FROM {t}")
+        assert [field.nullable for field in cursor.fetch_arrow_table().schema] == [True, True]
+        cursor.execute(f"DROP TABLE {t}")
+
+
+@pytest.mark.parametrize("temporary", [False, True])
+def test_fields_of_uploads_that_take_no_nulls_are_columns_that_take_none(
+    writer: flight_sql.Connection, t: str, temporary: bool
+) -> None:
+    required = pa.schema([pa.field("id", pa.int64(), nullable=False), pa.field("price", pa.decimal32(7, 2))])
+    data = pa.table({"id": [1, 2], "price": pa.array([1, None], pa.decimal32(7, 2))}, schema=required)
+    with writer.cursor() as cursor:
+        assert cursor.adbc_ingest(t, data, mode="create", temporary=temporary) == 2
+        assert [field.nullable for field in writer.adbc_get_table_schema(t)] == [False, True]
+        cursor.execute(f"DESCRIBE {t}")
+        assert [row[2] for row in cursor.fetchall()] == ["NO", "YES"]
+        missing = pa.table({"id": pa.array([3, None], pa.int64())})
+        with pytest.raises(adbc_driver_manager.Error, match=r'"id".* takes no NULLs'):
+            cursor.adbc_ingest(t, missing, mode="append", temporary=temporary)
+        with pytest.raises(adbc_driver_manager.Error, match=r'"id".* takes no NULLs'):
+            cursor.execute(f"INSERT INTO {t} VALUES (NULL, 1)")
+        cursor.execute(f"SELECT count(*) FROM {t}")
+        assert cursor.fetchall() == [(2,)]
+        cursor.execute(f"DROP TABLE {t}")
