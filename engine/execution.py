@@ -17,7 +17,7 @@ from engine.cancellation import Cancellation
 from engine.kernel import quote
 from engine.metrics import OperatorMetrics
 from engine.operators.collect import CollectExec
-from engine.operators.hash_join import HashJoinExec
+from engine.operators.join import JoinExec
 from engine.operators.sql import identifier, over
 from engine.operators.sql_query import SqlExec
 from engine.physical import ExecutionContext, PhysicalOperator, SourceBinder, walk
@@ -177,7 +177,7 @@ def _compiled(operator: PhysicalOperator, compiler: _Compiler) -> Statement:
 
 def _meets(operator: PhysicalOperator) -> bool:
     """Whether several relations may meet in an operator, so that their sizes matter."""
-    return isinstance(operator, HashJoinExec | SqlExec)
+    return isinstance(operator, JoinExec | SqlExec)
 
 
 def run(

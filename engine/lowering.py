@@ -12,15 +12,15 @@ from engine.operators import (
     EmptyExec,
     FilterExec,
     HashAggregateExec,
-    HashJoinExec,
+    JoinExec,
     LimitExec,
     ProjectExec,
     RenameExec,
+    SetOpExec,
     SortExec,
     SqlExec,
     TableScanExec,
     TopNExec,
-    UnionExec,
     UnnestExec,
     ValuesExec,
     WindowExec,
@@ -59,7 +59,7 @@ class _Lowering:
             case logical.Window():
                 return WindowExec(self.plan(node.input), node.functions)
             case logical.Join():
-                return HashJoinExec(self.plan(node.left), self.plan(node.right), node.kind, node.condition, node.mark)
+                return JoinExec(self.plan(node.left), self.plan(node.right), node.kind, node.condition, node.mark)
             case logical.Unnest():
                 return UnnestExec(self.plan(node.input), node.lists)
             case logical.Empty():
@@ -71,7 +71,7 @@ class _Lowering:
             case logical.Distinct():
                 return DistinctExec(self.plan(node.input), node.on, node.order)
             case logical.SetOp():
-                return UnionExec(self.plan(node.left), self.plan(node.right), node.kind, node.all, node.columns)
+                return SetOpExec(self.plan(node.left), self.plan(node.right), node.kind, node.all, node.columns)
             case logical.Rename():
                 child = self.plan(node.input)
                 return child if child.schema == node.columns else RenameExec(child, node.columns)

@@ -5,15 +5,15 @@ from engine.operators.distinct import DistinctExec
 from engine.operators.empty import EmptyExec
 from engine.operators.filter import FilterExec
 from engine.operators.hash_aggregate import EXPORT_STATE, AggregateMode, HashAggregateExec
-from engine.operators.hash_join import HashJoinExec
+from engine.operators.join import JoinExec
 from engine.operators.limit import LimitExec
 from engine.operators.project import ProjectExec
 from engine.operators.rename import RenameExec
+from engine.operators.set_op import SetOpExec
 from engine.operators.sort import SortExec
 from engine.operators.sql_query import SqlExec
 from engine.operators.table_scan import TableScanExec
 from engine.operators.top_n import TopNExec
-from engine.operators.union import UnionExec
 from engine.operators.unnest import UnnestExec
 from engine.operators.values import ValuesExec
 from engine.operators.window import WindowExec
@@ -26,15 +26,15 @@ __all__ = [
     "EmptyExec",
     "FilterExec",
     "HashAggregateExec",
-    "HashJoinExec",
+    "JoinExec",
     "LimitExec",
     "ProjectExec",
     "RenameExec",
+    "SetOpExec",
     "SortExec",
     "SqlExec",
     "TableScanExec",
     "TopNExec",
-    "UnionExec",
     "UnnestExec",
     "ValuesExec",
     "WindowExec",

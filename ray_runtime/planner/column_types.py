@@ -15,7 +15,7 @@ from engine.operators import (
     DistinctExec,
     EmptyExec,
     FilterExec,
-    HashJoinExec,
+    JoinExec,
     LimitExec,
     ProjectExec,
     RenameExec,
@@ -72,7 +72,7 @@ class ColumnTypes:
                 return self.of(node.input)
             case RenameExec():
                 return tuple(Column(name, c.type) for name, c in zip(node.columns, self.of(node.input), strict=True))
-            case HashJoinExec():
+            case JoinExec():
                 columns = self.of(node.left)
                 if node.mark is not None:
                     return (*columns, Column(node.mark, "BOOLEAN"))

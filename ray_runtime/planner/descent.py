@@ -19,7 +19,7 @@ from engine.operators import (
     DistinctExec,
     FilterExec,
     HashAggregateExec,
-    HashJoinExec,
+    JoinExec,
     ProjectExec,
     RenameExec,
     UnnestExec,
@@ -93,7 +93,7 @@ def _step(here: Descent, others: frozenset[str], whole: bool) -> Descent | None:
         moved = [_below(node, index, condition, others) for condition in here.conditions]
         kept = tuple(condition for condition in moved if condition is not None)
         if kept and (len(kept) == len(moved) or not whole):
-            passes = isinstance(node, HashJoinExec | HashAggregateExec | DistinctExec)
+            passes = isinstance(node, JoinExec | HashAggregateExec | DistinctExec)
             return Descent(
                 child, kept, (*here.passed, node) if passes else here.passed, _inside(here.rebuild, node, index)
             )
@@ -128,7 +128,7 @@ def _below(node: PhysicalOperator, index: int, condition: exp.Expr, others: froz
             return substitute(condition, {new: col(old) for new, old in pairs if new in names})
         case HashAggregateExec(grouping_sets=None) if node.keys:  # without keys no rows make a group, too
             return _computed(condition, names, {k.name: k.expr for k in node.keys})
-        case HashJoinExec():
+        case JoinExec():
             stays = index in _SIDES.get(node.kind, ()) and names <= set(node.children[index].schema)
             return condition if stays else None
     return None

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from engine.logical.columns import is_volatile
 from engine.logical.nodes import NamedExpr, col
-from engine.operators import AggregateMode, DistinctExec, HashAggregateExec, HashJoinExec, ProjectExec, RenameExec
+from engine.operators import AggregateMode, DistinctExec, HashAggregateExec, JoinExec, ProjectExec, RenameExec
 from engine.physical import PhysicalOperator
 from ray_runtime.planner.tree import rewrite_up
 
@@ -28,7 +28,7 @@ def distinct_in_tasks(root: PhysicalOperator) -> PhysicalOperator:
 
     def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
         del parent
-        if isinstance(node, HashJoinExec) and node.kind in _ASKS_FOR_ANY:
+        if isinstance(node, JoinExec) and node.kind in _ASKS_FOR_ANY:
             return replace(node, right=_distinct_in_tasks(node.right))
         return node
 

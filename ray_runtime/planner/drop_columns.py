@@ -16,7 +16,7 @@ from engine.operators import (
     DistinctExec,
     FilterExec,
     HashAggregateExec,
-    HashJoinExec,
+    JoinExec,
     LimitExec,
     ProjectExec,
     RenameExec,
@@ -53,7 +53,7 @@ def _needs(node: PhysicalOperator, wanted: set[str]) -> tuple[set[str], ...]:
             return (_of((*node.keys, *node.aggregates)),)
         case WindowExec():
             return (wanted | _of(node.functions),)
-        case HashJoinExec():
+        case JoinExec():
             used = wanted | (set() if node.condition is None else mentioned(node.condition))
             return used, used
         case UnnestExec():
@@ -144,7 +144,7 @@ class _Pruner:
 
 def _positional(node: PhysicalOperator) -> bool:
     """Whether an operator tells its input's columns by their place."""
-    by_name = (FilterExec, ProjectExec, HashAggregateExec, WindowExec, HashJoinExec, SortExec, TopNExec, LimitExec)
+    by_name = (FilterExec, ProjectExec, HashAggregateExec, WindowExec, JoinExec, SortExec, TopNExec, LimitExec)
     if isinstance(node, DistinctExec):
         return not node.on
     return not isinstance(node, (*by_name, UnnestExec, CollectExec))

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from engine.logical.columns import conjuncts, is_volatile, mentioned
 from engine.logical.nodes import NamedExpr, col
-from engine.operators import AggregateMode, CollectExec, HashAggregateExec, HashJoinExec, ProjectExec
+from engine.operators import AggregateMode, CollectExec, HashAggregateExec, JoinExec, ProjectExec
 from engine.physical import PhysicalOperator
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.join_keys import JoinKeys
@@ -39,7 +39,7 @@ def hash_marks(
 
     def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
         del parent
-        if not isinstance(node, HashJoinExec) or node.kind != "mark" or node.condition is None:
+        if not isinstance(node, JoinExec) or node.kind != "mark" or node.condition is None:
             return node
         if estimates.of(node.right).bytes <= options.broadcast_bytes or keys.pairs(node):
             return node
@@ -51,7 +51,7 @@ def hash_marks(
     return rewrite_up(root, rule)
 
 
-def _one_equality(join: HashJoinExec) -> tuple[exp.Expr, exp.Expr] | None:
+def _one_equality(join: JoinExec) -> tuple[exp.Expr, exp.Expr] | None:
     """What the condition equates, of the left and of the right side, where it does nothing else."""
     assert join.condition is not None
     parts = conjuncts(join.condition)
@@ -64,7 +64,7 @@ def _one_equality(join: HashJoinExec) -> tuple[exp.Expr, exp.Expr] | None:
     return None
 
 
-def _hashed(join: HashJoinExec, compared: tuple[exp.Expr, exp.Expr], fresh: Callable[[str], str]) -> PhysicalOperator:
+def _hashed(join: JoinExec, compared: tuple[exp.Expr, exp.Expr], fresh: Callable[[str], str]) -> PhysicalOperator:
     assert join.mark is not None
     key, other = compared
     found, any_null = fresh("found"), fresh("any_null")
@@ -74,7 +74,7 @@ def _hashed(join: HashJoinExec, compared: tuple[exp.Expr, exp.Expr], fresh: Call
     # Of no rows at all it is NULL.
     fact = HashAggregateExec(part, (), (NamedExpr(any_null, _any(col(any_null))),), mode=AggregateMode.FINAL)
     same = exp.NullSafeEQ(this=exp.Paren(this=key.copy()), expression=exp.Paren(this=other.copy()))
-    matched = HashJoinExec(join.left, shared, "mark", same, found)
+    matched = JoinExec(join.left, shared, "mark", same, found)
     mark = exp.Case(
         ifs=[
             exp.If(this=exp.Is(this=col(any_null), expression=exp.Null()), true=exp.false()),
@@ -85,7 +85,7 @@ def _hashed(join: HashJoinExec, compared: tuple[exp.Expr, exp.Expr], fresh: Call
         default=exp.false(),
     )
     columns = tuple(NamedExpr(name, col(name)) for name in join.left.schema)
-    return ProjectExec(HashJoinExec(matched, fact, "cross"), (*columns, NamedExpr(join.mark, mark)))
+    return ProjectExec(JoinExec(matched, fact, "cross"), (*columns, NamedExpr(join.mark, mark)))
 
 
 def _any(condition: exp.Expr) -> exp.Expr:

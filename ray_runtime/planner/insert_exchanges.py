@@ -21,15 +21,15 @@ from engine.operators import (
     EmptyExec,
     FilterExec,
     HashAggregateExec,
-    HashJoinExec,
+    JoinExec,
     LimitExec,
     ProjectExec,
     RenameExec,
+    SetOpExec,
     SortExec,
     SqlExec,
     TableScanExec,
     TopNExec,
-    UnionExec,
     UnnestExec,
     ValuesExec,
     WindowExec,
@@ -100,7 +100,7 @@ class _Inserter:
                 continue
             seen.add(id(node))
             stack.extend(reversed(node.children))
-            if not isinstance(node, HashJoinExec):
+            if not isinstance(node, JoinExec):
                 continue
             # What outer rows and a subquery's have in common is what the subquery's are grouped by.
             pairs = self._keys.pairs(node, null_safe=True) or self._keys.pairs(node)
@@ -136,7 +136,7 @@ class _Inserter:
                 return self._aggregate(node)
             case WindowExec():
                 return self._window(node)
-            case HashJoinExec():
+            case JoinExec():
                 return self._join(node)
             case SortExec():
                 return self._sort(node)
@@ -146,7 +146,7 @@ class _Inserter:
                 return self._limit(node)
             case DistinctExec():
                 return self._distinct(node)
-            case UnionExec():
+            case SetOpExec():
                 return self._union(node)
             case CollectExec():
                 return self._collect(node)
@@ -212,7 +212,7 @@ class _Inserter:
         moved, spec = self._shuffled(child, given, keys)
         return replace(node, input=moved), spec
 
-    def _join(self, node: HashJoinExec) -> _Placed:
+    def _join(self, node: JoinExec) -> _Placed:
         pairs = self._keys.pairs(node)
         left_keys, right_keys = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
         left, left_given = self.place(node.left)
@@ -247,7 +247,7 @@ class _Inserter:
             return joined, Hash(right_keys, self._n)
         return joined, left_spec
 
-    def _joined_in_one_task(self, node: HashJoinExec, left: _Placed, right: _Placed) -> _Placed:
+    def _joined_in_one_task(self, node: JoinExec, left: _Placed, right: _Placed) -> _Placed:
         return replace(node, left=self.gather(*left), right=self.gather(*right)), Single()
 
     def _broadcast(self, node: PhysicalOperator) -> PhysicalOperator:
@@ -315,7 +315,7 @@ class _Inserter:
         moved, spec = self._shuffled(replace(node, input=child), _ANYWHERE, keys)
         return replace(node, input=moved), spec
 
-    def _union(self, node: UnionExec) -> _Placed:
+    def _union(self, node: SetOpExec) -> _Placed:
         left, left_given = self.place(node.left)
         right, right_given = self.place(node.right)
         if isinstance(left_given, Single) and isinstance(right_given, Single):
@@ -334,7 +334,7 @@ class _Inserter:
         given = Hash(tuple(col(name) for name in node.columns), self._n) if as_they_are else _ANYWHERE
         return replace(node, left=left, right=right), given
 
-    def _union_all(self, node: UnionExec, *sides: _Placed) -> _Placed:
+    def _union_all(self, node: SetOpExec, *sides: _Placed) -> _Placed:
         """Tasks read either splits or partitions: a side that has the other kind is spread first, or both sides are.
 
         All tasks run the whole fragment, and of a small table most have no rows, so that it is no table in one task.

@@ -10,7 +10,7 @@ from sqlglot import exp
 from engine.errors import GrismError
 from engine.logical.columns import conjuncts, is_volatile, mentioned
 from engine.logical.nodes import col
-from engine.operators import HashJoinExec, UnionExec
+from engine.operators import JoinExec, SetOpExec
 from engine.physical import PhysicalOperator
 from ray_runtime.planner.column_types import ColumnTypes
 
@@ -27,7 +27,7 @@ class JoinKeys:
     def __init__(self, types: ColumnTypes) -> None:
         self._columns = types
 
-    def pairs(self, join: HashJoinExec, *, null_safe: bool = False) -> list[tuple[exp.Expr, exp.Expr]]:
+    def pairs(self, join: JoinExec, *, null_safe: bool = False) -> list[tuple[exp.Expr, exp.Expr]]:
         """For each equality of the condition, the left and the right key; empty where there is none to hash by.
 
         With `null_safe`, only those that hold for NULLs, too.
@@ -44,33 +44,33 @@ class JoinKeys:
                 pairs.append((_hashable(a, x, common), _hashable(b, y, common)))
         return pairs
 
-    def alike(self, join: HashJoinExec, conditions: Sequence[exp.Expr]) -> bool:
+    def alike(self, join: JoinExec, conditions: Sequence[exp.Expr]) -> bool:
         """Whether `conditions` only compare values of one type, or numbers: others are cast first, which may fail."""
         compared = [c for c in conditions if not isinstance(c, exp.Boolean)]
         if not all(isinstance(c, COMPARISONS) for c in compared):
             return False
         if self.may_fail(join):
             return False
-        both = HashJoinExec(join.left, join.right, "cross")
+        both = JoinExec(join.left, join.right, "cross")
         left, right = (self._types(both, [c.args[side] for c in compared]) for side in ("this", "expression"))
         return all(x and (x == y or {x, y} <= _NUMBERS) for x, y in zip(left, right, strict=True))
 
-    def may_fail(self, join: HashJoinExec) -> bool:
+    def may_fail(self, join: JoinExec) -> bool:
         """Whether some value may be none of the type as which the condition compares it, as a text that is no number.
 
         Then it matters which rows meet the condition.
         """
         casts = [] if join.condition is None else list(join.condition.find_all(exp.Cast))
         values = [cast.this for cast in casts if type(cast) is exp.Cast and mentioned(cast)]
-        types = self._types(HashJoinExec(join.left, join.right, "cross"), values) if values else []
+        types = self._types(JoinExec(join.left, join.right, "cross"), values) if values else []
         return not all(_SURE.fullmatch(kind) for kind in types)
 
-    def of_one_type(self, join: HashJoinExec, keys: tuple[exp.Expr, exp.Expr], wanted: Callable[[str], bool]) -> bool:
+    def of_one_type(self, join: JoinExec, keys: tuple[exp.Expr, exp.Expr], wanted: Callable[[str], bool]) -> bool:
         """Whether the left and the right key are of one type, which is `wanted`."""
         (left,), (right,) = self._types(join.left, [keys[0]]), self._types(join.right, [keys[1]])
         return left == right and bool(left) and wanted(left)
 
-    def set_operation(self, union: UnionExec) -> tuple[tuple[exp.Expr, ...], tuple[exp.Expr, ...]] | None:
+    def set_operation(self, union: SetOpExec) -> tuple[tuple[exp.Expr, ...], tuple[exp.Expr, ...]] | None:
         """All columns of either side as keys of one type; None where they have none in common."""
         left: list[exp.Expr] = [col(name) for name in union.left.schema]
         right: list[exp.Expr] = [col(name) for name in union.right.schema]
@@ -106,7 +106,7 @@ class JoinKeys:
             return None
 
 
-def equalities(join: HashJoinExec) -> list[tuple[exp.Expr, exp.Expr, exp.Expr]]:
+def equalities(join: JoinExec) -> list[tuple[exp.Expr, exp.Expr, exp.Expr]]:
     """The parts of the condition that equate something of the left side with something of the right side, with both.
 
     Of a mark join only those that are never NULL: a right row with another key, or none, decides nothing of a mark.

@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from engine.logical.columns import conjunction, conjuncts, is_volatile, mentioned
 from engine.logical.nodes import NamedExpr, col
-from engine.operators import CollectExec, FilterExec, HashAggregateExec, HashJoinExec, ProjectExec, RenameExec
+from engine.operators import CollectExec, FilterExec, HashAggregateExec, JoinExec, ProjectExec, RenameExec
 from engine.physical import PhysicalOperator
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.join_keys import JoinKeys
@@ -41,8 +41,8 @@ def order_joins(root: PhysicalOperator, types: ColumnTypes, estimates: Estimates
     ordering = _Ordering(JoinKeys(types), estimates)
 
     def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
-        inside = isinstance(parent, HashJoinExec) and parent.kind in ("inner", "cross")
-        if isinstance(node, HashJoinExec) and node.kind in ("inner", "cross") and not inside:
+        inside = isinstance(parent, JoinExec) and parent.kind in ("inner", "cross")
+        if isinstance(node, JoinExec) and node.kind in ("inner", "cross") and not inside:
             return ordering.reordered(node)
         return node
 
@@ -56,7 +56,7 @@ class _Ordering:
 
     def reordered(self, node: PhysicalOperator) -> PhysicalOperator:
         """`node` with its joins in another order, or as it is where it is no inner join."""
-        if not isinstance(node, HashJoinExec) or node.kind not in ("inner", "cross"):
+        if not isinstance(node, JoinExec) or node.kind not in ("inner", "cross"):
             return node
         if self._keys.may_fail(node):
             return replace(node, left=self.reordered(node.left), right=self.reordered(node.right))
@@ -83,8 +83,8 @@ class _Ordering:
         return ProjectExec(operator, tuple(NamedExpr(n, col(n)) for n in node.schema))
 
     def _flatten(self, node: PhysicalOperator, relations: list[_Relation], conditions: list[exp.Expr]) -> None:
-        joins = isinstance(node, HashJoinExec) and node.kind in ("inner", "cross")
-        if isinstance(node, HashJoinExec) and joins and not self._keys.may_fail(node):
+        joins = isinstance(node, JoinExec) and node.kind in ("inner", "cross")
+        if isinstance(node, JoinExec) and joins and not self._keys.may_fail(node):
             self._flatten(node.left, relations, conditions)
             self._flatten(node.right, relations, conditions)
             if node.condition is not None:
@@ -166,7 +166,7 @@ class _Ordering:
         if right.estimate.rows > left.estimate.rows:
             left, right, equated = right, left, [(b, a) for a, b in equated]
         kind = "inner" if on else "cross"
-        operator = HashJoinExec(left.operator, right.operator, kind, conjunction(on) if on else None)
+        operator = JoinExec(left.operator, right.operator, kind, conjunction(on) if on else None)
         estimate = self._estimates.met("inner" if equated else "cross", left.estimate, right.estimate, equated)
         self._estimates.keep(operator, estimate)
         rest = [c for c in conditions if not any(c is used for used in on)]

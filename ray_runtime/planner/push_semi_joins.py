@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.logical.columns import conjunction, conjuncts, is_volatile
-from engine.operators import HashJoinExec
+from engine.operators import JoinExec
 from engine.physical import PhysicalOperator
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.descent import descend, past_joins
@@ -34,7 +34,7 @@ def push_semi_joins(root: PhysicalOperator, types: ColumnTypes, options: Distrib
 
     def rule(node: PhysicalOperator, parent: PhysicalOperator | None) -> PhysicalOperator:
         del parent
-        if isinstance(node, HashJoinExec) and node.kind == "semi" and node.condition is not None:
+        if isinstance(node, JoinExec) and node.kind == "semi" and node.condition is not None:
             right = estimates.of(node.right)
             if right.bytes <= options.reducing_key_bytes and right.fraction <= _SELECTIVE:
                 return _pushed(node, keys)
@@ -43,12 +43,12 @@ def push_semi_joins(root: PhysicalOperator, types: ColumnTypes, options: Distrib
     return rewrite_up(root, rule)
 
 
-def _pushed(node: HashJoinExec, keys: JoinKeys) -> PhysicalOperator:
+def _pushed(node: JoinExec, keys: JoinKeys) -> PhysicalOperator:
     assert node.condition is not None
     conditions = conjuncts(node.condition)
     if any(is_volatile(c) for c in conditions):
         return node
     found = past_joins(descend(node.left, conditions, node.right, whole=True))
-    if not any(isinstance(passed, HashJoinExec) for passed in found.passed) or not keys.alike(node, conditions):
+    if not any(isinstance(passed, JoinExec) for passed in found.passed) or not keys.alike(node, conditions):
         return node
     return found.rebuild(replace(node, left=found.target, condition=conjunction(list(found.conditions))))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from engine.logical.columns import conjunction, mentioned
 from engine.logical.nodes import NamedExpr, col
-from engine.operators import CollectExec, HashJoinExec, ProjectExec, TableScanExec
+from engine.operators import CollectExec, JoinExec, ProjectExec, TableScanExec
 from engine.physical import PhysicalOperator, walk
 from engine.shared_nodes import once
 from ray_runtime.planner.column_types import ColumnTypes
@@ -62,7 +62,7 @@ class _Reducer:
         self._estimates = estimates
         self._done: dict[int, tuple[PhysicalOperator, PhysicalOperator]] = {}
         self._shared: dict[int, str] = {}
-        self._reductions: list[HashJoinExec] = []
+        self._reductions: list[JoinExec] = []
         self._sent: dict[tuple[int, tuple[str, ...]], PhysicalOperator] = {}
 
     def visit(self, node: PhysicalOperator) -> PhysicalOperator:
@@ -70,14 +70,14 @@ class _Reducer:
         return once(self._done, node, self._visit)
 
     def _visit(self, node: PhysicalOperator) -> PhysicalOperator:
-        reduced = self._reduced(node) if isinstance(node, HashJoinExec) else node
+        reduced = self._reduced(node) if isinstance(node, JoinExec) else node
         made = reduced.with_children(tuple(self.visit(child) for child in reduced.children))
-        if isinstance(node, HashJoinExec) and made is not node:
+        if isinstance(node, JoinExec) and made is not node:
             self._estimates.keep(made, self._estimates.of(node))
         name = self._shared.get(id(node))
         return made if name is None else CollectExec(made, name)
 
-    def _reduced(self, join: HashJoinExec) -> HashJoinExec:
+    def _reduced(self, join: JoinExec) -> JoinExec:
         conditions = [condition for condition, _, _ in equalities(join)]
         # Those that were put in are no joins of the query; another reduction below gives them other inputs.
         if not conditions or any(join.condition is reduction.condition for reduction in self._reductions):
@@ -89,7 +89,7 @@ class _Reducer:
                 continue
             self._share(source.target, found.target)
             condition = conjunction(list(source.conditions))
-            thinned = HashJoinExec(found.target, self._given(source), "semi", condition)
+            thinned = JoinExec(found.target, self._given(source), "semi", condition)
             self._reductions.append(thinned)
             big = found.rebuild(thinned)
             return replace(join, left=big) if sides.big is join.left else replace(join, right=big)
@@ -139,7 +139,7 @@ class _Reducer:
 
     def _moves_rows(self, passed: PhysicalOperator) -> bool:
         """Whether there will be an Exchange of what `passed` reads, or of a part of it."""
-        return not isinstance(passed, HashJoinExec) or not any(map(self._small, passed.children))
+        return not isinstance(passed, JoinExec) or not any(map(self._small, passed.children))
 
     def _small(self, side: PhysicalOperator) -> bool:
         return self._estimates.of(side).bytes <= self._options.broadcast_bytes
@@ -148,7 +148,7 @@ class _Reducer:
         return id(node) in self._shared
 
 
-def _orientations(join: HashJoinExec) -> Iterator[_Sides]:
+def _orientations(join: JoinExec) -> Iterator[_Sides]:
     if join.kind in _MAY_THIN_RIGHT:
         yield _Sides(join.left, join.right, broadcasts=join.kind == "inner")
     if join.kind in _MAY_THIN_LEFT:
@@ -161,7 +161,7 @@ def _shared_parts(node: PhysicalOperator) -> set[int]:
 
 def _thins_by(node: PhysicalOperator, shared: set[int]) -> bool:
     """Whether `node` is a semi join with one of the `shared` parts on its right."""
-    return isinstance(node, HashJoinExec) and node.kind == "semi" and bool(_shared_parts(node.right) & shared)
+    return isinstance(node, JoinExec) and node.kind == "semi" and bool(_shared_parts(node.right) & shared)
 
 
 def _key_names(source: Descent) -> tuple[str, ...]:

@@ -19,13 +19,13 @@ from engine.operators import (
     EmptyExec,
     FilterExec,
     HashAggregateExec,
-    HashJoinExec,
+    JoinExec,
     LimitExec,
     ProjectExec,
     RenameExec,
+    SetOpExec,
     TableScanExec,
     TopNExec,
-    UnionExec,
     UnnestExec,
     ValuesExec,
     WindowExec,
@@ -123,7 +123,7 @@ class Estimates:
     def _find(self, operator: PhysicalOperator) -> Estimate:
         inputs = [self.of(child) for child in operator.children]
         estimate = replace(_estimate(operator, inputs), origins=_origins(operator, inputs))
-        if isinstance(operator, HashJoinExec) and operator.kind in _MEETING:
+        if isinstance(operator, JoinExec) and operator.kind in _MEETING:
             estimate = self.met(operator.kind, inputs[0], inputs[1], _equated(operator))
         if isinstance(operator, HashAggregateExec) and operator.mode not in _MERGING:
             estimate = self._counted(operator, estimate)
@@ -217,11 +217,11 @@ def _estimate(operator: PhysicalOperator, inputs: list[Estimate]) -> Estimate:
         case LimitExec() | TopNExec():
             rows = inputs[0].rows if operator.count is None else min(inputs[0].rows, operator.count)
             return Estimate(rows, inputs[0].fraction, inputs[0].widths)
-        case HashJoinExec(mark=str(mark)):
+        case JoinExec(mark=str(mark)):
             return Estimate(inputs[0].rows, inputs[0].fraction, {**inputs[0].widths, mark: 1.0})
-        case HashJoinExec():
+        case JoinExec():
             return _joined(operator.kind, inputs[0], inputs[1])
-        case UnionExec():
+        case SetOpExec():
             rows = inputs[0].rows + inputs[1].rows
             return Estimate(rows, 1.0, dict(zip(operator.columns, inputs[0].widths.values(), strict=False)))
         case CollectExec():
@@ -234,7 +234,7 @@ def _estimate(operator: PhysicalOperator, inputs: list[Estimate]) -> Estimate:
 _MEETING = frozenset({"inner", "left", "right", "full"})
 
 
-def _equated(join: HashJoinExec) -> list[tuple[exp.Expr, exp.Expr]]:
+def _equated(join: JoinExec) -> list[tuple[exp.Expr, exp.Expr]]:
     return [(left, right) for _, left, right in equalities(join)]
 
 
@@ -252,7 +252,7 @@ def _origins(operator: PhysicalOperator, inputs: list[Estimate]) -> dict[str, tu
         case RenameExec():
             pairs = zip(operator.columns, operator.input.schema, strict=True)
             return {new: below[old] for new, old in pairs if old in below}
-        case UnionExec():
+        case SetOpExec():
             return {}
     return {name: below[name] for name in operator.schema if name in below}
 

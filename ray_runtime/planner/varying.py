@@ -21,12 +21,12 @@ from engine.operators import (
     EmptyExec,
     FilterExec,
     HashAggregateExec,
-    HashJoinExec,
+    JoinExec,
     ProjectExec,
     RenameExec,
+    SetOpExec,
     SortExec,
     TableScanExec,
-    UnionExec,
     UnnestExec,
     ValuesExec,
     WindowExec,
@@ -71,7 +71,7 @@ class VaryingColumns:
                 return below if all(_steady(e, below) for row in node.rows for e in row) else None
             case FilterExec():
                 return below if _steady(node.predicate, below) else None
-            case HashJoinExec():
+            case JoinExec():
                 # A single join fails, or not, as its rows do; a mark follows from the condition.
                 steady = node.condition is None or _steady(node.condition, below)
                 return below & set(node.schema) if steady else None
@@ -90,10 +90,10 @@ class VaryingColumns:
                 return None if below else below
             case DistinctExec():
                 return _kept_by_distinct(node, below)
-            case UnionExec(kind="union", all=True):
+            case SetOpExec(kind="union", all=True):
                 sides = (node.left.schema, node.right.schema)
                 return frozenset[str]().union(*(_renamed(side, node.columns, below) for side in sides))
-            case UnionExec():
+            case SetOpExec():
                 return None if below else below
         return None
 

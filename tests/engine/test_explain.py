@@ -25,7 +25,7 @@ def test_a_shared_part_is_shown_once() -> None:
     shared = Collect(scan("a"), "cte_x")
     plan = Join(Rename(shared, ("p",)), Rename(shared, ("q",)), "inner", e("p = q"))
     assert text(plan) == [
-        "HashJoinExec inner on p = q",
+        "JoinExec inner on p = q",
         "  RenameExec p",
         "    CollectExec cte_x",
         "      TableScanExec main.t [a]",

@@ -23,15 +23,15 @@ from engine.operators import (
     EmptyExec,
     FilterExec,
     HashAggregateExec,
-    HashJoinExec,
+    JoinExec,
     LimitExec,
     ProjectExec,
     RenameExec,
+    SetOpExec,
     SortExec,
     SqlExec,
     TableScanExec,
     TopNExec,
-    UnionExec,
     ValuesExec,
     WindowExec,
 )
@@ -142,13 +142,13 @@ def test_inner_joins_of_joins_stand_under_one_where(
     ctx: LocalExecutionContext, sales: TableScanExec, shops: TableScanExec
 ) -> None:
     towns = ProjectExec(shops, items(town="city", of="code"))
-    two = HashJoinExec(sales, shops, "inner", e("shop = code OR amount = 7"))
-    three = HashJoinExec(two, towns, "inner", e("of = code OR of IS NULL"))
-    assert compile_statement(HashJoinExec(two, towns, "cross"), ctx).sql.count("WHERE") == 1
+    two = JoinExec(sales, shops, "inner", e("shop = code OR amount = 7"))
+    three = JoinExec(two, towns, "inner", e("of = code OR of IS NULL"))
+    assert compile_statement(JoinExec(two, towns, "cross"), ctx).sql.count("WHERE") == 1
     found = HashAggregateExec(three, (), items(n="count(*)", a="count(DISTINCT town)", m="max(amount)"))
     beside = executed(found, ctx).to_pylist()
     kept = FilterExec(
-        HashJoinExec(HashJoinExec(sales, shops, "cross"), towns, "cross"),
+        JoinExec(JoinExec(sales, shops, "cross"), towns, "cross"),
         e("(shop = code OR amount = 7) AND (of = code OR of IS NULL)"),
     )
     assert beside == executed(HashAggregateExec(kept, (), found.aggregates), ctx).to_pylist()
@@ -297,7 +297,7 @@ def test_limit(ctx: LocalExecutionContext, sales: TableScanExec, count: int | No
 
 
 def test_distinct_takes_nulls_for_equal(ctx: LocalExecutionContext, sales: TableScanExec) -> None:
-    shops_twice = UnionExec(
+    shops_twice = SetOpExec(
         ProjectExec(sales, items(s="shop")), ProjectExec(sales, items(t="shop")), "union", True, ("s",)
     )
     assert by_text(rows(DistinctExec(shops_twice), ctx)) == by_text([("a",), ("b",), (None,)])
@@ -322,20 +322,20 @@ def test_join(ctx: LocalExecutionContext, shops: TableScanExec, kind: str) -> No
         ("s", "n"), tuple((e(s), e(n)) for s, n in (("'a'", "5"), ("'b'", "3"), ("NULL", "7"), ("'z'", "9")))
     )
     right = ProjectExec(shops, items(code="code"))
-    assert by_text(rows(HashJoinExec(left, right, kind, e("s = code")), ctx)) == by_text(JOINED[kind])
+    assert by_text(rows(JoinExec(left, right, kind, e("s = code")), ctx)) == by_text(JOINED[kind])
 
 
 def test_join_where_nulls_are_equal_and_more_is_asked(
     ctx: LocalExecutionContext, sales: TableScanExec, shops: TableScanExec
 ) -> None:
     condition = e("shop IS NOT DISTINCT FROM code AND amount > 3")
-    assert by_text(rows(HashJoinExec(sales, shops, "inner", condition), ctx)) == by_text(
+    assert by_text(rows(JoinExec(sales, shops, "inner", condition), ctx)) == by_text(
         [("a", 5, 1, "a", "Aa"), (None, 7, 2, None, "Dd")]
     )
 
 
 def test_cross_join(ctx: LocalExecutionContext, sales: TableScanExec, shops: TableScanExec) -> None:
-    assert len(rows(HashJoinExec(sales, shops, "cross"), ctx)) == 24
+    assert len(rows(JoinExec(sales, shops, "cross"), ctx)) == 24
 
 
 @pytest.mark.parametrize(
@@ -354,13 +354,13 @@ def test_set_operations(ctx: LocalExecutionContext, kind: str, every: bool, want
     right = ValuesExec(("b",), ((e("2"),), (e("2"),), (e("3"),), (e("1"),)))
     if kind == "union":
         right = ValuesExec(("b",), right.rows[:3])
-    found = executed(UnionExec(left, right, kind, every, ("z",)), ctx)
+    found = executed(SetOpExec(left, right, kind, every, ("z",)), ctx)
     assert sorted(found["z"].to_pylist()) == want
 
 
 def test_set_operations_find_a_common_type(ctx: LocalExecutionContext) -> None:
     left, right = ValuesExec(("a",), ((e("1"),),)), ValuesExec(("b",), ((e("2.5"),),))
-    assert executed(UnionExec(left, right, "union", True, ("z",)), ctx)["z"].type == pa.decimal128(11, 1)
+    assert executed(SetOpExec(left, right, "union", True, ("z",)), ctx)["z"].type == pa.decimal128(11, 1)
 
 
 # Parts that are shared, and queries that run whole
@@ -368,7 +368,7 @@ def test_set_operations_find_a_common_type(ctx: LocalExecutionContext) -> None:
 
 def test_collect_is_computed_once(ctx: LocalExecutionContext) -> None:
     shared = CollectExec(ProjectExec(ValuesExec((), ((),)), items(r="random()")), "once")
-    both = HashJoinExec(RenameExec(shared, ("a",)), RenameExec(shared, ("b",)), "inner", e("a = b"))
+    both = JoinExec(RenameExec(shared, ("a",)), RenameExec(shared, ("b",)), "inner", e("a = b"))
     assert len(rows(both, ctx)) == 1
     assert compile_statement(both, ctx).sql.count("RAND") == 1
 
@@ -394,13 +394,13 @@ def test_two_queries_may_call_their_inputs_alike(
 ) -> None:
     one = SqlExec("SELECT count(*) FROM __t0", ("a",), (("__t0", sales),))
     two = SqlExec("SELECT count(*) FROM __t0", ("b",), (("__t0", shops),))
-    assert rows(HashJoinExec(one, two, "cross"), ctx) == [(6, 4)]
+    assert rows(JoinExec(one, two, "cross"), ctx) == [(6, 4)]
 
 
 def test_a_query_whose_text_looks_like_another(ctx: LocalExecutionContext) -> None:
     one = SqlExec("""SELECT '"__raw1" "__raw0"'""", ("a",))
     two = SqlExec("""SELECT '"__raw0"'""", ("b",))
-    both = ProjectExec(HashJoinExec(one, two, "cross"), items(a="a", b="b", c="'\"__raw9\"'"))
+    both = ProjectExec(JoinExec(one, two, "cross"), items(a="a", b="b", c="'\"__raw9\"'"))
     assert rows(both, ctx) == [('"__raw1" "__raw0"', '"__raw0"', '"__raw9"')]
 
 
@@ -409,8 +409,8 @@ def test_a_query_whose_text_looks_like_another(ctx: LocalExecutionContext) -> No
 
 def test_every_operator_is_here() -> None:
     assert {name for name in operators.__all__ if name.endswith("Exec")} == {
-        *("CollectExec", "DistinctExec", "EmptyExec", "FilterExec", "HashAggregateExec", "HashJoinExec", "LimitExec"),
-        *("ProjectExec", "RenameExec", "SortExec", "SqlExec", "TableScanExec", "TopNExec", "UnionExec", "ValuesExec"),
+        *("CollectExec", "DistinctExec", "EmptyExec", "FilterExec", "HashAggregateExec", "JoinExec", "LimitExec"),
+        *("ProjectExec", "RenameExec", "SortExec", "SqlExec", "TableScanExec", "TopNExec", "SetOpExec", "ValuesExec"),
         "UnnestExec",
         "WindowExec",
     }
@@ -426,12 +426,12 @@ def samples(sales: TableScanExec, shops: TableScanExec) -> list[PhysicalOperator
         RenameExec(shops, ("x", "y")),
         HashAggregateExec(sales, items(d="day"), items(n="count(*)")),
         WindowExec(sales, items(r="row_number() OVER ()")),
-        HashJoinExec(sales, shops, "inner", e("shop = code")),
+        JoinExec(sales, shops, "inner", e("shop = code")),
         SortExec(sales, (key("day"),)),
         TopNExec(sales, (key("day"),), 3),
         LimitExec(sales, 3),
         DistinctExec(sales),
-        UnionExec(shops, shops, "union", True, ("x", "y")),
+        SetOpExec(shops, shops, "union", True, ("x", "y")),
         SqlExec("SELECT 1", ("x",), (("s", sales),)),
         CollectExec(sales, "c"),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
-from engine.operators import HashJoinExec, TableScanExec
+from engine.operators import JoinExec, TableScanExec
 from engine.physical import walk
 from engine.storage import InMemoryStorage
 from local_runtime import LocalRuntime
@@ -35,7 +35,7 @@ def joined(runtime: LocalRuntime, sql: str) -> list[set[str]]:
     check_passes(runtime, runtime.storage, sql, SPREAD)
     planner = DistributedPlanner(runtime.kernel, runtime.storage, SPREAD)
     plan = dict(planner.passes(runtime.frontend.plan(sql)))["order_joins"]
-    joins = [node for node in walk(plan) if isinstance(node, HashJoinExec)]
+    joins = [node for node in walk(plan) if isinstance(node, JoinExec)]
     return [{n.table.name.table for n in walk(join) if isinstance(n, TableScanExec)} for join in joins]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.operators import HashJoinExec, TableScanExec
+from engine.operators import JoinExec, TableScanExec
 from engine.physical import walk
 from engine.storage import InMemoryStorage
 from local_runtime import LocalRuntime
@@ -30,7 +30,7 @@ def restricted(runtime: LocalRuntime, sql: str) -> list[str]:
     check_passes(runtime, runtime.storage, sql, SPREAD)
     planner = DistributedPlanner(runtime.kernel, runtime.storage, SPREAD)
     plan = dict(planner.passes(runtime.frontend.plan(sql)))["push_semi_joins"]
-    semis = [node.left for node in walk(plan) if isinstance(node, HashJoinExec) and node.kind == "semi"]
+    semis = [node.left for node in walk(plan) if isinstance(node, JoinExec) and node.kind == "semi"]
     return [left.table.name.table if isinstance(left, TableScanExec) else "joins" for left in semis]
 
 

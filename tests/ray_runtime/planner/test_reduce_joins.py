@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from engine.operators import CollectExec, HashAggregateExec, HashJoinExec, TableScanExec
+from engine.operators import CollectExec, HashAggregateExec, JoinExec, TableScanExec
 from engine.physical import PhysicalOperator, walk
 from engine.storage import InMemoryStorage
 from local_runtime import LocalRuntime
@@ -61,7 +61,7 @@ def reduced(runtime: LocalRuntime, sql: str, options: DistributedOptions = SPREA
 
 def thinned(plan: PhysicalOperator) -> list[PhysicalOperator]:
     """The left sides of its semi joins."""
-    return [n.left for n in walk(plan) if isinstance(n, HashJoinExec) and n.kind == "semi"]
+    return [n.left for n in walk(plan) if isinstance(n, JoinExec) and n.kind == "semi"]
 
 
 def tables_of(operators: list[PhysicalOperator]) -> list[str]:
@@ -120,7 +120,7 @@ def test_no_rows_make_a_group_where_there_are_no_keys(runtime: LocalRuntime, con
         f"SELECT k.price, q.n FROM {nothing} JOIN (SELECT shop AS kind, price FROM sale) k ON {condition}",
     ):
         plan = reduced(runtime, sql)
-        semis = [n for n in walk(plan) if isinstance(n, HashJoinExec) and n.kind == "semi"]
+        semis = [n for n in walk(plan) if isinstance(n, JoinExec) and n.kind == "semi"]
         assert all(any(isinstance(n, HashAggregateExec) for n in walk(semi.right)) for semi in semis)
 
 
@@ -173,7 +173,7 @@ def test_only_the_keys_of_wide_rows_are_sent(runtime: LocalRuntime) -> None:
 
     def columns(options: DistributedOptions) -> tuple[str, ...]:
         plan = reduced(runtime, sql, options)
-        (semi,) = (n for n in walk(plan) if isinstance(n, HashJoinExec) and n.kind == "semi")
+        (semi,) = (n for n in walk(plan) if isinstance(n, JoinExec) and n.kind == "semi")
         return semi.right.schema
 
     assert len(columns(SPREAD)) == 1

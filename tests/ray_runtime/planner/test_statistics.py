@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.operators import CollectExec, HashJoinExec, TableScanExec, ValuesExec
+from engine.operators import CollectExec, JoinExec, TableScanExec, ValuesExec
 from engine.physical import PhysicalOperator
 from ray_runtime.planner import statistics
 from ray_runtime.planner.statistics import Estimate, Estimates
@@ -25,7 +25,7 @@ def test_what_several_places_read_is_estimated_once(monkeypatch: pytest.MonkeyPa
     plan: PhysicalOperator = ValuesExec(("k",), ())
     for depth in range(12):
         shared = CollectExec(plan, f"c{depth}")
-        plan = HashJoinExec(shared, shared, "cross", None)
+        plan = JoinExec(shared, shared, "cross", None)
     Estimates().of(plan)
     assert len(estimated) == 25
 
@@ -48,7 +48,7 @@ def test_a_join_has_the_fewer_rows_the_more_values_are_compared(
         plan = scan(columns, name)
         return TableScanExec(replace(plan.table, rows=count), plan.columns, plan.aliases)
 
-    join = HashJoinExec(table("t", "a b", 100), table("u", "c d", 50), "inner", e(condition))
+    join = JoinExec(table("t", "a b", 100), table("u", "c d", 50), "inner", e(condition))
     estimates = Estimates(None, lambda scanned, column: values.get(column))
     assert estimates.of(join).rows == pytest.approx(rows)
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import GrismError
 from engine.logical.nodes import Aggregate, Collect, Distinct, Filter, Join, LogicalPlan, Project, Rename, Scan, Unnest
-from engine.operators import AggregateMode, HashAggregateExec, HashJoinExec
+from engine.operators import AggregateMode, HashAggregateExec, JoinExec
 from engine.physical import PhysicalOperator, walk
 from engine.storage import InMemoryStorage
 from engine.storage.protocol import TableName
@@ -178,7 +178,7 @@ def planned(local: LocalRuntime, sql: str) -> PhysicalOperator:
 
 def test_a_mark_join_by_hash_is_told_of_nulls_by_a_broadcast(local: LocalRuntime) -> None:
     nodes = list(walk(planned(local, "SELECT *, b IN (SELECT d FROM r) AS m FROM l")))
-    (join,) = (n for n in nodes if isinstance(n, HashJoinExec) and n.kind == "mark")
+    (join,) = (n for n in nodes if isinstance(n, JoinExec) and n.kind == "mark")
     assert all(isinstance(side, ExchangeExec) and side.mode is ExchangeMode.SHUFFLE for side in join.children)
     told = [n for n in nodes if isinstance(n, ExchangeExec) and n.mode is ExchangeMode.BROADCAST]
     assert [type(n.input) for n in told] == [HashAggregateExec]
@@ -200,6 +200,6 @@ def test_marks_of_values_with_nulls_inside_are_not_hashed(local: LocalRuntime, v
     expected = local.execute(local.plan(logical)).read_all()
     check_passes(local, local.storage, logical, SPREAD, expected)
     root = DistributedPlanner(local.kernel, local.storage, SPREAD).passes(logical)[-1][1]
-    (join,) = (n for n in walk(root) if isinstance(n, HashJoinExec) and n.kind == "mark")
+    (join,) = (n for n in walk(root) if isinstance(n, JoinExec) and n.kind == "mark")
     modes = [side.mode for side in join.children if isinstance(side, ExchangeExec)]
     assert (modes == [ExchangeMode.SHUFFLE] * 2) is hashed

@@ -110,5 +110,5 @@ def test_what_is_partitioned_by_hash_stays_so_for_the_sort(runtime: LocalRuntime
 def test_a_side_of_a_union_that_every_task_would_read_whole_is_spread(runtime: LocalRuntime) -> None:
     once = "WITH c AS MATERIALIZED (SELECT count(*) AS m FROM t) "
     sql = once + "SELECT m FROM c UNION ALL SELECT k FROM t, c WHERE k < m"
-    union = next(s for s in stages(runtime, sql) if "UnionExec" in {type(node).__name__ for node in walk(s.root)})
+    union = next(s for s in stages(runtime, sql) if "SetOpExec" in {type(node).__name__ for node in walk(s.root)})
     assert {i.mode for i in union.inputs} == {ExchangeMode.SHUFFLE}

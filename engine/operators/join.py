@@ -1,4 +1,4 @@
-"""HashJoinExec: two inputs side by side where a condition holds."""
+"""JoinExec: two inputs side by side where a condition holds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.logical.nodes import col
 from engine.operators.sql import alias, columns, identifier, over, show
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
-__all__ = ["ANY_COMPARISONS", "HashJoinExec"]
+__all__ = ["ANY_COMPARISONS", "JoinExec"]
 
 ANY_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 """Comparisons of a mark join that may be NULL: one, or equalities. All its other conditions are never NULL."""
@@ -20,7 +20,7 @@ _NEVER_NULL = (exp.NullSafeEQ, exp.NullSafeNEQ, exp.Boolean)
 
 
 @dataclass(frozen=True)
-class HashJoinExec(PhysicalOperator):
+class JoinExec(PhysicalOperator):
     """Joins two inputs whose column names are disjoint. The right side is the build side.
 
     `kind` is one of the logical `Join.KINDS`: `semi` and `anti` give the left columns only, `mark` these and the column
@@ -104,7 +104,7 @@ class HashJoinExec(PhysicalOperator):
     def describe(self) -> str:
         on = f" on {show(self.condition)}" if self.condition is not None else ""
         mark = f" as {self.mark}" if self.mark is not None else ""
-        return f"HashJoinExec {self.kind}{on}{mark}"
+        return f"JoinExec {self.kind}{on}{mark}"
 
 
 def _beside(left: exp.Select, right: exp.Select, on: exp.Expr | None) -> exp.Select:

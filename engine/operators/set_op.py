@@ -1,4 +1,4 @@
-"""UnionExec, and with it INTERSECT and EXCEPT: set operations by position."""
+"""SetOpExec, and with it INTERSECT and EXCEPT: set operations by position."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlglot import exp
 from engine.operators.sql import alias
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
-__all__ = ["UnionExec"]
+__all__ = ["SetOpExec"]
 
 _OPERATIONS: dict[str, type[exp.SetOperation]] = {
     "union": exp.Union,
@@ -20,7 +20,7 @@ _OPERATIONS: dict[str, type[exp.SetOperation]] = {
 
 
 @dataclass(frozen=True)
-class UnionExec(PhysicalOperator):
+class SetOpExec(PhysicalOperator):
     """Combines two inputs by position and names the result `columns`; `all` keeps duplicates."""
 
     capabilities: ClassVar[OperatorCaps] = OperatorCaps(requires_partitioning=True)
@@ -45,4 +45,4 @@ class UnionExec(PhysicalOperator):
         )
 
     def describe(self) -> str:
-        return f"UnionExec {self.kind}{' all' if self.all else ''}"
+        return f"SetOpExec {self.kind}{' all' if self.all else ''}"
