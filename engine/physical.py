@@ -45,15 +45,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class OperatorCaps:
-    """What planners may assume of an operator; they decide from this, never from its type.
+    """What a planner may assume of an operator for which it has no rule of its own.
 
-    `streaming`: gives rows before it has seen all of its input. `blocking`: must see all of some input first.
     `parallel_safe`: run on each partition of its input, the outputs together are the whole answer.
     `requires_partitioning`: parallel-safe only where its input is partitioned as it asks.
     """
 
-    streaming: bool = True
-    blocking: bool = False
     parallel_safe: bool = True
     requires_partitioning: bool = False
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from sqlglot import exp
 
-from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
+from engine.physical import PhysicalOperator, SourceBinder
 
 __all__ = ["CollectExec"]
 
@@ -15,8 +14,6 @@ __all__ = ["CollectExec"]
 @dataclass(frozen=True)
 class CollectExec(PhysicalOperator):
     """Gives its input's rows to every place where this same object stands."""
-
-    capabilities: ClassVar[OperatorCaps] = OperatorCaps(streaming=False, blocking=True)
 
     input: PhysicalOperator
     name: str

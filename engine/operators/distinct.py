@@ -21,7 +21,7 @@ class DistinctExec(PhysicalOperator):
     With `on`, gives of the rows that are equal in these expressions the first one in the order of `order`.
     """
 
-    capabilities: ClassVar[OperatorCaps] = OperatorCaps(streaming=False, blocking=True, requires_partitioning=True)
+    capabilities: ClassVar[OperatorCaps] = OperatorCaps(requires_partitioning=True)
 
     input: PhysicalOperator
     on: tuple[exp.Expr, ...] = ()

@@ -40,7 +40,7 @@ class HashAggregateExec(PhysicalOperator):
     plain columns and each set lists positions in them. Without keys there is one row, whatever comes in.
     """
 
-    capabilities: ClassVar[OperatorCaps] = OperatorCaps(streaming=False, blocking=True, requires_partitioning=True)
+    capabilities: ClassVar[OperatorCaps] = OperatorCaps(requires_partitioning=True)
 
     input: PhysicalOperator
     keys: tuple[NamedExpr, ...]

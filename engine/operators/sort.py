@@ -18,7 +18,7 @@ __all__ = ["SortExec"]
 class SortExec(PhysicalOperator):
     """Gives the input in order of `keys`."""
 
-    capabilities: ClassVar[OperatorCaps] = OperatorCaps(streaming=False, blocking=True, requires_partitioning=True)
+    capabilities: ClassVar[OperatorCaps] = OperatorCaps(requires_partitioning=True)
 
     input: PhysicalOperator
     keys: tuple[SortKey, ...]

@@ -23,7 +23,7 @@ class SqlExec(PhysicalOperator):
     `reason` is why it is not taken apart, where it could have been.
     """
 
-    capabilities: ClassVar[OperatorCaps] = OperatorCaps(streaming=False, blocking=True, parallel_safe=False)
+    capabilities: ClassVar[OperatorCaps] = OperatorCaps(parallel_safe=False)
 
     query: str
     columns: tuple[str, ...]

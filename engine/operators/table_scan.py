@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import pyarrow as pa
 from sqlglot import exp
 
 from engine.operators.empty import EmptyExec
 from engine.operators.sql import identifier, over, show
-from engine.physical import ExecutionContext, OperatorCaps, PhysicalOperator, SourceBinder
+from engine.physical import ExecutionContext, PhysicalOperator, SourceBinder
 from engine.schema import Column
 from engine.storage.protocol import ArrowSource, ScanRequest, Split, TableHandle
 
@@ -24,8 +23,6 @@ class TableScanExec(PhysicalOperator):
     With `splits`, reads those parts only. `direct_schema` is the Arrow schema in which the kernel gives these columns:
     rows that lie in storage in just that schema may go out as they are.
     """
-
-    capabilities: ClassVar[OperatorCaps] = OperatorCaps()
 
     table: TableHandle
     columns: tuple[Column, ...]

@@ -19,7 +19,7 @@ __all__ = ["TopNExec"]
 class TopNExec(PhysicalOperator):
     """Gives at most `count` rows in order of `keys`, after the first `offset` of that order."""
 
-    capabilities: ClassVar[OperatorCaps] = OperatorCaps(streaming=False, blocking=True, parallel_safe=False)
+    capabilities: ClassVar[OperatorCaps] = OperatorCaps(parallel_safe=False)
 
     input: PhysicalOperator
     keys: tuple[SortKey, ...]

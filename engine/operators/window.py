@@ -18,7 +18,7 @@ __all__ = ["WindowExec"]
 class WindowExec(PhysicalOperator):
     """Gives the input's columns, then one for each window function."""
 
-    capabilities: ClassVar[OperatorCaps] = OperatorCaps(streaming=False, blocking=True, requires_partitioning=True)
+    capabilities: ClassVar[OperatorCaps] = OperatorCaps(requires_partitioning=True)
 
     input: PhysicalOperator
     functions: tuple[NamedExpr, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from sqlglot import exp
 
@@ -11,7 +10,6 @@ from engine.operators.sql import show
 from engine.physical import (
     Broadcast,
     Hash,
-    OperatorCaps,
     PartitioningSpec,
     PhysicalOperator,
     Range,
@@ -59,8 +57,6 @@ class ExchangeSourceExec(PhysicalOperator):
     `columns` are the kernel types that the rows had before they travelled; an aggregate's state has none and is
     read as it comes.
     """
-
-    capabilities: ClassVar[OperatorCaps] = OperatorCaps()
 
     stage: int
     mode: ExchangeMode

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from sqlglot import exp
 
-from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
+from engine.physical import PhysicalOperator, SourceBinder
 
 __all__ = ["ReplicaExec"]
 
@@ -15,8 +14,6 @@ __all__ = ["ReplicaExec"]
 @dataclass(frozen=True)
 class ReplicaExec(PhysicalOperator):
     """Gives its input's rows. The tables below it are read whole by each task, and not by splits."""
-
-    capabilities: ClassVar[OperatorCaps] = OperatorCaps()
 
     input: PhysicalOperator
 

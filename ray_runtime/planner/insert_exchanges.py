@@ -27,7 +27,6 @@ from engine.operators import (
     RenameExec,
     SetOpExec,
     SortExec,
-    SqlExec,
     TableScanExec,
     TopNExec,
     UnnestExec,
@@ -150,10 +149,8 @@ class _Inserter:
                 return self._union(node)
             case CollectExec():
                 return self._collect(node)
-            case SqlExec():
-                return self._in_one_task(node)
             case _:
-                return self._in_one_task(node)
+                return self._by_capabilities(node)
 
     def gather(self, node: PhysicalOperator, given: PartitioningSpec) -> PhysicalOperator:
         """All rows in one task; in order where the partitions have one."""
@@ -179,6 +176,14 @@ class _Inserter:
     def _in_one_task(self, node: PhysicalOperator) -> _Placed:
         children = tuple(self.gather(*self.place(child)) for child in node.children)
         return node.with_children(children), Single()
+
+    def _by_capabilities(self, node: PhysicalOperator) -> _Placed:
+        """An operator without a rule of its own: on each partition where it may run so, else in one task."""
+        capabilities = node.capabilities
+        if len(node.children) != 1 or not capabilities.parallel_safe or capabilities.requires_partitioning:
+            return self._in_one_task(node)
+        child, given = self.place(node.children[0])
+        return node.with_children((child,)), given if isinstance(given, Single) else _ANYWHERE
 
     def _aggregate(self, node: HashAggregateExec) -> _Placed:
         child, given = self.place(node.input)

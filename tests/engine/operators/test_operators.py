@@ -443,7 +443,6 @@ def test_operators_keep_to_the_contract(ctx: LocalExecutionContext, sales: Table
         swapped = tuple(LimitExec(child, 1) for child in operator.children)
         assert operator.with_children(swapped).children == swapped
         assert operator.describe().startswith(type(operator).__name__)
-        assert operator.capabilities.streaming != operator.capabilities.blocking
         assert next(walk(operator)) is operator
         assert executed(operator, ctx).schema == executed(operator, ctx).schema
 
