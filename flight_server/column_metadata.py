@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import pyarrow as pa
 from pyarrow import types
 
 from engine.storage.protocol import CATALOG, TableName
 
-__all__ = ["annotate", "type_name"]
+__all__ = ["PREFIX", "annotate", "type_name"]
 
-_PREFIX = "ARROW:FLIGHT:SQL:"
+PREFIX = b"ARROW:FLIGHT:SQL:"
+"""Of the keys, which the protocol has."""
+
+_KNOWN_TYPES = 4096
 
 # Arrow type: the dialect's name; precision in digits, bits (of floats) or characters; scale.
 _PLAIN: dict[pa.DataType, tuple[str, int | None, int | None]] = {
@@ -53,9 +57,19 @@ def type_name(data_type: pa.DataType) -> str:
     return _describe(data_type)[0]
 
 
-def annotate(schema: pa.Schema, table: TableName | None = None) -> pa.Schema:
-    """`schema` with each column's type name, precision and scale as metadata, and the table that it is of."""
-    return pa.schema([field.with_metadata(_metadata(field.type, table)) for field in schema], schema.metadata)
+def annotate(schema: pa.Schema, table: TableName | None = None, read_only: bool = True) -> pa.Schema:
+    """`schema` with what drivers read of each column in its field's metadata, beside what stands there.
+
+    That is its type's name, precision and scale; the `table` that it is of, where that is told; whether it can be
+    `read_only`, as in every result, and can be searched.
+    """
+    of_table = {} if table is None else _of_table(table)
+    if not read_only:
+        of_table[_key("IS_READ_ONLY")] = b"0"
+    return pa.schema(
+        [field.with_metadata({**(field.metadata or {}), **_of_type(field.type), **of_table}) for field in schema],
+        schema.metadata,
+    )
 
 
 def _describe(data_type: pa.DataType) -> tuple[str, int | None, int | None]:
@@ -71,18 +85,33 @@ def _describe(data_type: pa.DataType) -> tuple[str, int | None, int | None]:
     return str(data_type).upper(), None, None
 
 
-def _metadata(data_type: pa.DataType, table: TableName | None) -> dict[str | bytes, str | bytes]:
+@lru_cache(_KNOWN_TYPES)
+def _of_type(data_type: pa.DataType) -> Mapping[bytes, bytes]:
     name, precision, scale = _describe(data_type)
-    said: dict[str, str] = {
+    said = {
         "TYPE_NAME": name,
         "IS_AUTO_INCREMENT": "0",
         "IS_CASE_SENSITIVE": "1" if name == "VARCHAR" else "0",
+        "IS_READ_ONLY": "1",
         "IS_SEARCHABLE": "1",
     }
     if precision is not None:
         said["PRECISION"] = str(precision)
     if scale is not None:
         said["SCALE"] = str(scale)
-    if table is not None:
-        said |= {"CATALOG_NAME": CATALOG, "DB_SCHEMA_NAME": table.schema, "TABLE_NAME": table.table}
-    return {_PREFIX + key: value for key, value in said.items()}
+    return {_key(name): value.encode() for name, value in said.items()}
+
+
+def _of_table(table: TableName) -> dict[bytes, bytes]:
+    """The schema under the name that the protocol has for it, and under the one that JDBC's driver reads."""
+    said = {
+        "CATALOG_NAME": CATALOG,
+        "DB_SCHEMA_NAME": table.schema,
+        "SCHEMA_NAME": table.schema,
+        "TABLE_NAME": table.table,
+    }
+    return {_key(name): value.encode() for name, value in said.items()}
+
+
+def _key(name: str) -> bytes:
+    return PREFIX + name.encode()

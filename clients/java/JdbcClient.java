@@ -43,6 +43,7 @@ public class JdbcClient {
         client.timesThatAreBound();
         client.timesThatAreCompared();
         client.results();
+        client.metadata();
         client.wrongValueFarBehind();
       }
     }
@@ -119,6 +120,44 @@ public class JdbcClient {
 
   private void results() throws SQLException {
     query("enum", "SELECT 'b'::ENUM('a', 'b') AS e, ['a'::ENUM('a', 'b')] AS l, NULL::ENUM('a', 'b') AS n");
+  }
+
+  /** Of a result's columns, and of a table's. */
+  private void metadata() throws SQLException {
+    String query = "SELECT 1.25::DECIMAL(9, 2) AS d, 'x' AS v, 1::BIGINT AS b, DATE '2024-01-31' AS day";
+    try (PreparedStatement statement = connection.prepareStatement(query);
+        ResultSet rows = statement.executeQuery()) {
+      for (ResultSetMetaData told : new ResultSetMetaData[] {statement.getMetaData(), rows.getMetaData()}) {
+        for (int i = 1; i <= told.getColumnCount(); i++) {
+          report(
+              "result metadata",
+              List.of(
+                  told.getColumnName(i),
+                  String.valueOf(told.getPrecision(i)),
+                  String.valueOf(told.getScale(i)),
+                  told.isCaseSensitive(i) + " " + told.isSearchable(i) + " " + told.isReadOnly(i)));
+        }
+      }
+    }
+    update("CREATE TEMP TABLE jdbc_columns (id BIGINT NOT NULL, price DECIMAL(9, 2))");
+    try (ResultSet columns = connection.getMetaData().getColumns(null, null, "jdbc_columns", null)) {
+      while (columns.next()) {
+        List<String> told = new ArrayList<>();
+        for (String name : new String[] {"TABLE_CAT", "TABLE_SCHEM", "COLUMN_NAME", "COLUMN_SIZE", "IS_NULLABLE"}) {
+          told.add(columns.getString(name));
+        }
+        report("columns", told);
+      }
+    }
+    update("DROP TABLE jdbc_columns");
+    int isolation = connection.getMetaData().getDefaultTransactionIsolation();
+    report("isolation", List.of(String.valueOf(isolation)));
+    try (PreparedStatement statement = connection.prepareStatement("SELECT ?::INTEGER AS i, ? AS v, ? + 1 AS n")) {
+      statement.setInt(1, 7);
+      statement.setString(2, "x");
+      statement.setLong(3, 41);
+      print("mixed parameters", statement.executeQuery());
+    }
   }
 
   /** What the error says, and whether only rows before it came. */

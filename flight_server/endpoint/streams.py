@@ -35,7 +35,7 @@ class ResultStream:
 
     `ended` is called once all rows have left `reader`, or it failed, in the thread that sends: it must be quick and not
     raise. `explain` makes an error of the text with which `reader` failed. `compression` of the messages is off by
-    default: not every client can read it.
+    default: not every client can read it. `schema` is that of `reader`, with what is noted of its fields for clients.
     """
 
     reader: pa.RecordBatchReader
@@ -43,6 +43,7 @@ class ResultStream:
     ended: Callable[[], None] = _nothing
     explain: Callable[[str], BaseException] = _kernel_error
     compression: Literal["lz4", "zstd"] | None = None
+    schema: pa.Schema | None = None
 
 
 def flight_stream(stream: ResultStream, call: Call, max_bytes: int = MAX_MESSAGE_BYTES) -> flight.GeneratorStream:
@@ -62,7 +63,7 @@ def flight_stream(stream: ResultStream, call: Call, max_bytes: int = MAX_MESSAGE
         return RuntimeError(str(error)) if type(error) is ExecutionError else error
 
     sent = _sent(messages, options, failure, call.add_trailer)
-    return flight.GeneratorStream(messages.reader.schema, sent, options=options)
+    return flight.GeneratorStream(stream.schema or messages.reader.schema, sent, options=options)
 
 
 def _sent(

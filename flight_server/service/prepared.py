@@ -25,7 +25,6 @@ from engine.arrow_input import has_extension
 from engine.errors import ResourceExhaustedError, TypeMismatchError, UnsupportedError
 from engine.statements.parsed import ParsedStatement
 from engine.statements.planning import Parameters
-from flight_server.column_metadata import annotate
 from flight_server.config import ServiceOptions
 from flight_server.drivers import parameter_schema
 from flight_server.proto import sql
@@ -80,7 +79,7 @@ class PreparedStatements:
         with self._statements.queries.timed(request):
             parsed = self._statements.parse(request, message.query)
             parameters = self._statements.database.parameters(request.session, parsed)
-            schema = None if parsed.has_effects else annotate(self._schema(request, parsed, parameters))
+            schema = None if parsed.has_effects else self._schema(request, parsed, parameters)
         handle = self.open.put(_Prepared(parsed, parameters), request.holder, len(message.query))
         told = parameter_schema(parameters, request.call.headers)
         yield sql.ActionCreatePreparedStatementResult(
@@ -144,7 +143,7 @@ class PreparedStatements:
         """The schema of a prepared query's result; until its parameters are bound that which preparing it told."""
         prepared, rows = self._find(request, command.prepared_statement_handle)
         if rows is None and len(prepared.parameters):
-            return self._statements.database.schema(request.session, prepared.parsed)
+            return self._statements.unbound_schema(request, prepared.parsed)
         return self._statements.schema_of(request, prepared.parsed, rows)
 
     def update(
@@ -166,7 +165,7 @@ class PreparedStatements:
         """The schema of the result, as far as it can be told while nothing is bound."""
         if parsed.is_query and not len(parameters):
             return self._statements.start(request, parsed).schema  # the plan is remembered, and about to be asked for
-        return self._statements.database.schema(request.session, parsed)
+        return self._statements.unbound_schema(request, parsed)
 
     def _bound(self, request: Request, handle: bytes) -> tuple[_Prepared, Parameters | None]:
         """The statement and its parameters, None where it has none; BadRequestError where they are not bound."""

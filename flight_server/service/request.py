@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pyarrow as pa
 from google.protobuf.message import Message
@@ -13,6 +14,7 @@ from engine.runtime import ResultPart
 from engine.statements.answers import Answer, TableAnswer
 from engine.statements.context import StatementContext
 from engine.statements.session import Session
+from flight_server.column_metadata import annotate
 from flight_server.endpoint.calls import Call
 from flight_server.service.store import Holder
 
@@ -70,10 +72,10 @@ class PlannedAnswer:
     answer: Answer
     statement: StatementInfo | None = None
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
-        """The schema of the answer's rows."""
-        return self.answer.schema
+        """The schema of the answer's rows, with what drivers read of its columns."""
+        return annotate(self.answer.schema)
 
     @property
     def is_query(self) -> bool:

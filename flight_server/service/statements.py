@@ -18,6 +18,7 @@ from engine.statements.answers import QueryAnswer, TableAnswer
 from engine.statements.database import COUNT_SCHEMA, Database, count_table
 from engine.statements.parsed import ParsedStatement
 from engine.statements.planning import Parameters
+from flight_server.column_metadata import annotate
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import sql
@@ -85,7 +86,7 @@ class Statements:
             result = answer.run_to_parts(request.context, self._options.statement_ttl)
         self.offers.keep_parts(handle, request.holder, result)
         query.rows = sum(part.rows for part in result.parts)
-        return Offer(planned.schema, ticket, query.rows, result.parts)
+        return Offer(answer.schema, ticket, query.rows, result.parts)  # what workers send says no more than that
 
     def fetch(self, request: Request, ticket: sql.TicketStatementQuery) -> ResultStream:
         """Run what was offered under this ticket."""
@@ -95,14 +96,18 @@ class Statements:
         """Run `planned` when it is its turn, and log it when the call ends. Raises the execution errors."""
         if planned.statement is None:
             result = planned.answer.open(request.context)
-            return ResultStream(result.reader, result.close, explain=result.explain)
+            return ResultStream(result.reader, result.close, explain=result.explain, schema=planned.schema)
         query = self.queries.begin(request, planned.statement, gated=planned.is_query)
         with query.guarded():
             result = planned.answer.open(replace(request.context, watch=query.watch))
         # Nobody works any more for a call that was stopped, even while its client leaves unread what was sent.
         request.call.cancellation.on_cancel(query.leave)
         return ResultStream(
-            result.reader, result.close, ended=query.leave, explain=lambda text: query.failed(result.explain(text))
+            result.reader,
+            result.close,
+            ended=query.leave,
+            explain=lambda text: query.failed(result.explain(text)),
+            schema=planned.schema,
         )
 
     # CommandStatementQuery
@@ -118,7 +123,11 @@ class Statements:
 
     def schema_of(self, request: Request, parsed: ParsedStatement, parameters: Parameters | None = None) -> pa.Schema:
         """The schema of what `start` gives, without running anything."""
-        return COUNT_SCHEMA if parsed.has_effects else self.start(request, parsed, parameters).schema
+        return annotate(COUNT_SCHEMA) if parsed.has_effects else self.start(request, parsed, parameters).schema
+
+    def unbound_schema(self, request: Request, parsed: ParsedStatement) -> pa.Schema:
+        """`schema_of` what has parameters, as far as it can be told before they are bound."""
+        return annotate(self.database.schema(request.session, parsed))
 
     # CommandStatementUpdate
 

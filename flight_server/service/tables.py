@@ -9,6 +9,7 @@ from pyarrow import flight
 
 from engine.statements.catalog import TABLE_TYPE
 from engine.storage.protocol import TableName, WriteMode
+from flight_server.column_metadata import annotate
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import flight as messages
 from flight_server.service.request import Offer, Request
@@ -46,7 +47,7 @@ class Tables:
         for name in self._catalog.tables(request.session):
             schema = self._statements.database.relations.schema(request.session, snapshot, name, TABLE_TYPE)
             path = messages.FlightDescriptor(type=messages.FlightDescriptor.PATH, path=[name.schema, name.table])
-            yield name, Offer(schema, path)
+            yield name, Offer(annotate(schema), path)
 
     def info(self, request: Request, path: Sequence[bytes | str]) -> Offer:
         """Plan to read all of a table as it is now."""

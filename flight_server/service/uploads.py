@@ -24,6 +24,7 @@ from engine.storage.conform import DEFAULT, NOT_NULL
 from engine.storage.protocol import WriteMode
 from engine.storage.stored_types import STORED_TYPE
 from engine.streams import scoped_reader
+from flight_server.column_metadata import PREFIX
 from flight_server.service.request import Request
 
 __all__ = ["Uploads", "entrance_of", "received", "sends_schema"]
@@ -142,10 +143,11 @@ def received(reader: flight.MetadataRecordBatchReader, entrance: Entrance, refus
 
 
 def _without_ours(schema: pa.Schema) -> pa.Schema:
-    """`schema` without what the storage keeps of definitions, which only statements may give."""
+    """`schema` without what the storage keeps of definitions, and what results say: neither is for uploads."""
     fields = []
     for field in schema:
         ours = (DEFAULT, NOT_NULL, STORED_TYPE)
-        kept = {key: value for key, value in (field.metadata or {}).items() if key not in ours}
+        noted = (field.metadata or {}).items()
+        kept = {key: value for key, value in noted if key not in ours and not key.startswith(PREFIX)}
         fields.append(field.with_metadata(kept or None))
     return pa.schema(fields, schema.metadata)

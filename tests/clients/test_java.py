@@ -126,5 +126,21 @@ def test_an_enum_is_its_text(lines: Callable[[str], Lines]) -> None:
     assert lines("enum") == [["b", '["a"]', None]]
 
 
+def test_columns_of_results_and_tables_are_told(lines: Callable[[str], Lines]) -> None:
+    told = [
+        ["d", "9", "2", "false true true"],
+        ["v", "0", "0", "true true true"],
+        ["b", "19", "0", "false true true"],
+        ["day", "10", "0", "false true true"],
+    ]
+    assert lines("result metadata") == told * 2
+    assert lines("columns") == [["grism", "temp", "id", "19", "NO"], ["grism", "temp", "price", "9", "YES"]]
+    assert lines("isolation") == [["0"]]
+
+
+def test_each_parameter_has_its_own_type(lines: Callable[[str], Lines]) -> None:
+    assert lines("mixed parameters") == [["7", "x", "42"]]
+
+
 def test_a_wrong_value_far_behind_is_an_error(lines: Callable[[str], Lines]) -> None:
     assert lines("wrong value") == [["said", "before it"]]

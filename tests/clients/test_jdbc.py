@@ -90,9 +90,33 @@ def test_the_schema_of_a_prepared_statement_is_told_before_it_is_bound(
         told = raw.schema(command)
         assert told.types == types
         if not prepared.is_update:
-            assert told.equals(schema(prepared.dataset_schema))
+            assert told.equals(schema(prepared.dataset_schema), check_metadata=True)
             assert len(schema(prepared.parameter_schema)) == query.count("?")
         raw.close_prepared(prepared.prepared_statement_handle)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1.25::DECIMAL(9, 2) AS d, 'x' AS v, [1] AS l, NULL AS n, INTERVAL 1 DAY AS i",
+        "SELECT uuid() AS u, '{}'::JSON AS j, 'a'::ENUM('a', 'b') AS e, {'a': 1} AS s",
+        "SELECT n_regionkey, sum(n_nationkey) AS n FROM nation GROUP BY ALL",
+        "DESCRIBE nation",
+        "SHOW TABLES",
+        "EXPLAIN SELECT 1",
+    ],
+)
+def test_all_schemas_of_a_result_say_the_same_of_its_columns(query: str, runtime_uri: str) -> None:
+    with RawClient(runtime_uri) as raw:
+        prepared = raw.prepare(query)
+        told = schema(prepared.dataset_schema)
+        command = sql.CommandPreparedStatementQuery(prepared_statement_handle=prepared.prepared_statement_handle)
+        for each in (command, sql.CommandStatementQuery(query=query)):
+            assert raw.schema(each).equals(told, check_metadata=True)
+            assert raw.ask(each).schema.equals(told, check_metadata=True)  # FlightInfo's, and the stream's
+        for field in told:
+            assert field.metadata[b"ARROW:FLIGHT:SQL:TYPE_NAME"]
+            assert field.metadata[b"ARROW:FLIGHT:SQL:IS_READ_ONLY"] == b"1"
 
 
 def test_an_update_is_known_by_its_schema_without_columns(jdbc: RawClient) -> None:
@@ -155,6 +179,8 @@ def test_columns_are_read_out_of_table_schemas(jdbc: RawClient) -> None:
     assert said["o_orderkey"] == [b"BIGINT", b"19", b"0"]
     assert said["o_orderdate"][0] == b"DATE"
     assert {field.metadata[b"ARROW:FLIGHT:SQL:TABLE_NAME"] for field in columns.values()} == {b"orders"}
+    assert {field.metadata[b"ARROW:FLIGHT:SQL:SCHEMA_NAME"] for field in columns.values()} == {b"main"}
+    assert {field.metadata[b"ARROW:FLIGHT:SQL:IS_READ_ONLY"] for field in columns.values()} == {b"1"}  # Parquet
     assert {field.metadata[b"ARROW:FLIGHT:SQL:IS_AUTO_INCREMENT"] for field in columns.values()} == {b"0"}
 
 

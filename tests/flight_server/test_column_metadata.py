@@ -30,7 +30,7 @@ def test_type_names(data_type: pa.DataType, name: str) -> None:
 
 def test_a_table_s_columns() -> None:
     schema = pa.schema([pa.field("price", pa.decimal128(15, 2), nullable=False), ("name", pa.string())])
-    annotated = annotate(schema, TableName("main", "t"))
+    annotated = annotate(schema, TableName("main", "t"), read_only=False)
     assert annotated.equals(schema)
     said = {
         key.decode().removeprefix("ARROW:FLIGHT:SQL:"): value.decode() for key, value in annotated[0].metadata.items()
@@ -41,9 +41,19 @@ def test_a_table_s_columns() -> None:
         "SCALE": "2",
         "IS_AUTO_INCREMENT": "0",
         "IS_CASE_SENSITIVE": "0",
+        "IS_READ_ONLY": "0",
         "IS_SEARCHABLE": "1",
         "CATALOG_NAME": "grism",
         "DB_SCHEMA_NAME": "main",
+        "SCHEMA_NAME": "main",
         "TABLE_NAME": "t",
     }
     assert annotated[1].metadata[b"ARROW:FLIGHT:SQL:IS_CASE_SENSITIVE"] == b"1"
+
+
+def test_a_result_s_columns_keep_what_is_noted_of_them() -> None:
+    noted = pa.field("u", pa.binary(16), metadata={"ARROW:extension:name": "arrow.uuid"})
+    (field,) = annotate(pa.schema([noted]))
+    assert field.metadata[b"ARROW:extension:name"] == b"arrow.uuid"
+    assert field.metadata[b"ARROW:FLIGHT:SQL:IS_READ_ONLY"] == b"1"
+    assert b"ARROW:FLIGHT:SQL:TABLE_NAME" not in field.metadata

@@ -148,3 +148,16 @@ def test_temporary_tables_with_cookies(served: Served, fresh: str) -> None:
     with flight_sql.connect(served.uri, db_kwargs=options, autocommit=True) as connection:
         ingest(connection, fresh, DATA, "create", temporary=True)
         assert rows(connection, fresh).equals(DATA)
+
+
+def test_a_result_that_is_uploaded_leaves_behind_what_it_says_of_its_columns(
+    connection: flight_sql.Connection, fresh: str
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1::DECIMAL(9, 2) AS x")
+        table = cursor.fetch_arrow_table()
+    noted = table.schema.field("x").with_metadata({"ARROW:FLIGHT:SQL:TABLE_NAME": "other", "unit": "m"})
+    ingest(connection, fresh, table.cast(pa.schema([noted])), "create")
+    told = connection.adbc_get_table_schema(fresh).field("x").metadata
+    assert told[b"ARROW:FLIGHT:SQL:TABLE_NAME"] == fresh.encode()
+    assert b"ARROW:FLIGHT:SQL:TABLE_NAME" not in (rows(connection, fresh).schema.field("x").metadata or {})
