@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,16 @@ class Attacked:
             query = "SELECT count(*) AS n FROM nation"
             assert client.ask(sql.CommandStatementQuery(query=query))["n"].to_pylist() == [25]
 
+    def reads(self, number: int) -> None:
+        """All of a table, over a connection of its own."""
+        with RawClient(self.uri) as client:
+            assert (
+                client.ask(sql.CommandStatementQuery(query=f"SELECT *, {number} AS n FROM orders")).num_rows == 15_000
+            )
+
+
+_AT_ONCE = 100
+
 
 @pytest.fixture(scope="session")
 def attacked(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
@@ -52,6 +63,8 @@ def attacked(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             append = ["INSERT INTO first VALUES (1)", "SELECT * FROM first"] * 100
             for text in ("CREATE TABLE first (x BIGINT)", *append, "DROP TABLE first"):
                 client.ask(sql.CommandStatementQuery(query=text))
+        with ThreadPoolExecutor(_AT_ONCE) as threads:  # nor is what allocators keep for as many threads as there may be
+            list(threads.map(server.reads, range(2 * _AT_ONCE)))
         yield server
 
 
