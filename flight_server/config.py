@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
+from engine.durations import parse_duration
 from engine.errors import nearest
 
 __all__ = [
@@ -38,7 +39,6 @@ __all__ = [
     "ServiceOptions",
     "load",
     "options",
-    "parse_duration",
     "parse_size",
 ]
 
@@ -76,15 +76,6 @@ def parse_size(text: str) -> int:
     if size <= 0:
         raise ValueError("a size above zero, such as 512MB, 4GB or 4GiB")
     return size
-
-
-def parse_duration(text: str) -> float:
-    """Seconds from a text such as ``30``, ``500ms``, ``30s``, ``5m`` or ``2h``; ValueError otherwise."""
-    found = re.fullmatch(r"\s*+(\d++(?:\.\d++)?)\s*+(ms|s|m|h|d|)\s*+", text, re.IGNORECASE)
-    if found is None:
-        raise ValueError("a duration such as 500ms, 30s, 5m or 2h")
-    scale = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2].lower()]
-    return float(found[1]) * scale
 
 
 def _text(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, Literal
@@ -170,7 +171,8 @@ class Connection:
     def _cancellation(self) -> Cancellation:
         if self._closed:
             raise CancelledError("The connection is closed; connect again.")
-        cancellation = Cancellation()
+        limit = self._session.timeout
+        cancellation = Cancellation(time.monotonic() + limit if limit else None)
         self._running.add(cancellation)
         return cancellation
 

@@ -34,13 +34,16 @@ from engine.statements.descriptions import (
     Insert,
     Merge,
     SetDefault,
+    SetSetting,
     Statement,
     Update,
+    Use,
 )
 from engine.statements.merging import Merging
 from engine.statements.planning import Parameters, Planning
 from engine.statements.rows import Rows
 from engine.statements.session import Session
+from engine.statements.settings import Settings
 from engine.storage.protocol import TableHandle, TableName, WriteMode
 
 __all__ = ["Changes"]
@@ -54,8 +57,9 @@ _NO_ROWS: Sequence[Sequence[pa.Scalar]] = ((),)
 class Changes:
     """Runs statements that change something."""
 
-    def __init__(self, planning: Planning) -> None:
+    def __init__(self, planning: Planning, settings: Settings) -> None:
         self._planning = planning
+        self._settings = settings
         self._catalog = planning.catalog
         self._definitions = Definitions(planning)
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
@@ -90,6 +94,10 @@ class Changes:
                 return self._definitions.create_schema(statement)
             case Drop():
                 return self._definitions.drop(context, statement)
+            case Use(path=path):
+                return self._settings.use(context.session, path)
+            case SetSetting(name=name, value=value):
+                return self._settings.set(context.session, name, value)
         raise UnsupportedError("This statement is not handled.")
 
     def _authorize(self, context: StatementContext, statement: Statement) -> None:
@@ -173,6 +181,8 @@ class Changes:
                 return f"Create view {self._catalog.full_name(session, path)}", None
             case CreateSchema(schema=path):
                 return f"Create schema {path[-1]}", None
+            case Use() | SetSetting():
+                return "Set a setting of the session", None
             case Drop():
                 return f"Drop {statement.kind.lower()} {self._definitions.to_drop(context, statement)}", None
         raise UnsupportedError("This statement is not handled.")

@@ -34,6 +34,7 @@ from engine.statements.planning import Parameters, Planning
 from engine.statements.reader import parameter_names
 from engine.statements.relations import Relations
 from engine.statements.session import Session
+from engine.statements.settings import Settings
 from engine.statements.stored_views import StoredViews
 from engine.storage.protocol import CATALOG
 
@@ -61,7 +62,8 @@ class Database:
         self.catalog.columns = self.relations.columns
         self.planning = Planning(self.runtimes, self.frontend, self.catalog)
         self.loads = BulkLoads(self.frontend)
-        self._changes = Changes(self.planning)
+        self.settings = Settings(self.catalog, self.runtimes)
+        self._changes = Changes(self.planning, self.settings)
 
     def sql(
         self, text: str, parameters: Parameters | None = None, context: StatementContext | None = None

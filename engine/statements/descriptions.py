@@ -33,9 +33,11 @@ __all__ = [
     "RenameColumn",
     "SetDefault",
     "SetNotNull",
+    "SetSetting",
     "Show",
     "Statement",
     "Update",
+    "Use",
 ]
 
 Path = tuple[str, ...]
@@ -249,6 +251,21 @@ class AlterTable:
 
 
 @dataclass(frozen=True)
+class Use:
+    """USE of a schema, or of a catalog's default schema."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class SetSetting:
+    """SET of a session's setting to a value, as text; RESET, or DEFAULT as the value, without one."""
+
+    name: str
+    value: str | None = None
+
+
+@dataclass(frozen=True)
 class Show:
     """SHOW: `what` is TABLES, VIEWS, ALL TABLES, SCHEMAS or DATABASES; the first two may be those `within` a schema."""
 
@@ -275,6 +292,8 @@ Statement = (
     | Delete
     | Merge
     | AlterTable
+    | Use
+    | SetSetting
     | Show
     | Describe
 )

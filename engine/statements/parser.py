@@ -30,9 +30,11 @@ from engine.statements.descriptions import (
     RenameColumn,
     SetDefault,
     SetNotNull,
+    SetSetting,
     Show,
     Statement,
     Update,
+    Use,
 )
 from engine.statements.merge_parser import assignment, parse_merge
 from engine.statements.reader import Reader, numbered
@@ -353,6 +355,34 @@ def _describe(reader: Reader) -> Statement:
     return Describe(f"SELECT * FROM {quoted}", path)
 
 
+def _use(reader: Reader) -> Statement:
+    path = reader.path()
+    reader.end()
+    return Use(path)
+
+
+def _set(reader: Reader) -> Statement:
+    for scope in ("GLOBAL", "LOCAL", "TRANSACTION", "VARIABLE"):
+        if reader.peek() == scope and reader.peek(1) not in ("=", "TO"):
+            raise ForbiddenError(f"SET {scope} is not handled; SET name = value sets what a session has.")
+    if reader.peek(1) not in ("=", "TO"):
+        reader.accept("SESSION")
+    name = reader.name()
+    if not reader.accept("TO"):
+        reader.expect("=")
+    value = None if reader.accept("DEFAULT") else reader.constant()
+    reader.end()
+    return SetSetting(name.lower(), value)
+
+
+def _reset(reader: Reader) -> Statement:
+    name = reader.name()
+    if name.upper() == "SESSION" and not reader.ended:
+        name = reader.name()
+    reader.end()
+    return SetSetting(name.lower())
+
+
 _PARSERS: dict[str, Callable[[Reader], Statement]] = {
     "CREATE": _create,
     "DROP": _drop,
@@ -363,6 +393,9 @@ _PARSERS: dict[str, Callable[[Reader], Statement]] = {
     "TRUNCATE": _truncate,
     "ALTER": _alter,
     "SHOW": _show,
+    "USE": _use,
+    "SET": _set,
+    "RESET": _reset,
     "DESCRIBE": _describe,
     "DESC": _describe,
     **dict.fromkeys(_TRANSACTIONS, _transaction),

@@ -141,6 +141,16 @@ class Reader:
         self._at += 1
         return token.value
 
+    def constant(self) -> str:
+        """A text in quotes, without them; or a word or a number, as it is written."""
+        if self.ended:
+            raise self.error("expected a value")
+        token = self._tokens[self._at]
+        if token.kind not in (Kind.STRING, Kind.WORD, Kind.NAME, Kind.NUMBER):
+            raise self.error("expected a value")
+        self._at += 1
+        return token.value[1:-1].replace("''", "'") if token.kind is Kind.STRING else token.value
+
     def path(self) -> Path:
         """A name of up to three parts."""
         parts = [self.name()]

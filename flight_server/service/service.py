@@ -15,6 +15,7 @@ from engine.kernel import quote
 from engine.rights import ALL, Grants, Rights
 from engine.runtime import Runtime
 from engine.statements.database import Database
+from engine.statements.session import Session
 from flight_server.auth import IDENTITY_KEY
 from flight_server.auth.certificates import identity_of
 from flight_server.config import ServiceOptions
@@ -32,7 +33,7 @@ from flight_server.service.metadata import Metadata
 from flight_server.service.prepared import PreparedStatements
 from flight_server.service.request import Offer, Request, StatementInfo
 from flight_server.service.sessions import Sessions
-from flight_server.service.settings import Settings
+from flight_server.service.settings import SessionOptions
 from flight_server.service.sqlinfo import sql_info
 from flight_server.service.statements import Statements
 from flight_server.service.tables import Tables
@@ -42,6 +43,7 @@ from flight_server.service.wire import BadRequestError, parse, unwrap, wrap
 
 __all__ = ["FlightSqlService"]
 
+_HEADERS = ("schema", "timeout", "runtime", "endpoints")  # settings that may stand in them
 _MAX_ECHO = 64 << 10  # bytes of a command
 
 
@@ -88,7 +90,8 @@ class FlightSqlService(BaseHandler):
         self._sessions = Sessions(database.folder, options, self._release)
         self._prepared, self._offers = prepared, statements.offers
         self._watch = ConnectionWatch(self._held, self._disconnect)
-        settings = Settings(self._sessions, catalog, database.runtimes)
+        self._settings = database.settings
+        settings = SessionOptions(self._sessions, database.settings)
         self._tables = Tables(statements, uploads)
         tickets = Tickets(signer or TicketSigner.generate(), statements.offers, options.statement_ttl)
         self._tickets = tickets
@@ -249,11 +252,22 @@ class FlightSqlService(BaseHandler):
         grants = Grants(self._rights, identity)
         if session.grants is ALL:
             session.grants = grants
+            self._begin(session, call)
         elif session.grants != grants:  # another token of the same name, or its roles have changed
             self._sessions.close(session, origin)
             if not closing:
                 raise UnauthenticatedError("The session was begun in other roles and has ended; begin another.")
         return Request(call, identity, session, origin=origin)
+
+    def _begin(self, session: Session, call: Call) -> None:
+        """Give a new session the first values that stand in the headers of its call, where JDBC puts what its URL has.
+
+        They do not begin it: who keeps no session sends them with each call. Raises InvalidValueError.
+        """
+        for name in _HEADERS:
+            for value in call.headers.get(name, ()):
+                text = value.decode(errors="replace") if isinstance(value, bytes) else value
+                self._settings.apply(session, name, text)
 
     def _info(self, request: Request, descriptor: flight.FlightDescriptor, offer: Offer) -> flight.FlightInfo:
         identity = request.identity

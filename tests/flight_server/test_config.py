@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flight_server.config import ConfigError, ServerConfig, load, options, parse_duration, parse_size
+from engine.durations import parse_duration
+from flight_server.config import ConfigError, ServerConfig, load, options, parse_size
 
 
 @pytest.mark.parametrize(

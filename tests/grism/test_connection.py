@@ -21,6 +21,8 @@ import pytest
 import grism
 from engine.errors import (
     CancelledError,
+    DeadlineExceededError,
+    ForbiddenError,
     GrismError,
     InvalidDataError,
     InvalidValueError,
@@ -281,3 +283,23 @@ def test_what_is_not_needed_is_not_loaded() -> None:
     code = "import sys, grism; grism.connect(); print(*sorted({'ray', 'polars', 'grpc'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == []
+
+
+def test_settings_hold_until_they_are_taken_back(db: grism.Connection) -> None:
+    assert db.sql("SET timeout = '1500ms'").to_arrow()["Count"].to_pylist() == [0]
+    with pytest.raises(DeadlineExceededError):
+        db.sql(ENDLESS).to_arrow()
+    db.sql("RESET timeout")
+    assert db.sql("SELECT 1 AS x").to_arrow().to_pylist() == [{"x": 1}]
+    with pytest.raises(ForbiddenError, match='"memory_limit" cannot be set; a session has catalog'):
+        db.sql("SET memory_limit = '1TB'")
+
+
+def test_a_statement_chooses_the_schema(local: grism.Connection) -> None:
+    local.sql("CREATE SCHEMA other")
+    local.sql("USE other")
+    local.sql("CREATE TABLE t AS SELECT 1 AS x")
+    assert local.sql("SELECT x FROM other.t").to_arrow().num_rows == 1
+    local.sql("USE grism.main")
+    with pytest.raises(UnknownTableError):
+        local.sql("SELECT x FROM t")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import adbc_driver_manager
 import pyarrow as pa
 import pytest
+from adbc_driver_flightsql import DatabaseOptions
 from pyarrow import flight
 
 from engine.errors import ResourceExhaustedError
@@ -261,3 +262,94 @@ def test_what_a_crash_left_is_removed_and_what_is_in_use_is_not(registry: CallRe
     Sessions(tmp_path, ServiceOptions())
     assert list((tmp_path / ".sessions").iterdir()) == [session.folder]
     living.close_all()
+
+
+# ---- settings by statement, and by header
+
+
+def read(cursor: flight_sql.Cursor, query: str) -> pa.Table:
+    cursor.execute(query)
+    return cursor.fetch_arrow_table()
+
+
+@pytest.fixture
+def schema_of_its_own(writer: flight_sql.Connection, t: str) -> Iterator[str]:
+    """A schema with the table `here` in it."""
+    with writer.cursor() as cursor:
+        cursor.execute(f"CREATE SCHEMA {t}")
+        cursor.execute(f"CREATE TABLE {t}.here AS SELECT 1 AS x")
+        yield t
+        cursor.execute(f"DROP TABLE {t}.here")
+        cursor.execute(f"DROP SCHEMA {t}")
+
+
+@pytest.mark.parametrize(
+    ("choose", "give_back"),
+    [
+        ("USE {}", "USE main"),
+        ("use grism.{};", "USE grism"),
+        ("SET schema = '{}'", "RESET schema"),
+        ("SET SESSION schema TO {}", "SET schema = DEFAULT"),
+        ('SET "schema" = "{}"', "RESET SESSION schema"),
+    ],
+)
+def test_a_statement_chooses_the_schema(writable_uri: str, schema_of_its_own: str, choose: str, give_back: str) -> None:
+    with flight_sql.connect(writable_uri, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(choose.format(schema_of_its_own))
+        cursor.execute("SELECT x FROM here")
+        assert cursor.fetchall() == [(1,)]
+        cursor.execute("SELECT current_schema()")
+        assert cursor.fetchall() == [(schema_of_its_own,)]
+        cursor.execute(give_back)
+        with pytest.raises(adbc_driver_manager.Error, match="here"):
+            cursor.execute("SELECT x FROM here")
+
+
+def test_statements_set_what_session_options_set(writable_uri: str) -> None:
+    with flight.connect(writable_uri, generic_options=[("grism.test.settings", 1)]) as client:
+        for text in (
+            "SET timeout = '1.5s'",
+            "SET partitions = 7",
+            "SET endpoints TO workers",
+            "SET dictionaries = true",
+            "SET runtime = DEFAULT",
+        ):
+            command = flight.FlightDescriptor.for_command(wrap(sql.CommandStatementQuery(query=text)))
+            (endpoint,) = client.get_flight_info(command).endpoints
+            assert client.do_get(endpoint.ticket).read_all().to_pydict() == {"Count": [0]}
+        found = options(client).session_options
+        assert found["timeout"].double_value == 1.5
+        assert found["partitions"].int64_value == 7
+        assert found["endpoints"].string_value == "workers"
+        assert found["dictionaries"].bool_value
+        assert close(client).status == messages.CloseSessionResult.CLOSED
+
+
+def test_a_time_limit_that_a_statement_sets_holds(writable_uri: str) -> None:
+    with flight_sql.connect(writable_uri, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("SET timeout = '1500ms'")
+        with pytest.raises(adbc_driver_manager.Error, match="ran out of time"):
+            read(cursor, "SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b")
+        cursor.execute("SET timeout = 0")
+        cursor.execute("SELECT 1")
+        assert cursor.fetchall() == [(1,)]
+
+
+def test_headers_are_the_first_values_of_a_session(writable_uri: str, schema_of_its_own: str) -> None:
+    """JDBC sends those parameters of its URL that it does not know as headers of every call."""
+    header = DatabaseOptions.RPC_CALL_HEADER_PREFIX.value
+    values = {f"{header}schema": schema_of_its_own, f"{header}timeout": "20s"}
+    with flight_sql.connect(writable_uri, values, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT x FROM here")
+        assert cursor.fetchall() == [(1,)]
+        cursor.execute("USE main")  # begins the session, in which what is set holds
+        cursor.execute("SELECT current_schema()")
+        assert cursor.fetchall() == [("main",)]
+        assert connection.adbc_connection.get_option_float("adbc.flight.sql.session.option.timeout") == 20.0
+    nowhere = {f"{header}schema": "nowhere"}
+    with (
+        flight_sql.connect(writable_uri, nowhere, autocommit=True) as connection,
+        connection.cursor() as cursor,
+        pytest.raises(adbc_driver_manager.Error, match="schema cannot be 'nowhere'"),
+    ):
+        cursor.execute("SELECT 1")
