@@ -118,7 +118,7 @@ def _endpoint(
     config: ServerConfig, service: FlightSqlService, logins: Authenticator, tls: ServerTls | None
 ) -> Endpoint:
     # With an auth handler gRPC does not tell the certificate's name.
-    handshake = None if isinstance(logins, Certificates) else HandshakeHandler()
+    handshake = None if isinstance(logins, Certificates) else HandshakeHandler(logins)
     return Endpoint(
         service,
         config.listen.host,

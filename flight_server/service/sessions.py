@@ -1,8 +1,9 @@
 """Sessions: what a client has set, and its temporary tables, from its first setting to its end.
 
 A client without settings has no session. The first setting, or the first temporary table, begins one and sends its
-cookie; a client that keeps cookies is known by it from then on. Of a client that keeps none, as ADBC by default, the
-session is that of its connection: all calls over it that come from the same identity. It ends with the connection.
+cookie, as does every answer over its connection to who comes without it; a client that keeps cookies is known by it
+from then on. Of a client that keeps none, as ADBC by default, the session is that of its connection: all calls over it
+that come from the same identity. It ends with the connection.
 """
 
 from __future__ import annotations
@@ -87,6 +88,8 @@ class Sessions:
             if found is not None:
                 self._enter(found, call)
                 found.bound = found.bound and cookie is None
+                if cookie is None:  # some lose one that came with the answer to an update
+                    _send_cookie(call, found)
             elif cookie is not None and self._evicted.get(cookie) == identity.name:
                 del self._evicted[cookie]
                 raise EvictedError("The session was ended to make room, as one of many of its client; begin another.")
@@ -202,7 +205,7 @@ class Sessions:
         if evicted is not None:
             self._end(evicted)
         kept.session.keep = lambda: None
-        call.add_header("set-cookie", f"{COOKIE}={kept.cookie}; HttpOnly; SameSite=Strict")
+        _send_cookie(call, kept)
 
     def _evict(self, asking: str) -> _Kept:
         """The idle session that goes for a new one of a share: of the share that then has most, the longest unused."""
@@ -234,6 +237,10 @@ class Sessions:
         if self._by_peer.get((kept.owner, kept.peer)) is kept:
             del self._by_peer[kept.owner, kept.peer]
         return kept
+
+
+def _send_cookie(call: Call, kept: _Kept) -> None:
+    call.add_header("set-cookie", f"{COOKIE}={kept.cookie}; HttpOnly; SameSite=Strict")
 
 
 def _cookie(headers: Mapping[str, list[str] | list[bytes]]) -> str | None:

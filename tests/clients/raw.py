@@ -123,7 +123,7 @@ class RawClient:
             timeout=self.timeout,
             metadata=[*self.headers, ("authorization", authorization)],
         )
-        list(call)
+        assert len(list(call)) == 1  # Rust's client waits for one
         answered = {**dict(call.initial_metadata()), **dict(call.trailing_metadata())}
         token: str = answered["authorization"]
         self.headers.append(("authorization", token))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import grpc
@@ -16,6 +19,7 @@ from pyarrow import flight
 
 from flight_server.auth.users import add_user
 from flight_server.proto import sql
+from flight_server.service.wire import wrap
 from tests.clients.raw import RawClient
 from tests.flight_server.endpoint.certificates import Authority
 from tests.harness.server import serve
@@ -102,3 +106,69 @@ def test_jdbc_and_odbc_take_a_token_to_the_handshake(guarded: Guarded) -> None:
         (_, value) = client.headers.pop()
         client.handshake(value)
         assert client.ask(sql.CommandStatementQuery(query=QUERY))["n"].to_pylist() == [25]
+
+
+class Basic(flight.ClientAuthHandler):
+    """User and password in the message of a Handshake, as arrow-go's and pyarrow's `authenticate` send them."""
+
+    def __init__(self, user: str, password: str) -> None:
+        super().__init__()
+        self._basic = flight.BasicAuth(user, password)
+        self._token = b""
+
+    def authenticate(self, outgoing: Any, incoming: Any) -> None:
+        outgoing.write(self._basic.serialize())
+        self._token = incoming.read()
+
+    def get_token(self) -> bytes:
+        return self._token
+
+
+def test_a_login_in_the_message_of_a_handshake(guarded: Guarded) -> None:
+    command = flight.FlightDescriptor.for_command(wrap(sql.CommandStatementQuery(query=QUERY)))
+    with flight.connect(guarded.uri, tls_root_certs=guarded.ca.encode()) as client:
+        client.authenticate(Basic("ann", PASSWORD))
+        (endpoint,) = client.get_flight_info(command).endpoints
+        assert client.do_get(endpoint.ticket).read_all()["n"].to_pylist() == [25]
+    for login in (Basic("ann", "another"), Basic("", ""), Basic("nobody", PASSWORD)):
+        with flight.connect(guarded.uri, tls_root_certs=guarded.ca.encode()) as client:
+            with pytest.raises(flight.FlightUnauthenticatedError):
+                client.authenticate(login)
+            with pytest.raises(flight.FlightUnauthenticatedError):
+                client.get_flight_info(command)
+
+
+class Forged(Basic):
+    """One that brings a token of its own."""
+
+    def authenticate(self, outgoing: Any, incoming: Any) -> None:
+        super().authenticate(outgoing, incoming)
+        self._token = self._token[:-2] + b"xx"
+
+
+def test_a_token_from_the_message_of_a_handshake_is_looked_at(guarded: Guarded) -> None:
+    with flight.connect(guarded.uri, tls_root_certs=guarded.ca.encode()) as client:
+        client.authenticate(Forged("ann", PASSWORD))
+        with pytest.raises(flight.FlightUnauthenticatedError):
+            list(client.list_flights())
+
+
+def test_handshakes_that_say_nothing_keep_nobody_out(guarded: Guarded) -> None:
+    """A few may wait for their message, and more are refused; who logs in by a header waits for none."""
+    never, ended = threading.Event(), queue.Queue[grpc.StatusCode]()
+
+    def nothing() -> Iterator[bytes]:
+        never.wait()
+        yield from ()
+
+    with grpc.secure_channel(guarded.address, grpc.ssl_channel_credentials(guarded.ca.encode())) as channel:
+        handshake = channel.stream_stream("/arrow.flight.protocol.FlightService/Handshake")
+        calls = [handshake(nothing(), timeout=60) for _ in range(24)]
+        for call in calls:
+            call.add_done_callback(lambda call: ended.put(call.code()))
+        assert {ended.get(timeout=20) for _ in range(8)} == {grpc.StatusCode.UNAVAILABLE}
+        assert token(guarded)
+        assert ended.empty()
+        for call in calls:
+            call.cancel()
+        never.set()

@@ -38,7 +38,7 @@ def main() -> int:
         endpoint = Endpoint(
             FlightSqlService(runtime, ServerConfig().service, "test"),
             port=options.port,
-            auth_handler=HandshakeHandler(),
+            auth_handler=HandshakeHandler(Anonymous()),
             middleware={IDENTITY_KEY: IdentityFactory(Anonymous())},
         )
         print(f"grism listening on {endpoint.location}", flush=True)

@@ -26,7 +26,7 @@ def writable_uri(runtime_name: str, make_runtime: Callable[[str, str], tuple[Sql
     """The URI of a service on a runtime, over a folder of Lance tables, for the whole run."""
     endpoint = Endpoint(
         FlightSqlService(make_runtime(runtime_name, "lance")[0], ServerConfig().service, "test"),
-        auth_handler=HandshakeHandler(),
+        auth_handler=HandshakeHandler(Anonymous()),
         middleware={IDENTITY_KEY: IdentityFactory(Anonymous())},
     )
     yield endpoint.location

@@ -51,7 +51,7 @@ def client(storage: SlowStorage) -> Iterator[flight.FlightClient]:
     with LocalRuntime(storage, threads=1) as runtime:
         endpoint = Endpoint(
             FlightSqlService(runtime, options, "test"),
-            auth_handler=HandshakeHandler(),
+            auth_handler=HandshakeHandler(Anonymous()),
             middleware={IDENTITY_KEY: IdentityFactory(Anonymous())},
         )
         with flight.connect(endpoint.location) as client:

@@ -25,6 +25,7 @@ from flight_server.proto import sql
 from flight_server.service.sessions import COOKIE, Sessions
 from flight_server.service.store import EvictedError
 from flight_server.service.wire import wrap
+from tests.clients.raw import RawClient, command_descriptor
 from tests.flight_server.conftest import Served
 
 Result = messages.SetSessionOptionsResult
@@ -262,6 +263,23 @@ def test_what_a_crash_left_is_removed_and_what_is_in_use_is_not(registry: CallRe
     Sessions(tmp_path, ServiceOptions())
     assert list((tmp_path / ".sessions").iterdir()) == [session.folder]
     living.close_all()
+
+
+def test_the_cookie_comes_again_to_who_has_lost_it(writable_uri: str) -> None:
+    """arrow-go's middleware does not see one that comes with the answer to an update."""
+    with RawClient(writable_uri) as raw:
+        raw.update(sql.CommandStatementUpdate(query="SET timeout = 60"))
+        cookies = []
+        for headers in ([], [("cookie", "other=1")]):
+            raw.headers = headers
+            call = raw.stream("GetFlightInfo", command_descriptor(sql.CommandStatementQuery(query="SELECT 1")))
+            list(call)
+            cookies.append(dict(call.initial_metadata())["set-cookie"].partition(";")[0])
+        assert cookies[0] == cookies[1]
+        raw.headers = [("cookie", cookies[0])]
+        call = raw.stream("GetFlightInfo", command_descriptor(sql.CommandStatementQuery(query="SELECT 1")))
+        list(call)
+        assert "set-cookie" not in dict(call.initial_metadata())
 
 
 # ---- settings by statement, and by header
