@@ -204,7 +204,7 @@ class PreparedStatements:
             else:
                 rows += zip(*(_values(batch.column(place)) for place in _places(prepared, batch.schema)), strict=True)
                 continue
-            raise ResourceExhaustedError(f"More than {limit} of parameters were bound; bind them in parts.")
+            raise BadRequestError(f"More than {limit} of parameters were bound; bind them in parts.")
         _places(prepared, entrance.schema)
         return _Bound(_with_typed_nulls(rows), size)
 

@@ -28,6 +28,8 @@ from flight_server.service.request import Offer, PlannedAnswer, Request, Stateme
 
 __all__ = ["Statements"]
 
+_NO_UPDATE = -1
+
 
 class Statements:
     """Plans and runs what clients ask of a database, and keeps what was planned."""
@@ -140,14 +142,20 @@ class Statements:
         return sql.DoPutUpdateResult(record_count=self.run_update(request, parsed, None))
 
     def run_update(self, request: Request, parsed: ParsedStatement, parameters: Parameters | None) -> int:
-        """Run a statement with effects; how many rows it changed. A query is run too, for its number of rows."""
+        """Run a statement with effects; how many rows it changed.
+
+        A query runs too, for what fails in it: some drivers send every statement so. Its count is -1, as the protocol
+        has it for what is not known, and as DBAPI and JDBC have it for what is no update.
+        """
         if parsed.has_effects:
             return self._change(request, parsed, parameters)
         if parameters is not None and not parameters:
-            return 0
+            return _NO_UPDATE
         stream = self.open(request, self.start(request, parsed, parameters))
         try:
-            return sum(batch.num_rows for batch in stream.reader)
+            for _ in stream.reader:
+                pass
+            return _NO_UPDATE
         except Exception as error:
             request.call.cancellation.check()
             raise stream.explain(str(error)) from None

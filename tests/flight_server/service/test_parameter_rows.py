@@ -9,6 +9,7 @@ import grpc
 import pyarrow as pa
 import pytest
 
+from flight_server.config import ServiceOptions
 from flight_server.proto import sql
 from tests.clients.raw import RawClient, flight_data
 from tests.flight_server.conftest import Served
@@ -147,6 +148,27 @@ def test_a_statement_without_parameters_runs_whatever_is_bound(cursor: flight_sq
 
 
 # ---- binding first, then running: no schema comes with the second upload
+
+
+@pytest.mark.parametrize("text", ["SELECT range FROM range(3)", "EXPLAIN SELECT 1", "SHOW TABLES"])
+def test_the_rows_of_a_query_that_is_sent_as_an_update_are_no_count(raw: RawClient, text: str) -> None:
+    """Go's `Exec` and JDBC's `executeUpdate` read the count: -1 is not known."""
+    assert raw.update(sql.CommandStatementUpdate(query=text)) == -1
+    handle = raw.prepare(text).prepared_statement_handle
+    assert raw.update(sql.CommandPreparedStatementUpdate(prepared_statement_handle=handle)) == -1
+
+
+def test_what_fails_in_a_query_that_is_sent_as_an_update_is_told(raw: RawClient) -> None:
+    with pytest.raises(grpc.RpcError, match="Could not convert"):
+        raw.update(sql.CommandStatementUpdate(query="SELECT ('x' || range)::INTEGER FROM range(3)"))
+
+
+def test_too_many_rows_are_no_reason_to_send_them_again(cursor: flight_sql.Cursor, table: str) -> None:
+    """Clients send again what is UNAVAILABLE."""
+    most = ServiceOptions().max_parameter_rows
+    with pytest.raises(flight_sql.Error, match=f"INVALID_ARGUMENT.*More than {most} rows of parameters"):
+        cursor.executemany(f"INSERT INTO {table} VALUES (?)", pa.table({"a": range(most + 1)}))
+    assert rows(cursor, f"SELECT count(*) AS n FROM {table}")["n"].to_pylist() == [1]
 
 
 def test_an_update_without_a_schema_takes_what_was_bound(cursor: flight_sql.Cursor, raw: RawClient, table: str) -> None:
