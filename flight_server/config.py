@@ -184,7 +184,12 @@ class AuthOptions:
 
     users: Annotated[Path | None, _Spec(_folder, "FILE", "the users file, as `grism user` writes it")] = None
     rights: Annotated[Path | None, _Spec(_folder, "FILE", "a TOML file with the rights of roles")] = None
-    token_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long a token of a login is good")] = 3600.0
+    token_ttl: Annotated[
+        float, _Spec(parse_duration, "DURATION", "how long a token of a login is good after its last use")
+    ] = 3600.0
+    token_lifetime: Annotated[
+        float, _Spec(parse_duration, "DURATION", "how long a token of a login is good at most, however much it is used")
+    ] = 86400.0
     jwt_key: Annotated[Path | None, _Spec(_folder, "FILE", "the key of JWTs: JWKS, public PEM, or a secret")] = None
     jwt_issuer: Annotated[str | None, _Spec(_text, "TEXT", "the issuer that JWTs must have")] = None
     jwt_audience: Annotated[str | None, _Spec(_text, "TEXT", "the audience that JWTs must have")] = None

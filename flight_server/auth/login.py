@@ -12,12 +12,14 @@ import hashlib
 import hmac
 import logging
 import secrets
+import struct
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from engine.cache import LruCache
 from engine.errors import ResourceExhaustedError
 from engine.rights import Identity
 from flight_server.auth.identity import Headers
@@ -36,6 +38,9 @@ _SCOPE = "bearer token"
 _REMEMBERED = 60.0  # seconds for which a password that was right is not hashed again
 _MAX_REMEMBERED = 1000
 _MAX_FAILED = 10_000  # names
+_MAX_USED = 1000  # tokens of a user
+_TOKEN_KEY = 16  # bytes of a token's MAC
+_ISSUED = struct.Struct("!8sd")  # a user's fingerprint, and when the token was issued
 _FORGIVEN = 300.0  # seconds after which failures are forgotten
 _FIRST_DELAY, _MAX_DELAY = 0.1, 2.0
 _AT_ONCE = 4  # hashes at a time, of 16 MiB each
@@ -44,7 +49,10 @@ _PATIENCE = 5.0  # seconds a login waits for its turn
 
 
 class Login:
-    """An Authenticator over a users file, a JWT verifier, or both. Tokens last `token_ttl` seconds."""
+    """An Authenticator over a users file, a JWT verifier, or both.
+
+    A token of ours is good for `token_ttl` seconds after its last use, and for `token_lifetime` at most.
+    """
 
     def __init__(
         self,
@@ -52,9 +60,11 @@ class Login:
         jwt: JwtVerifier | None = None,
         *,
         token_ttl: float = 3600.0,
+        token_lifetime: float = 86400.0,
         signer: TicketSigner | None = None,
     ) -> None:
-        self._users, self._jwt, self._token_ttl = users, jwt, token_ttl
+        self._users, self._jwt, self._token_lifetime = users, jwt, token_lifetime
+        self._uses = _Uses(token_ttl)
         self._signer = signer or TicketSigner.generate()
         self._passwords = _Remembered()
         self._failures = _Failures()
@@ -78,7 +88,7 @@ class Login:
         raise UnauthenticatedError("This way to log in is not offered; send user and password, or a bearer token.")
 
     def issue_token(self, identity: Identity) -> str | None:
-        """A token that is `identity` until it expires, the user is removed or their password changes.
+        """A token that is `identity` until its time is over, the user is removed or their password changes.
 
         None for who is no user of this server: drivers that were given a token do a Handshake with it all the same.
         Nor does somebody else's token who has a user's name become that user's.
@@ -87,7 +97,9 @@ class Login:
             user = self._users.find(identity.name) if self._users is not None else None
         if user is None or _identity(user) != identity:
             return None
-        sealed = self._signer.seal(user.fingerprint + user.name.encode(), _SCOPE, time.time() + self._token_ttl)
+        now = time.time()
+        payload = _ISSUED.pack(user.fingerprint, now) + user.name.encode()
+        sealed = self._signer.seal(payload, _SCOPE, now + self._token_lifetime)
         return _PREFIX + _token_text(sealed)
 
     # ---- the ways in
@@ -128,10 +140,12 @@ class Login:
             if _token_text(sealed) != text:
                 raise TicketError
             payload = self._signer.open(sealed, _SCOPE)
-            user = users.find(payload[8:].decode())
-        except (TicketError, binascii.Error, ValueError):
-            user, payload = None, b""
-        if user is None or not hmac.compare_digest(payload[:8], user.fingerprint):
+            fingerprint, issued = _ISSUED.unpack_from(payload)
+            user = users.find(payload[_ISSUED.size :].decode())
+        except (TicketError, binascii.Error, ValueError, struct.error):
+            user, fingerprint, issued, sealed = None, b"", 0.0, b""
+        known = user is not None and hmac.compare_digest(fingerprint, user.fingerprint)
+        if user is None or not known or not self._uses.go_on(user.name, sealed, issued):
             raise UnauthenticatedError("The token is not valid or has expired; log in again.")
         return _identity(user)
 
@@ -195,6 +209,28 @@ class _Remembered:
 
     def _mac(self, user: User, password: str) -> bytes:
         return hmac.digest(self._key, user.fingerprint + password.encode(), hashlib.sha256)
+
+
+class _Uses:
+    """When tokens were last used: one that nobody has used for `ttl` seconds is good for nothing any more.
+
+    Of each user the last of their tokens are known. One that is not counts from when it was issued.
+    """
+
+    def __init__(self, ttl: float) -> None:
+        self._ttl = ttl
+        self._lock = threading.Lock()
+        self._used: dict[str, LruCache[bytes, float]] = {}
+
+    def go_on(self, user: str, token: bytes, issued: float) -> bool:
+        """Whether a token that is known to be ours is still good; it is used with that."""
+        with self._lock:
+            used = self._used.setdefault(user, LruCache(_MAX_USED))
+        key, now = token[-_TOKEN_KEY:], time.time()
+        if now - max(issued, used.get(key) or 0.0) >= self._ttl:
+            return False
+        used.put(key, now)
+        return True
 
 
 class _Failures:

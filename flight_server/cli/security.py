@@ -27,7 +27,7 @@ def authenticator(options: AuthOptions) -> Authenticator:
     except (UsersFileError, JwtKeyError) as error:
         raise ConfigError(str(error)) from None
     if users is not None or verifier is not None:
-        return Login(users, verifier, token_ttl=options.token_ttl)
+        return Login(users, verifier, token_ttl=options.token_ttl, token_lifetime=options.token_lifetime)
     return Certificates(options.tls_role) if options.tls_client_ca else Anonymous()
 
 

@@ -56,7 +56,7 @@ def guarded(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         add_user(folder / "users", name, PASSWORD, frozenset({"admin"}))
     (folder / "key.pem").write_bytes(PUBLIC)
     options = [f"--users={folder / 'users'}", f"--jwt-key={folder / 'key.pem'}", "--jwt-issuer=us"]
-    options += ["--jwt-audience=grism", "--token-ttl=3s"]
+    options += ["--jwt-audience=grism", "--token-ttl=3s", "--token-lifetime=5s"]
     with serve(tpch_dir, folder / "log", "--threads", "1", *options) as (uri, _):
         yield Guarded(uri)
 
@@ -199,7 +199,7 @@ def test_our_own_tokens(guarded: Guarded, ann: RawClient) -> None:
             assert refused(lambda client=client: client.info(QUERY)) == "UNAUTHENTICATED"
     assert ann.ask(QUERY)["n"].to_pylist() == [25]
 
-    def is_over() -> bool:
+    def is_over() -> bool:  # though it is used all the time
         with guarded.bearer(token) as client:
             try:
                 client.info(QUERY)

@@ -101,6 +101,29 @@ def test_login_token_and_what_ends_it(file: Path) -> None:
         login.identify(basic(f"alice:{PASSWORD}"))
 
 
+def test_a_token_lives_by_its_use_up_to_a_bound(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    login = Login(Users(file), token_ttl=60, token_lifetime=150)
+    alice = login.identify(basic(f"alice:{PASSWORD}"))
+    used, unused = login.issue_token(alice), login.issue_token(alice)
+    assert used is not None
+    assert unused is not None
+    began = time.time()
+    for later in (50, 100, 145):
+        monkeypatch.setattr(time, "time", lambda later=later: began + later)
+        assert login.identify(bearer(used)) == alice
+    with pytest.raises(UnauthenticatedError):
+        login.identify(bearer(unused))
+    monkeypatch.setattr(time, "time", lambda: began + 151)
+    with pytest.raises(UnauthenticatedError):
+        login.identify(bearer(used))
+    fresh = login.issue_token(alice)
+    assert fresh is not None
+    for _ in range(2):  # a use that comes too late is none
+        monkeypatch.setattr(time, "time", lambda: began + 212)
+        with pytest.raises(UnauthenticatedError):
+            login.identify(bearer(fresh))
+
+
 def test_only_users_get_tokens_and_only_their_own(file: Path) -> None:
     login = Login(Users(file))
     assert login.issue_token(Identity("alice", frozenset({"reader"}))) is not None
@@ -115,7 +138,7 @@ def test_tokens_that_are_forged_foreign_or_expired(file: Path) -> None:
     alice = login.identify(basic(f"alice:{PASSWORD}"))
     token = login.issue_token(alice)
     assert token is not None
-    expired = Login(users, signer=signer, token_ttl=-1).issue_token(alice)
+    expired = Login(users, signer=signer, token_lifetime=-1).issue_token(alice)
     foreign = Login(users).issue_token(alice)
     ticket = base64.urlsafe_b64encode(signer.seal(b"12345678alice", "alice", time.time() + 60)).decode()
     middle = len(token) // 2
