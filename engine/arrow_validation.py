@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["invalid_column", "validate"]
+__all__ = ["invalid_column", "kernel_rows_are_valid", "validate"]
 
 
 def invalid_column(error: pa.ArrowException, schema: pa.Schema) -> tuple[str | None, str]:
@@ -30,6 +30,23 @@ def validate(batch: pa.RecordBatch) -> None:
         for decimals in _decimals(column):
             if pc.any(pc.equal(decimals.view(_LEAST.type), _LEAST)).as_py():
                 raise pa.ArrowInvalid(f"Decimal value {-(2**127)} does not fit in precision of {decimals.type}")
+
+
+def kernel_rows_are_valid(schema: pa.Schema) -> bool:
+    """Whether all rows of this schema that the kernel gives are valid Arrow data.
+
+    24:00:00 is a TIME of the kernel and none of Arrow's. By itself it is refused as it leaves; within a value of
+    another type it has to be looked for.
+    """
+    return not any(not pa.types.is_time(field.type) and _holds_time(field.type) for field in schema)
+
+
+def _holds_time(kind: pa.DataType) -> bool:
+    if isinstance(kind, pa.BaseExtensionType):
+        return _holds_time(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return _holds_time(kind.value_type)
+    return pa.types.is_time(kind) or any(_holds_time(kind.field(i).type) for i in range(kind.num_fields))
 
 
 _LEAST = pa.scalar((-(2**127)).to_bytes(16, "little", signed=True), pa.binary(16))

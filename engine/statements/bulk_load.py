@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from engine.arrow_validation import kernel_rows_are_valid
 from engine.cancellation import Cancellation
 from engine.errors import UnknownTableError, UnsupportedError
 from engine.ingestion import Ingestion, TableColumns
@@ -32,7 +33,7 @@ class BulkLoads:
             stored = self._ingestion.into_new(target.name, data, cancellation)
         else:
             stored = self._ingestion.into_table(target.name, data, table, cancellation)
-        return target.storage.write(target.name, stored, mode, is_valid=True)
+        return target.storage.write(target.name, stored, mode, is_valid=kernel_rows_are_valid(stored.schema))
 
     def _table(self, target: Target, mode: WriteMode) -> TableColumns | None:
         """The table that is appended to; None where it is not there yet, but is to be made."""

@@ -206,7 +206,9 @@ class Changes:
         else:
             queries = [(text, row) for row in rows]
         data = Rows(self._planning, context, queries)
-        return data.into(lambda reader: target.storage.write(target.name, reader, WriteMode.APPEND, is_valid=True))
+        return data.into(
+            lambda reader: target.storage.write(target.name, reader, WriteMode.APPEND, is_valid=data.is_valid)
+        )
 
     def _inserted(
         self, context: StatementContext, statement: Insert, target: Target, row: Sequence[pa.Scalar]
@@ -311,7 +313,7 @@ class Changes:
             data = rows(handle, self._stored(target, handle))
             if data is None:
                 return 0
-            data.into(lambda reader: target.storage.rewrite(_own_name(handle, target), reader, is_valid=True))
+            data.into(lambda reader: target.storage.rewrite(_own_name(handle, target), reader, is_valid=data.is_valid))
             return count(handle, data)
 
         return self._alone(target, write)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from engine.arrow_validation import kernel_rows_are_valid
 from engine.errors import PlanningError, TypeMismatchError
 from engine.physical import PhysicalPlan
 from engine.schema import Column, RowType
@@ -44,6 +45,11 @@ class Rows:
         self._first = self._planned(text, row)
         self._columns = self._storable(self._first)
         self._schema = stored_fields(self.planning.frontend.kernel, self._columns)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether a storage need not validate the rows."""
+        return kernel_rows_are_valid(self._schema)
 
     def keep(self, fields: Mapping[str, pa.Field]) -> None:
         """Give columns of these names what `fields` keep of them: defaults, and types that mean the same values."""

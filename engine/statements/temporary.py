@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from engine.arrow_validation import kernel_rows_are_valid
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.locks import held
 from engine.storage.pinning import PinningSnapshot
@@ -63,9 +64,10 @@ class TemporaryTables:
         self._of(name).drop(name)
 
     def hold(self, table: str, data: pa.RecordBatchReader) -> int:
-        """Keep rows, which are valid, in memory under a name, before what else has it; returns how many they are."""
+        """Keep rows, which came by an Entrance, in memory under a name, before what else has it; returns how many."""
         name = TableName(DEFAULT_SCHEMA, table)
-        return self._memory.write(name, data, WriteMode.REPLACE, is_valid=True)
+        valid = kernel_rows_are_valid(data.schema)
+        return self._memory.write(name, data, WriteMode.REPLACE, is_valid=valid)
 
     def close(self) -> None:
         """Remove all tables."""

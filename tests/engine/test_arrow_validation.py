@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from engine import arrow_validation
-from engine.arrow_validation import validate
+from engine.arrow_validation import kernel_rows_are_valid, validate
 
 REFUSED = (150).to_bytes(16, "little")  # in the place of the one number that Arrow misses: no kernel minds this one
 
@@ -68,3 +68,18 @@ def test_what_arrow_finds_is_found() -> None:
     )
     with pytest.raises(pa.ArrowInvalid):
         validate(batch(broken))
+
+
+@pytest.mark.parametrize(
+    ("kind", "valid"),
+    [
+        (pa.time64("us"), True),  # is refused as it leaves
+        (pa.struct([("t", pa.time64("us"))]), False),
+        (pa.list_(pa.time64("ns")), False),
+        (pa.map_(pa.string(), pa.list_(pa.struct([("t", pa.time64("us"))]))), False),
+        (pa.struct([("t", pa.timestamp("us")), ("s", pa.list_(pa.string()))]), True),
+        (pa.decimal128(38, 2), True),
+    ],
+)
+def test_times_within_other_types_have_to_be_looked_for(kind: pa.DataType, valid: bool) -> None:
+    assert kernel_rows_are_valid(pa.schema([("a", pa.int64()), ("x", kind)])) == valid
