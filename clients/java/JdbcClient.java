@@ -44,6 +44,7 @@ public class JdbcClient {
         client.timesThatAreCompared();
         client.results();
         client.metadata();
+        client.settings(urls[server]);
         client.wrongValueFarBehind();
       }
     }
@@ -158,6 +159,26 @@ public class JdbcClient {
       statement.setLong(3, 41);
       print("mixed parameters", statement.executeQuery());
     }
+  }
+
+  /** Those of the URL, and those that statements set. */
+  private void settings(String url) throws SQLException {
+    update("CREATE SCHEMA jdbc_settings");
+    try (Connection other = DriverManager.getConnection(url + "&schema=jdbc_settings&timeout=30s")) {
+      JdbcClient client = new JdbcClient(server, other);
+      client.query("schema", "SELECT current_schema()");
+      client.update("USE main");
+      client.query("schema", "SELECT current_schema()");
+      client.update("SET schema = 'jdbc_settings'");
+      client.query("schema", "SELECT current_schema()");
+      client.update("RESET schema");
+      client.query("schema", "SELECT current_schema()");
+      client.update("SET threads = 1");
+    } catch (SQLException error) {
+      boolean named = String.valueOf(error.getMessage()).contains("\"threads\" cannot be set; a session has");
+      report("refused", List.of(named ? "by name" : error.toString()));
+    }
+    update("DROP SCHEMA jdbc_settings");
   }
 
   /** What the error says, and whether only rows before it came. */

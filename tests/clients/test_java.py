@@ -142,5 +142,10 @@ def test_each_parameter_has_its_own_type(lines: Callable[[str], Lines]) -> None:
     assert lines("mixed parameters") == [["7", "x", "42"]]
 
 
+def test_settings_come_by_the_url_and_by_statements(lines: Callable[[str], Lines]) -> None:
+    assert lines("schema") == [["jdbc_settings"], ["main"], ["jdbc_settings"], ["main"]]
+    assert lines("refused") == [["by name"]]
+
+
 def test_a_wrong_value_far_behind_is_an_error(lines: Callable[[str], Lines]) -> None:
     assert lines("wrong value") == [["said", "before it"]]
