@@ -19,7 +19,7 @@ __all__ = ["FORMATS", "count_line", "effect_line", "write"]
 
 _MAX_TABLE_ROWS = 1000
 _MAX_CELL = 60
-_DEFINITIONS = ("ALTER", "CREATE", "DROP")
+_WITHOUT_COUNT = ("ALTER", "CREATE", "DROP", "RESET", "SET", "USE")
 
 _OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -30,8 +30,10 @@ def count_line(rows: int, did: str = "") -> str:
 
 
 def effect_line(text: str, changed: int) -> str:
-    """What the statement `text` has done. Definitions tell of rows only where they made some (CREATE TABLE AS)."""
-    if not changed and first_words(text, 1)[0] in _DEFINITIONS:
+    """What the statement `text` has done. Definitions tell of rows only where they made some (CREATE TABLE AS), and
+    settings never.
+    """
+    if not changed and first_words(text, 1)[0] in _WITHOUT_COUNT:
         return "(done)"
     return count_line(changed, " changed")
 

@@ -46,6 +46,9 @@ def test_a_statement_with_effects_says_how_many_rows_it_changed(
         "CREATE VIEW named AS SELECT name FROM item": "(done)",
         "-- a remark\n ALTER TABLE item ADD COLUMN price INT": "(done)",
         "DELETE FROM item": "(2 rows changed)",
+        "SET timeout = '30s'": "(done)",
+        "RESET timeout": "(done)",
+        "use main": "(done)",
         "DROP VIEW named": "(done)",
     }
     for statement, line in statements.items():
