@@ -158,9 +158,7 @@ def test_a_worker_that_dies_after_an_output_was_committed(whole, undisturbed, re
 @retries
 def test_a_worker_that_dies_while_another_is_in_the_middle_of_reading_from_it(whole, undisturbed, retries):
     runtime, before = whole(retries)
-    answer = observed(runtime, READ_SLOWLY)
-    first(runtime, lambda status: any(task.stage == 1 for task in status.running))
-    victim, readers = until(lambda: freeze_readers(runtime))
+    answer, victim, readers = _in_the_middle_of_reading(runtime)
     kill(runtime, victim)
     for reader in readers:
         kill(runtime, reader, signal.SIGCONT)
@@ -179,6 +177,17 @@ def test_several_workers_at_once(whole, undisturbed, count, retries):
     assert not answer.done()
     check(answer, retries, undisturbed[MAP_HEAVY], sum(len(s.running) + s.outputs for s in held.values()))
     is_replaced(runtime, before, count)
+
+
+def _in_the_middle_of_reading(runtime, attempts=20):
+    """A query's answer, who sends for it, and who is stopped while it reads. One that ends before is asked again."""
+    for _ in range(attempts):
+        answer = observed(runtime, READ_SLOWLY)
+        caught = until(lambda answer=answer: freeze_readers(runtime) or answer.done())
+        if caught is not True:
+            return answer, *caught
+        answer.result(60)
+    raise AssertionError("no reader was caught in the middle")
 
 
 def _busy(runtime, count):
