@@ -90,10 +90,11 @@ def column(values: Sequence[str]) -> str:
     return "CASE " + " ".join(f"WHEN id % {len(values)} = {i} THEN {v}" for i, v in enumerate(values)) + " END"
 
 
-# The rows of `t` pass Exchanges before somebody looks at them: broadcast, hash and gather; and range, on to the client.
+# The rows of `t` pass Exchanges before somebody looks at them: broadcast (`n` may not be), hash and gather; and range,
+# on to the client.
 SHOWN = """SELECT id, row, rows, {shown} FROM (
     SELECT t.*, sum(t.id) OVER (PARTITION BY t.id % 7) AS row, count(*) OVER () AS rows
-    FROM n JOIN t ON n.id = t.id + 0 * random()::INTEGER
+    FROM n LEFT JOIN t ON n.id = t.id + 0 * random()::INTEGER
 )"""
 SENT = "SELECT * FROM t ORDER BY id"
 

@@ -41,9 +41,9 @@ class SqlCompleter(Completer):
         """What fits at the cursor, in the order in which it is offered."""
         del complete_event
         before = document.text_before_cursor
-        command = re.search(r"(?:^|;|\n)\s*(\\\S*)$", before)
-        if command is not None:
-            yield from _matching(command[1], COMMANDS)
+        last = before[max(before.rfind(";"), before.rfind("\n")) + 1 :].lstrip()
+        if last.startswith("\\") and not any(map(str.isspace, last)):
+            yield from _matching(last, COMMANDS)
             return
         found = _AT_CURSOR.search(before[-_LOOKED_AT:])
         if found is None or _is_in_text(before):
