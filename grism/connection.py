@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, Literal
 from weakref import WeakSet
@@ -19,7 +19,7 @@ from engine.statements.answers import TableAnswer
 from engine.statements.context import StatementContext
 from engine.statements.database import COUNT_SCHEMA, Database, count_table
 from engine.statements.parsed import ParsedStatement
-from engine.statements.session import Session, sweep_temporary
+from engine.statements.session import TEMPORARY, Session, sweep_temporary
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.names import unknown_table
 from engine.storage.protocol import DEFAULT_SCHEMA, Storage, TableName
@@ -107,11 +107,10 @@ class Connection:
         with cancellation.heeded():
             parsed = self._database.parse(text)
             rows = self._bound(session, parsed, parameters)
-            if not parsed.has_effects:
-                answer = self._database.ask(session, parsed, rows)
-        if parsed.has_effects:
-            changed = self._database.run(context, parsed, rows)
-            return Result(COUNT_SCHEMA, lambda: TableAnswer(count_table(changed)).open(context), changed)
+            if parsed.has_effects:
+                changed = self._database.run(context, parsed, rows)
+                return Result(COUNT_SCHEMA, lambda: TableAnswer(count_table(changed)).open(context), changed)
+            answer = self._database.ask(session, parsed, rows)
 
         def start() -> QueryResult:
             return answer.open(StatementContext(session, self._cancellation()))
@@ -131,8 +130,9 @@ class Connection:
     def unregister(self, name: str) -> None:
         """Forget the temporary table `name`. Raises UnknownTableError where there is none."""
         temporary = self._session.temporary
-        if temporary is None:
-            raise unknown_table(TableName("temp", name), ())
+        known = [] if temporary is None else [TableName(TEMPORARY, table.table) for table in temporary.tables()]
+        if temporary is None or TableName(TEMPORARY, name).key not in {table.key for table in known}:
+            raise unknown_table(TableName(TEMPORARY, name), known)
         temporary.drop(TableName(DEFAULT_SCHEMA, name))
 
     def tables(self) -> pa.Table:
@@ -199,9 +199,14 @@ class Connection:
     def _hold(self, session: Session, name: str, data: Any, cancellation: Cancellation) -> None:
         reader = as_reader(data)
         entrance = Entrance(reader.schema)
-        batches = (piece for batch in reader for piece in entrance.entered(batch))
-        with scoped_reader(entrance.schema, batches) as entered:
-            stored = self._ingestion.into_new(TableName("temp", name), entered, cancellation)
+
+        def batches() -> Generator[pa.RecordBatch, None, None]:
+            for batch in reader:
+                cancellation.check()
+                yield from entrance.entered(batch)
+
+        with scoped_reader(entrance.schema, batches()) as entered:
+            stored = self._ingestion.into_new(TableName(TEMPORARY, name), entered, cancellation)
             session.make_temporary().hold(name, stored)
 
 

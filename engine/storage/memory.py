@@ -190,7 +190,7 @@ class InMemoryStorage:
                 raise PlanningError(f'Schema "{name}" is not empty; drop what is in it first.')
             if self._others is not None and self._others.any_in(name):
                 raise PlanningError(f'Schema "{name}" is not empty, it has views; drop what is in it first.')
-            del self._schemas[name.lower()]
+            self._schemas.pop(name.lower(), None)  # one that nobody made goes with its last table
 
     def share_names(self, others: OtherNames) -> None:
         """Make no table under a name that is one of `others`, and drop no schema that has some."""

@@ -260,6 +260,37 @@ def test_cancel_stops_what_runs(db: grism.Connection, text: str) -> None:
     assert db.sql("SELECT 1 AS a").to_pylist() == [{"a": 1}]
 
 
+def test_cancel_stops_data_that_comes_in(local: grism.Connection) -> None:
+    schema, coming = pa.schema([("a", pa.int64())]), threading.Event()
+
+    def endless() -> Iterator[pa.RecordBatch]:
+        while True:
+            coming.set()
+            yield pa.record_batch({"a": [1]})
+
+    ended: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            local.register("t", pa.RecordBatchReader.from_batches(schema, endless()))
+        except GrismError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert coming.wait(20)
+    local.cancel()
+    thread.join(20)
+    assert [type(error) for error in ended] == [CancelledError]
+    assert local.tables().num_rows == 0
+
+
+def test_what_is_not_registered_is_told_by_its_name(local: grism.Connection) -> None:
+    local.register("rates", {"a": [1]})
+    with pytest.raises(UnknownTableError, match=r'"temp\.rate"; did you mean "rates"'):
+        local.unregister("rate")
+
+
 def test_nothing_goes_on_after_the_end(tmp_path: Path) -> None:
     db = grism.connect(tmp_path)
     result = db.sql("SELECT 1")
