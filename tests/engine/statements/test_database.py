@@ -10,7 +10,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from engine.errors import ConflictError, GrismError, TableExistsError, UnsupportedError
+from engine.errors import (
+    ConflictError,
+    ForbiddenError,
+    GrismError,
+    TableExistsError,
+    UnknownTableError,
+    UnsupportedError,
+)
+from engine.rights import Grants, Identity, Rights
 from engine.statements.context import StatementContext
 from engine.statements.database import Database
 from engine.statements.parsed import parse
@@ -143,6 +151,26 @@ def test_explain_raises_what_the_statement_would(database: Database, text: str) 
         database.sql(f"EXPLAIN {text}")
     with pytest.raises(type(explained.value)):
         run(database, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO t VALUES (1)",
+        "DELETE FROM t",
+        "ALTER TABLE t RENAME a TO b",
+        "DROP TABLE t",
+        "CREATE TABLE u (a INT)",
+    ],
+)
+def test_explain_asks_for_the_right_that_the_statement_takes(database: Database, text: str) -> None:
+    run(database, "CREATE TABLE t (a INTEGER)")
+    explained = f"EXPLAIN {text}"
+    for role, error in (("reader", ForbiddenError), ("nobody", UnknownTableError)):
+        session = Session(grants=Grants(Rights(), Identity("x", frozenset({role}))))
+        with pytest.raises(error):
+            database.sql(explained, context=StatementContext(session))
+    assert rows(database, explained)
 
 
 def test_describe_within_a_query_is_what_describe_tells(database: Database) -> None:
