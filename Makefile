@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
-.PHONY: demo test soak bench format proto install clean
+.PHONY: demo test test-clients soak bench format proto install clean
 
 install: $(STAMP)
 
@@ -26,7 +26,10 @@ test: $(STAMP)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak and not clients"
+
+test-clients: $(STAMP)
+	$(BIN)/python -m pytest tests/real_clients -m clients
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak
