@@ -13,6 +13,8 @@ from engine.errors import GrismError, TypeMismatchError
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.statements.context import StatementContext
+from engine.statements.parsed import ParsedStatement
+from engine.statements.places import places_in
 from engine.statements.planning import Parameters, Planning
 from engine.storage.protocol import Snapshot
 from engine.streams import sliced
@@ -84,7 +86,7 @@ class RepeatedAnswer:
     """
 
     planning: Planning
-    text: str
+    parsed: ParsedStatement
     rows: Parameters
     snapshot: Snapshot
     schema: pa.Schema
@@ -118,8 +120,9 @@ class RepeatedAnswer:
     def _of_row(
         self, context: StatementContext, row: Sequence[pa.Scalar], running: list[QueryResult]
     ) -> Iterator[pa.RecordBatch]:
-        with context.cancellation.heeded():
-            plan = self.planning.plan(context.session, self.text, row, self.snapshot)
+        written = self.parsed.written
+        with context.cancellation.heeded(), places_in(written, self.planning.frontend.kernel.parse):
+            plan = self.planning.plan(context.session, self.parsed.text, row, self.snapshot)
         if not plan.schema.equals(self.schema):
             raise TypeMismatchError("The rows of parameters give results of different types; cast them.")
         running.append(self.planning.execute(context, plan))

@@ -20,6 +20,7 @@ from engine.errors import GrismError, TypeMismatchError
 from engine.runtime import QueryResult, Runtime
 from engine.schema import RowType
 from engine.sql.described_tables import DESCRIBED, description
+from engine.sql.escapes import WrittenText, without_escapes
 from engine.sql.shown_columns import shown_columns
 from engine.statements.answers import Answer, QueryAnswer, RepeatedAnswer, TableAnswer
 from engine.statements.bulk_load import BulkLoads
@@ -81,12 +82,13 @@ class Database:
 
     def parse(self, text: str) -> ParsedStatement:
         """What `text` is; raises as `parsed.parse`."""
-        with self._places_in(text):
-            return parse(text)
+        written = without_escapes(text)
+        with self._places_in(written):
+            return parse(written)
 
     def parameters(self, session: Session, parsed: ParsedStatement) -> pa.Schema:
         """The parameters that a statement takes, by name, in the types that the kernel gives them."""
-        with self._places_in(parsed.text):
+        with self._places_in(parsed.written):
             return self._parameters(session, parsed)
 
     def _parameters(self, session: Session, parsed: ParsedStatement) -> pa.Schema:
@@ -113,7 +115,7 @@ class Database:
         if parsed.statement is not None:
             return self.ask(session, parsed).schema
         try:
-            with self._places_in(parsed.text):
+            with self._places_in(parsed.written):
                 return self.planning.unbound_schema(session, parsed.text)
         except TypeMismatchError:
             return _UNTOLD_SCHEMA
@@ -125,7 +127,7 @@ class Database:
         """
         if parameters is not None and not parameters:
             return TableAnswer(pa.Table.from_batches([], self.schema(session, parsed)))
-        with self._places_in(parsed.text):
+        with self._places_in(parsed.written):
             return self._answer(session, parsed, parameters)
 
     def _answer(self, session: Session, parsed: ParsedStatement, parameters: Parameters | None) -> Answer:
@@ -138,7 +140,7 @@ class Database:
             case None if parsed.explained is not None:
                 return TableAnswer(self._explain(session, parsed.explained, parameters[0] if parameters else ()))
             case None:
-                return self._query(session, parsed.text, parameters or [()])
+                return self._query(session, parsed, parameters or [()])
         raise ValueError(f"{parsed.kind} has effects; run it")
 
     def table(self, session: Session, path: Sequence[str]) -> tuple[str, QueryAnswer]:
@@ -154,20 +156,20 @@ class Database:
         """Run a statement with effects for each row of `parameters`; how many rows it changed."""
         if parsed.statement is None or not parsed.has_effects:
             raise ValueError(f"{parsed.kind} has no effects; ask for its answer")
-        with self._places_in(parsed.text):
+        with self._places_in(parsed.written):
             return self._changes.run(context, parsed.statement, parameters)
 
     # ----
 
-    def _places_in(self, text: str) -> AbstractContextManager[None]:
-        return places_in(text, self.frontend.kernel.parse)
+    def _places_in(self, written: WrittenText) -> AbstractContextManager[None]:
+        return places_in(written, self.frontend.kernel.parse)
 
-    def _query(self, session: Session, text: str, rows: Parameters) -> Answer:
+    def _query(self, session: Session, parsed: ParsedStatement, rows: Parameters) -> Answer:
         snapshot = self.catalog.snapshot(session)
-        plan = self.planning.plan(session, text, rows[0], snapshot)
+        plan = self.planning.plan(session, parsed.text, rows[0], snapshot)
         if len(rows) == 1:
             return QueryAnswer(self.planning, plan)
-        return RepeatedAnswer(self.planning, text, rows, snapshot, plan.schema)
+        return RepeatedAnswer(self.planning, parsed, rows, snapshot, plan.schema)
 
     def _explain(self, session: Session, parsed: ParsedStatement, row: Sequence[pa.Scalar]) -> pa.Table:
         lines = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
+from engine.sql.escapes import WrittenText
 from engine.sql.tokens import scan
 from engine.statements.descriptions import Describe, Drop, Show, Statement
 from engine.statements.parser import parse_statement
@@ -16,9 +17,13 @@ __all__ = ["ParsedStatement", "parse"]
 
 @dataclass(frozen=True)
 class ParsedStatement:
-    """A text, and the `statement` in it: None where it is a query, or an EXPLAIN of what `explained` is."""
+    """A text, and the `statement` in it: None where it is a query, or an EXPLAIN of what `explained` is.
+
+    `text` is what the kernel reads in the place of what was `written`.
+    """
 
     text: str
+    written: WrittenText
     statement: Statement | None
     explained: ParsedStatement | None = None
 
@@ -43,15 +48,16 @@ class ParsedStatement:
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self.statement).__name__).upper()
 
 
-def parse(text: str) -> ParsedStatement:
-    """What `text` is.
+def parse(written: WrittenText) -> ParsedStatement:
+    """What a text is.
 
     Raises SqlSyntaxError where its frame is not SQL, and UnsupportedError and ForbiddenError for what is not handled.
     """
-    explained = _explained(text)
+    explained = _explained(written.text)
     if explained is not None:
-        return ParsedStatement(text, None, ParsedStatement(explained, parse_statement(explained)))
-    return ParsedStatement(text, parse_statement(text))
+        inner = ParsedStatement(explained, written, parse_statement(explained))
+        return ParsedStatement(written.text, written, None, inner)
+    return ParsedStatement(written.text, written, parse_statement(written.text))
 
 
 def _explained(text: str) -> str | None:

@@ -1,8 +1,8 @@
 """Where an error stands in a statement that is not planned as it is written.
 
-DESCRIBE, EXPLAIN and whatever changes something hand texts to the planner that hold parts of the statement, as they
-are written. A place in such a text is looked up among these parts. Where it could be in several, or is in none, no
-place is told rather than a wrong one. Nothing of this happens where there is no error.
+DESCRIBE, EXPLAIN, texts with escapes and whatever changes something hand texts to the planner that hold parts of the
+statement, as they are written. A place in such a text is looked up among these parts. Where it could be in several, or
+is in none, no place is told rather than a wrong one. Nothing of this happens where there is no error.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 
 from engine.errors import ForbiddenError, GrismError, SqlSyntaxError
 from engine.place import Place
+from engine.sql.escapes import WrittenText
 from engine.statements.descriptions import DEFAULT_VALUE, Insert, Statement, Update
 from engine.statements.parser import read_statement
 from engine.statements.reader import numbered, parameters_of
@@ -21,11 +22,12 @@ __all__ = ["places_in"]
 
 
 @contextmanager
-def places_in(text: str, parse: Callable[[str], object]) -> Iterator[None]:
-    """What is raised inside leaves with its place in the statement `text`, or with none.
+def places_in(written: WrittenText, parse: Callable[[str], object]) -> Iterator[None]:
+    """What is raised inside leaves with its place in the statement's text as it was `written`, or with none.
 
     `parse` is the kernel's parser, which knows statements of every kind.
     """
+    text = written.text
     try:
         yield
     except GrismError as error:
@@ -33,7 +35,8 @@ def places_in(text: str, parse: Callable[[str], object]) -> Iterator[None]:
         if isinstance(error, SqlSyntaxError) and (place is None or place.text not in (text, numbered(text))):
             with suppress(ForbiddenError):  # what it says of one that is right, but no query
                 parse(text)
-        error.place = None if place is None else _place_in(text, place)
+        found = None if place is None else _place_in(text, place)
+        error.place = None if found is None else written.place(found)
         raise
 
 

@@ -22,17 +22,19 @@ def _words(text: str) -> list[str]:
 
 
 NUMERIC_FUNCTIONS = _words("""
-    abs acos asin atan atan2 cbrt ceil ceiling cos cot degrees exp floor ln log log10 mod pi power radians random round
-    sign sin sqrt tan trunc
+    abs acos asin atan atan2 cbrt ceil ceiling cos cot degrees exp floor ln log log10 mod pi power radians rand random
+    round sign sin sqrt tan trunc truncate
 """)
 STRING_FUNCTIONS = _words("""
-    ascii bit_length char_length character_length chr concat instr lcase left length lower lpad ltrim octet_length
-    position repeat replace reverse right rpad rtrim substr substring translate trim ucase upper
+    ascii bit_length char char_length character_length chr concat insert instr lcase left length locate lower lpad
+    ltrim octet_length position repeat replace reverse right rpad rtrim space substr substring translate trim ucase
+    upper
 """)
-SYSTEM_FUNCTIONS = _words("coalesce ifnull nullif")
+SYSTEM_FUNCTIONS = _words("coalesce database ifnull nullif user")
 DATETIME_FUNCTIONS = _words("""
-    age current_date date_add date_diff date_part date_trunc dayname dayofmonth dayofweek dayofyear hour last_day
-    make_date minute month monthname now quarter second strftime strptime week year
+    age curdate current_date current_time current_timestamp curtime date_add date_diff date_part date_trunc dayname
+    dayofmonth dayofweek dayofyear extract hour last_day make_date minute month monthname now quarter second strftime
+    strptime timestampadd timestampdiff week year
 """)
 KEYWORDS = _words("""
     ALL ANALYSE ANALYZE AND ANY ARRAY AS ASC ASYMMETRIC BOTH CASE CAST CHECK COLLATE COLUMN CONSTRAINT CREATE DEFAULT

@@ -58,11 +58,11 @@ class Statements:
         if parsed.has_effects:
             return PlannedAnswer(TableAnswer(count_table(self._change(request, parsed, parameters))))
         began = time.monotonic()
-        with self.queries.planning(request, StatementInfo(parsed.kind, parsed.text)):
+        with self.queries.planning(request, StatementInfo(parsed.kind, parsed.written.source)):
             answer = self.database.ask(request.session, parsed, parameters)
         if parameters is not None and not parameters:
             return PlannedAnswer(answer)
-        return PlannedAnswer(answer, StatementInfo(parsed.kind, parsed.text, time.monotonic() - began))
+        return PlannedAnswer(answer, StatementInfo(parsed.kind, parsed.written.source, time.monotonic() - began))
 
     def start_table(self, request: Request, path: Sequence[str]) -> PlannedAnswer:
         """All of a table, as it is now."""
@@ -167,6 +167,6 @@ class Statements:
         """Run a statement with effects; how many rows it changed. For no rows of parameters it does not run."""
         if parameters is not None and not parameters:
             return 0
-        with self.queries.change(request, StatementInfo(parsed.kind, parsed.text)) as query:
+        with self.queries.change(request, StatementInfo(parsed.kind, parsed.written.source)) as query:
             query.rows = self.database.run(replace(request.context, watch=query.watch), parsed, parameters)
             return query.rows

@@ -212,6 +212,15 @@ STATEMENTS = [
     ("ALTER TABLE t ADD COLUMN z INT DEFAULT «nope»", []),
     ("MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN UPDATE SET s = «u.nope»", []),
     ("MERGE INTO t USING u ON «t.nope» = u.a WHEN MATCHED THEN DELETE", []),
+    ("SELECT {d '2024-01-31'}, «nope» FROM t", []),
+    ("SELECT {fn UCASE(\n  {fn LEFT(s, 1)})}, {fn LENGTH(«nope»)} FROM t", []),
+    ("SELECT * FROM {oj t LEFT OUTER JOIN u ON t.a = «u.nope»} WHERE ? > 0", [[1]]),
+    ("SELECT a FROM t WHERE {fn «LOG(s, d, a, 1)»} > 0", []),
+    ("SELECT {ts '2024-01-31 10:00:00'}\n FROM t WHER «a»", []),
+    ("EXPLAIN SELECT {d '2024-01-31'}, «nope» FROM t", []),
+    ("INSERT INTO t VALUES (1, {fn SPACE(2)}, «nope»)", []),
+    ("UPDATE t SET d = {d '2024-01-31'} WHERE {fn LCASE(s)} = ? AND «nope» > ?", [["x", 1]]),
+    ("SELECT 1, «{call» cleared(1)}", []),
     # One of two texts that are written alike, and mean different rows: none is told rather than the wrong one.
     (
         "MERGE INTO t USING u ON t.a = u.a WHEN NOT MATCHED AND t.a THEN INSERT (a) VALUES (t.a)",

@@ -21,7 +21,6 @@ from engine.errors import (
 from engine.rights import Grants, Identity, Rights
 from engine.statements.context import StatementContext
 from engine.statements.database import Database
-from engine.statements.parsed import parse
 from engine.statements.session import Session
 from engine.storage import CompositeStorage, DirectoryStorage, InMemoryStorage, TableName
 from local_runtime import LocalRuntime
@@ -181,7 +180,7 @@ def test_describe_within_a_query_is_what_describe_tells(database: Database) -> N
     assert rows(database, "SELECT d.column_name AS n FROM (DESCRIBE t) AS d WHERE \"null\" = 'NO'") == [{"n": "a"}]
     assert rows(database, "WITH t AS (SELECT 1 AS x) SELECT column_name AS n FROM (DESCRIBE t)") == [{"n": "x"}]
     assert rows(database, "SELECT column_name AS n FROM (DESCRIBE SELECT a + 1 AS y FROM t)") == [{"n": "y"}]
-    before = database.ask(Session(), parse("SELECT * FROM (DESCRIBE t)"))
+    before = database.ask(Session(), database.parse("SELECT * FROM (DESCRIBE t)"))
     run(database, 'ALTER TABLE t DROP COLUMN "B c"')
     assert len(rows(database, "SELECT * FROM (DESCRIBE t)")) == 1
     assert before.open(StatementContext(Session())).read_all().num_rows == 2
