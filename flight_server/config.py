@@ -264,6 +264,13 @@ class RuntimeOptions:
 class ServiceOptions:
     """What clients may hold, and for how long. Times are in seconds."""
 
+    reported_version: Annotated[
+        str | None, _Spec(str, "TEXT", "the server's version as clients are told it (default: grism's own)")
+    ] = None
+    transactions: Annotated[
+        str,
+        _Spec(_one_of("refuse", "ignore"), "refuse|ignore", "what becomes of BEGIN, COMMIT and ROLLBACK"),
+    ] = "refuse"
     max_statement_size: Annotated[int, _Spec(parse_size, "SIZE", "the longest text of a statement")] = 16_000_000
     max_statements: Annotated[int, _Spec(_whole(1, 10**7), "N", "planned statements that wait for do_get")] = 10_000
     statement_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long a planned statement waits")] = 300.0

@@ -20,7 +20,6 @@ from engine.errors import (
     InvalidValueError,
     TypeMismatchError,
     UnknownTableError,
-    nearest,
 )
 from engine.kernel import Kernel
 from engine.literals import constant, retyped
@@ -51,7 +50,8 @@ from engine.sql.session_values import (
 from engine.sql.shown_columns import ShownColumn, shown_columns, stored_schema
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, View, expand_views
-from engine.storage.protocol import CATALOG, KernelSource, Snapshot, Storage, TableHandle, TableName
+from engine.storage.names import full_name
+from engine.storage.protocol import KernelSource, Snapshot, Storage, TableHandle, TableName
 from engine.storage.stored_types import kernel_columns
 from engine.travel_types import Boundary
 
@@ -441,20 +441,7 @@ class SqlFrontend:
         return name, snapshot.table(name, version, at)
 
     def _table_name(self, path: tuple[str, ...], default_schema: str) -> TableName:
-        match path:
-            case (table,):
-                return TableName(default_schema, table)
-            case (schema, table) if schema.lower() != CATALOG or schema in self.storage.schemas():
-                return TableName(schema, table)
-            case (_, table):
-                return TableName(default_schema, table)
-            case (catalog, schema, table) if catalog.lower() == CATALOG:
-                return TableName(schema, table)
-            case (catalog, *_):
-                near = nearest(catalog, [CATALOG])
-                hint = f'; did you mean "{near}"?' if near else f'; the catalog is "{CATALOG}".'
-                raise UnknownTableError(f'There is no catalog "{catalog}"{hint}')
-        raise UnknownTableError("A table needs a name.")
+        return full_name(path, default_schema, self.storage.schemas)
 
 
 def _is_lasting(names: Names) -> bool:

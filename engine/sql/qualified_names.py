@@ -103,7 +103,7 @@ def _frame(select: syntax.Node, known: dict[int, Relation], several: frozenset[s
         if relation is None:
             continue
         name, written = relation.name, tuple(part.lower() for part in relation.written)
-        for path in (name.key, (CATALOG, *name.key)):
+        for path in {name.key, (CATALOG, *name.key), written} if len(written) > 1 else (name.key, (CATALOG, *name.key)):
             where = frame.full if path == written or path[0] not in others else frame.doubtful
             where[path] = relation
         if name.table.lower() in several:

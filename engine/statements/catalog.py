@@ -17,7 +17,7 @@ from engine.statements.held_views import HeldViews
 from engine.statements.information_schema import INFORMATION_SCHEMA, InformationSchema
 from engine.statements.session import TEMPORARY, Session
 from engine.statements.stored_views import StoredViews
-from engine.storage.names import unknown_schema, unknown_table
+from engine.storage.names import full_name, unknown_schema, unknown_table
 from engine.storage.protocol import (
     CATALOG,
     DEFAULT_SCHEMA,
@@ -131,16 +131,7 @@ class Catalog:
 
     def full_name(self, session: Session, path: Sequence[str]) -> TableName:
         """The full name of what a statement calls `path`; raises UnknownTableError for another catalog."""
-        match path:
-            case [table]:
-                return TableName(session.schema, table)
-            case [schema, table] if schema.lower() != CATALOG or schema in self.storage.schemas():
-                return TableName(schema, table)
-            case [_, table]:
-                return TableName(session.schema, table)
-            case [catalog, schema, table] if catalog.lower() == CATALOG:
-                return TableName(schema, table)
-        raise UnknownTableError(f'There is no catalog "{path[0]}"; the catalog is "{CATALOG}".')
+        return full_name(path, session.schema, self.storage.schemas)
 
     def readable_name(self, session: Session, path: Sequence[str]) -> TableName:
         """The full name of what a query reads as `path`: a temporary table where one has a bare name."""
@@ -181,6 +172,7 @@ class Catalog:
         To append takes the right to write, to create or replace that of an administrator. Who has only the first does
         no more than append, so that a table that is dropped meanwhile is not made again.
         """
+        session.note_change()
         if mode is WriteMode.CREATE:
             return self.new(session, path, False), mode
         target = self.existing(session, path, Action.ADMIN if mode is WriteMode.REPLACE else Action.WRITE)

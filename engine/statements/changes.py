@@ -24,6 +24,7 @@ from engine.statements.definitions import Definitions
 from engine.statements.descriptions import (
     AddColumn,
     AlterTable,
+    Checkpoint,
     ColumnDefinition,
     CreateSchema,
     CreateTable,
@@ -36,6 +37,7 @@ from engine.statements.descriptions import (
     SetDefault,
     SetSetting,
     Statement,
+    Transaction,
     Update,
     Use,
 )
@@ -44,6 +46,7 @@ from engine.statements.planning import Parameters, Planning
 from engine.statements.rows import Rows
 from engine.statements.session import Session
 from engine.statements.settings import Settings
+from engine.statements.transactions import Transactions
 from engine.storage.protocol import TableHandle, TableName, WriteMode
 
 __all__ = ["Changes"]
@@ -57,9 +60,10 @@ _NO_ROWS: Sequence[Sequence[pa.Scalar]] = ((),)
 class Changes:
     """Runs statements that change something."""
 
-    def __init__(self, planning: Planning, settings: Settings) -> None:
+    def __init__(self, planning: Planning, settings: Settings, transactions: Transactions) -> None:
         self._planning = planning
         self._settings = settings
+        self._transactions = transactions
         self._catalog = planning.catalog
         self._definitions = Definitions(planning)
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
@@ -73,6 +77,19 @@ class Changes:
                 return 0
             raise
         rows = _NO_ROWS if parameters is None else parameters
+        match statement:
+            case Use(path=path):
+                return self._settings.use(context.session, path)
+            case SetSetting(name=name, value=value):
+                return self._settings.set(context.session, name, value)
+            case Transaction():
+                return self._transactions.run(context.session, statement)
+            case Checkpoint():
+                return 0
+        context.session.note_change()
+        return self._change(context, statement, rows)
+
+    def _change(self, context: StatementContext, statement: Statement, rows: Parameters) -> int:
         match statement:
             case Insert():
                 return self._insert(context, statement, rows)
@@ -94,10 +111,6 @@ class Changes:
                 return self._definitions.create_schema(statement)
             case Drop():
                 return self._definitions.drop(context, statement)
-            case Use(path=path):
-                return self._settings.use(context.session, path)
-            case SetSetting(name=name, value=value):
-                return self._settings.set(context.session, name, value)
         raise UnsupportedError("This statement is not handled.")
 
     def _authorize(self, context: StatementContext, statement: Statement) -> None:
@@ -183,6 +196,10 @@ class Changes:
                 return f"Create schema {path[-1]}", None
             case Use() | SetSetting():
                 return "Set a setting of the session", None
+            case Transaction(kind=kind):
+                return kind.capitalize(), None
+            case Checkpoint():
+                return "Checkpoint", None
             case Drop():
                 return f"Drop {statement.kind.lower()} {self._definitions.to_drop(context, statement)}", None
         raise UnsupportedError("This statement is not handled.")

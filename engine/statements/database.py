@@ -37,6 +37,7 @@ from engine.statements.relations import Relations
 from engine.statements.session import Session
 from engine.statements.settings import Settings
 from engine.statements.stored_views import StoredViews
+from engine.statements.transactions import Transactions
 from engine.storage.protocol import CATALOG
 
 __all__ = ["COUNT_SCHEMA", "Database", "count_table"]
@@ -51,9 +52,12 @@ _UNTOLD_SCHEMA = pa.schema([pa.field("result", pa.null())])  # without columns, 
 
 
 class Database:
-    """Runs statements over the tables of a runtime's storage. Sessions may choose one of the `others`. Thread-safe."""
+    """Runs statements over the tables of a runtime's storage. Sessions may choose one of the `others`. Thread-safe.
 
-    def __init__(self, runtime: Runtime, others: Iterable[Runtime] = ()) -> None:
+    Statements of transactions are refused in sessions that have not chosen, but where it `ignores_transactions`.
+    """
+
+    def __init__(self, runtime: Runtime, others: Iterable[Runtime] = (), ignores_transactions: bool = False) -> None:
         self.runtime = runtime
         self.runtimes = {each.name: each for each in (runtime, *others)}
         self.frontend = runtime.frontend
@@ -64,7 +68,7 @@ class Database:
         self.planning = Planning(self.runtimes, self.frontend, self.catalog)
         self.loads = BulkLoads(self.frontend)
         self.settings = Settings(self.catalog, self.runtimes)
-        self._changes = Changes(self.planning, self.settings)
+        self._changes = Changes(self.planning, self.settings, Transactions(ignores_transactions))
 
     def sql(
         self, text: str, parameters: Parameters | None = None, context: StatementContext | None = None

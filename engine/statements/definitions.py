@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.errors import (
+    ForbiddenError,
     InvalidValueError,
     PlanningError,
     TableExistsError,
@@ -13,6 +14,7 @@ from engine.errors import (
     UnsupportedError,
 )
 from engine.kernel import quote
+from engine.rights import Action
 from engine.sql import syntax
 from engine.sql.views import Names, View, Views
 from engine.statements import rewriting
@@ -24,7 +26,7 @@ from engine.statements.planning import Parameters, Planning
 from engine.statements.rows import Rows
 from engine.statements.session import TEMPORARY
 from engine.storage.names import unknown_schema, unknown_table
-from engine.storage.protocol import TableName, WriteMode
+from engine.storage.protocol import DEFAULT_SCHEMA, TableName, WriteMode
 
 __all__ = ["Definitions"]
 
@@ -158,7 +160,7 @@ class Definitions:
         """Drop a table, a view or a schema; 0."""
         try:
             if statement.kind == "SCHEMA":
-                self._catalog.storage.drop_schema(statement.name[-1])
+                self._drop_schema(context, statement.name[-1], statement.cascade)
             elif statement.kind == "VIEW":
                 self._drop_view(context, statement)
             else:
@@ -168,6 +170,23 @@ class Definitions:
             if not statement.if_exists:
                 raise
         return 0
+
+    def _drop_schema(self, context: StatementContext, name: str, cascade: bool) -> None:
+        """Drop a schema, after what is in it where that goes too: one after the other."""
+        storage, views = self._catalog.storage, self._catalog.stored_views
+        if cascade and name.lower() != DEFAULT_SCHEMA:  # which stays, and so does what is in it
+            tables = storage.tables(name)
+            own = [view.name for view in views.all() if view.name.schema.lower() == name.lower()]
+            if not all(context.session.grants.may(Action.ADMIN, each) for each in (*tables, *own)):
+                raise ForbiddenError(f'The schema "{name}" has tables or views that you may not drop; it stays.')
+            fixed = storage.read_only()
+            if any(table in fixed for table in tables):
+                raise UnsupportedError(f'The schema "{name}" has tables of Parquet files, which are read-only.')
+            for view in own:
+                views.drop(view)
+            for table in tables:
+                storage.drop(table)
+        storage.drop_schema(name)
 
     def _drop_view(self, context: StatementContext, statement: Drop) -> None:
         name, views = self._catalog.full_name(context.session, statement.name), self._catalog.stored_views

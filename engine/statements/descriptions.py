@@ -14,6 +14,7 @@ __all__ = [
     "AddColumn",
     "AlterTable",
     "ChangeType",
+    "Checkpoint",
     "ColumnDefinition",
     "CreateSchema",
     "CreateTable",
@@ -36,6 +37,7 @@ __all__ = [
     "SetSetting",
     "Show",
     "Statement",
+    "Transaction",
     "Update",
     "Use",
 ]
@@ -102,11 +104,12 @@ class CreateSchema:
 
 @dataclass(frozen=True)
 class Drop:
-    """DROP: `kind` is TABLE, VIEW or SCHEMA."""
+    """DROP: `kind` is TABLE, VIEW or SCHEMA; `cascade` takes what is in a schema with it."""
 
     kind: str
     name: Path
     if_exists: bool = False
+    cascade: bool = False
 
 
 @dataclass(frozen=True)
@@ -266,6 +269,18 @@ class SetSetting:
 
 
 @dataclass(frozen=True)
+class Transaction:
+    """A statement of a transaction: `kind` is BEGIN, COMMIT or ROLLBACK."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """CHECKPOINT: what was written is to be on disk, as it is with every statement."""
+
+
+@dataclass(frozen=True)
 class Show:
     """SHOW: `what` is TABLES, VIEWS, ALL TABLES, SCHEMAS or DATABASES; the first two may be those `within` a schema."""
 
@@ -294,6 +309,8 @@ Statement = (
     | AlterTable
     | Use
     | SetSetting
+    | Transaction
+    | Checkpoint
     | Show
     | Describe
 )

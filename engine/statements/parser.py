@@ -15,6 +15,7 @@ from engine.statements.descriptions import (
     AddColumn,
     AlterTable,
     ChangeType,
+    Checkpoint,
     ColumnDefinition,
     CreateSchema,
     CreateTable,
@@ -33,16 +34,19 @@ from engine.statements.descriptions import (
     SetSetting,
     Show,
     Statement,
+    Transaction,
     Update,
     Use,
 )
 from engine.statements.merge_parser import assignment, parse_merge
 from engine.statements.reader import Reader, numbered
+from engine.storage.protocol import CATALOG
 
 __all__ = ["parse_statement", "read_statement"]
 
 _CHANGES = ("INSERT", "UPDATE", "DELETE", "MERGE")
-_TRANSACTIONS = ("BEGIN", "START", "COMMIT", "ROLLBACK", "ABORT", "END", "SAVEPOINT", "RELEASE")
+_TRANSACTIONS = {"BEGIN": "BEGIN", "START": "BEGIN", "COMMIT": "COMMIT", "END": "COMMIT", "ROLLBACK": "ROLLBACK"}
+_TRANSACTIONS |= {"ABORT": "ROLLBACK"}
 
 
 def parse_statement(text: str) -> Statement | None:
@@ -107,11 +111,32 @@ def _ctes(reader: Reader) -> str | None:
 
 
 def _transaction(reader: Reader) -> Statement:
+    kind = _TRANSACTIONS[reader.peek(-1)]
+    if kind != "BEGIN" or reader.peek() != "ISOLATION":
+        reader.accept("TRANSACTION") or reader.accept("WORK")
+    if kind == "BEGIN" and (reader.accept("READ", "WRITE") or reader.accept("READ", "ONLY")):
+        pass  # a hint
+    if kind == "ROLLBACK" and reader.peek() == "TO":
+        return _savepoint(reader)
+    reader.end()
+    return Transaction(kind)
+
+
+def _savepoint(reader: Reader) -> Statement:
     del reader
-    raise UnsupportedError(
-        "There are no transactions here: each statement takes effect by itself, whole or not at all. "
-        "Connect with autocommit."
-    )
+    raise UnsupportedError("There are no savepoints here: each statement takes effect by itself, whole or not at all.")
+
+
+def _checkpoint(reader: Reader) -> Statement:
+    if not reader.ended and reader.name().lower() != CATALOG:
+        raise UnsupportedError(f'CHECKPOINT of another catalog than "{CATALOG}" is not handled.')
+    reader.end()
+    return Checkpoint()
+
+
+def _force(reader: Reader) -> Statement:
+    reader.expect("CHECKPOINT")
+    return _checkpoint(reader)
 
 
 def _create(reader: Reader) -> Statement:
@@ -194,11 +219,11 @@ def _drop(reader: Reader) -> Statement:
         raise UnsupportedError(f"DROP {kind or '...'} is not handled; DROP TABLE, VIEW and SCHEMA are.")
     if_exists = reader.accept("IF", "EXISTS")
     path = reader.path()
-    if reader.accept("CASCADE"):
-        raise UnsupportedError("DROP ... CASCADE is not handled; drop one after the other.")
-    reader.accept("RESTRICT")
+    cascade = reader.accept("CASCADE")
+    if not cascade:
+        reader.accept("RESTRICT")
     reader.end()
-    return Drop(kind, path, if_exists)
+    return Drop(kind, path, if_exists, cascade)
 
 
 def _insert(reader: Reader) -> Statement:
@@ -367,9 +392,12 @@ def _set(reader: Reader) -> Statement:
             raise ForbiddenError(f"SET {scope} is not handled; SET name = value sets what a session has.")
     if reader.peek(1) not in ("=", "TO"):
         reader.accept("SESSION")
-    name = reader.name()
-    if not reader.accept("TO"):
-        reader.expect("=")
+    if reader.accept("TIME", "ZONE"):
+        name = "timezone"
+    else:
+        name = reader.name()
+        if not reader.accept("TO"):
+            reader.expect("=")
     value = None if reader.accept("DEFAULT") else reader.constant()
     reader.end()
     return SetSetting(name.lower(), value)
@@ -399,4 +427,8 @@ _PARSERS: dict[str, Callable[[Reader], Statement]] = {
     "DESCRIBE": _describe,
     "DESC": _describe,
     **dict.fromkeys(_TRANSACTIONS, _transaction),
+    "SAVEPOINT": _savepoint,
+    "RELEASE": _savepoint,
+    "CHECKPOINT": _checkpoint,
+    "FORCE": _force,
 }

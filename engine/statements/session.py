@@ -27,7 +27,8 @@ _FOLDER = ".sessions"
 @dataclass(eq=False)
 class Session:
     """What a client has set. `timeout` is in seconds; None leaves the server's own, and so for `runtime`. `boundary`
-    says in which types results leave.
+    says in which types results leave. `changes` counts the statements that changed something since BEGIN;
+    None where there was none, or COMMIT has come.
 
     It begins with `keep`, and is of no use after its end. `origin` names it for what ends with it.
     """
@@ -38,6 +39,8 @@ class Session:
     partitions: int | None = None
     runtime: str | None = None
     in_parts: bool = False
+    ignores_transactions: bool | None = None
+    changes: int | None = None
     boundary: Boundary = Boundary.CLIENT
     keep: Callable[[], None] = lambda: None
     origin: str = field(default_factory=lambda: f"session {secrets.token_hex(8)}")
@@ -65,6 +68,11 @@ class Session:
             if self._temporary is None:
                 self._temporary = TemporaryTables(self.folder)
             return self._temporary
+
+    def note_change(self) -> None:
+        """Count a statement that is about to change something, where BEGIN came before it."""
+        if self.changes is not None:
+            self.changes += 1
 
     def overlaid(self) -> Session:
         """The same session, but what is held in its temporary tables is seen by it alone."""

@@ -9,6 +9,8 @@
 ``endpoints``           ``server``, or ``workers``: results on Ray that have no order are fetched from the workers, in
                         parts beside each other
 ``dictionaries``        whether an ENUM comes as a dictionary of utf8 and not as utf8
+``transactions``        ``refuse``, or ``ignore``: BEGIN and COMMIT do nothing
+``timezone``            only ``UTC``
 ======================  =======================================================================
 """
 
@@ -23,7 +25,7 @@ from engine.statements.session import Session
 from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA
 from engine.travel_types import Boundary
 
-__all__ = ["SettingValue", "Settings"]
+__all__ = ["IGNORE", "REFUSE", "SettingValue", "Settings"]
 
 SettingValue = str | bool | int | float | list[str] | None
 """What a setting may be given; None takes it back."""
@@ -31,6 +33,9 @@ SettingValue = str | bool | int | float | list[str] | None
 _MAX_PARTITIONS = 65_535
 _LONGEST = 10**9  # seconds
 _SERVER, _WORKERS = "server", "workers"
+REFUSE, IGNORE = "refuse", "ignore"
+"""What becomes of BEGIN, COMMIT and ROLLBACK."""
+
 _SHOWN = 100  # characters of a value
 
 
@@ -48,6 +53,8 @@ class Settings:
             "runtime": self._set_runtime,
             "endpoints": _set_endpoints,
             "dictionaries": _set_dictionaries,
+            "transactions": _set_transactions,
+            "timezone": _set_timezone,
         }
 
     @property
@@ -92,6 +99,8 @@ class Settings:
             told["endpoints"] = _WORKERS
         if session.boundary is Boundary.DICTIONARY_CLIENT:
             told["dictionaries"] = True
+        if session.ignores_transactions is not None:
+            told["transactions"] = IGNORE if session.ignores_transactions else REFUSE
         return told
 
     def _has_schema(self, session: Session, name: str) -> bool:
@@ -130,6 +139,18 @@ def _set_dictionaries(session: Session, value: SettingValue) -> None:
         raise _invalid("dictionaries", value, "it is true or false")
     wanted = str(value).lower() == "true"
     session.boundary = Boundary.DICTIONARY_CLIENT if wanted else Boundary.CLIENT
+
+
+def _set_transactions(session: Session, value: SettingValue) -> None:
+    if value not in (None, REFUSE, IGNORE):
+        raise _invalid("transactions", value, f'it is "{REFUSE}" or "{IGNORE}"')
+    session.ignores_transactions = None if value is None else value == IGNORE
+
+
+def _set_timezone(session: Session, value: SettingValue) -> None:
+    del session
+    if value is not None and str(value).lower() not in ("utc", "etc/utc"):
+        raise _invalid("timezone", value, "it is always UTC; convert with AT TIME ZONE")
 
 
 def _set_timeout(session: Session, value: SettingValue) -> None:

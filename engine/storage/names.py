@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 from engine.errors import UnknownTableError, UnsupportedError, nearest
-from engine.storage.protocol import TableName
+from engine.storage.protocol import CATALOG, TableName
 
-__all__ = ["check_table_name", "unknown_schema", "unknown_table", "unknown_version"]
+__all__ = ["check_table_name", "full_name", "unknown_schema", "unknown_table", "unknown_version"]
+
+_KERNEL_NAMES = {("system", "information_schema"): "information_schema", ("temp", "main"): "temp"}
+"""The schemas that the kernel has in other catalogs, with the names that they have here."""
 
 MAX_BYTES = 200  # leaves room for what a storage adds to a file name, whose limit is 255 bytes
 
@@ -28,6 +31,29 @@ def check_table_name(name: str) -> None:
         problem = f"it takes more than {MAX_BYTES} bytes"
     if problem:
         raise UnsupportedError(f"{_shortened(name)!r} cannot be a table's name: {problem}.")
+
+
+def full_name(path: Sequence[str], home: str, schemas: Callable[[], Collection[str]]) -> TableName:
+    """The table that is written as `path`, where names without a schema are looked for in `home`.
+
+    `schemas` are those that there are. Raises UnknownTableError for another catalog.
+    """
+    match tuple(path):
+        case (table,):
+            return TableName(home, table)
+        case (schema, table) if schema.lower() != CATALOG or schema in schemas():
+            return TableName(schema, table)
+        case (_, table):
+            return TableName(home, table)
+        case (catalog, schema, table) if catalog.lower() == CATALOG:
+            return TableName(schema, table)
+        case (catalog, schema, table) if (catalog.lower(), schema.lower()) in _KERNEL_NAMES:
+            return TableName(_KERNEL_NAMES[catalog.lower(), schema.lower()], table)
+        case (catalog, *_):
+            near = nearest(catalog, [CATALOG])
+            hint = f'; did you mean "{near}"?' if near else f'; the catalog is "{CATALOG}".'
+            raise UnknownTableError(f'There is no catalog "{_shortened(catalog)}"{hint}')
+    raise UnknownTableError("A table needs a name.")
 
 
 def unknown_table(name: TableName, tables: Iterable[TableName]) -> UnknownTableError:

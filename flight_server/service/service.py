@@ -16,6 +16,7 @@ from engine.rights import ALL, Grants, Rights
 from engine.runtime import Runtime
 from engine.statements.database import Database
 from engine.statements.session import Session
+from engine.statements.settings import IGNORE
 from flight_server.auth import IDENTITY_KEY
 from flight_server.auth.certificates import identity_of
 from flight_server.config import ServiceOptions
@@ -39,7 +40,7 @@ from flight_server.service.statements import Statements
 from flight_server.service.tables import Tables
 from flight_server.service.tickets import Tickets
 from flight_server.service.uploads import Uploads
-from flight_server.service.wire import BadRequestError, parse, unwrap, wrap
+from flight_server.service.wire import BadRequestError, parse, unwrap, unwrap_or_text, wrap
 
 __all__ = ["FlightSqlService"]
 
@@ -78,12 +79,17 @@ class FlightSqlService(BaseHandler):
         others: Sequence[Runtime] = (),
     ) -> None:
         self._rights = rights or Rights()
-        database = Database(runtime, others)
+        database = Database(runtime, others, options.transactions == IGNORE)
         catalog = database.catalog
         statements = Statements(database, options)
         self._queries = statements.queries
         listed = ListedSchemas(database.relations)
-        metadata = Metadata(catalog, listed, statements.queries, sql_info(version, options.max_statement_size))
+        metadata = Metadata(
+            catalog,
+            listed,
+            statements.queries,
+            sql_info(options.reported_version or version, options.max_statement_size),
+        )
         prepared = PreparedStatements(statements, options)
         uploads = Uploads(database.loads, options.max_upload_size)
         self._ingest = Ingest(catalog, uploads)
@@ -176,14 +182,14 @@ class FlightSqlService(BaseHandler):
         request = self._request(call)
         if descriptor.descriptor_type == flight.DescriptorType.PATH:
             return self._info(request, descriptor, self._tables.info(request, descriptor.path))
-        command = unwrap(_command(descriptor))
+        command = unwrap_or_text(_command(descriptor))
         return self._info(request, descriptor, _chosen(self._commands, command).info(request, command))
 
     def get_schema(self, call: Call, descriptor: flight.FlightDescriptor) -> pa.Schema:
         request = self._request(call)
         if descriptor.descriptor_type == flight.DescriptorType.PATH:
             return self._tables.schema(request, descriptor.path)
-        command = unwrap(_command(descriptor))
+        command = unwrap_or_text(_command(descriptor))
         return _chosen(self._commands, command).schema(request, command)
 
     def do_get(self, call: Call, ticket: bytes) -> ResultStream:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import TypeVar
 
 import pyarrow as pa
@@ -11,7 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from engine.errors import PlanningError, UnsupportedError
 from flight_server.proto import flight, sql
 
-__all__ = ["BadRequestError", "parse", "schema_bytes", "unwrap", "wrap"]
+__all__ = ["BadRequestError", "parse", "schema_bytes", "unwrap", "unwrap_or_text", "wrap"]
 
 M = TypeVar("M", bound=Message)
 
@@ -49,6 +51,22 @@ def unwrap(data: bytes) -> Message:
     if getattr(message, "transaction_id", b""):
         raise UnsupportedError("There are no transactions here, so none has this id; send the statement without one.")
     return message
+
+
+def unwrap_or_text(data: bytes) -> Message:
+    """As `unwrap`; what is no Any, and is text, is a statement that a bare Flight client asks for."""
+    with suppress(DecodeError):
+        if _MESSAGE_NAME.fullmatch(Any.FromString(data).type_url.rpartition("/")[2]):
+            return unwrap(data)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return unwrap(data)
+    return unwrap(data) if _CONTROL.search(text) or not text.strip() else sql.CommandStatementQuery(query=text)
+
+
+_MESSAGE_NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def parse(kind: type[M], data: bytes) -> M:

@@ -51,7 +51,8 @@ def status(channel: grpc.Channel, method: str, request: bytes) -> tuple[grpc.Sta
     ("data", "text"),
     [
         (b"", "a google.protobuf.Any is expected"),
-        (b"SELECT 1", "not a valid Any message"),
+        (b"SELECT \x01", "not a valid Any message"),
+        (b"SELEC 1", "Syntax error"),
         (b"\xff\xff\xff", "not a valid Any message"),
         (Any(type_url="x/arrow.flight.protocol.sql.CommandNoSuch").SerializeToString(), "no Flight SQL message"),
         (Any(type_url="type.googleapis.com/google.protobuf.Duration").SerializeToString(), "no Flight SQL message"),
@@ -173,6 +174,18 @@ def test_there_are_no_transactions_and_an_empty_id_is_none(
             with pytest.raises(grpc.RpcError, match="There are no transactions here") as caught:
                 call()
             assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("text", ["SELECT 42 AS x", "\n SELECT 42 AS x -- a/b", "I\u00f1valid"])
+def test_a_command_that_is_text_is_a_statement(client: flight.FlightClient, text: str) -> None:
+    descriptor = flight.FlightDescriptor.for_command(text.encode())
+    if text.startswith("I"):
+        with pytest.raises(pa.ArrowInvalid, match="Syntax error"):
+            client.get_flight_info(descriptor)
+        return
+    info = client.get_flight_info(descriptor)
+    assert client.do_get(info.endpoints[0].ticket).read_all().to_pylist() == [{"x": 42}]
+    assert client.get_schema(descriptor).schema == pa.schema([("x", pa.int32())])
 
 
 def test_handles_that_nobody_has(channel: grpc.Channel) -> None:
