@@ -30,6 +30,7 @@ from engine.schema_inference import remember_columns
 from engine.sql import syntax
 from engine.sql.bounded_calls import bound_calls
 from engine.sql.bounds import require_bounds, require_few_repeats
+from engine.sql.catalog_functions import functions_as_tables
 from engine.sql.described_tables import describe_tables
 from engine.sql.error_places import Source, client_place, node_place
 from engine.sql.inputs import input_scans
@@ -171,11 +172,15 @@ class SqlFrontend:
             self._outputs.put((text, names), Known(pins, parsed.views, columns))
         return columns
 
+    def parse(self, text: str) -> syntax.Node:
+        """The syntax tree of a SELECT, in which everything that tells of tables of the session is a table."""
+        return functions_as_tables(text, self.kernel.parse(text))
+
     def _parse(self, text: str, names: Names, snapshot: Snapshot) -> _Parsed:
         """The syntax tree of a SELECT with its views put in."""
         require_bounds(text)
-        tree = syntax.Tree(self.kernel.parse(text))
-        expanded = expand_views(tree, names, snapshot, self.kernel.parse, self._table_name, self._display)
+        tree = syntax.Tree(self.parse(text))
+        expanded = expand_views(tree, names, snapshot, self.parse, self._table_name, self._display)
         parsed = _Parsed(text, tree, expanded.found, expanded.places, expanded.nodes)
         try:
             syntax.check(tree)

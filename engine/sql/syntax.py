@@ -47,7 +47,15 @@ _MAX_NAME_PARTS = 64  # of a column's name with the fields in it; the kernel's t
 # Everything else that stands in FROM with brackets reads files, settings, memory addresses or tables by text.
 TABLE_FUNCTIONS = frozenset(
     {"range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree", "pg_timezone_names"}
-    | {"icu_calendar_names", "duckdb_keywords", "duckdb_types", "test_all_types", "test_vector_types", "unlist"}
+    | {
+        "icu_calendar_names",
+        "duckdb_functions",
+        "duckdb_keywords",
+        "duckdb_types",
+        "test_all_types",
+        "test_vector_types",
+        "unlist",
+    }
 )
 FORBIDDEN_FUNCTIONS = frozenset(
     {"getenv", "getvariable", "current_setting", "query", "query_table", "read_text", "read_blob", "read_csv"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence, Set
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -48,6 +48,9 @@ class Target:
 
 TABLE_TYPE, VIEW_TYPE, TEMPORARY_TYPE = "TABLE", "VIEW", "LOCAL TEMPORARY"
 
+SettingsOf = Callable[[Session], Mapping[str, str | bool | int | float]]
+"""Gives the settings that a session has, by name."""
+
 ColumnsOf = Callable[[Session, Snapshot, TableName, str], tuple[ShownColumn, ...]]
 """Gives the columns of a table or view, by its type; none where it cannot be read."""
 
@@ -60,6 +63,7 @@ class Catalog:
         self.stored_views = views
         storage.share_names(views)
         self.columns = columns or (lambda *_: ())
+        self.settings: SettingsOf = lambda _: {}
         self.information = InformationSchema()
 
     def names(self, session: Session) -> Names:
@@ -283,5 +287,15 @@ class _SessionSnapshot:
             current_cancellation().check()
             return None
 
+    def rows(self, name: TableName) -> int | None:
+        try:
+            return self.table(name).rows
+        except Exception:  # as in `version`
+            current_cancellation().check()
+            return None
+
     def views(self) -> list[View]:
         return self._catalog.views(self._session)
+
+    def settings(self) -> Mapping[str, str | bool | int | float]:
+        return self._catalog.settings(self._session)

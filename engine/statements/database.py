@@ -68,6 +68,7 @@ class Database:
         self.planning = Planning(self.runtimes, self.frontend, self.catalog)
         self.loads = BulkLoads(self.frontend)
         self.settings = Settings(self.catalog, self.runtimes)
+        self.catalog.settings = self.settings.told
         self._changes = Changes(self.planning, self.settings, Transactions(ignores_transactions))
 
     def sql(

@@ -111,7 +111,7 @@ class Definitions:
         if column.default is None:
             return
         text = rewriting.default_of(column)
-        if syntax.table_references(syntax.Tree(self._planning.frontend.kernel.parse(text))):
+        if syntax.table_references(syntax.Tree(self._planning.frontend.parse(text))):
             raise UnsupportedError(f'The default of column "{column.name}" reads tables; give a plain expression.')
         try:
             self._planning.columns(context.session, text)

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import re
 import uuid
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
+from collections.abc import Hashable, Iterator
 from functools import lru_cache
-from typing import Any, Protocol
 
 import pyarrow as pa
 
 from engine.cache import LruCache
-from engine.kernel import quote
+from engine.sql.catalog_functions import INFORMATION_SCHEMA
 from engine.sql.shown_columns import ShownColumn
 from engine.sql.views import View
+from engine.statements import catalog_functions
+from engine.statements.catalog_rows import (
+    Content,
+    Facts,
+    Row,
+    column_versions,
+    table_of,
+    told_columns,
+    type_row,
+    view_text,
+)
 from engine.storage.memory_tables import MEMORY
 from engine.storage.names import unknown_table
 from engine.storage.protocol import CATALOG, TableHandle, TableName
 
-__all__ = ["INFORMATION_SCHEMA", "Facts", "InformationSchema"]
-
-INFORMATION_SCHEMA = "information_schema"
-
-Value = str | int | None
-Row = dict[str, Value]
+__all__ = ["INFORMATION_SCHEMA", "InformationSchema"]
 
 _KEPT = 64  # tables: one for each set of rights and temporary tables that is in use
-_TYPES = {"": pa.string(), "INTEGER": pa.int32(), "BIGINT": pa.int64(), "BOOLEAN": pa.bool_()}
 
 # The columns as the dialect has them, VARCHAR where nothing else is said. What rows do not tell of is NULL.
 _TABLE = "table_catalog table_schema table_name"
@@ -53,12 +56,9 @@ _LAYOUTS = {
     "referential_constraints": f"""{_CONSTRAINT} unique_constraint_catalog unique_constraint_schema
         unique_constraint_name match_option update_rule delete_rule""",
     "constraint_column_usage": f"{_TABLE} column_name {_CONSTRAINT} constraint_type constraint_text",
+    **catalog_functions.LAYOUTS,
 }
 
-_BITS = {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "BIGINT": 64, "HUGEINT": 128}
-_EXACT = _BITS | {f"U{name}": bits for name, bits in _BITS.items()}
-_APPROXIMATE = {"FLOAT": 24, "DOUBLE": 53}
-_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 _FRACTIONS = {
     "DATE": 0,
     "TIME": 6,
@@ -72,40 +72,21 @@ _FRACTIONS = {
 """How many digits the seconds have behind the point."""
 
 
-class Facts(Protocol):
-    """The catalog as one session sees it in one snapshot."""
-
-    def schemas(self) -> Sequence[str]:
-        """The names of the schemas."""
-
-    def relations(self) -> Sequence[tuple[TableName, str]]:
-        """Tables and views, with their types."""
-
-    def read_only(self) -> Set[TableName]:
-        """The tables that cannot be written to."""
-
-    def columns(self, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
-        """The columns of a table or view; none where they cannot be read."""
-
-    def version(self, name: TableName, kind: str) -> Hashable:
-        """What stays the same for as long as the columns do."""
-
-    def views(self) -> Sequence[View]:
-        """The views."""
-
-
 class InformationSchema:
     """Gives the tables of `information_schema`: the same ones for as long as nothing has changed. Thread-safe."""
 
     def __init__(self) -> None:
         self._known: LruCache[Hashable, TableHandle] = LruCache(_KEPT)
-        self._empty = {table: _held(table, _table(layout.split(), ())) for table, layout in _LAYOUTS.items()}
+        self._empty = {table: _held(table, table_of(layout.split(), ())) for table, layout in _LAYOUTS.items()}
 
     def empty(self, name: TableName) -> TableHandle:
         """The table of that name, in any case, without rows; UnknownTableError where there is none."""
         table = name.table.lower()
         if table not in _LAYOUTS:
-            raise unknown_table(name, [TableName(INFORMATION_SCHEMA, known) for known in _LAYOUTS])
+            raise unknown_table(
+                name,
+                [TableName(INFORMATION_SCHEMA, known) for known in _LAYOUTS.keys() - catalog_functions.LAYOUTS.keys()],
+            )
         return self._empty[table]
 
     def table(self, name: TableName, facts: Facts) -> TableHandle:
@@ -115,7 +96,7 @@ class InformationSchema:
         key = table, tuple(content.versions(facts))
         found = self._known.get(key)
         if found is None:
-            found = _held(table, _table(_LAYOUTS[table].split(), list(map(content.row, content.ask(facts)))))
+            found = _held(table, table_of(_LAYOUTS[table].split(), list(map(content.row, content.ask(facts)))))
             self._known.put(key, found)
         return found
 
@@ -128,17 +109,6 @@ def _told_tables(facts: Facts) -> Iterator[tuple[TableName, str, bool]]:
     fixed = facts.read_only()
     for name, kind in facts.relations():
         yield name, kind, name not in fixed
-
-
-def _versions(facts: Facts) -> Iterator[tuple[TableName, Hashable]]:
-    for name, kind in facts.relations():
-        yield name, facts.version(name, kind)
-
-
-def _told_columns(facts: Facts) -> Iterator[tuple[TableName, int, ShownColumn]]:
-    for name, kind in facts.relations():
-        for position, column in enumerate(facts.columns(name, kind), start=1):
-            yield name, position, column
 
 
 def _schema_row(schema: str) -> Row:
@@ -172,58 +142,24 @@ def _column_row(told: tuple[TableName, int, ShownColumn]) -> Row:
 
 @lru_cache(maxsize=1024)
 def _type_row(kind: str) -> Row:
-    decimal = _DECIMAL.fullmatch(kind)
-    precision: Value = _EXACT.get(kind) or _APPROXIMATE.get(kind)
-    radix: Value = None if precision is None else 2
-    scale: Value = 0 if kind in _EXACT else None
-    if decimal is not None:
-        precision, radix, scale = int(decimal[1]), 10, int(decimal[2])
-    return {
-        "data_type": kind,
-        "numeric_precision": precision,
-        "numeric_precision_radix": radix,
-        "numeric_scale": scale,
-        "datetime_precision": _FRACTIONS.get(kind),
-    }
+    return {**type_row(kind), "datetime_precision": _FRACTIONS.get(kind)}
 
 
 def _view_row(view: View) -> Row:
-    columns = f" ({', '.join(map(quote, view.columns))})" if view.columns else ""
-    name = f"{quote(view.name.schema)}.{quote(view.name.table)}"
     changes = ("is_updatable", "is_insertable_into", "is_trigger_updatable", "is_trigger_deletable")
     return _named(view.name) | {
-        "view_definition": f"CREATE VIEW {name}{columns} AS {view.query};",
+        "view_definition": view_text(view),
         "check_option": "NONE",
         **dict.fromkeys((*changes, "is_trigger_insertable_into"), "NO"),
     }
 
 
-class _Content:
-    """What the rows of a table tell of, the row of each, and what stays the same for as long as they do."""
-
-    def __init__(
-        self,
-        ask: Callable[[Facts], Iterable[Any]],
-        row: Callable[[Any], Row],
-        versions: Callable[[Facts], Iterable[Hashable]] | None = None,
-    ) -> None:
-        self.ask, self.row, self.versions = ask, row, versions or ask
-
-
 # There are no constraints but NOT NULL, which belongs to its column.
-_NOTHING = _Content(lambda _: (), lambda _: {})
+_NOTHING = Content(lambda _: (), lambda _: {})
 _CONTENTS = {
-    "schemata": _Content(lambda facts: facts.schemas(), _schema_row),
-    "tables": _Content(_told_tables, _table_row),
-    "columns": _Content(_told_columns, _column_row, _versions),
-    "views": _Content(lambda facts: facts.views(), _view_row),
+    "schemata": Content(lambda facts: facts.schemas(), _schema_row),
+    "tables": Content(_told_tables, _table_row),
+    "columns": Content(told_columns, _column_row, column_versions),
+    "views": Content(lambda facts: facts.views(), _view_row),
+    **catalog_functions.CONTENTS,
 }
-
-
-def _table(layout: Sequence[str], rows: Sequence[Row]) -> pa.Table:
-    columns = {}
-    for entry in layout:
-        name, _, kind = entry.partition(":")
-        told = [row[name] for row in rows] if rows and name in rows[0] else None
-        columns[name] = pa.nulls(len(rows), _TYPES[kind]) if told is None else pa.array(told, _TYPES[kind])
-    return pa.table(columns)
