@@ -34,6 +34,7 @@ from engine.statements.descriptions import (
     Drop,
     Insert,
     Merge,
+    Rename,
     SetDefault,
     SetSetting,
     Statement,
@@ -73,7 +74,7 @@ class Changes:
         try:
             self._authorize(context, statement)
         except UnknownTableError:
-            if isinstance(statement, Drop | AlterTable) and statement.if_exists:
+            if isinstance(statement, Drop | AlterTable | Rename) and statement.if_exists:
                 return 0
             raise
         rows = _NO_ROWS if parameters is None else parameters
@@ -111,6 +112,8 @@ class Changes:
                 return self._definitions.create_schema(statement)
             case Drop():
                 return self._definitions.drop(context, statement)
+            case Rename():
+                return self._definitions.rename(context, statement)
         raise UnsupportedError("This statement is not handled.")
 
     def _authorize(self, context: StatementContext, statement: Statement) -> None:
@@ -120,11 +123,11 @@ class Changes:
         """
         session, tables = context.session, self._catalog.storage.tables
         match statement:
-            case AlterTable(table=path) | Drop(kind="TABLE", name=path):
+            case AlterTable(table=path) | Drop(kind="TABLE", name=path) | Rename(kind="TABLE", name=path):
                 target = self._catalog.existing(session, path)
                 if not target.is_temporary:
                     session.grants.check(Action.ADMIN, target.name, tables())
-            case CreateView(view=path) | Drop(kind="VIEW", name=path):
+            case CreateView(view=path) | Drop(kind="VIEW", name=path) | Rename(kind="VIEW", name=path):
                 session.grants.check(Action.ADMIN, self._catalog.full_name(session, path), tables())
             case CreateSchema(schema=path) | Drop(kind="SCHEMA", name=path):
                 session.grants.check(Action.ADMIN, TableName(path[-1], ""), tables())
@@ -200,6 +203,8 @@ class Changes:
                 return kind.capitalize(), None
             case Checkpoint():
                 return "Checkpoint", None
+            case Rename(kind=kind, name=path, to=to):
+                return f"Rename {kind.lower()} {self._catalog.full_name(session, path)} to {to[-1]}", None
             case Drop():
                 return f"Drop {statement.kind.lower()} {self._definitions.to_drop(context, statement)}", None
         raise UnsupportedError("This statement is not handled.")

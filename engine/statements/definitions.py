@@ -20,7 +20,16 @@ from engine.sql.views import Names, View, Views
 from engine.statements import rewriting
 from engine.statements.catalog import Target
 from engine.statements.context import StatementContext
-from engine.statements.descriptions import ColumnDefinition, CreateSchema, CreateTable, CreateTableAs, CreateView, Drop
+from engine.statements.descriptions import (
+    ColumnDefinition,
+    CreateSchema,
+    CreateTable,
+    CreateTableAs,
+    CreateView,
+    Drop,
+    Path,
+    Rename,
+)
 from engine.statements.information_schema import INFORMATION_SCHEMA
 from engine.statements.planning import Parameters, Planning
 from engine.statements.rows import Rows
@@ -191,6 +200,31 @@ class Definitions:
     def _drop_view(self, context: StatementContext, statement: Drop) -> None:
         name, views = self._catalog.full_name(context.session, statement.name), self._catalog.stored_views
         views.drop(name)
+
+    def rename(self, context: StatementContext, statement: Rename) -> int:
+        """Give a table or a view another name; 0."""
+        session = context.session
+        try:
+            if statement.kind == "VIEW":
+                name, views = self._catalog.full_name(session, statement.name), self._catalog.stored_views
+                to = self._new_name(context, name, statement.to)
+                with self._catalog.storage.vacant(to):
+                    views.rename(name, to)
+            else:
+                target = self.existing(context, statement.name)
+                target.storage.rename(target.name, self._new_name(context, target.shown, statement.to).table)
+        except UnknownTableError:
+            if not statement.if_exists:
+                raise
+        return 0
+
+    def _new_name(self, context: StatementContext, name: TableName, to: Path) -> TableName:
+        """The name that a table or view is to have; raises where it is one of another schema, or may not be made."""
+        path = to if len(to) > 1 else (name.schema, *to)
+        other = self._catalog.full_name(context.session, path)
+        if other.schema.lower() != name.schema.lower():
+            raise UnsupportedError(f'"{name}" stays in its schema; CREATE TABLE ... AS makes another one elsewhere.')
+        return self._catalog.new(context.session, path, False).shown
 
     def existing(self, context: StatementContext, path: Sequence[str]) -> Target:
         """The table that a statement changes; TableExistsError where it is a view."""

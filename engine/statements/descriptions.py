@@ -31,6 +31,7 @@ __all__ = [
     "MergeInsert",
     "MergeUpdate",
     "Path",
+    "Rename",
     "RenameColumn",
     "SetDefault",
     "SetNotNull",
@@ -254,6 +255,16 @@ class AlterTable:
 
 
 @dataclass(frozen=True)
+class Rename:
+    """ALTER TABLE or VIEW, which is the `kind`, RENAME TO; `to` may have the schema that it is in."""
+
+    kind: str
+    name: Path
+    to: Path
+    if_exists: bool = False
+
+
+@dataclass(frozen=True)
 class Use:
     """USE of a schema, or of a catalog's default schema."""
 
@@ -307,6 +318,7 @@ Statement = (
     | Delete
     | Merge
     | AlterTable
+    | Rename
     | Use
     | SetSetting
     | Transaction

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 from engine.errors import TableExistsError
@@ -43,6 +44,14 @@ class HeldViews:
             if view.name.key in self._views and not replace:
                 raise TableExistsError(f'View "{view.name}" is there already; drop it or say OR REPLACE.')
             self._views[view.name.key] = view
+
+    def rename(self, name: TableName, to: TableName) -> None:
+        """Give a view another name. Raises UnknownTableError, and TableExistsError as `create`."""
+        view = self.find(name)
+        if view is None:
+            raise unknown_table(name, [known.name for known in self.all()])
+        self.create(dataclasses.replace(view, name=to), replace=False)
+        self.drop(name)
 
     def drop(self, name: TableName) -> None:
         """Remove a view; UnknownTableError where it is not there."""

@@ -28,6 +28,7 @@ from engine.statements.descriptions import (
     Insert,
     Merge,
     Path,
+    Rename,
     RenameColumn,
     SetDefault,
     SetNotNull,
@@ -300,10 +301,17 @@ def _truncate(reader: Reader) -> Statement:
 
 
 def _alter(reader: Reader) -> Statement:
-    if not reader.accept("TABLE"):
-        raise UnsupportedError(f"ALTER {reader.peek() or '...'} is not handled; ALTER TABLE is.")
+    kind = reader.word()
+    if kind not in ("TABLE", "VIEW"):
+        raise UnsupportedError(f"ALTER {kind or '...'} is not handled; ALTER TABLE and VIEW are.")
     if_exists = reader.accept("IF", "EXISTS")
     path = reader.path()
+    if reader.accept("RENAME", "TO"):
+        to = reader.path()
+        reader.end()
+        return Rename(kind, path, to, if_exists)
+    if kind == "VIEW":
+        raise UnsupportedError("ALTER VIEW renames a view; CREATE OR REPLACE VIEW gives it another query.")
     action: AddColumn | DropColumn | RenameColumn | ChangeType | SetDefault | SetNotNull
     if reader.accept("ADD"):
         reader.accept("COLUMN")
@@ -316,8 +324,6 @@ def _alter(reader: Reader) -> Statement:
         column_exists = reader.accept("IF", "EXISTS")
         action = DropColumn(reader.name(), column_exists)
     elif reader.accept("RENAME"):
-        if reader.peek() == "TO":
-            raise UnsupportedError("Tables are not renamed; CREATE TABLE ... AS makes another one.")
         reader.accept("COLUMN")
         old = reader.name()
         reader.expect("TO")

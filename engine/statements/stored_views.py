@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -78,6 +79,14 @@ class StoredViews:
                 staged.replace(path)
             finally:
                 staged.unlink(missing_ok=True)
+
+    def rename(self, name: TableName, to: TableName) -> None:
+        """Give a view another name. Raises UnknownTableError, and TableExistsError as `create`."""
+        view = self.find(name)
+        if view is None:
+            raise unknown_table(name, [known.name for known in self._read_all()])
+        self.create(dataclasses.replace(view, name=to), replace=False)
+        self.drop(name)
 
     def drop(self, name: TableName) -> None:
         """Remove a view; UnknownTableError where it is not there, StorageError where the disk refuses."""

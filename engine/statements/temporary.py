@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from engine.arrow_validation import kernel_rows_are_valid
+from engine.errors import TableExistsError
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.locks import held
 from engine.storage.pinning import PinningSnapshot
@@ -62,6 +63,12 @@ class TemporaryTables:
     def drop(self, name: TableName) -> None:
         """Remove a table; UnknownTableError where it is not there."""
         self._of(name).drop(name)
+
+    def rename(self, name: TableName, to: str) -> None:
+        """Give a table another name; see `Storage.rename`."""
+        if TableName(name.schema, to).key in {known.key for known in self.tables()}:
+            raise TableExistsError(f'"{to}" is there already; drop it or take another name.')
+        self._of(name).rename(name, to)
 
     def hold(self, table: str, data: pa.RecordBatchReader) -> int:
         """Keep rows, which came by an Entrance, in memory under a name, before what else has it; returns how many."""

@@ -83,6 +83,10 @@ class CompositeStorage:
         """Remove the table from its storage."""
         self._of(name.schema).drop(name)
 
+    def rename(self, name: TableName, to: str) -> None:
+        """Give the table another name in its storage; see `Storage.rename`."""
+        self._of(name.schema).rename(name, to)
+
     def create_schema(self, name: str) -> None:
         """Make a schema in the default storage; TableExistsError where it is there, or mounted."""
         if name.lower() in self._mounted:

@@ -181,6 +181,21 @@ class DirectoryStorage:
             raise unknown_table(name, self.tables())
         self._sweep()
 
+    def rename(self, name: TableName, to: str) -> None:
+        """Give a Lance table another name in its schema; see `Storage.rename`."""
+        check_table_name(to)
+        schema, folder = self._folder(name.schema)
+        entry = self._listing.find(folder, name.table)
+        if entry is None:
+            raise unknown_table(name, self.tables())
+        path, other = self._writable(TableName(schema, entry.name), entry), TableName(schema, to)
+
+        def taken() -> bool:
+            is_view = self._others is not None and self._others.has(other)
+            return is_view or self._listing.find(folder, to) is not None
+
+        self._writes.rename(TableName(schema, entry.name), path, folder / f"{to}.lance", taken)
+
     def directories(self) -> Sequence[str]:
         """The data directory."""
         return (str(self._root),)

@@ -10,6 +10,7 @@ the crash freed, and removed by `sweep`.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import time
 import uuid
@@ -153,6 +154,26 @@ class LanceWrites:
                 _guarded(name, incoming, lambda: _commit_over_newest(path, change.operation))
         return incoming.rows
 
+    def rename(self, name: TableName, path: Path, to: Path, taken: Callable[[], bool]) -> None:
+        """Put the newest version of the table under the path `to`, and drop the old one.
+
+        No row is copied: both have the same files, of which running queries keep theirs. Raises TableExistsError where
+        the other name is `taken`.
+        """
+        with _staging(name, to) as staged, held(path.parent), _failing(name):
+            _require_not_dropped(name, path)
+            if taken():
+                raise TableExistsError(f'"{to.stem}" is there already; drop it or take another name.')
+            dataset = _open(name, path)
+            if any(fragment.metadata.deletion_file for fragment in dataset.get_fragments()):
+                require_changeable(name, dataset.schema)
+                staged.rmdir()
+                lance.write_dataset(dataset.scanner().to_reader(), str(staged), mode="create")
+            else:
+                _link_files(path, staged)
+            _publish(name, staged, to)
+            (path / DROPPED).touch()
+
     def drop(self, path: Path) -> bool:
         """Mark the table as dropped; False where somebody was faster. Its files go later, with a `sweep`."""
         with held(path.parent):
@@ -218,6 +239,20 @@ def _continue_dropped(name: TableName, staged: Path, path: Path, first: int) -> 
             (staged / "data" / file).rename(path / "data" / file)
         _commit_over_newest(path, operation)
     (path / DROPPED).unlink()
+
+
+def _link_files(path: Path, staged: Path) -> None:
+    """Make the files of a dataset those of another one, too."""
+
+    def link(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:  # a file system that has no links
+            shutil.copy2(source, target)
+
+    shutil.copytree(
+        path, staged, copy_function=link, dirs_exist_ok=True, ignore=shutil.ignore_patterns(WRITERS, DROPPED)
+    )
 
 
 def _bury(path: Path) -> None:

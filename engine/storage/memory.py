@@ -170,6 +170,20 @@ class InMemoryStorage:
         if table is None:
             raise self._unknown(name)
 
+    def rename(self, name: TableName, to: str) -> None:
+        """Give the table another name in its schema; see `Storage.rename`."""
+        check_table_name(to)
+        other = TableName(name.schema, to)
+        with self._lock:
+            table = self._tables.get(name.key)
+            if table is None:
+                raise self._unknown(name, locked=True)
+            if other.key in self._tables or (self._others is not None and self._others.has(other)):
+                raise TableExistsError(f'"{to}" is there already; drop it or take another name.')
+            del self._tables[name.key]
+            table.name = TableName(table.name.schema, to)
+            self._tables[other.key] = table
+
     def create_schema(self, name: str) -> None:
         """Make a schema that stays without tables; TableExistsError where it is there."""
         check_table_name(name)

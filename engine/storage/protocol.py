@@ -186,6 +186,13 @@ class TableStore(Protocol):
     def drop(self, name: TableName) -> None:
         """Remove the table; UnknownTableError where it is not there. Running queries keep their version."""
 
+    def rename(self, name: TableName, to: str) -> None:
+        """Give the table another name in its schema. Running queries keep their version.
+
+        Raises UnknownTableError where it is not there, TableExistsError where something has the name, and
+        UnsupportedError where it is read-only.
+        """
+
 
 class Storage(TableStore, Protocol):
     """Tables in schemas, that can be read in parts by any worker. Thread-safe."""

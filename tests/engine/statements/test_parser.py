@@ -199,7 +199,6 @@ def test_what_is_left_to_the_kernel(text: str) -> None:
         ("MERGE INTO t USING s ON true", SqlSyntaxError, "expected WHEN"),
         ("MERGE INTO t USING s ON true WHEN MATCHED THEN ERROR", UnsupportedError, "ERROR"),
         ("MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE RETURNING *", UnsupportedError, "RETURNING"),
-        ("ALTER TABLE t RENAME TO u", UnsupportedError, "not renamed"),
         ("SAVEPOINT s", UnsupportedError, "no savepoints"),
         ("RELEASE s", UnsupportedError, "no savepoints"),
         ("ROLLBACK TO SAVEPOINT s", UnsupportedError, "no savepoints"),
