@@ -42,13 +42,19 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# The generated modules go into the descriptor pool of flight_server/proto/pool.py instead of the process's one.
+# The generated modules go into the descriptor pool of the `pool.py` beside them instead of the process's one.
+PROTOS := flight_server/proto engine/substrait/proto
+
 proto: $(STAMP)
-	$(BIN)/python -m grpc_tools.protoc -I flight_server/proto \
-		--python_out=flight_server/proto --pyi_out=flight_server/proto flight_server/proto/*.proto
-	sed -i.bak -e 's/^from google.protobuf import descriptor_pool as _descriptor_pool$$/from flight_server.proto.pool import POOL as _pool/' \
-		-e 's/_descriptor_pool\.Default()/_pool/' flight_server/proto/*_pb2.py
-	rm flight_server/proto/*_pb2.py.bak
+	for folder in $(PROTOS); do \
+		$(BIN)/python -m grpc_tools.protoc -I $$folder --python_out=$$folder --pyi_out=$$folder $$folder/*.proto; \
+		package=$${folder//\//.}; \
+		sed -i.bak \
+			-e "s/^from google.protobuf import descriptor_pool as _descriptor_pool$$/from $$package.pool import POOL as _pool/" \
+			-e 's/_descriptor_pool\.Default()/_pool/' \
+			-e "s/^import \([a-z_]*_pb2\) as/from $$package import \1 as/" $$folder/*_pb2.py $$folder/*_pb2.pyi; \
+		rm $$folder/*.bak; \
+	done
 
 clean:
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -89,8 +89,8 @@ class Connection:
         if self._database.folder is not None:
             sweep_temporary(self._database.folder)
 
-    def sql(self, text: str, parameters: Parameters | None = None, **tables: Any) -> Result:
-        """Run one statement of any kind.
+    def sql(self, text: str | bytes, parameters: Parameters | None = None, **tables: Any) -> Result:
+        """Run one statement of any kind; bytes are a serialised Substrait plan.
 
         A query is planned, on the tables as they are now, and runs when its rows are read. A statement with effects
         has run when this returns. `tables` are data that this statement alone can read, by name; see `register`.

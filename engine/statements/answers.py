@@ -14,7 +14,7 @@ from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.statements.context import StatementContext
 from engine.statements.parsed import ParsedStatement
-from engine.statements.places import places_in
+from engine.statements.places import places_of
 from engine.statements.planning import Parameters, Planning
 from engine.storage.protocol import Snapshot
 from engine.streams import sliced
@@ -120,8 +120,7 @@ class RepeatedAnswer:
     def _of_row(
         self, context: StatementContext, row: Sequence[pa.Scalar], running: list[QueryResult]
     ) -> Iterator[pa.RecordBatch]:
-        written = self.parsed.written
-        with context.cancellation.heeded(), places_in(written, self.planning.frontend.kernel.parse):
+        with context.cancellation.heeded(), places_of(self.parsed, self.planning.frontend.kernel.parse):
             plan = self.planning.plan(context.session, self.parsed.text, row, self.snapshot)
         if not plan.schema.equals(self.schema):
             raise TypeMismatchError("The rows of parameters give results of different types; cast them.")

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.errors import GrismError, TypeMismatchError
+from engine.errors import TypeMismatchError
 from engine.runtime import QueryResult, Runtime
 from engine.schema import RowType
 from engine.sql.described_tables import DESCRIBED, description
-from engine.sql.escapes import WrittenText, without_escapes
+from engine.sql.escapes import without_escapes
 from engine.sql.shown_columns import shown_columns
 from engine.statements.answers import Answer, QueryAnswer, RepeatedAnswer, TableAnswer
 from engine.statements.bulk_load import BulkLoads
@@ -29,8 +29,8 @@ from engine.statements.changes import Changes
 from engine.statements.context import StatementContext
 from engine.statements.descriptions import Describe, Show
 from engine.statements.held_views import HeldViews
-from engine.statements.parsed import ParsedStatement, parse
-from engine.statements.places import places_in
+from engine.statements.parsed import ParsedStatement, parse, parse_plan
+from engine.statements.places import no_places, places_in, places_of
 from engine.statements.planning import Parameters, Planning
 from engine.statements.reader import parameter_names
 from engine.statements.relations import Relations
@@ -72,9 +72,11 @@ class Database:
         self._changes = Changes(self.planning, self.settings, Transactions(ignores_transactions))
 
     def sql(
-        self, text: str, parameters: Parameters | None = None, context: StatementContext | None = None
+        self, text: str | bytes, parameters: Parameters | None = None, context: StatementContext | None = None
     ) -> QueryResult:
         """Run a statement of any kind, for each row of `parameters`; of one with effects the count is the answer.
+
+        Bytes are a serialised Substrait plan.
 
         Without a context it runs in a session of its own, with all rights. Raises PlanningError and the execution
         errors.
@@ -85,15 +87,17 @@ class Database:
             return TableAnswer(count_table(self.run(context, parsed, parameters))).open(context)
         return self.ask(context.session, parsed, parameters).open(context)
 
-    def parse(self, text: str) -> ParsedStatement:
-        """What `text` is; raises as `parsed.parse`."""
+    def parse(self, text: str | bytes) -> ParsedStatement:
+        """What a text is, or a serialised Substrait plan; raises as `parsed.parse` and `parsed.parse_plan`."""
+        if isinstance(text, bytes):
+            return parse_plan(text)
         written = without_escapes(text)
-        with self._places_in(written):
+        with places_in(written, self.frontend.kernel.parse):
             return parse(written)
 
     def parameters(self, session: Session, parsed: ParsedStatement) -> pa.Schema:
         """The parameters that a statement takes, by name, in the types that the kernel gives them."""
-        with self._places_in(parsed.written):
+        with self._places_in(parsed):
             return self._parameters(session, parsed)
 
     def _parameters(self, session: Session, parsed: ParsedStatement) -> pa.Schema:
@@ -120,7 +124,7 @@ class Database:
         if parsed.statement is not None:
             return self.ask(session, parsed).schema
         try:
-            with self._places_in(parsed.written):
+            with self._places_in(parsed):
                 return self.planning.unbound_schema(session, parsed.text)
         except TypeMismatchError:
             return _UNTOLD_SCHEMA
@@ -132,7 +136,7 @@ class Database:
         """
         if parameters is not None and not parameters:
             return TableAnswer(pa.Table.from_batches([], self.schema(session, parsed)))
-        with self._places_in(parsed.written):
+        with self._places_in(parsed):
             return self._answer(session, parsed, parameters)
 
     def _answer(self, session: Session, parsed: ParsedStatement, parameters: Parameters | None) -> Answer:
@@ -150,24 +154,21 @@ class Database:
 
     def table(self, session: Session, path: Sequence[str]) -> tuple[str, QueryAnswer]:
         """All of a table, as it is now, and the text that says so."""
-        try:
+        with no_places():
             text, plan = self.planning.table(session, path)
-        except GrismError as error:
-            error.place = None  # it would be one of a text that nobody wrote
-            raise
         return text, QueryAnswer(self.planning, plan)
 
     def run(self, context: StatementContext, parsed: ParsedStatement, parameters: Parameters | None = None) -> int:
         """Run a statement with effects for each row of `parameters`; how many rows it changed."""
         if parsed.statement is None or not parsed.has_effects:
             raise ValueError(f"{parsed.kind} has no effects; ask for its answer")
-        with self._places_in(parsed.written):
+        with self._places_in(parsed):
             return self._changes.run(context, parsed.statement, parameters)
 
     # ----
 
-    def _places_in(self, written: WrittenText) -> AbstractContextManager[None]:
-        return places_in(written, self.frontend.kernel.parse)
+    def _places_in(self, parsed: ParsedStatement) -> AbstractContextManager[None]:
+        return places_of(parsed, self.frontend.kernel.parse)
 
     def _query(self, session: Session, parsed: ParsedStatement, rows: Parameters) -> Answer:
         snapshot = self.catalog.snapshot(session)

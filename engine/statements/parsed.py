@@ -11,21 +11,24 @@ from engine.sql.escapes import WrittenText
 from engine.sql.tokens import scan
 from engine.statements.descriptions import Describe, Drop, Show, Statement
 from engine.statements.parser import parse_statement
+from engine.substrait import read_plan
 
-__all__ = ["ParsedStatement", "parse"]
+__all__ = ["ParsedStatement", "parse", "parse_plan"]
 
 
 @dataclass(frozen=True)
 class ParsedStatement:
     """A text, and the `statement` in it: None where it is a query, or an EXPLAIN of what `explained` is.
 
-    `text` is what the kernel reads in the place of what was `written`.
+    `text` is what the kernel reads in the place of what was `written`. Where that was a Substrait plan, no place in the
+    text means anything to who sent it.
     """
 
     text: str
     written: WrittenText
     statement: Statement | None
     explained: ParsedStatement | None = None
+    is_plan: bool = False
 
     @property
     def has_effects(self) -> bool:
@@ -41,6 +44,8 @@ class ParsedStatement:
     def kind(self) -> str:
         """What it is, in the words that it begins with: ``SELECT``, ``CREATE TABLE``."""
         match self.statement:
+            case None if self.is_plan:
+                return "SUBSTRAIT"
             case None:
                 return "SELECT" if self.explained is None else "EXPLAIN"
             case Drop(kind=kind):
@@ -58,6 +63,12 @@ def parse(written: WrittenText) -> ParsedStatement:
         inner = ParsedStatement(explained, written, parse_statement(explained))
         return ParsedStatement(written.text, written, None, inner)
     return ParsedStatement(written.text, written, parse_statement(written.text))
+
+
+def parse_plan(data: bytes) -> ParsedStatement:
+    """The query that a serialised Substrait plan is. Raises as `engine.substrait.read_plan`."""
+    text = read_plan(data)
+    return ParsedStatement(text, WrittenText(text, text), None, is_plan=True)
 
 
 def _explained(text: str) -> str | None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from engine.errors import ForbiddenError, GrismError, SqlSyntaxError
 from engine.place import Place
 from engine.sql.escapes import WrittenText
 from engine.statements.descriptions import DEFAULT_VALUE, Insert, Statement, Update
+from engine.statements.parsed import ParsedStatement
 from engine.statements.parser import read_statement
 from engine.statements.reader import numbered, parameters_of
 
-__all__ = ["places_in"]
+__all__ = ["no_places", "places_in", "places_of"]
 
 
 @contextmanager
@@ -37,6 +38,21 @@ def places_in(written: WrittenText, parse: Callable[[str], object]) -> Iterator[
                 parse(text)
         found = None if place is None else _place_in(text, place)
         error.place = None if found is None else written.place(found)
+        raise
+
+
+def places_of(parsed: ParsedStatement, parse: Callable[[str], object]) -> AbstractContextManager[None]:
+    """As `places_in` what a client wrote, and as `no_places` where that was a plan."""
+    return no_places() if parsed.is_plan else places_in(parsed.written, parse)
+
+
+@contextmanager
+def no_places() -> Iterator[None]:
+    """What is raised inside leaves without a place: it would be one in a text that nobody wrote."""
+    try:
+        yield
+    except GrismError as error:
+        error.place = None
         raise
 
 

@@ -29,7 +29,7 @@ from flight_server.config import ServiceOptions
 from flight_server.drivers import parameter_schema
 from flight_server.proto import sql
 from flight_server.service.request import Offer, PlannedAnswer, Request
-from flight_server.service.statements import Statements
+from flight_server.service.statements import Statements, text_of
 from flight_server.service.store import HandleStore
 from flight_server.service.uploads import entrance_of, received, sends_schema
 from flight_server.service.wire import BadRequestError, schema_bytes
@@ -73,14 +73,16 @@ class PreparedStatements:
         )
 
     def create(
-        self, request: Request, message: sql.ActionCreatePreparedStatementRequest
+        self,
+        request: Request,
+        message: sql.ActionCreatePreparedStatementRequest | sql.ActionCreatePreparedSubstraitPlanRequest,
     ) -> Iterable[sql.ActionCreatePreparedStatementResult]:
-        """CreatePreparedStatement: a handle, the result's schema and the parameters' schema."""
+        """CreatePreparedStatement and CreatePreparedSubstraitPlan: a handle, the schemas of result and parameters."""
         with self._statements.queries.timed(request):
-            parsed = self._statements.parse(request, message.query)
+            parsed = self._statements.parse(request, text_of(message))
             parameters = self._statements.database.parameters(request.session, parsed)
             schema = None if parsed.has_effects else self._schema(request, parsed, parameters)
-        handle = self.open.put(_Prepared(parsed, parameters), request.holder, len(message.query))
+        handle = self.open.put(_Prepared(parsed, parameters), request.holder, len(parsed.text))
         told = parameter_schema(parameters, request.call.headers)
         yield sql.ActionCreatePreparedStatementResult(
             prepared_statement_handle=handle,

@@ -104,6 +104,7 @@ class FlightSqlService(BaseHandler):
 
         self._commands: Mapping[type[Message], _Command] = {
             sql.CommandStatementQuery: _Command(statements.info, statements.schema),
+            sql.CommandStatementSubstraitPlan: _Command(statements.info, statements.schema),
             sql.CommandPreparedStatementQuery: _Command(prepared.info, prepared.schema),
             **{command: _Command(metadata.info, metadata.schema) for command in metadata.commands},
         }
@@ -116,11 +117,17 @@ class FlightSqlService(BaseHandler):
             sql.CommandPreparedStatementQuery: prepared.bind,
             sql.CommandPreparedStatementUpdate: prepared.update,
             sql.CommandStatementUpdate: statements.update,
+            sql.CommandStatementSubstraitPlan: statements.update,
             sql.CommandStatementIngest: self._ingested,
         }
         self._actions: Mapping[str, _Action] = {
             "CreatePreparedStatement": _Action(
                 sql.ActionCreatePreparedStatementRequest, prepared.create, "Prepare a statement; gives a handle."
+            ),
+            "CreatePreparedSubstraitPlan": _Action(
+                sql.ActionCreatePreparedSubstraitPlanRequest,
+                prepared.create,
+                "Prepare a Substrait plan; gives a handle.",
             ),
             "ClosePreparedStatement": _Action(
                 sql.ActionClosePreparedStatementRequest, prepared.close, "Forget a prepared statement."

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from engine.substrait import VERSIONS as SUBSTRAIT_VERSIONS
 from flight_server.service.schemas import SQL_INFO
 
 __all__ = ["CONVERSIONS", "KEYWORDS", "SqlInfo", "info_table", "sql_info"]
@@ -75,9 +76,9 @@ def sql_info(version: str, max_statement_size: int) -> SqlInfo:
         2: pa.__version__,
         3: False,  # FLIGHT_SQL_SERVER_READ_ONLY
         4: True,  # FLIGHT_SQL_SERVER_SQL
-        5: False,  # FLIGHT_SQL_SERVER_SUBSTRAIT
-        6: "",
-        7: "",
+        5: True,  # FLIGHT_SQL_SERVER_SUBSTRAIT
+        6: SUBSTRAIT_VERSIONS[0],
+        7: SUBSTRAIT_VERSIONS[1],
         8: 0,  # FLIGHT_SQL_SERVER_TRANSACTION: none
         9: True,  # FLIGHT_SQL_SERVER_CANCEL
         10: True,  # FLIGHT_SQL_SERVER_BULK_INGESTION

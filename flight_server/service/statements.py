@@ -26,9 +26,27 @@ from flight_server.service.offers import Offers
 from flight_server.service.queries import Queries
 from flight_server.service.request import Offer, PlannedAnswer, Request, StatementInfo
 
-__all__ = ["Statements"]
+__all__ = ["Statement", "Statements", "text_of"]
 
 _NO_UPDATE = -1
+
+Statement = (
+    sql.CommandStatementQuery
+    | sql.CommandStatementUpdate
+    | sql.CommandStatementSubstraitPlan
+    | sql.ActionCreatePreparedStatementRequest
+    | sql.ActionCreatePreparedSubstraitPlanRequest
+)
+"""A message that brings a statement."""
+
+
+def text_of(message: Statement) -> str | bytes:
+    """The statement that a message brings: SQL, or a serialised Substrait plan."""
+    if isinstance(message, sql.CommandStatementSubstraitPlan | sql.ActionCreatePreparedSubstraitPlanRequest):
+        plan: bytes = message.plan.plan
+        return plan
+    text: str = message.query
+    return text
 
 
 class Statements:
@@ -40,10 +58,11 @@ class Statements:
         self.offers = Offers(options)
         self._options = options
 
-    def parse(self, request: Request, text: str) -> ParsedStatement:
-        """What `text` is; ResourceExhaustedError where it is longer than the server takes."""
-        with self.queries.planning(request, StatementInfo("SELECT", text)):
-            size = len(text.encode())
+    def parse(self, request: Request, text: str | bytes) -> ParsedStatement:
+        """What a text or a Substrait plan is; ResourceExhaustedError where it is longer than the server takes."""
+        told = StatementInfo("SUBSTRAIT", "") if isinstance(text, bytes) else StatementInfo("SELECT", text)
+        with self.queries.planning(request, told):
+            size = len(text if isinstance(text, bytes) else text.encode())
             if size > self._options.max_statement_size:
                 raise ResourceExhaustedError(
                     f"The statement has {size} bytes; the server takes {self._options.max_statement_size}."
@@ -112,16 +131,16 @@ class Statements:
             schema=planned.schema,
         )
 
-    # CommandStatementQuery
+    # CommandStatementQuery, CommandStatementSubstraitPlan
 
-    def info(self, request: Request, command: sql.CommandStatementQuery) -> Offer:
+    def info(self, request: Request, command: Statement) -> Offer:
         """Plan a query and keep the plan."""
-        planned = self.start(request, self.parse(request, command.query))
-        return self.offer(request, planned, len(command.query))
+        parsed = self.parse(request, text_of(command))
+        return self.offer(request, self.start(request, parsed), len(parsed.text))
 
-    def schema(self, request: Request, command: sql.CommandStatementQuery) -> pa.Schema:
+    def schema(self, request: Request, command: Statement) -> pa.Schema:
         """The schema of a query's result."""
-        return self.schema_of(request, self.parse(request, command.query))
+        return self.schema_of(request, self.parse(request, text_of(command)))
 
     def schema_of(self, request: Request, parsed: ParsedStatement, parameters: Parameters | None = None) -> pa.Schema:
         """The schema of what `start` gives, without running anything."""
@@ -131,14 +150,14 @@ class Statements:
         """`schema_of` what has parameters, as far as it can be told before they are bound."""
         return annotate(self.database.schema(request.session, parsed))
 
-    # CommandStatementUpdate
+    # CommandStatementUpdate, CommandStatementSubstraitPlan
 
     def update(
-        self, request: Request, command: sql.CommandStatementUpdate, reader: flight.MetadataRecordBatchReader
+        self, request: Request, command: Statement, reader: flight.MetadataRecordBatchReader
     ) -> sql.DoPutUpdateResult:
         """Run a statement and answer with how many rows it changed. Clients may send no data, and no schema."""
         del reader
-        parsed = self.parse(request, command.query)
+        parsed = self.parse(request, text_of(command))
         return sql.DoPutUpdateResult(record_count=self.run_update(request, parsed, None))
 
     def run_update(self, request: Request, parsed: ParsedStatement, parameters: Parameters | None) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import grism
@@ -32,6 +33,7 @@ from engine.errors import (
     UnknownTableError,
 )
 from engine.runtime import Runtime
+from tests.engine.substrait.produced import produced
 from tests.harness.runtimes import SqlRuntime
 
 ENDLESS = "SELECT sum(i) FROM range(10000000000000) t(i)"
@@ -334,3 +336,11 @@ def test_a_statement_chooses_the_schema(local: grism.Connection) -> None:
     local.sql("USE grism.main")
     with pytest.raises(UnknownTableError):
         local.sql("SELECT x FROM t")
+
+
+def test_a_plan_in_the_place_of_a_text(local: grism.Connection, tpch_dir: Path) -> None:
+    local.register("nation", pq.read_table(tpch_dir / "nation.parquet"))
+    grouped = next(case for case in produced() if case.name == "grouped")
+    assert local.sql(grouped.plan).to_pylist() == grouped.answer.to_pylist()
+    with pytest.raises(GrismError, match="no Substrait plan"):
+        local.sql(b"SELECT 1")

@@ -77,7 +77,6 @@ def test_the_type_is_what_follows_the_last_slash(channel: grpc.Channel) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        sql.CommandStatementSubstraitPlan(),
         sql.TicketStatementQuery(statement_handle=b"x"),
         sql.ActionBeginTransactionRequest(),
     ],
