@@ -68,8 +68,9 @@ def _metadata(of: str, want: Any, **arguments: Any) -> Check:
     return Check(f"metadata.{name}", "metadata", want, {"of": of, **arguments})
 
 
-def _ingest(name: str, want: Any, table: str, mode: str, *, temporary: bool = False, rows: int = 2) -> Check:
-    return Check(f"ingest.{name}", "ingest", want, {"table": table, "mode": mode, "temporary": temporary, "rows": rows})
+def _ingest(name: str, want: Any, mode: str, rows: int = 2, table: str = "taken", **arguments: Any) -> Check:
+    given = {"table": table, "mode": mode, "rows": rows, "temporary": False, "before": None, "then": None}
+    return Check(f"ingest.{name}", "ingest", want, given | arguments)
 
 
 _LOGIN = [
@@ -84,13 +85,13 @@ _LOGIN = [
 
 _TYPES = [
     _values("boolean", Told("bool", "BOOLEAN"), [("true", True), ("false", False)]),
-    _values("tinyint", Told("int8", "TINYINT"), [("-128::TINYINT", "-128"), ("127::TINYINT", "127")]),
-    _values("smallint", Told("int16", "SMALLINT"), [("-32768::SMALLINT", "-32768"), ("32767::SMALLINT", "32767")]),
-    _values("integer", Told("int32", "INTEGER"), [("-2147483648::INTEGER", "-2147483648"), ("7", "7")]),
+    _values("tinyint", Told("int8", "TINYINT"), [("(-128)::TINYINT", "-128"), ("127::TINYINT", "127")]),
+    _values("smallint", Told("int16", "SMALLINT"), [("(-32768)::SMALLINT", "-32768"), ("32767::SMALLINT", "32767")]),
+    _values("integer", Told("int32", "INTEGER"), [("(-2147483648)::INTEGER", "-2147483648"), ("7::INTEGER", "7")]),
     _values(
         "bigint",
         Told("int64", "BIGINT"),
-        [("-9223372036854775808::BIGINT", "-9223372036854775808"), ("9223372036854775807", "9223372036854775807")],
+        [("(-9223372036854775808)::BIGINT", "-9223372036854775808"), ("9223372036854775807", "9223372036854775807")],
     ),
     _values("utinyint", Told("uint8", "TINYINT"), [("0::UTINYINT", "0"), ("255::UTINYINT", "255")]),
     _values("usmallint", Told("uint16", "SMALLINT"), [("65535::USMALLINT", "65535")]),
@@ -169,7 +170,7 @@ _TYPES = [
     ),
     _values("map", Told("map<utf8,int32>", "JAVA_OBJECT"), [("MAP {'k': 1, 'l': NULL}", [["k", "1"], ["l", None]])]),
     _values("union", Told("union<int32,utf8>", "OTHER"), [("union_value(n := 1)::UNION(n INTEGER, s VARCHAR)", "1")]),
-    Check("type.null", "values", {"type": Told("int32", "INTEGER"), "values": [None]}, {"sql": "SELECT NULL AS v"}),
+    Check("type.null", "values", {"type": Told("null", "NULL"), "values": [None]}, {"sql": "SELECT NULL AS v"}),
 ]
 
 _RESULTS = [
@@ -206,29 +207,31 @@ _PARAMETERS = [
     _parameter("TIME", Told("time64[us]", "Time(MILLISECOND, 32)"), ["23:59:59.25"]),
     _parameter("TIMESTAMP", Told("timestamp[us]", "Timestamp(MILLISECOND, null)"), ["1960-02-29T23:59:59.25"]),
     _parameter("TIMESTAMPTZ", Told("timestamp[us,UTC]", "Timestamp(MILLISECOND, UTC)"), ["2024-07-01T10:00:00.25Z"]),
-    _script("rows.table", ("update: CREATE OR REPLACE TABLE bound (id BIGINT, name VARCHAR)", _count(0))),
     Check(
         "rows.insert",
         "rows",
-        _count(3),
+        {**_count(3), **_rows(["1", "a"], ["2", None], ["3", "ü"])},
         {
+            "before": "CREATE OR REPLACE TABLE bound (id BIGINT, name VARCHAR)",
             "sql": "INSERT INTO bound VALUES (?, ?)",
             "types": ["int64", "utf8"],
             "rows": [["1", "a"], ["2", None], ["3", "ü"]],
+            "then": "SELECT * FROM bound ORDER BY id",
         },
     ),
-    _script("rows.inserted", ("query: SELECT * FROM bound ORDER BY id", _rows(["1", "a"], ["2", None], ["3", "ü"]))),
     Check(
         "rows.update",
         "rows",
-        _count(2),
-        {"sql": "UPDATE bound SET name = ? WHERE id = ?", "types": ["utf8", "int64"], "rows": [["A", "1"], ["B", "2"]]},
+        {**_count(3), **_rows(["1", "A"], ["2", "B"], ["3", "B"])},
+        {
+            "before": "CREATE OR REPLACE TABLE bound AS FROM (VALUES (1, 'a'), (2, 'b'), (3, 'b')) AS t(id, name)",
+            "sql": "UPDATE bound SET name = ? WHERE name = ?",
+            "types": ["utf8", "utf8"],
+            "rows": [["A", "a"], ["B", "b"]],
+            "then": "SELECT * FROM bound ORDER BY id",
+        },
     ),
-    _script(
-        "rows.updated",
-        ("query: SELECT * FROM bound ORDER BY id", _rows(["1", "A"], ["2", "B"], ["3", "ü"])),
-        ("update: DROP TABLE bound", _count(0)),
-    ),
+    _script("rows.after", ("update: DROP TABLE bound", _count(0))),
 ]
 
 _COUNTS = [
@@ -244,6 +247,13 @@ _COUNTS = [
         ("update: DROP TABLE counted", _count(0)),
     ),
 ]
+
+# fmt: off
+_TYPE_NAMES = [
+    "BIGINT", "BLOB", "BOOLEAN", "DATE", "DECIMAL", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "INTERVAL", "SMALLINT",
+    "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT", "UUID", "VARCHAR",
+]
+# fmt: on
 
 _METADATA = [
     _metadata("catalogs", [["grism"]]),
@@ -267,31 +277,42 @@ _METADATA = [
         schema="shop",
         table="items",
     ),
-    _metadata("table types", [["TABLE"], ["VIEW"]]),
+    _metadata("table types", [["LOCAL TEMPORARY"], ["TABLE"], ["VIEW"]]),
     _metadata("primary keys", [], schema="shop", table="items"),
     _metadata("imported keys", [], schema="shop", table="items"),
     _metadata("exported keys", [], schema="shop", table="items"),
     _metadata("cross reference", [], schema="shop", table="items"),
-    _metadata("type names", []),
+    _metadata("type names", [[name] for name in _TYPE_NAMES]),
     _metadata("sql info", {"0": "grism", "8": "0", "504": '"'}, codes=[0, 8, 504]),
 ]
 
 _INGEST = [
-    _script("ingest.before", ("update: DROP TABLE IF EXISTS taken", _count(0))),
-    _ingest("append to nothing", Failure("NOT_FOUND", ("taken",)), "taken", "append"),
-    _ingest("create", _count(3), "taken", "create", rows=3),
-    _ingest("create again", Failure("ALREADY_EXISTS", ("taken",)), "taken", "create"),
-    _ingest("append", _count(2), "taken", "append"),
-    _script("ingest.appended", ("query: SELECT count(*), count(name), sum(id) FROM taken", _rows(["5", "3", "4"]))),
-    _ingest("replace", _count(1), "taken", "replace", rows=1),
-    _ingest("create or append", _count(2), "taken", "create_append"),
-    _script(
-        "ingest.replaced",
-        ("query: SELECT * FROM taken ORDER BY ALL", _rows(["0", "name 0"], ["0", "name 0"], ["1", None])),
+    _ingest("append to nothing", Failure("NOT_FOUND", ("taken",)), "append", before="DROP TABLE IF EXISTS taken"),
+    _ingest("create", _count(3), "create", rows=3),
+    _ingest("create again", Failure("INVALID_ARGUMENT", ("taken", "is there already")), "create"),
+    _ingest(
+        "append",
+        {**_count(2), **_rows(["5", "3", "4"])},
+        "append",
+        then="SELECT count(*), count(name), sum(id) FROM taken",
     ),
-    _ingest("many", _count(50_000), "taken", "replace", rows=50_000),
-    _script("ingest.after", ("update: DROP TABLE taken", _count(0))),
-    _ingest("temporary", _count(2), "fleeting", "create", temporary=True),
+    _ingest("replace", _count(1), "replace", rows=1),
+    _ingest(
+        "create or append",
+        {**_count(2), **_rows(["0", "name 0"], ["0", "name 0"], ["1", None])},
+        "create_append",
+        then="SELECT * FROM taken ORDER BY ALL",
+    ),
+    _ingest("many", {**_count(50_000), **_rows(["50000"])}, "replace", rows=50_000, then="SELECT count(*) FROM taken"),
+    _ingest(
+        "temporary",
+        {**_count(2), **_rows(["1"])},
+        "create",
+        table="fleeting",
+        temporary=True,
+        before="DROP TABLE taken",
+        then="SELECT sum(id) FROM fleeting",
+    ),
 ]
 
 _ENDLESS = "SELECT sum(a.id * b.id) FROM million a, million b WHERE hash(a.id, b.id) % 7 = 3"
@@ -313,7 +334,7 @@ _ENDS = [
     _script(
         "timeout",
         ("update: SET timeout = '1s'", _count(0)),
-        (f"query: {_ENDLESS}", Failure("DEADLINE_EXCEEDED", ("1 s",))),
+        (f"query: {_ENDLESS}", Failure("DEADLINE_EXCEEDED", ("ran out of time",))),
         ("update: RESET timeout", _count(0)),
         ("query: SELECT 1", _rows(["1"])),
     ),
@@ -321,18 +342,20 @@ _ENDS = [
 
 _ERRORS = [
     _script("error.syntax", ("query: SELECT FROM WHERE", Failure("INVALID_ARGUMENT", ("line 1",)))),
-    _script("error.table", ("query: SELECT * FROM milion", Failure("NOT_FOUND", ('"milion"', '"million"')))),
+    _script("error.table", ("query: SELECT * FROM milion", Failure("NOT_FOUND", ('"main.milion"', '"million"')))),
     _script("error.column", ("query: SELECT idd FROM million", Failure("NOT_FOUND", ('"idd"', '"id"')))),
     _script("error.value", ("query: SELECT 'x'::INTEGER", Failure("INVALID_ARGUMENT", ("x",)))),
     _script("error.file", ("query: SELECT * FROM read_csv('/etc/hostname')", Failure("PERMISSION_DENIED"))),
-    _script("error.setting", ("update: SET threads = 1", Failure("INVALID_ARGUMENT", ('"threads"', "timeout")))),
-    _script("error.select as update", ("update: SELECT 1", Failure("INVALID_ARGUMENT"))),
+    _script("error.setting", ("update: SET threads = 1", Failure("PERMISSION_DENIED", ('"threads"', "timeout")))),
+    _script("error.select as update", ("update: SELECT 1", _count(-1))),
     _script(
         "error.far behind",
         ("query: SELECT 1 // (id - 990000) AS q FROM million", Failure("INVALID_ARGUMENT", ("Division by zero",))),
     ),
     _script(
-        "error.right", ("update: CREATE TABLE mine AS SELECT 1 AS x", Failure("PERMISSION_DENIED", ("ana",))), at="tls"
+        "error.right",
+        ("update: CREATE TABLE mine AS SELECT 1 AS x", Failure("PERMISSION_DENIED", ('"main.mine"',))),
+        at="tls",
     ),
 ]
 
@@ -352,7 +375,7 @@ _SESSIONS = [
         ("update: INSERT INTO apart VALUES (1), (2)", _count(2)),
         ("query: SELECT sum(x) FROM apart", _rows(["3"])),
     ),
-    _script("session.another", ("query: SELECT * FROM apart", Failure("NOT_FOUND", ('"apart"',)))),
+    _script("session.another", ("query: SELECT * FROM apart", Failure("NOT_FOUND", ('"main.apart"',)))),
     Check(
         "session.first values",
         "first values",

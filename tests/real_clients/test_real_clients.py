@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from tests.real_clients import go
 from tests.real_clients.checks import CHECKS
 from tests.real_clients.programs import CANNOT, Line, Program, lines
 from tests.real_clients.wants import differences
 
-PROGRAMS: tuple[Program, ...] = ()
+PROGRAMS: tuple[Program, ...] = (go.PROGRAM,)
 
 pytestmark = pytest.mark.clients
 
@@ -75,6 +76,8 @@ def _wrong(program: Program, client: str, answers: dict[str, Line], runtime: str
             case {"cannot": str(reason)} if reason:
                 continue
             case {"seen": seen}:
+                if check.kind == "metadata" and check.arguments["of"] != "columns" and isinstance(seen, list):
+                    seen = sorted(seen, key=str)
                 found += [f"{where}: {each}" for each in differences(want, seen, program.clients[client], runtime)]
             case _:
                 found.append(f"{where}: {line}")
