@@ -1,0 +1,207 @@
+import com.fasterxml.jackson.databind.JsonNode;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.sql.Connection;
+import java.sql.DatabaseMetaData;
+import java.sql.Date;
+import java.sql.ParameterMetaData;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.ResultSetMetaData;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.sql.Time;
+import java.sql.Timestamp;
+import java.sql.Types;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Calendar;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+
+/** Checks of what only java.sql has. */
+final class JdbcOwn {
+  private static final String[] INSTANTS = {
+    "2024-01-01 00:00:00", "2024-06-01 12:34:56.789", "1969-12-31 23:59:59.123", "1900-02-28 12:00:00", null,
+  };
+
+  private final Jdbc jdbc;
+
+  JdbcOwn(Jdbc jdbc) {
+    this.jdbc = jdbc;
+  }
+
+  Object make(JsonNode check) throws Exception {
+    try (Connection connection = jdbc.open("")) {
+      switch (check.get("of").asText()) {
+        case "parameter types": return parameterTypes(connection, check.get("sql").asText());
+        case "times bound": return timesBound(connection);
+        case "times compared": return timesCompared(connection);
+        case "result metadata": return resultMetadata(connection, check.get("sql").asText());
+        case "columns": return columns(connection);
+        case "mixed parameters": return mixedParameters(connection);
+        case "mid-stream": return midStream(connection, check.get("sql").asText());
+        case "database": return database(connection.getMetaData());
+        default: throw new IllegalArgumentException(check.toString());
+      }
+    }
+  }
+
+  private static Object parameterTypes(Connection connection, String sql) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(sql)) {
+      ParameterMetaData told = statement.getParameterMetaData();
+      List<Object> types = new ArrayList<>();
+      for (int i = 1; i <= told.getParameterCount(); i++) {
+        types.add(told.getParameterTypeName(i));
+      }
+      return types;
+    }
+  }
+
+  /** Each row twice: in the zone of this machine, and in UTC by a calendar; then one of NULLs. */
+  private static Object timesBound(Connection connection) throws SQLException {
+    Jdbc.update(connection, "CREATE TEMP TABLE times (id INTEGER, ts TIMESTAMP, tz TIMESTAMPTZ, ns TIMESTAMP_NS, tm TIME, d DATE)");
+    int id = 0;
+    try (PreparedStatement insert = connection.prepareStatement("INSERT INTO times VALUES (?, ?, ?, ?, ?, ?)")) {
+      for (Calendar calendar : new Calendar[] {Calendar.getInstance(), Jdbc.UTC}) {
+        for (String text : INSTANTS) {
+          insert.setInt(1, id++);
+          bind(insert, text, calendar == Jdbc.UTC ? calendar : null);
+          insert.addBatch();
+        }
+      }
+      insert.executeBatch();
+      insert.setInt(1, id);
+      for (int place = 2; place <= 6; place++) {
+        insert.setNull(place, Types.TIMESTAMP);
+      }
+      if (insert.executeUpdate() != 1) {
+        throw new IllegalStateException("not one row");
+      }
+    }
+    return Jdbc.query(connection, "SELECT ts::VARCHAR, tz::VARCHAR, ns::VARCHAR, tm::VARCHAR, d::VARCHAR FROM times ORDER BY id");
+  }
+
+  private static void bind(PreparedStatement insert, String text, Calendar calendar) throws SQLException {
+    Timestamp stamp = text == null ? null : Timestamp.valueOf(text);
+    Time time = text == null ? null : Time.valueOf(text.substring(11, 19));
+    Date date = text == null ? null : Date.valueOf(text.substring(0, 10));
+    for (int place = 2; place <= 4; place++) {
+      if (calendar == null) {
+        insert.setTimestamp(place, stamp);
+      } else {
+        insert.setTimestamp(place, stamp, calendar);
+      }
+    }
+    if (calendar == null) {
+      insert.setTime(5, time);
+      insert.setDate(6, date);
+    } else {
+      insert.setTime(5, time, calendar);
+      insert.setDate(6, date, calendar);
+    }
+  }
+
+  private static Object timesCompared(Connection connection) throws SQLException {
+    List<Object> counts = new ArrayList<>();
+    String days = "range(TIMESTAMP '2019-04-07', TIMESTAMP '2022-01-01', INTERVAL 1 DAY) AS days(ts)";
+    for (String condition : new String[] {"ts >= ?", "ts::DATE >= ?::TIMESTAMP", "ts::TIMESTAMP_NS >= ?", "ts BETWEEN ? AND now()"}) {
+      try (PreparedStatement statement = connection.prepareStatement("SELECT count(*) FROM " + days + " WHERE " + condition)) {
+        statement.setTimestamp(1, Timestamp.valueOf("2021-04-07 00:00:00"));
+        counts.addAll(Jdbc.all(statement.executeQuery()));
+      }
+    }
+    try (PreparedStatement statement = connection.prepareStatement("SELECT count(*) FROM range(24) AS hours(h) WHERE make_time(h, 30, 0) < ?")) {
+      statement.setTime(1, Time.valueOf("12:34:56"));
+      counts.addAll(Jdbc.all(statement.executeQuery()));
+    }
+    return counts;
+  }
+
+  /** Of a statement that is prepared, and of its result. */
+  private static Object resultMetadata(Connection connection, String sql) throws SQLException {
+    List<Object> found = new ArrayList<>();
+    try (PreparedStatement statement = connection.prepareStatement(sql);
+        ResultSet rows = statement.executeQuery()) {
+      for (ResultSetMetaData told : new ResultSetMetaData[] {statement.getMetaData(), rows.getMetaData()}) {
+        List<Object> columns = new ArrayList<>();
+        for (int i = 1; i <= told.getColumnCount(); i++) {
+          columns.add(
+              Main.list(
+                  told.getColumnName(i), String.valueOf(told.getPrecision(i)), String.valueOf(told.getScale(i)),
+                  told.isCaseSensitive(i), told.isSearchable(i), told.isReadOnly(i)));
+        }
+        found.add(columns);
+      }
+    }
+    return found;
+  }
+
+  private static Object columns(Connection connection) throws SQLException {
+    Jdbc.update(connection, "CREATE TEMP TABLE told (id BIGINT NOT NULL, price DECIMAL(9, 2))");
+    ResultSet rows = connection.getMetaData().getColumns(null, null, "told", null);
+    return JdbcMetadata.columns(rows, "TABLE_CAT", "TABLE_SCHEM", "COLUMN_NAME", "COLUMN_SIZE", "IS_NULLABLE");
+  }
+
+  private static Object mixedParameters(Connection connection) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement("SELECT ?::INTEGER AS i, ? AS v, ? + 1 AS n")) {
+      statement.setInt(1, 7);
+      statement.setString(2, "x");
+      statement.setLong(3, 41);
+      return Jdbc.all(statement.executeQuery());
+    }
+  }
+
+  /** What the error says, and whether only rows before it came. */
+  private static Object midStream(Connection connection, String sql) throws SQLException {
+    int rows = 0;
+    try (Statement statement = connection.createStatement();
+        ResultSet results = statement.executeQuery(sql)) {
+      while (results.next()) {
+        rows++;
+      }
+      return Main.object("rows", String.valueOf(rows));
+    } catch (SQLException | RuntimeException error) { // in mid-stream it is the driver's own, no SQLException
+      Map<String, Object> seen = Main.failure(error);
+      return Main.object("failure", seen, "before", rows < 1_000_000);
+    }
+  }
+
+  /** Each method of DatabaseMetaData: what it tells, or its error. */
+  private static Object database(DatabaseMetaData told) throws IllegalAccessException {
+    Method[] methods = DatabaseMetaData.class.getMethods();
+    Arrays.sort(methods, Comparator.comparing(Method::getName).thenComparing(Method::getParameterCount));
+    Map<String, Object> found = Main.object();
+    for (Method method : methods) {
+      if (method.getName().equals("getConnection") || method.getDeclaringClass() != DatabaseMetaData.class) {
+        continue;
+      }
+      Object[] arguments = new Object[method.getParameterCount()];
+      for (int i = 0; i < arguments.length; i++) {
+        Class<?> type = method.getParameterTypes()[i];
+        arguments[i] = type == int.class ? (Object) Types.INTEGER : type == boolean.class ? (Object) true : type == String.class ? "items" : null;
+      }
+      String name = method.getName() + (arguments.length == 0 ? "" : "/" + arguments.length);
+      try {
+        Object value = method.invoke(told, arguments);
+        found.put(name, value instanceof ResultSet ? rows((ResultSet) value) : String.valueOf(value));
+      } catch (InvocationTargetException error) {
+        found.put(name, "ERROR " + error.getCause());
+      }
+    }
+    return found;
+  }
+
+  private static String rows(ResultSet rows) {
+    try (rows) {
+      int count = 0;
+      while (rows.next()) {
+        count++;
+      }
+      return count + " rows of " + rows.getMetaData().getColumnCount();
+    } catch (SQLException | RuntimeException error) {
+      return "ERROR " + error;
+    }
+  }
+}
