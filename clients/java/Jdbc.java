@@ -14,7 +14,12 @@ import java.sql.Struct;
 import java.sql.Time;
 import java.sql.Timestamp;
 import java.sql.Types;
+import java.time.Instant;
 import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Calendar;
 import java.util.HexFormat;
@@ -146,20 +151,21 @@ final class Jdbc implements Main.Client {
     return found;
   }
 
-  /** A value in its form; a timestamp by a calendar in UTC, for the zone of this machine would move it. */
+  /** A value in its form; timestamps by the classes of java.time, for the zone of this machine moves those of java.sql. */
   private static Object value(ResultSet rows, int place) throws SQLException {
     switch (rows.getMetaData().getColumnType(place)) {
       case Types.TIMESTAMP:
+        LocalDateTime stamp = rows.getObject(place, LocalDateTime.class);
+        return stamp == null ? null : Forms.moment(stamp.toInstant(ZoneOffset.UTC), false);
       case Types.TIMESTAMP_WITH_TIMEZONE:
-        Timestamp stamp = rows.getTimestamp(place, UTC);
-        boolean zoned = rows.getMetaData().getColumnType(place) != Types.TIMESTAMP;
-        return stamp == null ? null : Forms.moment(stamp.toInstant(), zoned);
+        Instant instant = rows.getObject(place, Instant.class);
+        return instant == null ? null : Forms.moment(instant, true);
       case Types.DATE:
-        Date date = rows.getDate(place, UTC);
-        return date == null ? null : LocalDate.ofInstant(new java.util.Date(date.getTime()).toInstant(), java.time.ZoneOffset.UTC).toString();
+        Date date = rows.getDate(place);
+        return date == null ? null : date.toString();
       case Types.TIME:
-        Time time = rows.getTime(place, UTC);
-        return time == null ? null : Forms.time(java.time.LocalTime.ofInstant(new java.util.Date(time.getTime()).toInstant(), java.time.ZoneOffset.UTC));
+        Time time = rows.getTime(place);
+        return time == null ? null : Forms.time(Instant.ofEpochMilli(time.getTime()).atZone(ZoneId.systemDefault()).toLocalTime());
       default:
         return form(rows.getObject(place));
     }
@@ -232,8 +238,8 @@ final class Jdbc implements Main.Client {
       case "decimal(9,2)": statement.setBigDecimal(place, new BigDecimal(text)); break;
       case "utf8": statement.setString(place, text); break;
       case "binary": statement.setBytes(place, HexFormat.of().parseHex(text)); break;
-      case "date32": statement.setDate(place, new Date(Forms.instant(text + "T00:00:00").toEpochMilli()), UTC); break;
-      case "time64[us]": statement.setTime(place, new Time(Forms.instant("1970-01-01T" + text).toEpochMilli()), UTC); break;
+      case "date32": statement.setDate(place, Date.valueOf(text)); break;
+      case "time64[us]": statement.setTime(place, new Time(LocalDate.EPOCH.atTime(LocalTime.parse(text)).atZone(ZoneId.systemDefault()).toInstant().toEpochMilli())); break;
       default: statement.setTimestamp(place, Timestamp.from(Forms.instant(text)), UTC);
     }
   }

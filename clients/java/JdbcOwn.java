@@ -13,10 +13,13 @@ import java.sql.Statement;
 import java.sql.Time;
 import java.sql.Timestamp;
 import java.sql.Types;
+import java.time.Instant;
+import java.time.LocalDateTime;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Calendar;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -43,9 +46,57 @@ final class JdbcOwn {
         case "mixed parameters": return mixedParameters(connection);
         case "mid-stream": return midStream(connection, check.get("sql").asText());
         case "database": return database(connection.getMetaData());
+        case "times read": return read(connection, check.get("sql").asText(), timeWays());
+        case "unsigned read": return read(connection, check.get("sql").asText(), numberWays());
         default: throw new IllegalArgumentException(check.toString());
       }
     }
+  }
+
+  /** One way to read a column. */
+  interface Way {
+    Object read(ResultSet row, int place) throws SQLException;
+  }
+
+  private static Map<String, Way> timeWays() {
+    Map<String, Way> ways = new LinkedHashMap<>();
+    ways.put("getTimestamp", (row, place) -> row.getTimestamp(place).toInstant());
+    ways.put("getTimestamp UTC", (row, place) -> row.getTimestamp(place, Jdbc.UTC).toInstant());
+    ways.put("getObject", ResultSet::getObject);
+    ways.put("getObject Instant", (row, place) -> row.getObject(place, Instant.class));
+    ways.put("getObject LocalDateTime", (row, place) -> row.getObject(place, LocalDateTime.class));
+    ways.put("getString", ResultSet::getString);
+    return ways;
+  }
+
+  private static Map<String, Way> numberWays() {
+    Map<String, Way> ways = new LinkedHashMap<>();
+    ways.put("getObject", ResultSet::getObject);
+    ways.put("getLong", ResultSet::getLong);
+    ways.put("getBigDecimal", ResultSet::getBigDecimal);
+    ways.put("getString", ResultSet::getString);
+    return ways;
+  }
+
+  /** The columns of one row, in each of the ways. */
+  private static Object read(Connection connection, String sql, Map<String, Way> ways) throws SQLException {
+    Map<String, Object> found = Main.object();
+    try (Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery(sql)) {
+      row.next();
+      for (Map.Entry<String, Way> way : ways.entrySet()) {
+        List<Object> values = new ArrayList<>();
+        for (int i = 1; i <= row.getMetaData().getColumnCount(); i++) {
+          try {
+            values.add(String.valueOf(way.getValue().read(row, i)));
+          } catch (SQLException | RuntimeException error) {
+            values.add(Main.failure(error));
+          }
+        }
+        found.put(way.getKey(), values);
+      }
+    }
+    return found;
   }
 
   private static Object parameterTypes(Connection connection, String sql) throws SQLException {
@@ -169,10 +220,11 @@ final class JdbcOwn {
   }
 
   /** Each method of DatabaseMetaData: what it tells, or its error. */
-  private static Object database(DatabaseMetaData told) throws IllegalAccessException {
+  private static Object database(DatabaseMetaData metadata) throws IllegalAccessException {
     Method[] methods = DatabaseMetaData.class.getMethods();
     Arrays.sort(methods, Comparator.comparing(Method::getName).thenComparing(Method::getParameterCount));
-    Map<String, Object> found = Main.object();
+    Map<String, Object> told = Main.object();
+    Map<String, Object> failed = Main.object();
     for (Method method : methods) {
       if (method.getName().equals("getConnection") || method.getDeclaringClass() != DatabaseMetaData.class) {
         continue;
@@ -180,17 +232,20 @@ final class JdbcOwn {
       Object[] arguments = new Object[method.getParameterCount()];
       for (int i = 0; i < arguments.length; i++) {
         Class<?> type = method.getParameterTypes()[i];
-        arguments[i] = type == int.class ? (Object) Types.INTEGER : type == boolean.class ? (Object) true : type == String.class ? "items" : null;
+        arguments[i] =
+            type == int.class
+                ? (Object) ResultSet.TYPE_FORWARD_ONLY
+                : type == boolean.class ? (Object) true : type == String.class ? "items" : null;
       }
       String name = method.getName() + (arguments.length == 0 ? "" : "/" + arguments.length);
       try {
-        Object value = method.invoke(told, arguments);
-        found.put(name, value instanceof ResultSet ? rows((ResultSet) value) : String.valueOf(value));
+        Object value = method.invoke(metadata, arguments);
+        told.put(name, value instanceof ResultSet ? rows((ResultSet) value) : String.valueOf(value));
       } catch (InvocationTargetException error) {
-        found.put(name, "ERROR " + error.getCause());
+        failed.put(name, error.getCause().getMessage());
       }
     }
-    return found;
+    return Main.object("told", told, "failed", failed);
   }
 
   private static String rows(ResultSet rows) {
@@ -199,7 +254,7 @@ final class JdbcOwn {
       while (rows.next()) {
         count++;
       }
-      return count + " rows of " + rows.getMetaData().getColumnCount();
+      return count + " rows";
     } catch (SQLException | RuntimeException error) {
       return "ERROR " + error;
     }

@@ -113,7 +113,7 @@ def sql_info(version: str, max_statement_size: int) -> SqlInfo:
         525: _bits(0, 1),  # SQL_SUPPORTED_GRAMMAR: minimum, core
         526: _bits(0),  # SQL_ANSI92_SUPPORTED_LEVEL: entry
         527: False,  # SQL_SUPPORTS_INTEGRITY_ENHANCEMENT_FACILITY
-        528: _bits(2),  # SQL_OUTER_JOINS_SUPPORT_LEVEL: full
+        528: _bits(1, 2),  # SQL_OUTER_JOINS_SUPPORT_LEVEL: limited, full
         529: "schema",
         530: "",  # SQL_PROCEDURE_TERM
         531: "catalog",

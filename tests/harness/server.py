@@ -17,7 +17,7 @@ from tests.harness.incidents import INCIDENTS
 
 __all__ = ["ServerError", "dropping", "serve"]
 
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 20
 _GRACE = "2s"  # for queries that tests leave behind
 _READY = "grism listening on "

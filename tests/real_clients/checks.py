@@ -150,7 +150,7 @@ _TYPES = [
     ),
     _values(
         "interval",
-        Told("interval", "OTHER"),
+        Told("interval", "JAVA_OBJECT"),
         [("INTERVAL '14 months 3 days 5 microseconds'", "14m3d5000ns"), ("INTERVAL '-1 day'", "0m-1d0ns")],
     ),
     _values(
@@ -162,14 +162,17 @@ _TYPES = [
     _values("enum", Told("utf8", "VARCHAR"), [("'b'::ENUM('a', 'b')", "b")]),
     _values("list", Told("list<int32>", "ARRAY"), [("[1, NULL, 3]", ["1", None, "3"]), ("[]::INTEGER[]", [])]),
     _values("list of lists", Told("list<list<utf8>>", "ARRAY"), [("[['a'], NULL, []]", [["a"], None, []])]),
+    _values("list of enums", Told("list<utf8>", "ARRAY"), [("['a'::ENUM('a', 'b'), NULL]", ["a", None])]),
     _values("array", Told("fixed_list<int32,2>", "ARRAY"), [("[1, 2]::INTEGER[2]", ["1", "2"])]),
     _values(
         "struct",
-        Told("struct<a:int32,b:utf8>", "STRUCT"),
+        Told("struct<a:int32,b:utf8>", "JAVA_OBJECT"),
         [("{'a': 1, 'b': 'x'}", {"a": "1", "b": "x"}), ("{'a': NULL, 'b': 'y'}", {"a": None, "b": "y"})],
     ),
     _values("map", Told("map<utf8,int32>", "JAVA_OBJECT"), [("MAP {'k': 1, 'l': NULL}", [["k", "1"], ["l", None]])]),
-    _values("union", Told("union<int32,utf8>", "OTHER"), [("union_value(n := 1)::UNION(n INTEGER, s VARCHAR)", "1")]),
+    _values(
+        "union", Told("union<int32,utf8>", "JAVA_OBJECT"), [("union_value(n := 1)::UNION(n INTEGER, s VARCHAR)", "1")]
+    ),
     Check("type.null", "values", {"type": Told("null", "NULL"), "values": [None]}, {"sql": "SELECT NULL AS v"}),
 ]
 
@@ -366,6 +369,9 @@ _SESSIONS = [
         ("update: USE shop", _count(0)),
         ("query: SELECT current_schema()", _rows(["shop"])),
         ("query: SELECT count(*) FROM items", _rows(["3"])),
+        ("update: USE main", _count(0)),
+        ("update: SET schema = 'shop'", _count(0)),
+        ("query: SELECT current_schema()", _rows(["shop"])),
         ("update: RESET schema", _count(0)),
         ("query: SELECT current_schema()", _rows(["main"])),
     ),

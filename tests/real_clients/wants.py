@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["AtMost", "ByRuntime", "Client", "Contains", "Failure", "Number", "Told", "differences"]
+__all__ = ["AtMost", "ByRuntime", "Client", "Contains", "Failure", "Has", "Number", "Told", "differences"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,13 @@ class Contains:
 
 
 @dataclass(frozen=True)
+class Has:
+    """An object with these entries, whatever else it has."""
+
+    entries: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Failure:
     """An error: its code (any, where there is none), and parts of its text."""
 
@@ -76,6 +83,9 @@ def differences(want: Any, seen: Any, client: Client, runtime: str, place: str =
             return differences(want.by(client), seen, client, runtime, place)
         case Failure():
             return _failure(want, seen, place)
+        case Has(entries):
+            known = {key: seen[key] for key in entries if key in seen} if isinstance(seen, dict) else seen
+            return differences(entries, known, client, runtime, place)
         case Number(value):
             return (
                 []

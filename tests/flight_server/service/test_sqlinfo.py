@@ -135,6 +135,7 @@ def test_every_conversion_is_one(cursor: flight_sql.Cursor, source: int) -> None
         (522, "SELECT count(*) FROM nation GROUP BY n_regionkey, n_regionkey + 1 LIMIT 1", [(5,)]),
         (523, "SELECT 'a%b' LIKE 'a!%b' ESCAPE '!'", [(True,)]),
         (528, "SELECT a.x, b.x FROM (VALUES (1)) a(x) FULL JOIN (VALUES (1)) b(x) ON a.x = b.x", [(1, 1)]),
+        (528, "SELECT a.x, b.x FROM (VALUES (1)) a(x) LEFT JOIN (VALUES (2)) b(x) ON a.x = b.x", [(1, None)]),
         (531, "SELECT n_name FROM grism.main.nation WHERE n_nationkey = 0", [("ALGERIA",)]),
         (538, "SELECT count(*) FROM nation WHERE n_regionkey = (SELECT min(r_regionkey) FROM region)", [(5,)]),
         (538, "SELECT count(*) FROM nation WHERE n_regionkey IN (SELECT r_regionkey FROM region)", [(25,)]),
@@ -152,6 +153,11 @@ def test_claims_about_the_dialect(cursor: flight_sql.Cursor, code: int, query: s
     assert INFO[code] is not None
     cursor.execute(query)
     assert cursor.fetchall() == rows
+
+
+def test_who_has_all_outer_joins_has_the_limited_ones() -> None:
+    limited, full = 1 << 1, 1 << 2
+    assert INFO[528] == limited | full
 
 
 def test_a_statement_over_the_limit_is_refused(client: flight.FlightClient) -> None:
