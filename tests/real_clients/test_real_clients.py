@@ -55,10 +55,10 @@ def test_a_program_sees_what_it_has_to(
     wrong: list[str] = []
     for client in program.clients:
         answers = {line["check"]: line for line in seen if line["client"] == client}
-        wrong += _wrong(program, client, answers, runtime_name)
         for name, line in answers.items():
             if "cannot" in line:
                 request.config.stash.setdefault(CANNOT, {})[client, name] = line["cannot"]
+        wrong += _wrong(program, client, answers, runtime_name)
     assert {line["client"] for line in seen} == program.clients.keys()
     assert not wrong, "\n" + "\n".join(wrong)
 
