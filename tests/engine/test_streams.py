@@ -322,6 +322,7 @@ class FutureReader:
 
 
 def test_an_unknown_format_is_refused_and_everything_freed() -> None:
+    gc.collect()
     before = pa.total_allocated_bytes()
     closed: list[bool] = []
     with pytest.raises(UnsupportedError, match=r"'\+future'"):
