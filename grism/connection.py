@@ -90,7 +90,8 @@ class Connection:
             sweep_temporary(self._database.folder)
 
     def sql(self, text: str | bytes, parameters: Parameters | None = None, **tables: Any) -> Result:
-        """Run one statement of any kind; bytes are a serialised Substrait plan.
+        """Run one statement of any kind, or several with semicolons between them, of which the last answers; bytes are a
+        serialised Substrait plan.
 
         A query is planned, on the tables as they are now, and runs when its rows are read. A statement with effects
         has run when this returns. `tables` are data that this statement alone can read, by name; see `register`.
@@ -107,6 +108,7 @@ class Connection:
         with cancellation.heeded():
             parsed = self._database.parse(text)
             rows = self._bound(session, parsed, parameters)
+            self._database.run_before(context, parsed)
             if parsed.has_effects:
                 changed = self._database.run(context, parsed, rows)
                 return Result(COUNT_SCHEMA, lambda: TableAnswer(count_table(changed)).open(context), changed)

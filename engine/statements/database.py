@@ -10,8 +10,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,6 +35,7 @@ from engine.statements.places import no_places, places_in, places_of
 from engine.statements.planning import Parameters, Planning
 from engine.statements.reader import parameter_names
 from engine.statements.relations import Relations
+from engine.statements.scripts import Part, part_told, split
 from engine.statements.session import Session
 from engine.statements.settings import Settings
 from engine.statements.stored_views import StoredViews
@@ -83,17 +85,29 @@ class Database:
         """
         context = context or StatementContext(Session())
         parsed = self.parse(text)
+        self.run_before(context, parsed)
         if parsed.has_effects:
             return TableAnswer(count_table(self.run(context, parsed, parameters))).open(context)
         return self.ask(context.session, parsed, parameters).open(context)
 
     def parse(self, text: str | bytes) -> ParsedStatement:
-        """What a text is, or a serialised Substrait plan; raises as `parsed.parse` and `parsed.parse_plan`."""
+        """What a text is, or a serialised Substrait plan; raises as these are read, and as `split`."""
         if isinstance(text, bytes):
             return parse_plan(text)
-        written = without_escapes(text)
-        with places_in(written, self.frontend.kernel.parse):
-            return parse(written)
+        parts = split(text)
+        if not parts:
+            return self._parse(text)
+        *before, last = [self._parse(part.text, part) for part in parts]
+        return replace(last, before=tuple(before))
+
+    def _parse(self, text: str, part: Part | None = None) -> ParsedStatement:
+        with part_told(part, runs=False):
+            written = without_escapes(text)
+            with places_in(written, self.frontend.kernel.parse):
+                parsed = replace(parse(written), part=part)
+                if part is not None and (parsed.explained or parsed).statement is None:
+                    self.frontend.parse((parsed.explained or parsed).text)
+                return parsed
 
     def parameters(self, session: Session, parsed: ParsedStatement) -> pa.Schema:
         """The parameters that a statement takes, by name, in the types that the kernel gives them."""
@@ -104,6 +118,8 @@ class Database:
         if parsed.explained is not None:
             return self._parameters(session, parsed.explained)
         statement, text = parsed.statement, parsed.text
+        if parsed.before:  # they have none
+            return pa.schema([])
         if isinstance(statement, Show | Describe):
             return pa.schema([])
         if statement is None:
@@ -121,6 +137,8 @@ class Database:
             return COUNT_SCHEMA
         if parsed.explained is not None:
             return _EXPLAIN_SCHEMA
+        if parsed.before:  # what it reads may be made by them
+            return _UNTOLD_SCHEMA
         if parsed.statement is not None:
             return self.ask(session, parsed).schema
         try:
@@ -158,6 +176,16 @@ class Database:
             text, plan = self.planning.table(session, path)
         return text, QueryAnswer(self.planning, plan)
 
+    def run_before(self, context: StatementContext, parsed: ParsedStatement) -> None:
+        """Run what stands before the last statement of a text of several; the rows of queries go to nobody."""
+        for each in parsed.before:
+            if each.has_effects:
+                self.run(context, each)
+                continue
+            with self.ask(context.session, each).open(context) as result:
+                for _ in result.reader:
+                    pass
+
     def run(self, context: StatementContext, parsed: ParsedStatement, parameters: Parameters | None = None) -> int:
         """Run a statement with effects for each row of `parameters`; how many rows it changed."""
         if parsed.statement is None or not parsed.has_effects:
@@ -167,8 +195,10 @@ class Database:
 
     # ----
 
-    def _places_in(self, parsed: ParsedStatement) -> AbstractContextManager[None]:
-        return places_of(parsed, self.frontend.kernel.parse)
+    @contextmanager
+    def _places_in(self, parsed: ParsedStatement) -> Iterator[None]:
+        with part_told(parsed.part, runs=True), places_of(parsed, self.frontend.kernel.parse):
+            yield
 
     def _query(self, session: Session, parsed: ParsedStatement, rows: Parameters) -> Answer:
         snapshot = self.catalog.snapshot(session)

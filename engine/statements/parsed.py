@@ -11,6 +11,7 @@ from engine.sql.escapes import WrittenText
 from engine.sql.tokens import scan
 from engine.statements.descriptions import Describe, Drop, Show, Statement
 from engine.statements.parser import parse_statement
+from engine.statements.scripts import Part
 from engine.substrait import read_plan
 
 __all__ = ["ParsedStatement", "parse", "parse_plan"]
@@ -21,7 +22,8 @@ class ParsedStatement:
     """A text, and the `statement` in it: None where it is a query, or an EXPLAIN of what `explained` is.
 
     `text` is what the kernel reads in the place of what was `written`. Where that was a Substrait plan, no place in the
-    text means anything to who sent it.
+    text means anything to who sent it. Of a text of several statements this is one `part`: the last, whose answer is
+    that of the text, and which has those that are to run `before` it.
     """
 
     text: str
@@ -29,6 +31,8 @@ class ParsedStatement:
     statement: Statement | None
     explained: ParsedStatement | None = None
     is_plan: bool = False
+    part: Part | None = None
+    before: tuple[ParsedStatement, ...] = ()
 
     @property
     def has_effects(self) -> bool:

@@ -67,8 +67,6 @@ def read_statement(text: str) -> tuple[Statement | None, list[tuple[int, int]]]:
     ctes = _ctes(reader)
     if ctes is None or reader.peek() not in _PARSERS:
         return None, []
-    if any(token.word == ";" for token in found):
-        raise ForbiddenError("One statement at a time; this text has several.")
     if "?" in text or "$" in text:
         text = numbered(text)
         reader = Reader(text, [token for token in tokens(text) if token.word != ";"])

@@ -165,7 +165,7 @@ class PreparedStatements:
 
     def _schema(self, request: Request, parsed: ParsedStatement, parameters: pa.Schema) -> pa.Schema:
         """The schema of the result, as far as it can be told while nothing is bound."""
-        if parsed.is_query and not len(parameters):
+        if parsed.is_query and not len(parameters) and not parsed.before:
             return self._statements.start(request, parsed).schema  # the plan is remembered, and about to be asked for
         return self._statements.unbound_schema(request, parsed)
 

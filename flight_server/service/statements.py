@@ -15,7 +15,7 @@ from pyarrow import flight
 
 from engine.errors import ResourceExhaustedError
 from engine.statements.answers import QueryAnswer, TableAnswer
-from engine.statements.database import COUNT_SCHEMA, Database, count_table
+from engine.statements.database import Database, count_table
 from engine.statements.parsed import ParsedStatement
 from engine.statements.planning import Parameters
 from flight_server.column_metadata import annotate
@@ -74,6 +74,7 @@ class Statements:
 
         A statement with effects is run here and now; what is fetched later is its count. For no rows nothing is done.
         """
+        self._run_before(request, parsed)
         if parsed.has_effects:
             return PlannedAnswer(TableAnswer(count_table(self._change(request, parsed, parameters))))
         began = time.monotonic()
@@ -144,7 +145,9 @@ class Statements:
 
     def schema_of(self, request: Request, parsed: ParsedStatement, parameters: Parameters | None = None) -> pa.Schema:
         """The schema of what `start` gives, without running anything."""
-        return annotate(COUNT_SCHEMA) if parsed.has_effects else self.start(request, parsed, parameters).schema
+        if parsed.has_effects or parsed.before:
+            return self.unbound_schema(request, parsed)
+        return self.start(request, parsed, parameters).schema
 
     def unbound_schema(self, request: Request, parsed: ParsedStatement) -> pa.Schema:
         """`schema_of` what has parameters, as far as it can be told before they are bound."""
@@ -167,6 +170,7 @@ class Statements:
         has it for what is not known, and as DBAPI and JDBC have it for what is no update.
         """
         if parsed.has_effects:
+            self._run_before(request, parsed)
             return self._change(request, parsed, parameters)
         if parameters is not None and not parameters:
             return _NO_UPDATE
@@ -181,6 +185,11 @@ class Statements:
         finally:
             stream.close()
             stream.ended()
+
+    def _run_before(self, request: Request, parsed: ParsedStatement) -> None:
+        """Run what stands before the last statement of a text of several."""
+        for each in parsed.before:
+            self.run_update(request, each, None)
 
     def _change(self, request: Request, parsed: ParsedStatement, parameters: Parameters | None) -> int:
         """Run a statement with effects; how many rows it changed. For no rows of parameters it does not run."""

@@ -40,3 +40,13 @@ def test_transactions_pass_and_a_rollback_does_not_pretend(cursor: flight_sql.Cu
     cursor.execute("ROLLBACK")
     cursor.execute("CHECKPOINT")
     cursor.execute("SET TimeZone = 'UTC'")
+
+
+def test_a_text_of_several_statements(cursor: flight_sql.Cursor) -> None:
+    with cursor.connection.cursor() as fresh:  # the driver runs no script on a cursor that has ingested
+        fresh.executescript("CREATE TABLE several (a INTEGER); INSERT INTO several VALUES (1), (2);")
+    cursor.execute("UPDATE several SET a = 3 WHERE a = 2; SELECT a FROM several ORDER BY a")
+    assert cursor.fetchall() == [(1,), (3,)]
+    cursor.execute("SELECT 1; DROP TABLE several")
+    with pytest.raises(adbc_driver_manager.Error, match="several"):
+        cursor.execute("SELECT * FROM several")

@@ -84,7 +84,7 @@ def test_a_script_prints_the_same_with_and_without_a_server(folders: list[Path],
 
 @pytest.mark.parametrize(
     "text",
-    ["FROM natoin", "SELEC 1", "INSERT INTO nation VALUES (1)", "DROP TABLE nothing", "BEGIN", "SELECT 1; SELECT 2"],
+    ["FROM natoin", "SELEC 1", "INSERT INTO nation VALUES (1)", "DROP TABLE nothing", "BEGIN", "SELECT 1; SELEC 2"],
 )
 def test_errors_are_the_same_with_and_without_a_server(
     folders: list[Path], uri: str, text: str, capfd: pytest.CaptureFixture[str]

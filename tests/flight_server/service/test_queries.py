@@ -236,7 +236,8 @@ def read(cursor: flight_sql.Cursor, query: str) -> list[tuple[object, ...]]:
         ("SELECT nosuchfunction(1)", "INVALID_ARGUMENT|NOT_FOUND", r"nosuchfunction"),
         ("   ", "INVALID_ARGUMENT", r"empty"),
         ("-- nothing", "INVALID_ARGUMENT", r"empty"),
-        ("SELECT 1; SELECT 2", "UNAUTHORIZED", r"One statement at a time"),
+        ("SELECT 1;\nSELEC 2", "INVALID_ARGUMENT", r"line 2, column 1.*statement 2 of 2; none has taken effect"),
+        ("SELECT 1; COPY nation TO 'x'", "UNAUTHORIZED", r"Only SELECT.*statement 2 of 2; none has"),
         ("EXPLAIN SELEC 1", "INVALID_ARGUMENT", r"Syntax error at line 1, column 9"),
         ("EXPLAIN\n SELEC 1", "INVALID_ARGUMENT", r"Syntax error at line 2, column 2"),
         (

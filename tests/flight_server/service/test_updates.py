@@ -251,11 +251,10 @@ def test_what_is_refused(cursor: flight_sql.Cursor, t: str) -> None:
     refused(cursor, f"INSERT INTO {t} VALUES (1) RETURNING x", "RETURNING is not handled")
     refused(cursor, f"INSERT INTO {t} SELECT 1 ON CONFLICT DO NOTHING", "ON CONFLICT is not handled.*MERGE")
     refused(cursor, f"INSERT OR REPLACE INTO {t} VALUES (1)", "INSERT OR ... is not handled.*MERGE")
-    refused(cursor, f"ALTER TABLE {t} RENAME TO {t}_2", "not renamed")
     for statement in ("BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK"):
         refused(cursor, statement, "no transactions")
     refused(cursor, f"CREATE TABLE {t}_2 AS SELECT * FROM read_csv('/etc/passwd')", "read_csv")
-    refused(cursor, f"INSERT INTO {t} SELECT 1; DROP TABLE {t}", "One statement at a time")
+    refused(cursor, f"SELECT ?; DROP TABLE {t}", "Parameters belong to one statement")
     refused(cursor, f"UPDATE {t} SET x = (SELECT 1 FROM read_text('/etc/passwd'))", "read_text")
     refused(cursor, "CREATE INDEX i ON region (r_name)", "CREATE INDEX is not handled")
     assert run(cursor, f"SELECT count(*) FROM {t}") == [(0,)]
