@@ -90,8 +90,9 @@ class Connection:
             sweep_temporary(self._database.folder)
 
     def sql(self, text: str | bytes, parameters: Parameters | None = None, **tables: Any) -> Result:
-        """Run one statement of any kind, or several with semicolons between them, of which the last answers; bytes are a
-        serialised Substrait plan.
+        """Run one statement of any kind, or several with semicolons between them, of which the last answers.
+
+        Bytes are a serialised Substrait plan.
 
         A query is planned, on the tables as they are now, and runs when its rows are read. A statement with effects
         has run when this returns. `tables` are data that this statement alone can read, by name; see `register`.
