@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.clients
+
 PACKAGE = "@gizmodata/gizmosql-client@^1.4"
 SCRIPT = Path(__file__).with_name("node_client.cjs")
 

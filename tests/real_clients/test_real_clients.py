@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.real_clients import go, java
+from tests.real_clients import go, java, javascript, rust
 from tests.real_clients.checks import CHECKS
 from tests.real_clients.programs import CANNOT, Line, Program, lines
 from tests.real_clients.wants import differences
 
-PROGRAMS: tuple[Program, ...] = (go.PROGRAM, java.PROGRAM)
+PROGRAMS: tuple[Program, ...] = (go.PROGRAM, java.PROGRAM, javascript.PROGRAM, rust.PROGRAM)
 
 pytestmark = pytest.mark.clients
 
