@@ -72,9 +72,8 @@ def aggregate_call(call: Call, frame: Frame) -> Typed:
         raise unsupported("aggregate function", name)
     check_options(call)
     require_size(found.sql)
-    if call.output is not None:
-        return cast(found, call.output)
-    return found if found.type is None else cast(Typed(found.sql, None), found.type)
+    to = call.output or found.type  # which the kernel's own may differ from
+    return found if to is None else cast(Typed(found.sql, None), to)
 
 
 def _count(call: Call, frame: Frame) -> Typed:

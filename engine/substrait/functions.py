@@ -14,7 +14,7 @@ from engine.errors import UnsupportedError
 from engine.substrait.decimals import quotient
 from engine.substrait.refusals import InvalidPlanError, require_size, shown, unsupported
 from engine.substrait.typed import Typed, cast
-from engine.substrait.types import BIGINT, BOOLEAN, DOUBLE, INTEGERS, VARCHAR, Type
+from engine.substrait.types import BIGINT, BOOLEAN, DOUBLE, FLOATS, INTEGERS, VARCHAR, Type
 
 __all__ = ["Call", "check_options", "failure", "scalar_call"]
 
@@ -176,8 +176,9 @@ def scalar_call(call: Call) -> Typed:
     else:
         raise unsupported("function", call.name)
     check_options(call)
-    result = Typed(require_size(text), natural)
-    return result if call.output is None else cast(result, call.output)
+    if natural == BOOLEAN or call.output is None:
+        return Typed(require_size(text), natural)
+    return cast(Typed(require_size(text), None), call.output)
 
 
 def check_options(call: Call) -> None:
@@ -230,14 +231,15 @@ def _listed(function: str) -> Callable[[Call], Result]:
 
 
 def _divide(call: Call) -> Result:
-    """Of integers and decimals what the quotient has in the type of the result, cut; by zero it fails."""
+    """Of integers and decimals the quotient in the type of the result, cut; by zero it fails."""
     call.arity(2)
     a, b = call.arguments
     if a.type is None or b.type is None:
         raise UnsupportedError('The Substrait function "divide" is handled for arguments whose types the plan tells.')
-    exact = {*INTEGERS, "DECIMAL"}
-    if a.type.name not in exact or b.type.name not in exact:
+    if not {a.type.name, b.type.name} <= {*INTEGERS, "DECIMAL"}:
         return f"({a.sql} / {b.sql})"
+    if call.output is not None and call.output.name in FLOATS:  # as ibis writes it
+        return _by(call, b, Typed(f"({a.sql} / {b.sql})", call.output))
     if a.type.name == b.type.name == "DECIMAL" or (call.output is not None and call.output.name == "DECIMAL"):
         found = quotient(a, b, call.output)
     else:
@@ -255,7 +257,7 @@ def _by(call: Call, divisor: Typed, found: Typed) -> Result:
     """`found` where `divisor` is not zero; else an error, or NULL where the plan prefers that."""
     wish = call.prefers("on_division_by_zero", "ERROR", "NULL", "LIMIT", default="ERROR")
     wish = call.prefers("on_domain_error", "ERROR", "NULL", "NAN", default=wish)
-    floating = divisor.type is not None and divisor.type.name in ("FLOAT", "DOUBLE")
+    floating = divisor.type is not None and divisor.type.name in FLOATS
     if floating or wish == "NULL" or (divisor.is_constant and divisor.value):
         return found
     kind = call.output or found.type or DOUBLE
