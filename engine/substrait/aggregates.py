@@ -118,9 +118,8 @@ def _deviation(function: str) -> Callable[[Call, Frame], Typed]:
     """Of a sample unless an option, or a first argument, says that it is of the population."""
 
     def made(call: Call, frame: Frame) -> Typed:
-        words = [argument.value for argument in call.arguments if not argument.sql]
         values = [argument for argument in call.arguments if argument.sql]
-        wish = call.prefers("distribution", "SAMPLE", "POPULATION", default=str(words[0]) if words else "SAMPLE")
+        wish = call.prefers("distribution", "SAMPLE", "POPULATION", default=(*call.words, "SAMPLE")[0])
         if len(values) != 1 or wish not in ("SAMPLE", "POPULATION"):
             raise InvalidPlanError(f"The function {shown(call.name)} takes one value, SAMPLE or POPULATION.")
         return Typed(frame.around(f"{function}_{'samp' if wish == 'SAMPLE' else 'pop'}", values[0].sql), DOUBLE)

@@ -33,12 +33,22 @@ class Call:
     producer: str = ""
 
     @property
+    def words(self) -> list[str]:
+        """The arguments that are words."""
+        return [str(argument.value) for argument in self.arguments if not argument.sql]
+
+    @property
     def texts(self) -> list[str]:
-        """The arguments' texts."""
+        """The arguments' texts; InvalidPlanError where one is a word."""
+        if self.words:
+            raise InvalidPlanError(
+                f"The function {shown(self.name)} takes values, not the word {shown(self.words[0])}."
+            )
         return [argument.sql for argument in self.arguments]
 
     def arity(self, *counts: int) -> None:
-        """Raise InvalidPlanError unless it has one of these numbers of arguments."""
+        """Raise InvalidPlanError unless it has one of these numbers of arguments, all of them values."""
+        _ = self.texts
         if len(self.arguments) not in counts:
             wanted = " or ".join(map(str, counts))
             raise InvalidPlanError(
@@ -377,9 +387,12 @@ def _extract(call: Call) -> Result:
         if call.arguments[1].value != "ONE":
             raise unsupported("function argument", f"{call.name} counted from {call.arguments[1].value}")
         part, value = call.arguments[0], call.arguments[2]
-    else:
-        call.arity(2)
+    elif len(call.arguments) == 2:
         part, value = call.arguments
+    else:
+        raise InvalidPlanError(f"The function {shown(call.name)} takes a part and a value.")
+    if not value.sql:
+        raise InvalidPlanError(f"The function {shown(call.name)} takes a part and a value.")
     return f"date_part('{_part(part, call.name)}', {value.sql})"
 
 

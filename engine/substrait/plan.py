@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from google.protobuf.message import DecodeError
 
 from engine.errors import UnsupportedError
-from engine.kernel import quote
 from engine.substrait.declarations import Declarations
 from engine.substrait.proto import algebra_pb2, plan_pb2
-from engine.substrait.refusals import InvalidPlanError, check_known, require_no_enhancement, require_size
+from engine.substrait.refusals import InvalidPlanError, check_known, identifier, require_no_enhancement, require_size
 from engine.substrait.relations import Relations
 from engine.substrait.typed import Relation, Typed
 from engine.substrait.types import Type
@@ -61,7 +60,7 @@ def _named(relation: Relation, names: list[str]) -> str:
     try:
         for column in relation.columns:
             name = next(rest)
-            items.append(f"{_with_names(column, rest).sql} AS {quote(name)}")
+            items.append(f"{_with_names(column, rest).sql} AS {identifier(name)}")
     except StopIteration:
         raise InvalidPlanError("The root of the plan has fewer names than columns.") from None
     if next(rest, None) is not None:
@@ -112,7 +111,7 @@ def _rebuilt(text: str, kind: Type, renamed: Type) -> str:
             "The root of the plan names fields of structs in lists or maps; that is not handled here."
         )
     fields = [
-        f"{quote(name)} := {_rebuilt(f'struct_extract_at({text}, {place})', member, to)}"
+        f"{identifier(name)} := {_rebuilt(f'struct_extract_at({text}, {place})', member, to)}"
         for place, (name, member, to) in enumerate(
             zip(renamed.fields, kind.members, renamed.members, strict=True), start=1
         )

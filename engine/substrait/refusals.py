@@ -9,11 +9,13 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from engine.cancellation import current_cancellation
 from engine.errors import PlanningError, UnsupportedError
+from engine.kernel import quote
 from engine.substrait.proto import extensions_pb2, plan_pb2
 
 __all__ = [
     "InvalidPlanError",
     "check_known",
+    "identifier",
     "require_no_enhancement",
     "require_size",
     "shown",
@@ -33,6 +35,13 @@ _IGNORED: dict[str, frozenset[int]] = {
 
 class InvalidPlanError(PlanningError):
     """The bytes are no Substrait plan, or it refers to what it does not have."""
+
+
+def identifier(name: str) -> str:
+    """A name of the plan in quotes; InvalidPlanError for what no name can be."""
+    if not name or "\0" in name:
+        raise InvalidPlanError("A name in the plan is empty, or has a NUL character in it.")
+    return quote(name)
 
 
 def unsupported(what: str, name: str) -> UnsupportedError:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.errors import ForbiddenError
-from engine.kernel import quote
 from engine.substrait.expressions import Expressions
 from engine.substrait.proto import algebra_pb2
-from engine.substrait.refusals import InvalidPlanError, require_no_enhancement, unsupported
+from engine.substrait.refusals import InvalidPlanError, identifier, require_no_enhancement, shown, unsupported
 from engine.substrait.sources import Sources
 from engine.substrait.typed import Relation, Scopes, Typed, cast
 from engine.substrait.types import Type, Types
@@ -44,16 +43,16 @@ class Scans:
 
     def _table(self, given: ReadRel.NamedTable, columns: Sequence[tuple[str, Type]]) -> Relation:
         require_no_enhancement(given.advanced_extension, "NamedTable")
-        if not given.names or not all(given.names):
+        if not given.names:
             raise InvalidPlanError("A table of the plan has no name.")
         alias = self._sources.alias()
         taken: set[str] = set()
         for name, _ in columns:
-            if not name or name.lower() in taken:
-                raise InvalidPlanError("Two columns of a table in the plan have one name, or one has none.")
+            if name.lower() in taken:
+                raise InvalidPlanError(f"Two columns of a table in the plan have the name {shown(name)}.")
             taken.add(name.lower())
-        typed = [cast(Typed(f"{alias}.{quote(name)}", None), kind) for name, kind in columns]
-        return Relation(f"{'.'.join(map(quote, given.names))} AS {alias}", tuple(typed))
+        typed = [cast(Typed(f"{alias}.{identifier(name)}", None), kind) for name, kind in columns]
+        return Relation(f"{'.'.join(map(identifier, given.names))} AS {alias}", tuple(typed))
 
     def _rows(self, given: ReadRel.VirtualTable, kinds: Sequence[Type], outer: Scopes) -> Relation:
         scopes: Scopes = ((), *outer)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.kernel import quote
 from engine.substrait.declarations import Declarations
 from engine.substrait.proto import type_pb2
-from engine.substrait.refusals import InvalidPlanError, unsupported
+from engine.substrait.refusals import InvalidPlanError, identifier, unsupported
 
 __all__ = [
     "BIGINT",
@@ -74,7 +73,7 @@ class Type:
             return f"MAP({self.members[0].sql}, {self.members[1].sql})"
         if self.name == "STRUCT":
             pairs = zip(self.fields, self.members, strict=True)
-            return f"STRUCT({', '.join(f'{quote(name)} {member.sql}' for name, member in pairs)})"
+            return f"STRUCT({', '.join(f'{identifier(name)} {member.sql}' for name, member in pairs)})"
         return f"{self.name}({', '.join(map(str, self.numbers))})" if self.numbers else self.name
 
     @property

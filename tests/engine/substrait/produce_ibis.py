@@ -2,7 +2,8 @@
 
 Run it after `produce.py`, where ibis is installed with the protobuf messages that ibis-substrait was made for::
 
-    python -m venv ibis && ibis/bin/pip install "ibis-substrait==4.*" "ibis-framework[duckdb]" "substrait==0.21.*" pyarrow
+    python -m venv ibis
+    ibis/bin/pip install "ibis-substrait==4.*" "ibis-framework[duckdb]" "substrait==0.21.*" pyarrow
     PYTHONPATH=. ibis/bin/python -m tests.engine.substrait.produce_ibis
 """
 
