@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from engine import value_bounds
+from engine import borrowed_functions, value_bounds
 from engine.cancellation import Cancellation
 from engine.errors import ExecutionError
 from engine.memory_watch import MemoryWatch
@@ -243,6 +243,7 @@ def _connect(config: KernelConfig, spill: Path, optimizers: Collection[str] | No
         options["threads"] = str(config.threads)
     database = duckdb.connect(":memory:", config=options)
     value_bounds.install(database)
+    borrowed_functions.install(database)
     if optimizers is not None:
         known = [row[0] for row in database.execute("FROM duckdb_optimizers()").fetchall()]
         database.execute(f"SET GLOBAL disabled_optimizers = '{','.join(n for n in known if n not in optimizers)}'")
