@@ -53,6 +53,8 @@ func (client DatabaseSQL) Make(check Check) (any, error) {
 		return nil, Cannot("the driver loses an error in mid-stream now and then: a race between its reader and its stream")
 	}
 	switch check.Kind {
+	case "go":
+		return connection.own(check)
 	case "values":
 		return connection.values(check)
 	case "stream":
@@ -337,4 +339,31 @@ func (connection connection) cancel(check Check) (any, error) {
 	}
 	next, failed := connection.query(context.Background(), "SELECT 1")
 	return Object{"after": failure(err), "next": next}, failed
+}
+
+// own makes checks of what only this client has.
+func (connection connection) own(check Check) (any, error) {
+	switch check.Of {
+	case "ping":
+		nobody, err := dial("127.0.0.1:1", nil, url.Values{})
+		if err != nil {
+			return nil, err
+		}
+		defer nobody.close()
+		seen := Object{"ping": nil}
+		if err := nobody.PingContext(context.Background()); err != nil {
+			seen["ping"] = failure(err)
+		}
+		rows, err := nobody.query(context.Background(), "SELECT 1")
+		seen["query"] = rows
+		if err != nil {
+			seen["query"] = failure(err)
+		}
+		return seen, nil
+	case "named arguments":
+		text := "SELECT $b::BIGINT AS b, $a::BIGINT AS a"
+		rows, err := all(connection.QueryContext(context.Background(), text, sql.Named("a", int64(1)), sql.Named("b", int64(2))))
+		return Object{"rows": rows}, err
+	}
+	return nil, Cannot("it is of flightsql")
 }

@@ -49,6 +49,9 @@ func (client FlightSQL) Make(check Check) (any, error) {
 		return nil, err
 	}
 	defer session.Close()
+	if check.Kind == "go" {
+		return session.own(check)
+	}
 	made, known := map[string]func(Check) (any, error){
 		"values": session.values, "stream": session.stream, "parameters": session.parameters, "rows": session.rows,
 		"script": session.script, "metadata": session.metadata, "ingest": session.ingest, "cancel": session.cancel,
@@ -433,4 +436,28 @@ func (session session) endpoints(check Check) (any, error) {
 		seen["endpoints"] = "several"
 	}
 	return seen, err
+}
+
+// own makes checks of what only this client has.
+func (session session) own(check Check) (any, error) {
+	if check.Of != "large value" {
+		return nil, Cannot("it is of database/sql")
+	}
+	info, err := session.Execute(session, check.SQL)
+	if err != nil {
+		return nil, err
+	}
+	seen := Object{"default": nil}
+	if _, err := session.read(info, func(arrow.RecordBatch) error { return nil }); err != nil {
+		seen["default"] = failure(err)
+	}
+	reader, err := session.DoGet(session, info.Endpoint[0].Ticket, grpc.MaxCallRecvMsgSize(64<<20))
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Release()
+	for reader.Next() {
+		seen["larger"] = fmt.Sprint(len(reader.RecordBatch().Column(0).(*array.String).Value(0)))
+	}
+	return seen, reader.Err()
 }

@@ -1,7 +1,16 @@
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.FileInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.math.BigDecimal;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.security.cert.CertificateFactory;
 import java.sql.Array;
 import java.sql.Connection;
 import java.sql.Date;
@@ -49,6 +58,24 @@ final class Jdbc implements Main.Client {
   private Connection secure(String name, boolean trust, String login) throws SQLException {
     String authority = trust ? "&tlsRootCerts=" + escaped(config.get("ca").asText()) : "";
     return DriverManager.getConnection("jdbc:arrow-flight-sql://" + config.get(name).asText() + "/?useEncryption=true" + authority + login);
+  }
+
+  /** Writes a store of Java with the authority. */
+  void store(Path file, String password) throws GeneralSecurityException, IOException {
+    KeyStore store = KeyStore.getInstance("PKCS12");
+    store.load(null, null);
+    try (InputStream pem = new FileInputStream(config.get("ca").asText())) {
+      store.setCertificateEntry("authority", CertificateFactory.getInstance("X.509").generateCertificate(pem));
+    }
+    try (OutputStream written = Files.newOutputStream(file)) {
+      store.store(written, password.toCharArray());
+    }
+  }
+
+  /** A connection that trusts a store of Java. */
+  Connection trusting(Path store, String password, String option) throws SQLException {
+    String trust = "&trustStore=" + escaped(store.toString()) + "&trustStorePassword=" + password + option;
+    return secure("tls", false, trust + login(config.get("password").asText()));
   }
 
   private String login(String password) {

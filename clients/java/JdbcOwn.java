@@ -1,6 +1,8 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DatabaseMetaData;
 import java.sql.Date;
@@ -47,9 +49,48 @@ final class JdbcOwn {
         case "mid-stream": return midStream(connection, check.get("sql").asText());
         case "database": return database(connection.getMetaData());
         case "times read": return read(connection, check.get("sql").asText(), timeWays());
+        case "connection": return connection(connection);
+        case "trust store": return trustStore(check.get("sql").asText());
         case "unsigned read": return read(connection, check.get("sql").asText(), numberWays());
         default: throw new IllegalArgumentException(check.toString());
       }
+    }
+  }
+
+  /** What calls that change a connection do, and what a catalog in the URL does to close(). */
+  private Object connection(Connection connection) throws SQLException {
+    connection.setSchema("shop");
+    Object schema = Jdbc.query(connection, "SELECT current_schema()");
+    connection.setReadOnly(true);
+    long changed = Jdbc.update(connection, "CREATE TEMP TABLE writable AS SELECT 1 AS x");
+    connection.commit();
+    Object closed = null;
+    Connection named = jdbc.open("&catalog=grism");
+    Object rows = Jdbc.query(named, "SELECT 1");
+    try {
+      named.close();
+    } catch (SQLException error) {
+      closed = Main.failure(error);
+    }
+    return Main.object("setSchema", schema, "setReadOnly", Main.count(changed), "catalog", rows, "close", closed);
+  }
+
+  /** A store of Java with the authority, with and without the option that makes the driver read it. */
+  private Object trustStore(String sql) throws Exception {
+    Path file = Files.createTempFile("grism", ".p12");
+    try {
+      jdbc.store(file, "secret");
+      Map<String, Object> found = Main.object();
+      for (String option : new String[] {"", "&useSystemTrustStore=false"}) {
+        try (Connection connection = jdbc.trusting(file, "secret", option)) {
+          found.put("store" + option, Main.object("rows", Jdbc.query(connection, sql)));
+        } catch (SQLException error) {
+          found.put("store" + option, Main.failure(error));
+        }
+      }
+      return found;
+    } finally {
+      Files.delete(file);
     }
   }
 

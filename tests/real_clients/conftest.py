@@ -32,8 +32,11 @@ _TABLES = [
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """What clients cannot do is said at the end of a run."""
-    for (client, check), reason in sorted(config.stash.get(CANNOT, {}).items()):
-        terminalreporter.write_line(f"{client} cannot make {check}: {reason}")
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for (client, check), reason in config.stash.get(CANNOT, {}).items():
+        reasons.setdefault((client, reason), []).append(check)
+    for (client, reason), checks in sorted(reasons.items()):
+        terminalreporter.write_line(f"{client} is not asked {', '.join(checks)}: {reason}")
 
 
 @pytest.fixture(scope="session")

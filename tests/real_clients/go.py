@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.real_clients.checks import Check
 from tests.real_clients.programs import SOURCES, Program, run
 from tests.real_clients.wants import Client, Failure, Number
 
@@ -88,4 +89,14 @@ PROGRAM = Program(
     build=_build,
     clients={FLIGHTSQL: Client(parameters=None), DATABASE_SQL: Client(types=None, parameters=None)},
     differs=_differs(),
+    own=(
+        Check("go.ping", "go", {"ping": None, "query": Failure("UNAVAILABLE")}, {"of": "ping"}),
+        Check("go.named arguments", "go", {"rows": [["2", "1"]]}, {"of": "named arguments"}),
+        Check(
+            "go.large value",
+            "go",
+            {"default": Failure("RESOURCE_EXHAUSTED"), "larger": "5000000"},
+            {"of": "large value", "sql": "SELECT repeat('x', 5000000) AS text"},
+        ),
+    ),
 )

@@ -172,6 +172,15 @@ _OWN = (
         sql="SELECT 1 // (x - 1000000) AS q FROM range(1500000) t(x)",
     ),
     _own(
+        "connection",
+        {"setSchema": [["main"]], "setReadOnly": {"count": "1"}, "catalog": [["1"]], "close": Failure(None)},
+    ),
+    _own(
+        "trust store",
+        {"store": Failure(None), "store&useSystemTrustStore=false": {"rows": [["ana"]]}},
+        sql="SELECT current_user",
+    ),
+    _own(
         "database",
         {
             "told": Has(_DATABASE),
