@@ -334,7 +334,7 @@ func (connection connection) cancel(check Check) (any, error) {
 	if rows > 500_000 {
 		return nil, errors.New("all rows came")
 	}
-	if err == nil { // the driver loses the error now and then; the context has it
+	if inner.Err() != nil { // what the driver tells is this, the server's answer or, now and then, nothing
 		err = inner.Err()
 	}
 	next, failed := connection.query(context.Background(), "SELECT 1")

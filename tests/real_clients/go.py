@@ -67,6 +67,10 @@ _OTHERS = {
     "parameter.TIMESTAMPTZ": (_bound("2024-07-01T10:00:00.25"), "bound as text; each time.Time is in UTC"),
     "rows.insert": (Failure(None, ("type <nil>: not supported",)), "NULL cannot be bound"),
     "cancel.reading": ({"after": Failure(None, ("context canceled",)), "next": [["1"]]}, "the error is the context's"),
+    "cancel.computing": (
+        {"after": Failure(None, ("context canceled",)), "next": [["1"]]},
+        "the error is the context's",
+    ),
     "error.select as update": ([Failure(None, ("not supported",))], "a number of rows that is not known is an error"),
     "endpoints": (
         {"endpoints": None, "rows": "1000000", "sum": "499999500000"},
