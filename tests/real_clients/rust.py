@@ -9,7 +9,7 @@ import adbc_driver_flightsql
 
 from tests.real_clients.checks import CHECKS, Check
 from tests.real_clients.programs import SOURCES, Program, run
-from tests.real_clients.wants import Client, Failure
+from tests.real_clients.wants import AtMost, Client, Failure
 
 __all__ = ["PROGRAM"]
 
@@ -48,9 +48,16 @@ _STREAMED = frozenset(
         "error.far behind",
     )
 )
+_LARGE = "SELECT 1::BIGINT AS id, repeat('x', 5000000) AS text"
+_UNREAD = {"sql": "SELECT id, text FROM million", "unread": 3}
 _OWN = (
     Check("own.handshake", "handshake", {"answers": "1", "empty": False}, {"basic": True}),
     Check("own.handshake of nobody", "handshake", Failure("UNAUTHENTICATED"), {"basic": False}),
+    Check("own.large value", "stream", {"rows": "1", "sum": "1", "mb": AtMost(100)}, {"sql": _LARGE}),
+    Check("own.failed source", "failed source", {"told": Failure(None, ("the source is broken",)), "rows": [["3"]]}),
+    Check("own.parameter names", "parameter names", ["1", "2"], {"sql": "SELECT ?::INTEGER, ?::VARCHAR"}),
+    Check("own.unread streams", "unread streams", {"came": False}, {**_UNREAD, "window": None}),
+    Check("own.unread streams of a wide window", "unread streams", {"came": True}, {**_UNREAD, "window": 1 << 30}),
 )
 
 PROGRAM = Program(
@@ -62,6 +69,10 @@ PROGRAM = Program(
         (ARROW_FLIGHT, "connect.wrong password"): (
             Failure(None, ("User or password is wrong",)),
             "the client makes a text of what a Handshake fails with",
+        ),
+        (ARROW_FLIGHT, "own.large value"): (
+            Failure("OUT_OF_RANGE", ("4194304",)),
+            "tonic takes messages of 4 MB, where max_decoding_message_size does not say otherwise",
         ),
         (ARROW_FLIGHT, "deadline"): (
             Failure(None),

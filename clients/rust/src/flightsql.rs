@@ -70,6 +70,9 @@ async fn make(config: &Value, check: &Value) -> Seen {
         "first values" => first_values(client, check).await,
         "endpoints" => endpoints(client, check).await,
         "handshake" => handshake(config, check).await,
+        "failed source" => failed_source(client).await,
+        "parameter names" => parameter_names(client, check).await,
+        "unread streams" => unread_streams(config, check).await,
         "options" => Err(Failed::Cannot("arrow-flight has no messages for the options of a session")),
         other => Err(Failed::told(format!("unknown kind {other}"))),
     }
@@ -364,6 +367,56 @@ async fn endpoints(client: &mut Client, check: &Value) -> Seen {
     let number = if info.endpoint.len() > 1 { "several" } else { "1" };
     seen.insert("endpoints".into(), json!(number));
     Ok(Value::Object(seen))
+}
+
+/// An upload whose source fails behind its first batch: how many rows are in the table then.
+async fn failed_source(client: &mut Client) -> Seen {
+    update(client, "CREATE OR REPLACE TABLE broken_off (id BIGINT, name VARCHAR)").await?;
+    let command = CommandStatementIngest {
+        table_definition_options: Some(TableDefinitionOptions {
+            if_not_exist: TableNotExistOption::Fail as i32,
+            if_exists: TableExistsOption::Append as i32,
+        }),
+        table: "broken_off".to_string(),
+        ..Default::default()
+    };
+    let source = stream::iter([Ok(upload(3)), Err(FlightError::protocol("the source is broken"))]);
+    let told = client.execute_ingest(command, source).await.map_err(Failed::from);
+    let rows = query(client, "SELECT count(*) FROM broken_off").await?;
+    update(client, "DROP TABLE broken_off").await?;
+    Ok(json!({"told": told.err().map(|error| error.form()), "rows": rows}))
+}
+
+async fn parameter_names(client: &mut Client, check: &Value) -> Seen {
+    let statement = client.prepare(text(check, "sql").to_string(), None).await?;
+    let names: Vec<_> = statement.parameter_schema()?.fields().iter().map(|field| field.name().clone()).collect();
+    statement.close().await?;
+    Ok(json!(names))
+}
+
+/// Whether the last of several streams over one connection comes while the others are not read.
+async fn unread_streams(config: &Value, check: &Value) -> Seen {
+    let address = format!("http://{}", text(config, "plain"));
+    let endpoint = Endpoint::from_shared(address).map(|endpoint| match check["window"].as_u64() {
+        Some(bytes) => endpoint.initial_connection_window_size(bytes as u32),
+        None => endpoint,
+    });
+    let mut client = FlightSqlServiceClient::new(channel(endpoint).await?);
+    let all = async {
+        let mut unread = vec![];
+        for _ in 0..check["unread"].as_u64().expect("a number") {
+            let info = client.execute(text(check, "sql").to_string(), None).await?;
+            let mut stream = client.do_get(info.endpoint[0].ticket.clone().expect("a ticket")).await?;
+            stream.next().await.transpose()?;
+            unread.push(stream);
+        }
+        let info = client.execute(text(check, "sql").to_string(), None).await?;
+        sums(&client, &info).await
+    };
+    match tokio::time::timeout(Duration::from_secs(10), all).await {
+        Ok(answer) => answer.map(|_| json!({"came": true})),
+        Err(_) => Ok(json!({"came": false})),
+    }
 }
 
 /// The low-level client's Handshake with a message, which has to have one answer.
