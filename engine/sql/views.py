@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,13 +24,20 @@ _MAX_CHARACTERS = 32_000_000  # of the queries of all of them; one of `informati
 class View:
     """A SELECT under a name. Table names in it that have no schema are looked for in the schema `home`.
 
-    `columns` name the columns of `query` anew, from the left; none leaves them as they are.
+    `columns` name the columns of `query` anew, from the left; none leaves them as they are. Tables and views of the
+    schemas `before` hide those of `home`: that of temporary ones, for a view that is temporary itself.
     """
 
     name: TableName
     query: str
     columns: tuple[str, ...] = ()
     home: str = DEFAULT_SCHEMA
+    before: tuple[str, ...] = ()
+
+    @property
+    def schemas(self) -> tuple[str, ...]:
+        """Where names without a schema are looked for."""
+        return (*self.before, self.home)
 
 
 class Views(Protocol):
@@ -43,7 +51,7 @@ class Views(Protocol):
 class Names:
     """What the names in a statement mean: the schemas in which a bare name is looked for, in this order, and the views.
 
-    Tables only are looked for in any but the last of the schemas. `user` is who asks, which changes no other name.
+    `user` is who asks, which changes no other name.
     """
 
     schemas: tuple[str, ...] = (DEFAULT_SCHEMA,)
@@ -102,24 +110,23 @@ class _Expanding:
     def run(self, tree: syntax.Tree, names: Names, within: tuple[TableName, ...]) -> None:
         for node in syntax.table_references(tree):
             path = syntax.table_path(node)
-            if self._is_hidden(path, names):
-                continue
-            name = self.full(path, names.schemas[-1])
+            name = self._meant(path, names)
             view = self.found.get(name) or self.views.find(name)
             if view is not None:
                 self.found[name] = view
                 self._put(node, view, path, within)
                 tree.changed()
 
-    def _is_hidden(self, path: tuple[str, ...], names: Names) -> bool:
-        """Whether a table of an earlier schema has the name."""
+    def _meant(self, path: tuple[str, ...], names: Names) -> TableName:
+        """The table or view that a name means: that of the first schema that has it, else what the last one has."""
         for schema in names.schemas[:-1] if len(path) == 1 else ():
-            try:
-                self.snapshot.table(TableName(schema, path[0]))
-            except UnknownTableError:
-                continue
-            return True
-        return False
+            name = TableName(schema, path[0])
+            if self.views.find(name) is not None:
+                return name
+            with suppress(UnknownTableError):
+                self.snapshot.table(name)
+                return name
+        return self.full(path, names.schemas[-1])
 
     def _count(self, view: View) -> None:
         self._times += 1
@@ -139,11 +146,12 @@ class _Expanding:
         self._count(view)
         query = syntax.Tree(self.parse(view.query))
         syntax.name_subqueries(query, self.display)  # as the view's text has them, without schemas
-        self.run(query, Names((view.home,), self.views), (*within, view.name))
+        names = Names(view.schemas, self.views)
+        self.run(query, names, (*within, view.name))
         for reference in syntax.table_references(query):
             # With its schema, a name cannot be taken for a CTE of the statement around.
             path = syntax.table_path(reference)
-            full = self.full(path, view.home)
+            full = self._meant(path, names)
             reference.update(
                 catalog_name="",
                 schema_name=full.schema,

@@ -90,7 +90,8 @@ class Catalog:
 
     def views(self, session: Session) -> list[View]:
         """The views that may be read, by name."""
-        return [view for view in self.stored_views.all() if session.grants.may(Action.READ, view.name)]
+        own = [] if session.temporary is None else session.temporary.views.all()
+        return [*own, *(view for view in self.stored_views.all() if session.grants.may(Action.READ, view.name))]
 
     def relations(self, session: Session) -> list[tuple[TableName, str]]:
         """Tables and views, with their types."""
@@ -126,7 +127,7 @@ class Catalog:
     def stored(self, session: Session, path: Sequence[str]) -> pa.Schema:
         """The fields of a table as they are stored; none of a view, and where a storage does not tell."""
         name = self.readable_name(session, path)
-        if self.view(name) is not None:
+        if _SessionViews(self, session).find(name) is not None:
             return pa.schema([])
         try:
             return stored_schema(self.storage, self.snapshot(session).table(name))
@@ -140,9 +141,19 @@ class Catalog:
     def readable_name(self, session: Session, path: Sequence[str]) -> TableName:
         """The full name of what a query reads as `path`: a temporary table where one has a bare name."""
         name, temporary = self.full_name(session, path), session.temporary
-        if len(path) == 1 and temporary is not None and _has(temporary, name.table):
-            return TableName(TEMPORARY, name.table)
+        own = TableName(TEMPORARY, name.table)
+        if len(path) == 1 and temporary is not None and (_has(temporary, name.table) or temporary.views.has(own)):
+            return own
         return name
+
+    def views_at(self, session: Session, path: Sequence[str]) -> tuple[TableName, StoredViews | HeldViews]:
+        """The full name of what a statement about views calls `path`, and the views of which it is one, or may be."""
+        name, temporary = self.full_name(session, path), session.temporary
+        if temporary is not None:
+            own = TableName(TEMPORARY, name.table)
+            if name.schema.lower() == TEMPORARY or (len(path) == 1 and temporary.views.has(own)):
+                return own, temporary.views
+        return name, self.stored_views
 
     def existing(self, session: Session, path: Sequence[str], action: Action = Action.WRITE) -> Target:
         """What a statement that changes a table means by `path`: a temporary table, or else one of the server's.
@@ -155,6 +166,8 @@ class Catalog:
         if name.schema.lower() == TEMPORARY:
             if temporary is None:
                 raise unknown_table(name, ())
+            if action is not Action.READ and temporary.views.has(name):
+                raise TableExistsError(f'"{name}" is a view; views are not written to.')
             return _temporary(temporary, name.table)
         session.grants.check(action, name, self.storage.tables())
         return Target(self.storage, name, name)
@@ -219,6 +232,8 @@ class _SessionViews:
 
     def find(self, name: TableName) -> View | None:
         """The view of that name, in any case, or None."""
+        if name.schema.lower() == TEMPORARY:
+            return None if self.session.temporary is None else self.session.temporary.views.find(name)
         return self.catalog.view(name) if self.session.grants.may(Action.READ, name) else None
 
 

@@ -117,8 +117,9 @@ def type_row(kind: str) -> Row:
 def view_text(view: View) -> str:
     """The statement that would make a view."""
     columns = f" ({', '.join(map(quote, view.columns))})" if view.columns else ""
-    name = f"{quote(view.name.schema)}.{quote(view.name.table)}"
-    return f"CREATE VIEW {name}{columns} AS {view.query};"
+    if view.before:
+        return f"CREATE TEMP VIEW {quote(view.name.table)}{columns} AS {view.query};"
+    return f"CREATE VIEW {quote(view.name.schema)}.{quote(view.name.table)}{columns} AS {view.query};"
 
 
 def table_of(layout: Sequence[str], rows: Sequence[Row]) -> pa.Table:

@@ -45,7 +45,7 @@ from engine.statements.descriptions import (
 from engine.statements.merging import Merging
 from engine.statements.planning import Parameters, Planning
 from engine.statements.rows import Rows
-from engine.statements.session import Session
+from engine.statements.session import TEMPORARY, Session
 from engine.statements.settings import Settings
 from engine.statements.transactions import Transactions
 from engine.storage.protocol import TableHandle, TableName, WriteMode
@@ -127,8 +127,14 @@ class Changes:
                 target = self._catalog.existing(session, path)
                 if not target.is_temporary:
                     session.grants.check(Action.ADMIN, target.name, tables())
-            case CreateView(view=path) | Drop(kind="VIEW", name=path) | Rename(kind="VIEW", name=path):
-                session.grants.check(Action.ADMIN, self._catalog.full_name(session, path), tables())
+            case CreateView(view=path, temporary=False):
+                name = self._catalog.full_name(session, path)
+                if name.schema.lower() != TEMPORARY:
+                    session.grants.check(Action.ADMIN, name, tables())
+            case Drop(kind="VIEW", name=path) | Rename(kind="VIEW", name=path):
+                name, _ = self._catalog.views_at(session, path)
+                if name.schema.lower() != TEMPORARY:
+                    session.grants.check(Action.ADMIN, name, tables())
             case CreateSchema(schema=path) | Drop(kind="SCHEMA", name=path):
                 session.grants.check(Action.ADMIN, TableName(path[-1], ""), tables())
 
@@ -193,8 +199,9 @@ class Changes:
             case CreateTable() | CreateTableAs():
                 name = self._definitions.to_create(context, statement)
                 return f"Create table {name}", self._query(context, statement)
-            case CreateView(view=path):
-                return f"Create view {self._catalog.full_name(session, path)}", None
+            case CreateView(view=path, temporary=temporary):
+                kind = "temporary view" if temporary else "view"
+                return f"Create {kind} {path[-1] if temporary else self._catalog.full_name(session, path)}", None
             case CreateSchema(schema=path):
                 return f"Create schema {path[-1]}", None
             case Use() | SetSetting():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from engine.errors import (
@@ -34,6 +35,7 @@ from engine.statements.information_schema import INFORMATION_SCHEMA
 from engine.statements.planning import Parameters, Planning
 from engine.statements.rows import Rows
 from engine.statements.session import TEMPORARY
+from engine.statements.temporary import TemporaryTables
 from engine.storage.names import unknown_schema, unknown_table
 from engine.storage.protocol import DEFAULT_SCHEMA, TableName, WriteMode
 
@@ -106,7 +108,7 @@ class Definitions:
                 raise unknown_schema(name, known)
             return name
         if statement.kind == "VIEW":
-            view, views = self._catalog.full_name(context.session, statement.name), self._catalog.stored_views
+            view, views = self._catalog.views_at(context.session, statement.name)
             if not statement.if_exists and not views.has(view):
                 raise unknown_table(view, [known.name for known in views.all()])
             return view
@@ -129,6 +131,8 @@ class Definitions:
 
     def create_view(self, context: StatementContext, statement: CreateView) -> int:
         """Keep a view, which has to be a query that can be planned; 0."""
+        if statement.temporary or self._catalog.full_name(context.session, statement.view).schema.lower() == TEMPORARY:
+            return self._create_temporary_view(context, statement)
         name, views = self._catalog.full_name(context.session, statement.view), self._catalog.stored_views
         if name.schema.lower() not in {schema.lower() for schema in self._catalog.storage.schemas()}:
             raise UnknownTableError(f'There is no schema "{name.schema}" for a view; create it first.')
@@ -144,11 +148,28 @@ class Definitions:
                     raise
         return 0
 
+    def _create_temporary_view(self, context: StatementContext, statement: CreateView) -> int:
+        """Keep a view for as long as the session lasts; it may read temporary tables; 0."""
+        session = context.session
+        name, views = self._catalog.new(session, statement.view, True).shown, session.make_temporary().views
+        if statement.if_not_exists and views.has(name):
+            return 0
+        self._require_no_temporary_table(session.make_temporary(), name)
+        view = View(name, statement.query, statement.columns, session.schema, (TEMPORARY,))
+        self._check_view(context, view)
+        views.create(view, statement.replace)
+        return 0
+
+    @staticmethod
+    def _require_no_temporary_table(temporary: TemporaryTables, name: TableName) -> None:
+        if name.table.lower() in {known.table.lower() for known in temporary.tables()}:
+            raise TableExistsError(f'"{name}" is a temporary table; drop it or take another name.')
+
     def _check_view(self, context: StatementContext, view: View) -> None:
         """Raise where a view cannot be planned by who makes it: with the tables and views that they may read."""
         session = context.session
-        # Temporary tables end before the view does.
-        names = Names((view.home,), _With(view, self._catalog.names(session).views), session.grants.identity.name)
+        # A view that is not temporary reads no temporary tables, which end before it does.
+        names = Names(view.schemas, _With(view, self._catalog.names(session).views), session.grants.identity.name)
         plan = self._planning.frontend.plan(view.query, snapshot=self._catalog.snapshot(session), names=names)
         if len(view.columns) > len(plan.names):
             raise PlanningError(f"{len(view.columns)} columns are named, and the query has {len(plan.names)}.")
@@ -198,7 +219,7 @@ class Definitions:
         storage.drop_schema(name)
 
     def _drop_view(self, context: StatementContext, statement: Drop) -> None:
-        name, views = self._catalog.full_name(context.session, statement.name), self._catalog.stored_views
+        name, views = self._catalog.views_at(context.session, statement.name)
         views.drop(name)
 
     def rename(self, context: StatementContext, statement: Rename) -> int:
@@ -206,9 +227,11 @@ class Definitions:
         session = context.session
         try:
             if statement.kind == "VIEW":
-                name, views = self._catalog.full_name(session, statement.name), self._catalog.stored_views
+                name, views = self._catalog.views_at(session, statement.name)
                 to = self._new_name(context, name, statement.to)
-                with self._catalog.storage.vacant(to):
+                if name.schema == TEMPORARY:
+                    self._require_no_temporary_table(session.make_temporary(), to)
+                with nullcontext() if name.schema == TEMPORARY else self._catalog.storage.vacant(to):
                     views.rename(name, to)
             else:
                 target = self.existing(context, statement.name)

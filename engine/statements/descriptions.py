@@ -93,6 +93,7 @@ class CreateView:
     columns: tuple[str, ...] = ()
     replace: bool = False
     if_not_exists: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True)

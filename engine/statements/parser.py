@@ -152,11 +152,9 @@ def _create(reader: Reader) -> Statement:
     if_not_exists = reader.accept("IF", "NOT", "EXISTS")
     path = reader.path()
     if kind == "VIEW":
-        if temporary or path[:-1][-1:] == ("temp",):
-            raise UnsupportedError("Temporary views are not handled; make a temporary table, or a view.")
         columns = reader.names()
         reader.expect("AS")
-        return CreateView(path, reader.until(), columns, replace, if_not_exists)
+        return CreateView(path, reader.until(), columns, replace, if_not_exists, temporary)
     if reader.peek() == "(" and reader.peek(2) not in (",", ")"):
         defined = _column_definitions(reader)
         reader.end()

@@ -11,15 +11,12 @@ from pathlib import Path
 
 from engine.errors import ResourceExhaustedError
 from engine.rights import ALL, Grants
-from engine.statements.temporary import TemporaryTables
+from engine.statements.temporary import TEMPORARY, TemporaryTables
 from engine.storage.locks import held, take_if_free
 from engine.storage.protocol import DEFAULT_SCHEMA
 from engine.travel_types import Boundary
 
 __all__ = ["TEMPORARY", "Session", "sweep_temporary"]
-
-TEMPORARY = "temp"
-"""The schema of temporary tables."""
 
 _FOLDER = ".sessions"
 

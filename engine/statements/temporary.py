@@ -11,24 +11,30 @@ import pyarrow as pa
 
 from engine.arrow_validation import kernel_rows_are_valid
 from engine.errors import TableExistsError
+from engine.statements.held_views import HeldViews
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.locks import held
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import DEFAULT_SCHEMA, Source, TableHandle, TableName, TableStore, WriteMode
 
-__all__ = ["TemporaryTables"]
+__all__ = ["TEMPORARY", "TemporaryTables"]
+
+TEMPORARY = "temp"
+"""The schema of temporary tables and views."""
 
 
 class TemporaryTables:
     """Tables, all in the schema ``main``, that end with `close`. Thread-safe.
 
     `folder`, which is made when it is first needed, holds what statements make; without one that is in memory, too.
-    Tables `beneath` are seen where none of these has the name, and what statements make goes there.
+    `views` are the temporary ones. Tables `beneath` are seen where none of these has the name, and what statements make
+    goes there.
     """
 
     def __init__(self, folder: Path | None, beneath: TemporaryTables | None = None) -> None:
         self._folder = folder
         self._beneath = beneath
+        self.views: HeldViews = HeldViews() if beneath is None else beneath.views
         self._memory = InMemoryStorage()
         self._disk: DirectoryStorage | None = None
         self._lock = threading.Lock()
@@ -49,6 +55,8 @@ class TemporaryTables:
 
     def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode, *, is_valid: bool = False) -> int:
         """Write a table; see `Storage.write`."""
+        if self.views.has(TableName(TEMPORARY, name.table)):
+            raise TableExistsError(f'"{name.table}" is a temporary view; views are not written to.')
         if _has(self._memory, name):
             return self._memory.write(name, data, mode, is_valid=is_valid)
         if self._beneath is not None:
@@ -66,7 +74,10 @@ class TemporaryTables:
 
     def rename(self, name: TableName, to: str) -> None:
         """Give a table another name; see `Storage.rename`."""
-        if TableName(name.schema, to).key in {known.key for known in self.tables()}:
+        taken = {known.table.lower() for known in self.tables()} | {
+            view.name.table.lower() for view in self.views.all()
+        }
+        if to.lower() in taken:
             raise TableExistsError(f'"{to}" is there already; drop it or take another name.')
         self._of(name).rename(name, to)
 
