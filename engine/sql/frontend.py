@@ -247,7 +247,7 @@ class SqlFrontend:
 
     def table_columns(self, handle: TableHandle) -> RowType:
         """The table's columns in the kernel's types."""
-        key = (handle.kind, handle.location, handle.version)
+        key = (handle.kind, handle.location, handle.version, handle.addressed)
         found = self._columns.get(key)
         if found is not None:
             return found

@@ -40,7 +40,7 @@ from engine.statements.session import Session
 from engine.statements.settings import Settings
 from engine.statements.stored_views import StoredViews
 from engine.statements.transactions import Transactions
-from engine.storage.protocol import CATALOG
+from engine.storage.protocol import CATALOG, Snapshot
 
 __all__ = ["COUNT_SCHEMA", "Database", "count_table"]
 
@@ -209,12 +209,12 @@ class Database:
 
     def _explain(self, session: Session, parsed: ParsedStatement, row: Sequence[pa.Scalar]) -> pa.Table:
         lines = []
-        text: str | None = parsed.text
+        queries: Sequence[tuple[str, Sequence[pa.Scalar], Snapshot | None]] = [(parsed.text, row, None)]
         if parsed.has_effects and parsed.statement is not None:
-            line, text = self._changes.outline(session, parsed.statement, row)
+            line, queries = self._changes.outline(session, parsed.statement, row)
             lines.append(line)
-        if text is not None:
-            plan = self.planning.plan(session, text, row)
+        for text, own, snapshot in queries:
+            plan = self.planning.plan(session, text, own, snapshot)
             told = self.planning.runtime_of(plan).explain(plan).splitlines()
             lines += [f"  {line}" for line in told] if lines else told
         shown = [line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ..." for line in lines]

@@ -9,7 +9,8 @@ from engine.kernel import quote
 from engine.schema import RowType
 from engine.statements.descriptions import Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
 from engine.statements.rewriting import HIT, find_column, full_name, value_of
-from engine.storage.protocol import TableName
+from engine.statements.row_changes import addressed_name
+from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, TableName
 
 __all__ = ["Merging"]
 
@@ -42,11 +43,50 @@ class Merging:
         items = ", ".join(["1", *texts])
         return f"{self._statement.ctes} SELECT {items} FROM {rows} WHERE {self._statement.condition}"
 
+    def changed(self) -> str:
+        """The rows of the table that the MERGE changes: address, whether it stays, and the values that are set."""
+        alias = quote(self._statement.alias)
+        touched = self._touched()
+        rows = f"{full_name(addressed_name(self._table))} AS {alias}"
+        names = ", ".join([_ACTION, *(f"v{i}" for i in range(len(touched)))])
+
+        def acts(clauses: Sequence[MergeClause]) -> str:
+            updates = [self._updates(clause) for clause in clauses]
+            items = [f"{_case(clauses, [_code(clause) for clause in clauses])} AS {_ACTION}"]
+            for i, name in enumerate(touched):
+                own = f"{alias}.{quote(name)}"
+                items.append(f"{_case(clauses, [values.get(name, own) for values in updates], own)} AS v{i}")
+            return f"SELECT {alias}.{ROW_ADDRESS} AS {ROW_ADDRESS}, {', '.join(items)} FROM {rows}"
+
+        parts = []
+        if self._both:
+            pairs = f"{acts(self._both)}, {self._statement.source} WHERE {self._statement.condition}"
+            once = f"CASE WHEN count(*) > 1 THEN CAST(error('{_TWICE}') AS INTEGER) ELSE first({_ACTION}) END"
+            first = "".join(f", first(v{i}) AS v{i}" for i in range(len(touched)))
+            parts.append(
+                f"SELECT {ROW_ADDRESS}, {once} AS {_ACTION}{first} FROM ({pairs}) "
+                f"WHERE {_ACTION} IS NOT NULL GROUP BY {ROW_ADDRESS}"
+            )
+        if self._alone:
+            match = f"SELECT 1 FROM {self._statement.source} WHERE {self._statement.condition}"
+            unmatched = f"{acts(self._alone)} WHERE NOT EXISTS ({match})"
+            parts.append(f"SELECT {ROW_ADDRESS}, {names} FROM ({unmatched}) WHERE {_ACTION} IS NOT NULL")
+        changes = " UNION ALL ".join(parts or [f"{acts([])} WHERE false"])
+        stays = f"{_ACTION} = {_UPDATE} AS {ROW_STAYS}"
+        values = "".join(f", v{i} AS {quote(name)}" for i, name in enumerate(touched))
+        return f"{self._statement.ctes} SELECT {ROW_ADDRESS}, {stays}{values} FROM ({changes})"
+
+    def added(self) -> str | None:
+        """The rows that come to the table; None where none do."""
+        if all(clause.action is None for clause in self._new):
+            return None
+        return f"{self._statement.ctes} {self._inserted('')}"
+
     def query(self) -> str:
         """All rows of the table after the MERGE, with the column `HIT`."""
         parts = [self._kept()]
         if any(clause.action is not None for clause in self._new):
-            parts.append(self._inserted())
+            parts.append(self._inserted(f", CAST(NULL AS BOOLEAN) AS {HIT}"))
         return f"{self._statement.ctes} {' UNION ALL '.join(parts)}"
 
     def _kept(self) -> str:
@@ -84,7 +124,7 @@ class Merging:
         hit = f"coalesce({_ACTION} = {_UPDATE}, false) AS {HIT}"
         return f"SELECT {names}, {hit} FROM ({rows}) WHERE {_ACTION} IS DISTINCT FROM {_DELETE}"
 
-    def _inserted(self) -> str:
+    def _inserted(self, mark: str) -> str:
         given = [self._inserts(clause) for clause in self._new]
         items = [
             f"{_case(self._new, [values.get(c.name, 'NULL') for values in given])} AS {quote(c.name)}"
@@ -92,10 +132,12 @@ class Merging:
         ]
         new = f"NOT EXISTS (SELECT 1 FROM {self._target} WHERE {self._statement.condition})"
         wanted = _case(self._new, ["false" if clause.action is None else "true" for clause in self._new], "false")
-        return (
-            f"SELECT {', '.join(items)}, CAST(NULL AS BOOLEAN) AS {HIT} "
-            f"FROM {self._statement.source} WHERE {new} AND {wanted}"
-        )
+        return f"SELECT {', '.join(items)}{mark} FROM {self._statement.source} WHERE {new} AND {wanted}"
+
+    def _touched(self) -> list[str]:
+        """The columns that some clause sets."""
+        updates = [self._updates(clause) for clause in (*self._both, *self._alone)]
+        return [c.name for c in self._columns if any(c.name in values for values in updates)]
 
     def _updates(self, clause: MergeClause) -> dict[str, str]:
         """The values that a clause sets, by column name."""

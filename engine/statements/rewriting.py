@@ -25,20 +25,24 @@ from engine.statements.descriptions import (
 )
 from engine.statements.reader import numbered, parameter_count
 from engine.storage.conform import DEFAULT, NOT_NULL
-from engine.storage.protocol import TableName
+from engine.storage.protocol import DropField, NoteField, RenameField, TableName
 
 __all__ = [
     "HIT",
     "altered",
     "altered_fields",
+    "assigned",
     "default_of",
     "defined",
     "defined_fields",
     "deleted",
+    "field_change",
     "find_column",
     "full_name",
+    "holds",
     "insert_columns",
     "inserted",
+    "new_values",
     "updated",
     "updated_scope",
     "value_of",
@@ -147,18 +151,25 @@ def value_of(text: str, column: Column, defaults: dict[str, str]) -> str:
     return f"CAST(({text}) AS {column.type})"
 
 
-def updated(statement: Update, table: TableName, columns: RowType, defaults: dict[str, str]) -> str:
-    """All rows of the table as they are after an UPDATE, and the column `HIT`."""
-    values = _values(statement, table, columns, defaults)
+def updated(
+    statement: Update, table: TableName, columns: RowType, defaults: dict[str, str], sees_all: bool = False
+) -> str:
+    """All rows of the table as they are after an UPDATE, and the column `HIT`.
+
+    Where a value `sees_all` columns of the table, the mark is beside it and not beneath; the condition stands in each.
+    """
+    values = assigned(statement, table, columns, defaults)
     alias = quote(statement.alias)
-    if statement.source is None:
-        marked = f"SELECT *, {_holds(statement.where)} AS {HIT} FROM {full_name(table)} AS {alias}"
+    if statement.source is None and sees_all:
+        rows, hit = f"{full_name(table)} AS {alias}", holds(statement.where)
+    elif statement.source is None:
+        marked = f"SELECT *, {holds(statement.where)} AS {HIT} FROM {full_name(table)} AS {alias}"
         rows, hit = f"({marked}) AS {alias}", HIT
     else:
         # Of several rows of the source that belong to one of the table, some one counts.
         names = {name: f"v{i}" for i, name in enumerate(values)}
         items = "".join(f"{values[name]} AS {short}, " for name, short in names.items())
-        match = f"SELECT {items}true AS {HIT} FROM {statement.source} WHERE {_holds(statement.where)} LIMIT 1"
+        match = f"SELECT {items}true AS {HIT} FROM {statement.source} WHERE {holds(statement.where)} LIMIT 1"
         rows = f"{full_name(table)} AS {alias} LEFT JOIN LATERAL ({match}) AS {_MATCH} ON true"
         hit = f"({_MATCH}.{HIT} IS NOT NULL)"
         values = {name: f"{_MATCH}.{short}" for name, short in names.items()}
@@ -171,8 +182,8 @@ def updated(statement: Update, table: TableName, columns: RowType, defaults: dic
     return f"{statement.ctes} SELECT {items}, {hit} AS {HIT} FROM {rows}"
 
 
-def _values(statement: Update, table: TableName, columns: RowType, defaults: dict[str, str]) -> dict[str, str]:
-    """The values that an UPDATE sets, by column name."""
+def assigned(statement: Update, table: TableName, columns: RowType, defaults: dict[str, str]) -> dict[str, str]:
+    """The values that an UPDATE sets, in the types of their columns, by column name."""
     values: dict[str, str] = {}
     for name, text in statement.assignments:
         column = find_column(columns, name, table)
@@ -192,18 +203,19 @@ def updated_scope(statement: Update | Delete, table: TableName) -> str | None:
     texts = [text for _, text in statement.assignments] if isinstance(statement, Update) else []
     items = ", ".join(["1", *(text for text in texts if text.upper() != DEFAULT_VALUE)])
     rows = f"{full_name(table)} AS {quote(statement.alias)}, {statement.source}"
-    return f"{statement.ctes} SELECT {items} FROM {rows} WHERE {_holds(statement.where)}"
+    return f"{statement.ctes} SELECT {items} FROM {rows} WHERE {holds(statement.where)}"
 
 
 def deleted(statement: Delete, table: TableName) -> str:
     """The rows of the table that stay."""
-    gone = _holds(statement.where)
+    gone = holds(statement.where)
     if statement.source is not None:
         gone = f"EXISTS (SELECT 1 FROM {statement.source} WHERE {gone})"
     return f"{statement.ctes} SELECT * FROM {full_name(table)} AS {quote(statement.alias)} WHERE NOT {gone}"
 
 
-def _holds(where: str | None) -> str:
+def holds(where: str | None) -> str:
+    """A condition that is false where the one given is NULL."""
     return "true" if where is None else f"coalesce(CAST(({where}) AS BOOLEAN), false)"
 
 
@@ -243,12 +255,35 @@ def altered(statement: AlterTable, table: TableName, columns: RowType) -> str | 
     return f"SELECT {', '.join(items.values())} FROM {full_name(table)}"
 
 
+def new_values(column: ColumnDefinition, table: TableName) -> str:
+    """The values of a new column for the rows of a table."""
+    return f"SELECT CAST(({column.default or 'NULL'}) AS {column.type}) AS {quote(column.name)} FROM {full_name(table)}"
+
+
+def field_change(statement: AlterTable, stored: pa.Schema) -> DropField | RenameField | NoteField | None:
+    """What a storage changes of one field, where that is all that the statement does."""
+    match statement.action:
+        case DropColumn(name):
+            return DropField(_own(stored, name))
+        case RenameColumn(name, to):
+            return RenameField(_own(stored, name), to)
+        case SetDefault(name):
+            own = _own(stored, name)
+            return NoteField(own, altered_fields(statement, stored)[own].metadata or {})
+    return None
+
+
+def _own(stored: pa.Schema, name: str) -> str:
+    """The name as it is stored."""
+    return next(str(known) for known in stored.names if known.lower() == name.lower())
+
+
 def altered_fields(statement: AlterTable, stored: pa.Schema) -> dict[str, pa.Field]:
     """What the fields of a changed table keep of those that are stored, by the new column names."""
     fields = {field.name: field for field in stored}
 
     def own(name: str) -> str:
-        return next(str(known) for known in fields if known.lower() == name.lower())
+        return _own(stored, name)
 
     match statement.action:
         case AddColumn(column):

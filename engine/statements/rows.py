@@ -14,6 +14,7 @@ from engine.schema import Column, RowType
 from engine.statements.context import StatementContext
 from engine.statements.planning import Planning
 from engine.storage.conform import NOT_NULL
+from engine.storage.protocol import Snapshot
 from engine.storage.stored_types import STORED_TYPE, storable_type, stored_fields
 from engine.streams import scoped_reader
 from engine.travel_types import Boundary, leaving_items
@@ -33,18 +34,25 @@ class Rows:
     context: StatementContext
     queries: Sequence[tuple[str, Sequence[pa.Scalar]]]
     marked: bool = False
+    snapshot: Snapshot | None = None
+    """What the queries read; the tables as they are now where it is left out."""
     rows: int = 0
     hits: int = 0
     added: int = 0
 
     def __post_init__(self) -> None:
-        self._snapshot = self.planning.catalog.snapshot(self.context.session)
+        self.snapshot = self.snapshot or self.planning.catalog.snapshot(self.context.session)
         if not self.queries:
             raise PlanningError("No row of parameters was bound; bind at least one.")
         text, row = self.queries[0]
         self._first = self._planned(text, row)
         self._columns = self._storable(self._first)
         self._schema = stored_fields(self.planning.frontend.kernel, self._columns)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The fields in which the rows are stored."""
+        return self._schema
 
     @property
     def is_valid(self) -> bool:
@@ -76,7 +84,7 @@ class Rows:
 
     def _planned(self, text: str, row: Sequence[pa.Scalar]) -> PhysicalPlan:
         """The plan of a query whose rows leave in their stored forms."""
-        plan = self.planning.plan(self.context.session, text, row, self._snapshot)
+        plan = self.planning.plan(self.context.session, text, row, self.snapshot)
         if leaving_items([(c.name, c.type) for c in plan.columns], Boundary.STORAGE) is None:
             return plan  # whose rows may be given on as they lie in another table
         schema = self.planning.frontend.kernel.arrow_schema(plan.columns, Boundary.STORAGE)

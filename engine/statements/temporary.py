@@ -15,7 +15,7 @@ from engine.statements.held_views import HeldViews
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.locks import held
 from engine.storage.pinning import PinningSnapshot
-from engine.storage.protocol import DEFAULT_SCHEMA, Source, TableHandle, TableName, TableStore, WriteMode
+from engine.storage.protocol import DEFAULT_SCHEMA, FieldChange, Source, TableHandle, TableName, TableStore, WriteMode
 
 __all__ = ["TEMPORARY", "TemporaryTables"]
 
@@ -67,6 +67,25 @@ class TemporaryTables:
     def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace a table's rows; see `Storage.rewrite`."""
         return self._of(table.name).rewrite(table, data, is_valid=is_valid)
+
+    def addressed(self, table: TableHandle) -> TableHandle | None:
+        """The same version with the addresses of its rows; see `Storage.addressed`."""
+        return self._of(table.name).addressed(table)
+
+    def change(
+        self,
+        table: TableHandle,
+        changed: pa.RecordBatchReader,
+        added: pa.RecordBatchReader | None = None,
+        *,
+        is_valid: bool = False,
+    ) -> None:
+        """Change single rows of a table; see `Storage.change`."""
+        self._of(table.name).change(table, changed, added, is_valid=is_valid)
+
+    def alter(self, table: TableHandle, change: FieldChange) -> bool:
+        """Change one column of a table; see `Storage.alter`."""
+        return self._of(table.name).alter(table, change)
 
     def drop(self, name: TableName) -> None:
         """Remove a table; UnknownTableError where it is not there."""

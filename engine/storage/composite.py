@@ -12,6 +12,7 @@ import pyarrow as pa
 from engine.errors import TableExistsError, UnknownTableError, UnsupportedError
 from engine.storage.names import unknown_schema
 from engine.storage.protocol import (
+    FieldChange,
     OtherNames,
     ScanRequest,
     Snapshot,
@@ -78,6 +79,25 @@ class CompositeStorage:
     def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace a table's rows in its storage; see `Storage.rewrite`."""
         return self._of(table.name.schema).rewrite(table, data, is_valid=is_valid)
+
+    def addressed(self, table: TableHandle) -> TableHandle | None:
+        """The same version with the addresses of its rows; see `Storage.addressed`."""
+        return self._of(table.name.schema).addressed(table)
+
+    def change(
+        self,
+        table: TableHandle,
+        changed: pa.RecordBatchReader,
+        added: pa.RecordBatchReader | None = None,
+        *,
+        is_valid: bool = False,
+    ) -> None:
+        """Change single rows in the table's storage; see `Storage.change`."""
+        self._of(table.name.schema).change(table, changed, added, is_valid=is_valid)
+
+    def alter(self, table: TableHandle, change: FieldChange) -> bool:
+        """Change one column in the table's storage; see `Storage.alter`."""
+        return self._of(table.name.schema).alter(table, change)
 
     def drop(self, name: TableName) -> None:
         """Remove the table from its storage."""

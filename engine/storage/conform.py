@@ -132,7 +132,7 @@ def _other_form(name: TableName, have: pa.Field, want: pa.Field) -> str:
     if declared_type(want) is None:
         return (
             f'Column "{want.name}" of table "{name}" is stored as {stored}, as other tools do, and cannot be appended '
-            f"to with {given}; ALTER TABLE, or an UPDATE, stores it in the form that can."
+            f"to with {given}; ALTER TABLE, or an UPDATE of it, stores it in the form that can."
         )
     return f'Column "{have.name}" of the data has the type {given}, table "{name}" has {stored}; cast it.'
 

@@ -9,6 +9,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from engine.storage.parquet import ParquetTables
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
     DEFAULT_SCHEMA,
+    FieldChange,
     OtherNames,
     ScanRequest,
     Source,
@@ -133,6 +135,35 @@ class DirectoryStorage:
             raise unknown_table(table.name, self.tables())
         name = TableName(schema, entry.name)
         return self._writes.replace(name, self._writable(name, entry), data, is_valid, table)
+
+    def addressed(self, table: TableHandle) -> TableHandle | None:
+        """The same version of a Lance table with the addresses of its rows; None of other tables."""
+        return replace(table, addressed=True) if table.kind == LANCE else None
+
+    def change(
+        self,
+        table: TableHandle,
+        changed: pa.RecordBatchReader,
+        added: pa.RecordBatchReader | None = None,
+        *,
+        is_valid: bool = False,
+    ) -> None:
+        """Change single rows of a Lance table and add others, in one version; see `Storage.change`."""
+        schema, folder = self._folder(table.name.schema)
+        entry = self._listing.find(folder, table.name.table)
+        if entry is None:
+            raise unknown_table(table.name, self.tables())
+        name = TableName(schema, entry.name)
+        self._writes.change(name, self._writable(name, entry), self._lance.dataset(table), changed, added, is_valid)
+
+    def alter(self, table: TableHandle, change: FieldChange) -> bool:
+        """Change one column of a Lance table; see `Storage.alter`."""
+        schema, folder = self._folder(table.name.schema)
+        entry = self._listing.find(folder, table.name.table)
+        if entry is None:
+            raise unknown_table(table.name, self.tables())
+        name = TableName(schema, entry.name)
+        return self._writes.alter(name, self._writable(name, entry), int(table.version), change)
 
     def share_names(self, others: OtherNames) -> None:
         """Make no table under a name that is one of `others`, and drop no schema that has some."""

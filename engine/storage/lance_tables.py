@@ -27,7 +27,15 @@ from engine.errors import DataCorruptError, StorageError, UnsupportedError
 from engine.storage.cutting import cut
 from engine.storage.lance_unread import readable_fields, require_readable
 from engine.storage.names import unknown_version
-from engine.storage.protocol import ArrowSource, ScanCaps, ScanRequest, Split, TableHandle, TableName
+from engine.storage.protocol import (
+    ROW_ADDRESS,
+    ArrowSource,
+    ScanCaps,
+    ScanRequest,
+    Split,
+    TableHandle,
+    TableName,
+)
 from engine.storage.pushdown import push
 
 __all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_panic"]
@@ -39,6 +47,7 @@ BATCH_ROWS = 65_536
 BATCH_BYTES = 16 << 20
 KEPT_OPEN = 64
 KEPT_FACTS = 4096
+_ADDRESS = pa.field(ROW_ADDRESS, pa.uint64())
 _MANIFEST = re.compile(r"([0-9]{1,20})\.manifest")
 
 log = logging.getLogger(__name__)
@@ -117,7 +126,11 @@ class LanceTables:
         schema = (facts or self._pinned(table).facts).schema
         _require_distinct_names(table.name, schema)
         check_stored(schema)
-        return ArrowSource(pa.Table.from_batches([], schema))
+        return ArrowSource(pa.Table.from_batches([], schema.append(_ADDRESS) if table.addressed else schema))
+
+    def dataset(self, table: TableHandle) -> Any:
+        """Lance's own view of the version."""
+        return self._pinned(table).dataset
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut between fragments where that is near.
@@ -146,7 +159,8 @@ class LanceTables:
         table = data.table if isinstance(data, Split) else data
         opened = self._pinned(table)
         columns = request.columns or (_cheapest(opened.schema),)
-        wanted = pa.schema([opened.schema.field(c) for c in columns])
+        known = opened.schema.append(_ADDRESS) if table.addressed else opened.schema
+        wanted = pa.schema([known.field(c) for c in columns])
         require_readable(table.name, wanted)
         check_stored(wanted)
         options: dict[str, Any] = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES}
@@ -173,7 +187,7 @@ class LanceTables:
             reader = opened.dataset.scanner(columns=list(columns), **options).to_reader()
             return guarded(reader, wanted)
 
-        if rows * opened.width(columns) <= self._table_bytes:
+        if rows * opened.width([c for c in columns if c in opened.schema.names]) <= self._table_bytes:
             small = _guarded(table.name, lambda: self._read(scan()))
             if small is not None:
                 return ArrowSource(small)

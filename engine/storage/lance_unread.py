@@ -2,12 +2,12 @@
 
 A blob is a large value that lies beside the rows. A scan gives where it lies and not what it is, and what is written
 back from such a scan has lost it. Half floats are no type of the kernel. A table that has some of either is read
-without them and not changed.
+without them; its rows can be deleted, and their other columns changed, but no rows be added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -45,14 +45,18 @@ def require_readable(name: TableName, fields: Sequence[pa.Field]) -> None:
             )
 
 
-def require_changeable(name: TableName, schema: pa.Schema) -> None:
-    """Raise UnsupportedError where a table that is to be changed has what is not read."""
-    for field in schema:
+def require_changeable(name: TableName, fields: Iterable[pa.Field]) -> None:
+    """Raise UnsupportedError where columns that are to be written are not read."""
+    for field in fields:
         if what := _not_read(field):
-            raise UnsupportedError(
-                f'Column "{field.name}" of table "{name}" has {what}, which a change would lose; '
-                "change the table with Lance's own tools."
-            )
+            raise _would_lose(name, field, what)
+
+
+def _would_lose(name: TableName, field: pa.Field, what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f'Column "{field.name}" of table "{name}" has {what}, which a change would lose; '
+        "change the table with Lance's own tools."
+    )
 
 
 def _readable(field: pa.Field) -> pa.Field:

@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -35,11 +35,22 @@ from engine.errors import (
     UnknownTableError,
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
+from engine.storage.lance_changes import RowChange, files_of
 from engine.storage.lance_tables import FIRST_VERSION, is_panic
 from engine.storage.lance_unread import is_blob, require_changeable
 from engine.storage.listing import DROPPED
 from engine.storage.locks import held, shared_writer, take_if_free
-from engine.storage.protocol import TableHandle, TableName
+from engine.storage.protocol import (
+    ROW_ADDRESS,
+    ROW_STAYS,
+    AddField,
+    DropField,
+    FieldChange,
+    NoteField,
+    RenameField,
+    TableHandle,
+    TableName,
+)
 
 __all__ = ["LanceWrites", "lance_schema"]
 
@@ -119,7 +130,7 @@ class LanceWrites:
         with _writing(name, path):
             change = _guarded(name, incoming, lambda: _write_files(incoming, path, "append"))
             if incoming.rows:
-                with held(path.parent), _visible_or_removed(path, change.operation):
+                with held(path.parent), _visible_or_removed(path, _added(change.operation)):
                     _require_not_dropped(name, path)
                     _guarded(name, incoming, lambda: lance.LanceDataset.commit(str(path), change))
         return incoming.rows
@@ -147,7 +158,7 @@ class LanceWrites:
         incoming = Incoming(name, data, schema, is_valid)
         with _writing(name, path):
             change = _guarded(name, incoming, lambda: _write_files(incoming, path, "overwrite"))
-            with held(path.parent), _visible_or_removed(path, change.operation):
+            with held(path.parent), _visible_or_removed(path, _added(change.operation)):
                 _require_not_dropped(name, path)
                 if expected is not None and str(_open(name, path).version) != expected.version:
                     raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
@@ -173,6 +184,66 @@ class LanceWrites:
                 _link_files(path, staged)
             _publish(name, staged, to)
             (path / DROPPED).touch()
+
+    def change(
+        self,
+        name: TableName,
+        path: Path,
+        dataset: Any,
+        changed: pa.RecordBatchReader,
+        added: pa.RecordBatchReader | None,
+        is_valid: bool,
+    ) -> None:
+        """Change rows of the version that `dataset` is, and add others; see `Storage.change`."""
+        schema = dataset.schema.remove_metadata()
+        named = [schema.field(column) for column in changed.schema.names if column in schema.names]
+        marks = [pa.field(ROW_ADDRESS, pa.uint64(), False), pa.field(ROW_STAYS, pa.bool_(), False)]
+        require_changeable(name, named)
+        check_fits(name, changed.schema, pa.schema([*marks, *named]))
+        incoming = Incoming(name, changed, pa.schema([*marks, *named]), is_valid)
+        new = None
+        if added is not None:
+            require_changeable(name, schema)
+            check_fits(name, added.schema, schema)
+            new = Incoming(name, added, schema, is_valid)
+        change = RowChange(name, path, dataset, incoming, new)
+        with _writing(name, path), _visible_or_removed(path, change.files):
+            operation = _guarded(name, change, lambda: change.operation())
+            if operation is not None:
+                with held(path.parent):
+                    _require_not_dropped(name, path)
+                    change.require_current(_open(name, path))
+                    commit = lance.LanceDataset.commit
+                    _guarded(name, change, lambda: commit(str(path), operation, read_version=dataset.version))
+
+    def alter(self, name: TableName, path: Path, version: int, change: FieldChange) -> bool:
+        """Change one column of a version; see `Storage.alter`."""
+        if isinstance(change, AddField):
+            return self._add_field(name, path, version, change)
+        with _writing(name, path), held(path.parent):
+            _require_not_dropped(name, path)
+            dataset = _open(name, path)
+            if dataset.version != version:
+                raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
+            if isinstance(change, RenameField):
+                lance_schema(name, pa.schema([dataset.schema.field(change.name).with_name(change.to)]))
+            _guarded(name, None, lambda: _alter(dataset, change))
+        return True
+
+    def _add_field(self, name: TableName, path: Path, version: int, change: AddField) -> bool:
+        """Lance itself refuses the new version where rows were added meanwhile."""
+        (field,) = lance_schema(name, pa.schema([change.field]))
+        dataset = _guarded(name, None, lambda: lance.dataset(str(path), version=version))
+        values = change.values if dataset.count_rows() else None
+        if values is None and not field.nullable:
+            return False
+        with _writing(name, path):
+            if values is None:
+                _guarded(name, None, lambda: dataset.add_columns(field))
+            else:
+                incoming = Incoming(name, values, pa.schema([field]), change.is_valid)
+                _guarded(name, incoming, lambda: dataset.add_columns(incoming.reader()))
+        return True
 
     def drop(self, path: Path) -> bool:
         """Mark the table as dropped; False where somebody was faster. Its files go later, with a `sweep`."""
@@ -233,10 +304,10 @@ def _continue_dropped(name: TableName, staged: Path, path: Path, first: int) -> 
     fragments = [fragment.metadata for fragment in made.get_fragments()]
     schema = made.schema.with_metadata({FIRST_VERSION: str(first).encode()})
     operation = lance.LanceOperation.Overwrite(schema, fragments)
-    with _visible_or_removed(path, operation), _failing(name):
+    with _visible_or_removed(path, _added(operation)), _failing(name):
         (path / "data").mkdir(exist_ok=True)  # a dataset that never had rows has none
-        for file in _files(operation):
-            (staged / "data" / file).rename(path / "data" / file)
+        for file in _added(operation):
+            (staged / file).rename(path / file)
         _commit_over_newest(path, operation)
     (path / DROPPED).unlink()
 
@@ -303,24 +374,23 @@ def _writing(name: TableName, path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _visible_or_removed(path: Path, operation: Any) -> Iterator[None]:
-    """Remove the data files of an operation that failed, unless its version came to be all the same."""
+def _visible_or_removed(path: Path, added: Sequence[str]) -> Iterator[None]:
+    """Remove the files that were `added` for a version if it fails, unless it came to be all the same."""
     try:
         yield
     except Exception:
-        added = _files(operation)
         try:
-            newest = {file.path for f in lance.dataset(str(path)).get_fragments() for file in f.metadata.files}
+            newest = {file for f in lance.dataset(str(path)).get_fragments() for file in files_of(f.metadata)}
         except (ValueError, OSError):
             newest = set(added)  # not to be told: leave them
         for file in added if newest.isdisjoint(added) else ():
-            (path / "data" / file).unlink(missing_ok=True)
+            (path / file).unlink(missing_ok=True)
         raise
 
 
-def _files(operation: Any) -> list[str]:
-    """The names of the data files that an operation adds."""
-    return [file.path for fragment in operation.fragments for file in fragment.files]
+def _added(operation: Any) -> list[str]:
+    """The data files that an operation adds, within the dataset."""
+    return [file for fragment in operation.fragments for file in files_of(fragment)]
 
 
 def _write_files(incoming: Incoming, path: Path, mode: str) -> Any:
@@ -339,6 +409,17 @@ def _commit_over_newest(path: Path, operation: Any) -> None:
     lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
 
 
+def _alter(dataset: Any, change: DropField | RenameField | NoteField) -> None:
+    match change:
+        case DropField(column):
+            dataset.drop_columns([f"`{column}`"])
+        case RenameField(column, to):
+            dataset.alter_columns({"path": f"`{column}`", "name": to})
+        case NoteField(column, metadata):
+            noted = {key.decode(): value.decode() for key, value in metadata.items()}
+            dataset.update_field_metadata({f"`{column}`": noted}, replace=True)
+
+
 def _open(name: TableName, path: Path) -> Any:
     try:
         return lance.dataset(str(path))
@@ -347,12 +428,12 @@ def _open(name: TableName, path: Path) -> Any:
         raise DataCorruptError(f'Table "{name}" cannot be read: its files are damaged or missing.') from None
 
 
-def _guarded(name: TableName, incoming: Incoming, write: Callable[[], Result]) -> Result:
+def _guarded(name: TableName, incoming: Incoming | RowChange | None, write: Callable[[], Result]) -> Result:
     """`write()`, whose failure is the incoming data's own error, or else the storage's."""
     try:
         return write()
     except BaseException as error:
-        if incoming.error is not None:
+        if incoming is not None and incoming.error is not None:
             raise incoming.error from None
         if isinstance(error, (ValueError, OSError, RuntimeError, pa.ArrowException)) or is_panic(error):
             raise _failure(name, error) from None
@@ -364,7 +445,7 @@ def _failure(name: TableName, error: BaseException) -> StorageError:
     log.warning("Table %s could not be written: %s", name, text)
     if any(sign in text for sign in FULL):
         return StorageError(f'The disk is full: table "{name}" was left as it was. Free space and try again.')
-    if isinstance(error, CommitConflictError) or "ncompatible transaction" in text:
+    if isinstance(error, CommitConflictError) or "ncompatible transaction" in text or "ommit conflict" in text:
         return ConflictError(f'Table "{name}" was replaced while data for it was on its way; try again.')
     return StorageError(f'Table "{name}" could not be written and was left as it was; the log of the server has why.')
 

@@ -31,6 +31,7 @@ from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
     DEFAULT_SCHEMA,
     ArrowSource,
+    FieldChange,
     OtherNames,
     ScanRequest,
     Split,
@@ -162,6 +163,25 @@ class InMemoryStorage:
                 raise ConflictError(f'Table "{table.name}" was changed meanwhile; run the statement again.')
             self._add(known, _compact(rows))
         return incoming.rows
+
+    def addressed(self, table: TableHandle) -> TableHandle | None:  # noqa: ARG002
+        """None: a change makes a new Arrow table, whose unchanged columns are copied anyway."""
+        return None
+
+    def change(
+        self,
+        table: TableHandle,
+        changed: pa.RecordBatchReader,  # noqa: ARG002
+        added: pa.RecordBatchReader | None = None,  # noqa: ARG002
+        *,
+        is_valid: bool = False,  # noqa: ARG002
+    ) -> None:
+        """Raises UnsupportedError: see `addressed`."""
+        raise UnsupportedError(f'Rows of table "{table.name}", which is in memory, have no addresses.')
+
+    def alter(self, table: TableHandle, change: FieldChange) -> bool:  # noqa: ARG002
+        """False: a table is written anew."""
+        return False
 
     def drop(self, name: TableName) -> None:
         """Remove the table. Handles that were given out stay good."""

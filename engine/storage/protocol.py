@@ -6,7 +6,7 @@ handles: a handle is small, picklable and pins one version, so every stage, retr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,9 +22,16 @@ if TYPE_CHECKING:
 __all__ = [
     "CATALOG",
     "DEFAULT_SCHEMA",
+    "ROW_ADDRESS",
+    "ROW_STAYS",
+    "AddField",
     "ArrowSource",
+    "DropField",
+    "FieldChange",
     "KernelSource",
+    "NoteField",
     "OtherNames",
+    "RenameField",
     "ScanCaps",
     "ScanRequest",
     "Snapshot",
@@ -39,6 +46,12 @@ __all__ = [
 
 CATALOG = "grism"
 DEFAULT_SCHEMA = "main"
+ROW_ADDRESS = "_rowaddr"
+"""The column in which a table that is read with addresses tells where each row lies; uint64. No table of Lance has one
+of this name."""
+
+ROW_STAYS = "__grism_stays"
+"""The column of changed rows that says whether the row stays, with new values, or goes; bool."""
 
 
 @dataclass(frozen=True, order=True)
@@ -80,6 +93,8 @@ class TableHandle:
     rows: int | None
     bytes: int | None
     caps: ScanCaps = ScanCaps()
+    addressed: bool = False
+    """Whether the table has the column `ROW_ADDRESS` behind its own."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +135,41 @@ class KernelSource:
 
 
 Source = ArrowSource | KernelSource
+
+
+@dataclass(frozen=True)
+class AddField:
+    """A new column behind the others; NULL in all rows where there are no `values`, which come in any order."""
+
+    field: pa.Field
+    values: pa.RecordBatchReader | None = None
+    is_valid: bool = False
+
+
+@dataclass(frozen=True)
+class DropField:
+    """A column that goes."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class RenameField:
+    """Another name for a column."""
+
+    name: str
+    to: str
+
+
+@dataclass(frozen=True)
+class NoteField:
+    """What is noted in the metadata of a column, instead of what is there."""
+
+    name: str
+    metadata: Mapping[bytes, bytes]
+
+
+FieldChange = AddField | DropField | RenameField | NoteField
 
 
 class WriteMode(Enum):
@@ -181,6 +231,32 @@ class TableStore(Protocol):
         """Replace the rows and columns of a table that is still at this version; all or nothing, returns the rows.
 
         Raises ConflictError where it is not, and else what `write` raises.
+        """
+
+    def addressed(self, table: TableHandle) -> TableHandle | None:
+        """The same version with the addresses of its rows, for `change`; None where rows are not changed singly."""
+
+    def change(
+        self,
+        table: TableHandle,
+        changed: pa.RecordBatchReader,
+        added: pa.RecordBatchReader | None = None,
+        *,
+        is_valid: bool = False,
+    ) -> None:
+        """Change single rows of a table that was read with addresses, and add others; all or nothing.
+
+        `changed` has `ROW_ADDRESS`, `ROW_STAYS` and new values of some columns, each row once; `added` whole rows.
+        Where rows are added the table must still be at this version. Else others may have appended meanwhile, and
+        changed other parts of it: ConflictError where the change does not fit any more. SchemaMismatchError, before
+        anything is read, where values do not fit the columns; else what `write` raises.
+        """
+
+    def alter(self, table: TableHandle, change: FieldChange) -> bool:
+        """Change one column of a table that is still at this version, without a look at the others.
+
+        False, and nothing is done, where the storage cannot: then the table is to be rewritten. Raises ConflictError
+        where somebody else was faster, and else what `write` raises.
         """
 
     def drop(self, name: TableName) -> None:

@@ -46,14 +46,14 @@ SELECT count(*) FROM once.t; DROP SCHEMA once CASCADE
 SELECT CAST('x' AS INTEGER)
 SELECT 1 AS a, 2 AS a
 SELECT {'a': 1, 'b': [1, 2]} AS s, MAP {'k': 1} AS m, INTERVAL 1 DAY AS i, 1.5::HUGEINT AS h, NULL AS n
-EXPLAIN UPDATE doors.t SET price = 0
+EXPLAIN ALTER TABLE doors.t ALTER price TYPE DOUBLE
+EXPLAIN ALTER TABLE doors.t ALTER name SET NOT NULL
 UPDATE doors.t SET price = coalesce(price, 0) + 1 WHERE id < 4
 UPDATE doors.t SET nope = 1
 MERGE INTO doors.t USING (VALUES (1, 'one'), (100, 'hundred')) s(id, name) ON t.id = s.id
     WHEN MATCHED THEN UPDATE SET name = s.name WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, s.name)
 DELETE FROM doors.t WHERE price > 2
 DELETE FROM doors.t WHERE nope
-EXPLAIN DELETE FROM doors.t
 SELECT * FROM doors.t ORDER BY ALL
 ALTER TABLE doors.t ADD COLUMN extra INTEGER DEFAULT 3
 ALTER TABLE doors.t RENAME name TO title

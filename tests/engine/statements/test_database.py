@@ -92,10 +92,15 @@ def test_a_table_in_memory_that_somebody_else_changed_is_not_rewritten() -> None
     [
         ("INSERT INTO t VALUES (1, 'x')", "Append to main.t"),
         ("INSERT INTO t (b) SELECT 'y'", "Append to main.t"),
-        ("UPDATE t SET a = a + 1", "Rewrite main.t by UPDATE"),
-        ("DELETE FROM t WHERE a > 2", "Rewrite main.t by DELETE"),
-        ("MERGE INTO t USING (SELECT 1 AS a) s ON t.a = s.a WHEN MATCHED THEN DELETE", "Rewrite main.t by MERGE"),
-        ("ALTER TABLE t ADD COLUMN c INT", "Rewrite main.t by ALTER"),
+        ("UPDATE t SET a = a + 1", "Change rows of main.t by UPDATE"),
+        ("UPDATE t SET b = t::VARCHAR", "Rewrite main.t by UPDATE"),
+        ("DELETE FROM t WHERE a > 2", "Change rows of main.t by DELETE"),
+        (
+            "MERGE INTO t USING (SELECT 1 AS a) s ON t.a = s.a WHEN MATCHED THEN DELETE",
+            "Change rows of main.t by MERGE",
+        ),
+        ("ALTER TABLE t ADD COLUMN c INT DEFAULT 7", "Add a column to main.t"),
+        ("ALTER TABLE t ALTER a TYPE BIGINT", "Rewrite main.t by ALTER"),
         ("CREATE TABLE u AS SELECT a FROM t", "Create table main.u"),
         ("CREATE TEMP TABLE u AS SELECT a FROM t", "Create table temp.u"),
     ],
@@ -117,6 +122,8 @@ def test_explain_shows_what_is_written_and_the_select_and_has_no_effect(
     ("text", "line"),
     [
         ("CREATE TABLE u (a INT)", "Create table main.u"),
+        ("ALTER TABLE t ADD COLUMN c INT", "Add a column to main.t"),
+        ("ALTER TABLE t RENAME a TO c", "Change a column of main.t"),
         ("CREATE VIEW v AS SELECT 1", "Create view main.v"),
         ("CREATE SCHEMA s", "Create schema s"),
         ("DROP TABLE t", "Drop table main.t"),

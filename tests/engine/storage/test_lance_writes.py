@@ -319,6 +319,7 @@ CRASH = textwrap.dedent(
     import sys
     import pyarrow as pa
     from engine.storage import DirectoryStorage, WriteMode
+    from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS
     from tests.engine.storage.reading import MAIN_T, numbers
 
     def batches():
@@ -328,17 +329,21 @@ CRASH = textwrap.dedent(
 
     storage = DirectoryStorage(sys.argv[1])
     data = pa.RecordBatchReader.from_batches(numbers(0, 0).schema, batches())
-    storage.write(MAIN_T, data, WriteMode(sys.argv[2]))
+    if sys.argv[2] == "change":
+        gone = pa.table({ROW_ADDRESS: pa.array([0], pa.uint64()), ROW_STAYS: [False]})
+        storage.change(storage.addressed(storage.snapshot().table(MAIN_T)), gone.to_reader(), data)
+    else:
+        storage.write(MAIN_T, data, WriteMode(sys.argv[2]))
     """
 )
 
 
-@pytest.mark.parametrize("mode", [CREATE, APPEND, REPLACE])
+@pytest.mark.parametrize("mode", ["create", "append", "replace", "change"])
 def test_kill_9_in_the_middle_leaves_what_was_there(tmp_path, mode):
-    if mode is not CREATE:
+    if mode != "create":
         put(DirectoryStorage(tmp_path), numbers(0, 2))
     writer = subprocess.Popen(
-        [sys.executable, "-c", CRASH, str(tmp_path), mode.value], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", CRASH, str(tmp_path), mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
         assert select.select([writer.stdout], [], [], 60)[0], "the writer did not get that far"
@@ -352,11 +357,11 @@ def test_kill_9_in_the_middle_leaves_what_was_there(tmp_path, mode):
         writer.stdin.close()
         writer.stdout.close()
     assert all(path.exists() for path in hidden)
-    if mode is not CREATE:  # what a killed writer of larger data leaves
+    if mode != "create":  # what a killed writer of larger data leaves
         (tmp_path / "t.lance" / "data" / "unnamed.lance").write_bytes(b"half a file")
     storage = DirectoryStorage(tmp_path)
-    assert storage.tables() == ([] if mode is CREATE else [MAIN_T])
-    if mode is not CREATE:
+    assert storage.tables() == ([] if mode == "create" else [MAIN_T])
+    if mode != "create":
         assert now(storage) == one_to(2)
     assert_no_traces(tmp_path)
 

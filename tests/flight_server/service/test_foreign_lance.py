@@ -41,10 +41,9 @@ def test_blobs_are_neither_read_nor_lost(writer: flight_sql.Connection, path: Pa
     with pytest.raises(adbc_driver_manager.Error, match=r'Column "b" of table .* has Lance blobs.*EXCLUDE'):
         run(writer, f"SELECT * FROM {path.stem}")
     for change in (
-        f"UPDATE {path.stem} SET i = 3",
-        f"DELETE FROM {path.stem} WHERE i = 1",
+        f"UPDATE {path.stem} SET b = NULL",
         f"INSERT INTO {path.stem} (i) VALUES (3)",
-        f"ALTER TABLE {path.stem} DROP COLUMN b",
+        f"ALTER TABLE {path.stem} ALTER i TYPE INTEGER",
     ):
         with pytest.raises(adbc_driver_manager.Error, match=r'Column "b" of table .* has Lance blobs'):
             run(writer, change)
@@ -52,6 +51,11 @@ def test_blobs_are_neither_read_nor_lost(writer: flight_sql.Connection, path: Pa
         cursor.adbc_ingest(path.stem, BLOBS.select(["i"]), mode="append")
     dataset = lance.dataset(str(path))
     assert (dataset.version, dataset.take_blobs("b", indices=[0])[0].readall()) == (1, b"large")
+    run(writer, f"UPDATE {path.stem} SET i = 3 WHERE i = 1")
+    run(writer, f"DELETE FROM {path.stem} WHERE i = 2")
+    dataset.checkout_latest()
+    assert dataset.to_table(columns=["i"]).to_pylist() == [{"i": 3}]
+    assert dataset.take_blobs("b", indices=[0])[0].readall() == b"large"
 
 
 @pytest.mark.parametrize(
@@ -78,16 +82,19 @@ def test_half_floats_are_refused_where_they_are_read(
     with pytest.raises(adbc_driver_manager.Error, match=r'Column "h" of table .* has half floats'):
         run(writer, f"SELECT i FROM {path.stem} WHERE h IS NULL")
     for change in (
-        f"UPDATE {path.stem} SET i = 3",
-        f"DELETE FROM {path.stem} WHERE i = 1",
+        f"UPDATE {path.stem} SET h = NULL",
         f"INSERT INTO {path.stem} (i) VALUES (3)",
-        f"ALTER TABLE {path.stem} ADD COLUMN z INTEGER",
+        f"ALTER TABLE {path.stem} ALTER i TYPE INTEGER",
     ):
         with pytest.raises(adbc_driver_manager.Error, match=r'Column "h" of table .* has half floats'):
             run(writer, change)
     with writer.cursor() as cursor, pytest.raises(adbc_driver_manager.Error, match="half floats"):
         cursor.adbc_ingest(path.stem, data.select(["i"]), mode="append")
     assert lance.dataset(str(path)).to_table().equals(data)
+    run(writer, f"UPDATE {path.stem} SET i = 3 WHERE i = 1")
+    run(writer, f"DELETE FROM {path.stem} WHERE i = 2")
+    changed = pa.table({"i": [3], "h": pa.array([value], kind)})
+    assert lance.dataset(str(path)).to_table().equals(changed)
 
 
 def test_no_blobs_are_written(writer: flight_sql.Connection, path: Path) -> None:
@@ -122,11 +129,10 @@ def test_null_where_the_stored_list_takes_none(writer: flight_sql.Connection, pa
     kind = pa.list_(pa.field("item", pa.int64(), nullable=False))
     lance.write_dataset(pa.table({"l": pa.array([[1]], kind)}), str(path))
     run(writer, f"INSERT INTO {path.stem} VALUES ([2, 3]), (NULL)")
-    with pytest.raises(adbc_driver_manager.Error, match=r'Column "l" .* NULL'):
-        run(writer, f"INSERT INTO {path.stem} VALUES ([4, NULL])")
+    for change in (f"INSERT INTO {path.stem} VALUES ([4, NULL])", f"UPDATE {path.stem} SET l = [NULL] WHERE l IS NULL"):
+        with pytest.raises(adbc_driver_manager.Error, match=r'Column "l" .* NULL'):
+            run(writer, change)
     assert run(writer, f"SELECT l FROM {path.stem} ORDER BY l NULLS LAST") == [([1],), ([2, 3],), (None,)]
-    run(writer, f"UPDATE {path.stem} SET l = [NULL] WHERE l IS NULL")
-    assert run(writer, f"SELECT count(*) FROM {path.stem} WHERE l = [NULL]") == [(1,)]
 
 
 @pytest.mark.parametrize("name", ["_rowid", "_row_created_at_version", "_row_last_updated_at_version", "a.b", "a`b"])
@@ -226,7 +232,7 @@ def test_inside_of_lists_the_stored_form_is_needed(writer: flight_sql.Connection
     lists = pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), UUIDS[:1])
     lance.write_dataset(pa.table({"x": lists}), str(path))
     insert = f"INSERT INTO {path.stem} VALUES (['{uuid.UUID(int=2)}'])"
-    with pytest.raises(adbc_driver_manager.Error, match=r'Column "x" .* is stored as list.*UPDATE, stores it'):
+    with pytest.raises(adbc_driver_manager.Error, match=r'Column "x" .* is stored as list.*UPDATE of it, stores it'):
         run(writer, insert)
     run(writer, f"UPDATE {path.stem} SET x = x")
     run(writer, insert)

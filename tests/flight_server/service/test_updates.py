@@ -125,6 +125,12 @@ SAME = [
     # Several rows of the source may belong to a row of the table that only one of them changes.
     """MERGE INTO {t} USING (SELECT 4 AS id, 'k' AS k UNION ALL SELECT 4, 'j') s ON s.id = {t}.id
        WHEN MATCHED AND s.k = 'j' THEN UPDATE SET name = k WHEN NOT MATCHED BY SOURCE THEN DELETE""",
+    "INSERT INTO {t} SELECT i, 'n' || i, i FROM range(70, 80) r(i)",
+    "UPDATE {t} SET name = {t}::VARCHAR WHERE id % 2 = 0",
+    "UPDATE {t} AS x SET name = (SELECT y.n FROM (SELECT x AS y)) || x.id WHERE id = 71",
+    "UPDATE {t} SET name = (SELECT count(*) || ' rows' FROM (SELECT * FROM {t})) WHERE id IN (FROM range(72, 74))",
+    "DELETE FROM {t} WHERE to_json({t}) LIKE '%n75%'",
+    "MERGE INTO {t} USING (SELECT 77 AS id) s ON s.id = {t}.id WHEN MATCHED THEN UPDATE SET name = to_json({t})",
     "ALTER TABLE {t} ALTER name DROP NOT NULL",
     "UPDATE {t} SET name = NULL",
 ]

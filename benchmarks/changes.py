@@ -1,0 +1,134 @@
+"""``python -m benchmarks.changes --scale 1``: changes of a few rows of `lineitem`, beside pylance in this process.
+
+Both sides change a Lance dataset of their own with the same rows, in turns; the best of the runs counts. What is
+written are the bytes by which the folder grows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import adbc_driver_flightsql.dbapi as flightsql
+import lance
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from benchmarks.measure import Measured, machine, measured, tpch
+from tests.harness.server import serve
+
+__all__ = ["main"]
+
+_MERGED = 10_000
+
+
+def main() -> int:
+    """Print the results as Markdown."""
+    parser = argparse.ArgumentParser(description="Changes of single rows through a server and ADBC, beside pylance.")
+    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of the data (default 1)")
+    parser.add_argument("--data", type=Path, help="a folder with lineitem.parquet, instead of generated data")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each change; the best counts (default 5)")
+    options = parser.parse_args()
+    rows = pq.read_table(tpch(options.scale, options.data) / "lineitem.parquet")
+    with tempfile.TemporaryDirectory() as folder:
+        own, other = Path(folder, "own", "lineitem.lance"), Path(folder, "other", "lineitem.lance")
+        for path in (own, other):
+            path.parent.mkdir()
+            lance.write_dataset(rows, str(path))
+        print(f"{machine()}\n\nlineitem, scale {options.scale:g}: {rows.num_rows:,} rows\n")
+        print("| change | grism | written | pylance | written | ratio |")
+        print("|---|---|---|---|---|---|")
+        with (
+            serve(own.parent, Path(folder) / "server.log") as (uri, _),
+            flightsql.connect(uri, autocommit=True) as client,
+            client.cursor() as cursor,
+        ):
+            for name, (sql, direct) in _changes(cursor, str(other), rows).items():
+                _report(name, own, sql, other, direct, options.runs)
+    return 0
+
+
+def _changes(
+    cursor: flightsql.Cursor, path: str, rows: pa.Table
+) -> dict[str, tuple[Callable[[int], object], Callable[[int], object]]]:
+    """For each change what makes its run of a number, through grism and by pylance."""
+    keys = pc.unique(rows["l_orderkey"])
+    step = len(keys) // 100
+
+    def key(run: int, offset: int = 0) -> int:
+        return int(keys[(run + 1) * step + offset].as_py())
+
+    def one(run: int, offset: int = 0) -> str:
+        return f"l_orderkey = {key(run, offset)} AND l_linenumber = 1"
+
+    def merged(run: int) -> pa.Table:
+        found = rows.slice(run * 3 * _MERGED, _MERGED).select(["l_orderkey", "l_linenumber", "l_comment"])
+        return found.set_column(2, "l_comment", pa.array([f"merged in {run}"] * len(found)))
+
+    def merge(run: int) -> None:
+        cursor.execute(
+            "MERGE INTO lineitem AS t USING merged AS s ON t.l_orderkey = s.l_orderkey AND "
+            f"t.l_linenumber = s.l_linenumber AND s.run = {run} WHEN MATCHED THEN UPDATE SET l_comment = s.l_comment"
+        )
+
+    def merge_directly(run: int) -> None:
+        on = ["l_orderkey", "l_linenumber"]
+        lance.dataset(path).merge_insert(on).when_matched_update_all().execute(merged(run))
+
+    sources = [merged(run).append_column("run", pa.array([run] * _MERGED, pa.int32())) for run in range(20)]
+    cursor.adbc_ingest("merged", pa.concat_tables(sources), mode="create")
+    first = rows.slice(0, 1)
+    values = ", ".join(f"'{value}'" for value in first.to_pylist()[0].values())
+    return {
+        "UPDATE of one row": (
+            lambda run: cursor.execute(f"UPDATE lineitem SET l_comment = 'changed' WHERE {one(run)}"),
+            lambda run: lance.dataset(path).update({"l_comment": "'changed'"}, where=one(run)),
+        ),
+        "DELETE of one row": (
+            lambda run: cursor.execute(f"DELETE FROM lineitem WHERE {one(run, 5)}"),
+            lambda run: lance.dataset(path).delete(one(run, 5)),
+        ),
+        "INSERT of one row": (
+            lambda _: cursor.execute(f"INSERT INTO lineitem VALUES ({values})"),
+            lambda _: lance.write_dataset(first, path, mode="append"),
+        ),
+        "UPDATE of all rows": (
+            lambda _: cursor.execute("UPDATE lineitem SET l_tax = 0.01"),
+            lambda _: lance.dataset(path).update({"l_tax": "CAST('0.01' AS DECIMAL(15, 2))"}),
+        ),
+        f"MERGE of {_MERGED:,} rows": (merge, merge_directly),
+    }
+
+
+def _report(
+    name: str, own: Path, sql: Callable[[int], object], other: Path, direct: Callable[[int], object], runs: int
+) -> None:
+    ours, theirs = [], []
+    for run in range(runs):
+        ours.append(_measured(own, lambda run=run: sql(run)))  # type: ignore[misc]
+        theirs.append(_measured(other, lambda run=run: direct(run)))  # type: ignore[misc]
+    (best, written), (least, also) = (min(side, key=lambda found: found[0].wall) for side in (ours, theirs))
+    print(
+        f"| {name} | {best.wall * 1000:.1f} ms | {written:,} | {least.wall * 1000:.1f} ms | {also:,} "
+        f"| {best.wall / least.wall:.2f} |",
+        flush=True,
+    )
+
+
+def _measured(path: Path, change: Callable[[], object]) -> tuple[Measured, int]:
+    before = _size(path)
+    with measured() as result:
+        change()
+    return result, _size(path) - before
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,312 @@
+"""Statements that change a table: UPDATE, DELETE, MERGE and ALTER.
+
+They change single rows or columns where the storage can, and write their table anew from one SELECT over the version
+that they read where it cannot. Where somebody else was faster, they begin again on the newer version.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import pyarrow as pa
+
+from engine.errors import ConflictError, SchemaMismatchError, UnknownTableError
+from engine.schema import RowType
+from engine.sql.shown_columns import defaults_of, stored_schema
+from engine.statements import rewriting, row_changes
+from engine.statements.catalog import Target
+from engine.statements.context import StatementContext
+from engine.statements.definitions import Definitions
+from engine.statements.descriptions import (
+    AddColumn,
+    AlterTable,
+    ColumnDefinition,
+    Delete,
+    Merge,
+    SetDefault,
+    Update,
+)
+from engine.statements.merging import Merging
+from engine.statements.planning import Planning
+from engine.statements.row_changes import AddressedSnapshot, RowQueries, RowQuery, RowStatement, sees_all_columns
+from engine.statements.rows import Rows
+from engine.storage.protocol import AddField, TableHandle, TableName
+
+__all__ = ["TableChanges"]
+
+_ATTEMPTS = 10
+_LOCKS = 64
+
+
+class TableChanges:
+    """Runs the statements that change a table's rows or columns. One at a time changes a table."""
+
+    def __init__(self, planning: Planning, definitions: Definitions) -> None:
+        self._planning = planning
+        self._catalog = planning.catalog
+        self._definitions = definitions
+        self._locks = [threading.Lock() for _ in range(_LOCKS)]
+
+    def update(self, context: StatementContext, statement: Update, row: Sequence[pa.Scalar]) -> int:
+        """An UPDATE with a row of parameters; returns how many rows it changed."""
+
+        def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
+            self._check_scope(context, rewriting.updated_scope(statement, handle.name), row)
+            columns = self._types(handle)
+            sees_all = self._sees_all(statement, columns)
+            text = rewriting.updated(statement, handle.name, columns, defaults_of(stored), sees_all)
+            return self._kept(context, text, row, stored, marked=True)
+
+        return self._rewrite(
+            context,
+            statement.table,
+            rows,
+            lambda _, data: data.hits,
+            lambda target: self._by_rows(context, target, statement, row),
+        )
+
+    def delete(self, context: StatementContext, statement: Delete, row: Sequence[pa.Scalar]) -> int:
+        """A DELETE with a row of parameters; returns how many rows it removed."""
+
+        def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
+            self._check_scope(context, rewriting.updated_scope(statement, handle.name), row)
+            return self._kept(context, rewriting.deleted(statement, handle.name), row, stored)
+
+        def count(handle: TableHandle, data: Rows) -> int:
+            return (handle.rows or 0) - data.rows
+
+        return self._rewrite(
+            context, statement.table, rows, count, lambda target: self._by_rows(context, target, statement, row)
+        )
+
+    def merge(self, context: StatementContext, statement: Merge, row: Sequence[pa.Scalar]) -> int:
+        """A MERGE with a row of parameters; returns how many rows it changed, removed and added."""
+
+        def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
+            merging = self.merging(context, statement, handle.name, self._types(handle), defaults_of(stored))
+            self._check_scope(context, merging.scope(), row)
+            return self._kept(context, merging.query(), row, stored, marked=True)
+
+        def count(handle: TableHandle, data: Rows) -> int:
+            deleted = (handle.rows or 0) - (data.rows - data.added)
+            return data.hits + data.added + deleted
+
+        return self._rewrite(
+            context, statement.table, rows, count, lambda target: self._by_rows(context, target, statement, row)
+        )
+
+    def merging(
+        self, context: StatementContext, statement: Merge, name: TableName, columns: RowType, defaults: dict[str, str]
+    ) -> Merging:
+        """What a MERGE means for the columns of its table."""
+        session = context.session
+        source = self._planning.frontend.result_schema(
+            f"{statement.ctes} SELECT * FROM {statement.source}",
+            snapshot=self._catalog.snapshot(session),
+            names=self._catalog.names(session),
+        )
+        return Merging(statement, name, columns, defaults, source.names)
+
+    def _check_scope(self, context: StatementContext, text: str | None, row: Sequence[pa.Scalar]) -> None:
+        """Let the binder judge the names in `text`, which has some of the parameters of a statement, or all."""
+        if text is not None:
+            numbers = "".join(f", ${number}" for number in range(1, len(row) + 1))
+            self._planning.logical(context.session, f"SELECT 1{numbers} FROM ({text}) WHERE false", row)
+
+    def alter(self, context: StatementContext, statement: AlterTable) -> int:
+        """An ALTER TABLE; returns 0."""
+
+        def rows(handle: TableHandle, stored: pa.Schema) -> Rows | None:
+            columns = self._types(handle)
+            text = rewriting.altered(statement, handle.name, columns)
+            if text is None:
+                return None
+            self._check_new_default(context, statement, handle.name, columns)
+            data = Rows(self._planning, context, [(text, ())])
+            data.keep(rewriting.altered_fields(statement, stored))
+            return data
+
+        def change(target: Target) -> int | None:
+            return self._alter_field(context, statement, target)
+
+        try:
+            return self._rewrite(context, statement.table, rows, lambda *_: 0, change)
+        except UnknownTableError:
+            target = self._definitions.existing(context, statement.table)
+            if statement.if_exists and not self._definitions.is_there(target):
+                return 0
+            raise
+
+    def _alter_field(self, context: StatementContext, statement: AlterTable, target: Target) -> int | None:
+        """Change the one column that a statement is about; None where the table must be written anew."""
+        handle = self._pin(context, target)
+        stored, columns = self._stored(target, handle), self._types(handle)
+        if rewriting.altered(statement, handle.name, columns) is None:
+            return 0
+        self._check_new_default(context, statement, handle.name, columns)
+        own = _own_name(handle, target)
+        change = rewriting.field_change(statement, stored)
+        if change is not None:
+            return 0 if target.storage.alter(own, change) else None
+        if not isinstance(statement.action, AddColumn):
+            return None
+        column = statement.action.column
+        data = Rows(self._planning, context, [(rewriting.new_values(column, handle.name), ())])
+        data.keep(rewriting.defined_fields([column]))
+        if column.default is None:
+            return 0 if target.storage.alter(own, AddField(data.schema.field(0))) else None
+
+        def add(reader: pa.RecordBatchReader) -> int:
+            return int(target.storage.alter(own, AddField(data.schema.field(0), reader, data.is_valid)))
+
+        return 0 if data.into(add) else None
+
+    def altering(self, context: StatementContext, statement: AlterTable, target: Target) -> tuple[str, str | None]:
+        """What an ALTER would write, in a line, and the SELECT of it, which may be none."""
+        handle = self._pin(context, target)
+        text = rewriting.altered(statement, target.shown, self._types(handle))
+        action = statement.action
+        in_place = target.storage.addressed(handle) is not None and text is not None
+        if in_place and isinstance(action, AddColumn):
+            values = None if action.column.default is None else rewriting.new_values(action.column, target.shown)
+            return f"Add a column to {target.shown}", values
+        if in_place and rewriting.field_change(statement, self._stored(target, handle)) is not None:
+            return f"Change a column of {target.shown}", None
+        return f"Rewrite {target.shown} by ALTER", text
+
+    def _check_new_default(
+        self, context: StatementContext, statement: AlterTable, table: TableName, columns: RowType
+    ) -> None:
+        match statement.action:
+            case AddColumn(column):
+                self._definitions.check_default(context, column)
+            case SetDefault(name, value):
+                found = rewriting.find_column(columns, name, table)
+                self._definitions.check_default(context, ColumnDefinition(found.name, found.type, value))
+
+    def _rewrite(
+        self,
+        context: StatementContext,
+        path: Sequence[str],
+        rows: Callable[[TableHandle, pa.Schema], Rows | None],
+        count: Callable[[TableHandle, Rows], int],
+        singly: Callable[[Target], int | None] | None = None,
+    ) -> int:
+        """Write a table anew with what `rows` makes of its newest version and its stored schema.
+
+        What changes single rows or columns is tried before, where it is given; None says that it cannot be done so.
+        """
+        target = self._definitions.existing(context, path)
+
+        def write() -> int:
+            if singly is not None and (changed := singly(target)) is not None:
+                return changed
+            handle = self._pin(context, target)
+            data = rows(handle, self._stored(target, handle))
+            if data is None:
+                return 0
+            data.into(lambda reader: target.storage.rewrite(_own_name(handle, target), reader, is_valid=data.is_valid))
+            return count(handle, data)
+
+        return self.alone(target, write)
+
+    def _by_rows(
+        self, context: StatementContext, target: Target, statement: RowStatement, row: Sequence[pa.Scalar]
+    ) -> int | None:
+        """Change single rows, and return how many; None where the table must be written anew."""
+        found = self.row_queries(context, target, statement, row)
+        if found is None:
+            return None
+        stored = self._stored(target, found.snapshot.handle)
+
+        def rows(query: RowQuery) -> Rows:
+            data = Rows(self._planning, context, [(query.text, query.row)], snapshot=found.snapshot)
+            data.keep({field.name: field for field in stored})
+            return data
+
+        new = None if found.added is None else rows(found.added)
+        data = rows(found.changed)
+
+        def change(reader: pa.RecordBatchReader, more: pa.RecordBatchReader | None = None) -> int:
+            valid = data.is_valid and (new is None or new.is_valid)
+            target.storage.change(_own_name(found.snapshot.handle, target), reader, more, is_valid=valid)
+            return data.rows + (0 if new is None else new.rows)
+
+        try:
+            if new is None:
+                return data.into(change)
+            return data.into(lambda reader: new.into(lambda more: change(reader, more)))
+        except SchemaMismatchError:
+            return None  # values that the columns do not hold as they are stored: the table gets others
+
+    def row_queries(
+        self, context: StatementContext, target: Target, statement: RowStatement, row: Sequence[pa.Scalar]
+    ) -> RowQueries | None:
+        """What computes the rows that a statement changes; None where the table must be written anew."""
+        snapshot = self._catalog.snapshot(context.session)
+        handle = snapshot.table(target.shown)
+        addressed = target.storage.addressed(handle)
+        columns = self._types(handle)
+        if addressed is None or self._sees_all(statement, columns):
+            return None
+        name, defaults, added = handle.name, defaults_of(self._stored(target, handle)), None
+        match statement:
+            case Update():
+                changed = row_changes.updated(statement, name, columns, defaults)
+            case Delete():
+                self._check_scope(context, rewriting.updated_scope(statement, name), row)
+                changed = row_changes.deleted(statement, name)
+            case Merge():
+                merging = self.merging(context, statement, name, columns, defaults)
+                self._check_scope(context, merging.scope(), row)
+                changed, added = merging.changed(), merging.added()
+        texts = [changed] if added is None else [changed, added]
+        parse = self._planning.frontend.kernel.parse
+        return RowQueries(AddressedSnapshot(snapshot, addressed), *row_changes.with_values(parse, texts, row))
+
+    def _sees_all(self, statement: RowStatement, columns: RowType) -> bool:
+        """Whether a statement may mean all columns of its table at once."""
+        parse = self._planning.frontend.kernel.parse
+        return sees_all_columns(parse, statement, (column.name for column in columns))
+
+    def alone(self, target: Target, write: Callable[[], int]) -> int:
+        """`write()` while no other statement of this server rewrites the table; again where one from outside did."""
+        with self._locks[hash(target.shown.key) % _LOCKS]:
+            for _ in range(_ATTEMPTS - 1):
+                with suppress(ConflictError):
+                    return write()
+            return write()
+
+    # ---- parts
+
+    def _kept(
+        self, context: StatementContext, text: str, row: Sequence[pa.Scalar], stored: pa.Schema, marked: bool = False
+    ) -> Rows:
+        """The rows of a table that keeps its columns."""
+        data = Rows(self._planning, context, [(text, row)], marked)
+        data.keep({field.name: field for field in stored})
+        return data
+
+    def _pin(self, context: StatementContext, target: Target) -> TableHandle:
+        return self._catalog.snapshot(context.session).table(target.shown)
+
+    def _types(self, handle: TableHandle) -> RowType:
+        return self._planning.frontend.table_columns(handle)
+
+    def columns(self, context: StatementContext, target: Target) -> tuple[RowType, dict[str, str]]:
+        """The columns of a table, and their defaults."""
+        handle = self._pin(context, target)
+        return self._types(handle), defaults_of(self._stored(target, handle))
+
+    @staticmethod
+    def _stored(target: Target, handle: TableHandle) -> pa.Schema:
+        """The schema as it is stored; empty where a storage does not tell."""
+        return stored_schema(target.storage, handle)
+
+
+def _own_name(handle: TableHandle, target: Target) -> TableHandle:
+    """The handle under the name that the table has in its storage."""
+    return replace(handle, name=target.name)
