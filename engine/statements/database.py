@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.errors import TypeMismatchError
+from engine.errors import TypeMismatchError, UnknownTableError
 from engine.runtime import QueryResult, Runtime
 from engine.schema import RowType
 from engine.sql.described_tables import DESCRIBED, description
@@ -28,7 +28,7 @@ from engine.statements.bulk_load import BulkLoads
 from engine.statements.catalog import VIEW_TYPE, Catalog
 from engine.statements.changes import Changes
 from engine.statements.context import StatementContext
-from engine.statements.descriptions import Describe, Show
+from engine.statements.descriptions import Describe, Show, ShowSettings
 from engine.statements.held_views import HeldViews
 from engine.statements.parsed import ParsedStatement, parse, parse_plan
 from engine.statements.places import no_places, places_in, places_of
@@ -57,9 +57,17 @@ class Database:
     """Runs statements over the tables of a runtime's storage. Sessions may choose one of the `others`. Thread-safe.
 
     Statements of transactions are refused in sessions that have not chosen, but where it `ignores_transactions`.
+    Results stay at workers for sessions that want that only where who asks fetches them from there: it `has_endpoints`.
     """
 
-    def __init__(self, runtime: Runtime, others: Iterable[Runtime] = (), ignores_transactions: bool = False) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        others: Iterable[Runtime] = (),
+        *,
+        ignores_transactions: bool = False,
+        has_endpoints: bool = False,
+    ) -> None:
         self.runtime = runtime
         self.runtimes = {each.name: each for each in (runtime, *others)}
         self.frontend = runtime.frontend
@@ -69,7 +77,7 @@ class Database:
         self.catalog.columns = self.relations.columns
         self.planning = Planning(self.runtimes, self.frontend, self.catalog)
         self.loads = BulkLoads(self.frontend)
-        self.settings = Settings(self.catalog, self.runtimes)
+        self.settings = Settings(self.catalog, self.runtimes, has_endpoints)
         self.catalog.settings = self.settings.told
         self._changes = Changes(self.planning, self.settings, Transactions(ignores_transactions))
 
@@ -120,7 +128,7 @@ class Database:
         statement, text = parsed.statement, parsed.text
         if parsed.before:  # they have none
             return pa.schema([])
-        if isinstance(statement, Show | Describe):
+        if isinstance(statement, Show | ShowSettings | Describe):
             return pa.schema([])
         if statement is None:
             # Without any the plan is about to be asked for, and raises what is wrong.
@@ -161,9 +169,10 @@ class Database:
         match parsed.statement:
             case Show() as statement:
                 return TableAnswer(self._show(session, statement))
+            case ShowSettings() as statement:
+                return TableAnswer(self._show_settings(session, statement))
             case Describe() as statement:
-                stored = self.catalog.stored(session, statement.table) if statement.table else pa.schema([])
-                return TableAnswer(_described(self.planning.columns(session, statement.query), stored))
+                return TableAnswer(self._describe(session, statement))
             case None if parsed.explained is not None:
                 return TableAnswer(self._explain(session, parsed.explained, parameters[0] if parameters else ()))
             case None:
@@ -219,6 +228,21 @@ class Database:
             lines += [f"  {line}" for line in told] if lines else told
         shown = [line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ..." for line in lines]
         return pa.table([pa.array(shown, pa.string())], schema=_EXPLAIN_SCHEMA)
+
+    def _describe(self, session: Session, statement: Describe) -> pa.Table:
+        stored = self.catalog.stored(session, statement.table) if statement.table else pa.schema([])
+        return _described(self.planning.columns(session, statement.query), stored)
+
+    def _show_settings(self, session: Session, statement: ShowSettings) -> pa.Table:
+        found = self.settings.shown(session)
+        if statement.name is None or statement.table is None:
+            return pa.table([pa.array(found, pa.string()), pa.array(found.values(), pa.string())], ["name", "value"])
+        try:
+            return self._describe(session, statement.table)
+        except UnknownTableError:
+            if statement.name not in found:
+                raise
+            return pa.table({statement.name: pa.array([found[statement.name]], pa.string())})
 
     def _show(self, session: Session, statement: Show) -> pa.Table:
         if statement.what == "DATABASES":

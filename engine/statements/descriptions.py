@@ -37,6 +37,7 @@ __all__ = [
     "SetNotNull",
     "SetSetting",
     "Show",
+    "ShowSettings",
     "Statement",
     "Transaction",
     "Update",
@@ -301,6 +302,14 @@ class Show:
 
 
 @dataclass(frozen=True)
+class ShowSettings:
+    """SHOW of all settings of the session; of the one with a `name`, where there is no `table` of that name."""
+
+    name: str | None = None
+    table: Describe | None = None
+
+
+@dataclass(frozen=True)
 class Describe:
     """DESCRIBE of a query's columns; of a `table`'s, that of all its rows."""
 
@@ -325,5 +334,6 @@ Statement = (
     | Transaction
     | Checkpoint
     | Show
+    | ShowSettings
     | Describe
 )

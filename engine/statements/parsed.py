@@ -9,7 +9,7 @@ from itertools import islice
 
 from engine.sql.escapes import WrittenText
 from engine.sql.tokens import scan
-from engine.statements.descriptions import Describe, Drop, Show, Statement
+from engine.statements.descriptions import Describe, Drop, Show, ShowSettings, Statement
 from engine.statements.parser import parse_statement
 from engine.statements.scripts import Part
 from engine.substrait import read_plan
@@ -37,7 +37,7 @@ class ParsedStatement:
     @property
     def has_effects(self) -> bool:
         """Whether running it changes something; what answers with rows does not."""
-        return self.statement is not None and not isinstance(self.statement, Show | Describe)
+        return self.statement is not None and not isinstance(self.statement, Show | ShowSettings | Describe)
 
     @property
     def is_query(self) -> bool:

@@ -34,6 +34,7 @@ from engine.statements.descriptions import (
     SetNotNull,
     SetSetting,
     Show,
+    ShowSettings,
     Statement,
     Transaction,
     Update,
@@ -354,6 +355,9 @@ def _show(reader: Reader) -> Statement:
         if reader.accept(*words):
             reader.end()
             return Show(" ".join(words))
+    if reader.accept("ALL"):
+        reader.end()
+        return ShowSettings()
     for what in ("TABLES", "VIEWS"):
         if reader.accept(what):
             within = reader.path() if _accept_from(reader) else ()
@@ -362,7 +366,11 @@ def _show(reader: Reader) -> Statement:
     if reader.peek() == "COLUMNS" and reader.peek(1) in _FROM:
         reader.word()
         _accept_from(reader)
-    return _describe(reader)
+        return _describe(reader)
+    described = _describe(reader)
+    if len(described.table) != 1:
+        return described
+    return ShowSettings(described.table[0].lower(), described)
 
 
 _FROM = ("FROM", "IN")
@@ -372,7 +380,7 @@ def _accept_from(reader: Reader) -> bool:
     return any(reader.accept(word) for word in _FROM)
 
 
-def _describe(reader: Reader) -> Statement:
+def _describe(reader: Reader) -> Describe:
     reader.accept("TABLE")
     if reader.peek() in ("SELECT", "WITH", "FROM", "VALUES", "("):
         return Describe(reader.until())

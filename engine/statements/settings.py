@@ -40,18 +40,22 @@ _SHOWN = 100  # characters of a value
 
 
 class Settings:
-    """Sets and tells the settings of sessions over a catalog and `runtimes`."""
+    """Sets and tells the settings of sessions over a catalog and `runtimes`.
 
-    def __init__(self, catalog: Catalog, runtimes: Collection[str]) -> None:
+    What fetches results from several endpoints may choose these: it `has_endpoints`.
+    """
+
+    def __init__(self, catalog: Catalog, runtimes: Collection[str], has_endpoints: bool = False) -> None:
         self._catalog = catalog
         self._runtimes = runtimes
+        self._has_endpoints = has_endpoints
         self._setters: Mapping[str, Callable[[Session, SettingValue], None]] = {
             "catalog": self._set_catalog,
             "schema": self._set_schema,
             "timeout": _set_timeout,
             "partitions": _set_partitions,
             "runtime": self._set_runtime,
-            "endpoints": _set_endpoints,
+            "endpoints": self._set_endpoints,
             "dictionaries": _set_dictionaries,
             "transactions": _set_transactions,
             "timezone": _set_timezone,
@@ -103,6 +107,19 @@ class Settings:
             told["transactions"] = IGNORE if session.ignores_transactions else REFUSE
         return told
 
+    def shown(self, session: Session) -> dict[str, str | None]:
+        """All that can be set, as text by name; None for what is left to the server."""
+        found: dict[str, str | None] = dict.fromkeys(sorted(self.names))
+        found |= {
+            "runtime": next(iter(self._runtimes)),
+            "endpoints": _SERVER,
+            "dictionaries": "false",
+            "timezone": "UTC",
+        }
+        for name, value in self.told(session).items():
+            found[name] = str(value).lower() if isinstance(value, bool) else str(value)
+        return found
+
     def _has_schema(self, session: Session, name: str) -> bool:
         return name.lower() in map(str.lower, self._catalog.schemas(session))
 
@@ -123,15 +140,16 @@ class Settings:
             raise _invalid("runtime", value, f"there is {', '.join(sorted(self._runtimes))}")
         session.runtime = value
 
+    def _set_endpoints(self, session: Session, value: SettingValue) -> None:
+        if value not in (None, _SERVER, _WORKERS):
+            raise _invalid("endpoints", value, f'it is "{_SERVER}" or "{_WORKERS}"')
+        if value == _WORKERS and not self._has_endpoints:
+            raise _invalid("endpoints", value, "without a server there is none; rows come by this process")
+        session.in_parts = value == _WORKERS
+
 
 def _invalid(name: str, value: SettingValue, allowed: str) -> InvalidValueError:
     return InvalidValueError(f"{name} cannot be {str(value)[:_SHOWN]!r}: {allowed}.")
-
-
-def _set_endpoints(session: Session, value: SettingValue) -> None:
-    if value not in (None, _SERVER, _WORKERS):
-        raise _invalid("endpoints", value, f'it is "{_SERVER}" or "{_WORKERS}"')
-    session.in_parts = value == _WORKERS
 
 
 def _set_dictionaries(session: Session, value: SettingValue) -> None:

@@ -79,7 +79,7 @@ class FlightSqlService(BaseHandler):
         others: Sequence[Runtime] = (),
     ) -> None:
         self._rights = rights or Rights()
-        database = Database(runtime, others, options.transactions == IGNORE)
+        database = Database(runtime, others, ignores_transactions=options.transactions == IGNORE, has_endpoints=True)
         catalog = database.catalog
         statements = Statements(database, options)
         self._queries = statements.queries

@@ -328,6 +328,12 @@ def test_settings_hold_until_they_are_taken_back(db: grism.Connection) -> None:
         db.sql("SET memory_limit = '1TB'")
 
 
+def test_endpoints_are_for_clients_of_a_server(db: grism.Connection) -> None:
+    with pytest.raises(GrismError, match="endpoints cannot be 'workers': without a server"):
+        db.sql("SET endpoints = 'workers'")
+    assert db.sql("SHOW endpoints").to_arrow().to_pydict() == {"endpoints": ["server"]}
+
+
 def test_a_statement_chooses_the_schema(local: grism.Connection) -> None:
     local.sql("CREATE SCHEMA other")
     local.sql("USE other")

@@ -343,6 +343,23 @@ def test_statements_set_what_session_options_set(writable_uri: str) -> None:
         assert close(client).status == messages.CloseSessionResult.CLOSED
 
 
+def test_settings_are_shown(writable_uri: str, schema_of_its_own: str) -> None:
+    with flight_sql.connect(writable_uri, autocommit=True) as connection, connection.cursor() as cursor:
+        assert read(cursor, "SHOW timeout").to_pydict() == {"timeout": [None]}
+        cursor.execute("SET timeout = '1500ms'")
+        assert read(cursor, "SHOW Timeout").to_pydict() == {"timeout": ["1.5"]}
+        cursor.execute(f"USE {schema_of_its_own}")
+        found = read(cursor, "SHOW ALL").to_pydict()
+        told = dict(zip(found["name"], found["value"], strict=True))
+        assert (told["schema"], told["endpoints"], told["dictionaries"]) == (schema_of_its_own, "server", "false")
+        assert (told["timeout"], told["partitions"]) == ("1.5", None)
+        assert read(cursor, "SHOW here")["column_name"].to_pylist() == ["x"]
+        cursor.execute("CREATE TEMP TABLE timeout (y INTEGER)")
+        assert read(cursor, "SHOW timeout")["column_name"].to_pylist() == ["y"]
+        with pytest.raises(adbc_driver_manager.Error, match="nowhere"):
+            cursor.execute("SHOW nowhere")
+
+
 def test_a_time_limit_that_a_statement_sets_holds(writable_uri: str) -> None:
     with flight_sql.connect(writable_uri, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute("SET timeout = '1500ms'")
