@@ -11,7 +11,7 @@ _MORE = 4  # digits behind the point that a quotient has more than what is divid
 
 
 def quotient(a: Typed, b: Typed, output: Type | None) -> Typed:
-    """`a` divided by `b`, decimals or integers, cut after the digits of `output`; NULL where `b` is zero."""
+    """`a` divided by `b`, decimals or integers, cut after the digits of `output`."""
     assert a.type is not None
     assert b.type is not None
     if output is None or output.name != "DECIMAL":

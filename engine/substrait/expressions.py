@@ -40,6 +40,7 @@ class Expressions:
         self._types = types
         self._literals = Literals(types)
         self._subquery = subquery
+        self._by_anchor: dict[int, tuple[Typed, ...]] = {}  # the columns of relations
         self._readers: dict[str, Callable[[Any, Scopes], Typed]] = {
             "literal": lambda given, _: self._literals.read(given),
             "selection": self._selection,
@@ -54,6 +55,12 @@ class Expressions:
             "nested": self._nested,
             "dynamic_parameter": self._parameter,
         }
+
+    def anchored(self, anchor: int, columns: tuple[Typed, ...]) -> None:
+        """Let subqueries of what reads a relation name its columns by its anchor; 0 is none."""
+        if anchor and anchor in self._by_anchor:
+            raise InvalidPlanError(f"Two relations of the plan have the anchor {anchor}.")
+        self._by_anchor[anchor] = columns
 
     def read(self, given: Expression, scopes: Scopes) -> Typed:
         """An expression over the columns of the innermost scope."""
@@ -113,13 +120,26 @@ class Expressions:
             case "root_reference" | None:
                 found = _column(segment, scopes, 0)
             case "outer_reference":
-                found = _column(segment, scopes, given.outer_reference.steps_out)
+                found = self._outer(given.outer_reference, segment, scopes)
             case "expression":
                 return self._segment(self.read(given.expression, scopes), segment)
             case other:
                 raise unsupported("field reference", str(other))
         child = segment.struct_field
         return self._segment(found, child.child) if child.HasField("child") else found
+
+    def _outer(
+        self,
+        given: Expression.FieldReference.OuterReference,
+        segment: Expression.ReferenceSegment,
+        scopes: Scopes,
+    ) -> Typed:
+        """A column of a query around: so many steps out, or of the relation that has an anchor."""
+        if not given.rel_reference:
+            return _column(segment, scopes, given.steps_out)
+        if given.rel_reference not in self._by_anchor:
+            raise InvalidPlanError(f"The plan has no relation with the anchor {given.rel_reference}.")
+        return _column(segment, (self._by_anchor[given.rel_reference],), 0)
 
     def _segment(self, of: Typed, segment: Expression.ReferenceSegment) -> Typed:
         """What a segment of a reference takes from a value."""

@@ -7,7 +7,7 @@ type that the plan says that it has; where the plan does not say, that of the fu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from engine.errors import UnsupportedError
@@ -16,7 +16,7 @@ from engine.substrait.refusals import InvalidPlanError, require_size, shown, uns
 from engine.substrait.typed import Typed, cast
 from engine.substrait.types import BIGINT, BOOLEAN, DOUBLE, FLOATS, INTEGERS, VARCHAR, Type
 
-__all__ = ["Call", "check_options", "failure", "scalar_call"]
+__all__ = ["Call", "check_options", "scalar_call"]
 
 
 @dataclass(frozen=True)
@@ -217,11 +217,6 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-def failure(message: str, kind: Type) -> str:
-    """A value of a type that cannot be computed: the statement fails with the message."""
-    return f"CAST(error('{message}') AS {kind.sql})"
-
-
 def _variadic(word: str) -> Callable[[Call], Result]:
     def made(call: Call) -> Result:
         if not call.arguments:
@@ -242,36 +237,30 @@ def _listed(function: str) -> Callable[[Call], Result]:
 
 def _divide(call: Call) -> Result:
     """Of integers and decimals the quotient in the type of the result, cut; by zero it fails."""
-    call.arity(2)
-    a, b = call.arguments
+    a, b = _divided(call)
     if a.type is None or b.type is None:
         raise UnsupportedError('The Substrait function "divide" is handled for arguments whose types the plan tells.')
     if not {a.type.name, b.type.name} <= {*INTEGERS, "DECIMAL"}:
         return f"({a.sql} / {b.sql})"
     if call.output is not None and call.output.name in FLOATS:  # as ibis writes it
-        return _by(call, b, Typed(f"({a.sql} / {b.sql})", call.output))
-    if a.type.name == b.type.name == "DECIMAL" or (call.output is not None and call.output.name == "DECIMAL"):
-        found = quotient(a, b, call.output)
-    else:
-        found = Typed(f"({a.sql} // {b.sql})", a.type)
-    return _by(call, b, found)
+        return f"({a.sql} / {b.sql})"
+    if "DECIMAL" in (a.type.name, b.type.name, call.output and call.output.name):
+        return quotient(a, b, call.output)
+    return Typed(f"({a.sql} // {b.sql})", a.type)
 
 
 def _modulus(call: Call) -> Result:
+    a, b = _divided(call)
+    return f"({a.sql} % {b.sql})"
+
+
+def _divided(call: Call) -> tuple[Typed, Typed]:
+    """What is divided, and by what: by NULL in the place of zero, where the plan prefers NULL to an error."""
     call.arity(2)
     a, b = call.arguments
-    return _by(call, b, Typed(f"({a.sql} % {b.sql})", None))
-
-
-def _by(call: Call, divisor: Typed, found: Typed) -> Result:
-    """`found` where `divisor` is not zero; else an error, or NULL where the plan prefers that."""
     wish = call.prefers("on_division_by_zero", "ERROR", "NULL", "LIMIT", default="ERROR")
     wish = call.prefers("on_domain_error", "ERROR", "NULL", "NAN", default=wish)
-    floating = divisor.type is not None and divisor.type.name in FLOATS
-    if floating or wish == "NULL" or (divisor.is_constant and divisor.value):
-        return found
-    kind = call.output or found.type or DOUBLE
-    return Typed(f"CASE WHEN {divisor.sql} = 0 THEN {failure('Division by zero', kind)} ELSE {found.sql} END", None)
+    return a, replace(b, sql=f"nullif({b.sql}, 0)", is_constant=False) if wish == "NULL" else b
 
 
 def _shift(word: str) -> Callable[[Call], Result]:

@@ -80,7 +80,8 @@ class Relations:
             require_no_enhancement(inner.advanced_extension, kind)
         found = self._readers[kind](inner, outer)
         if common.WhichOneof("emit_kind") == "emit":
-            return found.emit(common.emit.output_mapping)
+            found = found.emit(common.emit.output_mapping)
+        self._expressions.anchored(common.rel_anchor, found.columns)
         return found
 
     # ---- one function for each kind

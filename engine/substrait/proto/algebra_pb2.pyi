@@ -33,7 +33,7 @@ FETCH_MODE_ROWS_ONLY: FetchMode
 FETCH_MODE_WITH_TIES: FetchMode
 
 class RelCommon(_message.Message):
-    __slots__ = ("direct", "emit", "hint", "advanced_extension")
+    __slots__ = ("direct", "emit", "hint", "advanced_extension", "rel_anchor")
     class Direct(_message.Message):
         __slots__ = ()
         def __init__(self) -> None: ...
@@ -105,11 +105,13 @@ class RelCommon(_message.Message):
     EMIT_FIELD_NUMBER: _ClassVar[int]
     HINT_FIELD_NUMBER: _ClassVar[int]
     ADVANCED_EXTENSION_FIELD_NUMBER: _ClassVar[int]
+    REL_ANCHOR_FIELD_NUMBER: _ClassVar[int]
     direct: RelCommon.Direct
     emit: RelCommon.Emit
     hint: RelCommon.Hint
     advanced_extension: _extensions_pb2.AdvancedExtension
-    def __init__(self, direct: _Optional[_Union[RelCommon.Direct, _Mapping]] = ..., emit: _Optional[_Union[RelCommon.Emit, _Mapping]] = ..., hint: _Optional[_Union[RelCommon.Hint, _Mapping]] = ..., advanced_extension: _Optional[_Union[_extensions_pb2.AdvancedExtension, _Mapping]] = ...) -> None: ...
+    rel_anchor: int
+    def __init__(self, direct: _Optional[_Union[RelCommon.Direct, _Mapping]] = ..., emit: _Optional[_Union[RelCommon.Emit, _Mapping]] = ..., hint: _Optional[_Union[RelCommon.Hint, _Mapping]] = ..., advanced_extension: _Optional[_Union[_extensions_pb2.AdvancedExtension, _Mapping]] = ..., rel_anchor: _Optional[int] = ...) -> None: ...
 
 class ReadRel(_message.Message):
     __slots__ = ("common", "base_schema", "filter", "best_effort_filter", "projection", "advanced_extension", "virtual_table", "local_files", "named_table", "extension_table", "iceberg_table")
@@ -1444,10 +1446,12 @@ class Expression(_message.Message):
             __slots__ = ()
             def __init__(self) -> None: ...
         class OuterReference(_message.Message):
-            __slots__ = ("steps_out",)
+            __slots__ = ("steps_out", "rel_reference")
             STEPS_OUT_FIELD_NUMBER: _ClassVar[int]
+            REL_REFERENCE_FIELD_NUMBER: _ClassVar[int]
             steps_out: int
-            def __init__(self, steps_out: _Optional[int] = ...) -> None: ...
+            rel_reference: int
+            def __init__(self, steps_out: _Optional[int] = ..., rel_reference: _Optional[int] = ...) -> None: ...
         class LambdaParameterReference(_message.Message):
             __slots__ = ("steps_out",)
             STEPS_OUT_FIELD_NUMBER: _ClassVar[int]

@@ -151,12 +151,12 @@ def test_a_field_of_a_newer_version_is_not_lost() -> None:
 
 
 def test_what_is_read_twice_again_and_again_is_too_large() -> None:
-    """A divisor is looked at before it divides: each quotient in another holds that twice."""
+    """Where a text is cut is looked at twice: what stands there, and in it, is doubled each time."""
     nested = field(0)
     for _ in range(26):
-        nested = call(1, field(1), nested)
+        nested = call(1, field(1), nested, number(2))
     with pytest.raises(UnsupportedError, match="too large"):
-        read_plan(plan(project(nested), ["x"], {1: "divide:i64_i64"}).SerializeToString())
+        read_plan(plan(project(nested), ["x"], {1: "substring:str_i64_i64"}).SerializeToString())
 
 
 def test_relations_of_very_many_columns_are_too_large() -> None:
