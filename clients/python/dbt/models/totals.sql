@@ -1,0 +1,1 @@
+select count(*) as n, max(joined) as last from {{ ref('stg') }}
