@@ -36,12 +36,12 @@ REACHES = [
     "SELECT * FROM read_blob('/etc/passwd')",
     "SELECT getenv('PATH')",
     "SELECT current_setting('allowed_directories')",
-    "SELECT * FROM duckdb_settings()",
-    "SELECT * FROM duckdb_databases()",
+    "SELECT * FROM duckdb_memory()",
+    "SELECT * FROM duckdb_temporary_files()",
     "SELECT * FROM pragma_database_list",
     "SELECT * FROM sqlite_master",
     "SELECT * FROM pg_catalog.pg_class",
-    "SELECT * FROM system.information_schema.tables",
+    "SELECT * FROM system.main.pragma_database_list",
     "CREATE VIEW stolen AS SELECT * FROM '{secrets}'",
     "CREATE VIEW stolen AS SELECT * FROM read_parquet('{secrets}')",
     "CREATE TABLE stolen AS SELECT * FROM '{secrets}'",
@@ -68,7 +68,7 @@ REACHES = [
     "RESET threads",
     "PRAGMA database_list",
     "CALL pragma_version()",
-    "CHECKPOINT",
+    "CHECKPOINT memory",
     "VACUUM",
     "USE memory",
     "CREATE MACRO stolen() AS 1",
@@ -107,6 +107,14 @@ def test_what_reaches_beyond_the_tables_is_refused(survivor: Attacked, text: str
             assert caught.value.code().name in TYPED, caught.value.details()
             assert "AFRICA" not in (caught.value.details() or "")
     assert files(survivor.data.parent) == before
+
+
+@pytest.mark.parametrize("function", ["databases", "settings", "tables", "views", "schemas"])
+def test_what_is_told_of_the_catalog_tells_nothing_of_the_kernel(survivor: Attacked, function: str) -> None:
+    with RawClient(survivor.uri) as client:
+        told = str(client.ask(sql.CommandStatementQuery(query=f"FROM duckdb_{function}()")).to_pylist())
+    for hidden in (str(survivor.data), "memory", "allowed_directories", "system"):
+        assert hidden not in told
 
 
 @pytest.mark.parametrize("value", ["{secrets}", "/etc/passwd", "'; DROP TABLE nation; --", "nation"])
