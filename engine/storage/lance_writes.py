@@ -168,20 +168,21 @@ class LanceWrites:
     def rename(self, name: TableName, path: Path, to: Path, taken: Callable[[], bool]) -> None:
         """Put the newest version of the table under the path `to`, and drop the old one.
 
-        No row is copied: both have the same files, of which running queries keep theirs. Raises TableExistsError where
-        the other name is `taken`.
+        No row is copied, both have the same files, of which running queries keep theirs; but where the dataset of a
+        dropped table goes on under the name, and this one was changed in place. Raises
+        TableExistsError where the other name is `taken`.
         """
         with _staging(name, to) as staged, held(path.parent), _failing(name):
             _require_not_dropped(name, path)
             if taken():
                 raise TableExistsError(f'"{to.stem}" is there already; drop it or take another name.')
             dataset = _open(name, path)
-            if any(fragment.metadata.deletion_file for fragment in dataset.get_fragments()):
+            if not (to / DROPPED).exists() or _is_as_written(dataset):
+                _link_files(path, staged)
+            else:
                 require_changeable(name, dataset.schema)
                 staged.rmdir()
                 lance.write_dataset(dataset.scanner().to_reader(), str(staged), mode="create")
-            else:
-                _link_files(path, staged)
             _publish(name, staged, to)
             (path / DROPPED).touch()
 
@@ -310,6 +311,21 @@ def _continue_dropped(name: TableName, staged: Path, path: Path, first: int) -> 
             (staged / file).rename(path / file)
         _commit_over_newest(path, operation)
     (path / DROPPED).unlink()
+
+
+def _is_as_written(dataset: Any) -> bool:
+    """Whether another dataset can take the files as they are: it numbers columns anew, and knows no deleted rows."""
+    pending, found = list(dataset.lance_schema.fields()), []
+    while pending:
+        field = pending.pop()
+        found.append(field.id())
+        pending.extend(field.children())
+    ids = list(range(len(found)))
+    fragments = [fragment.metadata for fragment in dataset.get_fragments()]
+    return sorted(found) == ids and all(
+        each.deletion_file is None and len(each.files) == 1 and sorted(each.files[0].fields) == ids
+        for each in fragments
+    )
 
 
 def _link_files(path: Path, staged: Path) -> None:

@@ -91,6 +91,34 @@ def test_what_is_refused(db: Connection, text: str, error: type[GrismError], mes
     assert rows(db, "SHOW TABLES") == [("a",), ("b",), ("v",)]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["DELETE FROM a WHERE x = 2"],
+        ["UPDATE a SET y = 'new' WHERE x = 2"],
+        ["ALTER TABLE a DROP COLUMN z"],
+        ["ALTER TABLE a DROP COLUMN z", "ALTER TABLE a ADD COLUMN w INTEGER DEFAULT 7"],
+        ["ALTER TABLE a DROP COLUMN s", "DELETE FROM a WHERE x = 1", "ALTER TABLE a RENAME y TO v"],
+    ],
+)
+def test_what_was_changed_in_place_stays_so(db: Connection, changes: list[str]) -> None:
+    db.sql("CREATE TABLE b AS SELECT 0 AS other, 'x' AS another")
+    db.sql("DROP TABLE b")
+    db.sql("CREATE TABLE a (s STRUCT(k INTEGER, l VARCHAR), x INTEGER NOT NULL, y VARCHAR DEFAULT 'd', z DOUBLE)")
+    db.sql("INSERT INTO a SELECT {'k': i, 'l': 'l' || i}, i, 'y' || i, i / 2 FROM range(5) r(i)")
+    for change in changes:
+        db.sql(change)
+    before, told = rows(db, "SELECT * FROM a ORDER BY x"), rows(db, "DESCRIBE a")
+    db.sql("ALTER TABLE a RENAME TO b")  # where a table was dropped
+    assert (rows(db, "SELECT * FROM b ORDER BY x"), rows(db, "DESCRIBE b")) == (before, told)
+    db.sql("ALTER TABLE b RENAME TO c")  # where none was
+    assert (rows(db, "SELECT * FROM c ORDER BY x"), rows(db, "DESCRIBE c")) == (before, told)
+    db.sql("ALTER TABLE c RENAME TO a")
+    assert (rows(db, "SELECT * FROM a ORDER BY x"), rows(db, "DESCRIBE a")) == (before, told)
+    db.sql("UPDATE a SET x = x + 100")
+    assert len(rows(db, "SELECT * FROM a WHERE x >= 100")) == len(before)
+
+
 def test_a_table_of_another_writer_with_rows_that_were_deleted(tmp_path: Path) -> None:
     path = str(tmp_path / "a.lance")
     lance.write_dataset(pa.table({"x": [1, 2, 3]}), path).delete("x = 2")
