@@ -20,7 +20,7 @@ __all__ = ["CACHE", "CANNOT", "SOURCES", "Line", "Program", "ProgramError", "lin
 
 SOURCES = Path(__file__).parents[2] / "clients"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "grism" / "clients"
-RUN_SECONDS = 240
+RUN_SECONDS = 400
 _BUILD_SECONDS = 500
 
 Line = dict[str, Any]
