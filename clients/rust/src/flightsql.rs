@@ -382,7 +382,11 @@ async fn failed_source(client: &mut Client) -> Seen {
     };
     let source = stream::iter([Ok(upload(3)), Err(FlightError::protocol("the source is broken"))]);
     let told = client.execute_ingest(command, source).await.map_err(Failed::from);
-    let rows = query(client, "SELECT count(*) FROM broken_off").await?;
+    let start = Instant::now(); // the client is told before the server has written
+    let mut rows = query(client, "SELECT count(*) FROM broken_off").await?;
+    while rows[0][0] == "0" && start.elapsed() < Duration::from_secs(10) {
+        rows = query(client, "SELECT count(*) FROM broken_off").await?;
+    }
     update(client, "DROP TABLE broken_off").await?;
     Ok(json!({"told": told.err().map(|error| error.form()), "rows": rows}))
 }
@@ -402,6 +406,7 @@ async fn unread_streams(config: &Value, check: &Value) -> Seen {
         None => endpoint,
     });
     let mut client = FlightSqlServiceClient::new(channel(endpoint).await?);
+    let seconds = check["seconds"].as_u64().expect("a number");
     let all = async {
         let mut unread = vec![];
         for _ in 0..check["unread"].as_u64().expect("a number") {
@@ -413,7 +418,7 @@ async fn unread_streams(config: &Value, check: &Value) -> Seen {
         let info = client.execute(text(check, "sql").to_string(), None).await?;
         sums(&client, &info).await
     };
-    match tokio::time::timeout(Duration::from_secs(10), all).await {
+    match tokio::time::timeout(Duration::from_secs(seconds), all).await {
         Ok(answer) => answer.map(|_| json!({"came": true})),
         Err(_) => Ok(json!({"came": false})),
     }
