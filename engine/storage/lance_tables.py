@@ -187,7 +187,7 @@ class LanceTables:
             reader = opened.dataset.scanner(columns=list(columns), **options).to_reader()
             return guarded(reader, wanted)
 
-        if rows * opened.width([c for c in columns if c in opened.schema.names]) <= self._table_bytes:
+        if rows * opened.width([c for c in columns if c != ROW_ADDRESS]) <= self._table_bytes:
             small = _guarded(table.name, lambda: self._read(scan()))
             if small is not None:
                 return ArrowSource(small)
