@@ -90,7 +90,7 @@ def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
             stack.extend([(item, scope) for item in value if type(item) in _INNER and not _is_constant(item)])
             continue
         # Only the second part of a recursive CTE reads itself; the first may read a table of the same name.
-        itself = {str(value.get("cte_name", "")).lower()} if value.get("type") == "RECURSIVE_CTE_NODE" else set()
+        itself = _own_names(value) if value.get("type") == "RECURSIVE_CTE_NODE" else set()
         inner = scope | itself
         ctes = value.get("cte_map")
         if isinstance(ctes, dict):
@@ -101,6 +101,16 @@ def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
         for key, item in value.items():
             if item and type(item) in _INNER and key != "cte_map":
                 stack.append((item, inner - (itself - scope) if key == "left" else inner))
+
+
+def _own_names(cte: Node) -> set[str]:
+    """What a recursive CTE calls itself: its newest rows by its name, all of them by ``recurring.name``."""
+    name = str(cte.get("cte_name", "")).lower()
+    return {name, _recurring(name)}
+
+
+def _recurring(name: str) -> str:
+    return f"recurring\0{name}"  # which no name is
 
 
 def _is_constant(value: Any) -> bool:
@@ -180,11 +190,16 @@ def check(tree: Tree) -> None:
 
 def table_references(tree: Tree) -> list[Node]:
     """The nodes that name tables, CTEs left out."""
-    return [
-        node
-        for node, scope in tree.relations("BASE_TABLE")
-        if not (len(table_path(node)) == 1 and table_path(node)[0].lower() in scope)
-    ]
+    return [node for node, scope in tree.relations("BASE_TABLE") if not _is_cte(table_path(node), scope)]
+
+
+def _is_cte(path: tuple[str, ...], scope: frozenset[str]) -> bool:
+    match [part.lower() for part in path]:
+        case [name]:
+            return name in scope
+        case ["recurring", name]:
+            return _recurring(name) in scope
+    return False
 
 
 def cte_names(tree: Tree) -> frozenset[str]:

@@ -27,7 +27,7 @@ _STORABLE = re.compile(
     r"|DATE|TIME(_NS| WITH TIME ZONE)?|TIMESTAMP(_S|_MS|_NS|TZ_NS| WITH TIME ZONE)?|INTERVAL|GEOMETRY|VARIANT"
     r"|LIST|ARRAY|MAP"
 )
-_INSTEAD_OF_NULL = KernelType("INTEGER")  # as in the kernel's own tables
+_INSTEAD_OF_NULL = KernelType("INTEGER")  # which the kernel takes for a NULL wherever values are wanted
 
 
 def declared_type(field: pa.Field) -> str | None:
