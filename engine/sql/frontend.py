@@ -48,7 +48,7 @@ from engine.sql.session_values import (
     since_function,
     since_value,
 )
-from engine.sql.shown_columns import ShownColumn, shown_columns, stored_schema
+from engine.sql.shown_columns import ShownColumn, constraints, shown_columns
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, View, expand_views
 from engine.storage.names import full_name
@@ -384,7 +384,7 @@ class SqlFrontend:
         def described(node: syntax.Node) -> list[ShownColumn]:
             pin = self._pinned(node, parsed.source, names, snapshot)
             pins.append(pin)
-            return shown_columns(self.table_columns(pin.handle), stored_schema(self.storage, pin.handle))
+            return shown_columns(self.table_columns(pin.handle), constraints(self.storage, pin.handle))
 
         describe_tables(statement, described, self.kernel.parse)
         tables: dict[str, tuple[TableHandle, RowType]] = {}

@@ -6,12 +6,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import pyarrow as pa
-
 from engine.cancellation import current_cancellation
 from engine.errors import GrismError, TableExistsError, UnknownTableError, UnsupportedError
 from engine.rights import Action, ReadableSnapshot
-from engine.sql.shown_columns import ShownColumn, stored_schema
+from engine.sql.shown_columns import Constraints, ShownColumn, constraints
 from engine.sql.views import Names, View
 from engine.statements.held_views import HeldViews
 from engine.statements.information_schema import INFORMATION_SCHEMA, InformationSchema
@@ -124,15 +122,15 @@ class Catalog:
                 return known
         raise unknown_schema(".".join(within), known)
 
-    def stored(self, session: Session, path: Sequence[str]) -> pa.Schema:
-        """The fields of a table as they are stored; none of a view, and where a storage does not tell."""
+    def constraints(self, session: Session, path: Sequence[str]) -> Constraints:
+        """What a table says of its columns; nothing of a view."""
         name = self.readable_name(session, path)
         if _SessionViews(self, session).find(name) is not None:
-            return pa.schema([])
+            return Constraints()
         try:
-            return stored_schema(self.storage, self.snapshot(session).table(name))
+            return constraints(self.storage, self.snapshot(session).table(name))
         except GrismError:  # which a query of the table reports
-            return pa.schema([])
+            return Constraints()
 
     def full_name(self, session: Session, path: Sequence[str]) -> TableName:
         """The full name of what a statement calls `path`; raises UnknownTableError for another catalog."""

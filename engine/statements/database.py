@@ -22,7 +22,7 @@ from engine.runtime import QueryResult, Runtime
 from engine.schema import RowType
 from engine.sql.described_tables import DESCRIBED, description
 from engine.sql.escapes import without_escapes
-from engine.sql.shown_columns import shown_columns
+from engine.sql.shown_columns import Constraints, shown_columns
 from engine.statements.answers import Answer, QueryAnswer, RepeatedAnswer, TableAnswer
 from engine.statements.bulk_load import BulkLoads
 from engine.statements.catalog import VIEW_TYPE, Catalog
@@ -230,8 +230,8 @@ class Database:
         return pa.table([pa.array(shown, pa.string())], schema=_EXPLAIN_SCHEMA)
 
     def _describe(self, session: Session, statement: Describe) -> pa.Table:
-        stored = self.catalog.stored(session, statement.table) if statement.table else pa.schema([])
-        return _described(self.planning.columns(session, statement.query), stored)
+        told = self.catalog.constraints(session, statement.table) if statement.table else Constraints()
+        return _described(self.planning.columns(session, statement.query), told)
 
     def _show_settings(self, session: Session, statement: ShowSettings) -> pa.Table:
         found = self.settings.shown(session)
@@ -263,7 +263,7 @@ def count_table(rows: int) -> pa.Table:
     return pa.table([pa.array([rows], pa.int64())], schema=COUNT_SCHEMA)
 
 
-def _described(columns: RowType, stored: pa.Schema) -> pa.Table:
-    """The answer to DESCRIBE, in the columns that the dialect has for it; of a table there are `stored` fields."""
-    rows = [dict(zip(DESCRIBED, description(column), strict=True)) for column in shown_columns(columns, stored)]
+def _described(columns: RowType, told: Constraints) -> pa.Table:
+    """The answer to DESCRIBE, in the columns that the dialect has for it; a table has `told` more of them."""
+    rows = [dict(zip(DESCRIBED, description(column), strict=True)) for column in shown_columns(columns, told)]
     return pa.Table.from_pylist(rows, _DESCRIBE_SCHEMA)

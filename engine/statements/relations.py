@@ -18,7 +18,7 @@ from engine.errors import GrismError
 from engine.kernel import quote
 from engine.schema import Column, RowType
 from engine.sql.frontend import SqlFrontend
-from engine.sql.shown_columns import ShownColumn, shown_columns, stored_schema
+from engine.sql.shown_columns import Constraints, ShownColumn, constraints, shown_columns
 from engine.statements.catalog import VIEW_TYPE, Catalog
 from engine.statements.session import Session
 from engine.storage.protocol import Snapshot, TableHandle, TableName
@@ -55,12 +55,12 @@ class Relations:
 
     def _columns(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> tuple[ShownColumn, ...]:
         if kind == VIEW_TYPE:
-            return tuple(shown_columns(self._of_view(session, snapshot, name), pa.schema([])))
+            return tuple(shown_columns(self._of_view(session, snapshot, name), Constraints()))
         handle = snapshot.table(name)
         found = self._shown.get(handle)
         if found is None:
-            stored = stored_schema(self._frontend.storage, handle)
-            found = tuple(shown_columns(self._frontend.table_columns(handle), stored))
+            told = constraints(self._frontend.storage, handle)
+            found = tuple(shown_columns(self._frontend.table_columns(handle), told))
             self._shown.put(handle, found)
         return found
 

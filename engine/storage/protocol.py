@@ -129,9 +129,13 @@ class ArrowSource:
 
 @dataclass(frozen=True)
 class KernelSource:
-    """Data that the kernel reads by itself: `query` is a SELECT, as over ``read_parquet([...])``."""
+    """Data that the kernel reads by itself: `query` is a SELECT, as over ``read_parquet([...])``.
+
+    `required` has the names of columns that are known to hold no NULL; a `TableStore.probe` tells them.
+    """
 
     query: exp.Select
+    required: frozenset[str] = frozenset()
 
 
 Source = ArrowSource | KernelSource

@@ -45,8 +45,15 @@ def arrow_schema(path: str, types: Callable[[pa.Table], RowType]) -> FileSchema 
     told = {c.name: c.type for c in types(pa.schema([f for f in schema if not is_bson[f.name]]).empty_table())}
     return FileSchema(
         tuple(
-            FileColumn(name, name, parse_type(told.get(name, "BLOB")), Guard.NONE, _PROBLEM if is_bson[name] else None)
-            for name in schema.names
+            FileColumn(
+                each.name,
+                each.name,
+                parse_type(told.get(each.name, "BLOB")),
+                Guard.NONE,
+                _PROBLEM if is_bson[each.name] else None,
+                not each.nullable,
+            )
+            for each in schema
         ),
         can_have_nan=False,
         by_arrow=True,

@@ -30,13 +30,14 @@ _EXACT = 2**53  # whole numbers up to here are DOUBLEs
 @dataclass(frozen=True)
 class FileColumn:
     """A column of a file: its own name, the `name` and `type` under which the kernel reads it, what has to guard it,
-    and why the kernel cannot read it (None where it can)."""
+    why the kernel cannot read it (None where it can), and whether the file says that it is `required`: has no NULL."""
 
     own_name: str
     name: str
     type: KernelType
     guard: Guard
     problem: str | None
+    required: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,15 @@ class FileSchema:
     columns: tuple[FileColumn, ...]
     can_have_nan: bool
     by_arrow: bool = False
+
+
+@dataclass(frozen=True)
+class _Subtree:
+    """A column as the file's schema has it; `leaves` are in order."""
+
+    name: str
+    required: bool
+    leaves: list[Leaf]
 
 
 class Inspector:
@@ -62,15 +72,15 @@ class Inspector:
         file = path_literal(path)
         nodes = self._rows(
             "SELECT name, coalesce(num_children, 0) AS children, coalesce(type, '') AS physical, "
-            "concat_ws(' ', logical_type, converted_type) AS annotation, coalesce(\"precision\", 0) AS digits "
-            f"FROM parquet_schema({file})"
+            "concat_ws(' ', logical_type, converted_type) AS annotation, coalesce(\"precision\", 0) AS digits, "
+            f"coalesce(repetition_type = 'REQUIRED', false) AS required FROM parquet_schema({file})"
         )
         subtrees = list(_subtrees(nodes))
         told = self._kernel().describe(f"SELECT * FROM read_parquet([{file}], hive_partitioning = false)")
         [about] = self._rows(
             f"SELECT coalesce(created_by, '') AS writer, column_orders FROM parquet_file_metadata({file})"
         )
-        leaves = [[leaf for _, leaf in subtree] for subtree in subtrees]
+        leaves = [subtree.leaves for subtree in subtrees]
         orders = about["column_orders"] or []
         ordered = bool(orders) and all("ORDER" in str(order) for order in orders)
         # Of a column of that type the kernel ends for good where bounds are shown.
@@ -80,11 +90,14 @@ class Inspector:
         dictionaries = _dictionaries(path, len(subtrees)) if not trust.dictionaries else [False] * len(subtrees)
         columns = tuple(
             FileColumn(
-                str(subtree[0][0]), column.name, parse_type(column.type), _guard(inner, trust, dictionary), problem
+                subtree.name,
+                column.name,
+                parse_type(column.type),
+                _guard(subtree.leaves, trust, dictionary),
+                problem,
+                subtree.required,
             )
-            for subtree, inner, column, dictionary, problem in zip(
-                subtrees, leaves, told, dictionaries, problems, strict=True
-            )
+            for subtree, column, dictionary, problem in zip(subtrees, told, dictionaries, problems, strict=True)
         )
         return FileSchema(columns, any(c.guard is Guard.FLOATS for c in columns))
 
@@ -146,18 +159,18 @@ def path_literal(path: str) -> str:
     return "'" + re.sub(r"([*?\[])", r"[\1]", os.fspath(path)).replace("'", "''") + "'"
 
 
-def _subtrees(nodes: Sequence[dict[str, Any]]) -> Iterator[list[tuple[str, Leaf]]]:
-    """For each column of the file its name and its leaves, out of the nodes of the schema in their order."""
+def _subtrees(nodes: Sequence[dict[str, Any]]) -> Iterator[_Subtree]:
+    """The columns of the file, out of the nodes of the schema in their order."""
     at = 1  # behind the root
     for _ in range(nodes[0]["children"] if nodes else 0):
-        name, leaves, open_nodes = nodes[at]["name"], [], 1
+        top, leaves, open_nodes = nodes[at], [], 1
         while open_nodes:
             node = nodes[at]
             open_nodes += node["children"] - 1
             if not node["children"]:
-                leaves.append((name, Leaf(node["physical"], node["annotation"], int(node["digits"]))))
+                leaves.append(Leaf(node["physical"], node["annotation"], int(node["digits"])))
             at += 1
-        yield leaves
+        yield _Subtree(str(top["name"]), top["required"], leaves)
 
 
 def _problems(writer: str, leaves: Sequence[Sequence[Leaf]], split: set[int]) -> list[str | None]:

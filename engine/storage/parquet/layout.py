@@ -6,7 +6,7 @@ there. Where the types differ, the exact common type counts; a column without on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.kernel_types import KernelType
@@ -45,9 +45,11 @@ class Reading:
 
 @dataclass(frozen=True)
 class Layout:
-    """A table's columns, and the readings of its files by their kind."""
+    """A table's columns, the names of those that all files say to be without NULLs, and the readings of its files by
+    their kind."""
 
     columns: RowType
+    required: frozenset[str]
     hive: HiveTypes
     readings: Mapping[str, Reading]
 
@@ -77,6 +79,7 @@ def make_layout(
         _add(columns, kind, _shown(found[0]), schemas[kind], partitions, inspector, of_kind)
     return Layout(
         _columns(columns, hive),
+        frozenset(c.name for c in columns if c.name.lower() not in partitions and _is_required(c, of_kind)),
         hive,
         {kind: _reading(columns, kind, schemas[kind], partitions) for kind in of_kind},
     )
@@ -151,6 +154,10 @@ def _free_name(name: str, columns: Sequence[_TableColumn]) -> str:
         count += 1
         free = f"{name}_{count}"
     return free
+
+
+def _is_required(column: _TableColumn, kinds: Collection[str]) -> bool:
+    return len(column.sources) == len(kinds) and all(source.required for source in column.sources.values())
 
 
 def _columns(columns: Sequence[_TableColumn], hive: HiveTypes) -> RowType:

@@ -71,11 +71,12 @@ class ParquetTables:
 
     def probe(self, table: TableHandle) -> KernelSource:
         """Every column of the files, and those of the hive partitions, without rows."""
+        layout = self._layout(table, self._pinned(table))
         items = [
             exp.alias_(exp.Cast(this=exp.null(), to=_type(column.type)), exp.to_identifier(column.name, quoted=True))
-            for column in self._layout(table, self._pinned(table)).columns
+            for column in layout.columns
         ]
-        return KernelSource(exp.select(*items).limit(0))
+        return KernelSource(exp.select(*items).limit(0), layout.required)
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut where files and row groups end if that is near."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import adbc_driver_flightsql.dbapi as flight_sql
 import lance
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyarrow import flight
 
@@ -17,7 +18,11 @@ from engine.statements.session import Session
 from engine.statements.stored_views import StoredViews
 from engine.storage import DirectoryStorage
 from engine.storage.protocol import TableName
+from flight_server.auth import IDENTITY_KEY, Anonymous, HandshakeHandler, IdentityFactory
+from flight_server.config import ServerConfig
+from flight_server.endpoint import Endpoint
 from flight_server.proto import sql
+from flight_server.service import FlightSqlService
 from flight_server.service.listed_schemas import ListedSchemas
 from flight_server.service.wire import wrap
 from local_runtime import LocalRuntime
@@ -269,3 +274,38 @@ def test_what_is_wrong_with_a_table_is_logged_once_for_each_version(
         assert told() == []
         lance.write_dataset(UNREADABLE["tens"], tmp_path / "tens.lance", mode="append")
         assert told() == ["main.tens" + unreadable]
+
+
+def test_columns_of_parquet_files_that_hold_no_nulls_are_told(tmp_path: Path) -> None:
+    required = pa.schema([pa.field("id", pa.int64(), nullable=False), ("name", pa.string())])
+    (tmp_path / "facts").mkdir()
+    for i in (1, 2):
+        facts = pa.table({"id": [i], "name": pa.nulls(1, pa.string())}, schema=required)
+        pq.write_table(facts, tmp_path / "facts" / f"{i}.parquet")
+    with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime:
+        endpoint = Endpoint(
+            FlightSqlService(runtime, ServerConfig().service, "test"),
+            auth_handler=HandshakeHandler(Anonymous()),
+            middleware={IDENTITY_KEY: IdentityFactory(Anonymous())},
+        )
+        try:
+            _require_told(endpoint.location)
+        finally:
+            assert endpoint.shutdown()
+
+
+def _require_told(uri: str) -> None:
+    with flight_sql.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
+        told = connection.adbc_get_table_schema("facts")
+        assert [field.nullable for field in told] == [False, True]
+        for text in (
+            "SELECT * FROM (DESCRIBE facts)",
+            "DESCRIBE facts",
+            "SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_name = 'facts'",
+            """SELECT column_name, data_type, CASE WHEN is_nullable THEN 'YES' ELSE 'NO' END
+               FROM duckdb_columns() WHERE table_name = 'facts'""",
+        ):
+            cursor.execute(text)
+            assert [row[:3] for row in cursor.fetchall()] == [("id", "BIGINT", "NO"), ("name", "VARCHAR", "YES")]
+        cursor.execute("SELECT id, name FROM facts ORDER BY id")
+        assert cursor.fetchall() == [(1, None), (2, None)]

@@ -50,6 +50,30 @@ def test_the_scan_reads_the_wanted_columns_of_the_wanted_rows(tmp_path):
     assert read(storage.open(part, ScanRequest(("s", "i")))).column_names == ["s", "i"]
 
 
+ID, NAME = pa.field("id", pa.int64(), nullable=False), pa.field("name", pa.string())
+
+
+@pytest.mark.parametrize(
+    ("files", "required"),
+    [
+        ({"t.parquet": [ID, NAME]}, {"id"}),
+        ({"t/1.parquet": [ID, NAME], "t/2.parquet": [ID, NAME]}, {"id"}),
+        ({"t/1.parquet": [ID], "t/2.parquet": [ID.with_nullable(True)]}, set()),
+        ({"t/1.parquet": [ID.with_nullable(True)], "t/2.parquet": [ID]}, set()),
+        ({"t/1.parquet": [ID, NAME.with_nullable(False)], "t/2.parquet": [ID]}, {"id"}),
+        ({"t/1.parquet": [ID], "t/2.parquet": [ID, NAME.with_nullable(False)]}, {"id"}),
+        ({"t/1.parquet": [ID], "t/2.parquet": [ID.with_type(pa.int32()).with_name("ID")]}, {"id"}),
+        ({"t/id=1/1.parquet": [ID, NAME.with_nullable(False)]}, {"name"}),
+        ({"t.parquet": [pa.field("s", pa.struct([ID])), pa.field("l", pa.list_(ID), nullable=False)]}, {"l"}),
+    ],
+)
+def test_columns_that_all_files_say_to_be_without_nulls(tmp_path, files, required):
+    for place, fields in files.items():
+        put_file(tmp_path / place, pa.schema(fields).empty_table())
+    storage, table = resolve(tmp_path)
+    assert storage.probe(table).required == required
+
+
 def test_statistics_come_from_the_footers(tmp_path):
     for i in (1, 2):
         put_file(tmp_path / "t" / f"{i}.parquet", numbers(0, 100 * i))
