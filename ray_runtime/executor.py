@@ -6,7 +6,7 @@ import secrets
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from flight_server.endpoint import ConnectionPool, Endpoint, ServerTls
 from flight_server.endpoint.status import to_flight
 from ray_runtime.cluster import ClusterOptions
 from ray_runtime.coordinator import Coordinator, Execution
-from ray_runtime.exchange import ExchangeReader, ExchangeStore, ReadOptions, WorkerId
+from ray_runtime.exchange import ExchangeReader, ExchangeSource, ExchangeStore, ReadOptions, WorkerId
 from ray_runtime.parts import PartsCollector
 from ray_runtime.planner.planner import DistributedPlan
 from ray_runtime.results import ResultFetcher
@@ -152,9 +152,7 @@ class RayExecutor:
             forget()
         timer.start()
         sources = {
-            ResultPart(s.location, s.request.seal(key, seconds), s.request.rows, s.bytes): (output.schema, s)
-            for output in outputs
-            for s in output.sources
+            _part(source, key, seconds): (output.schema, source) for output in outputs for source in output.sources
         }
 
         def read(part: ResultPart, cancellation: Cancellation) -> PartRows:
@@ -209,6 +207,12 @@ class _TableService:
         with self._lock:
             if self._endpoint is not None:
                 self._endpoint.shutdown()
+
+
+def _part(source: ExchangeSource, key: bytes, seconds: float) -> ResultPart:
+    """What a client fetches `source` with."""
+    request = replace(source.request, for_client=True)
+    return ResultPart(source.location, request.seal(key, seconds), request.rows, source.bytes)
 
 
 def _conformed(fetcher: ResultFetcher, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

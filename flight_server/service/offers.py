@@ -98,7 +98,7 @@ class Offers:
         def explain(text: str) -> BaseException:
             return rows.failure() or execution_error(OSError(text))
 
-        return ResultStream(rows.reader, explain=explain)
+        return ResultStream(rows.reader, explain=explain, schema=offer.planned.schema)
 
     def fetch(
         self, request: Request, handle: bytes, start: Callable[[Request, PlannedAnswer], ResultStream]

@@ -108,7 +108,7 @@ class Statements:
             result = answer.run_to_parts(request.context, self._options.statement_ttl)
         self.offers.keep_parts(handle, request.holder, result)
         query.rows = sum(part.rows for part in result.parts)
-        return Offer(answer.schema, ticket, query.rows, result.parts)  # what workers send says no more than that
+        return Offer(planned.schema, ticket, query.rows, result.parts)
 
     def fetch(self, request: Request, ticket: sql.TicketStatementQuery) -> ResultStream:
         """Run what was offered under this ticket."""

@@ -7,6 +7,7 @@ Ticket, in network byte order; the part after the query's name is sealed with th
     sealed:
       stage       u32
       partitions  u32 u32     first, and the one after the last
+      client      bool        who reads is a client of the service
       outputs     u32         how many, then for each
         task u32, attempt u32, rows u64
 
@@ -26,7 +27,7 @@ from ray_runtime.exchange.identity import OutputKey
 __all__ = ["OutputRef", "QueryKeys", "ReadRequest"]
 
 _LENGTH = struct.Struct("!H")
-_HEADER = struct.Struct("!IIII")
+_HEADER = struct.Struct("!III?I")
 _OUTPUT = struct.Struct("!IIQ")
 TICKET_SECONDS = 3600.0
 
@@ -42,12 +43,13 @@ class OutputRef:
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """Rows of `partitions` (a range of step 1) of `outputs`, in that order."""
+    """Rows of `partitions` (a range of step 1) of `outputs`, in that order; `for_client` says that no worker reads."""
 
     query: str
     stage: int
     partitions: range
     outputs: tuple[OutputRef, ...]
+    for_client: bool = False
 
     @property
     def rows(self) -> int:
@@ -61,7 +63,8 @@ class ReadRequest:
 
     def seal(self, key: bytes, seconds: float = TICKET_SECONDS) -> bytes:
         """The ticket for this request, under the query's key, valid for `seconds`."""
-        payload = _HEADER.pack(self.stage, self.partitions.start, self.partitions.stop, len(self.outputs))
+        first, stop = self.partitions.start, self.partitions.stop
+        payload = _HEADER.pack(self.stage, first, stop, self.for_client, len(self.outputs))
         payload += b"".join(_OUTPUT.pack(output.task, output.attempt, output.rows) for output in self.outputs)
         name = self.query.encode()
         sealed = TicketSigner(key).seal(payload, _scope(self.query), time.time() + seconds)
@@ -106,8 +109,8 @@ def _scope(query: str) -> str:
 def _parse(query: str, payload: bytes) -> ReadRequest:
     if len(payload) < _HEADER.size:
         raise TicketError
-    stage, first, stop, count = _HEADER.unpack_from(payload)
+    stage, first, stop, for_client, count = _HEADER.unpack_from(payload)
     if len(payload) != _HEADER.size + count * _OUTPUT.size or not first < stop:
         raise TicketError
     outputs = tuple(OutputRef(*fields) for fields in _OUTPUT.iter_unpack(payload[_HEADER.size :]))
-    return ReadRequest(query, stage, range(first, stop), outputs)
+    return ReadRequest(query, stage, range(first, stop), outputs, for_client)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from engine.errors import ExecutionError
+from flight_server.column_metadata import annotate
 from flight_server.endpoint import BaseHandler, Call, ResultStream
 from ray_runtime.exchange.protocol import QueryKeys, ReadRequest
 from ray_runtime.exchange.store import ExchangeStore
@@ -22,7 +23,9 @@ class ExchangeHandler(BaseHandler):
     def do_get(self, call: Call, ticket: bytes) -> ResultStream:
         """The rows that the ticket names, or UNAUTHENTICATED, or an OutputFailedError; never fewer rows than named."""
         del call
-        return ResultStream(read_outputs(self.store, self.keys.open(ticket)).to_reader())
+        request = self.keys.open(ticket)
+        rows = read_outputs(self.store, request)
+        return ResultStream(rows.to_reader(), schema=annotate(rows.schema) if request.for_client else None)
 
 
 def read_outputs(store: ExchangeStore, request: ReadRequest) -> pa.Table:

@@ -97,10 +97,12 @@ def test_each_part_comes_from_its_worker(uri: str, client: flight.FlightClient, 
     assert uri not in {location.replace("grpc+tcp", "grpc") for location in locations}
     tables = [fetch(endpoint) for endpoint in planned.endpoints]
     assert all(table.schema.equals(planned.schema, check_metadata=True) for table in tables)
+    assert all(b"ARROW:FLIGHT:SQL:TYPE_NAME" in field.metadata for field in planned.schema)
     assert sum(table.num_rows for table in tables) == planned.total_records
     with flight.connect(uri) as other:
         (endpoint,) = info(other, query).endpoints
         whole = other.do_get(endpoint.ticket).read_all()
+    assert whole.schema.equals(planned.schema, check_metadata=True)
     assert in_order(pa.concat_tables(tables)) == in_order(whole)
 
 
@@ -108,7 +110,9 @@ def test_who_does_not_come_to_the_workers_gets_the_parts_from_the_server(client:
     planned = info(client, "SELECT l_orderkey, l_comment FROM lineitem")
     assert len(planned.endpoints) > 1
     for endpoint in planned.endpoints:
-        assert client.do_get(endpoint.ticket).read_all().equals(fetch(endpoint))
+        rows = client.do_get(endpoint.ticket).read_all()
+        assert rows.equals(fetch(endpoint))
+        assert rows.schema.equals(planned.schema, check_metadata=True)
     (other,) = info(client, "SELECT count(*) FROM lineitem").endpoints
     assert client.do_get(other.ticket).read_all().num_rows == 1
     cancel(client, planned)

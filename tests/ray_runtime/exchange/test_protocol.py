@@ -29,11 +29,12 @@ KEYS = keys_for()
     first=st.integers(0, 1000),
     count=st.integers(1, 1000),
     outputs=st.lists(st.builds(OutputRef, _U32, _U32, st.integers(0, 2**64 - 1)), max_size=5),
+    for_client=st.booleans(),
 )
 def test_a_request_comes_out_as_it_went_in(
-    query: str, stage: int, first: int, count: int, outputs: list[OutputRef]
+    query: str, stage: int, first: int, count: int, outputs: list[OutputRef], for_client: bool
 ) -> None:
-    request = ReadRequest(query, stage, range(first, first + count), tuple(outputs))
+    request = ReadRequest(query, stage, range(first, first + count), tuple(outputs), for_client)
     assert keys_for(query).open(request.seal(KEY)) == request
     assert request.rows == sum(output.rows for output in outputs)
 
