@@ -5,12 +5,10 @@ What they run is in `clients/python`. They are installed once, by the pins in `r
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +18,8 @@ import pytest
 
 from tests.conftest import RAY_OPTIONS
 from tests.harness.server import serve
-from tests.real_clients.programs import CACHE, SOURCES
+from tests.real_clients.environments import installed
+from tests.real_clients.programs import SOURCES
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 
@@ -34,7 +33,7 @@ class Tool:
     def __init__(self, name: str, folder: Path, uri: str) -> None:
         self.folder, self._uri = folder, uri
         self.port = uri.rpartition(":")[2]
-        self._programs = _installed(name)
+        self._programs = installed(name)
 
     def run(self, program: str, *arguments: str) -> str:
         """What the program prints; it has to end with status 0."""
@@ -56,20 +55,6 @@ class Tool:
         with flight_sql.connect(self._uri, autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute(text)
             return [tuple(row) for row in cursor.fetchall()]
-
-
-def _installed(name: str) -> Path:
-    """The folder of the programs of an environment, which is made once for its pins."""
-    pins = _SOURCES / "requirements" / f"{name}.txt"
-    mark = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    folder = CACHE / f"python-{name}-{mark}"
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-r", str(pins)], check=True)
-        (folder / "complete").touch()
-    return folder / "bin"
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,9 @@ Run it where the producers are installed, which need other versions of protobuf 
     python -m venv producers && producers/bin/pip install "datafusion==55.*" "ibis-substrait==4.*" "substrait==0.37.*"
     PYTHONPATH=. producers/bin/python -m tests.engine.substrait.produce
 
+An argument is the file to write instead, here and with the other producers. `make test-clients` does so: what they
+write has to be what is stored.
+
 A row has the producer, the name of a case, the plan and the answer, a table as an Arrow IPC stream; the answer of ibis,
 which does not compute, is DataFusion's to the same question in SQL. The tables are those of TPC-H beside its tests.
 """
@@ -20,7 +23,7 @@ from pyarrow import ipc
 
 HERE = Path(__file__).parent
 TPCH = HERE.parents[1] / "tpch"
-FILE = HERE / "produced.arrow"
+STORED = HERE / "produced.arrow"
 
 SCALAR = """
 l_comment || 'a'
@@ -215,6 +218,11 @@ def main() -> None:
     write(rows)
 
 
+def target() -> Path:
+    """The file to write: the command's argument, or else the stored one."""
+    return Path(sys.argv[1]) if sys.argv[1:] else STORED
+
+
 def serialised(table: pa.Table) -> bytes:
     """A table as an IPC stream, with plain text in it."""
     plain = pa.schema([pa.field(f.name, pa.string() if f.type == pa.string_view() else f.type) for f in table.schema])
@@ -226,11 +234,12 @@ def serialised(table: pa.Table) -> bytes:
 
 
 def write(rows: list[dict[str, object]]) -> None:
+    """Write the file of all the rows."""
     kinds = pa.schema(
         [("producer", pa.string()), ("name", pa.string()), ("plan", pa.binary()), ("answer", pa.binary())]
     )
     options = ipc.IpcWriteOptions(compression="zstd")
-    with ipc.new_file(FILE, kinds, options=options) as writer:
+    with ipc.new_file(target(), kinds, options=options) as writer:
         writer.write_table(pa.Table.from_pylist(rows, kinds))
 
 

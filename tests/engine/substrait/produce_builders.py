@@ -14,7 +14,7 @@ import substrait.dataframe as sub
 from datafusion import SessionContext
 from pyarrow import ipc
 
-from tests.engine.substrait.produce import FILE, TPCH, serialised, write
+from tests.engine.substrait.produce import TPCH, serialised, target, write
 
 
 def cases() -> dict[str, tuple[Any, str]]:
@@ -143,7 +143,7 @@ def main() -> None:
     context = SessionContext()
     for name in ("nation", "region"):
         context.register_parquet(name, str(TPCH / "data" / f"{name}.parquet"))
-    with ipc.open_file(FILE) as file:
+    with ipc.open_file(target()) as file:
         rows = [row for row in file.read_all().to_pylist() if row["producer"] != "substrait"]
     for name, (frame, sql) in cases().items():
         try:

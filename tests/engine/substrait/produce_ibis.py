@@ -16,7 +16,7 @@ import ibis
 import pyarrow as pa
 from pyarrow import ipc
 
-from tests.engine.substrait.produce import FILE, TPCH, serialised, write
+from tests.engine.substrait.produce import TPCH, serialised, target, write
 
 OF_NATION = {
     "a filter and a projection": lambda n: n.filter(n.n_regionkey == 1).select("n_name", k=n.n_nationkey * 2),
@@ -106,7 +106,7 @@ def main() -> None:
     names = ("nation", "region", "lineitem")
     stored = {name: connection.read_parquet(str(TPCH / "data" / f"{name}.parquet"), table_name=name) for name in names}
     unbound = {name: ibis.table(table.schema(), name=name) for name, table in stored.items()}
-    with ipc.open_file(FILE) as file:
+    with ipc.open_file(target()) as file:
         rows = [row for row in file.read_all().to_pylist() if row["producer"] != "ibis"]
     asked = expressions(stored)
     for name, expression in expressions(unbound).items():

@@ -32,9 +32,9 @@ class Produced:
 
 
 @cache
-def produced() -> tuple[Produced, ...]:
-    """All of them."""
-    with ipc.open_file(_FILE) as file:
+def produced(path: Path = _FILE) -> tuple[Produced, ...]:
+    """All of a file, the stored one where there is no other."""
+    with ipc.open_file(path) as file:
         rows = file.read_all().to_pylist()
     return tuple(Produced(**{**row, "answer": ipc.open_stream(row["answer"]).read_all()}) for row in rows)
 
