@@ -39,8 +39,8 @@ class Cancellation:
 
     @property
     def cause(self) -> Cause | None:
-        """Why the query was stopped, or None."""
-        return self._cause
+        """Why the query was stopped, or None. Each time another error of the same class and text."""
+        return None if self._cause is None else _fresh(self._cause)
 
     def cancel(self, reason: str = "The query was cancelled.") -> None:
         """Stop the query. A second call changes nothing."""
@@ -70,7 +70,7 @@ class Cancellation:
     def check(self) -> None:
         """Raise the cause where the query is to stop."""
         if self.cancelled and self._cause is not None:
-            raise self._cause
+            raise _fresh(self._cause)
 
     @contextmanager
     def heeded(self) -> Iterator[None]:
@@ -107,6 +107,16 @@ class Cancellation:
         elif self._alarm is not None and not self._callbacks:
             self._alarm.cancel()
             self._alarm = None
+
+
+def _fresh(cause: Cause) -> Cause:
+    """The same error without what it was raised through.
+
+    The switch keeps the cause, and the frames of who raises it keep the switch, and what they computed.
+    """
+    made = type(cause).__new__(type(cause), *cause.args)
+    vars(made).update(vars(cause))
+    return made
 
 
 _current: ContextVar[Cancellation | None] = ContextVar("current_cancellation", default=None)

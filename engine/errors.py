@@ -11,6 +11,7 @@
     │   ├── SchemaMismatchError      data to be written does not fit the table
     │   ├── ForbiddenError           the statement reaches for what a client may not touch
     │   ├── TableExistsError         the table to be created is there already
+    │   ├── InvalidPlanError         the bytes are no Substrait plan
     │   └── UnsupportedError         valid, but not something grism does
     └── ExecutionError               a planned query failed while it ran
         ├── InvalidValueError        a value broke an expression: overflow, bad cast
@@ -50,6 +51,7 @@ __all__ = [
     "ForbiddenError",
     "GrismError",
     "InvalidDataError",
+    "InvalidPlanError",
     "InvalidValueError",
     "KernelFailedError",
     "KernelLostError",
@@ -156,6 +158,10 @@ class TableExistsError(PlanningError):
 
 class UnsupportedError(PlanningError):
     """A valid request for something that grism does not do."""
+
+
+class InvalidPlanError(PlanningError):
+    """The bytes are no Substrait plan, or it refers to what it does not have."""
 
 
 class ExecutionError(GrismError):

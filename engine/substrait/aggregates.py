@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from engine.errors import InvalidPlanError
 from engine.substrait.decimals import quotient
 from engine.substrait.functions import Call, check_options
-from engine.substrait.refusals import InvalidPlanError, require_size, shown, unsupported
+from engine.substrait.refusals import require_size, shown, unsupported
 from engine.substrait.typed import OrderItem, Typed, cast
 from engine.substrait.types import BIGINT, BOOLEAN, DOUBLE, FLOATS, INTEGERS, VARCHAR, Type, decimal
 

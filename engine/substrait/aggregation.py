@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.errors import UnsupportedError
+from engine.errors import InvalidPlanError, UnsupportedError
 from engine.substrait.aggregates import Frame, aggregate_call
 from engine.substrait.expressions import Expressions
 from engine.substrait.proto import algebra_pb2
-from engine.substrait.refusals import InvalidPlanError
 from engine.substrait.sources import Sources
 from engine.substrait.typed import Relation, Scopes, Typed
 from engine.substrait.types import INTEGER

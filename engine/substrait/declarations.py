@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.errors import InvalidPlanError
 from engine.substrait.proto import algebra_pb2, plan_pb2, type_pb2
-from engine.substrait.refusals import InvalidPlanError
 
 __all__ = ["Declarations"]
 

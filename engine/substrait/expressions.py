@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from engine.errors import InvalidPlanError
 from engine.substrait.declarations import Declarations
 from engine.substrait.functions import Call, scalar_call
 from engine.substrait.literals import Literals, struct_of
 from engine.substrait.proto import algebra_pb2
-from engine.substrait.refusals import InvalidPlanError, require_size, unsupported
+from engine.substrait.refusals import require_size, unsupported
 from engine.substrait.typed import OrderItem, Relation, Scopes, Typed, cast
 from engine.substrait.types import BOOLEAN, FLOATS, INTEGERS, Type, Types
 from engine.substrait.windows import window_call

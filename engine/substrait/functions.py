@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from engine.errors import UnsupportedError
+from engine.errors import InvalidPlanError, UnsupportedError
 from engine.substrait.decimals import quotient
-from engine.substrait.refusals import InvalidPlanError, require_size, shown, unsupported
+from engine.substrait.refusals import require_size, shown, unsupported
 from engine.substrait.typed import Typed, cast
 from engine.substrait.types import BIGINT, BOOLEAN, DOUBLE, FLOATS, INTEGERS, VARCHAR, Type
 

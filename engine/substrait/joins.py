@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.errors import InvalidPlanError
 from engine.substrait.expressions import Expressions
 from engine.substrait.proto import algebra_pb2
-from engine.substrait.refusals import InvalidPlanError, unsupported
+from engine.substrait.refusals import unsupported
 from engine.substrait.sources import Sources
 from engine.substrait.typed import Relation, Scopes, Typed
 from engine.substrait.types import BOOLEAN

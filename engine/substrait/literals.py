@@ -8,9 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from engine.errors import InvalidPlanError
 from engine.literals import literal, type_text
 from engine.substrait.proto import algebra_pb2
-from engine.substrait.refusals import InvalidPlanError, require_size, unsupported
+from engine.substrait.refusals import require_size, unsupported
 from engine.substrait.typed import Typed
 from engine.substrait.types import Type, Types
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from google.protobuf.message import DecodeError
 
-from engine.errors import UnsupportedError
+from engine.errors import InvalidPlanError, UnsupportedError
 from engine.substrait.declarations import Declarations
 from engine.substrait.proto import algebra_pb2, plan_pb2
-from engine.substrait.refusals import InvalidPlanError, check_known, identifier, require_no_enhancement, require_size
+from engine.substrait.refusals import check_known, identifier, require_no_enhancement, require_size
 from engine.substrait.relations import Relations
 from engine.substrait.typed import Relation, Typed
 from engine.substrait.types import Type

@@ -8,12 +8,11 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from engine.cancellation import current_cancellation
-from engine.errors import PlanningError, UnsupportedError
+from engine.errors import InvalidPlanError, UnsupportedError
 from engine.kernel import quote
 from engine.substrait.proto import extensions_pb2, plan_pb2
 
 __all__ = [
-    "InvalidPlanError",
     "check_known",
     "identifier",
     "require_no_enhancement",
@@ -31,10 +30,6 @@ _IGNORED: dict[str, frozenset[int]] = {
     extensions_pb2.SimpleExtensionDeclaration.ExtensionType.DESCRIPTOR.full_name: frozenset({1}),
     extensions_pb2.SimpleExtensionDeclaration.ExtensionTypeVariation.DESCRIPTOR.full_name: frozenset({1}),
 }
-
-
-class InvalidPlanError(PlanningError):
-    """The bytes are no Substrait plan, or it refers to what it does not have."""
 
 
 def identifier(name: str) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from engine.errors import InvalidPlanError
 from engine.substrait.aggregation import Aggregation
 from engine.substrait.declarations import Declarations
 from engine.substrait.expressions import Expressions
 from engine.substrait.joins import Joins
 from engine.substrait.proto import algebra_pb2
-from engine.substrait.refusals import InvalidPlanError, require_no_enhancement, unsupported
+from engine.substrait.refusals import require_no_enhancement, unsupported
 from engine.substrait.scans import Scans
 from engine.substrait.sources import Sources
 from engine.substrait.typed import Relation, Scopes, Typed, cast

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.errors import ForbiddenError
+from engine.errors import ForbiddenError, InvalidPlanError
 from engine.substrait.expressions import Expressions
 from engine.substrait.proto import algebra_pb2
-from engine.substrait.refusals import InvalidPlanError, identifier, require_no_enhancement, shown, unsupported
+from engine.substrait.refusals import identifier, require_no_enhancement, shown, unsupported
 from engine.substrait.sources import Sources
 from engine.substrait.typed import Relation, Scopes, Typed, cast
 from engine.substrait.types import Type, Types

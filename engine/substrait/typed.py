@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from engine.substrait.refusals import InvalidPlanError, require_size
+from engine.errors import InvalidPlanError
+from engine.substrait.refusals import require_size
 from engine.substrait.types import Type
 
 __all__ = ["Relation", "Scopes", "Typed", "cast"]

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engine.errors import InvalidPlanError
 from engine.substrait.declarations import Declarations
 from engine.substrait.proto import type_pb2
-from engine.substrait.refusals import InvalidPlanError, identifier, unsupported
+from engine.substrait.refusals import identifier, unsupported
 
 __all__ = [
     "BIGINT",

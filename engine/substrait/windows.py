@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.errors import InvalidPlanError
 from engine.substrait.aggregates import Frame, aggregate_call
 from engine.substrait.functions import Call, check_options
 from engine.substrait.proto import algebra_pb2
-from engine.substrait.refusals import InvalidPlanError, require_size, unsupported
+from engine.substrait.refusals import require_size, unsupported
 from engine.substrait.typed import OrderItem, Typed, cast
 from engine.substrait.types import BIGINT, DOUBLE, Type
 

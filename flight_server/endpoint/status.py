@@ -82,6 +82,7 @@ STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
     errors.SchemaMismatchError: _INVALID_ARGUMENT,
     errors.ForbiddenError: flight.FlightUnauthorizedError,
     errors.TableExistsError: _INVALID_ARGUMENT,
+    errors.InvalidPlanError: _INVALID_ARGUMENT,
     errors.UnsupportedError: _UNIMPLEMENTED,
     errors.ExecutionError: _INTERNAL,
     errors.InvalidValueError: _INVALID_ARGUMENT,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
-from engine.cancellation import Cancellation
+from engine.cancellation import Cancellation, follow
 from engine.errors import CancelledError, DeadlineExceededError
+from flight_server.endpoint.status import ShutdownError
 
 # Cancellation
 
@@ -26,6 +29,30 @@ def test_cancelling_is_one_way_and_keeps_the_first_reason() -> None:
     for _ in range(2):
         with pytest.raises(CancelledError, match="first"):
             cancellation.check()
+
+
+def test_who_keeps_the_switch_keeps_nothing_of_where_its_cause_was_raised() -> None:
+    class Rows:
+        """What a query has computed."""
+
+    def read(cancellation: Cancellation) -> weakref.ref[Rows]:
+        rows = Rows()
+        kept.append(weakref.ref(rows))
+        cancellation.check()
+        raise AssertionError(rows)
+
+    kept: list[weakref.ref[Rows]] = []
+    cancellation, following = Cancellation(), Cancellation()
+    follow(cancellation, following)
+    cancellation.stop(ShutdownError())
+    for switch in (cancellation, following):
+        gc.disable()
+        try:
+            with pytest.raises(ShutdownError, match="The server"):
+                read(switch)
+            assert kept.pop()() is None
+        finally:
+            gc.enable()
 
 
 def test_callbacks_run_once_in_the_thread_that_cancels() -> None:

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import pytest
 from google.protobuf.message import Message
 
-from engine.errors import ForbiddenError, PlanningError, UnsupportedError
+from engine.errors import ForbiddenError, InvalidPlanError, PlanningError, UnsupportedError
 from engine.substrait import read_plan
 from engine.substrait.proto import algebra_pb2, extensions_pb2, plan_pb2, type_pb2
-from engine.substrait.refusals import InvalidPlanError
 from tests.engine.substrait.plans import I64, Expression, call, field, number, plan, read
 from tests.engine.substrait.produced import produced
 

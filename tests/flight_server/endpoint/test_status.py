@@ -37,6 +37,7 @@ CODES = {
     errors.SchemaMismatchError: "INVALID_ARGUMENT",
     errors.ForbiddenError: "PERMISSION_DENIED",
     errors.TableExistsError: "INVALID_ARGUMENT",
+    errors.InvalidPlanError: "INVALID_ARGUMENT",
     errors.UnsupportedError: "UNIMPLEMENTED",
     errors.InvalidValueError: "INVALID_ARGUMENT",
     errors.DataCorruptError: "INTERNAL",
