@@ -54,6 +54,12 @@ _OWN = (
     Check("own.handshake", "handshake", {"answers": "1", "empty": False}, {"basic": True}),
     Check("own.handshake of nobody", "handshake", Failure("UNAUTHENTICATED"), {"basic": False}),
     Check("own.large value", "stream", {"rows": "1", "sum": "1", "mb": AtMost(100)}, {"sql": _LARGE}),
+    Check(
+        "own.large value within a limit of its own",
+        "stream",
+        {"rows": "1", "sum": "1", "mb": AtMost(100)},
+        {"sql": _LARGE, "limit": 16 << 20},
+    ),
     Check("own.failed source", "failed source", {"told": Failure(None, ("the source is broken",)), "rows": [["3"]]}),
     Check("own.parameter names", "parameter names", ["1", "2"], {"sql": "SELECT ?::INTEGER, ?::VARCHAR"}),
     Check("own.unread streams", "unread streams", {"came": False}, {**_UNREAD, "window": None, "seconds": 10}),

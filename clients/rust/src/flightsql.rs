@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_flight::error::FlightError;
+use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::client::FlightSqlServiceClient;
 use arrow_flight::sql::{
     CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys, CommandGetImportedKeys,
@@ -54,7 +55,10 @@ async fn make(config: &Value, check: &Value) -> Seen {
             client.handshake(text(config, "user"), text(config, "password")).await?;
             client
         }
-        _ => plain(text(config, "plain")).await?,
+        _ => match check["limit"].as_u64() {
+            Some(bytes) => limited(text(config, "plain"), bytes).await?,
+            None => plain(text(config, "plain")).await?,
+        },
     };
     let client = &mut client;
     match text(check, "kind") {
@@ -76,6 +80,13 @@ async fn make(config: &Value, check: &Value) -> Seen {
         "options" => Err(Failed::Cannot("arrow-flight has no messages for the options of a session")),
         other => Err(Failed::told(format!("unknown kind {other}"))),
     }
+}
+
+/// A client that takes messages of so many bytes.
+async fn limited(address: &str, bytes: u64) -> Result<Client, Failed> {
+    let channel = channel(Endpoint::from_shared(format!("http://{address}"))).await?;
+    let inner = FlightServiceClient::new(channel).max_decoding_message_size(bytes as usize);
+    Ok(FlightSqlServiceClient::new_from_inner(inner))
 }
 
 async fn plain(address: &str) -> Result<Client, Failed> {
