@@ -154,7 +154,10 @@ def flight_errors(add_trailer: Callable[[str, str], None] | None = None) -> Iter
         translated = to_flight(error)
         if add_trailer is not None:
             add_trailer(ERROR_TRAILER, type(translated).__name__)
-        raise translated from None
+        try:
+            raise translated from None
+        finally:
+            del translated  # or it would hold this frame, and all that it came through, until the garbage is collected
 
 
 def _no_cause(_: BaseException) -> NoReturn:

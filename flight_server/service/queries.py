@@ -88,8 +88,9 @@ class Query:
         self._counters.append(counters)
 
     def failed(self, error: BaseException) -> BaseException:
-        """Remember why it failed."""
-        self._error = self._error or error
+        """Remember why it failed, until it is logged: an error holds what it came through."""
+        if not self._finished:
+            self._error = self._error or error
         return error
 
     @contextmanager
@@ -136,6 +137,7 @@ class Query:
         if self._has_effects:
             audited = {**fields, "event": "statement", "rows": self._rows(), **outcome}
             _audit.info("statement", extra={"fields": audited})
+        self._error = None
 
     def _rows(self) -> int:
         return sum(counters.rows for counters in self._counters) if self.rows is None else self.rows

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import traceback
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 
 import grpc
@@ -19,6 +21,7 @@ from flight_server.endpoint.status import (
     DrainingError,
     LoginUnavailableError,
     ShutdownError,
+    flight_errors,
     to_flight,
 )
 from flight_server.endpoint.tickets import TicketExpiredError
@@ -215,6 +218,29 @@ def test_what_is_not_ours_becomes_an_incident_that_the_log_explains(
     [record] = [record for record in caplog.records if incident in record.getMessage()]
     assert record.exc_info is not None
     assert "/etc/secret" in "".join(traceback.format_exception(record.exc_info[1]))
+
+
+def test_an_error_that_has_left_holds_nothing() -> None:
+    class Rows:
+        """What a query has computed."""
+
+    kept: list[weakref.ref[Rows]] = []
+
+    def read() -> None:
+        rows = Rows()
+        kept.append(weakref.ref(rows))
+        raise errors.CancelledError(f"stopped with {rows}")
+
+    gc.disable()
+    try:
+        try:
+            with flight_errors():
+                read()
+        except flight.FlightCancelledError as error:
+            told = str(error)
+        assert (told[:12], kept.pop()()) == ("stopped with", None)
+    finally:
+        gc.enable()
 
 
 def test_a_flight_error_keeps_its_code_and_extra_info() -> None:
