@@ -1,8 +1,8 @@
-"""New columns for a fragment of a Lance dataset, in a data file beside those that it has.
+"""Columns of a Lance dataset that change while the others stay as they are.
 
-The file has a value for each physical row: the new ones, the present ones of rows that do not change, and any one in
-the place of rows that are deleted. The fragment's older files keep their bytes, and a mark that the columns are not
-read from them any more::
+New columns for a fragment lie in a data file beside those that it has. It has a value for each physical row: the new
+ones, the present ones of rows that do not change, and any one in the place of rows that are deleted. The older files
+keep their bytes, and a mark that the columns are not read from them any more::
 
     before   a.lance: fields 0, 1, 2
     after    a.lance: fields 0, 1, -2    b.lance: field 2
@@ -22,10 +22,24 @@ import pyarrow.types as pt
 from lance.file import LanceFileWriter
 from lance.fragment import DataFile
 
-__all__ = ["with_columns"]
+from engine.storage.protocol import DropField, NoteField, RenameField
+
+__all__ = ["alter_field", "with_columns"]
 
 _DEAD = -2  # stands for a field that another file has
 _OFFSET = np.uint64(0xFFFFFFFF)
+
+
+def alter_field(dataset: Any, change: DropField | RenameField | NoteField) -> None:
+    """Commit a change of one field, which writes no data."""
+    match change:
+        case DropField(column):
+            dataset.drop_columns([f"`{column}`"])
+        case RenameField(column, to):
+            dataset.alter_columns({"path": f"`{column}`", "name": to})
+        case NoteField(column, metadata):
+            noted = {key.decode(): value.decode() for key, value in metadata.items()}
+            dataset.update_field_metadata({f"`{column}`": noted}, replace=True)
 
 
 def with_columns(path: Path, fragment: Any, addresses: pa.Array, values: pa.Table) -> tuple[Any, list[int]]:

@@ -36,6 +36,7 @@ from engine.errors import (
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
 from engine.storage.lance_changes import RowChange, files_of
+from engine.storage.lance_columns import alter_field
 from engine.storage.lance_tables import FIRST_VERSION, is_panic
 from engine.storage.lance_unread import is_blob, require_changeable
 from engine.storage.listing import DROPPED
@@ -44,9 +45,7 @@ from engine.storage.protocol import (
     ROW_ADDRESS,
     ROW_STAYS,
     AddField,
-    DropField,
     FieldChange,
-    NoteField,
     RenameField,
     TableHandle,
     TableName,
@@ -228,7 +227,7 @@ class LanceWrites:
                 raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
             if isinstance(change, RenameField):
                 lance_schema(name, pa.schema([dataset.schema.field(change.name).with_name(change.to)]))
-            _guarded(name, None, lambda: _alter(dataset, change))
+            _guarded(name, None, lambda: alter_field(dataset, change))
         return True
 
     def _add_field(self, name: TableName, path: Path, version: int, change: AddField) -> bool:
@@ -423,17 +422,6 @@ def _commit_over_newest(path: Path, operation: Any) -> None:
             continue
         return
     lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
-
-
-def _alter(dataset: Any, change: DropField | RenameField | NoteField) -> None:
-    match change:
-        case DropField(column):
-            dataset.drop_columns([f"`{column}`"])
-        case RenameField(column, to):
-            dataset.alter_columns({"path": f"`{column}`", "name": to})
-        case NoteField(column, metadata):
-            noted = {key.decode(): value.decode() for key, value in metadata.items()}
-            dataset.update_field_metadata({f"`{column}`": noted}, replace=True)
 
 
 def _open(name: TableName, path: Path) -> Any:
