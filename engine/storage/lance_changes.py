@@ -9,7 +9,7 @@ the changed columns of the whole fragment are written anew, and the others stay.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -199,9 +199,10 @@ class RowChange:
             left = self.dataset.get_fragment(int(number)).delete_rows(rows)
             if left is None:
                 removed.append(int(number))
-            else:
-                fewer.append(left)
-                self._note(left)
+                continue
+            self._note(left)
+            patched = self._patched.pop(int(number), None)  # other rows of the fragment that change in their place
+            fewer.append(left if patched is None else replace(left, files=patched.files))
         return removed, fewer
 
 
