@@ -27,6 +27,8 @@ from tests.engine.arrays import batches, dense_union_of, text
 
 GRPC_DEFAULT = 4 << 20
 WAIT = 30
+LITTLE = 100_000
+"""Bytes: what the rest of the process may allocate beside a test; the batches that must not stay are larger."""
 
 
 def reader_of(*given: pa.RecordBatch) -> pa.RecordBatchReader:
@@ -128,7 +130,7 @@ def test_slices_share_the_values() -> None:
     before = pa.total_allocated_bytes()
     pieces = list(sliced(reader_of(batch)).reader)
     assert len(pieces) > 2
-    assert pa.total_allocated_bytes() - before < 10_000
+    assert pa.total_allocated_bytes() - before < LITTLE
     assert pieces[1]["x"].buffers()[1].address == batch["x"].buffers()[1].address + pieces[0].num_rows * 8
     assert pieces[1]["s"].buffers()[2].address == batch["s"].buffers()[2].address
 
@@ -307,7 +309,7 @@ class FutureReader:
     format = ctypes.c_char_p(b"+future")
 
     def _export_to_c(self, address: int) -> None:
-        reader_of(pa.record_batch({"x": [1]}))._export_to_c(address)
+        reader_of(pa.record_batch({"x": pa.array(range(100_000))}))._export_to_c(address)
         get_schema = ctypes.c_void_p.from_address(address)
         signature = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
         inner = signature(get_schema.value)
@@ -329,7 +331,7 @@ def test_an_unknown_format_is_refused_and_everything_freed() -> None:
         sliced(FutureReader(), on_close=lambda: closed.append(True))  # type: ignore[arg-type]
     assert closed == [True]
     gc.collect()
-    assert pa.total_allocated_bytes() == before
+    assert pa.total_allocated_bytes() - before < LITTLE
 
 
 # ---- on_close and lifetimes ------------------------------------------------------------------------------------------
@@ -428,11 +430,12 @@ def test_nothing_is_kept(use: Callable[[SlicedStream], None]) -> None:
         batch = pa.record_batch({"x": pa.array(range(50_000)), "s": pa.array(["some text", None] * 25_000)})
         use(sliced(reader_of(batch, batch), 50_000, lambda: None))
 
+    gc.collect()
     before = pa.total_allocated_bytes()
     for _ in range(20):
         run()
     gc.collect()
-    assert pa.total_allocated_bytes() == before
+    assert pa.total_allocated_bytes() - before < LITTLE
 
 
 def test_what_slices_write_anew_is_freed() -> None:
