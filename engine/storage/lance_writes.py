@@ -14,33 +14,42 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import lance
 import pyarrow as pa
 import pyarrow.types as pt
-from lance.commit import CommitConflictError
 from lance.fragment import write_fragments
 
 from engine.errors import (
     ConflictError,
     DataCorruptError,
     SchemaMismatchError,
-    StorageError,
     TableExistsError,
-    UnknownTableError,
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
-from engine.storage.lance_changes import RowChange, files_of
+from engine.storage.lance_changes import RowChange
 from engine.storage.lance_columns import alter_field
-from engine.storage.lance_tables import FIRST_VERSION, is_panic
+from engine.storage.lance_commits import (
+    WRITERS,
+    added_files,
+    commit_over_newest,
+    failing,
+    failure,
+    guarded,
+    open_newest,
+    require_not_dropped,
+    visible_or_removed,
+    writing,
+)
+from engine.storage.lance_tables import FIRST_VERSION
 from engine.storage.lance_unread import is_blob, require_changeable
 from engine.storage.listing import DROPPED
-from engine.storage.locks import held, shared_writer, take_if_free
+from engine.storage.locks import held, take_if_free
 from engine.storage.protocol import (
     ROW_ADDRESS,
     ROW_STAYS,
@@ -53,15 +62,11 @@ from engine.storage.protocol import (
 
 __all__ = ["LanceWrites", "lance_schema"]
 
-WRITERS = ".writers"
 HIDDEN = ".tmp"
 RESERVED = ("_rowid", "_rowaddr", "_rowoffset", "_row_created_at_version", "_row_last_updated_at_version")
-FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
-COMMIT_ATTEMPTS = 20
 AGES = timedelta(days=365_000)
 
 log = logging.getLogger(__name__)
-Result = TypeVar("Result")
 
 
 def lance_schema(name: TableName, schema: pa.Schema) -> pa.Schema:
@@ -110,7 +115,7 @@ class LanceWrites:
         schema = lance_schema(name, data.schema)
         incoming = Incoming(name, data, schema, is_valid)
         with _staging(name, path) as staged:
-            _guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
+            guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
             with held(path.parent):
                 free = not taken()
                 if free:
@@ -122,16 +127,16 @@ class LanceWrites:
 
         Raises SchemaMismatchError where the data does not fit the table.
         """
-        schema = _open(name, path).schema
+        schema = open_newest(name, path).schema
         require_changeable(name, schema)
         check_fits(name, data.schema, schema)
         incoming = Incoming(name, data, schema.remove_metadata(), is_valid)
-        with _writing(name, path):
-            change = _guarded(name, incoming, lambda: _write_files(incoming, path, "append"))
+        with writing(name, path):
+            change = guarded(name, incoming, lambda: _write_files(incoming, path, "append"))
             if incoming.rows:
-                with held(path.parent), _visible_or_removed(path, _added(change.operation)):
-                    _require_not_dropped(name, path)
-                    _guarded(name, incoming, lambda: lance.LanceDataset.commit(str(path), change))
+                with held(path.parent), visible_or_removed(path, added_files(change.operation)):
+                    require_not_dropped(name, path)
+                    guarded(name, incoming, lambda: lance.LanceDataset.commit(str(path), change))
         return incoming.rows
 
     def replace(
@@ -147,7 +152,7 @@ class LanceWrites:
         Where it is to be at the `expected` version it stays the same table, with what is noted in its schema. Raises
         ConflictError where it is not at that version any more.
         """
-        before = _open(name, path).schema
+        before = open_newest(name, path).schema
         if expected is not None:
             require_changeable(name, before)
         schema = lance_schema(name, data.schema)
@@ -155,13 +160,13 @@ class LanceWrites:
         kept = {key: value for key, value in noted.items() if expected is not None or key == FIRST_VERSION}
         schema = schema.with_metadata(kept or None)
         incoming = Incoming(name, data, schema, is_valid)
-        with _writing(name, path):
-            change = _guarded(name, incoming, lambda: _write_files(incoming, path, "overwrite"))
-            with held(path.parent), _visible_or_removed(path, _added(change.operation)):
-                _require_not_dropped(name, path)
-                if expected is not None and str(_open(name, path).version) != expected.version:
+        with writing(name, path):
+            change = guarded(name, incoming, lambda: _write_files(incoming, path, "overwrite"))
+            with held(path.parent), visible_or_removed(path, added_files(change.operation)):
+                require_not_dropped(name, path)
+                if expected is not None and str(open_newest(name, path).version) != expected.version:
                     raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
-                _guarded(name, incoming, lambda: _commit_over_newest(path, change.operation))
+                guarded(name, incoming, lambda: commit_over_newest(path, change.operation))
         return incoming.rows
 
     def rename(self, name: TableName, path: Path, to: Path, taken: Callable[[], bool]) -> None:
@@ -171,11 +176,11 @@ class LanceWrites:
         dropped table goes on under the name, and this one was changed in place. Raises
         TableExistsError where the other name is `taken`.
         """
-        with _staging(name, to) as staged, held(path.parent), _failing(name):
-            _require_not_dropped(name, path)
+        with _staging(name, to) as staged, held(path.parent), failing(name):
+            require_not_dropped(name, path)
             if taken():
                 raise TableExistsError(f'"{to.stem}" is there already; drop it or take another name.')
-            dataset = _open(name, path)
+            dataset = open_newest(name, path)
             if not (to / DROPPED).exists() or _is_as_written(dataset):
                 _link_files(path, staged)
             else:
@@ -207,42 +212,42 @@ class LanceWrites:
             check_fits(name, added.schema, schema)
             new = Incoming(name, added, schema, is_valid)
         change = RowChange(name, path, dataset, incoming, new)
-        with _writing(name, path), _visible_or_removed(path, change.files):
-            operation = _guarded(name, change, lambda: change.operation())
+        with writing(name, path), visible_or_removed(path, change.files):
+            operation = guarded(name, change, lambda: change.operation())
             if operation is not None:
                 with held(path.parent):
-                    _require_not_dropped(name, path)
-                    change.require_current(_open(name, path))
+                    require_not_dropped(name, path)
+                    change.require_current(open_newest(name, path))
                     commit = lance.LanceDataset.commit
-                    _guarded(name, change, lambda: commit(str(path), operation, read_version=dataset.version))
+                    guarded(name, change, lambda: commit(str(path), operation, read_version=dataset.version))
 
     def alter(self, name: TableName, path: Path, version: int, change: FieldChange) -> bool:
         """Change one column of a version; see `Storage.alter`."""
         if isinstance(change, AddField):
             return self._add_field(name, path, version, change)
-        with _writing(name, path), held(path.parent):
-            _require_not_dropped(name, path)
-            dataset = _open(name, path)
+        with writing(name, path), held(path.parent):
+            require_not_dropped(name, path)
+            dataset = open_newest(name, path)
             if dataset.version != version:
                 raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
             if isinstance(change, RenameField):
                 lance_schema(name, pa.schema([dataset.schema.field(change.name).with_name(change.to)]))
-            _guarded(name, None, lambda: alter_field(dataset, change))
+            guarded(name, None, lambda: alter_field(dataset, change))
         return True
 
     def _add_field(self, name: TableName, path: Path, version: int, change: AddField) -> bool:
         """Lance itself refuses the new version where rows were added meanwhile."""
         (field,) = lance_schema(name, pa.schema([change.field]))
-        dataset = _guarded(name, None, lambda: lance.dataset(str(path), version=version))
+        dataset = guarded(name, None, lambda: lance.dataset(str(path), version=version))
         values = change.values if dataset.count_rows() else None
         if values is None and not field.nullable:
             return False
-        with _writing(name, path):
+        with writing(name, path):
             if values is None:
-                _guarded(name, None, lambda: dataset.add_columns(field))
+                guarded(name, None, lambda: dataset.add_columns(field))
             else:
                 incoming = Incoming(name, values, pa.schema([field]), change.is_valid)
-                _guarded(name, incoming, lambda: dataset.add_columns(incoming.reader()))
+                guarded(name, incoming, lambda: dataset.add_columns(incoming.reader()))
         return True
 
     def drop(self, path: Path) -> bool:
@@ -283,11 +288,11 @@ def _publish(name: TableName, staged: Path, path: Path) -> None:
     """Put a complete dataset in its place, which is free or that of a dropped one."""
     if (path / DROPPED).exists():
         try:
-            first = int(_open(name, path).version) + 1
+            first = int(open_newest(name, path).version) + 1
         except DataCorruptError:
             _bury(path)
         else:
-            with _writing(name, path):
+            with writing(name, path):
                 _continue_dropped(name, staged, path, first)
             return
     try:
@@ -295,7 +300,7 @@ def _publish(name: TableName, staged: Path, path: Path) -> None:
     except OSError as error:
         if path.exists():
             raise TableExistsError(f'Table "{name}" is there already; drop it or take another name.') from None
-        raise _failure(name, error) from None
+        raise failure(name, error) from None
 
 
 def _continue_dropped(name: TableName, staged: Path, path: Path, first: int) -> None:
@@ -304,11 +309,11 @@ def _continue_dropped(name: TableName, staged: Path, path: Path, first: int) -> 
     fragments = [fragment.metadata for fragment in made.get_fragments()]
     schema = made.schema.with_metadata({FIRST_VERSION: str(first).encode()})
     operation = lance.LanceOperation.Overwrite(schema, fragments)
-    with _visible_or_removed(path, _added(operation)), _failing(name):
+    with visible_or_removed(path, added_files(operation)), failing(name):
         (path / "data").mkdir(exist_ok=True)  # a dataset that never had rows has none
-        for file in _added(operation):
+        for file in added_files(operation):
             (staged / file).rename(path / file)
-        _commit_over_newest(path, operation)
+        commit_over_newest(path, operation)
     (path / DROPPED).unlink()
 
 
@@ -355,108 +360,20 @@ def _remove_unnamed(path: Path) -> None:
 
 
 @contextmanager
-def _failing(name: TableName) -> Iterator[None]:
-    """Failures of the file system as storage errors."""
-    try:
-        yield
-    except OSError as error:
-        raise _failure(name, error) from None
-
-
-@contextmanager
 def _staging(name: TableName, path: Path) -> Iterator[Path]:
     """A hidden folder beside `path`, known to be in use; it is removed at the end, unless it has moved."""
     staged = _hidden(path)
     with ExitStack() as stack:
-        with _failing(name), held(path.parent):  # else a sweep could come between making and taking it
+        with failing(name), held(path.parent):  # else a sweep could come between making and taking it
             staged.mkdir()
             stack.enter_context(held(staged))
         stack.callback(shutil.rmtree, staged, ignore_errors=True)
         yield staged
 
 
-@contextmanager
-def _writing(name: TableName, path: Path) -> Iterator[None]:
-    """Be known as a writer of the dataset."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(shared_writer(path / WRITERS))
-        except FileNotFoundError:
-            raise UnknownTableError(f'Table "{name}" was dropped while data for it was on its way.') from None
-        except OSError as error:
-            raise _failure(name, error) from None
-        yield
-
-
-@contextmanager
-def _visible_or_removed(path: Path, added: Sequence[str]) -> Iterator[None]:
-    """Remove the files that were `added` for a version if it fails, unless it came to be all the same."""
-    try:
-        yield
-    except Exception:
-        try:
-            newest = {file for f in lance.dataset(str(path)).get_fragments() for file in files_of(f.metadata)}
-        except (ValueError, OSError):
-            newest = set(added)  # not to be told: leave them
-        for file in added if newest.isdisjoint(added) else ():
-            (path / file).unlink(missing_ok=True)
-        raise
-
-
-def _added(operation: Any) -> list[str]:
-    """The data files that an operation adds, within the dataset."""
-    return [file for fragment in operation.fragments for file in files_of(fragment)]
-
-
 def _write_files(incoming: Incoming, path: Path, mode: str) -> Any:
     """Data files that no version names yet, as a Lance transaction."""
     return write_fragments(incoming.reader(), str(path), mode=mode, return_transaction=True)
-
-
-def _commit_over_newest(path: Path, operation: Any) -> None:
-    """Commit upon the newest version; another one that comes in between, from another tool, is no conflict."""
-    for _ in range(COMMIT_ATTEMPTS - 1):
-        try:
-            lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
-        except CommitConflictError:
-            continue
-        return
-    lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
-
-
-def _open(name: TableName, path: Path) -> Any:
-    try:
-        return lance.dataset(str(path))
-    except (ValueError, OSError) as error:
-        log.warning("Lance table %s cannot be read: %s", name, error)
-        raise DataCorruptError(f'Table "{name}" cannot be read: its files are damaged or missing.') from None
-
-
-def _guarded(name: TableName, incoming: Incoming | RowChange | None, write: Callable[[], Result]) -> Result:
-    """`write()`, whose failure is the incoming data's own error, or else the storage's."""
-    try:
-        return write()
-    except BaseException as error:
-        if incoming is not None and incoming.error is not None:
-            raise incoming.error from None
-        if isinstance(error, (ValueError, OSError, RuntimeError, pa.ArrowException)) or is_panic(error):
-            raise _failure(name, error) from None
-        raise
-
-
-def _failure(name: TableName, error: BaseException) -> StorageError:
-    text = str(error)
-    log.warning("Table %s could not be written: %s", name, text)
-    if any(sign in text for sign in FULL):
-        return StorageError(f'The disk is full: table "{name}" was left as it was. Free space and try again.')
-    if isinstance(error, CommitConflictError) or "ncompatible transaction" in text or "ommit conflict" in text:
-        return ConflictError(f'Table "{name}" was replaced while data for it was on its way; try again.')
-    return StorageError(f'Table "{name}" could not be written and was left as it was; the log of the server has why.')
-
-
-def _require_not_dropped(name: TableName, path: Path) -> None:
-    if (path / DROPPED).exists() or not path.exists():
-        raise UnknownTableError(f'Table "{name}" was dropped while data for it was on its way.')
 
 
 def _dropped_for(path: Path) -> float:

@@ -1,0 +1,137 @@
+"""What every write to a Lance dataset has around it: its mark as a writer, what failures mean, and what they leave."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import lance
+import pyarrow as pa
+from lance.commit import CommitConflictError
+
+from engine.errors import ConflictError, DataCorruptError, StorageError, UnknownTableError
+from engine.storage.lance_changes import files_of
+from engine.storage.lance_tables import is_panic
+from engine.storage.listing import DROPPED
+from engine.storage.locks import shared_writer
+from engine.storage.protocol import TableName
+
+__all__ = [
+    "WRITERS",
+    "added_files",
+    "commit_over_newest",
+    "failing",
+    "failure",
+    "guarded",
+    "open_newest",
+    "require_not_dropped",
+    "visible_or_removed",
+    "writing",
+]
+
+WRITERS = ".writers"
+FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
+COMMIT_ATTEMPTS = 20
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+class Reads(Protocol):
+    """What a write reads its rows from: `error` is what ended that, which Lance does not raise as it is."""
+
+    error: BaseException | None
+
+
+@contextmanager
+def writing(name: TableName, path: Path) -> Iterator[None]:
+    """Be known as a writer of the dataset."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(shared_writer(path / WRITERS))
+        except FileNotFoundError:
+            raise UnknownTableError(f'Table "{name}" was dropped while data for it was on its way.') from None
+        except OSError as error:
+            raise failure(name, error) from None
+        yield
+
+
+@contextmanager
+def visible_or_removed(path: Path, added: Sequence[str]) -> Iterator[None]:
+    """Remove the files that were `added` for a version if it fails, unless it came to be all the same."""
+    try:
+        yield
+    except Exception:
+        try:
+            newest = {file for f in lance.dataset(str(path)).get_fragments() for file in files_of(f.metadata)}
+        except (ValueError, OSError):
+            newest = set(added)  # not to be told: leave them
+        for file in added if newest.isdisjoint(added) else ():
+            (path / file).unlink(missing_ok=True)
+        raise
+
+
+def commit_over_newest(path: Path, operation: Any) -> None:
+    """Commit upon the newest version; another one that comes in between, from another tool, is no conflict."""
+    for _ in range(COMMIT_ATTEMPTS - 1):
+        try:
+            lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
+        except CommitConflictError:
+            continue
+        return
+    lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
+
+
+def open_newest(name: TableName, path: Path) -> Any:
+    """The dataset at its newest version; DataCorruptError where it cannot be read."""
+    try:
+        return lance.dataset(str(path))
+    except (ValueError, OSError) as error:
+        log.warning("Lance table %s cannot be read: %s", name, error)
+        raise DataCorruptError(f'Table "{name}" cannot be read: its files are damaged or missing.') from None
+
+
+def guarded(name: TableName, incoming: Reads | None, write: Callable[[], Result]) -> Result:
+    """`write()`, whose failure is the incoming data's own error, or else the storage's."""
+    try:
+        return write()
+    except BaseException as error:
+        if incoming is not None and incoming.error is not None:
+            raise incoming.error from None
+        if isinstance(error, (ValueError, OSError, RuntimeError, pa.ArrowException)) or is_panic(error):
+            raise failure(name, error) from None
+        raise
+
+
+@contextmanager
+def failing(name: TableName) -> Iterator[None]:
+    """Failures of the file system as storage errors."""
+    try:
+        yield
+    except OSError as error:
+        raise failure(name, error) from None
+
+
+def failure(name: TableName, error: BaseException) -> StorageError:
+    """What a failed write means to who asked for it: ConflictError where another version came in between."""
+    text = str(error)
+    log.warning("Table %s could not be written: %s", name, text)
+    if any(sign in text for sign in FULL):
+        return StorageError(f'The disk is full: table "{name}" was left as it was. Free space and try again.')
+    if isinstance(error, CommitConflictError) or "ncompatible transaction" in text or "ommit conflict" in text:
+        return ConflictError(f'Table "{name}" was replaced while data for it was on its way; try again.')
+    return StorageError(f'Table "{name}" could not be written and was left as it was; the log of the server has why.')
+
+
+def require_not_dropped(name: TableName, path: Path) -> None:
+    """Raise UnknownTableError where the table is gone, which a holder of the folder's lock can tell."""
+    if (path / DROPPED).exists() or not path.exists():
+        raise UnknownTableError(f'Table "{name}" was dropped while data for it was on its way.')
+
+
+def added_files(operation: Any) -> list[str]:
+    """The data files that an operation adds, within the dataset."""
+    return [file for fragment in operation.fragments for file in files_of(fragment)]
