@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.logical.nodes import LogicalPlan
     from engine.physical import PhysicalPlan
     from engine.sql.frontend import SqlFrontend
-    from engine.storage.protocol import Storage
+    from engine.storage.protocol import FragmentSink, Storage, TableName
     from engine.streams import StreamCounters
 
 __all__ = ["PartRows", "QueryOptions", "QueryResult", "ResultPart", "ResultParts", "Runtime"]
@@ -146,6 +146,15 @@ class Runtime(Protocol):
 
     def run_to_parts(self, plan: PhysicalPlan, seconds: float, options: QueryOptions | None = None) -> ResultParts:
         """Run the plan to its end and leave the rows where they were made, for so many seconds."""
+
+    def writes(self, plan: PhysicalPlan) -> bool:
+        """Whether the rows of the plan are better stored where they are made, by `write_plan`, than brought here."""
+
+    def write_plan(self, plan: PhysicalPlan, table: TableName, sink: FragmentSink | None = None) -> PhysicalPlan:
+        """The plan that puts the rows into `sink`, and gives what that tells of each part, in the order of the rows.
+
+        Without a sink it is there to be explained.
+        """
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The plan as text."""

@@ -240,6 +240,10 @@ class RuntimeOptions:
     broadcast_threshold: Annotated[
         int, _Spec(parse_size, "SIZE", "a join side up to this estimate is sent to every task on Ray")
     ] = 32 << 20
+    write_threshold: Annotated[
+        int,
+        _Spec(parse_size, "SIZE", "rows of a statement from this estimate on are stored by tasks on Ray"),
+    ] = 32 << 20
     split_size: Annotated[int, _Spec(parse_size, "SIZE", "a scan task's share of a table on Ray")] = 256 << 20
     exchange_memory: Annotated[
         int, _Spec(parse_size, "SIZE", "exchange output that each Ray worker keeps in memory before it uses the disk")

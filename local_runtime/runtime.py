@@ -12,7 +12,7 @@ from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.sql.frontend import SqlFrontend
 from engine.statements.database import Database
-from engine.storage.protocol import Storage
+from engine.storage.protocol import FragmentSink, Storage, TableName
 from local_runtime.context import LocalExecutionContext
 from local_runtime.executor import LocalExecutor
 from local_runtime.planner import LocalPhysicalPlanner
@@ -69,6 +69,16 @@ class LocalRuntime:
         """Raises UnsupportedError."""
         del plan, seconds, options
         raise UnsupportedError("The local runtime gives a result in one piece.")
+
+    def writes(self, plan: PhysicalPlan) -> bool:
+        """False: all rows are made here."""
+        del plan
+        return False
+
+    def write_plan(self, plan: PhysicalPlan, table: TableName, sink: FragmentSink | None = None) -> PhysicalPlan:
+        """Raises UnsupportedError."""
+        del plan, table, sink
+        raise UnsupportedError("The local runtime has no workers that could write.")
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The operator tree as text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +16,9 @@ from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.operators import SqlExec, TableScanExec
 from engine.physical import PhysicalOperator, walk
 from engine.storage.protocol import ArrowSource, Split, Storage
-from engine.streams import SlicedStream
+from engine.streams import SlicedStream, sliced
 from engine.travel_types import Boundary
-from ray_runtime.operators import ExchangeSourceExec, PartitionIdExec, ReplicaExec
+from ray_runtime.operators import ExchangeSourceExec, PartitionIdExec, ReplicaExec, WriteFragmentsExec
 
 __all__ = [
     "TaskContext",
@@ -79,9 +80,13 @@ def execute_fragment(
 ) -> SlicedStream:
     """Start the fragment; `splits` is the task's entry of `Stage.splits`, None where the stage has none.
 
-    The rows are in the types that `boundary` asks for. Raises the execution errors.
+    The rows are in the types that `boundary` asks for; one that writes them has done so then. Raises the execution
+    errors.
     """
     root = fragment if splits is None else with_splits(fragment, splits)
+    if isinstance(root, WriteFragmentsExec):
+        with closing(run(root.input, context, boundary).reader) as rows:
+            return sliced(root.written(rows))
     return run(root, context, boundary)
 
 

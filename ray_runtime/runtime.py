@@ -16,7 +16,7 @@ from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.sql.frontend import SqlFrontend
 from engine.statements.database import Database
-from engine.storage.protocol import Storage
+from engine.storage.protocol import FragmentSink, Storage, TableName
 from engine.travel_types import Boundary
 from flight_server.endpoint import PeerTls
 from ray_runtime.context import DistributedExecutionContext
@@ -117,6 +117,14 @@ class RayRuntime:
         if not isinstance(plan, DistributedPlan) or plan.parts is None:
             raise UnsupportedError("The result of this plan comes in one piece.")
         return self.executor.run_to_parts(plan.parts, seconds, self._context(options))
+
+    def writes(self, plan: PhysicalPlan) -> bool:
+        """Whether the rows are so many that they are stored by the tasks that make them."""
+        return self._planner.writes(plan)
+
+    def write_plan(self, plan: PhysicalPlan, table: TableName, sink: FragmentSink | None = None) -> DistributedPlan:
+        """The stages of `plan`, whose last tasks write; see `Runtime.write_plan`."""
+        return self._planner.write_plan(plan, table, sink)
 
     def _context(self, options: QueryOptions | None) -> DistributedExecutionContext:
         cancellation = (options or QueryOptions()).cancellation

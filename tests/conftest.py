@@ -18,7 +18,7 @@ from tests.harness.server import serve
 from tests.tpch import dataset
 
 RAY_OPTIONS = ("--runtime", "ray", "--workers", "2", "--partitions", "3", "--split-size", "1MB")
-RAY_OPTIONS += ("--broadcast-threshold", "10KB")
+RAY_OPTIONS += ("--broadcast-threshold", "10KB", "--write-threshold", "1KB")
 
 _TESTS = Path(__file__).parent
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 
 from engine.errors import ConflictError, UnknownTableError, UnsupportedError
+from engine.physical import PhysicalPlan
 from engine.rights import Action
 from engine.schema import RowType
 from engine.statements import rewriting
@@ -41,7 +42,7 @@ from engine.statements.session import TEMPORARY, Session
 from engine.statements.settings import Settings
 from engine.statements.table_changes import TableChanges
 from engine.statements.transactions import Transactions
-from engine.storage.protocol import Snapshot, TableName, WriteMode
+from engine.storage.protocol import TableName, WriteMode
 
 __all__ = ["Changes"]
 
@@ -172,15 +173,30 @@ class Changes:
 
     def outline(
         self, session: Session, statement: Statement, row: Sequence[pa.Scalar]
-    ) -> tuple[str, Sequence[tuple[str, Sequence[pa.Scalar], Snapshot | None]]]:
-        """What a statement would write, in a line, and the SELECTs of its rows: text, parameters, what they read.
+    ) -> tuple[str, Sequence[PhysicalPlan]]:
+        """What a statement would write, in a line, and the plans of its rows.
 
         Raises as `run`, but for what only the rows tell.
         """
         line, found = self._outline(session, statement, row)
         if isinstance(found, RowQueries):
-            return line, [(q.text, q.row, found.snapshot) for q in (found.changed, found.added) if q is not None]
-        return line, [] if found is None else [(found, row, None)]
+            queries = [query for query in (found.changed, found.added) if query is not None]
+            return line, [self._planning.plan(session, query.text, query.row, found.snapshot) for query in queries]
+        if found is None:
+            return line, []
+        plan, table = self._planning.plan(session, found, row), self._filled_by_fragments(session, statement)
+        return line, [plan if table is None else self._planning.written(plan, table) or plan]
+
+    def _filled_by_fragments(self, session: Session, statement: Statement) -> TableName | None:
+        """The table that gets the rows of a statement in fragments, if they are many; None where none does."""
+        match statement:
+            case Insert(table=path):
+                target = self._definitions.existing(StatementContext(session), path)
+                return target.shown if target.storage.takes_fragments(target.name) else None
+            case CreateTableAs():
+                name = self._definitions.to_create(StatementContext(session), statement)
+                return None if name.schema == TEMPORARY or not self._catalog.storage.takes_fragments(name) else name
+        return None
 
     def _outline(
         self, session: Session, statement: Statement, row: Sequence[pa.Scalar]
@@ -237,10 +253,7 @@ class Changes:
                 queries.append((copies(len(part)), [value for row in part for value in row]))
         else:
             queries = [(text, row) for row in rows]
-        data = Rows(self._planning, context, queries)
-        return data.into(
-            lambda reader: target.storage.write(target.name, reader, WriteMode.APPEND, is_valid=data.is_valid)
-        )
+        return Rows(self._planning, context, queries).store(target, WriteMode.APPEND)
 
     def _inserted(
         self, context: StatementContext, statement: Insert, target: Target, row: Sequence[pa.Scalar]

@@ -40,7 +40,7 @@ from engine.statements.session import Session
 from engine.statements.settings import Settings
 from engine.statements.stored_views import StoredViews
 from engine.statements.transactions import Transactions
-from engine.storage.protocol import CATALOG, Snapshot
+from engine.storage.protocol import CATALOG
 
 __all__ = ["COUNT_SCHEMA", "Database", "count_table"]
 
@@ -218,12 +218,12 @@ class Database:
 
     def _explain(self, session: Session, parsed: ParsedStatement, row: Sequence[pa.Scalar]) -> pa.Table:
         lines = []
-        queries: Sequence[tuple[str, Sequence[pa.Scalar], Snapshot | None]] = [(parsed.text, row, None)]
         if parsed.has_effects and parsed.statement is not None:
-            line, queries = self._changes.outline(session, parsed.statement, row)
+            line, plans = self._changes.outline(session, parsed.statement, row)
             lines.append(line)
-        for text, own, snapshot in queries:
-            plan = self.planning.plan(session, text, own, snapshot)
+        else:
+            plans = [self.planning.plan(session, parsed.text, row)]
+        for plan in plans:
             told = self.planning.runtime_of(plan).explain(plan).splitlines()
             lines += [f"  {line}" for line in told] if lines else told
         shown = [line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ..." for line in lines]

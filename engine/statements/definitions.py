@@ -277,7 +277,7 @@ class Definitions:
     def _write_new(target: Target, data: Rows, replace: bool, if_not_exists: bool) -> int:
         try:
             mode = WriteMode.REPLACE if replace else WriteMode.CREATE
-            return data.into(lambda reader: target.storage.write(target.name, reader, mode, is_valid=data.is_valid))
+            return data.store(target, mode)
         except TableExistsError:
             if if_not_exists:
                 return 0

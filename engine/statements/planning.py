@@ -18,7 +18,7 @@ from engine.sql.frontend import SqlFrontend
 from engine.statements.catalog import Catalog
 from engine.statements.context import StatementContext
 from engine.statements.session import Session
-from engine.storage.protocol import Snapshot
+from engine.storage.protocol import FragmentSink, Snapshot, TableName
 
 __all__ = ["Parameters", "Planning"]
 
@@ -99,6 +99,11 @@ class Planning:
             result.stop()
 
         return replace(result, stop=stop)
+
+    def written(self, plan: PhysicalPlan, table: TableName, sink: FragmentSink | None = None) -> PhysicalPlan | None:
+        """The plan that stores the rows of `plan` where they are made; None where they have to come here for that."""
+        runtime = self.runtime_of(plan)
+        return runtime.write_plan(plan, table, sink) if runtime.writes(plan) else None
 
     def runtime_of(self, plan: PhysicalPlan) -> Runtime:
         """The runtime that made a plan; the session may have chosen another since."""

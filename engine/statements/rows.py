@@ -11,10 +11,11 @@ from engine.arrow_validation import kernel_rows_are_valid
 from engine.errors import PlanningError, TypeMismatchError
 from engine.physical import PhysicalPlan
 from engine.schema import Column, RowType
+from engine.statements.catalog import Target
 from engine.statements.context import StatementContext
 from engine.statements.planning import Planning
 from engine.storage.conform import NOT_NULL
-from engine.storage.protocol import Snapshot
+from engine.storage.protocol import FragmentSink, Snapshot, WriteMode
 from engine.storage.stored_types import STORED_TYPE, storable_type, stored_fields
 from engine.streams import scoped_reader
 from engine.travel_types import Boundary, leaving_items
@@ -67,6 +68,23 @@ class Rows:
         """Give the stream to `write`, and return what it does. The stream fails where the call is cancelled."""
         with scoped_reader(self._schema, self._batches()) as reader:
             return write(reader)
+
+    def store(self, target: Target, mode: WriteMode) -> int:
+        """Write the rows to a table, or have them written where they are made; returns how many, as `Storage.write`."""
+        storage, name = target.storage, target.name
+        apart = len(self.queries) == 1 and not self.marked and storage.takes_fragments(name)
+        writers = self._write_fragments if apart and self.planning.written(self._first, name) else None
+        return self.into(lambda reader: storage.write(name, reader, mode, is_valid=self.is_valid, writers=writers))
+
+    def _write_fragments(self, sink: FragmentSink) -> Sequence[str]:
+        plan = self.planning.written(self._first, sink.table, sink)
+        if plan is None:
+            raise ValueError("the rows of this plan come here")
+        with self.planning.execute(self.context, plan) as result:
+            told = [text for batch in result for text in batch.column(0).to_pylist()]
+        self.context.poll()
+        self.context.cancellation.check()
+        return told
 
     def _batches(self) -> Generator[pa.RecordBatch, None, None]:
         for position, (text, row) in enumerate(self.queries):

@@ -15,7 +15,16 @@ from engine.statements.held_views import HeldViews
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.locks import held
 from engine.storage.pinning import PinningSnapshot
-from engine.storage.protocol import DEFAULT_SCHEMA, FieldChange, Source, TableHandle, TableName, TableStore, WriteMode
+from engine.storage.protocol import (
+    DEFAULT_SCHEMA,
+    FieldChange,
+    FragmentWriters,
+    Source,
+    TableHandle,
+    TableName,
+    TableStore,
+    WriteMode,
+)
 
 __all__ = ["TEMPORARY", "TemporaryTables"]
 
@@ -53,8 +62,22 @@ class TemporaryTables:
         """All columns of the table; see `Storage.probe`."""
         return self._of(table.name).probe(table)
 
-    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode, *, is_valid: bool = False) -> int:
+    def takes_fragments(self, name: TableName) -> bool:
+        """False: workers do not reach what is temporary."""
+        del name
+        return False
+
+    def write(
+        self,
+        name: TableName,
+        data: pa.RecordBatchReader,
+        mode: WriteMode,
+        *,
+        is_valid: bool = False,
+        writers: FragmentWriters | None = None,
+    ) -> int:
         """Write a table; see `Storage.write`."""
+        del writers
         if self.views.has(TableName(TEMPORARY, name.table)):
             raise TableExistsError(f'"{name.table}" is a temporary view; views are not written to.')
         if _has(self._memory, name):

@@ -13,6 +13,7 @@ from engine.errors import TableExistsError, UnknownTableError, UnsupportedError
 from engine.storage.names import unknown_schema
 from engine.storage.protocol import (
     FieldChange,
+    FragmentWriters,
     OtherNames,
     ScanRequest,
     Snapshot,
@@ -72,9 +73,21 @@ class CompositeStorage:
         table = data.table if isinstance(data, Split) else data
         return self._of(table.name.schema).open(data, request)
 
-    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode, *, is_valid: bool = False) -> int:
+    def takes_fragments(self, name: TableName) -> bool:
+        """Whether the schema's storage does."""
+        return self._of(name.schema).takes_fragments(name)
+
+    def write(
+        self,
+        name: TableName,
+        data: pa.RecordBatchReader,
+        mode: WriteMode,
+        *,
+        is_valid: bool = False,
+        writers: FragmentWriters | None = None,
+    ) -> int:
         """Write to the schema's storage; see `Storage.write`."""
-        return self._of(name.schema).write(name, data, mode, is_valid=is_valid)
+        return self._of(name.schema).write(name, data, mode, is_valid=is_valid, writers=writers)
 
     def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace a table's rows in its storage; see `Storage.rewrite`."""

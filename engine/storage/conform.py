@@ -140,15 +140,16 @@ def _other_form(name: TableName, have: pa.Field, want: pa.Field) -> str:
 class Incoming:
     """Data on its way into a table: checked in full and cast to `schema`, batch by batch, as it is pulled.
 
-    What is known to be valid Arrow data (`is_valid`) is not validated again.
+    What is known to be valid Arrow data (`is_valid`) is not validated again. The data has the schema `given`.
     `rows` counts what was pulled. `error` is what ended the stream, for writers that wrap what their reader raises.
     """
 
     def __init__(self, name: TableName, data: pa.RecordBatchReader, schema: pa.Schema, is_valid: bool = False) -> None:
-        self.schema = schema
+        self.table, self.given, self.schema = name, data.schema, schema
+        self.is_valid = is_valid
         self.rows = 0
         self.error: BaseException | None = None
-        self._name, self._data, self._is_valid = name, data, is_valid
+        self._data = data
         self._positions = matched(name, data.schema, schema)
 
     def reader(self) -> pa.RecordBatchReader:
@@ -172,10 +173,10 @@ class Incoming:
             raise
 
     def _checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        if not batch.schema.equals(self._data.schema):
-            raise InvalidDataError(f'A batch of the data for table "{self._name}" has another schema than its stream.')
+        if not batch.schema.equals(self.given):
+            raise InvalidDataError(f'A batch of the data for table "{self.table}" has another schema than its stream.')
         try:
-            if not self._is_valid:
+            if not self.is_valid:
                 validate(batch)
         except pa.ArrowException as error:
             raise InvalidDataError(self._invalid(error)) from None
@@ -188,20 +189,20 @@ class Incoming:
         return aligned(pa.RecordBatch.from_arrays(columns, schema=self.schema))
 
     def _invalid(self, error: pa.ArrowException) -> str:
-        column, told = invalid_column(error, self._data.schema)
+        column, told = invalid_column(error, self.given)
         where = "" if column is None else f' in column "{column}"'
-        return f'The data for table "{self._name}" is not valid Arrow data{where}: {told}'
+        return f'The data for table "{self.table}" is not valid Arrow data{where}: {told}'
 
     def _cast(self, column: pa.Array, declared: str | None, want: pa.Field) -> pa.Array:
         """`column`, whose field names the kernel's type `declared`, as a column of the table."""
         if not want.nullable and column.null_count:
-            raise InvalidValueError(f'Column "{want.name}" of table "{self._name}" takes no NULLs; the data has some.')
+            raise InvalidValueError(f'Column "{want.name}" of table "{self.table}" takes no NULLs; the data has some.')
         if _has_hidden_nulls(column):
             raise InvalidDataError(f'Column "{want.name}" of the data has NULLs where its type says there are none.')
-        cast = cast_column(self._name, column, want, declared)
+        cast = cast_column(self.table, column, want, declared)
         if cast is not column and _has_hidden_nulls(cast):
             raise InvalidValueError(
-                f'Column "{want.name}" of table "{self._name}" takes no NULLs inside of its values; the data has some.'
+                f'Column "{want.name}" of table "{self.table}" takes no NULLs inside of its values; the data has some.'
             )
         return cast
 

@@ -29,6 +29,7 @@ from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
     DEFAULT_SCHEMA,
     FieldChange,
+    FragmentWriters,
     OtherNames,
     ScanRequest,
     Source,
@@ -108,7 +109,20 @@ class DirectoryStorage:
         """What the kernel reads for this table or part of it."""
         return self._kind(data.table if isinstance(data, Split) else data).open(data, request)
 
-    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode, *, is_valid: bool = False) -> int:
+    def takes_fragments(self, name: TableName) -> bool:
+        """True: what can be written is a Lance table."""
+        del name
+        return True
+
+    def write(
+        self,
+        name: TableName,
+        data: pa.RecordBatchReader,
+        mode: WriteMode,
+        *,
+        is_valid: bool = False,
+        writers: FragmentWriters | None = None,
+    ) -> int:
         """Write a Lance table; see `Storage.write`. UnsupportedError for a table of Parquet files."""
         schema, folder = self._folder(name.schema)
         entry = self._listing.find(folder, name.table)
@@ -116,13 +130,13 @@ class DirectoryStorage:
         if entry is None:
             if mode is WriteMode.APPEND:
                 raise unknown_table(name, self.tables())
-            return self._create(name, folder, data, mode, is_valid)
+            return self._create(name, folder, data, mode, is_valid, writers)
         if mode is WriteMode.CREATE:
             raise TableExistsError(f'Table "{name}" is there already; drop it, append to it or replace it.')
         path = self._writable(name, entry)
         if mode is WriteMode.REPLACE:
-            return self._writes.replace(name, path, data, is_valid)
-        return self._writes.append(name, path, data, is_valid)
+            return self._writes.replace(name, path, data, is_valid, writers=writers)
+        return self._writes.append(name, path, data, is_valid, writers)
 
     def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace the rows and columns of a table that is still at this version; all or nothing, returns the rows.
@@ -232,7 +246,13 @@ class DirectoryStorage:
         return (str(self._root),)
 
     def _create(
-        self, name: TableName, folder: Path, data: pa.RecordBatchReader, mode: WriteMode, is_valid: bool
+        self,
+        name: TableName,
+        folder: Path,
+        data: pa.RecordBatchReader,
+        mode: WriteMode,
+        is_valid: bool,
+        writers: FragmentWriters | None,
     ) -> int:
         check_table_name(name.table)
         self._sweep()
@@ -248,9 +268,11 @@ class DirectoryStorage:
             return self.write(name, written, mode, is_valid=True)
 
         path = folder / f"{name.table}.lance"
-        return self._writes.create(
-            name, path, data, is_valid, lambda: is_view() or self._listing.find(folder, name.table) is not None, instead
-        )
+
+        def taken() -> bool:
+            return is_view() or self._listing.find(folder, name.table) is not None
+
+        return self._writes.create(name, path, data, is_valid, taken, instead, writers)
 
     def _resolve(self, lookup: Lookup, name: TableName, version: str | None, at: datetime | None) -> TableHandle:
         schema, folder = self._folder(name.schema, lookup)

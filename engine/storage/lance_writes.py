@@ -15,7 +15,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ from engine.storage.lance_commits import (
     visible_or_removed,
     writing,
 )
+from engine.storage.lance_fragments import FolderOutOfReachError, written_elsewhere
 from engine.storage.lance_tables import FIRST_VERSION
 from engine.storage.lance_unread import is_blob, require_changeable
 from engine.storage.listing import DROPPED
@@ -55,6 +56,7 @@ from engine.storage.protocol import (
     ROW_STAYS,
     AddField,
     FieldChange,
+    FragmentWriters,
     RenameField,
     TableHandle,
     TableName,
@@ -107,6 +109,7 @@ class LanceWrites:
         is_valid: bool,
         taken: Callable[[], bool],
         instead: Callable[[pa.RecordBatchReader], int],
+        writers: FragmentWriters | None = None,
     ) -> int:
         """Make the table `path`. Where `taken` says that somebody was faster, `instead` gets the data.
 
@@ -115,24 +118,41 @@ class LanceWrites:
         schema = lance_schema(name, data.schema)
         incoming = Incoming(name, data, schema, is_valid)
         with _staging(name, path) as staged:
-            guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
+            made = _elsewhere(incoming, writers, path, staged, None)
+            if made is None:
+                guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
+            else:
+                operation = lance.LanceOperation.Overwrite(schema, made)
+                guarded(name, None, lambda: lance.LanceDataset.commit(str(staged), operation))
             with held(path.parent):
                 free = not taken()
                 if free:
                     _publish(name, staged, path)
             return incoming.rows if free else instead(lance.dataset(str(staged)).scanner().to_reader())
 
-    def append(self, name: TableName, path: Path, data: pa.RecordBatchReader, is_valid: bool) -> int:
+    def append(
+        self,
+        name: TableName,
+        path: Path,
+        data: pa.RecordBatchReader,
+        is_valid: bool,
+        writers: FragmentWriters | None = None,
+    ) -> int:
         """Add rows in a new version. Several may do so at once; a table that was replaced meanwhile is a ConflictError.
 
         Raises SchemaMismatchError where the data does not fit the table.
         """
-        schema = open_newest(name, path).schema
+        dataset = open_newest(name, path)
+        schema = dataset.schema
         require_changeable(name, schema)
         check_fits(name, data.schema, schema)
         incoming = Incoming(name, data, schema.remove_metadata(), is_valid)
         with writing(name, path):
-            change = guarded(name, incoming, lambda: _write_files(incoming, path, "append"))
+            made = _elsewhere(incoming, writers, path, path, dataset)
+            if made is None:
+                change = guarded(name, incoming, lambda: _write_files(incoming, path, "append"))
+            else:
+                change = lance.Transaction(dataset.version, lance.LanceOperation.Append(made))
             if incoming.rows:
                 with held(path.parent), visible_or_removed(path, added_files(change.operation)):
                     require_not_dropped(name, path)
@@ -146,13 +166,15 @@ class LanceWrites:
         data: pa.RecordBatchReader,
         is_valid: bool,
         expected: TableHandle | None = None,
+        writers: FragmentWriters | None = None,
     ) -> int:
         """Give the table other rows, and maybe other columns, in a new version.
 
         Where it is to be at the `expected` version it stays the same table, with what is noted in its schema. Raises
         ConflictError where it is not at that version any more.
         """
-        before = open_newest(name, path).schema
+        dataset = open_newest(name, path)
+        before = dataset.schema
         if expected is not None:
             require_changeable(name, before)
         schema = lance_schema(name, data.schema)
@@ -161,12 +183,16 @@ class LanceWrites:
         schema = schema.with_metadata(kept or None)
         incoming = Incoming(name, data, schema, is_valid)
         with writing(name, path):
-            change = guarded(name, incoming, lambda: _write_files(incoming, path, "overwrite"))
-            with held(path.parent), visible_or_removed(path, added_files(change.operation)):
+            made = _elsewhere(incoming, writers, path, path, dataset, anew=True)
+            if made is None:
+                operation = guarded(name, incoming, lambda: _write_files(incoming, path, "overwrite")).operation
+            else:
+                operation = lance.LanceOperation.Overwrite(schema, made)
+            with held(path.parent), visible_or_removed(path, added_files(operation)):
                 require_not_dropped(name, path)
                 if expected is not None and str(open_newest(name, path).version) != expected.version:
                     raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
-                guarded(name, incoming, lambda: commit_over_newest(path, change.operation))
+                guarded(name, incoming, lambda: commit_over_newest(path, operation))
         return incoming.rows
 
     def rename(self, name: TableName, path: Path, to: Path, taken: Callable[[], bool]) -> None:
@@ -369,6 +395,17 @@ def _staging(name: TableName, path: Path) -> Iterator[Path]:
             stack.enter_context(held(staged))
         stack.callback(shutil.rmtree, staged, ignore_errors=True)
         yield staged
+
+
+def _elsewhere(
+    incoming: Incoming, writers: FragmentWriters | None, path: Path, target: Path, dataset: Any, *, anew: bool = False
+) -> list[Any] | None:
+    """What `written_elsewhere` gives for the dataset in the folder `target`; None where the rows have to come here."""
+    if writers is None:
+        return None
+    with suppress(FolderOutOfReachError), _staging(incoming.table, path) as folder, failing(incoming.table):
+        return written_elsewhere(incoming, writers, folder, target, dataset, anew=anew)
+    return None
 
 
 def _write_files(incoming: Incoming, path: Path, mode: str) -> Any:

@@ -32,6 +32,7 @@ from engine.storage.protocol import (
     DEFAULT_SCHEMA,
     ArrowSource,
     FieldChange,
+    FragmentWriters,
     OtherNames,
     ScanRequest,
     Split,
@@ -130,8 +131,22 @@ class InMemoryStorage:
         """The columns of the table or slice, without a copy."""
         return MEMORY.open(data, request)
 
-    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode, *, is_valid: bool = False) -> int:
+    def takes_fragments(self, name: TableName) -> bool:
+        """False: the rows come here."""
+        del name
+        return False
+
+    def write(
+        self,
+        name: TableName,
+        data: pa.RecordBatchReader,
+        mode: WriteMode,
+        *,
+        is_valid: bool = False,
+        writers: FragmentWriters | None = None,
+    ) -> int:
         """Write a table; see `Storage.write`. A new schema needs no making."""
+        del writers
         with self._lock:
             table = self._tables.get(name.key)
         if table is None and mode is WriteMode.APPEND:

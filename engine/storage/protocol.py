@@ -6,7 +6,7 @@ handles: a handle is small, picklable and pins one version, so every stage, retr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,8 @@ __all__ = [
     "ArrowSource",
     "DropField",
     "FieldChange",
+    "FragmentSink",
+    "FragmentWriters",
     "KernelSource",
     "NoteField",
     "OtherNames",
@@ -185,6 +187,24 @@ class WriteMode(Enum):
     CREATE_APPEND = "create_append"  # creates or appends
 
 
+class FragmentSink(Protocol):
+    """Takes parts of the rows of one write, in whatever process they are made; picklable."""
+
+    @property
+    def table(self) -> TableName:
+        """The table that is written."""
+
+    def write(self, rows: pa.RecordBatchReader) -> list[str]:
+        """Write all `rows`, which are seen by nobody yet; returns what is to be told of them.
+
+        Raises what `TableStore.write` raises for rows that do not fit.
+        """
+
+
+FragmentWriters = Callable[[FragmentSink], Sequence[str]]
+"""Has all rows of a write put into a sink, and returns what it told of the parts, in the order of the rows."""
+
+
 class Snapshot(Protocol):
     """The versions that one query reads. A table's version is pinned when it is first resolved."""
 
@@ -222,8 +242,21 @@ class TableStore(Protocol):
     def probe(self, table: TableHandle) -> Source:
         """All columns of the table in order, for the kernel's binder to describe; its rows may be left out."""
 
-    def write(self, name: TableName, data: pa.RecordBatchReader, mode: WriteMode, *, is_valid: bool = False) -> int:
+    def takes_fragments(self, name: TableName) -> bool:
+        """Whether `write` lets its `writers` write the rows of this table."""
+
+    def write(
+        self,
+        name: TableName,
+        data: pa.RecordBatchReader,
+        mode: WriteMode,
+        *,
+        is_valid: bool = False,
+        writers: FragmentWriters | None = None,
+    ) -> int:
         """Write all of `data` or nothing; returns the number of rows.
+
+        Where there are `writers`, the same rows may be had from them instead; one of both is used.
 
         The data is validated in full, but where it is known to be valid: the kernel made it, or it came by an Entrance.
         An append matches columns by name, in any order; those that the data has not are NULL. Raises

@@ -13,7 +13,7 @@ from engine.logical.nodes import LogicalPlan
 from engine.physical import PhysicalPlan
 from engine.runtime import Runtime
 from engine.storage import DirectoryStorage
-from engine.storage.protocol import Storage
+from engine.storage.protocol import FragmentSink, Storage, TableName
 from flight_server.cli.security import peer_tls
 from flight_server.config import ConfigError, DataOptions, ServerConfig
 from local_runtime import LocalRuntime
@@ -89,7 +89,10 @@ def kept_signals() -> Iterator[None]:
 def _planning(config: ServerConfig) -> DistributedOptions:
     chosen = config.runtime
     return DistributedOptions(
-        partitions=chosen.partitions, broadcast_bytes=chosen.broadcast_threshold, split_bytes=chosen.split_size
+        partitions=chosen.partitions,
+        broadcast_bytes=chosen.broadcast_threshold,
+        split_bytes=chosen.split_size,
+        written_bytes=chosen.write_threshold,
     )
 
 
@@ -113,6 +116,14 @@ class _StagePlanner(LocalRuntime):
     def plan(self, query: LogicalPlan, partitions: int | None = None) -> PhysicalPlan:
         """The plan in stages."""
         return self._stages.plan(query, partitions)
+
+    def writes(self, plan: PhysicalPlan) -> bool:
+        """Whether tasks would store the rows."""
+        return self._stages.writes(plan)
+
+    def write_plan(self, plan: PhysicalPlan, table: TableName, sink: FragmentSink | None = None) -> PhysicalPlan:
+        """The plan in stages, of which the last writes."""
+        return self._stages.write_plan(plan, table, sink)
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The stages as text."""

@@ -3,5 +3,13 @@
 from ray_runtime.operators.exchange import ExchangeExec, ExchangeSourceExec, partitioning_text
 from ray_runtime.operators.partition_id import PartitionIdExec
 from ray_runtime.operators.replica import ReplicaExec
+from ray_runtime.operators.write_fragments import WriteFragmentsExec
 
-__all__ = ["ExchangeExec", "ExchangeSourceExec", "PartitionIdExec", "ReplicaExec", "partitioning_text"]
+__all__ = [
+    "ExchangeExec",
+    "ExchangeSourceExec",
+    "PartitionIdExec",
+    "ReplicaExec",
+    "WriteFragmentsExec",
+    "partitioning_text",
+]

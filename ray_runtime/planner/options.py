@@ -18,8 +18,9 @@ class DistributedOptions:
     size of a scan task's share of a table; `split_rows` cuts finer, up to four splits for a slot. Results of at most
     `sort_gather_bytes` by estimate are sorted in one task. Keys of at most `reducing_key_bytes` by estimate are sent to
     where the other side of a join is read, if that spares at least `reduced_bytes`; semi joins with so little on their
-    right go below inner joins. Whether aggregates are worth a partial phase is told by `sample_rows` rows of the table;
-    0 reads none.
+    right go below inner joins. What a statement stores is written by the tasks that make it where it has at least
+    `written_bytes` by estimate. Whether aggregates are worth a partial phase is told by `sample_rows` rows of the
+    table; 0 reads none.
     """
 
     slots: int = 4
@@ -32,6 +33,7 @@ class DistributedOptions:
     sort_gather_bytes: int = 64 << 20
     reducing_key_bytes: int = 32 << 20
     reduced_bytes: int = 4 << 20
+    written_bytes: int = 32 << 20
     sample_rows: int = 10_000
 
     @property

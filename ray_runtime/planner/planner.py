@@ -16,11 +16,13 @@ from engine.lowering import lower
 from engine.operators import RenameExec
 from engine.optimizer import optimize
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, walk
+from engine.schema import Column
 from engine.schema_inference import plan_columns
-from engine.storage.protocol import Storage
+from engine.storage.protocol import FragmentSink, Storage, TableName
 from engine.travel_types import travels
 from ray_runtime.explain import render_stages
 from ray_runtime.operators import ExchangeSourceExec
+from ray_runtime.operators.write_fragments import FRAGMENTS
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.distinct_in_tasks import distinct_in_tasks
 from ray_runtime.planner.drop_columns import drop_columns
@@ -38,6 +40,7 @@ from ray_runtime.planner.split_stages import split_stages
 from ray_runtime.planner.split_windows import split_windows
 from ray_runtime.planner.statistics import Estimates
 from ray_runtime.planner.two_phase_aggregates import two_phase_aggregates
+from ray_runtime.planner.write_stages import expected_bytes, write_stages
 from ray_runtime.stages import StageGraph
 
 __all__ = ["DistributedPlan", "DistributedPlanner"]
@@ -138,6 +141,19 @@ class DistributedPlanner:
         if text_size(query) <= _MAX_REMEMBERED:
             self._known.put((id(query), partitions), (query, plan))
         return plan
+
+    def writes(self, plan: PhysicalPlan) -> bool:
+        """Whether the rows are so many that the tasks which make them store them."""
+        return isinstance(plan, DistributedPlan) and expected_bytes(plan.root) >= self.options.written_bytes
+
+    @staticmethod
+    def write_plan(plan: PhysicalPlan, table: TableName, sink: FragmentSink | None) -> DistributedPlan:
+        """The plan that stores the rows of `plan`; see `Runtime.write_plan`."""
+        if not isinstance(plan, DistributedPlan):
+            raise TypeError("The ray runtime writes the rows of the plans that it made; this one is another runtime's.")
+        stages = write_stages(plan.stages, table, sink)
+        root, columns = stages.result.root, (Column("fragment", "VARCHAR"),)
+        return replace(plan, root=root, columns=columns, schema=FRAGMENTS, stages=stages, parts=None)
 
     def explain(self, plan: DistributedPlan) -> str:
         """The stages as text; where there is one task for all, the reason is there, too."""

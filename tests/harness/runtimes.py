@@ -99,7 +99,13 @@ STORAGES: dict[str, Callable[[Path], Tables]] = {
 SPREAD = RayOptions(
     executor=ExecutorOptions(ClusterOptions(workers=2, slots=2), SchedulerOptions(task_bytes=0)),
     planning=DistributedOptions(
-        partitions=2, broadcast_bytes=64, gather_bytes=64, split_rows=4, sort_gather_bytes=64, reduced_bytes=0
+        partitions=2,
+        broadcast_bytes=64,
+        gather_bytes=64,
+        split_rows=4,
+        sort_gather_bytes=64,
+        reduced_bytes=0,
+        written_bytes=64,
     ),
 )
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from engine.storage import InMemoryStorage
+from engine.storage.protocol import Storage
 from ray_runtime.cluster import ClusterOptions, RaySession
 from ray_runtime.executor import ExecutorOptions
 from ray_runtime.planner.options import DistributedOptions
@@ -30,9 +31,11 @@ def start(
     retries: int = 3,
     grace: float = 30.0,
     ahead: int = 64 << 20,
+    storage: Storage | None = None,
+    written_bytes: int = 1 << 40,
     **cluster: Any,
 ) -> RayRuntime:
-    """A runtime whose plans are cut small, over the table `t` in memory."""
+    """A runtime whose plans are cut small, over the table `t` in memory, or a `storage`."""
     options = RayOptions(
         ExecutorOptions(
             ClusterOptions(**{"heartbeat_interval": 0.2, **cluster}),
@@ -40,11 +43,16 @@ def start(
             ahead,
         ),
         DistributedOptions(
-            partitions=4, split_rows=ROWS // 16, broadcast_bytes=0, sort_gather_bytes=0, reduced_bytes=0
+            partitions=4,
+            split_rows=ROWS // 16,
+            broadcast_bytes=0,
+            sort_gather_bytes=0,
+            reduced_bytes=0,
+            written_bytes=written_bytes,
         ),
         exchange_memory=memory,
     )
-    storage = InMemoryStorage({"t": TABLE})
+    storage = storage or InMemoryStorage({"t": TABLE})
     return RayRuntime(storage, options, threads=1, memory_limit=512 << 20, spill_directory=str(directory))
 
 

@@ -41,6 +41,11 @@ def observed(runtime: RayRuntime, sql: str) -> Future[tuple[pa.Table, tuple[Stag
     return _spawn(run)
 
 
+def changing(runtime: RayRuntime, sql: str) -> Future[pa.Table]:
+    """The answer to a statement of any kind that runs in a thread."""
+    return _spawn(lambda: runtime.sql(sql).read_all())
+
+
 def _spawn(work: Callable[[], T]) -> Future[T]:
     answer: Future[T] = Future()
 

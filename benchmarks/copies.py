@@ -1,0 +1,86 @@
+"""``python -m benchmarks.copies --scale 1``: CREATE TABLE AS SELECT of all of `lineitem`, locally and on Ray, in turns.
+
+Both servers have the same folder. On Ray two workers store the rows that they read; the best of the runs counts. Beside
+them pylance, in this process, copies the dataset by its own scan.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import adbc_driver_flightsql.dbapi as flightsql
+import lance
+import pyarrow.parquet as pq
+
+from benchmarks.measure import machine, measured, tpch
+from tests.harness.server import serve
+
+__all__ = ["main"]
+
+_SERVERS = {"local": (), "Ray, 2 workers": ("--runtime", "ray", "--workers", "2")}
+_QUERIES = {
+    "all rows": "SELECT * FROM lineitem",
+    "in an order": "SELECT * FROM lineitem ORDER BY l_shipdate, l_orderkey, l_linenumber",
+    "joined": "SELECT l.*, o_orderdate, o_totalprice FROM lineitem AS l JOIN orders ON l_orderkey = o_orderkey",
+}
+
+
+def main() -> int:
+    """Print the results as Markdown."""
+    parser = argparse.ArgumentParser(description="CREATE TABLE AS through servers and ADBC, locally and on Ray.")
+    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of the data (default 1)")
+    parser.add_argument("--data", type=Path, help="a folder with the Parquet files, instead of generated data")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each; the best counts (default 3)")
+    options = parser.parse_args()
+    source = tpch(options.scale, options.data)
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name, "data")
+        folder.mkdir()
+        for table in ("lineitem", "orders"):
+            lance.write_dataset(pq.read_table(source / f"{table}.parquet"), str(folder / f"{table}.lance"))
+        cursors = {}
+        for number, (server, arguments) in enumerate(_SERVERS.items()):
+            uri, _ = stack.enter_context(serve(folder, Path(name, f"{number}.log"), *arguments))
+            connection = stack.enter_context(flightsql.connect(uri, autocommit=True))
+            cursors[server] = stack.enter_context(connection.cursor())
+        print(f"{machine()}\n\n| CREATE TABLE AS | {' | '.join(cursors)} | ratio | pylance |\n|---|---|---|---|---|")
+        for query, sql in _QUERIES.items():
+            best = _best({server: _creation(cursor, sql) for server, cursor in cursors.items()}, options.runs)
+            if sql == _QUERIES["all rows"]:
+                best |= _best({"pylance": lambda: _copied(folder)}, options.runs)
+            shown = [f"{seconds:.2f} s" for seconds in best.values()]
+            ratio = best["Ray, 2 workers"] / best["local"]
+            print(f"| {query} | {shown[0]} | {shown[1]} | {ratio:.2f} | {' '.join(shown[2:])} |", flush=True)
+    return 0
+
+
+def _creation(cursor: flightsql.Cursor, sql: str) -> Callable[[], object]:
+    def create() -> None:
+        cursor.execute(f"CREATE OR REPLACE TABLE made AS {sql}")
+
+    return create
+
+
+def _copied(folder: Path) -> None:
+    rows = lance.dataset(str(folder / "lineitem.lance")).scanner().to_reader()
+    lance.write_dataset(rows, str(folder.parent / "copy.lance"), mode="overwrite")
+
+
+def _best(works: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
+    """The seconds of the fastest run of each, run in turns."""
+    seconds = dict.fromkeys(works, float("inf"))
+    for _ in range(runs):
+        for name, work in works.items():
+            with measured() as result:
+                work()
+            seconds[name] = min(seconds[name], result.wall)
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())
