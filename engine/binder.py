@@ -89,6 +89,12 @@ class Binder:
         with self._cursor(tables) as cursor:
             return _described(cursor, text, tables)
 
+    def value(self, text: str) -> Any:
+        """The one value of a SELECT that reads no table, computed."""
+        with self._cursor({}) as cursor:
+            row = cursor.execute(text).fetchone()
+        return None if row is None else row[0]
+
     def nodes(self, text: str, tables: Tables) -> list[dict[str, Any]] | None:
         """All nodes of the plan of `text` as it is bound; None where it does not bind, or leaves a parameter open."""
         with self._cursor(tables) as cursor:

@@ -92,6 +92,8 @@ class TableScanExec(PhysicalOperator):
 
     def describe(self) -> str:
         text = f"TableScanExec {self.table.name} [{', '.join(self.aliases)}]"
+        if self.table.search is not None:
+            text += f" search=({self.table.search})"
         if self.filter is not None:
             text += f" filter={show(self.filter)}"
         if self.limit is not None:

@@ -9,13 +9,15 @@ that is where the error stands. Nothing of this happens where there is no error.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from engine.errors import GrismError
 from engine.place import Place
 from engine.sql.syntax import Node, function_name, walk
 
-__all__ = ["Source", "client_place", "node_place"]
+__all__ = ["Source", "at_place", "client_place", "node_place"]
 
 _Span = tuple[int, int]  # where something begins, in bytes, and how many bytes it has
 
@@ -72,6 +74,16 @@ def node_place(node: Node, source: Source) -> Place | None:
         if found is node:
             return Place.of_bytes(source.text, *own)
     return None
+
+
+@contextmanager
+def at_place(node: Node, source: Source) -> Iterator[None]:
+    """What is raised within leaves with the place of `node`."""
+    try:
+        yield
+    except GrismError as error:
+        error.place = node_place(node, source)
+        raise
 
 
 def _places(other: Node, source: Source) -> Iterator[tuple[Node, _Span]]:

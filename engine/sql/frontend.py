@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -32,13 +33,15 @@ from engine.sql.bounded_calls import bound_calls
 from engine.sql.bounds import require_bounds, require_few_repeats
 from engine.sql.catalog_functions import functions_as_tables
 from engine.sql.described_tables import describe_tables
-from engine.sql.error_places import Source, client_place, node_place
+from engine.sql.error_places import Source, at_place, client_place, node_place
 from engine.sql.inputs import input_scans
 from engine.sql.names import shortened, with_short_names
 from engine.sql.parameter_types import ParameterTypes
 from engine.sql.plan_reader import NotRead, read_plan
 from engine.sql.qualified_names import Relation, shorten_names
 from engine.sql.remembered import Known, Pin
+from engine.sql.search_requests import UNKNOWN, Given, Searches, put_queries
+from engine.sql.searches import search_calls, searches_as_tables
 from engine.sql.session_values import (
     INSTANTS,
     SINCE,
@@ -122,6 +125,7 @@ class SqlFrontend:
         # How many SELECTs were taken apart (under ""), and how many were not, by the reason.
         self.readings: Counter[str] = Counter()
         self._shell = kernel.parse("SELECT 1")
+        self._searches = Searches(kernel, storage)
         self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
         self._plans: LruCache[tuple[str, Names], Known[LogicalPlan]] = LruCache(_CACHED_PLANS)
         self._outputs: LruCache[tuple[str, Names], Known[RowType]] = LruCache(_CACHED_OUTPUTS)
@@ -146,13 +150,14 @@ class SqlFrontend:
             return known.value
         given = list(parameters or ())
         try:
-            read = self._read(text, list(map(constant, given)), snapshot, names)
+            read = self._read(text, [Given(value, partial(constant, value)) for value in given], snapshot, names)
         except TypeMismatchError:
             if not given:
                 raise
             types = self._parameter_types(text, snapshot, names)
             told = () if types is None else types.told().values()
-            read = self._read(text, list(map(retyped, given, told)), snapshot, names)
+            retold = [Given(value, partial(retyped, value, to)) for value, to in zip(given, told, strict=True)]
+            read = self._read(text, retold, snapshot, names)
         plan = self._build(read.resolved)
         if cacheable and read.lasting:
             self._plans.put((text, names), Known(read.resolved.pins, read.views, plan))
@@ -174,7 +179,8 @@ class SqlFrontend:
 
     def parse(self, text: str) -> syntax.Node:
         """The syntax tree of a SELECT, in which everything that tells of tables of the session is a table."""
-        return functions_as_tables(text, self.kernel.parse(text))
+        root = functions_as_tables(text, self.kernel.parse(text))
+        return searches_as_tables(text, root, self.kernel.parse, self._display)
 
     def _parse(self, text: str, names: Names, snapshot: Snapshot) -> _Parsed:
         """The syntax tree of a SELECT with its views put in."""
@@ -221,7 +227,7 @@ class SqlFrontend:
         given = syntax.parameter_names(parsed.tree)
         if not given:
             return None
-        canonical, tables, _ = self._pin(parsed, snapshot, names)
+        canonical, tables, _ = self._pin(parsed, snapshot, names, bound=False)
         return ParameterTypes(self.kernel.binder, canonical, _columns(tables), given)
 
     def result_schema(
@@ -235,8 +241,8 @@ class SqlFrontend:
         """The Arrow schema of a SELECT whose parameters are not bound yet: that of NULLs without a type."""
         snapshot = snapshot or self.storage.snapshot()
         parsed = self._parse(text, names, snapshot)
-        self._bind_parameters(parsed, ["NULL"] * len(syntax.parameter_names(parsed.tree)), snapshot, names)
-        canonical, tables, _ = self._pin(parsed, snapshot, names)
+        self._bind_parameters(parsed, [UNKNOWN] * len(syntax.parameter_names(parsed.tree)), snapshot, names)
+        canonical, tables, _ = self._pin(parsed, snapshot, names, bound=False)
         return self.kernel.arrow_schema(self._describe(parsed, canonical, tables), boundary)
 
     def table_plan(self, name: TableName, snapshot: Snapshot | None = None, version: str | None = None) -> LogicalPlan:
@@ -247,7 +253,8 @@ class SqlFrontend:
 
     def table_columns(self, handle: TableHandle) -> RowType:
         """The table's columns in the kernel's types."""
-        key = (handle.kind, handle.location, handle.version, handle.addressed)
+        found_by = None if handle.search is None else handle.search.columns
+        key = (handle.kind, handle.location, handle.version, handle.addressed, found_by)
         found = self._columns.get(key)
         if found is not None:
             return found
@@ -259,13 +266,13 @@ class SqlFrontend:
         self._columns.put(key, columns)
         return columns
 
-    def _read(self, text: str, values: Sequence[str], snapshot: Snapshot, names: Names) -> _Read:
-        """A SELECT with `values`, which are SQL, in the place of its parameters."""
+    def _read(self, text: str, values: Sequence[Given], snapshot: Snapshot, names: Names) -> _Read:
+        """A SELECT with `values` in the place of its parameters."""
         parsed = self._parse(text, names, snapshot)
         lasting = self._bind_parameters(parsed, values, snapshot, names)
         return _Read(self._resolve(parsed, snapshot, names), parsed.views, lasting)
 
-    def _bind_parameters(self, parsed: _Parsed, values: Sequence[str], snapshot: Snapshot, names: Names) -> bool:
+    def _bind_parameters(self, parsed: _Parsed, values: Sequence[Given], snapshot: Snapshot, names: Names) -> bool:
         """Put constants in the place of parameters and of functions that tell the time or the session.
 
         Returns whether the statement means the same at any time, and for anybody.
@@ -279,8 +286,10 @@ class SqlFrontend:
         calls = statement.expressions("FUNCTION", "COLUMN_REF")
         told = [(node, name) for node in calls if (name := session_function(node) or since_function(node))]
         hidden = self._column_names(statement, snapshot, names) if told else frozenset()
-        places = [(node, bound[str(node.get("identifier"))]) for node in statement.expressions("PARAMETER")]
-        pending = []
+        pending = put_queries(statement, bound)
+        whole = {id(node) for node, _ in pending}
+        parameters = [node for node in statement.expressions("PARAMETER") if id(node) not in whole]
+        places = [(node, bound[str(node.get("identifier"))].text()) for node in parameters]
         for node, name in told:
             if since_function(node):
                 argument = node["arguments"][0]["expression"]
@@ -374,9 +383,12 @@ class SqlFrontend:
         return with_short_names(columns, lambda: syntax.given_names(parsed.tree).union(own))
 
     def _pin(
-        self, parsed: _Parsed, snapshot: Snapshot, names: Names
+        self, parsed: _Parsed, snapshot: Snapshot, names: Names, *, bound: bool = True
     ) -> tuple[str, dict[str, tuple[TableHandle, RowType]], tuple[Pin, ...]]:
-        """Give each table in the tree a name of its own; returns the canonical text and what the names stand for."""
+        """Give each table in the tree a name of its own; returns the canonical text and what the names stand for.
+
+        Where parameters are not `bound`, searches find nothing.
+        """
         statement = parsed.tree
         syntax.name_subqueries(statement, self._display)
         pins: list[Pin] = []
@@ -394,10 +406,15 @@ class SqlFrontend:
         taken = syntax.cte_names(statement)
         free = (f"__t{i}" for i in itertools.count() if f"__t{i}" not in taken)
         references = syntax.table_references(statement)
+        searches = search_calls(statement, references)
         for node in references:
             pin = self._pinned(node, parsed.source, names, snapshot)
             pins.append(pin)
             name, handle = pin.name, pin.handle
+            if id(node) in searches:
+                call, own = searches[id(node)], self.table_columns(handle)
+                with at_place(node, parsed.source):
+                    handle = self._searches.resolve(call, handle, own, bound=bound)
             # An expression may be repeated, in GROUP BY say: its tables have one name in each copy.
             unique = inside.get(handle) if id(node) in nested else None
             if unique is None:
@@ -419,12 +436,9 @@ class SqlFrontend:
 
     def _pinned(self, node: syntax.Node, source: Source, names: Names, snapshot: Snapshot) -> Pin:
         """The table that a node names. What is wrong with it is told at its place."""
-        try:
+        with at_place(node, source):
             version, at = syntax.asked_version(node)
             name, handle = self._find(syntax.table_path(node), names, snapshot, version, at)
-        except GrismError as error:
-            error.place = node_place(node, source)
-            raise
         return Pin(name, version, at, handle)
 
     def _find(

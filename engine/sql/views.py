@@ -10,6 +10,7 @@ from typing import Protocol
 from engine.errors import PlanningError, UnknownTableError, UnsupportedError
 from engine.sql import syntax
 from engine.sql.qualified_names import Relation
+from engine.sql.searches import SEARCH
 from engine.storage.protocol import DEFAULT_SCHEMA, Snapshot, TableName
 
 __all__ = ["Expansion", "Names", "View", "Views", "expand_views"]
@@ -139,6 +140,8 @@ class _Expanding:
             )
 
     def _put(self, node: syntax.Node, view: View, written: tuple[str, ...], within: tuple[TableName, ...]) -> None:
+        if SEARCH in node:
+            raise UnsupportedError(f'"{view.name}" is a view; searches read tables, by their names.')
         if node.get("at_clause"):
             raise UnsupportedError(f'"{view.name}" is a view and has no versions; ask its tables for theirs.')
         if view.name in within or len(within) >= _MAX_DEPTH:

@@ -24,6 +24,7 @@ from engine.storage.protocol import (
     TableName,
     WriteMode,
 )
+from engine.storage.search import Conditions, VectorRequest
 
 __all__ = ["CompositeStorage"]
 
@@ -119,6 +120,10 @@ class CompositeStorage:
     def rename(self, name: TableName, to: str) -> None:
         """Give the table another name in its storage; see `Storage.rename`."""
         self._of(name.schema).rename(name, to)
+
+    def searched(self, table: TableHandle, request: VectorRequest, conditions: Conditions) -> TableHandle:
+        """The rows that a search finds; see `Storage.searched`."""
+        return self._of(table.name.schema).searched(table, request, conditions)
 
     def create_schema(self, name: str) -> None:
         """Make a schema in the default storage; TableExistsError where it is there, or mounted."""

@@ -23,7 +23,7 @@ from engine.storage.listing import DROPPED, SCHEMA, Entry, Listing, Lookup
 from engine.storage.locks import held
 from engine.storage.memory_tables import KIND as HELD
 from engine.storage.memory_tables import MEMORY, MemoryTables
-from engine.storage.names import check_table_name, unknown_schema, unknown_table
+from engine.storage.names import check_table_name, not_searched, unknown_schema, unknown_table
 from engine.storage.parquet import ParquetTables
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
@@ -38,6 +38,7 @@ from engine.storage.protocol import (
     TableName,
     WriteMode,
 )
+from engine.storage.search import Conditions, VectorRequest
 
 __all__ = ["DirectoryStorage"]
 
@@ -178,6 +179,12 @@ class DirectoryStorage:
             raise unknown_table(table.name, self.tables())
         name = TableName(schema, entry.name)
         return self._writes.alter(name, self._writable(name, entry), int(table.version), change)
+
+    def searched(self, table: TableHandle, request: VectorRequest, conditions: Conditions) -> TableHandle:
+        """The rows that a search of a Lance table finds; see `Storage.searched`."""
+        if table.kind != LANCE:
+            raise not_searched(table)
+        return self._lance.searched(table, request, conditions)
 
     def share_names(self, others: OtherNames) -> None:
         """Make no table under a name that is one of `others`, and drop no schema that has some."""

@@ -13,7 +13,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from engine.arrow_input import check_stored, guarded, stored_value_error
 from engine.cache import LruCache
 from engine.errors import DataCorruptError, StorageError, UnsupportedError
 from engine.storage.cutting import cut
+from engine.storage.lance_search import find, resolve_search, restricted, search_fields, search_parts
 from engine.storage.lance_unread import readable_fields, require_readable
 from engine.storage.names import unknown_version
 from engine.storage.protocol import (
@@ -37,6 +38,7 @@ from engine.storage.protocol import (
     TableName,
 )
 from engine.storage.pushdown import push
+from engine.storage.search import Conditions, VectorRequest
 
 __all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_panic"]
 
@@ -126,11 +128,21 @@ class LanceTables:
         schema = (facts or self._pinned(table).facts).schema
         _require_distinct_names(table.name, schema)
         check_stored(schema)
-        return ArrowSource(pa.Table.from_batches([], schema.append(_ADDRESS) if table.addressed else schema))
+        return ArrowSource(pa.Table.from_batches([], _with_own(schema, table)))
 
     def dataset(self, table: TableHandle) -> Any:
         """Lance's own view of the version."""
         return self._pinned(table).dataset
+
+    def searched(self, table: TableHandle, request: VectorRequest, conditions: Conditions) -> TableHandle:
+        """The rows that a search finds; see `Storage.searched`."""
+        opened = self._pinned(table)
+        rows = {f.fragment_id: n for f, n in zip(opened.fragments, opened.fragment_rows, strict=True)}
+        search = _guarded(table.name, lambda: resolve_search(table.name, opened.dataset, rows, request))
+        search = restricted(search, conditions, opened.schema)
+        if search.is_exact:
+            return replace(table, addressed=True, search=search)
+        return replace(table, addressed=True, search=search, rows=min(opened.rows, request.k), bytes=None)
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut between fragments where that is near.
@@ -138,6 +150,11 @@ class LanceTables:
         A part is (first fragment, end of fragments, rows to skip, rows to take or None for all that is left).
         """
         opened = self._pinned(table)
+        if table.search is not None:
+            return [
+                Split(table, (start, stop, 0, None), rows)
+                for start, stop, rows in search_parts(table.search, opened.fragment_rows, target)
+            ]
         groups = cut(opened.fragment_rows, target)
         if len(groups) <= 1:
             return [Split(table, (0, len(opened.fragments), 0, None), table.rows, table.bytes)]
@@ -158,8 +175,11 @@ class LanceTables:
         """
         table = data.table if isinstance(data, Split) else data
         opened = self._pinned(table)
+        if table.search is not None:
+            fragments = opened.fragments[data.part[0] : data.part[1]] if isinstance(data, Split) else None
+            return ArrowSource(self._found(opened, table, request.columns, fragments))
         columns = request.columns or (_cheapest(opened.schema),)
-        known = opened.schema.append(_ADDRESS) if table.addressed else opened.schema
+        known = _with_own(opened.schema, table)
         wanted = pa.schema([known.field(c) for c in columns])
         require_readable(table.name, wanted)
         check_stored(wanted)
@@ -193,6 +213,22 @@ class LanceTables:
                 return ArrowSource(small)
         return ArrowSource(_guarded(table.name, scan))
 
+    def _found(
+        self, opened: _Opened, table: TableHandle, columns: Sequence[str], fragments: Sequence[Any] | None
+    ) -> pa.Table:
+        """The rows that a search finds in the table, or in some of its fragments."""
+        assert table.search is not None
+        search, known = table.search, _with_own(opened.schema, table)
+        wanted = pa.schema([known.field(c) for c in columns or search.columns])
+        require_readable(table.name, wanted)
+        check_stored(wanted)
+
+        def read() -> pa.Table:
+            found = find(opened.dataset, search, wanted.names, fragments, known)
+            return pa.Table.from_batches(list(guarded(found.to_reader(), wanted)), wanted)
+
+        return _guarded(table.name, read)
+
     def _read(self, reader: pa.RecordBatchReader) -> pa.Table | None:
         """All rows as a Table, or None where the estimate was wrong and they take more than twice the limit."""
         batches, size = [], 0
@@ -218,6 +254,14 @@ class LanceTables:
             self._open.put(key, found)
             self._facts.put(key, found.facts)
         return found
+
+
+def _with_own(schema: pa.Schema, table: TableHandle) -> pa.Schema:
+    """The columns of the table, and those that its handle stands for besides."""
+    if table.search is not None:
+        for field in search_fields(table.search):
+            schema = schema.append(field)
+    return schema.append(_ADDRESS) if table.addressed else schema
 
 
 def _require_distinct_names(name: TableName, schema: pa.Schema) -> None:

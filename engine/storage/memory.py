@@ -26,7 +26,7 @@ from engine.errors import (
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
 from engine.storage.memory_tables import MEMORY, HeldTable
-from engine.storage.names import check_table_name, unknown_schema, unknown_table, unknown_version
+from engine.storage.names import check_table_name, not_searched, unknown_schema, unknown_table, unknown_version
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
     DEFAULT_SCHEMA,
@@ -40,6 +40,7 @@ from engine.storage.protocol import (
     TableName,
     WriteMode,
 )
+from engine.storage.search import Conditions, VectorRequest
 
 __all__ = ["InMemoryStorage"]
 
@@ -193,6 +194,15 @@ class InMemoryStorage:
     ) -> None:
         """Raises UnsupportedError: see `addressed`."""
         raise UnsupportedError(f'Rows of table "{table.name}", which is in memory, have no addresses.')
+
+    def searched(
+        self,
+        table: TableHandle,
+        request: VectorRequest,  # noqa: ARG002
+        conditions: Conditions,  # noqa: ARG002
+    ) -> TableHandle:
+        """Raises UnsupportedError: only Lance tables are searched."""
+        raise not_searched(table)
 
     def alter(self, table: TableHandle, change: FieldChange) -> bool:  # noqa: ARG002
         """False: a table is written anew."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 from engine.errors import UnknownTableError, UnsupportedError, nearest
-from engine.storage.protocol import CATALOG, TableName
+from engine.storage.protocol import CATALOG, TableHandle, TableName
 
-__all__ = ["check_table_name", "full_name", "unknown_schema", "unknown_table", "unknown_version"]
+__all__ = ["check_table_name", "full_name", "not_searched", "unknown_schema", "unknown_table", "unknown_version"]
 
 _KERNEL_NAMES = {("system", "information_schema"): "information_schema", ("temp", "main"): "temp"}
 """The schemas that the kernel has in other catalogs, with the names that they have here."""
@@ -54,6 +54,14 @@ def full_name(path: Sequence[str], home: str, schemas: Callable[[], Collection[s
             hint = f'; did you mean "{near}"?' if near else f'; the catalog is "{CATALOG}".'
             raise UnknownTableError(f'There is no catalog "{_shortened(catalog)}"{hint}')
     raise UnknownTableError("A table needs a name.")
+
+
+def not_searched(table: TableHandle) -> UnsupportedError:
+    """The error for a search of a table that is not one of Lance."""
+    return UnsupportedError(
+        f'Table "{table.name}" is of the kind {table.kind}, in which nothing is searched; '
+        "CREATE TABLE ... AS SELECT makes a Lance table of its rows."
+    )
 
 
 def unknown_table(name: TableName, tables: Iterable[TableName]) -> UnknownTableError:

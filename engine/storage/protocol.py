@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 from sqlglot import exp
 
+from engine.storage.search import Conditions, Search, VectorRequest
+
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
@@ -97,6 +99,8 @@ class TableHandle:
     caps: ScanCaps = ScanCaps()
     addressed: bool = False
     """Whether the table has the column `ROW_ADDRESS` behind its own."""
+    search: Search | None = None
+    """What finds some of its rows; the search's own columns stand behind the table's."""
 
 
 @dataclass(frozen=True)
@@ -324,6 +328,14 @@ class Storage(TableStore, Protocol):
 
         A request for no columns gives some one column, so that rows can be counted. Raises StorageError where the
         version that the handle pins is gone, and DataCorruptError where its files cannot be read.
+        """
+
+    def searched(self, table: TableHandle, request: VectorRequest, conditions: Conditions) -> TableHandle:
+        """The rows of the table that a search finds, with their addresses and the search's own columns.
+
+        Raises UnsupportedError for a kind of table that is not searched, for conditions that must hold before and
+        that the storage cannot apply as SQL does; UnknownColumnError, TypeMismatchError and InvalidValueError for what
+        does not fit the table.
         """
 
     def create_schema(self, name: str) -> None:

@@ -1,0 +1,301 @@
+"""What a search in a statement asks of the storage: its arguments as values, its conditions over the table alone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from sqlglot import exp
+
+from engine.errors import (
+    GrismError,
+    InvalidValueError,
+    PlanningError,
+    TypeMismatchError,
+    UnknownColumnError,
+    UnsupportedError,
+)
+from engine.kernel import Kernel
+from engine.logical.columns import conjuncts, substitute
+from engine.logical.nodes import LogicalPlan, Project, Rename, Scan, col
+from engine.optimizer import optimize
+from engine.schema import RowType
+from engine.sql.plan_reader import NotRead, read_plan
+from engine.sql.searches import SEARCH, SearchCall
+from engine.sql.syntax import Node, Tree, function_name, walk
+from engine.sql.unparsing import unparse
+from engine.storage.protocol import Storage, TableHandle
+from engine.storage.search import MAX_K, METRICS, Conditions, VectorRequest
+
+__all__ = ["UNKNOWN", "Given", "Searches", "put_queries"]
+
+_BOUND = "BOUND"  # the class of a node that holds a value
+_TABLE = "searched"
+_FLOAT_LISTS = frozenset({"FLOAT", "DOUBLE"})
+_LISTS = frozenset({"list_value", "array_value"})
+_MOST = 1_000_000  # of an option that is a number
+_NUMBERS = ("nprobes", "refine_factor", "ef")
+
+
+class _Held(str):
+    """A text in a tree that holds a value."""
+
+    value: pa.Scalar
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value for a parameter; `text` gives it as SQL."""
+
+    value: pa.Scalar
+    text: Callable[[], str]
+
+
+UNKNOWN = Given(pa.scalar(None), lambda: "NULL")
+"""For a parameter whose value is to come."""
+
+
+def put_queries(tree: Tree, values: Mapping[str, Given]) -> list[tuple[Node, Node]]:
+    """The parameters that are queries of vectors, with nodes for their values, which are not printed and read again."""
+    found = []
+    for table, _ in tree.relations("BASE_TABLE"):
+        query = table[SEARCH]["query"] if SEARCH in table else {}
+        node = _without_cast(query)[0]
+        if node.get("class") == "PARAMETER":
+            held = _Held("?")
+            held.value = values[str(node["identifier"])].value
+            found.append((node, {"class": _BOUND, "type": _BOUND, "value": held}))
+    return found
+
+
+class Searches:
+    """Resolves the searches of statements over a storage. Thread-safe."""
+
+    def __init__(self, kernel: Kernel, storage: Storage) -> None:
+        self._kernel, self._storage = kernel, storage
+        self._shell = kernel.parse(f"SELECT 1 FROM {_TABLE}")
+
+    def resolve(self, call: SearchCall, table: TableHandle, columns: RowType, *, bound: bool) -> TableHandle:
+        """The rows of `table`, which has these columns, that a call finds: none while parameters are not `bound`.
+
+        Raises the planning errors for what does not fit.
+        """
+        if not bound:
+            return self._outline(call, table, columns)
+        options = {name: self._value(call, name, node) for name, node in call.options.items()}
+        for name, value in options.items():
+            if value is None:
+                raise InvalidValueError(f'The option "{name}" of {call.function} is NULL; leave it out instead.')
+        request = VectorRequest(
+            call.arguments["column"],
+            self._query(call.arguments["query"], call.function),
+            _whole(call.function, "k", options["k"], MAX_K),
+            _metric(call.function, options.get("metric")),
+            options.get("use_index", True),
+            tuple((name, _whole(call.function, name, options[name], _MOST)) for name in _NUMBERS if name in options),
+        )
+        conditions = self._conditions(call, table, columns, options)
+        return self._storage.searched(table, request, conditions)
+
+    def _outline(self, call: SearchCall, table: TableHandle, columns: RowType) -> TableHandle:
+        """What has the columns of what is found, and finds nothing. In the statement, parameters get their types."""
+        column = call.arguments["column"]
+        found = self._storage.searched(table, VectorRequest(column, None, 1), Conditions())
+        (kind,) = (c.type for c in columns if c.name.lower() == column.lower())
+        typed = [(call.arguments["query"], kind)]
+        typed += [(node, call.types[name]) for name, node in call.arguments["options"].items()]
+        conditions = []
+        for node, type_name in typed:
+            if any(inner.get("class") == "PARAMETER" for inner, _ in walk({"item": node})):
+                tested = self._kernel.parse(f"SELECT CAST(0 AS {type_name}) IS NOT NULL")["node"]["select_list"][0]
+                tested["children"][0]["child"] = node
+                conditions.append(tested)
+        if conditions:
+            both = self._kernel.parse("SELECT true AND true")["node"]["select_list"][0]
+            call.inner["where_clause"] = {**both, "children": conditions} if len(conditions) > 1 else conditions[0]
+        return found
+
+    # ---- values
+
+    def _value(self, call: SearchCall, name: str, node: Node) -> Any:
+        """The value of an option."""
+        literal = node.get("literal") or {}
+        kind, text = literal.get("kind"), str(literal.get("text", ""))
+        wanted = call.types[name]
+        if node.get("class") == "CONSTANT":
+            if kind == "INTEGER" and wanted == "BIGINT":
+                return int(text)
+            if kind == "STRING" and wanted == "VARCHAR":
+                return text
+            if kind == "BOOLEAN" and wanted == "BOOLEAN":
+                return text == "true"
+        if wanted == "VARCHAR" and kind not in (None, "STRING"):
+            raise TypeMismatchError(f'The option "{name}" of {call.function} is a text, {text} was given.')
+        return self._computed(node, wanted, f'the option "{name}" of {call.function}')
+
+    def _query(self, node: Node, function: str) -> bytes | None:
+        """The vector that is searched for, as float64 numbers; None for NULL."""
+        inner, narrowed = _without_cast(node)
+        numbers: Sequence[float | None] | None = None
+        if inner.get("class") == _BOUND:
+            value = inner["value"].value
+            if not value.is_valid:
+                return None
+            numbers = _items(value, function)
+        elif function_name(inner) in _LISTS:
+            numbers = [_number(argument["expression"]) for argument in inner.get("arguments") or ()]
+            numbers = None if None in numbers else numbers
+        if numbers is None:
+            narrowed = False
+            numbers = self._computed(node, "DOUBLE[]", f"the query of {function}")
+        if numbers is None:
+            return None
+        if any(number is None for number in numbers):
+            raise InvalidValueError(f"There is a NULL among the numbers in the query of {function}.")
+        vector = np.array(numbers, np.float64)
+        return (vector.astype(np.float32).astype(np.float64) if narrowed else vector).tobytes()
+
+    def _computed(self, node: Node, kind: str, what: str) -> Any:
+        """The value of an expression without columns, as the kernel computes it."""
+        if any(inner.get("class") in ("SUBQUERY", "STAR") for inner, _ in walk({"item": node})):
+            raise UnsupportedError(f"There is a query in {what}, which takes a constant or a parameter.")
+        alone = {**self._shell, "node": {**copy.deepcopy(self._shell["node"]), "select_list": [node]}}
+        alone["node"]["from_table"] = {**alone["node"]["from_table"], "type": "EMPTY"}
+        text = unparse(self._kernel, alone).removeprefix("SELECT ")
+        try:
+            return self._kernel.binder.value(f"SELECT CAST(({text}) AS {kind})")
+        except UnknownColumnError:
+            message = f"There is a column in {what}, which takes a constant or a parameter."
+            raise UnsupportedError(message) from None
+        except GrismError as error:
+            raise type(error)(f"{what[0].upper()}{what[1:]} is not of type {kind}: {error.summary}") from None
+
+    # ---- conditions
+
+    def _conditions(
+        self, call: SearchCall, table: TableHandle, columns: RowType, options: dict[str, Any]
+    ) -> Conditions:
+        required: tuple[exp.Expr, ...] = ()
+        if "filter" in options:
+            condition = self._expression(options["filter"], call.function)
+            found = self._over_table(condition, None, table, columns)
+            if found is None:
+                raise UnsupportedError(
+                    f"The option filter := '{options['filter']}' of {call.function} is no condition on the columns of "
+                    f"{table.name} that Lance applies as SQL does; a WHERE above the search filters what is found."
+                )
+            required = found
+        above = (call.outer or {}).get("where_clause")
+        if above is None or call.outer is None:
+            return Conditions(required)
+        if not options.get("prefilter", True):
+            return Conditions(required, others=True)
+        relation = call.outer["from_table"]
+        parts = [above] if above.get("type") != "CONJUNCTION_AND" else above["children"]
+        wished: list[exp.Expr] = []
+        others = False
+        for part in parts:
+            found = self._over_table(part, relation, table, columns)
+            wished.extend(found or ())
+            others = others or found is None
+        return Conditions(required, tuple(wished), others)
+
+    def _expression(self, text: str, function: str) -> Node:
+        parsed = self._kernel.parse(f"SELECT {text}\n")["node"]
+        items = parsed.get("select_list") or []
+        more = ("modifiers", "where_clause", "group_expressions", "having", "qualify", "sample")
+        alone = parsed.get("type") == "SELECT_NODE" and len(items) == 1 and not any(parsed.get(key) for key in more)
+        if not alone or parsed["from_table"].get("type") != "EMPTY":
+            raise InvalidValueError(f"The option filter of {function} is one condition, as in filter := 'price < 10'.")
+        return dict(items[0])
+
+    def _over_table(
+        self, condition: Node, relation: Node | None, table: TableHandle, columns: RowType
+    ) -> tuple[exp.Expr, ...] | None:
+        """A condition as the kernel understands it over the table alone; None where it needs more than that.
+
+        In the condition the table is called, and has the columns, as the `relation` says.
+        """
+        nodes = [inner for inner, _ in walk({"item": condition})]
+        if any(inner.get("class") in ("SUBQUERY", "WINDOW", "PARAMETER") for inner in nodes):
+            return None
+        select = copy.deepcopy(self._shell["node"])
+        select["where_clause"] = condition
+        if relation is not None:
+            select["from_table"].update(
+                alias=relation.get("alias"), column_name_alias=list(relation.get("column_name_alias") or ())
+            )
+        text = unparse(self._kernel, {**self._shell, "node": select})
+        with suppress(PlanningError, NotRead):
+            bound = self._kernel.binder.bind(text, {_TABLE: columns})
+            if bound.plan is not None:
+                named = {name: (reference, table, columns) for name, reference in bound.tables.items()}
+                return _scanned(optimize(read_plan(bound.plan, named)))
+        return None
+
+
+def _scanned(plan: LogicalPlan) -> tuple[exp.Expr, ...] | None:
+    """The conditions of the scan that is all of a plan, over the table's own columns."""
+    while isinstance(plan, Project | Rename):
+        plan = plan.input
+    if not isinstance(plan, Scan) or plan.limit is not None:
+        return None
+    if plan.filter is None:
+        return ()
+    own: dict[str, exp.Expr] = {a: col(c.name) for a, c in zip(plan.aliases, plan.columns, strict=True)}
+    return tuple(conjuncts(substitute(plan.filter, own)))
+
+
+def _without_cast(node: Node) -> tuple[Node, bool]:
+    """What is cast to a list of floats, as whose numbers a query is read anyway; and whether they become FLOATs.
+
+    The number of dimensions is compared with the column's later.
+    """
+    if node.get("class") == "CAST" and not node.get("try_cast"):
+        kind = node.get("type_expr") or {}
+        items = (kind.get("children") or [{}])[0]
+        names = (str(kind.get("type_name")).lower(), str(items.get("type_name")).upper())
+        inner = node["child"]
+        if names[0] in ("array", "list") and names[1] in _FLOAT_LISTS and inner.get("class") != "CAST":
+            return inner, names[1] == "FLOAT"
+    return node, False
+
+
+def _number(node: Node) -> float | None:
+    literal = node.get("literal") or {}
+    if node.get("class") == "CONSTANT" and literal.get("kind") in ("INTEGER", "NUMERIC"):
+        return float(literal["text"])
+    return None
+
+
+def _items(value: pa.Scalar, function: str) -> Sequence[float | None]:
+    """The numbers of a list that was bound."""
+    kind = value.type
+    items = getattr(value, "values", None)
+    if items is None or pa.types.is_map(kind) or not _is_number(items.type):
+        raise TypeMismatchError(f"The query of {function} is a list of numbers, a value of type {kind} was bound.")
+    if items.null_count:
+        return [None]
+    numbers: Sequence[float | None] = items.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _whole(function: str, name: str, value: Any, most: int) -> int:
+    if not 1 <= int(value) <= most:
+        raise InvalidValueError(f'The option "{name}" of {function} is {value}; it is from 1 to {most}.')
+    return int(value)
+
+
+def _metric(function: str, value: str | None) -> str | None:
+    if value is not None and value.lower() not in METRICS:
+        raise InvalidValueError(f"{function} has no metric '{value}'; there are {', '.join(METRICS)}.")
+    return None if value is None else value.lower()
