@@ -14,7 +14,7 @@ from enum import IntEnum
 
 from engine.errors import ForbiddenError, UnknownTableError
 from engine.storage.names import unknown_table
-from engine.storage.protocol import Snapshot, TableHandle, TableName
+from engine.storage.protocol import Snapshot, TableHandle, TableName, Version
 from engine.wildcards import Wildcards, glob
 
 __all__ = [
@@ -145,7 +145,7 @@ class ReadableSnapshot:
         """Names the snapshot in logs and contexts."""
         return self._snapshot.id
 
-    def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
+    def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""
         if not self._grants.may(Action.READ, name):
             raise self._unknown(name)

@@ -17,7 +17,7 @@ from engine.ingestion import Ingestion
 from engine.runtime import QueryResult, Runtime
 from engine.statements.answers import TableAnswer
 from engine.statements.context import StatementContext
-from engine.statements.database import COUNT_SCHEMA, Database, count_table
+from engine.statements.database import Database, changed_rows
 from engine.statements.parsed import ParsedStatement
 from engine.statements.session import TEMPORARY, Session, sweep_temporary
 from engine.storage import DirectoryStorage, InMemoryStorage
@@ -111,8 +111,9 @@ class Connection:
             rows = self._bound(session, parsed, parameters)
             self._database.run_before(context, parsed)
             if parsed.has_effects:
-                changed = self._database.run(context, parsed, rows)
-                return Result(COUNT_SCHEMA, lambda: TableAnswer(count_table(changed)).open(context), changed)
+                told = self._database.run_and_tell(context, parsed, rows)
+                changed = None if parsed.reports else changed_rows(told)
+                return Result(told.schema, lambda: TableAnswer(told).open(context), changed)
             answer = self._database.ask(session, parsed, rows)
 
         def start() -> QueryResult:

@@ -1,4 +1,4 @@
-"""The escapes that JDBC and ODBC have in SQL text, as the dialect writes them.
+"""The escapes that JDBC and ODBC have in SQL text, as the dialect writes them; and what the kernel's parser lacks.
 
 ======================================  ===============================================================
 ``{d '2024-01-31'}``                    a date; ``t`` a time, ``ts`` a timestamp, ``guid`` a UUID
@@ -7,6 +7,7 @@
 ``LIKE 'a!%' {escape '!'}``             the character that makes a pattern's next one plain
 ``{oj a LEFT OUTER JOIN b ON ...}``     an outer join
 ``{limit 10 offset 5}``                 how many rows
+``AT (TAG => 'name')``                  a version of a table by its tag, which is ``VERSION => 'tag:name'``
 ======================================  ===============================================================
 
 They are taken where they are written as text of the statement, not in strings, names and comments, and may stand in
@@ -24,6 +25,7 @@ from itertools import pairwise
 from engine.errors import UnsupportedError
 from engine.place import Place
 from engine.sql.escaped_functions import ARGUMENT, call_template
+from engine.sql.syntax import TAGGED
 from engine.sql.tokens import Kind, Token, tokens
 
 __all__ = ["WrittenText", "without_escapes"]
@@ -32,6 +34,8 @@ _LITERALS = {"D": "DATE", "T": "TIME", "TS": "TIMESTAMP", "GUID": "UUID", "ESCAP
 _CLAUSES = {"OJ": ("(", ")"), "LIMIT": ("LIMIT", ""), "INTERVAL": ("INTERVAL", "")}
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _MAY_ESCAPE = re.compile(r"\{\s*+(?:[dt]|ts|guid|fn|oj|escape|limit|interval|call|\?)(?![\w$])", re.IGNORECASE)
+_MAY_ASK_FOR_TAG = re.compile(r"\(\s*+TAG\s*+=", re.IGNORECASE)
+_ASK_FOR_TAG = ("AT", "(", "TAG", "=", ">")
 _NAME, _BRACKET = 2, 3  # where they stand behind the brace of {fn
 
 
@@ -89,9 +93,10 @@ def without_escapes(source: str) -> WrittenText:
 
     Raises UnsupportedError for a call of a procedure.
     """
-    if _MAY_ESCAPE.search(source) is None:
+    if _MAY_ESCAPE.search(source) is None and _MAY_ASK_FOR_TAG.search(source) is None:
         return WrittenText(source, source)
-    edits = sorted(_edits(source, tokens(source)), key=lambda edit: edit.start)
+    found = tokens(source)
+    edits = sorted([*_edits(source, found), *_tags(found)], key=lambda edit: edit.start)
     parts, ends, done, length = [], [], 0, 0
     for edit in edits:
         parts += [source[done : edit.start], edit.text]
@@ -99,6 +104,17 @@ def without_escapes(source: str) -> WrittenText:
         ends.append(length)
         done = edit.end
     return WrittenText(source, "".join([*parts, source[done:]]), edits, ends)
+
+
+def _tags(found: list[Token]) -> Iterator[_Edit]:
+    """The edits for versions that are asked for by their tags."""
+    for at, token in enumerate(found):
+        behind = found[at : at + len(_ASK_FOR_TAG) + 1]
+        if token.word == "AT" and tuple(each.word for each in behind[:-1]) == _ASK_FOR_TAG:
+            unit, tag = behind[2], behind[-1]
+            if tag.kind is Kind.STRING and tag.value.startswith("'"):
+                yield _Edit(unit.start, unit.end, "VERSION", unit)
+                yield _Edit(tag.start, tag.end, f"'{TAGGED}{tag.value[1:]}", tag)
 
 
 def _edits(source: str, found: list[Token]) -> Iterator[_Edit]:

@@ -55,7 +55,7 @@ from engine.sql.shown_columns import ShownColumn, constraints, shown_columns
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, View, expand_views
 from engine.storage.names import full_name
-from engine.storage.protocol import KernelSource, Snapshot, Storage, TableHandle, TableName
+from engine.storage.protocol import KernelSource, Snapshot, Storage, TableHandle, TableName, Version
 from engine.storage.stored_types import kernel_columns
 from engine.travel_types import Boundary
 
@@ -245,7 +245,9 @@ class SqlFrontend:
         canonical, tables, _ = self._pin(parsed, snapshot, names, bound=False)
         return self.kernel.arrow_schema(self._describe(parsed, canonical, tables), boundary)
 
-    def table_plan(self, name: TableName, snapshot: Snapshot | None = None, version: str | None = None) -> LogicalPlan:
+    def table_plan(
+        self, name: TableName, snapshot: Snapshot | None = None, version: Version | None = None
+    ) -> LogicalPlan:
         """All columns of one table."""
         handle = (snapshot or self.storage.snapshot()).table(name, version)
         columns = self.table_columns(handle)
@@ -446,7 +448,7 @@ class SqlFrontend:
         path: tuple[str, ...],
         names: Names,
         snapshot: Snapshot,
-        version: str | None,
+        version: Version | None,
         at: datetime.datetime | None,
     ) -> tuple[TableName, TableHandle]:
         """The table that `path` means, and its pinned handle."""

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from engine.errors import GrismError
 from engine.sql.views import Names, View
-from engine.storage.protocol import Snapshot, TableHandle, TableName
+from engine.storage.protocol import Snapshot, TableHandle, TableName, Version
 
 __all__ = ["Known", "Pin"]
 
@@ -21,7 +21,7 @@ class Pin:
     """How a table was asked for, and the version that this gave."""
 
     name: TableName
-    version: str | None
+    version: Version | None
     at: datetime.datetime | None
     handle: TableHandle
 

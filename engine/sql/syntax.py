@@ -11,9 +11,11 @@ from typing import Any
 
 from engine.cancellation import current_cancellation
 from engine.errors import ForbiddenError, GrismError, InvalidValueError, UnsupportedError
+from engine.storage.protocol import Tag, Version
 
 __all__ = [
     "CHECKED",
+    "TAGGED",
     "Node",
     "Refused",
     "Tree",
@@ -40,6 +42,9 @@ Node = dict[str, Any]
 _INNER = frozenset({dict, list})  # what a tree of JSON is made of
 CHECKED = 4096
 """Nodes of a walk between two looks at whether it is to stop."""
+
+TAGGED = "tag:"
+"""How the text of a version begins that is asked for by its tag."""
 
 _LOCATION = ("query_location", "query_location_length")
 _MAX_NAME_PARTS = 64  # of a column's name with the fields in it; the kernel's time grows with their square
@@ -341,7 +346,7 @@ def called_function(node: Node) -> str:
     return ""
 
 
-def asked_version(node: Node) -> tuple[str | None, datetime.datetime | None]:
+def asked_version(node: Node) -> tuple[Version | None, datetime.datetime | None]:
     """The version or the instant that a table's AT clause asks for.
 
     Raises UnsupportedError for what is no constant, or neither of these, and InvalidValueError for no instant.
@@ -355,13 +360,28 @@ def asked_version(node: Node) -> tuple[str | None, datetime.datetime | None]:
     value = (expr.get("literal") or {}).get("text")
     if value is None:
         raise UnsupportedError("AT takes a constant, as in AT (VERSION => 3).")
-    unit = str(clause.get("unit", "")).upper()
-    if unit == "VERSION":
-        return str(value), None
-    if unit != "TIMESTAMP":
-        raise UnsupportedError(f"AT ({unit} => ...) is not handled; use AT (VERSION => n) or AT (TIMESTAMP => '...').")
+    return version_asked(str(clause.get("unit", "")), str(value))
+
+
+def version_asked(unit: str, value: str) -> tuple[Version | None, datetime.datetime | None]:
+    """The version or the instant that AT (unit => value) means; raises as `asked_version`."""
+    match unit.upper():
+        case "VERSION":
+            return Tag(value.removeprefix(TAGGED)) if value.startswith(TAGGED) else value, None
+        case "TAG":
+            return Tag(value), None
+        case "TIMESTAMP":
+            return None, instant(value)
+    raise UnsupportedError(
+        f"AT ({unit.upper()} => ...) is not handled; use AT (VERSION => n), AT (TAG => 'name') or "
+        "AT (TIMESTAMP => '...')."
+    )
+
+
+def instant(text: str) -> datetime.datetime:
+    """The instant that a text names, of UTC where it has no zone; InvalidValueError where it names none."""
     try:
-        at = datetime.datetime.fromisoformat(str(value))
+        at = datetime.datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidValueError(f"'{value}' is no timestamp; write it as in '2026-01-31 12:00:00'.") from None
-    return None, at if at.tzinfo else at.replace(tzinfo=datetime.UTC)
+        raise InvalidValueError(f"'{text}' is no timestamp; write it as in '2026-01-31 12:00:00'.") from None
+    return at if at.tzinfo else at.replace(tzinfo=datetime.UTC)

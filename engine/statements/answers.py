@@ -14,6 +14,7 @@ from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.statements.context import StatementContext
 from engine.statements.parsed import ParsedStatement
+from engine.statements.pins import Pin
 from engine.statements.places import places_of
 from engine.statements.planning import Parameters, Planning
 from engine.storage.protocol import Snapshot
@@ -57,6 +58,12 @@ class QueryAnswer:
 
     planning: Planning
     plan: PhysicalPlan
+    pin: Pin
+
+    @classmethod
+    def of(cls, planning: Planning, plan: PhysicalPlan) -> QueryAnswer:
+        """The answer that a plan gives. The versions that it reads stay while the answer is there."""
+        return cls(planning, plan, planning.pins.pin(plan))
 
     @property
     def schema(self) -> pa.Schema:
@@ -90,6 +97,7 @@ class RepeatedAnswer:
     rows: Parameters
     snapshot: Snapshot
     schema: pa.Schema
+    pin: Pin
 
     def open(self, context: StatementContext) -> QueryResult:
         """Start the first; what follows is started by the reader."""

@@ -24,6 +24,7 @@ from engine.storage.protocol import (
     TableHandle,
     TableName,
     TableStore,
+    Version,
     WriteMode,
 )
 
@@ -253,7 +254,7 @@ class _SessionSnapshot:
         """Names the snapshot in logs and contexts."""
         return self._snapshot.id
 
-    def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
+    def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""
         schema = name.schema.lower()
         if schema == INFORMATION_SCHEMA:

@@ -14,6 +14,8 @@ from engine.physical import PhysicalPlan
 from engine.rights import Action
 from engine.schema import RowType
 from engine.statements import rewriting
+from engine.statements.care import Care
+from engine.statements.care_descriptions import CareReport, CreateTag, DropTag, Optimize, Restore, Vacuum
 from engine.statements.catalog import Target
 from engine.statements.context import StatementContext
 from engine.statements.definitions import Definitions
@@ -60,13 +62,14 @@ class Changes:
         self._catalog = planning.catalog
         self._definitions = Definitions(planning)
         self._tables = TableChanges(planning, self._definitions)
+        self.care = Care(planning.catalog, planning.pins, self._tables.alone)
 
     def run(self, context: StatementContext, statement: Statement, parameters: Parameters | None = None) -> int:
         """Run a statement for each row of `parameters`; returns how many rows it changed, 0 where it is about none."""
         try:
             self._authorize(context, statement)
         except UnknownTableError:
-            if isinstance(statement, Drop | AlterTable | Rename) and statement.if_exists:
+            if isinstance(statement, Drop | AlterTable | Rename | CreateTag | DropTag) and statement.if_exists:
                 return 0
             raise
         rows = _NO_ROWS if parameters is None else parameters
@@ -81,6 +84,11 @@ class Changes:
                 return 0
         context.session.note_change()
         return self._change(context, statement, rows)
+
+    def report(self, context: StatementContext, statement: CareReport) -> pa.Table:
+        """Run a statement that answers with what it did."""
+        context.session.note_change()
+        return self.care.report(context, statement)
 
     def _change(self, context: StatementContext, statement: Statement, rows: Parameters) -> int:
         match statement:
@@ -106,6 +114,11 @@ class Changes:
                 return self._definitions.drop(context, statement)
             case Rename():
                 return self._definitions.rename(context, statement)
+            case CreateTag() | DropTag() | Restore():
+                return self.care.run(context, statement)
+            case Optimize() | Vacuum():
+                self.care.report(context, statement)
+                return 0
         raise UnsupportedError("This statement is not handled.")
 
     def _authorize(self, context: StatementContext, statement: Statement) -> None:
@@ -127,6 +140,8 @@ class Changes:
                 name, _ = self._catalog.views_at(session, path)
                 if name.schema.lower() != TEMPORARY:
                     session.grants.check(Action.ADMIN, name, tables())
+            case CreateTag() | DropTag() | Restore() | Optimize() | Vacuum():
+                self.care.authorize(session, statement)
             case CreateSchema(schema=path) | Drop(kind="SCHEMA", name=path):
                 session.grants.check(Action.ADMIN, TableName(path[-1], ""), tables())
 
@@ -229,6 +244,8 @@ class Changes:
                 return kind.capitalize(), None
             case Checkpoint():
                 return "Checkpoint", None
+            case CreateTag() | DropTag() | Restore() | Optimize() | Vacuum():
+                return self.care.outline(session, statement), None
             case Rename(kind=kind, name=path, to=to):
                 return f"Rename {kind.lower()} {self._catalog.full_name(session, path)} to {to[-1]}", None
             case Drop():

@@ -25,6 +25,7 @@ from engine.sql.escapes import without_escapes
 from engine.sql.shown_columns import Constraints, shown_columns
 from engine.statements.answers import Answer, QueryAnswer, RepeatedAnswer, TableAnswer
 from engine.statements.bulk_load import BulkLoads
+from engine.statements.care_descriptions import CareReport, ShowTags, ShowVersions
 from engine.statements.catalog import VIEW_TYPE, Catalog
 from engine.statements.changes import Changes
 from engine.statements.context import StatementContext
@@ -42,7 +43,7 @@ from engine.statements.stored_views import StoredViews
 from engine.statements.transactions import Transactions
 from engine.storage.protocol import CATALOG
 
-__all__ = ["COUNT_SCHEMA", "Database", "count_table"]
+__all__ = ["COUNT_SCHEMA", "Database", "changed_rows", "count_table"]
 
 _LONGEST_LINE = 100_000  # characters of a line of EXPLAIN, which may hold the whole text
 _EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
@@ -95,7 +96,7 @@ class Database:
         parsed = self.parse(text)
         self.run_before(context, parsed)
         if parsed.has_effects:
-            return TableAnswer(count_table(self.run(context, parsed, parameters))).open(context)
+            return TableAnswer(self.run_and_tell(context, parsed, parameters)).open(context)
         return self.ask(context.session, parsed, parameters).open(context)
 
     def parse(self, text: str | bytes) -> ParsedStatement:
@@ -128,7 +129,7 @@ class Database:
         statement, text = parsed.statement, parsed.text
         if parsed.before:  # they have none
             return pa.schema([])
-        if isinstance(statement, Show | ShowSettings | Describe):
+        if statement is not None and not parsed.has_effects:
             return pa.schema([])
         if statement is None:
             # Without any the plan is about to be asked for, and raises what is wrong.
@@ -142,7 +143,8 @@ class Database:
     def schema(self, session: Session, parsed: ParsedStatement) -> pa.Schema:
         """The schema of a statement's answer before its parameters are bound, as far as it can be told."""
         if parsed.has_effects:
-            return COUNT_SCHEMA
+            told = parsed.statement
+            return self._changes.care.report_schema(told) if isinstance(told, CareReport) else COUNT_SCHEMA
         if parsed.explained is not None:
             return _EXPLAIN_SCHEMA
         if parsed.before:  # what it reads may be made by them
@@ -173,6 +175,8 @@ class Database:
                 return TableAnswer(self._show_settings(session, statement))
             case Describe() as statement:
                 return TableAnswer(self._describe(session, statement))
+            case ShowVersions() | ShowTags() as statement:
+                return TableAnswer(self._changes.care.show(session, statement))
             case None if parsed.explained is not None:
                 return TableAnswer(self._explain(session, parsed.explained, parameters[0] if parameters else ()))
             case None:
@@ -183,7 +187,7 @@ class Database:
         """All of a table, as it is now, and the text that says so."""
         with no_places():
             text, plan = self.planning.table(session, path)
-        return text, QueryAnswer(self.planning, plan)
+        return text, QueryAnswer.of(self.planning, plan)
 
     def run_before(self, context: StatementContext, parsed: ParsedStatement) -> None:
         """Run what stands before the last statement of a text of several; the rows of queries go to nobody."""
@@ -202,6 +206,15 @@ class Database:
         with self._places_in(parsed):
             return self._changes.run(context, parsed.statement, parameters)
 
+    def run_and_tell(
+        self, context: StatementContext, parsed: ParsedStatement, parameters: Parameters | None = None
+    ) -> pa.Table:
+        """Run a statement with effects; what it answers to those who fetch: how many rows it changed, or a report."""
+        if not isinstance(parsed.statement, CareReport):
+            return count_table(self.run(context, parsed, parameters))
+        with self._places_in(parsed):
+            return self._changes.report(context, parsed.statement)
+
     # ----
 
     @contextmanager
@@ -213,8 +226,8 @@ class Database:
         snapshot = self.catalog.snapshot(session)
         plan = self.planning.plan(session, parsed.text, rows[0], snapshot)
         if len(rows) == 1:
-            return QueryAnswer(self.planning, plan)
-        return RepeatedAnswer(self.planning, parsed, rows, snapshot, plan.schema)
+            return QueryAnswer.of(self.planning, plan)
+        return RepeatedAnswer(self.planning, parsed, rows, snapshot, plan.schema, self.planning.pins.pin(plan))
 
     def _explain(self, session: Session, parsed: ParsedStatement, row: Sequence[pa.Scalar]) -> pa.Table:
         lines = []
@@ -261,6 +274,11 @@ class Database:
 def count_table(rows: int) -> pa.Table:
     """How many rows a statement changed, as those get it who fetch."""
     return pa.table([pa.array([rows], pa.int64())], schema=COUNT_SCHEMA)
+
+
+def changed_rows(answer: pa.Table) -> int:
+    """How many rows a statement changed whose answer this is: none where that is a report."""
+    return int(answer["Count"][0].as_py()) if answer.schema == COUNT_SCHEMA else 0
 
 
 def _described(columns: RowType, told: Constraints) -> pa.Table:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.statements.care_descriptions import CareStatement, Path
+
 __all__ = [
     "DEFAULT_VALUE",
     "AddColumn",
@@ -43,9 +45,6 @@ __all__ = [
     "Update",
     "Use",
 ]
-
-Path = tuple[str, ...]
-"""A name as it is written: ``table``, ``schema.table`` or ``catalog.schema.table``."""
 
 DEFAULT_VALUE = "DEFAULT"
 """The text of a value that is left to the column's default."""
@@ -318,7 +317,8 @@ class Describe:
 
 
 Statement = (
-    CreateTable
+    CareStatement
+    | CreateTable
     | CreateTableAs
     | CreateView
     | CreateSchema

@@ -9,6 +9,7 @@ from itertools import islice
 
 from engine.sql.escapes import WrittenText
 from engine.sql.tokens import scan
+from engine.statements.care_descriptions import CareReport, ShowTags, ShowVersions
 from engine.statements.descriptions import Describe, Drop, Show, ShowSettings, Statement
 from engine.statements.parser import parse_statement
 from engine.statements.scripts import Part
@@ -37,7 +38,13 @@ class ParsedStatement:
     @property
     def has_effects(self) -> bool:
         """Whether running it changes something; what answers with rows does not."""
-        return self.statement is not None and not isinstance(self.statement, Show | ShowSettings | Describe)
+        told = Show | ShowSettings | Describe | ShowVersions | ShowTags
+        return self.statement is not None and not isinstance(self.statement, told)
+
+    @property
+    def reports(self) -> bool:
+        """Whether it has effects, and answers with what it did in a row of its own."""
+        return isinstance(self.statement, CareReport)
 
     @property
     def is_query(self) -> bool:

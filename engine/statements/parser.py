@@ -11,6 +11,7 @@ from dataclasses import replace
 from engine.errors import ForbiddenError, SqlSyntaxError, UnsupportedError
 from engine.sql.bounds import require_bounds
 from engine.sql.tokens import Token, first_words, tokens
+from engine.statements.care_parser import parse_optimize, parse_restore, parse_show, parse_tag_change, parse_vacuum
 from engine.statements.descriptions import (
     AddColumn,
     AlterTable,
@@ -307,6 +308,8 @@ def _alter(reader: Reader) -> Statement:
         to = reader.path()
         reader.end()
         return Rename(kind, path, to, if_exists)
+    if kind == "TABLE" and (tags := parse_tag_change(reader, path, if_exists)) is not None:
+        return tags
     if kind == "VIEW":
         raise UnsupportedError("ALTER VIEW renames a view; CREATE OR REPLACE VIEW gives it another query.")
     action: AddColumn | DropColumn | RenameColumn | ChangeType | SetDefault | SetNotNull
@@ -329,7 +332,7 @@ def _alter(reader: Reader) -> Statement:
         reader.accept("COLUMN")
         action = _alter_column(reader, reader.name())
     else:
-        raise UnsupportedError("ALTER TABLE adds, drops, renames and alters columns.")
+        raise UnsupportedError("ALTER TABLE adds, drops, renames and alters columns, and creates and drops tags.")
     reader.end()
     return AlterTable(path, action, if_exists)
 
@@ -363,6 +366,8 @@ def _show(reader: Reader) -> Statement:
             within = reader.path() if _accept_from(reader) else ()
             reader.end()
             return Show(what, within)
+    if reader.peek(1) in _FROM and (told := parse_show(reader)) is not None:
+        return told
     if reader.peek() == "COLUMNS" and reader.peek(1) in _FROM:
         reader.word()
         _accept_from(reader)
@@ -440,5 +445,8 @@ _PARSERS: dict[str, Callable[[Reader], Statement]] = {
     "SAVEPOINT": _savepoint,
     "RELEASE": _savepoint,
     "CHECKPOINT": _checkpoint,
+    "OPTIMIZE": parse_optimize,
+    "VACUUM": parse_vacuum,
+    "RESTORE": parse_restore,
     "FORCE": _force,
 }

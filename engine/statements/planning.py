@@ -17,6 +17,7 @@ from engine.schema import RowType
 from engine.sql.frontend import SqlFrontend
 from engine.statements.catalog import Catalog
 from engine.statements.context import StatementContext
+from engine.statements.pins import Pins
 from engine.statements.session import Session
 from engine.storage.protocol import FragmentSink, Snapshot, TableName
 
@@ -36,6 +37,7 @@ class Planning:
         self.runtimes = runtimes
         self.frontend = frontend
         self.catalog = catalog
+        self.pins = Pins()
         self._first = next(iter(runtimes))
 
     def plan(
@@ -87,6 +89,7 @@ class Planning:
         """Start `plan`; it stops when the context does. Closing the result ends this execution and nothing else."""
         cancellation = Cancellation()
         forget = follow(context.cancellation, cancellation)
+        pin = self.pins.pin(plan)
         try:
             result = self.runtime_of(plan).execute(plan, QueryOptions(cancellation))
         except BaseException:
@@ -95,6 +98,7 @@ class Planning:
         context.watch(result.counters)
 
         def stop() -> None:
+            pin.release()
             forget()
             result.stop()
 
@@ -113,7 +117,7 @@ class Planning:
     def _physical(self, session: Session, logical: LogicalPlan) -> PhysicalPlan:
         """The plan of the runtime that the session has chosen, whose rows leave in the types that it has chosen."""
         plan = self.runtimes[session.runtime or self._first].plan(logical, session.partitions)
-        if session.boundary is plan.boundary:
-            return plan
-        schema = self.frontend.kernel.arrow_schema(plan.columns, session.boundary)
-        return plan if schema == plan.schema else replace(plan, schema=schema, boundary=session.boundary)
+        if session.boundary is not plan.boundary:
+            schema = self.frontend.kernel.arrow_schema(plan.columns, session.boundary)
+            plan = plan if schema == plan.schema else replace(plan, schema=schema, boundary=session.boundary)
+        return plan

@@ -81,6 +81,11 @@ class Reader:
         """Whether nothing is left."""
         return self._at >= len(self._tokens)
 
+    @property
+    def left(self) -> int:
+        """How many tokens are left."""
+        return len(self._tokens) - self._at
+
     def peek(self, ahead: int = 0) -> str:
         """A word or symbol to come in upper case; empty for other tokens, and after the end."""
         at = self._at + ahead

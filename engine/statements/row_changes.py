@@ -22,7 +22,7 @@ from engine.schema import RowType
 from engine.sql import syntax
 from engine.statements.descriptions import DEFAULT_VALUE, Delete, Merge, MergeUpdate, Update
 from engine.statements.rewriting import assigned, full_name, holds
-from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, Snapshot, TableHandle, TableName
+from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, Snapshot, TableHandle, TableName, Version
 
 __all__ = [
     "AddressedSnapshot",
@@ -58,7 +58,7 @@ class AddressedSnapshot:
         """Names the snapshot in logs and contexts."""
         return self.snapshot.id
 
-    def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
+    def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""
         if name.key == addressed_name(self.handle.name).key:
             return self.handle

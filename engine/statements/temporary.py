@@ -20,6 +20,7 @@ from engine.storage.protocol import (
     FieldChange,
     FragmentWriters,
     Source,
+    TableCare,
     TableHandle,
     TableName,
     TableStore,
@@ -109,6 +110,10 @@ class TemporaryTables:
     def alter(self, table: TableHandle, change: FieldChange) -> bool:
         """Change one column of a table; see `Storage.alter`."""
         return self._of(table.name).alter(table, change)
+
+    def care(self, name: TableName) -> TableCare:
+        """What keeps a table in order; see `Storage.care`."""
+        return self._of(name).care(name)
 
     def drop(self, name: TableName) -> None:
         """Remove a table; UnknownTableError where it is not there."""

@@ -20,8 +20,10 @@ from engine.storage.protocol import (
     Source,
     Split,
     Storage,
+    TableCare,
     TableHandle,
     TableName,
+    Version,
     WriteMode,
 )
 from engine.storage.search import Conditions, VectorRequest
@@ -113,6 +115,10 @@ class CompositeStorage:
         """Change one column in the table's storage; see `Storage.alter`."""
         return self._of(table.name.schema).alter(table, change)
 
+    def care(self, name: TableName) -> TableCare:
+        """What keeps a table in order; see `Storage.care`."""
+        return self._of(name.schema).care(name)
+
     def drop(self, name: TableName) -> None:
         """Remove the table from its storage."""
         self._of(name.schema).drop(name)
@@ -167,7 +173,7 @@ class _CompositeSnapshot:
         """Names the snapshot in logs and contexts."""
         return self._id
 
-    def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
+    def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""
         snapshot = self._mounted.get(name.schema.lower(), self._default)
         try:

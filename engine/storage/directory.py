@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from engine.errors import PlanningError, StorageError, TableExistsError, UnsupportedError
+from engine.storage.lance_care import LanceCare
 from engine.storage.lance_tables import KIND as LANCE
 from engine.storage.lance_tables import LanceTables
 from engine.storage.lance_writes import LanceWrites
@@ -34,8 +35,10 @@ from engine.storage.protocol import (
     ScanRequest,
     Source,
     Split,
+    TableCare,
     TableHandle,
     TableName,
+    Version,
     WriteMode,
 )
 from engine.storage.search import Conditions, VectorRequest
@@ -186,6 +189,20 @@ class DirectoryStorage:
             raise not_searched(table)
         return self._lance.searched(table, request, conditions)
 
+    def care(self, name: TableName) -> TableCare:
+        """What keeps a Lance table in order; UnsupportedError for a table of Parquet files."""
+        schema, folder = self._folder(name.schema)
+        entry = self._listing.find(folder, name.table)
+        if entry is None:
+            raise unknown_table(name, self.tables())
+        name = TableName(schema, entry.name)
+        if entry.kind != LANCE:
+            raise UnsupportedError(
+                f'Table "{name}" is made of Parquet files, which keep no versions and need no such care; '
+                "CREATE TABLE ... AS SELECT makes a Lance table of it."
+            )
+        return LanceCare(name, Path(entry.path))
+
     def share_names(self, others: OtherNames) -> None:
         """Make no table under a name that is one of `others`, and drop no schema that has some."""
         self._others = others
@@ -281,7 +298,7 @@ class DirectoryStorage:
 
         return self._writes.create(name, path, data, is_valid, taken, instead, writers)
 
-    def _resolve(self, lookup: Lookup, name: TableName, version: str | None, at: datetime | None) -> TableHandle:
+    def _resolve(self, lookup: Lookup, name: TableName, version: Version | None, at: datetime | None) -> TableHandle:
         schema, folder = self._folder(name.schema, lookup)
         entry = lookup.find(folder, name.table)
         if entry is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -27,6 +28,7 @@ __all__ = [
     "failure",
     "guarded",
     "open_newest",
+    "remove_unnamed",
     "require_not_dropped",
     "visible_or_removed",
     "writing",
@@ -35,6 +37,7 @@ __all__ = [
 WRITERS = ".writers"
 FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
 COMMIT_ATTEMPTS = 20
+AGES = timedelta(days=365_000)
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -130,6 +133,18 @@ def require_not_dropped(name: TableName, path: Path) -> None:
     """Raise UnknownTableError where the table is gone, which a holder of the folder's lock can tell."""
     if (path / DROPPED).exists() or not path.exists():
         raise UnknownTableError(f'Table "{name}" was dropped while data for it was on its way.')
+
+
+def remove_unnamed(path: Path) -> Any | None:
+    """Remove the data files that no version names, and tell what went; None where that failed.
+
+    Nobody may be writing. No version is old enough to go.
+    """
+    try:
+        return lance.dataset(str(path)).cleanup_old_versions(older_than=AGES, delete_unverified=True)
+    except (ValueError, OSError) as error:
+        log.warning("What a write to %s left could not be removed: %s", path.name, error)
+        return None
 
 
 def added_files(operation: Any) -> list[str]:

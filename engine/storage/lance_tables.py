@@ -27,7 +27,7 @@ from engine.errors import DataCorruptError, StorageError, UnsupportedError
 from engine.storage.cutting import cut
 from engine.storage.lance_search import find, resolve_search, restricted, search_fields, search_parts
 from engine.storage.lance_unread import readable_fields, require_readable
-from engine.storage.names import unknown_version
+from engine.storage.names import unknown_tag, unknown_version
 from engine.storage.protocol import (
     ROW_ADDRESS,
     ArrowSource,
@@ -36,11 +36,13 @@ from engine.storage.protocol import (
     Split,
     TableHandle,
     TableName,
+    Tag,
+    Version,
 )
 from engine.storage.pushdown import push
 from engine.storage.search import Conditions, VectorRequest
 
-__all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_panic"]
+__all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_panic", "tags_of"]
 
 KIND = "lance"
 CAPS = ScanCaps(predicate_pushdown=True)
@@ -100,7 +102,9 @@ class LanceTables:
         self._open: LruCache[tuple[str, str, int], _Opened] = LruCache(KEPT_OPEN)
         self._facts: LruCache[tuple[str, str, int], _Facts] = LruCache(KEPT_FACTS)
 
-    def handle(self, name: TableName, path: str, version: str | None = None, at: datetime | None = None) -> TableHandle:
+    def handle(
+        self, name: TableName, path: str, version: Version | None = None, at: datetime | None = None
+    ) -> TableHandle:
         """The newest version, `version` (a number), or the one that was current `at` an instant (UTC where naive).
 
         Raises UnknownTableError for a version that is not there, DataCorruptError for a dataset that cannot be read.
@@ -281,6 +285,11 @@ def first_version(schema: pa.Schema) -> int:
     return int((schema.metadata or {}).get(FIRST_VERSION, b"1"))
 
 
+def tags_of(dataset: Any) -> dict[str, int]:
+    """The versions that have tags, by these; also of a table that was dropped, but not of branches."""
+    return {tag: int(told["version"]) for tag, told in dataset.tags.list().items() if not told.get("branch")}
+
+
 def is_panic(error: BaseException) -> bool:
     """Whether Lance's native code gave up with an assertion, which does not arrive as an Exception."""
     return type(error).__name__ == "PanicException"
@@ -336,9 +345,14 @@ def _identity(path: str, version: int) -> str:
     return ""
 
 
-def _wanted_version(name: TableName, path: str, newest: Any, version: str | None, at: datetime | None) -> int:
+def _wanted_version(name: TableName, path: str, newest: Any, version: Version | None, at: datetime | None) -> int:
     """The number of the version that was asked for, one of the table as it is now."""
     first, last = first_version(newest.schema), int(newest.version)
+    if isinstance(version, Tag):
+        known = {tag: number for tag, number in _guarded(name, lambda: tags_of(newest)).items() if number >= first}
+        if version.name not in known:
+            raise unknown_tag(name, version.name, known)
+        return known[version.name]
     if at is not None:
         instant = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
         # Lance gives the local time.

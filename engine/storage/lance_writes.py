@@ -16,7 +16,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +41,7 @@ from engine.storage.lance_commits import (
     failure,
     guarded,
     open_newest,
+    remove_unnamed,
     require_not_dropped,
     visible_or_removed,
     writing,
@@ -66,7 +66,6 @@ __all__ = ["LanceWrites", "lance_schema"]
 
 HIDDEN = ".tmp"
 RESERVED = ("_rowid", "_rowaddr", "_rowoffset", "_row_created_at_version", "_row_last_updated_at_version")
-AGES = timedelta(days=365_000)
 
 log = logging.getLogger(__name__)
 
@@ -302,7 +301,7 @@ class LanceWrites:
         if mark.exists():
             with take_if_free(mark) as free:
                 if free:
-                    _remove_unnamed(path)
+                    remove_unnamed(path)
                     mark.unlink(missing_ok=True)
         elif _dropped_for(path) > self._keep_dropped:
             with held(path.parent):
@@ -375,14 +374,6 @@ def _link_files(path: Path, staged: Path) -> None:
 def _bury(path: Path) -> None:
     """Remove a dataset; nobody sees it half removed."""
     shutil.rmtree(path.rename(_hidden(path)), ignore_errors=True)
-
-
-def _remove_unnamed(path: Path) -> None:
-    """Remove the data files that no version names; no version is old enough to go."""
-    try:
-        lance.dataset(str(path)).cleanup_old_versions(older_than=AGES, delete_unverified=True)
-    except (ValueError, OSError) as error:
-        log.warning("What a write to %s left could not be removed: %s", path.name, error)
 
 
 @contextmanager

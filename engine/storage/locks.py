@@ -14,6 +14,8 @@ from pathlib import Path
 
 __all__ = ["held", "shared_writer", "take_if_free"]
 
+_LEFT = b"a writer was gone before it had ended\n"
+
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
@@ -42,19 +44,33 @@ def take_if_free(path: Path) -> Iterator[bool]:
 
 @contextmanager
 def shared_writer(mark: Path) -> Iterator[None]:
-    """Hold `mark`, made where it is not there, together with other writers. The last to leave removes it."""
+    """Hold `mark`, made where it is not there, together with other writers.
+
+    The last to leave removes it, but where it was left by a writer that is gone: then it says so until what that one
+    left has been removed, too.
+    """
     descriptor = _enter(mark)
     try:
         yield
     finally:
-        if _lock_now(descriptor):
+        if _lock_now(descriptor) and not os.fstat(descriptor).st_size:
             mark.unlink(missing_ok=True)
         os.close(descriptor)
 
 
 def _enter(mark: Path) -> int:
     while True:
-        descriptor = os.open(mark, os.O_RDWR | os.O_CREAT, 0o644)
+        is_new = True
+        try:
+            descriptor = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            is_new = False
+            try:
+                descriptor = os.open(mark, os.O_RDWR)
+            except FileNotFoundError:
+                continue
+        if not is_new and _lock_now(descriptor) and not os.fstat(descriptor).st_size:
+            os.write(descriptor, _LEFT)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         try:
             if os.path.samestat(os.fstat(descriptor), mark.stat()):

@@ -26,7 +26,14 @@ from engine.errors import (
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
 from engine.storage.memory_tables import MEMORY, HeldTable
-from engine.storage.names import check_table_name, not_searched, unknown_schema, unknown_table, unknown_version
+from engine.storage.names import (
+    check_table_name,
+    not_searched,
+    unknown_schema,
+    unknown_table,
+    unknown_tag,
+    unknown_version,
+)
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
     DEFAULT_SCHEMA,
@@ -36,8 +43,11 @@ from engine.storage.protocol import (
     OtherNames,
     ScanRequest,
     Split,
+    TableCare,
     TableHandle,
     TableName,
+    Tag,
+    Version,
     WriteMode,
 )
 from engine.storage.search import Conditions, VectorRequest
@@ -208,6 +218,13 @@ class InMemoryStorage:
         """False: a table is written anew."""
         return False
 
+    def care(self, name: TableName) -> TableCare:
+        """Raises UnsupportedError: an Arrow table needs none."""
+        raise UnsupportedError(
+            f'Table "{self.snapshot().table(name).name}" is in memory, where nothing is to be kept in order and '
+            "versions have no names; that is for Lance tables in a folder."
+        )
+
     def drop(self, name: TableName) -> None:
         """Remove the table. Handles that were given out stay good."""
         with self._lock:
@@ -297,7 +314,7 @@ class InMemoryStorage:
             table.versions.popitem(last=False)
         self._tables[table.name.key] = table
 
-    def _resolve(self, name: TableName, version: str | None, at: datetime | None) -> TableHandle:
+    def _resolve(self, name: TableName, version: Version | None, at: datetime | None) -> TableHandle:
         with self._lock:
             table = self._tables.get(name.key)
             if table is None:
@@ -312,9 +329,11 @@ class InMemoryStorage:
         return unknown_table(name, names)
 
 
-def _version(table: _Table, version: str | None, at: datetime | None) -> _Version:
+def _version(table: _Table, version: Version | None, at: datetime | None) -> _Version:
     if version is None and at is None:
         return table.newest
+    if isinstance(version, Tag):
+        raise unknown_tag(table.name, version.name, ())
     if at is not None:
         instant = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
         found = [v for v in table.versions.values() if v.since <= instant]

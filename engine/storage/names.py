@@ -8,7 +8,15 @@ from datetime import datetime
 from engine.errors import UnknownTableError, UnsupportedError, nearest
 from engine.storage.protocol import CATALOG, TableHandle, TableName
 
-__all__ = ["check_table_name", "full_name", "not_searched", "unknown_schema", "unknown_table", "unknown_version"]
+__all__ = [
+    "check_table_name",
+    "full_name",
+    "not_searched",
+    "unknown_schema",
+    "unknown_table",
+    "unknown_tag",
+    "unknown_version",
+]
 
 _KERNEL_NAMES = {("system", "information_schema"): "information_schema", ("temp", "main"): "temp"}
 """The schemas that the kernel has in other catalogs, with the names that they have here."""
@@ -86,9 +94,20 @@ def unknown_schema(name: str, schemas: Iterable[str]) -> UnknownTableError:
 
 def unknown_version(name: TableName, asked: str | datetime, first: int, last: int) -> UnknownTableError:
     """The error for a version that is not kept, where those from `first` to `last` may be."""
-    what = f"as of {asked.isoformat(sep=' ')}" if isinstance(asked, datetime) else f"version {_shortened(asked)!r}"
+    what = (
+        f"version as of {asked.isoformat(sep=' ')}" if isinstance(asked, datetime) else f"version {_shortened(asked)!r}"
+    )
     return UnknownTableError(
         f'Table "{name}" has no {what}; its versions are numbers from {first} to {last}, of which old ones may be gone.'
+    )
+
+
+def unknown_tag(table: TableName, tag: str, known: Collection[str]) -> UnknownTableError:
+    """The error for a tag that a table has not, with the nearest of those that it has."""
+    near = nearest(tag, known)
+    has = f"it has {', '.join(sorted(known))}." if known else "it has none."
+    return UnknownTableError(
+        f'Table "{table}" has no tag "{_shortened(tag)}"; ' + (f'did you mean "{near}"?' if near else has)
     )
 
 

@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 
-from engine.storage.protocol import TableHandle, TableName
+from engine.storage.protocol import TableHandle, TableName, Version
 
 __all__ = ["PinningSnapshot", "Resolve"]
 
-Resolve = Callable[[TableName, str | None, datetime | None], TableHandle]
+Resolve = Callable[[TableName, Version | None, datetime | None], TableHandle]
 """Gives the handle of a table as it is now, at a version, or at an instant."""
 
 
@@ -22,14 +22,14 @@ class PinningSnapshot:
         self._resolve = resolve
         self._id = uuid.uuid4().hex[:16]
         self._lock = threading.Lock()
-        self._pinned: dict[tuple[tuple[str, str], str | None, datetime | None], TableHandle] = {}
+        self._pinned: dict[tuple[tuple[str, str], Version | None, datetime | None], TableHandle] = {}
 
     @property
     def id(self) -> str:
         """Names the snapshot in logs and contexts."""
         return self._id
 
-    def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
+    def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""
         key = (name.key, version, at)
         with self._lock:

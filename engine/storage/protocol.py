@@ -6,16 +6,17 @@ handles: a handle is small, picklable and pins one version, so every stage, retr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 from sqlglot import exp
 
+from engine.storage.care import Optimized, TagFacts, Vacuumed, VersionFacts
 from engine.storage.search import Conditions, Search, VectorRequest
 
 if TYPE_CHECKING:
@@ -42,9 +43,12 @@ __all__ = [
     "Source",
     "Split",
     "Storage",
+    "TableCare",
     "TableHandle",
     "TableName",
     "TableStore",
+    "Tag",
+    "Version",
     "WriteMode",
 ]
 
@@ -72,6 +76,17 @@ class TableName:
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.table}"
+
+
+@dataclass(frozen=True)
+class Tag:
+    """The version of a table that has this name. Case counts."""
+
+    name: str
+
+
+Version = str | Tag
+"""A version as it is asked for: by its own number, or by its tag."""
 
 
 @dataclass(frozen=True)
@@ -216,11 +231,11 @@ class Snapshot(Protocol):
     def id(self) -> str:
         """Names the snapshot in logs and contexts."""
 
-    def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
+    def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; for time travel that of `version`, or of the version that was current `at` an instant.
 
-        Raises UnknownTableError (naming the nearest table, or the versions that are there), DataCorruptError for a
-        table whose files cannot be read, and UnsupportedError where the kind keeps no versions.
+        Raises UnknownTableError (naming the nearest table or tag, or the versions that are there), DataCorruptError for
+        a table whose files cannot be read, and UnsupportedError where the kind keeps no versions.
         """
 
 
@@ -232,6 +247,40 @@ class OtherNames(Protocol):
 
     def any_in(self, schema: str) -> bool:
         """Whether something is in the schema."""
+
+
+class TableCare(Protocol):
+    """What keeps one table in order. Thread-safe, also against other processes. All raise StorageError."""
+
+    def optimize(self) -> Optimized:
+        """Join small fragments, drop deleted rows from their files, and bring indexes up to date.
+
+        Raises ConflictError where a writer was faster; what was done till then stays.
+        """
+
+    def vacuum(self, retain: timedelta, in_use: Collection[TableHandle]) -> Vacuumed:
+        """Remove the versions that have not been current for as long as `retain`, and what dead writers left.
+
+        The newest stays, and so do those with tags, those `in_use`, and what writers that have begun may need.
+        """
+
+    def versions(self) -> list[VersionFacts]:
+        """The versions that there are, the newest first."""
+
+    def tags(self) -> list[TagFacts]:
+        """The tags, by name."""
+
+    def create_tag(self, name: str, version: TableHandle, *, replace: bool = False) -> None:
+        """Give a version a name; TableExistsError where another has it, unless it is to `replace` that."""
+
+    def drop_tag(self, name: str) -> None:
+        """Remove a tag; UnknownTableError, with the nearest, where it is not there."""
+
+    def restore(self, version: TableHandle) -> None:
+        """Make the content of a version the table's newest, in a version of its own.
+
+        Whoever changes rows of what was newest before then gets a ConflictError.
+        """
 
 
 class TableStore(Protocol):
@@ -302,6 +351,9 @@ class TableStore(Protocol):
 
     def drop(self, name: TableName) -> None:
         """Remove the table; UnknownTableError where it is not there. Running queries keep their version."""
+
+    def care(self, name: TableName) -> TableCare:
+        """What keeps a table in order; UnsupportedError where nothing need, UnknownTableError where it is not there."""
 
     def rename(self, name: TableName, to: str) -> None:
         """Give the table another name in its schema. Running queries keep their version.

@@ -81,14 +81,15 @@ class PreparedStatements:
         with self._statements.queries.timed(request):
             parsed = self._statements.parse(request, text_of(message))
             parameters = self._statements.database.parameters(request.session, parsed)
-            schema = None if parsed.has_effects else self._schema(request, parsed, parameters)
+            is_update = parsed.has_effects and not parsed.reports
+            schema = None if is_update else self._schema(request, parsed, parameters)
         handle = self.open.put(_Prepared(parsed, parameters), request.holder, len(parsed.text))
         told = parameter_schema(parameters, request.call.headers)
         yield sql.ActionCreatePreparedStatementResult(
             prepared_statement_handle=handle,
             dataset_schema=b"" if schema is None else schema_bytes(schema),
             parameter_schema=b"" if told is None else schema_bytes(told),
-            is_update=parsed.has_effects,
+            is_update=is_update,
         )
 
     def close(

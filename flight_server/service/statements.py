@@ -15,7 +15,7 @@ from pyarrow import flight
 
 from engine.errors import ResourceExhaustedError
 from engine.statements.answers import QueryAnswer, TableAnswer
-from engine.statements.database import Database, count_table
+from engine.statements.database import Database, changed_rows, count_table
 from engine.statements.parsed import ParsedStatement
 from engine.statements.planning import Parameters
 from flight_server.column_metadata import annotate
@@ -76,7 +76,7 @@ class Statements:
         """
         self._run_before(request, parsed)
         if parsed.has_effects:
-            return PlannedAnswer(TableAnswer(count_table(self._change(request, parsed, parameters))))
+            return PlannedAnswer(TableAnswer(self._change(request, parsed, parameters)))
         began = time.monotonic()
         with self.queries.planning(request, StatementInfo(parsed.kind, parsed.written.source)):
             answer = self.database.ask(request.session, parsed, parameters)
@@ -171,7 +171,7 @@ class Statements:
         """
         if parsed.has_effects:
             self._run_before(request, parsed)
-            return self._change(request, parsed, parameters)
+            return changed_rows(self._change(request, parsed, parameters))
         if parameters is not None and not parameters:
             return _NO_UPDATE
         stream = self.open(request, self.start(request, parsed, parameters))
@@ -191,10 +191,11 @@ class Statements:
         for each in parsed.before:
             self.run_update(request, each, None)
 
-    def _change(self, request: Request, parsed: ParsedStatement, parameters: Parameters | None) -> int:
-        """Run a statement with effects; how many rows it changed. For no rows of parameters it does not run."""
+    def _change(self, request: Request, parsed: ParsedStatement, parameters: Parameters | None) -> pa.Table:
+        """Run a statement with effects; its answer to those who fetch. For no rows of parameters it does not run."""
         if parameters is not None and not parameters:
-            return 0
+            return count_table(0)
         with self.queries.change(request, StatementInfo(parsed.kind, parsed.written.source)) as query:
-            query.rows = self.database.run(replace(request.context, watch=query.watch), parsed, parameters)
-            return query.rows
+            answer = self.database.run_and_tell(replace(request.context, watch=query.watch), parsed, parameters)
+            query.rows = changed_rows(answer)
+            return answer

@@ -25,7 +25,16 @@ from engine.storage.parquet.inspection import FileSchema, Inspector
 from engine.storage.parquet.layout import Layout, Reading, make_layout
 from engine.storage.parquet.partitions import HiveTypes, hive_types
 from engine.storage.parquet.sources import ROW_NUMBER, FileRows, require_readable, select_rows
-from engine.storage.protocol import ArrowSource, KernelSource, ScanCaps, ScanRequest, Split, TableHandle, TableName
+from engine.storage.protocol import (
+    ArrowSource,
+    KernelSource,
+    ScanCaps,
+    ScanRequest,
+    Split,
+    TableHandle,
+    TableName,
+    Version,
+)
 
 __all__ = ["KIND", "ParquetTables"]
 
@@ -54,7 +63,9 @@ class ParquetTables:
         self._layouts: LruCache[tuple[object, ...], Layout] = LruCache(KEPT_LAYOUTS)
         self._sources: LruCache[tuple[object, ...], KernelSource] = LruCache(KEPT_SOURCES)
 
-    def handle(self, name: TableName, path: str, version: str | None = None, at: datetime | None = None) -> TableHandle:
+    def handle(
+        self, name: TableName, path: str, version: Version | None = None, at: datetime | None = None
+    ) -> TableHandle:
         """The table as its files are now.
 
         Raises UnsupportedError where another version is asked for or the folder is a table of another format, and

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.storage import InMemoryStorage
-from engine.storage.protocol import ScanRequest, Snapshot, Source, Split, TableHandle, TableName
+from engine.storage.protocol import ScanRequest, Snapshot, Source, Split, TableHandle, TableName, Version
 from local_runtime import LocalRuntime
 from ray_runtime.planner import DistributedOptions, DistributedPlanner
 from tests.tpch.dataset import query_text
@@ -67,7 +67,7 @@ class _FixedSnapshot:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
 
-    def table(self, name: TableName, version: str | None = None, at: datetime | None = None) -> TableHandle:
+    def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         handle = self._snapshot.table(name, version, at)
         rows = ROWS[name.table.lower()]
         return replace(handle, rows=rows, bytes=rows * ROW_BYTES)

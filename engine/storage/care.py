@@ -1,0 +1,58 @@
+"""What the care of a table tells: of what was done, of versions and of tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+__all__ = ["Optimized", "TagFacts", "Vacuumed", "VersionFacts"]
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """What was done for a table's layout: fragments, data files and their bytes, before and after.
+
+    `rows_indexed` counts rows that an index has now and had not, once for each index.
+    """
+
+    version: int
+    fragments_before: int
+    fragments_after: int
+    files_before: int
+    files_after: int
+    bytes_before: int
+    bytes_after: int
+    rows_indexed: int
+
+
+@dataclass(frozen=True)
+class Vacuumed:
+    """What went of a table's old versions, and how many versions there are now."""
+
+    versions_removed: int
+    files_removed: int
+    bytes_removed: int
+    versions_left: int
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """A version of a table, when it was made, and by what (None where that is not known). `bytes` are as stored."""
+
+    version: int
+    timestamp: datetime
+    operation: str | None
+    rows: int | None
+    fragments: int | None
+    bytes: int | None
+    tags: Sequence[str]
+
+
+@dataclass(frozen=True)
+class TagFacts:
+    """A tag, the version that it names, and when it was made (None where that is not known)."""
+
+    tag: str
+    version: int
+    timestamp: datetime | None

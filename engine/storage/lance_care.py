@@ -1,0 +1,265 @@
+"""The care of one Lance dataset: compaction, indexes, old versions, tags.
+
+All but the last step of a compaction happens beside the writers, as their own writes do. Which versions may go is told
+by when they ceased to be the newest, since that is how long ago somebody may have begun to read them.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import lance
+from lance.optimize import Compaction, CompactionOptions
+
+from engine.cancellation import current_cancellation
+from engine.errors import StorageError, TableExistsError, UnsupportedError
+from engine.storage.care import Optimized, TagFacts, Vacuumed, VersionFacts
+from engine.storage.lance_changes import files_of
+from engine.storage.lance_commits import (
+    WRITERS,
+    guarded,
+    open_newest,
+    remove_unnamed,
+    require_not_dropped,
+    visible_or_removed,
+    writing,
+)
+from engine.storage.lance_tables import KIND, first_version, tags_of
+from engine.storage.locks import held, take_if_free
+from engine.storage.names import unknown_tag
+from engine.storage.protocol import TableHandle, TableName
+
+__all__ = ["LanceCare"]
+
+_BATCH_BYTES = 16 << 20
+_OWN_INDEX = "__lance"  # how the names of indexes begin that Lance keeps for itself
+_LONGEST_TAG = 100
+_LONGEST = timedelta(days=365_000)
+_TAG = re.compile(r"(?!\.)(?!.*\.\.)(?!.*\.lock$)[A-Za-z0-9._-]+")
+_OPERATIONS = {
+    "Append": "append",
+    "CreateIndex": "index",
+    "DataReplacement": "update",
+    "Delete": "delete",
+    "Merge": "add columns",
+    "Overwrite": "overwrite",
+    "Project": "change columns",
+    "Restore": "restore",
+    "Rewrite": "optimize",
+    "Update": "update",
+    "UpdateConfig": "change metadata",
+}
+
+log = logging.getLogger(__name__)
+
+
+class LanceCare:
+    """Keeps the dataset at `path` in order; see `TableCare`."""
+
+    def __init__(self, name: TableName, path: Path) -> None:
+        self._name, self._path = name, path
+
+    def optimize(self) -> Optimized:
+        """Join fragments of less than a million rows with their neighbours, and write those anew of which a tenth of
+        the rows is deleted; then bring indexes up to date."""
+        with writing(self._name, self._path):
+            dataset = open_newest(self._name, self._path)
+            before = _layout(dataset)
+            self._compact(dataset)
+            indexed = self._update_indexes()
+            dataset = open_newest(self._name, self._path)
+        fragments, files, size = zip(before, _layout(dataset), strict=True)
+        return Optimized(int(dataset.version), *fragments, *files, *size, indexed)
+
+    def _compact(self, dataset: Any) -> None:
+        options: CompactionOptions = {}
+        plan = guarded(self._name, None, lambda: Compaction.plan(dataset, options))
+        results = []
+        files: list[str] = []
+        with visible_or_removed(self._path, files):
+            for task in plan.tasks:
+                current_cancellation().check()
+                results.append(guarded(self._name, None, lambda task=task: task.execute(dataset)))  # type: ignore[misc]
+                files += [file for fragment in results[-1].new_fragments for file in files_of(fragment)]
+            if results:
+                with held(self._path.parent):
+                    require_not_dropped(self._name, self._path)
+                    guarded(self._name, None, lambda: Compaction.commit(dataset, results, options))
+
+    def _update_indexes(self) -> int:
+        """Take the rows that are not indexed into the indexes; how many those are."""
+        dataset = open_newest(self._name, self._path)
+        missing = rows_not_indexed(dataset)
+        names = [name for name, rows in missing.items() if rows]
+        if names:
+            current_cancellation().check()
+            guarded(self._name, None, lambda: dataset.optimize.optimize_indices(index_names=names))
+            left = rows_not_indexed(dataset)
+            return sum(missing[name] - left.get(name, 0) for name in names)
+        return 0
+
+    def vacuum(self, retain: timedelta, in_use: Collection[TableHandle]) -> Vacuumed:
+        """Remove old versions and what dead writers left; see `TableCare.vacuum`."""
+        used = {int(t.version) for t in in_use if t.kind == KIND and t.location[:1] == (str(self._path),)}
+        left_files, left_bytes = self._remove_leftovers()
+        since = self._writers_since()
+        with writing(self._name, self._path):
+            dataset = open_newest(self._name, self._path)
+            cutoff = min(datetime.now(UTC) - min(retain, _LONGEST), since)
+            first = first_version(dataset.schema)
+            for tag, version in tags_of(dataset).items():
+                if version < first:  # of a table that was dropped
+                    guarded(self._name, None, lambda tag=tag: dataset.tags.delete(tag))  # type: ignore[misc]
+            kept = used | set(tags_of(dataset).values())
+            versions = dataset.versions()
+            gone = [
+                int(version["version"])
+                for version, next_one in pairwise(versions)
+                if _instant(next_one) <= cutoff and int(version["version"]) not in kept
+            ]
+            if not gone:
+                return Vacuumed(0, left_files, left_bytes, len(versions))
+            stats = guarded(
+                self._name,
+                None,
+                lambda: dataset.cleanup_old_versions(versions=gone, error_if_tagged_old_versions=False),
+            )
+        files = stats.data_files_removed + stats.index_files_removed + stats.deletion_files_removed
+        files += stats.transaction_files_removed
+        left = len(versions) - stats.old_versions
+        return Vacuumed(stats.old_versions, left_files + files, left_bytes + stats.bytes_removed, left)
+
+    def _remove_leftovers(self) -> tuple[int, int]:
+        """Remove what writers left that are gone; how many files and bytes."""
+        mark = self._path / WRITERS
+        with take_if_free(mark) as free:
+            if not free:
+                return 0, 0
+            stats = remove_unnamed(self._path)
+            mark.unlink(missing_ok=True)
+        return (0, 0) if stats is None else (stats.data_files_removed + stats.index_files_removed, stats.bytes_removed)
+
+    def _writers_since(self) -> datetime:
+        """The instant before which no writer began that still writes; now where there is none."""
+        try:
+            return datetime.fromtimestamp((self._path / WRITERS).stat().st_mtime, UTC)
+        except OSError:
+            return datetime.fromtimestamp(time.time(), UTC)
+
+    def versions(self) -> list[VersionFacts]:
+        """The versions that there are; see `TableCare.versions`."""
+        dataset = open_newest(self._name, self._path)
+        first = first_version(dataset.schema)
+        names: dict[int, list[str]] = {}
+        for tag, number in sorted(guarded(self._name, None, lambda: tags_of(dataset)).items()):
+            names.setdefault(number, []).append(tag)
+        found = [version for version in dataset.versions() if version["version"] >= first]
+        return [_version_facts(dataset, version, names, first) for version in reversed(found)]
+
+    def tags(self) -> list[TagFacts]:
+        """The tags, by name."""
+        dataset = open_newest(self._name, self._path)
+        first = first_version(dataset.schema)
+        found = guarded(self._name, None, lambda: dataset.tags.list())
+        return [
+            TagFacts(tag, int(told["version"]), told.get("created_at"))
+            for tag, told in sorted(found.items())
+            if told["version"] >= first and not told.get("branch")
+        ]
+
+    def create_tag(self, name: str, version: TableHandle, *, replace: bool = False) -> None:
+        """Give a version a name; see `TableCare.create_tag`."""
+        if not _TAG.fullmatch(name) or len(name) > _LONGEST_TAG:
+            raise UnsupportedError(
+                f"{name[:_LONGEST_TAG]!r} cannot be a tag: one has up to {_LONGEST_TAG} letters and digits of ASCII, "
+                "dots, dashes and underscores, does not begin with a dot and does not end with .lock."
+            )
+        with writing(self._name, self._path), held(self._path.parent):
+            require_not_dropped(self._name, self._path)
+            dataset = open_newest(self._name, self._path)
+            known = guarded(self._name, None, lambda: tags_of(dataset))
+            hidden = name in known and known[name] < first_version(dataset.schema)
+            if name in known and not replace and not hidden:
+                raise TableExistsError(
+                    f'Table "{self._name}" has the tag "{name}" already, for version {known[name]}; drop it, take '
+                    "another name, or say CREATE OR REPLACE TAG."
+                )
+            number = int(version.version)
+            change = dataset.tags.update if name in known else dataset.tags.create
+            guarded(self._name, None, lambda: change(name, number))
+
+    def drop_tag(self, name: str) -> None:
+        """Remove a tag; see `TableCare.drop_tag`."""
+        with writing(self._name, self._path), held(self._path.parent):
+            known = [fact.tag for fact in self.tags()]
+            if name not in known:
+                raise unknown_tag(self._name, name, known)
+            dataset = open_newest(self._name, self._path)
+            guarded(self._name, None, lambda: dataset.tags.delete(name))
+
+    def restore(self, version: TableHandle) -> None:
+        """Make the content of a version the newest; see `TableCare.restore`."""
+        with writing(self._name, self._path), held(self._path.parent):
+            require_not_dropped(self._name, self._path)
+            try:
+                old = lance.dataset(str(self._path), version=int(version.version))
+            except (ValueError, OSError):
+                raise StorageError(
+                    f'Version {version.version} of table "{self._name}" is gone; SHOW VERSIONS tells which are there.'
+                ) from None
+            guarded(self._name, None, old.restore)
+
+
+def rows_not_indexed(dataset: Any) -> dict[str, int]:
+    """How many of a dataset's rows each index has not, told without opening one."""
+    described = [each for each in dataset.describe_indices() if not each.name.startswith(_OWN_INDEX)]
+    rows = dataset.count_rows() if described else 0
+    return {each.name: max(0, rows - int(each.num_rows_indexed)) for each in described}
+
+
+def _layout(dataset: Any) -> tuple[int, int, int]:
+    """How many fragments there are, data files, and bytes of these, as far as they are known."""
+    fragments = [fragment.metadata for fragment in dataset.get_fragments()]
+    files = [file for fragment in fragments for file in fragment.files]
+    return len(fragments), len(files), sum(file.file_size_bytes or 0 for file in files)
+
+
+def _instant(version: Any) -> datetime:
+    instant: datetime = version["timestamp"]  # which Lance gives in local time
+    return instant.astimezone(UTC)
+
+
+def _version_facts(dataset: Any, version: Any, names: dict[int, list[str]], first: int) -> VersionFacts:
+    number, told = int(version["version"]), version["metadata"]
+
+    def count(key: str) -> int | None:
+        return int(told[key]) if key in told else None
+
+    return VersionFacts(
+        number,
+        _instant(version),
+        _operation(dataset, number, first),
+        count("total_rows"),
+        count("total_fragments"),
+        count("total_files_size"),
+        names.get(number, []),
+    )
+
+
+def _operation(dataset: Any, version: int, first: int) -> str | None:
+    """What made a version; None where its transaction is gone, or of a kind that has no name here."""
+    try:
+        transaction = dataset.read_transaction(version)
+    except (ValueError, OSError):
+        return None
+    if transaction is None:
+        return None
+    kind = type(transaction.operation).__name__
+    return "create" if kind == "Overwrite" and version == first else _OPERATIONS.get(kind)

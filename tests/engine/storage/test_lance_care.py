@@ -1,0 +1,90 @@
+"""What becomes of a Lance table whose care is ended in the middle."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import lance
+import pytest
+
+from engine.storage import DirectoryStorage, WriteMode
+from tests.engine.storage.reading import MAIN_T, numbers, put, read_all
+
+ROWS = 60
+
+KILLED = """
+import os, signal, sys
+from datetime import timedelta
+
+from engine.storage import DirectoryStorage, lance_care
+from engine.storage.protocol import TableName
+
+folder, step = sys.argv[1:]
+storage, name = DirectoryStorage(folder), TableName("main", "t")
+compaction, dataset = lance_care.Compaction, lance_care.lance.LanceDataset
+
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def and_die(work):
+    return lambda *given, **named: (work(*given, **named), die())
+
+
+class Compaction:
+    plan = staticmethod(compaction.plan)
+    commit = staticmethod(die if step == "optimize before" else and_die(compaction.commit))
+
+
+lance_care.Compaction = Compaction
+dataset.restore = die if step == "restore before" else and_die(dataset.restore)
+care = storage.care(name)
+if step.startswith("optimize"):
+    care.optimize()
+else:
+    care.restore(storage.snapshot().table(name, "1"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "version", "rows"),
+    [
+        ("optimize before", 6, ROWS),
+        ("optimize after", 8, ROWS),
+        ("restore before", 6, ROWS),
+        ("restore after", 7, ROWS // 6),
+    ],
+)
+def test_care_that_is_killed_leaves_the_old_version_or_the_new_one(
+    tmp_path: Path, step: str, version: int, rows: int
+) -> None:
+    storage = DirectoryStorage(tmp_path)
+    for start in range(0, ROWS, ROWS // 6):
+        put(storage, numbers(start, start + ROWS // 6), WriteMode.CREATE_APPEND)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), step], cwd=Path(__file__).parents[3], timeout=60
+    )
+    assert killed.returncode == -signal.SIGKILL
+    found = storage.snapshot().table(MAIN_T)
+    assert found.version == str(version)
+    assert sorted(read_all(storage, found)) == [(i,) for i in range(rows)]
+    put(storage, numbers(ROWS, ROWS + 1), WriteMode.APPEND)
+    path = tmp_path / "t.lance"
+    files = len(list((path / "data").iterdir()))
+    named = {file.path for v in lance.dataset(str(path)).versions() for file in data_files(path, int(v["version"]))}
+    told = storage.care(MAIN_T).vacuum(timedelta(days=7), ())
+    assert (told.versions_removed, told.files_removed) == (0, files - len(named))
+    assert {file.name for file in (path / "data").iterdir()} == named
+    assert sorted(read_all(storage, storage.snapshot().table(MAIN_T))) == [*((i,) for i in range(rows)), (ROWS,)]
+
+
+def data_files(path: Path, version: int) -> list[lance.fragment.DataFile]:
+    """The data files of a version."""
+    return [
+        f for fragment in lance.dataset(str(path), version=version).get_fragments() for f in fragment.metadata.files
+    ]
