@@ -7,10 +7,12 @@
     │   ├── SqlSyntaxError           the text is not SQL
     │   ├── UnknownTableError        no such table; names the nearest
     │   ├── UnknownColumnError       no such column; names the nearest
+    │   ├── UnknownIndexError        no such index; names the nearest
     │   ├── TypeMismatchError        an expression's types do not fit
     │   ├── SchemaMismatchError      data to be written does not fit the table
     │   ├── ForbiddenError           the statement reaches for what a client may not touch
     │   ├── TableExistsError         the table to be created is there already
+    │   ├── IndexExistsError         the index to be created is there already
     │   ├── InvalidPlanError         the bytes are no Substrait plan
     │   └── UnsupportedError         valid, but not something grism does
     └── ExecutionError               a planned query failed while it ran
@@ -50,6 +52,7 @@ __all__ = [
     "ExecutionError",
     "ForbiddenError",
     "GrismError",
+    "IndexExistsError",
     "InvalidDataError",
     "InvalidPlanError",
     "InvalidValueError",
@@ -65,6 +68,7 @@ __all__ = [
     "TableExistsError",
     "TypeMismatchError",
     "UnknownColumnError",
+    "UnknownIndexError",
     "UnknownTableError",
     "UnsupportedError",
     "WorkerLostError",
@@ -140,6 +144,10 @@ class UnknownColumnError(PlanningError):
     """No column in reach has the name that was asked for."""
 
 
+class UnknownIndexError(PlanningError):
+    """No index has the name that was asked for."""
+
+
 class TypeMismatchError(PlanningError):
     """The types in an expression do not fit together."""
 
@@ -154,6 +162,10 @@ class ForbiddenError(PlanningError):
 
 class TableExistsError(PlanningError):
     """A table of that name is there already."""
+
+
+class IndexExistsError(PlanningError):
+    """An index of that name is there already."""
 
 
 class UnsupportedError(PlanningError):

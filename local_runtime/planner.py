@@ -15,6 +15,7 @@ from engine.operators import RenameExec, TableScanExec
 from engine.optimizer import optimize
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan
 from engine.schema_inference import plan_columns
+from engine.storage.protocol import Storage
 
 __all__ = ["LocalPhysicalPlanner", "LocalPlan"]
 
@@ -60,10 +61,10 @@ class LocalPhysicalPlanner:
             self._known.put(id(query), (query, plan))
         return plan
 
-    def explain(self, plan: PhysicalPlan) -> str:
-        """The operator tree, one line each."""
+    def explain(self, plan: PhysicalPlan, storage: Storage) -> str:
+        """The operator tree, one line each, with the indexes that its scans of `storage` ask."""
         outline = plan.outline if isinstance(plan, LocalPlan) else None
-        return render(plan.root if outline is None else outline)
+        return render(plan.root if outline is None else outline, storage=storage)
 
 
 def _outline(query: LogicalPlan) -> PhysicalOperator | None:

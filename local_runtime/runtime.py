@@ -82,7 +82,7 @@ class LocalRuntime:
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The operator tree as text."""
-        return self._planner.explain(plan)
+        return self._planner.explain(plan, self.storage)
 
     def sql(self, text: str) -> QueryResult:
         """Run one statement of any kind; see `Database.sql`."""

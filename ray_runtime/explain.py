@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from engine.explain import render
+from engine.storage.protocol import Storage
 from ray_runtime.operators import partitioning_text
 from ray_runtime.stages import Stage, StageGraph
 
 __all__ = ["render_stages"]
 
 
-def render_stages(graph: StageGraph) -> str:
+def render_stages(graph: StageGraph, storage: Storage) -> str:
     """Each stage with its parallelism, its operators, and the Exchanges that it reads and writes.
 
     ::
@@ -26,7 +27,7 @@ def render_stages(graph: StageGraph) -> str:
     for stage in graph:
         target = "result" if stage is graph.result else f"{modes[stage.id]} {partitioning_text(stage.output)}"
         lines.append(f"Stage {stage.id}: {_parallelism(stage, graph)} -> {target}")
-        lines.append(render(stage.root, indent="  "))
+        lines.append(render(stage.root, indent="  ", storage=storage))
     return "\n".join(lines)
 
 

@@ -22,12 +22,14 @@ from engine.statements.definitions import Definitions
 from engine.statements.descriptions import (
     AlterTable,
     Checkpoint,
+    CreateIndex,
     CreateSchema,
     CreateTable,
     CreateTableAs,
     CreateView,
     Delete,
     Drop,
+    DropIndex,
     Insert,
     Merge,
     Rename,
@@ -37,6 +39,7 @@ from engine.statements.descriptions import (
     Update,
     Use,
 )
+from engine.statements.indexes import Indexes
 from engine.statements.planning import Parameters, Planning
 from engine.statements.row_changes import RowQueries
 from engine.statements.rows import Rows
@@ -63,6 +66,7 @@ class Changes:
         self._definitions = Definitions(planning)
         self._tables = TableChanges(planning, self._definitions)
         self.care = Care(planning.catalog, planning.pins, self._tables.alone)
+        self._indexes = Indexes(self._catalog)
 
     def run(self, context: StatementContext, statement: Statement, parameters: Parameters | None = None) -> int:
         """Run a statement for each row of `parameters`; returns how many rows it changed, 0 where it is about none."""
@@ -110,6 +114,10 @@ class Changes:
                 return self._definitions.create_view(context, statement)
             case CreateSchema():
                 return self._definitions.create_schema(statement)
+            case CreateIndex():
+                return self._indexes.create(context, statement)
+            case DropIndex():
+                return self._indexes.drop(context, statement)
             case Drop():
                 return self._definitions.drop(context, statement)
             case Rename():
@@ -238,6 +246,10 @@ class Changes:
                 return f"Create {kind} {path[-1] if temporary else self._catalog.full_name(session, path)}", None
             case CreateSchema(schema=path):
                 return f"Create schema {path[-1]}", None
+            case CreateIndex(name=index):
+                return f"Create index {index} on {self._indexes.to_create(session, statement)}", None
+            case DropIndex(name=path):
+                return f"Drop index {path[-1]} of {self._indexes.to_drop(session, statement)}", None
             case Use() | SetSetting():
                 return "Set a setting of the session", None
             case Transaction(kind=kind):

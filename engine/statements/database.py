@@ -31,6 +31,7 @@ from engine.statements.changes import Changes
 from engine.statements.context import StatementContext
 from engine.statements.descriptions import Describe, Show, ShowSettings
 from engine.statements.held_views import HeldViews
+from engine.statements.indexes import Indexes
 from engine.statements.parsed import ParsedStatement, parse, parse_plan
 from engine.statements.places import no_places, places_in, places_of
 from engine.statements.planning import Parameters, Planning
@@ -80,6 +81,7 @@ class Database:
         self.loads = BulkLoads(self.frontend)
         self.settings = Settings(self.catalog, self.runtimes, has_endpoints)
         self.catalog.settings = self.settings.told
+        self._indexes = Indexes(self.catalog)
         self._changes = Changes(self.planning, self.settings, Transactions(ignores_transactions))
 
     def sql(
@@ -260,6 +262,8 @@ class Database:
     def _show(self, session: Session, statement: Show) -> pa.Table:
         if statement.what == "DATABASES":
             return pa.table({"database_name": [CATALOG]})
+        if statement.what == "INDEXES":
+            return self._indexes.shown(session, statement.within)
         if statement.what == "SCHEMAS":
             return pa.table({"name": self.catalog.schemas(session)})
         relations = self.catalog.relations(session)

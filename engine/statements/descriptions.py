@@ -18,6 +18,7 @@ __all__ = [
     "ChangeType",
     "Checkpoint",
     "ColumnDefinition",
+    "CreateIndex",
     "CreateSchema",
     "CreateTable",
     "CreateTableAs",
@@ -26,6 +27,7 @@ __all__ = [
     "Describe",
     "Drop",
     "DropColumn",
+    "DropIndex",
     "Insert",
     "Merge",
     "MergeClause",
@@ -266,6 +268,27 @@ class Rename:
 
 
 @dataclass(frozen=True)
+class CreateIndex:
+    """CREATE INDEX: of a `kind`, on columns of a table, with the texts of its options by name."""
+
+    name: str
+    table: Path
+    kind: str
+    columns: tuple[str, ...]
+    options: tuple[tuple[str, str], ...] = ()
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True)
+class DropIndex:
+    """DROP INDEX: of the table that it is on, or of whichever table of its schema has one of the name."""
+
+    name: Path
+    table: Path = ()
+    if_exists: bool = False
+
+
+@dataclass(frozen=True)
 class Use:
     """USE of a schema, or of a catalog's default schema."""
 
@@ -294,7 +317,10 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Show:
-    """SHOW: `what` is TABLES, VIEWS, ALL TABLES, SCHEMAS or DATABASES; the first two may be those `within` a schema."""
+    """SHOW: `what` is TABLES, VIEWS, ALL TABLES, SCHEMAS or DATABASES; the first two may be those `within` a schema.
+
+    INDEXES are those of a table, which is `within`.
+    """
 
     what: str
     within: Path = ()
@@ -322,6 +348,8 @@ Statement = (
     | CreateTableAs
     | CreateView
     | CreateSchema
+    | CreateIndex
+    | DropIndex
     | Drop
     | Insert
     | Update

@@ -41,6 +41,7 @@ from engine.statements.descriptions import (
     Update,
     Use,
 )
+from engine.statements.index_parser import parse_create_index, parse_drop_index, parse_show_indexes
 from engine.statements.merge_parser import assignment, parse_merge
 from engine.statements.reader import Reader, numbered
 from engine.storage.protocol import CATALOG
@@ -149,8 +150,12 @@ def _create(reader: Reader) -> Statement:
         path = reader.path()
         reader.end()
         return CreateSchema(path, if_not_exists)
+    if kind == "INDEX" and not replace and not temporary:
+        return parse_create_index(reader)
+    if kind == "UNIQUE":
+        raise UnsupportedError("CREATE UNIQUE INDEX is not handled: there are no keys. CREATE INDEX is.")
     if kind not in ("TABLE", "VIEW"):
-        raise UnsupportedError(f"CREATE {kind or '...'} is not handled; CREATE TABLE, VIEW and SCHEMA are.")
+        raise UnsupportedError(f"CREATE {kind or '...'} is not handled; CREATE TABLE, VIEW, SCHEMA and INDEX are.")
     if_not_exists = reader.accept("IF", "NOT", "EXISTS")
     path = reader.path()
     if kind == "VIEW":
@@ -214,8 +219,10 @@ def _no_constraint(word: str) -> UnsupportedError:
 
 def _drop(reader: Reader) -> Statement:
     kind = reader.word()
+    if kind == "INDEX":
+        return parse_drop_index(reader)
     if kind not in ("TABLE", "VIEW", "SCHEMA"):
-        raise UnsupportedError(f"DROP {kind or '...'} is not handled; DROP TABLE, VIEW and SCHEMA are.")
+        raise UnsupportedError(f"DROP {kind or '...'} is not handled; DROP TABLE, VIEW, SCHEMA and INDEX are.")
     if_exists = reader.accept("IF", "EXISTS")
     path = reader.path()
     cascade = reader.accept("CASCADE")
@@ -368,6 +375,9 @@ def _show(reader: Reader) -> Statement:
             return Show(what, within)
     if reader.peek(1) in _FROM and (told := parse_show(reader)) is not None:
         return told
+    if reader.peek() == "INDEXES" and reader.peek(1) in _FROM:
+        reader.word()
+        return parse_show_indexes(reader)
     if reader.peek() == "COLUMNS" and reader.peek(1) in _FROM:
         reader.word()
         _accept_from(reader)

@@ -13,6 +13,7 @@ from engine.arrow_validation import kernel_rows_are_valid
 from engine.errors import TableExistsError
 from engine.statements.held_views import HeldViews
 from engine.storage import DirectoryStorage, InMemoryStorage
+from engine.storage.indexes import TableIndexes
 from engine.storage.locks import held
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
@@ -114,6 +115,10 @@ class TemporaryTables:
     def care(self, name: TableName) -> TableCare:
         """What keeps a table in order; see `Storage.care`."""
         return self._of(name).care(name)
+
+    def indexes(self, table: TableHandle) -> TableIndexes:
+        """The indexes of a table; see `Storage.indexes`."""
+        return self._of(table.name).indexes(table)
 
     def drop(self, name: TableName) -> None:
         """Remove a table; UnknownTableError where it is not there."""

@@ -10,6 +10,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from engine.errors import TableExistsError, UnknownTableError, UnsupportedError
+from engine.storage.indexes import TableIndexes
 from engine.storage.names import unknown_schema
 from engine.storage.protocol import (
     FieldChange,
@@ -118,6 +119,10 @@ class CompositeStorage:
     def care(self, name: TableName) -> TableCare:
         """What keeps a table in order; see `Storage.care`."""
         return self._of(name.schema).care(name)
+
+    def indexes(self, table: TableHandle) -> TableIndexes:
+        """The indexes of a table of its storage; see `Storage.indexes`."""
+        return self._of(table.name.schema).indexes(table)
 
     def drop(self, name: TableName) -> None:
         """Remove the table from its storage."""

@@ -16,7 +16,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from engine.errors import PlanningError, StorageError, TableExistsError, UnsupportedError
+from engine.storage.indexes import NoIndexes, TableIndexes
 from engine.storage.lance_care import LanceCare
+from engine.storage.lance_indexes import LanceIndexes
 from engine.storage.lance_tables import KIND as LANCE
 from engine.storage.lance_tables import LanceTables
 from engine.storage.lance_writes import LanceWrites
@@ -202,6 +204,12 @@ class DirectoryStorage:
                 "CREATE TABLE ... AS SELECT makes a Lance table of it."
             )
         return LanceCare(name, Path(entry.path))
+
+    def indexes(self, table: TableHandle) -> TableIndexes:
+        """The indexes of a Lance table; other tables have none."""
+        if table.kind != LANCE:
+            return NoIndexes(str(table.name), "in memory" if table.kind == HELD else "made of Parquet files")
+        return LanceIndexes(table, self._lance)
 
     def share_names(self, others: OtherNames) -> None:
         """Make no table under a name that is one of `others`, and drop no schema that has some."""

@@ -15,16 +15,19 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import lance
 import pyarrow as pa
+from sqlglot import exp
 
 from engine.arrow_input import check_stored, guarded, stored_value_error
 from engine.cache import LruCache
 from engine.errors import DataCorruptError, StorageError, UnsupportedError
 from engine.storage.cutting import cut
+from engine.storage.indexes import IndexUse, StoredIndex
 from engine.storage.lance_search import find, resolve_search, restricted, search_fields, search_parts
 from engine.storage.lance_unread import readable_fields, require_readable
 from engine.storage.names import unknown_tag, unknown_version
@@ -39,8 +42,9 @@ from engine.storage.protocol import (
     Tag,
     Version,
 )
-from engine.storage.pushdown import push
+from engine.storage.pushdown import Pushed, push
 from engine.storage.search import Conditions, VectorRequest
+from engine.storage.stored_indexes import kinds_by_column, stored_indexes
 
 __all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_panic", "tags_of"]
 
@@ -75,6 +79,14 @@ class _Opened:
     facts: _Facts
     fragments: tuple[Any, ...]
     fragment_rows: tuple[int, ...]
+
+    @cached_property
+    def indexes(self) -> tuple[StoredIndex, ...]:
+        return stored_indexes(self.dataset)
+
+    def pushed(self, predicate: exp.Expr | None) -> Pushed:
+        """What of a filter Lance applies, by its indexes or without."""
+        return push(predicate, self.schema, kinds_by_column(self.indexes) if predicate is not None else {})
 
     @property
     def schema(self) -> pa.Schema:
@@ -148,6 +160,21 @@ class LanceTables:
             return replace(table, addressed=True, search=search)
         return replace(table, addressed=True, search=search, rows=min(opened.rows, request.k), bytes=None)
 
+    def stored_indexes(self, table: TableHandle) -> tuple[StoredIndex, ...]:
+        """The indexes of the version, by name."""
+        opened = self._pinned(table)
+        return _guarded(table.name, lambda: opened.indexes)
+
+    def used_indexes(self, table: TableHandle, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
+        """The indexes that a scan of the version with this filter asks, as Lance plans it."""
+        opened = self._pinned(table)
+        pushed = opened.pushed(predicate)
+        if table.search is not None or not pushed.asks_indexes:
+            return ()
+        scanner = opened.dataset.scanner(columns=[_cheapest(opened.schema)], filter=pushed.text)
+        plan = _guarded(table.name, lambda: str(scanner.explain_plan()))
+        return tuple(IndexUse(i.name, i.kind, i.columns[0]) for i in opened.indexes if f"]@{i.name}(" in plan)
+
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut between fragments where that is near.
 
@@ -200,10 +227,10 @@ class LanceTables:
             rows = take if limit is None or request.filter is not None else min(take, limit)
             options |= {"offset": skip, "limit": rows}
         else:
-            pushed = push(request.filter, opened.schema)
+            pushed = opened.pushed(request.filter)
             if pushed.text is not None:
-                options["filter"] = pushed.text
-            if limit is not None and pushed.exact:
+                options |= {"filter": pushed.text, "use_scalar_index": pushed.asks_indexes}
+            if limit is not None and pushed.exact and not pushed.asks_indexes:  # in whose order rows would come
                 options["limit"] = limit
                 rows = min(rows, limit)
 

@@ -25,6 +25,7 @@ from engine.errors import (
     UnsupportedError,
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
+from engine.storage.indexes import NoIndexes
 from engine.storage.memory_tables import MEMORY, HeldTable
 from engine.storage.names import (
     check_table_name,
@@ -224,6 +225,10 @@ class InMemoryStorage:
             f'Table "{self.snapshot().table(name).name}" is in memory, where nothing is to be kept in order and '
             "versions have no names; that is for Lance tables in a folder."
         )
+
+    def indexes(self, table: TableHandle) -> NoIndexes:
+        """None: a table in memory has no indexes."""
+        return NoIndexes(str(table.name), "in memory")
 
     def drop(self, name: TableName) -> None:
         """Remove the table. Handles that were given out stay good."""

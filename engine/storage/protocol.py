@@ -17,6 +17,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engine.storage.care import Optimized, TagFacts, Vacuumed, VersionFacts
+from engine.storage.indexes import TableIndexes
 from engine.storage.search import Conditions, Search, VectorRequest
 
 if TYPE_CHECKING:
@@ -348,6 +349,9 @@ class TableStore(Protocol):
         False, and nothing is done, where the storage cannot: then the table is to be rewritten. Raises ConflictError
         where somebody else was faster, and else what `write` raises.
         """
+
+    def indexes(self, table: TableHandle) -> TableIndexes:
+        """The indexes of this version of a table."""
 
     def drop(self, name: TableName) -> None:
         """Remove the table; UnknownTableError where it is not there. Running queries keep their version."""

@@ -1,9 +1,9 @@
 """The part of a filter that a Lance scan can apply, as the SQL that Lance takes.
 
 Only what means the same to Lance and to the kernel, for every value and for NULL, is given away: comparisons of a
-column with constants that its type holds exactly, IN, BETWEEN, IS NULL, and AND, OR and NOT of those. Floats are never
-compared (NaN has its place in the kernel's order, not in Lance's). The kernel applies the whole filter again, so
-leaving a conjunct out costs time and no rows.
+column with constants that its type holds exactly, IN, BETWEEN, IS NULL, and AND, OR and NOT of those. Where a column
+has an index that answers them, comparisons of floats, and what texts and lists contain. The kernel applies the whole
+filter again, so leaving a conjunct out costs time and no rows.
 
 >>> text = push(parse_one("price > 0.05 AND f(name)"), schema).text
 >>> text
@@ -13,19 +13,28 @@ leaving a conjunct out costs time and no rows.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.types as pt
 from sqlglot import exp
 
+from engine.storage.index_answers import Form, is_answered, may_be_asked
 from engine.storage.stored_types import declared_type
 
 __all__ = ["Pushed", "push"]
 
 MAX_IN_LIST = 1_000
+NGRAM = 3
+LIST_CALLS = {
+    **dict.fromkeys(("list_contains", "list_has", "array_contains", "array_has"), "array_has"),
+    **dict.fromkeys(("list_has_any", "array_has_any"), "array_has_any"),
+    **dict.fromkeys(("list_has_all", "array_has_all"), "array_has_all"),
+}
 COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "=",
     exp.NEQ: "<>",
@@ -37,6 +46,7 @@ COMPARISONS: dict[type[exp.Expr], str] = {
 MIRRORED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
+FLOAT = re.compile(r"-?([0-9]{1,400}(\.[0-9]{0,400})?(e[+-]?[0-9]{1,3})?|inf)|nan", re.IGNORECASE)
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([+-][0-9]{2}(:[0-9]{2})?)?"
@@ -48,100 +58,162 @@ MAX_DIGITS = 38  # a longer number is a DOUBLE to the kernel
 
 @dataclass(frozen=True)
 class Pushed:
-    """`text` passes every row that the filter passes; where `exact`, no other row. None passes all rows."""
+    """`text` passes every row that the filter passes; where `exact`, no other row. None passes all rows.
+
+    `asks_indexes`: indexes answer some of it, and none that could be asked loses a row.
+    """
 
     text: str | None
     exact: bool
+    asks_indexes: bool = False
 
 
-def push(predicate: exp.Expr | None, schema: pa.Schema) -> Pushed:
-    """What of `predicate`, over the columns of `schema`, a Lance scan can apply."""
+@dataclass(frozen=True)
+class _Table:
+    """The columns, and the kinds of index that they have, by name."""
+
+    schema: pa.Schema
+    kinds: Mapping[str, frozenset[str]]
+
+    def is_answered(self, field: pa.Field, form: Form) -> bool:
+        return any(is_answered(kind, field.type, form) for kind in self.kinds.get(field.name, ()))
+
+
+def push(
+    predicate: exp.Expr | None, schema: pa.Schema, kinds: Mapping[str, frozenset[str]] = MappingProxyType({})
+) -> Pushed:
+    """What of `predicate`, over the columns of `schema`, a Lance scan can apply; `kinds` are those of their indexes."""
     if predicate is None:
         return Pushed(None, exact=True)
-    return _predicate(predicate, schema)
+    return _predicate(predicate, _Table(schema, kinds))
 
 
 NOTHING = Pushed(None, exact=False)
 
 
-def _predicate(node: exp.Expr, schema: pa.Schema) -> Pushed:
+def _predicate(node: exp.Expr, table: _Table) -> Pushed:
     match node:
         case exp.Paren():
-            return _predicate(node.this, schema)
+            return _predicate(node.this, table)
         case exp.And():
-            return _and(_predicate(node.left, schema), _predicate(node.right, schema))
+            return _and(_predicate(node.left, table), _predicate(node.right, table))
         case exp.Or():
-            return _or(_predicate(node.left, schema), _predicate(node.right, schema))
+            return _or(_predicate(node.left, table), _predicate(node.right, table))
         case exp.Not():
-            inner = _predicate(node.this, schema)
+            inner = _predicate(node.this, table)
             # Less than the negated predicate would be more than the predicate: only an exact one can be turned round.
-            return Pushed(f"NOT ({inner.text})", exact=True) if inner.exact and inner.text else NOTHING
-    text = _atom(node, schema)
-    return Pushed(text, exact=True) if text else NOTHING
+            if not inner.exact or not inner.text:
+                return NOTHING
+            return Pushed(f"NOT ({inner.text})", exact=True, asks_indexes=inner.asks_indexes)
+    return _atom(node, table)
 
 
 def _and(left: Pushed, right: Pushed) -> Pushed:
     texts = [side.text for side in (left, right) if side.text]
-    return Pushed(" AND ".join(texts) or None, left.exact and right.exact)
+    return Pushed(" AND ".join(texts) or None, left.exact and right.exact, left.asks_indexes or right.asks_indexes)
 
 
 def _or(left: Pushed, right: Pushed) -> Pushed:
     if left.text is None or right.text is None:
         return NOTHING
-    return Pushed(f"(({left.text}) OR ({right.text}))", left.exact and right.exact)
+    text = f"(({left.text}) OR ({right.text}))"
+    return Pushed(text, left.exact and right.exact, left.asks_indexes and right.asks_indexes)
 
 
-def _atom(node: exp.Expr, schema: pa.Schema) -> str | None:
-    """A predicate on one column, or None."""
+def _atom(node: exp.Expr, table: _Table) -> Pushed:
+    """A predicate on one column."""
     match node:
         case exp.Column():
-            field = _field(node, schema)
-            return _quoted(field.name) if field is not None and pt.is_boolean(field.type) else None
+            field = _field(node, table)
+            if field is not None and pt.is_boolean(field.type):
+                return _asked(_quoted(field.name), field, Form.OTHER, table)
         case exp.Is(this=exp.Column() as column, expression=exp.Null() | exp.Not(this=exp.Null()) as what):
-            field = _field(column, schema)
-            test = "IS NULL" if isinstance(what, exp.Null) else "IS NOT NULL"
-            return f"{_quoted(field.name)} {test}" if field is not None and _is_scalar(field.type) else None
+            field = _field(column, table)
+            if field is not None and _is_scalar(field.type):
+                test = "IS NULL" if isinstance(what, exp.Null) else "IS NOT NULL"
+                return _asked(f"{_quoted(field.name)} {test}", field, Form.EQUAL, table)
         case exp.In(this=exp.Column() as column) if not any(node.args.get(k) for k in ("query", "unnest", "field")):
-            return _in(column, node.expressions, schema)
+            return _in(column, node.expressions, table)
         case exp.Between(this=exp.Column() as column) if not node.args.get("symmetric"):
-            low = _comparison(column, ">=", node.args["low"], schema)
-            high = _comparison(column, "<=", node.args["high"], schema)
-            return f"({low} AND {high})" if low and high else None
+            low = _comparison(column, ">=", node.args["low"], table)
+            high = _comparison(column, "<=", node.args["high"], table)
+            both = _and(low, high)
+            return replace(both, text=f"({both.text})") if low.text and high.text else NOTHING
+        case exp.Anonymous(expressions=[exp.Column() as column, value]):
+            return _call(str(node.this).lower(), column, value, table)
     sign = COMPARISONS.get(type(node))
     if sign is None:
-        return None
+        return NOTHING
     left, right = node.this, node.expression
     if isinstance(left, exp.Column):
-        return _comparison(left, sign, right, schema)
-    return _comparison(right, MIRRORED[sign], left, schema) if isinstance(right, exp.Column) else None
+        return _comparison(left, sign, right, table)
+    return _comparison(right, MIRRORED[sign], left, table) if isinstance(right, exp.Column) else NOTHING
 
 
-def _comparison(column: exp.Column, sign: str, value: exp.Expr, schema: pa.Schema) -> str | None:
-    field = _field(column, schema)
+def _asked(text: str, field: pa.Field, form: Form, table: _Table) -> Pushed:
+    """A predicate on a column, which Lance answers by an index where there is one for it that loses no rows."""
+    return Pushed(text, exact=True, asks_indexes=table.is_answered(field, form))
+
+
+def _comparison(column: exp.Column, sign: str, value: exp.Expr, table: _Table) -> Pushed:
+    field = _field(column, table)
     if field is None or (pt.is_dictionary(field.type) and sign not in ("=", "<>")):
-        return None
-    constant = _constant(value, field.type)
-    return f"{_quoted(field.name)} {sign} {constant}" if constant else None
+        return NOTHING
+    form = {"=": Form.EQUAL, "<>": Form.OTHER}.get(sign, Form.RANGE)
+    constant = _constant(value, field, form, table)
+    return _asked(f"{_quoted(field.name)} {sign} {constant}", field, form, table) if constant else NOTHING
 
 
-def _in(column: exp.Column, values: list[exp.Expr], schema: pa.Schema) -> str | None:
-    field = _field(column, schema)
+def _in(column: exp.Column, values: list[exp.Expr], table: _Table) -> Pushed:
+    field = _field(column, table)
     if field is None or not 0 < len(values) <= MAX_IN_LIST:
-        return None
-    constants = [_constant(value, field.type) for value in values]
+        return NOTHING
+    constants = [_constant(value, field, Form.EQUAL, table) for value in values]
     if not all(constants):
+        return NOTHING
+    text = f"{_quoted(field.name)} IN ({', '.join(c for c in constants if c)})"
+    return _asked(text, field, Form.EQUAL, table)
+
+
+def _call(name: str, column: exp.Column, value: exp.Expr, table: _Table) -> Pushed:
+    """What a text or a list contains is asked where an index answers.
+
+    Lance's own functions may give NULL where the kernel gives false: what they give is not to be turned round.
+    """
+    field = _field(column, table)
+    if field is None:
+        return NOTHING
+    if name == "contains" and table.is_answered(field, Form.CONTAINS):
+        text = _string_text(value)
+        if text is not None and len(value.name) >= NGRAM:  # an index knows no shorter parts
+            return Pushed(f"contains({_quoted(field.name)}, {text})", exact=False, asks_indexes=True)
+    if name in LIST_CALLS and table.is_answered(field, Form.ITEM):
+        items = _items(name, value, field.type.value_type)
+        if items is not None:
+            return Pushed(f"{LIST_CALLS[name]}({_quoted(field.name)}, {items})", exact=False, asks_indexes=True)
+    return NOTHING
+
+
+def _items(name: str, value: exp.Expr, kind: pa.DataType) -> str | None:
+    """What a list is to contain, one value or several; None where that is not known to be constants of its type."""
+    if isinstance(value, exp.Cast) and not isinstance(value, exp.TryCast) and pt.is_integer(kind):
+        value = value.this  # of a list of numbers, written with its type
+    if LIST_CALLS[name] == "array_has":
+        return _literal(value, kind)
+    if not isinstance(value, exp.Array) or not 0 < len(value.expressions) <= MAX_IN_LIST:
         return None
-    return f"{_quoted(field.name)} IN ({', '.join(c for c in constants if c)})"
+    items = [_items("list_contains", item, kind) for item in value.expressions]
+    return f"[{', '.join(item for item in items if item)}]" if all(items) else None
 
 
-def _field(column: exp.Column, schema: pa.Schema) -> pa.Field | None:
-    """The table's column, if the name is one: ``a.b`` may be a field of a struct."""
+def _field(column: exp.Column, table: _Table) -> pa.Field | None:
+    """The table's column, if the name is one (``a.b`` may be a field of a struct), and Lance may be asked about it."""
     if column.args.get("table") is not None or not isinstance(column.this, exp.Identifier):
         return None
-    found = [f for f in schema if f.name.lower() == column.name.lower()]
+    found = [f for f in table.schema if f.name.lower() == column.name.lower()]
     if len(found) != 1 or "`" in found[0].name or declared_type(found[0]) is not None:
         return None  # what lies beneath a declared type compares in another way
-    return found[0]
+    return found[0] if may_be_asked(table.kinds.get(found[0].name, ()), found[0].type) else None
 
 
 def _quoted(name: str) -> str:
@@ -161,12 +233,18 @@ def _is_scalar(kind: pa.DataType) -> bool:
     )
 
 
-def _constant(node: exp.Expr, kind: pa.DataType) -> str | None:
+def _constant(node: exp.Expr, field: pa.Field, form: Form, table: _Table) -> str | None:
     """The constant as a literal of exactly the column's type, or None where that type does not hold it."""
+    if pt.is_float32(field.type) or pt.is_float64(field.type):
+        return _float_text(node, field.type) if table.is_answered(field, form) else None
+    return _literal(node, field.type)
+
+
+def _literal(node: exp.Expr, kind: pa.DataType) -> str | None:
     if isinstance(node, exp.Paren):
-        return _constant(node.this, kind)
+        return _literal(node.this, kind)
     if pt.is_dictionary(kind):
-        return _constant(node, kind.value_type) if pt.is_string(kind.value_type) else None
+        return _literal(node, kind.value_type) if pt.is_string(kind.value_type) else None
     if pt.is_integer(kind) or pt.is_decimal128(kind):
         number = _number(node)
         return None if number is None else _number_text(number, kind)
@@ -212,6 +290,15 @@ def _number_text(number: Decimal, kind: pa.DataType) -> str | None:
         (-(2 ** (kind.bit_width - 1)) + 1, 2 ** (kind.bit_width - 1) - 1) if signed else (0, 2**kind.bit_width - 1)
     )
     return str(int(number)) if low <= number <= high else None
+
+
+def _float_text(node: exp.Expr, kind: pa.DataType) -> str | None:
+    """A constant of a float's type, which the planner writes as a cast of its text."""
+    name = "FLOAT" if pt.is_float32(kind) else "DOUBLE"
+    if not isinstance(node, exp.Cast) or isinstance(node, exp.TryCast) or node.to.sql("duckdb").upper() != name:
+        return None
+    text = node.this
+    return f"CAST('{text.name}' AS {name})" if isinstance(text, exp.Literal) and FLOAT.fullmatch(text.name) else None
 
 
 def _string_text(node: exp.Expr) -> str | None:

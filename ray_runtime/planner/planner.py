@@ -157,7 +157,7 @@ class DistributedPlanner:
 
     def explain(self, plan: DistributedPlan) -> str:
         """The stages as text; where there is one task for all, the reason is there, too."""
-        stages = render_stages(plan.stages)
+        stages = render_stages(plan.stages, self._storage)
         told = plan.whole is None or plan.whole in stages
         return stages if told else f"In one task: {plan.whole}\n{stages}"
 

@@ -1,0 +1,140 @@
+"""The contract about indexes: what a table has, how one is made and dropped, and which of them a scan uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlglot import exp
+
+from engine.cancellation import Cancellation
+from engine.errors import UnsupportedError
+
+__all__ = [
+    "BuildProgress",
+    "IndexDefinition",
+    "IndexUse",
+    "NoIndexes",
+    "OptionValue",
+    "StoredIndex",
+    "TableIndexes",
+    "WatchBuild",
+    "watch_nothing",
+]
+
+OptionValue = int | float | bool | str | list[str]
+
+
+@dataclass(frozen=True)
+class IndexDefinition:
+    """An index to be made: `options` are texts, which the storage checks by name, type and range."""
+
+    name: str
+    kind: str
+    column: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StoredIndex:
+    """An index as it is in one version of a table.
+
+    `version` is that of the table which it was last built for; `rows` are those that it has, `other_rows` those that
+    are in no index yet and are looked through, `bytes` its size in storage (None where that is not known).
+    """
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+    rows: int
+    other_rows: int
+    version: int
+    bytes: int | None
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class IndexUse:
+    """An index that a scan asks about a column."""
+
+    name: str
+    kind: str
+    column: str
+
+
+@dataclass(frozen=True)
+class BuildProgress:
+    """How far the building of an index is: `done` of `total` things called `unit` (None where that is not known)."""
+
+    stage: str
+    done: int | None = None
+    total: int | None = None
+    unit: str = ""
+
+
+WatchBuild = Callable[[BuildProgress], None]
+
+
+def watch_nothing(progress: BuildProgress) -> None:
+    """Let a build go on unseen."""
+    del progress
+
+
+class TableIndexes(Protocol):
+    """The indexes of one version of a table."""
+
+    def all(self) -> tuple[StoredIndex, ...]:
+        """The indexes, by name."""
+
+    def create(
+        self, definition: IndexDefinition, cancellation: Cancellation, watch: WatchBuild = watch_nothing
+    ) -> None:
+        """Build an index over the rows of this version, and make it one of the table as it is then.
+
+        While it is built, `watch` is called a few times a second, in this thread. Ends at once where it is cancelled,
+        with the cause, and no index is made. Raises IndexExistsError where the name is taken, SchemaMismatchError for a
+        column or option that does not fit the kind, UnsupportedError for a kind that there is not, and ConflictError
+        where somebody else changed most of the table meanwhile.
+        """
+
+    def drop(self, name: str) -> None:
+        """Remove an index from the table as it is now; UnknownIndexError where it has none of that name."""
+
+    def used(self, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
+        """The indexes that a scan with this filter asks."""
+
+
+@dataclass(frozen=True)
+class NoIndexes:
+    """The indexes of a table that can have none; `kind` says why, as in ``made of Parquet files``."""
+
+    table: str
+    kind: str
+
+    def all(self) -> tuple[StoredIndex, ...]:
+        """None."""
+        return ()
+
+    def create(
+        self,
+        definition: IndexDefinition,  # noqa: ARG002
+        cancellation: Cancellation,  # noqa: ARG002
+        watch: WatchBuild = watch_nothing,  # noqa: ARG002
+    ) -> None:
+        """Raises UnsupportedError."""
+        raise self._refusal()
+
+    def drop(self, name: str) -> None:  # noqa: ARG002
+        """Raises UnsupportedError."""
+        raise self._refusal()
+
+    def used(self, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:  # noqa: ARG002
+        """None."""
+        return ()
+
+    def _refusal(self) -> UnsupportedError:
+        return UnsupportedError(
+            f'Table "{self.table}" is {self.kind}, and has no indexes; Lance tables can have: '
+            "CREATE TABLE ... AS SELECT makes one of its rows."
+        )

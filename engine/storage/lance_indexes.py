@@ -1,0 +1,289 @@
+"""The indexes of Lance datasets: what there is, building one, and making it part of the newest version.
+
+An index is built over one version, without a lock, into files that no version names; then one short commit names
+them. What happened to the table meanwhile is looked at under the lock of that commit: rows that were added are not in
+the index and are found all the same, rows that are gone are passed over, and where values of a fragment changed the
+index does not cover that fragment.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lance
+import pyarrow as pa
+from lance.indices import IndexConfig
+from sqlglot import exp
+
+from engine.cancellation import Cancellation
+from engine.errors import ConflictError, IndexExistsError, UnknownColumnError, UnknownIndexError, nearest
+from engine.storage.index_kinds import IndexKind, checked_options, kind_of, require_fit
+from engine.storage.indexes import (
+    BuildProgress,
+    IndexDefinition,
+    IndexUse,
+    OptionValue,
+    StoredIndex,
+    WatchBuild,
+    watch_nothing,
+)
+from engine.storage.lance_commits import guarded, open_newest, require_not_dropped, writing
+from engine.storage.lance_tables import LanceTables
+from engine.storage.locks import held
+from engine.storage.protocol import TableHandle
+
+__all__ = ["LanceIndexes", "build_segment"]
+
+_POLL = 0.1  # seconds
+
+log = logging.getLogger(__name__)
+
+
+def build_segment(
+    dataset: Any,
+    definition: IndexDefinition,
+    options: dict[str, OptionValue],
+    fragments: Sequence[int],
+    progress: Callable[[Any], None],
+) -> Any:
+    """Write an index over some fragments, which no version names yet; Lance's description of it."""
+    kind = kind_of(definition.kind)
+    arguments: dict[str, Any] = dict(options)
+    if kind.name in _CONFIGURED and arguments:
+        form: Any = IndexConfig(kind.name.lower(), arguments)
+        arguments = {}
+    else:
+        form = kind.name
+    return dataset.create_index_uncommitted(
+        definition.column,
+        form,
+        name=definition.name,
+        fragment_ids=list(fragments),
+        progress_callback=progress,
+        **arguments,
+    )
+
+
+_CONFIGURED = ("BTREE", "ZONEMAP", "BLOOMFILTER", "RTREE", "MINHASHLSH")
+"""The kinds whose options Lance takes as a configuration."""
+
+
+class LanceIndexes:
+    """The indexes of a version of a dataset; see `TableIndexes`."""
+
+    def __init__(self, table: TableHandle, tables: LanceTables) -> None:
+        self.name = table.name
+        self.path = Path(table.location[0])
+        self._table, self._tables = table, tables
+
+    @property
+    def dataset(self) -> Any:
+        """Lance's own view of the version."""
+        return self._tables.dataset(self._table)
+
+    def all(self) -> tuple[StoredIndex, ...]:
+        """The indexes, by name."""
+        return self._tables.stored_indexes(self._table)
+
+    def used(self, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
+        """The indexes that a scan with this filter asks."""
+        return self._tables.used_indexes(self._table, predicate)
+
+    def create(
+        self, definition: IndexDefinition, cancellation: Cancellation, watch: WatchBuild = watch_nothing
+    ) -> None:
+        """Build an index, and commit it; see `TableIndexes.create`."""
+        kind, field = kind_of(definition.kind), self._field(definition.column)
+        require_fit(kind, field, str(field.type))
+        options = checked_options(kind, definition.options, field)
+        self._require_free(definition.name, [index.name for index in self.all()])
+        build = _Build(self, replace(definition, kind=kind.name, column=field.name), kind, options, watch)
+        build.run(cancellation)
+
+    def drop(self, name: str) -> None:
+        """Remove an index from the newest version; see `TableIndexes.drop`."""
+        with writing(self.name, self.path), held(self.path.parent):
+            require_not_dropped(self.name, self.path)
+            newest = open_newest(self.name, self.path)
+            known = _names(newest)
+            found = next((each for each in known if each.lower() == name.lower()), None)
+            if found is None:
+                near = nearest(name, known)
+                advice = f'did you mean "{near}"?' if near else "SHOW INDEXES FROM the table lists them."
+                raise UnknownIndexError(f'Table "{self.name}" has no index "{name}"; {advice}')
+            guarded(self.name, None, lambda: newest.drop_index(found))
+
+    def _field(self, column: str) -> pa.Field:
+        found = [field for field in self.dataset.schema if field.name.lower() == column.lower()]
+        if len(found) == 1:
+            return found[0]
+        near = nearest(column, self.dataset.schema.names)
+        hint = f'did you mean "{near}"?' if near else f"it has {', '.join(self.dataset.schema.names)[:1000]}."
+        raise UnknownColumnError(f'Table "{self.name}" has no column "{column[:100]}"; {hint}')
+
+    def _require_free(self, name: str, known: Sequence[str]) -> None:
+        if name.lower() in {each.lower() for each in known}:
+            raise IndexExistsError(
+                f'Table "{self.name}" has an index "{name}" already; drop it, or say IF NOT EXISTS or another name.'
+            )
+
+    # ---- commit
+
+    def commit(self, definition: IndexDefinition, segment: Any) -> None:
+        """Make what was built an index of the newest version. Raises as `TableIndexes.create`."""
+        with held(self.path.parent):
+            require_not_dropped(self.name, self.path)
+            newest = open_newest(self.name, self.path)
+            self._require_free(definition.name, _names(newest))
+            fitted = replace(segment, fragment_ids=self._still_covered(newest, segment))
+            operation = lance.LanceOperation.CreateIndex([fitted], [])
+            commit = lance.LanceDataset.commit
+            made = guarded(self.name, None, lambda: commit(str(self.path), operation, read_version=newest.version))
+            if made.version != newest.version + 1 and not _has_fields(made, self.dataset, segment.fields):
+                # Another tool came in between and changed the column, which Lance takes for no conflict.
+                made.drop_index(definition.name)
+                raise self._conflict()
+
+    def _still_covered(self, newest: Any, segment: Any) -> set[int]:
+        """The fragments whose values of the column are those that the index was built of."""
+        if not _has_fields(newest, self.dataset, segment.fields):
+            raise self._conflict()
+        numbers = _with_children(self.dataset, segment.fields)
+        built = {f.fragment_id: f.metadata for f in self.dataset.get_fragments()}
+        now = {f.fragment_id: f.metadata for f in newest.get_fragments()}
+        covered = set(segment.fragment_ids)
+        kept = {n for n in covered & now.keys() if _values(built[n], numbers) == _values(now[n], numbers)}
+        if 2 * sum(built[n].num_rows for n in kept) < sum(built[n].num_rows for n in covered):
+            raise self._conflict()
+        return kept
+
+    def _conflict(self) -> ConflictError:
+        return ConflictError(f'Table "{self.name}" was changed by somebody else meanwhile; try again.')
+
+
+class _Build:
+    """A build in a thread of its own, for Lance does not stop where it is asked to: who waits for it need not."""
+
+    def __init__(
+        self,
+        indexes: LanceIndexes,
+        definition: IndexDefinition,
+        kind: IndexKind,
+        options: dict[str, OptionValue],
+        watch: WatchBuild,
+    ) -> None:
+        self._indexes, self._definition, self._kind = indexes, definition, kind
+        self._options, self._watch = options, watch
+        self._progress = BuildProgress("start")
+        self._lock = threading.Lock()
+        self._given_up = False
+        self._commits = False
+        self._error: BaseException | None = None
+        self._ended = threading.Event()
+
+    def run(self, cancellation: Cancellation) -> None:
+        """Wait for the end, or for the cancellation: raises its cause, and then nothing is committed any more."""
+        cancellation.check()
+        forget = cancellation.on_cancel(self._give_up)
+        threading.Thread(target=self._work, name="grism-index-build", daemon=True).start()
+        try:
+            while not self._ended.wait(_POLL):
+                self._watch(self._progress)
+        finally:
+            forget()
+        if self._given_up:
+            cancellation.check()
+        if self._error is not None:
+            raise self._error
+
+    def _give_up(self) -> None:
+        with self._lock:
+            if not self._commits:
+                self._given_up = True
+                self._ended.set()
+
+    def _work(self) -> None:
+        try:
+            with writing(self._indexes.name, self._indexes.path):
+                self._build_and_commit()
+        except BaseException as error:
+            self._error = error
+            if self._given_up:
+                log.info("The building of an index of %s was given up: %s", self._indexes.name, error)
+        finally:
+            self._ended.set()
+
+    def _build_and_commit(self) -> None:
+        folders: set[str] = set()
+        try:
+            segment = self._segment(folders)
+            with self._lock:
+                if self._given_up:
+                    return
+                self._commits = True
+            self._indexes.commit(self._definition, segment)
+            folders.discard(segment.uuid)
+        finally:
+            for folder in folders:
+                shutil.rmtree(self._indexes.path / "_indices" / folder, ignore_errors=True)
+
+    def _segment(self, folders: set[str]) -> Any:
+        """The index over all fragments; `folders` are those that were written for it."""
+        dataset = self._indexes.dataset
+        numbers = [fragment.fragment_id for fragment in dataset.get_fragments()]
+        segment = guarded(
+            self._indexes.name,
+            None,
+            lambda: build_segment(dataset, self._definition, self._options, numbers, self._note),
+        )
+        folders.add(segment.uuid)
+        if self._kind.name == "FTS":  # whose parts are put together by merging them, also where there is one
+            segment = guarded(self._indexes.name, None, lambda: dataset.merge_existing_index_segments([segment]))
+            folders.add(segment.uuid)
+        return segment
+
+    def _note(self, progress: Any) -> None:
+        """Called by Lance, which stops where this raises, but at the end of a stage."""
+        if self._given_up and progress.event != "complete":
+            raise InterruptedError("given up")
+        self._progress = BuildProgress(progress.stage, progress.completed, progress.total, progress.unit)
+
+
+# ---- parts of versions
+
+
+def _names(dataset: Any) -> list[str]:
+    return [index.name for index in dataset.describe_indices()]
+
+
+def _fields(dataset: Any) -> dict[int, Any]:
+    return {field.id(): field for field in dataset.lance_schema.fields()}
+
+
+def _has_fields(dataset: Any, built_on: Any, numbers: Sequence[int]) -> bool:
+    """Whether the dataset has these fields in the types in which an index was built of them."""
+    now, then = _fields(dataset), _fields(built_on)
+    return all(n in now and now[n].to_arrow().type == then[n].to_arrow().type for n in numbers)
+
+
+def _with_children(dataset: Any, numbers: Sequence[int]) -> set[int]:
+    """The fields and what they are made of, which lies in files under numbers of its own."""
+    own = _fields(dataset)
+    pending, found = [own[number] for number in numbers], set()
+    while pending:
+        field = pending.pop()
+        found.add(field.id())
+        pending.extend(field.children())
+    return found
+
+
+def _values(fragment: Any, numbers: set[int]) -> tuple[object, ...]:
+    """What stays the same for as long as the values of the fields do: the files that have them."""
+    files = frozenset((number, file.path) for file in fragment.files for number in numbers.intersection(file.fields))
+    return files, fragment.physical_rows, str(fragment.overlays)

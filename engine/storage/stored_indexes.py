@@ -1,0 +1,76 @@
+"""The indexes that a version of a Lance dataset has, in the words of SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from engine.storage.indexes import OptionValue, StoredIndex
+
+__all__ = ["kinds_by_column", "stored_indexes"]
+
+_OWN = "__lance"  # what Lance itself keeps among the indexes
+_KINDS = {
+    "BTree": "BTREE",
+    "Bitmap": "BITMAP",
+    "LabelList": "LABEL_LIST",
+    "ZoneMap": "ZONEMAP",
+    "BloomFilter": "BLOOMFILTER",
+    "NGram": "NGRAM",
+    "Inverted": "FTS",
+    "RTree": "RTREE",
+    "MinHashLsh": "MINHASHLSH",
+}
+
+
+def stored_indexes(dataset: Any) -> tuple[StoredIndex, ...]:
+    """The indexes of a version of a dataset, by name."""
+    rows = {fragment.fragment_id: fragment.metadata.num_rows for fragment in dataset.get_fragments()}
+    found = []
+    for index in dataset.describe_indices():
+        if index.name.startswith(_OWN):
+            continue
+        covered = {number for segment in index.segments for number in segment.fragment_ids}
+        inside = sum(count for number, count in rows.items() if number in covered)
+        found.append(
+            StoredIndex(
+                index.name,
+                _KINDS.get(index.index_type, index.index_type.upper()),
+                tuple(index.field_names),
+                inside,
+                sum(rows.values()) - inside,
+                max((segment.dataset_version_at_last_update for segment in index.segments), default=0),
+                index.total_size_bytes,
+                _shown_options(index.details),
+            )
+        )
+    return tuple(sorted(found, key=lambda index: index.name))
+
+
+def _shown_options(details: dict[str, Any]) -> dict[str, OptionValue]:
+    """What an index tells of how it was made, in the words of WITH."""
+    shown: dict[str, OptionValue | None] = {}
+    for name, value in details.items():
+        match name, value:
+            case "metric_type", str():
+                shown["metric"] = value.lower()
+            case "hnsw", dict():
+                shown |= {
+                    "m": value.get("max_connections"),
+                    "ef_construction": value.get("construction_ef"),
+                    "max_level": value.get("max_level"),
+                }
+            case "compression", dict():
+                shown |= {key: value[key] for key in ("num_bits", "num_sub_vectors") if key in value}
+            case _, bool() | int() | float() | str() | list():
+                shown[name] = value
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def kinds_by_column(indexes: Iterable[StoredIndex]) -> dict[str, frozenset[str]]:
+    """The kinds of index that columns have, by name."""
+    found: dict[str, set[str]] = {}
+    for index in indexes:
+        for column in index.columns:
+            found.setdefault(column, set()).add(index.kind)
+    return {column: frozenset(kinds) for column, kinds in found.items()}

@@ -1,0 +1,183 @@
+"""CREATE INDEX, DROP INDEX, SHOW INDEXES and what scans make of indexes, at a server and as clients see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import adbc_driver_flightsql.dbapi as flight_sql
+import pytest
+
+from tests.harness.server import dropping
+
+Ask = Callable[[str], list[tuple[Any, ...]]]
+
+ROWS = """
+    SELECT i AS k, 'w' || (i % 50) || 'xyz' AS s, [i % 3, i % 5] AS l, i / 4.0 AS f, i % 2 = 0 AS b,
+        [random(), random(), random(), random()]::FLOAT[4] AS v
+    FROM range(600) r(i)
+"""
+
+
+@pytest.fixture(scope="module")
+def ask(runtime_name: str, server_uri: Callable[[str], str]) -> Iterator[Ask]:
+    """Statements at a server on each runtime, which has a table `ix_t`."""
+    with (
+        dropping(server_uri(runtime_name)) as uri,
+        flight_sql.connect(uri, autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
+
+        def ask(text: str) -> list[tuple[Any, ...]]:
+            cursor.execute(text)
+            return [] if cursor.description is None else cursor.fetchall()
+
+        ask(f"CREATE TABLE ix_t AS {ROWS}")
+        yield ask
+
+
+@pytest.mark.parametrize(
+    ("made", "kind", "predicate", "found"),
+    [
+        ("(k)", "BTREE", "k = 77", 1),
+        ("USING btree (k) WITH (zone_size = 100)", "BTREE", "k IN (1, 77, 990) OR k > 597", 4),
+        ("USING BITMAP (b)", "BITMAP", "b", 300),
+        ("USING BITMAP (s)", "BITMAP", "s = 'w7xyz' AND k < 100", 2),
+        ("USING ZONEMAP (k) WITH (rows_per_zone = 50)", "ZONEMAP", "k BETWEEN 70 AND 79", 10),
+        ("USING BLOOMFILTER (s) WITH (number_of_items = 100, probability = 0.01)", "BLOOMFILTER", "s = 'w7xyz'", 12),
+        ("USING NGRAM (s)", "NGRAM", "s LIKE '%w4%xyz%' AND contains(s, '7xyz')", 12),
+        ("USING LABEL_LIST (l)", "LABEL_LIST", "list_contains(l, 4)", 120),
+        ("USING BTREE (f)", "BTREE", "f >= 149.5 AND f < 'nan'::DOUBLE", 2),
+    ],
+)
+def test_a_scan_asks_an_index(ask: Ask, made: str, kind: str, predicate: str, found: int) -> None:
+    query = f"SELECT count(*) FROM ix_t WHERE {predicate}"
+    assert ask(query) == [(found,)]
+    assert "index=" not in _plan(ask, query)
+    ask(f"CREATE INDEX ix_i ON ix_t {made}")
+    try:
+        [(name, told, columns, rows, other, _, size, _)] = ask("SHOW INDEXES FROM ix_t")
+        assert (name, told, rows, other) == ("ix_i", kind, 600, 0)
+        assert size > 0
+        assert f"index=ix_i ({kind} of {columns[0]})" in _plan(ask, query)
+        assert ask(query) == [(found,)]
+    finally:
+        ask("DROP INDEX ix_i")
+    assert ask("SHOW INDEXES FROM ix_t") == []
+    assert ask(query) == [(found,)]
+
+
+@pytest.mark.parametrize(
+    ("made", "kind", "options"),
+    [
+        ("USING FTS (s) WITH (with_position = true, language = german)", "FTS", {"with_position": True}),
+        ("USING INVERTED (s) WITH (stem = false)", "FTS", {"stem": False, "language": "English"}),
+        ("USING MINHASHLSH (s) WITH (num_hashes = 64, num_bands = 8)", "MINHASHLSH", {"num_hashes": 64}),
+        ("USING IVF_FLAT (v) WITH (num_partitions = 2, metric = 'cosine')", "IVF_FLAT", {"metric": "cosine"}),
+        ("USING IVF_PQ (v) WITH (num_partitions = 2, num_sub_vectors = 2)", "IVF_PQ", {"num_sub_vectors": 2}),
+        ("USING IVF_SQ (v) WITH (num_partitions = 2, metric = dot)", "IVF_SQ", {"metric": "dot"}),
+        ("USING IVF_HNSW_SQ (v) WITH (num_partitions = 1, m = 8)", "IVF_HNSW_SQ", {"m": 8, "metric": "l2"}),
+    ],
+)
+def test_indexes_for_searches(ask: Ask, made: str, kind: str, options: dict[str, object]) -> None:
+    ask(f"CREATE INDEX ix_i ON ix_t {made}")
+    try:
+        [(_, told, _, rows, _, _, _, shown)] = ask("SHOW INDEXES FROM ix_t")
+        assert (told, rows) == (kind, 600)
+        assert json.loads(shown).items() >= options.items()
+        assert ask("SELECT count(*) FROM ix_t WHERE s = 'w7xyz'") == [(12,)]
+    finally:
+        ask("DROP INDEX main.ix_i ON ix_t")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("CREATE INDEX i ON ix_t (nowhere)", 'no column "nowhere"'),
+        ("CREATE INDEX i ON nowhere (k)", 'no table "main.nowhere"'),
+        ("CREATE INDEX i ON lineitem (l_orderkey)", "made of Parquet files"),
+        ("DROP INDEX i ON lineitem", "made of Parquet files"),
+        ("CREATE INDEX i ON ix_t (k, s)", "one column"),
+        ("CREATE INDEX i ON ix_t USING BTRE (k)", "did you mean BTREE"),
+        ("CREATE INDEX i ON ix_t USING BTREE (l)", "take one of LABEL_LIST"),
+        ("CREATE INDEX i ON ix_t USING NGRAM (k)", "NGRAM, which is for texts; take one of BTREE, BITMAP, ZONEMAP"),
+        ("CREATE INDEX i ON ix_t USING IVF_FLAT (k)", "for vectors of floats"),
+        ("CREATE INDEX i ON ix_t USING BITMAP (k) WITH (zone_size = 100)", 'no option "zone_size"; it has none'),
+        ("CREATE INDEX i ON ix_t (k) WITH (zone_size = 1)", "a number from 16 to 1000000"),
+        ("CREATE INDEX i ON ix_t (k) WITH (zone_size = 100, Zone_Size = 200)", "given twice"),
+        ("CREATE INDEX i ON ix_t USING FTS (s) WITH (stem = maybe)", "it is true or false"),
+        ("CREATE INDEX i ON ix_t USING FTS (s) WITH (language = 'Klingon')", "it is one of Arabic, Danish"),
+        ("CREATE INDEX i ON ix_t USING BLOOMFILTER (k) WITH (probability = 2)", "a number between 0 and 1"),
+        ("CREATE INDEX i ON ix_t USING IVF_PQ (v) WITH (num_sub_vectors = 3)", "it has to divide 4"),
+        ("CREATE INDEX i ON ix_t USING IVF_FLAT (v) WITH (metric = 'hamming')", "one of l2, cosine, dot"),
+        ("CREATE UNIQUE INDEX i ON ix_t (k)", "there are no keys"),
+        ("CREATE INDEX ON ix_t (k)", "expected a name"),
+        ("CREATE INDEX i ON ix_t", "yntax error"),
+        ("CREATE INDEX i ON ix_t (s.x)", "on a column as a whole"),
+        ("CREATE INDEX i ON ix_t (lower(s))", "on a column as a whole"),
+        ("CREATE INDEX main.i ON ix_t (k)", "leave the schema out"),
+        ("DROP INDEX nowhere", 'no index "nowhere" in the schema "main"'),
+        ("DROP INDEX nowhere ON ix_t", 'Table "main.ix_t" has no index "nowhere"'),
+        ("SHOW INDEXES FROM nowhere", 'no table "main.nowhere"'),
+    ],
+)
+def test_what_is_refused(ask: Ask, text: str, told: str) -> None:
+    with pytest.raises(flight_sql.Error, match=told.replace("(", r"\(")) as caught:
+        ask(text)
+    assert "INTERNAL" not in str(caught.value)
+    assert ask("SHOW INDEXES FROM ix_t") == []
+
+
+def test_names(ask: Ask) -> None:
+    ask("CREATE INDEX One ON ix_t (k)")
+    ask("CREATE TABLE ix_u AS SELECT 1 AS a")
+    try:
+        with pytest.raises(flight_sql.Error, match='has an index "ONE" already'):
+            ask("CREATE INDEX ONE ON ix_t (s)")
+        ask("CREATE INDEX IF NOT EXISTS one ON ix_t (s)")
+        assert [row[:3] for row in ask("SHOW INDEXES IN grism.main.ix_t")] == [("One", "BTREE", ["k"])]
+        ask("CREATE INDEX one ON ix_u (a)")
+        with pytest.raises(flight_sql.Error, match="say DROP INDEX one ON which"):
+            ask("DROP INDEX one")
+        ask("DROP INDEX one ON ix_u")
+        assert _plan(ask, "DROP INDEX one") == "Drop index one of main.ix_t"
+        ask("DROP INDEX ONE")
+        ask("DROP INDEX IF EXISTS one")
+        ask("DROP INDEX IF EXISTS one ON ix_t")
+        ask("CREATE VIEW ix_v AS SELECT 1 AS a")
+        with pytest.raises(flight_sql.Error, match="is a view"):
+            ask("CREATE INDEX i ON ix_v (a)")
+    finally:
+        ask("DROP VIEW IF EXISTS ix_v")
+        ask("DROP TABLE ix_u")
+
+
+def test_rows_that_come_and_go(ask: Ask) -> None:
+    ask(f"CREATE TABLE ix_w AS {ROWS}")
+    try:
+        for made in ("a ON ix_w (k)", "b ON ix_w USING BITMAP (s)", "c ON ix_w USING NGRAM (s)"):
+            ask(f"CREATE INDEX {made}")
+        ask("INSERT INTO ix_w BY NAME SELECT 1000 AS k, 'w7xyz' AS s")
+        assert ask("SELECT k FROM ix_w WHERE k = 1000") == [(1000,)]
+        assert ask("SELECT count(*) FROM ix_w WHERE s = 'w7xyz'") == [(13,)]
+        ask("UPDATE ix_w SET k = -k WHERE k = 77")
+        assert ask("SELECT k FROM ix_w WHERE k IN (77, -77)") == [(-77,)]
+        ask("UPDATE ix_w SET k = k + 1 WHERE k >= 0")  # a column of the whole fragment is written anew
+        assert ask("SELECT count(*), min(k), max(k) FROM ix_w WHERE k > 500") == [(101, 501, 1001)]
+        ask("UPDATE ix_w SET s = 'other' WHERE k = 8")
+        assert ask("SELECT count(*) FROM ix_w WHERE contains(s, '7xyz')") == [(60,)]
+        ask("DELETE FROM ix_w WHERE k = 1001")
+        assert ask("SELECT count(*) FROM ix_w WHERE k = 1001") == [(0,)]
+        ask("ALTER TABLE ix_w RENAME COLUMN k TO key")
+        assert ask("SELECT key FROM ix_w WHERE key = 12") == [(12,)]
+        assert [row[2] for row in ask("SHOW INDEXES FROM ix_w")] == [["key"], ["s"], ["s"]]
+        ask("ALTER TABLE ix_w DROP COLUMN s")
+        assert [row[0] for row in ask("SHOW INDEXES FROM ix_w")] == ["a"]
+        assert ask("SELECT count(*) FROM ix_w WHERE key < 100 LIMIT 1000") == [(99,)]
+    finally:
+        ask("DROP TABLE ix_w")
+
+
+def _plan(ask: Ask, text: str) -> str:
+    return "\n".join(line for (line,) in ask(f"EXPLAIN {text}"))
