@@ -26,11 +26,11 @@ from engine.logical.nodes import LogicalPlan, Project, Rename, Scan, col
 from engine.optimizer import optimize
 from engine.schema import RowType
 from engine.sql.plan_reader import NotRead, read_plan
-from engine.sql.searches import SEARCH, SearchCall
+from engine.sql.searches import SEARCH, VECTOR, SearchCall
 from engine.sql.syntax import Node, Tree, function_name, walk
 from engine.sql.unparsing import unparse
 from engine.storage.protocol import Storage, TableHandle
-from engine.storage.search import MAX_K, METRICS, Conditions, VectorRequest
+from engine.storage.search import MAX_K, METRICS, Conditions, SearchRequest, TextRequest, VectorRequest
 
 __all__ = ["UNKNOWN", "Given", "Searches", "put_queries"]
 
@@ -39,6 +39,7 @@ _TABLE = "searched"
 _FLOAT_LISTS = frozenset({"FLOAT", "DOUBLE"})
 _LISTS = frozenset({"list_value", "array_value"})
 _MOST = 1_000_000  # of an option that is a number
+_DEMOTION = 0.5
 _NUMBERS = ("nprobes", "refine_factor", "ef")
 
 
@@ -64,8 +65,8 @@ def put_queries(tree: Tree, values: Mapping[str, Given]) -> list[tuple[Node, Nod
     """The parameters that are queries of vectors, with nodes for their values, which are not printed and read again."""
     found = []
     for table, _ in tree.relations("BASE_TABLE"):
-        query = table[SEARCH]["query"] if SEARCH in table else {}
-        node = _without_cast(query)[0]
+        noted = table.get(SEARCH) or {}
+        node = _without_cast(noted["query"])[0] if noted.get("kind") == VECTOR else {}
         if node.get("class") == "PARAMETER":
             held = _Held("?")
             held.value = values[str(node["identifier"])].value
@@ -91,24 +92,57 @@ class Searches:
         for name, value in options.items():
             if value is None:
                 raise InvalidValueError(f'The option "{name}" of {call.function} is NULL; leave it out instead.')
-        request = VectorRequest(
-            call.arguments["column"],
-            self._query(call.arguments["query"], call.function),
-            _whole(call.function, "k", options["k"], MAX_K),
-            _metric(call.function, options.get("metric")),
-            options.get("use_index", True),
-            tuple((name, _whole(call.function, name, options[name], _MOST)) for name in _NUMBERS if name in options),
-        )
+        k = _whole(call.function, "k" if call.fused is None else "candidates", options["k"], MAX_K)
+        if call.fused is not None:
+            wanted = _whole(call.function, "k", self._value(call, "k", call.fused), MAX_K)
+            if wanted > k:
+                raise InvalidValueError(
+                    f"{call.function} finds {k} candidates in each search, fewer than k := {wanted}; say more of them."
+                )
+        make = self._vectors if call.kind == VECTOR else self._texts
+        request = make(call, k, options)
         conditions = self._conditions(call, table, columns, options)
         return self._storage.searched(table, request, conditions)
 
+    def _vectors(self, call: SearchCall, k: int, options: dict[str, Any]) -> SearchRequest:
+        return VectorRequest(
+            call.columns[0],
+            self._query(call.query, call.function),
+            k,
+            _metric(call.function, options.get("metric")),
+            options.get("use_index", True),
+            options.get("indexed_only", False),
+            tuple((name, _whole(call.function, name, options[name], _MOST)) for name in _NUMBERS if name in options),
+        )
+
+    def _texts(self, call: SearchCall, k: int, options: dict[str, Any]) -> SearchRequest:
+        operator = str(options.get("operator", "or")).lower()
+        if operator not in ("and", "or"):
+            raise InvalidValueError(f"{call.function} has no operator '{operator}'; there are 'and' and 'or'.")
+        demotion = float(options.get("demotion", _DEMOTION))
+        if not 0 <= demotion <= 1:
+            raise InvalidValueError(f'The option "demotion" of {call.function} is {demotion}; it is from 0 to 1.')
+        return TextRequest(
+            call.columns,
+            self._text(call.query, f"the text query of {call.function}"),
+            k,
+            operator == "and",
+            options.get("plain", False),
+            options.get("demote"),
+            demotion,
+            options.get("indexed_only", False),
+        )
+
     def _outline(self, call: SearchCall, table: TableHandle, columns: RowType) -> TableHandle:
         """What has the columns of what is found, and finds nothing. In the statement, parameters get their types."""
-        column = call.arguments["column"]
-        found = self._storage.searched(table, VectorRequest(column, None, 1), Conditions())
-        (kind,) = (c.type for c in columns if c.name.lower() == column.lower())
-        typed = [(call.arguments["query"], kind)]
-        typed += [(node, call.types[name]) for name, node in call.arguments["options"].items()]
+        if call.kind == VECTOR:
+            found = self._storage.searched(table, VectorRequest(call.columns[0], None, 1), Conditions())
+            (kind,) = (c.type for c in columns if c.name.lower() == call.columns[0].lower())
+        else:
+            found = self._storage.searched(table, TextRequest(call.columns, None, 1), Conditions())
+            kind = "VARCHAR"
+        typed = [(call.query, kind)]
+        typed += [(node, call.types[name]) for name, node in call.options.items() if name != "k"]
         conditions = []
         for node, type_name in typed:
             if any(inner.get("class") == "PARAMETER" for inner, _ in walk({"item": node})):
@@ -124,9 +158,17 @@ class Searches:
 
     def _value(self, call: SearchCall, name: str, node: Node) -> Any:
         """The value of an option."""
+        wanted = call.types[name]
+        return self._constant(node, wanted, f'the option "{name}" of {call.function}')
+
+    def _text(self, node: Node, what: str) -> str | None:
+        """The value of a text; None for NULL."""
+        found = self._constant(node, "VARCHAR", what)
+        return None if found is None else str(found)
+
+    def _constant(self, node: Node, wanted: str, what: str) -> Any:
         literal = node.get("literal") or {}
         kind, text = literal.get("kind"), str(literal.get("text", ""))
-        wanted = call.types[name]
         if node.get("class") == "CONSTANT":
             if kind == "INTEGER" and wanted == "BIGINT":
                 return int(text)
@@ -134,9 +176,9 @@ class Searches:
                 return text
             if kind == "BOOLEAN" and wanted == "BOOLEAN":
                 return text == "true"
-        if wanted == "VARCHAR" and kind not in (None, "STRING"):
-            raise TypeMismatchError(f'The option "{name}" of {call.function} is a text, {text} was given.')
-        return self._computed(node, wanted, f'the option "{name}" of {call.function}')
+        if wanted == "VARCHAR" and kind not in (None, "STRING", "NULL_LITERAL"):
+            raise TypeMismatchError(f"{what[0].upper()}{what[1:]} is a text, {text} was given.")
+        return self._computed(node, wanted, what)
 
     def _query(self, node: Node, function: str) -> bytes | None:
         """The vector that is searched for, as float64 numbers; None for NULL."""

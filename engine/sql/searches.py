@@ -3,7 +3,8 @@
     (SELECT * EXCLUDE (_rowaddr) FROM t ORDER BY _distance, _rowaddr LIMIT 3)
 
 where `t` stands for the rows that the storage finds. What it is to find is noted at the node that names the table, and
-taken from there when the table is resolved: so names, versions and rights are those of any table.
+taken from there when the table is resolved: so names, versions and rights are those of any table. `hybrid_search` is a
+query over both kinds of searches, in which each row counts 1 / (60 + its place) for each that found it.
 """
 
 from __future__ import annotations
@@ -16,56 +17,99 @@ from typing import Any
 from engine.errors import InvalidValueError, TypeMismatchError, UnsupportedError, nearest
 from engine.sql.syntax import Node, Tree, function_name, name_subqueries, walk
 from engine.storage.protocol import ROW_ADDRESS
-from engine.storage.search import DISTANCE
+from engine.storage.search import DISTANCE, MAX_K, RELEVANCE, SCORE
 
-__all__ = ["SEARCH", "SearchCall", "search_calls", "searches_as_tables"]
+__all__ = ["SEARCH", "TEXT", "VECTOR", "SearchCall", "search_calls", "searches_as_tables"]
 
 SEARCH = "search"
 """The key of a table's node under which the arguments of its search stand."""
 
-_MARK = "_search"
-_OPTIONS = {
-    "vector_search": {
-        "k": "BIGINT",
-        "metric": "VARCHAR",
-        "nprobes": "BIGINT",
-        "refine_factor": "BIGINT",
-        "ef": "BIGINT",
-        "use_index": "BOOLEAN",
-        "prefilter": "BOOLEAN",
-        "filter": "VARCHAR",
-    },
-}
-"""The options of each search with the kernel's types of their values."""
+VECTOR, TEXT = "vectors", "texts"
+"""The kinds of searches."""
 
-_ARGUMENTS = {"vector_search": ("table", "column", "query")}
-_DEFAULT_K = "10"
-_USAGE = {"vector_search": "vector_search(table, 'column', query, k := 10, ...)"}
+_CALL = "call"  # what stands under SEARCH at the query that has taken the place of a call
+
+_MARK = "_search"
+_K = 10
+_CANDIDATES = 100
+
+_AMONG = {"indexed_only": "BOOLEAN", "prefilter": "BOOLEAN", "filter": "VARCHAR"}
+_VECTOR = {"metric": "VARCHAR", "nprobes": "BIGINT", "refine_factor": "BIGINT", "ef": "BIGINT", "use_index": "BOOLEAN"}
+_TEXT = {"operator": "VARCHAR", "plain": "BOOLEAN", "demote": "VARCHAR", "demotion": "DOUBLE"}
+
+_VECTORS = f"SELECT *{{0}} FROM x AS {VECTOR} ORDER BY {DISTANCE}, {ROW_ADDRESS} LIMIT {{1}}"
+_TEXTS = f"SELECT *{{0}} FROM x AS {TEXT} ORDER BY {SCORE} DESC, {ROW_ADDRESS} LIMIT {{1}}"
+_HIDDEN = f" EXCLUDE ({ROW_ADDRESS})"
+_OWN = f"{DISTANCE}, {SCORE}, {RELEVANCE}"
+_FUSED = f"""SELECT * EXCLUDE ({ROW_ADDRESS}, {_OWN}), {_OWN} FROM (
+    SELECT DISTINCT ON ({ROW_ADDRESS}) * REPLACE (max({DISTANCE}) OVER same AS {DISTANCE},
+        max({SCORE}) OVER same AS {SCORE}, sum({RELEVANCE}) OVER same AS {RELEVANCE})
+    FROM (
+        SELECT *, 1::DOUBLE / (60 + row_number() OVER (ORDER BY {DISTANCE}, {ROW_ADDRESS})) AS {RELEVANCE}
+        FROM ({_VECTORS.format("", _CANDIDATES)})
+        UNION ALL BY NAME
+        SELECT *, 1::DOUBLE / (60 + row_number() OVER (ORDER BY {SCORE} DESC, {ROW_ADDRESS})) AS {RELEVANCE}
+        FROM ({_TEXTS.format("", _CANDIDATES)})
+    ) WINDOW same AS (PARTITION BY {ROW_ADDRESS})
+) ORDER BY {RELEVANCE} DESC, {ROW_ADDRESS} LIMIT {_K}"""
+
+
+@dataclass(frozen=True)
+class _Function:
+    """A search: its arguments, of which the last one may be left out; its options with the kernel's types of values."""
+
+    arguments: tuple[str, ...]
+    optional: bool
+    options: dict[str, str]
+    query: str
+
+
+_FUNCTIONS = {
+    "vector_search": _Function(
+        ("table", "column", "vector"), False, {"k": "BIGINT", **_VECTOR, **_AMONG}, _VECTORS.format(_HIDDEN, _K)
+    ),
+    "text_search": _Function(
+        ("table", "text", "columns"), True, {"k": "BIGINT", **_TEXT, **_AMONG}, _TEXTS.format(_HIDDEN, _K)
+    ),
+    "hybrid_search": _Function(
+        ("table", "column", "vector", "text", "columns"),
+        True,
+        {"k": "BIGINT", "candidates": "BIGINT", **_VECTOR, **_TEXT, **_AMONG},
+        _FUSED,
+    ),
+}
 
 
 @dataclass(frozen=True)
 class SearchCall:
-    """A search in a statement: what it is called with, and where it stands.
+    """A search of vectors or of texts in a statement: what it is called with, and where it stands.
 
-    `inner` is the SELECT over the `table` that stands for what is found, `outer` the one whose FROM is the search
-    alone, if there is one.
+    `kind` is `VECTOR` or `TEXT`, `columns` is what it searches, `query` what for. `table` stands for what is found,
+    `inner` is the SELECT over it, `outer` the one whose FROM is the call alone, if there is one. `fused` is how many
+    rows a call wants of several searches together.
     """
 
     function: str
-    arguments: dict[str, Any]
+    kind: str
+    columns: tuple[str, ...]
+    query: Node
+    given: dict[str, Node]
+    fused: Node | None
     table: Node
     inner: Node
     outer: Node | None
 
     @property
     def options(self) -> dict[str, Node]:
-        """The options that are given by their names; `k` always is."""
-        return {"k": self.inner["modifiers"][-1]["limit"], **self.arguments["options"]}
+        """The options of this kind that are given by their names; `k` always is."""
+        own = {**(_VECTOR if self.kind == VECTOR else _TEXT), **_AMONG}
+        given = {name: node for name, node in self.given.items() if name in own}
+        return {"k": self.inner["modifiers"][-1]["limit"], **given}
 
     @property
     def types(self) -> dict[str, str]:
         """The kernel's types of all options that there are."""
-        return _OPTIONS[self.function]
+        return _FUNCTIONS[self.function].options
 
 
 def searches_as_tables(text: str, root: Node, parse: Callable[[str], Node], display: Callable[[Node], str]) -> Node:
@@ -80,7 +124,7 @@ def searches_as_tables(text: str, root: Node, parse: Callable[[str], Node], disp
         return root
     tree = Tree(root)
     functions = [(node, function_name(node.get("function") or {})) for node, _ in tree.relations("TABLE_FUNCTION")]
-    calls = [(node, name) for node, name in functions if name in _ARGUMENTS]
+    calls = [(node, name) for node, name in functions if name in _FUNCTIONS]
     if calls:
         name_subqueries(tree, display)
     for node, name in calls:
@@ -107,16 +151,18 @@ def search_calls(tree: Tree, tables: Sequence[Node]) -> dict[int, SearchCall]:
 
 
 def _calls(tree: Tree) -> Iterator[SearchCall]:
-    outer = {
-        id(node["from_table"]["subquery"]["node"]): node
-        for node, _ in tree.relations("SELECT_NODE")
-        if (node.get("from_table") or {}).get("type") == "SUBQUERY"
-    }
-    for node, _ in tree.relations("SELECT_NODE"):
-        table = node.get("from_table") or {}
-        if SEARCH in table:
+    outer: dict[int, Node] = {}
+    for select, _ in tree.relations("SELECT_NODE"):
+        call = select.get("from_table") or {}
+        if call.get(SEARCH) == _CALL:
+            outer.update((id(inner), select) for inner, _ in walk(call) if SEARCH in inner)
+    for call, _ in tree.relations("SUBQUERY"):
+        call.pop(SEARCH, None)
+    for select, _ in tree.relations("SELECT_NODE"):
+        table = select.get("from_table") or {}
+        if isinstance(table.get(SEARCH), dict):
             noted = table[SEARCH]
-            yield SearchCall(noted["function"], noted, table, node, outer.get(id(node)))
+            yield SearchCall(**noted, table=table, inner=select, outer=outer.get(id(table)))
 
 
 def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
@@ -124,35 +170,53 @@ def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
     if node.get("with_ordinality", "WITHOUT_ORDINALITY") != "WITHOUT_ORDINALITY":
         raise UnsupportedError(f"WITH ORDINALITY is not handled for {name}; number the rows with row_number().")
     given, options = _arguments(node["function"], name)
-    statement = parse(
-        f"SELECT * EXCLUDE ({ROW_ADDRESS}) FROM x AS found ORDER BY {DISTANCE}, {ROW_ADDRESS} LIMIT {_DEFAULT_K}"
-    )
-    select = copy.deepcopy(statement["node"])
+    query = copy.deepcopy(parse(_FUNCTIONS[name].query)["node"])
     place = {key: node.get(key) for key in ("query_location", "query_location_length")}
-    for inner, _ in walk(select):
+    selects = []
+    for inner, _ in walk(query):
         if "query_location" in inner:
             inner.update(place)
-    limit = select["modifiers"][-1]
-    limit["limit"] = options.pop("k", limit["limit"])
-    table = select["from_table"]
-    table.update(_table(given["table"], parse, name))
-    table[SEARCH] = {
-        "function": name,
-        "column": _name(given["column"], name),
-        "query": given["query"],
-        "options": options,
-    }
+        if (inner.get("from_table") or {}).get("alias") in (VECTOR, TEXT):
+            selects.append(inner)
+    limit = query["modifiers"][-1]
+    limit["limit"] = options.get("k", limit["limit"])
+    named = _table(given["table"], parse, name)
+    fused = None if len(selects) == 1 else limit["limit"]
+    for select in selects:
+        kind = select["from_table"]["alias"]
+        if fused is not None:
+            own = select["modifiers"][-1]
+            own["limit"] = options.get("candidates") or _candidates(own["limit"], fused)
+        select["from_table"].update(copy.deepcopy(named))
+        select["from_table"][SEARCH] = {
+            "function": name,
+            "kind": kind,
+            "columns": (_column(given["column"], name),) if kind == VECTOR else _columns(given.get("columns"), name),
+            "query": given["vector" if kind == VECTOR else "text"],
+            "given": options,
+            "fused": fused,
+        }
     kept = {key: node.get(key) for key in ("sample", "column_name_alias", *place)}
     alias = node.get("alias") or name
     node.clear()
-    node.update(kept, type="SUBQUERY", alias=alias, subquery={"node": select, "named_param_map": []})
+    node.update(kept, type="SUBQUERY", alias=alias, subquery={"node": query, "named_param_map": []})
+    node[SEARCH] = _CALL
 
 
-def _arguments(function: Node, name: str) -> tuple[dict[str, Node], dict[str, Node]]:
+def _candidates(usual: Node, k: Node) -> Node:
+    """How many rows each of several searches finds, where `k` are wanted of them together."""
+    literal = k.get("literal") or {}
+    wanted = int(literal["text"]) if literal.get("kind") == "INTEGER" else 0
+    most = min(MAX_K, max(_CANDIDATES, 2 * wanted))
+    return {**usual, "literal": {**usual["literal"], "text": str(most)}}
+
+
+def _arguments(call: Node, name: str) -> tuple[dict[str, Node], dict[str, Node]]:
     """The arguments by position, under their names, and the options."""
     positional: list[Node] = []
     options: dict[str, Node] = {}
-    for argument in function.get("arguments") or ():
+    function = _FUNCTIONS[name]
+    for argument in call.get("arguments") or ():
         expression = argument["expression"]
         key = str(argument.get("name") or expression.get("alias") or "").lower()
         if not key and expression.get("type") == "COMPARE_EQUAL" and len(_path(expression["left"])) == 1:
@@ -160,21 +224,26 @@ def _arguments(function: Node, name: str) -> tuple[dict[str, Node], dict[str, No
         expression = {**expression, "alias": ""}
         if not key:
             positional.append(expression)
-        elif key not in _OPTIONS[name]:
-            near = nearest(key, _OPTIONS[name])
-            hint = f'did you mean "{near}"?' if near else f"there are {', '.join(_OPTIONS[name])}."
+        elif key not in function.options:
+            near = nearest(key, function.options)
+            hint = f'did you mean "{near}"?' if near else f"there are {', '.join(function.options)}."
             raise InvalidValueError(f'{name} has no option "{key}"; {hint}')
         elif key in options:
             raise InvalidValueError(f'The option "{key}" of {name} is given twice.')
         else:
             options[key] = expression
-    wanted = _ARGUMENTS[name]
-    if len(positional) != len(wanted):
+    wanted = function.arguments
+    if not len(wanted) - function.optional <= len(positional) <= len(wanted):
         raise TypeMismatchError(
             f"{name} takes {len(wanted)} arguments and then options by their names, {len(positional)} were given: "
-            f"{_USAGE[name]}."
+            f"{_usage(name)}."
         )
-    return dict(zip(wanted, positional, strict=True)), options
+    return dict(zip(wanted, positional, strict=False)), options
+
+
+def _usage(name: str) -> str:
+    function = _FUNCTIONS[name]
+    return f"{name}({', '.join(function.arguments)}, k := {_K}, ...)"
 
 
 def _path(node: Node) -> list[str]:
@@ -186,13 +255,22 @@ def _string(node: Node) -> str | None:
     return str(literal["text"]) if node.get("class") == "CONSTANT" and literal.get("kind") == "STRING" else None
 
 
-def _name(node: Node, name: str) -> str:
+def _column(node: Node, name: str) -> str:
     """The name of a column, written as one or as a text."""
     path = _path(node)
     found = path[0] if len(path) == 1 else _string(node)
     if not found:
-        raise TypeMismatchError(f"The second argument of {name} is the name of a column: {_USAGE[name]}.")
+        raise TypeMismatchError(f"The columns of a search are given by their names: {_usage(name)}.")
     return found
+
+
+def _columns(node: Node | None, name: str) -> tuple[str, ...]:
+    """The names of columns: one, or a list; none where all are meant."""
+    if node is None:
+        return ()
+    if function_name(node) != "list_value":
+        return (_column(node, name),)
+    return tuple(_column(argument["expression"], name) for argument in node.get("arguments") or ())
 
 
 def _table(node: Node, parse: Callable[[str], Node], name: str) -> Node:
@@ -210,7 +288,7 @@ def _table(node: Node, parse: Callable[[str], Node], name: str) -> Node:
         return {key: select["from_table"].get(key) for key in kept}
     raise TypeMismatchError(
         f"The first argument of {name} is the name of a table, or (FROM t AT (VERSION => n)) for a version of it: "
-        f"{_USAGE[name]}."
+        f"{_usage(name)}."
     )
 
 

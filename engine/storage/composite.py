@@ -27,7 +27,7 @@ from engine.storage.protocol import (
     Version,
     WriteMode,
 )
-from engine.storage.search import Conditions, VectorRequest
+from engine.storage.search import Conditions, SearchRequest
 
 __all__ = ["CompositeStorage"]
 
@@ -132,7 +132,7 @@ class CompositeStorage:
         """Give the table another name in its storage; see `Storage.rename`."""
         self._of(name.schema).rename(name, to)
 
-    def searched(self, table: TableHandle, request: VectorRequest, conditions: Conditions) -> TableHandle:
+    def searched(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
         """The rows that a search finds; see `Storage.searched`."""
         return self._of(table.name.schema).searched(table, request, conditions)
 

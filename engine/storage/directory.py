@@ -43,7 +43,7 @@ from engine.storage.protocol import (
     Version,
     WriteMode,
 )
-from engine.storage.search import Conditions, VectorRequest
+from engine.storage.search import Conditions, SearchRequest
 
 __all__ = ["DirectoryStorage"]
 
@@ -185,7 +185,7 @@ class DirectoryStorage:
         name = TableName(schema, entry.name)
         return self._writes.alter(name, self._writable(name, entry), int(table.version), change)
 
-    def searched(self, table: TableHandle, request: VectorRequest, conditions: Conditions) -> TableHandle:
+    def searched(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
         """The rows that a search of a Lance table finds; see `Storage.searched`."""
         if table.kind != LANCE:
             raise not_searched(table)

@@ -8,7 +8,7 @@ the table a scan reads.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,33 +16,46 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
+from sqlglot import exp
 
-from engine.errors import InvalidValueError, TypeMismatchError, UnknownColumnError, UnsupportedError, nearest
+from engine.errors import InvalidValueError, TypeMismatchError, UnsupportedError
+from engine.storage.lance_text_search import find_field, find_texts, index_use, resolve_text_search
 from engine.storage.protocol import ROW_ADDRESS, TableName
-from engine.storage.pushdown import push
-from engine.storage.search import DISTANCE, METRICS, Conditions, IndexUse, Search, VectorRequest
+from engine.storage.pushdown import Pushed
+from engine.storage.search import (
+    DISTANCE,
+    METRICS,
+    Conditions,
+    IndexUse,
+    Search,
+    SearchRequest,
+    TextRequest,
+    VectorRequest,
+)
 
-__all__ = ["find", "resolve_search", "restricted", "search_fields", "search_parts"]
+__all__ = ["find", "resolve_search", "restricted", "search_field", "search_parts"]
 
 _FLOAT_METRICS = ("l2", "cosine", "dot")
 
 
-def search_fields(search: Search) -> list[pa.Field]:
-    """The columns that a search gives besides the table's."""
-    return [pa.field(name, pa.float32()) for name in search.columns]
+def search_field(search: Search) -> pa.Field:
+    """The column that a search gives besides the table's."""
+    return pa.field(search.column, pa.float32())
 
 
-def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int], request: VectorRequest) -> Search:
+def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int], request: SearchRequest) -> Search:
     """How `request` is answered.
 
     `fragment_rows` are the live rows of the fragments by their ids. Raises UnknownColumnError, TypeMismatchError for a
     column that holds no vectors or a metric that does not fit them, InvalidValueError for another number of dimensions
     or a value that the vectors cannot have.
     """
-    field = _column(name, dataset.schema, request.column)
-    for taken in (DISTANCE,):
-        if taken in dataset.schema.names:
-            raise UnsupportedError(f'Table "{name}" has a column "{taken}" of its own; rename it to search the table.')
+    own = Search(request).column
+    if own in dataset.schema.names:
+        raise UnsupportedError(f'Table "{name}" has a column "{own}" of its own; rename it to search the table.')
+    if isinstance(request, TextRequest):
+        return resolve_text_search(name, dataset, fragment_rows, request)
+    field = find_field(name, dataset.schema, request.column)
     items = _vectors(name, field)
     metrics = ("hamming",) if pt.is_uint8(items) else _FLOAT_METRICS
     if request.metric is not None and request.metric not in metrics:
@@ -53,31 +66,37 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
     _encoded(field, request.query)
     index = _index(dataset, fragment_rows, field.name, request) if request.use_index else None
     metric = request.metric or (index[1] if index is not None else metrics[0])
-    return Search(request, metric, None if index is None else index[0])
+    if index is None and request.indexed_only:
+        raise UnsupportedError(
+            f'Column "{field.name}" of table "{name}" has no index by {metric} with rows in it, and only rows in one '
+            "were asked for; make an index, or leave out indexed_only."
+        )
+    return Search(request, metric, () if index is None else (index[0],))
 
 
-def restricted(search: Search, conditions: Conditions, schema: pa.Schema) -> Search:
-    """`search` among the rows that meet the conditions, as far as Lance applies them as SQL does.
+def restricted(search: Search, conditions: Conditions, push: Callable[[exp.Expr], Pushed]) -> Search:
+    """`search` among the rows that meet the conditions, as far as Lance applies them as SQL does: `push` tells.
 
     Raises UnsupportedError for a required one that it does not.
     """
-    texts, others = [], conditions.others
     for condition in conditions.required:
-        pushed = push(condition, schema)
+        pushed = push(condition)
         if not pushed.exact or pushed.text is None:
             raise UnsupportedError(
                 f"A search cannot be among the rows where {condition.sql('duckdb')}: Lance applies comparisons of "
                 "columns that are no floats with constants, IN, BETWEEN and IS NULL, with AND, OR and NOT. "
                 "A WHERE above the search filters what is found."
             )
-        texts.append(pushed.text)
-    for condition in conditions.wished:
-        pushed = push(condition, schema)
-        if pushed.text is not None:
-            texts.append(pushed.text)
-        others = others or not pushed.exact
-    text = " AND ".join(f"({one})" for one in texts) if len(texts) > 1 else "".join(texts)
-    return replace(search, filter=text or None, filters_after=others)
+    every = [*conditions.required, *conditions.wished]
+    if not every:
+        return replace(search, filters_after=conditions.others)
+    pushed = push(exp.and_(*every))
+    return replace(
+        search,
+        filter=pushed.text,
+        asks_indexes=pushed.asks_indexes,
+        filters_after=conditions.others or not pushed.exact,
+    )
 
 
 def search_parts(search: Search, fragment_rows: Sequence[int], target: int) -> Iterator[tuple[int, int, int]]:
@@ -104,25 +123,28 @@ def find(
     many.
     """
     request = search.request
+    if isinstance(request, TextRequest):
+        return find_texts(dataset, search, request, columns, schema)
     names = list(dict.fromkeys([*columns, DISTANCE, ROW_ADDRESS]))
     vector = _encoded(dataset.schema.field(request.column), request.query)
     if vector is None:
         return schema.empty_table().select(list(columns))
-    options: dict[str, Any] = {"prefilter": True, "filter": search.filter}
+    options: dict[str, Any] = {"prefilter": True, "filter": search.filter, "use_scalar_index": search.asks_indexes}
     if fragments is not None:
         options["fragments"] = list(fragments)
     asked = {
         "column": request.column,
         "q": vector,
         "metric": search.metric,
-        "use_index": search.index is not None,
+        "use_index": not search.is_exact,
         **dict(request.effort),
     }
 
     def scan(wanted: list[str], **more: Any) -> pa.Table:
         return dataset.scanner(columns=wanted, nearest={**asked, **more}, **options).to_table()
 
-    if search.index is not None:
+    if not search.is_exact:
+        options["fast_search"] = request.indexed_only
         return scan(names, k=request.k).select(list(columns))
     found = scan(names, k=request.k + 1)
     distances = found.column(DISTANCE).to_numpy()
@@ -151,15 +173,6 @@ def _with_first(dataset: Any, found: pa.Table, last: float, k: int, scan: Any, o
 
 
 # ---- what is searched
-
-
-def _column(name: TableName, schema: pa.Schema, column: str) -> pa.Field:
-    for field in schema:
-        if field.name.lower() == column.lower():
-            return field
-    near = nearest(column, schema.names)
-    hint = f'; did you mean "{near}"?' if near else "."
-    raise UnknownColumnError(f'Table "{name}" has no column "{column}"{hint}')
 
 
 def _vectors(name: TableName, field: pa.Field) -> pa.DataType:
@@ -220,7 +233,5 @@ def _index(
         metric = str((described.details or {}).get("metric_type", "")).lower()
         if metric not in METRICS or request.metric not in (None, metric) or not described.num_rows_indexed:
             continue
-        covered = set().union(*(segment.fragment_ids for segment in described.segments))
-        rest = sum(rows for fragment, rows in fragment_rows.items() if fragment not in covered)
-        return IndexUse(described.name, described.index_type, False, rest), metric
+        return index_use(described, fragment_rows), metric
     return None

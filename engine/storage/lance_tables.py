@@ -28,7 +28,7 @@ from engine.cache import LruCache
 from engine.errors import DataCorruptError, StorageError, UnsupportedError
 from engine.storage.cutting import cut
 from engine.storage.indexes import IndexUse, StoredIndex
-from engine.storage.lance_search import find, resolve_search, restricted, search_fields, search_parts
+from engine.storage.lance_search import find, resolve_search, restricted, search_field, search_parts
 from engine.storage.lance_unread import readable_fields, require_readable
 from engine.storage.names import unknown_tag, unknown_version
 from engine.storage.protocol import (
@@ -43,7 +43,7 @@ from engine.storage.protocol import (
     Version,
 )
 from engine.storage.pushdown import Pushed, push
-from engine.storage.search import Conditions, VectorRequest
+from engine.storage.search import Conditions, SearchRequest
 from engine.storage.stored_indexes import kinds_by_column, stored_indexes
 
 __all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_panic", "tags_of"]
@@ -150,12 +150,12 @@ class LanceTables:
         """Lance's own view of the version."""
         return self._pinned(table).dataset
 
-    def searched(self, table: TableHandle, request: VectorRequest, conditions: Conditions) -> TableHandle:
+    def searched(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
         """The rows that a search finds; see `Storage.searched`."""
         opened = self._pinned(table)
         rows = {f.fragment_id: n for f, n in zip(opened.fragments, opened.fragment_rows, strict=True)}
         search = _guarded(table.name, lambda: resolve_search(table.name, opened.dataset, rows, request))
-        search = restricted(search, conditions, opened.schema)
+        search = restricted(search, conditions, opened.pushed)
         if search.is_exact:
             return replace(table, addressed=True, search=search)
         return replace(table, addressed=True, search=search, rows=min(opened.rows, request.k), bytes=None)
@@ -250,7 +250,7 @@ class LanceTables:
         """The rows that a search finds in the table, or in some of its fragments."""
         assert table.search is not None
         search, known = table.search, _with_own(opened.schema, table)
-        wanted = pa.schema([known.field(c) for c in columns or search.columns])
+        wanted = pa.schema([known.field(c) for c in columns or (search.column,)])
         require_readable(table.name, wanted)
         check_stored(wanted)
 
@@ -290,8 +290,7 @@ class LanceTables:
 def _with_own(schema: pa.Schema, table: TableHandle) -> pa.Schema:
     """The columns of the table, and those that its handle stands for besides."""
     if table.search is not None:
-        for field in search_fields(table.search):
-            schema = schema.append(field)
+        schema = schema.append(search_field(table.search))
     return schema.append(_ADDRESS) if table.addressed else schema
 
 

@@ -51,7 +51,7 @@ from engine.storage.protocol import (
     Version,
     WriteMode,
 )
-from engine.storage.search import Conditions, VectorRequest
+from engine.storage.search import Conditions, SearchRequest
 
 __all__ = ["InMemoryStorage"]
 
@@ -209,7 +209,7 @@ class InMemoryStorage:
     def searched(
         self,
         table: TableHandle,
-        request: VectorRequest,  # noqa: ARG002
+        request: SearchRequest,  # noqa: ARG002
         conditions: Conditions,  # noqa: ARG002
     ) -> TableHandle:
         """Raises UnsupportedError: only Lance tables are searched."""

@@ -18,7 +18,7 @@ from sqlglot import exp
 
 from engine.storage.care import Optimized, TagFacts, Vacuumed, VersionFacts
 from engine.storage.indexes import TableIndexes
-from engine.storage.search import Conditions, Search, VectorRequest
+from engine.storage.search import Conditions, Search, SearchRequest
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -386,7 +386,7 @@ class Storage(TableStore, Protocol):
         version that the handle pins is gone, and DataCorruptError where its files cannot be read.
         """
 
-    def searched(self, table: TableHandle, request: VectorRequest, conditions: Conditions) -> TableHandle:
+    def searched(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
         """The rows of the table that a search finds, with their addresses and the search's own columns.
 
         Raises UnsupportedError for a kind of table that is not searched, for conditions that must hold before and

@@ -6,10 +6,28 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-__all__ = ["DISTANCE", "MAX_K", "METRICS", "Conditions", "IndexUse", "Search", "VectorRequest"]
+__all__ = [
+    "DISTANCE",
+    "MAX_K",
+    "METRICS",
+    "RELEVANCE",
+    "SCORE",
+    "Conditions",
+    "IndexUse",
+    "Search",
+    "SearchRequest",
+    "TextRequest",
+    "VectorRequest",
+]
 
 DISTANCE = "_distance"
 """The column in which a vector search tells how far a row is; FLOAT."""
+
+SCORE = "_score"
+"""The column in which a text search tells how well a row matches; FLOAT."""
+
+RELEVANCE = "_relevance"
+"""The column in which a hybrid search tells how well a row does in both searches; DOUBLE."""
 
 METRICS = ("l2", "cosine", "dot", "hamming")
 MAX_K = 10_000
@@ -21,7 +39,8 @@ class VectorRequest:
     """The `k` rows whose vectors in `column` are nearest to `query`, in ascending order of distance.
 
     `query` holds float64 numbers; None, as for NULL, finds nothing. Without a `metric` it is the index's, or else l2,
-    of bytes hamming. `effort` has the `nprobes`, `refine_factor` and `ef` with which an index is to try.
+    of bytes hamming. With `indexed_only`, rows that are in no index are left out. `effort`
+    has the `nprobes`, `refine_factor` and `ef` with which an index is to try.
     """
 
     column: str
@@ -29,7 +48,30 @@ class VectorRequest:
     k: int
     metric: str | None = None
     use_index: bool = True
+    indexed_only: bool = False
     effort: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class TextRequest:
+    """The `k` rows whose texts in `columns` match `query` best, in descending order of their score by BM25.
+
+    Without `columns` they are all that have an index of texts. `query` is in the language of `text_query`, or with
+    `plain` just words; None, as for NULL, finds nothing. With `every`, words side by side must all be there. Of
+    what matches `demote` too, `demotion` times that score is taken off.
+    """
+
+    columns: tuple[str, ...]
+    query: str | None
+    k: int
+    every: bool = False
+    plain: bool = False
+    demote: str | None = None
+    demotion: float = 0.5
+    indexed_only: bool = False
+
+
+SearchRequest = VectorRequest | TextRequest
 
 
 @dataclass(frozen=True)
@@ -47,46 +89,53 @@ class Conditions:
 
 @dataclass(frozen=True)
 class IndexUse:
-    """The index that answers a search, and how many rows of the table it does not have."""
+    """An index that a search asks, and how many rows of the table it does not have."""
 
     name: str
     kind: str
-    is_exact: bool
     unindexed: int
 
-    def __str__(self) -> str:
-        found = "exact" if self.is_exact else "approximate"
-        rest = f", {self.unindexed} rows not in it are searched one by one" if self.unindexed else ""
-        return f"{self.name} ({self.kind}, {found}{rest})"
+    def described(self, how: str, *, leaves_out: bool) -> str:
+        """What EXPLAIN tells of it; `how` it answers."""
+        what = "are left out" if leaves_out else "are searched one by one"
+        rest = f"; {self.unindexed} rows not in it {what}" if self.unindexed else ""
+        return f"{self.name} ({self.kind}, {how}{rest})"
 
 
 @dataclass(frozen=True)
 class Search:
-    """A request that fits its table: by which `metric` and `index`, and among which rows.
+    """A request that fits its table: by which `metric` and `indexes`, and among which rows.
 
     `filter` is a condition, in the language of the storage, that means what it does in SQL: only rows that meet it are
-    searched. `filters_after` says that conditions on what was found may leave fewer than `k` rows.
+    searched; `asks_indexes` says whether other indexes may be asked for them. `filters_after` says that conditions on
+    what was found may leave fewer than `k` rows.
     """
 
-    request: VectorRequest
-    metric: str
-    index: IndexUse | None = None
+    request: SearchRequest
+    metric: str = ""
+    indexes: tuple[IndexUse, ...] = ()
     filter: str | None = None
+    asks_indexes: bool = False
     filters_after: bool = False
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """What a search gives besides the table's columns."""
-        return (DISTANCE,)
+    def column(self) -> str:
+        """What a search gives besides the table's columns, a FLOAT."""
+        return DISTANCE if isinstance(self.request, VectorRequest) else SCORE
 
     @property
     def is_exact(self) -> bool:
         """Whether all rows are compared, so that parts of the table can be searched one by one."""
-        return self.index is None
+        return not self.indexes
 
     def __str__(self) -> str:
-        how = "every row, exact" if self.index is None else f"index {self.index}"
-        text = f"nearest {self.request.k} by {self.metric} of {self.request.column}: {how}"
+        request = self.request
+        if isinstance(request, VectorRequest):
+            text, how = f"nearest {request.k} by {self.metric} of {request.column}: ", "approximate"
+        else:
+            text, how = f"best {request.k} by BM25 of {', '.join(request.columns)}: ", "exact"
+        told = [index.described(how, leaves_out=request.indexed_only) for index in self.indexes]
+        text += f"index {', '.join(told)}" if told else "every row, exact"
         if self.filter is not None:
             text += f"; prefilter {self.filter}"
         if self.filters_after:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import lance
 import numpy as np
@@ -18,9 +17,9 @@ from engine.statements.database import Database
 from engine.statements.session import Session
 from engine.storage.protocol import TableName, WriteMode
 from tests.harness.runtimes import SqlRuntime, Tables
+from tests.sql.searching import ask, explain
 
 Make = Callable[[str, str], tuple[SqlRuntime, Tables]]
-Rows = list[tuple[Any, ...]]
 
 DIMENSIONS = 4
 ROWS = 60
@@ -72,17 +71,6 @@ def with_items(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRun
             tables.storage.write(TableName("main", "items"), part, WriteMode.APPEND)
         known.add(runtime_name)
     return runtime
-
-
-def ask(runtime: SqlRuntime, text: str, *values: Any, session: Session | None = None) -> Rows:
-    database, session = Database(runtime), session or Session()
-    row = [value if isinstance(value, pa.Scalar) else pa.scalar(value) for value in values]
-    with database.ask(session, database.parse(text), [row]).open(StatementContext(session)) as result:
-        return [tuple(row.values()) for row in result.read_all().to_pylist()]
-
-
-def explain(runtime: SqlRuntime, text: str) -> str:
-    return "\n".join(str(row[0]) for row in ask(runtime, f"EXPLAIN {text}"))
 
 
 NEAREST = """SELECT id FROM items WHERE vec IS NOT NULL AND NOT isnan(array_distance(vec, {0}::FLOAT[4])) {1}
@@ -166,7 +154,7 @@ def test_a_condition_above_a_search_holds_before_it(runtime: SqlRuntime) -> None
     )
     option = f"vector_search(items, vec, {QUERY}, k := 5, filter := 'kind = 3')"
     assert ask(runtime, f"SELECT id FROM {option} ORDER BY _distance, id") == wanted
-    assert "prefilter (`kind` = 3) AND (`id` < 50)" in explain(
+    assert "prefilter `kind` = 3 AND `id` < 50" in explain(
         runtime, f"SELECT id FROM {search} WHERE kind = 3 AND id < 50"
     )
     assert "afterwards" not in explain(runtime, f"SELECT id FROM {search} WHERE kind = 3 AND id < 50")
@@ -312,7 +300,7 @@ def test_an_index_is_told_and_rows_without_it_are_found(indexed: SqlRuntime) -> 
     assert found[0] == (602, 0.0)
     assert found == ask(indexed, text.format(query, ", metric := 'cosine', use_index := false"))
     told = explain(indexed, probed)
-    assert "nearest 6 by cosine of vec: index vec_idx (IVF_FLAT, approximate, 4 rows not in it" in told
+    assert "nearest 6 by cosine of vec: index vec_idx (IVF_FLAT, approximate; 4 rows not in it" in told
     assert "nearest 6 by cosine of vec: every row, exact" in explain(
         indexed, text.format(query, ", use_index := false, metric := 'cosine'")
     )

@@ -1,0 +1,177 @@
+"""Searches of texts in Lance datasets, always by indexes of texts.
+
+Without an index Lance searches by other rules (case counts, nothing is stemmed), and in rows that an index does not
+have it finds no word that differs from the query's: neither is an answer to the question, so both are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from lance.query import (
+    BooleanQuery,
+    BoostQuery,
+    FullTextOperator,
+    FullTextQuery,
+    MatchQuery,
+    MultiMatchQuery,
+    Occur,
+    PhraseQuery,
+)
+
+from engine.errors import InvalidValueError, UnknownColumnError, UnsupportedError, nearest
+from engine.storage.protocol import TableName
+from engine.storage.search import IndexUse, Search, TextRequest
+from engine.storage.text_query import (
+    All,
+    AnyOf,
+    Phrase,
+    TextNode,
+    Words,
+    is_fuzzy,
+    parse_text_query,
+    phrases,
+    plain_words,
+)
+
+__all__ = ["find_field", "find_texts", "index_use", "resolve_text_search"]
+
+
+def find_field(name: TableName, schema: pa.Schema, column: str) -> pa.Field:
+    """The field of a column, in any case. Raises UnknownColumnError, with the nearest."""
+    for field in schema:
+        if field.name.lower() == column.lower():
+            return field
+    near = nearest(column, schema.names)
+    hint = f'; did you mean "{near}"?' if near else "."
+    raise UnknownColumnError(f'Table "{name}" has no column "{column}"{hint}')
+
+
+def index_use(described: Any, fragment_rows: Mapping[int, int]) -> IndexUse:
+    """What is told of an index, where `fragment_rows` are the live rows of the fragments by their ids."""
+    covered = set().union(*(segment.fragment_ids for segment in described.segments))
+    rest = sum(rows for fragment, rows in fragment_rows.items() if fragment not in covered)
+    return IndexUse(described.name, described.index_type, rest)
+
+
+def resolve_text_search(
+    name: TableName, dataset: Any, fragment_rows: Mapping[int, int], request: TextRequest
+) -> Search:
+    """How a text search is answered.
+
+    Raises UnknownColumnError, UnsupportedError for a column without an index of texts or one that cannot answer, and
+    InvalidValueError for a query that is not understood.
+    """
+    indexes = {
+        found.field_names[0]: found
+        for found in dataset.describe_indices()
+        if found.type_url.endswith("InvertedIndexDetails") and len(found.field_names) == 1
+    }
+    columns = tuple(find_field(name, dataset.schema, column).name for column in request.columns) or tuple(indexes)
+    if not columns:
+        raise UnsupportedError(
+            f'Table "{name}" has no index of texts; CREATE INDEX ... ON {name} USING FTS (column) makes one.'
+        )
+    for column in columns:
+        if column not in indexes:
+            raise UnsupportedError(
+                f'Column "{column}" of table "{name}" has no index of texts; '
+                f"CREATE INDEX ... ON {name} USING FTS ({column}) makes one."
+            )
+    used = tuple(index_use(indexes[column], fragment_rows) for column in columns)
+    for text in (request.query, request.demote):
+        node = None if text is None else _parsed(request, text)
+        if node is None:
+            continue
+        for column, index in zip(columns, used, strict=True):
+            if phrases(node) and not (indexes[column].details or {}).get("with_position"):
+                raise UnsupportedError(
+                    f'The index "{index.name}" has no positions of words, so no phrases are found; '
+                    "make it with the option with_position = true."
+                )
+            if is_fuzzy(node) and index.unindexed and not request.indexed_only:
+                raise UnsupportedError(
+                    f'The index "{index.name}" does not have {index.unindexed} rows of table "{name}", in which Lance '
+                    "finds no words that differ from the query's; bring it up to date (OPTIMIZE), or leave those rows "
+                    "out with indexed_only := true."
+                )
+    resolved = TextRequest(
+        columns,
+        request.query,
+        request.k,
+        request.every,
+        request.plain,
+        request.demote,
+        request.demotion,
+        request.indexed_only,
+    )
+    return Search(resolved, indexes=used)
+
+
+def find_texts(
+    dataset: Any, search: Search, request: TextRequest, columns: Sequence[str], schema: pa.Schema
+) -> pa.Table:
+    """The rows that match best, with these columns of `schema`, in any order."""
+    wanted = list(columns)
+    query = None if request.query is None else _query(_parsed(request, request.query), request.columns)
+    if query is None:
+        return schema.empty_table().select(wanted)
+    if request.demote is not None:
+        demoted = _query(_parsed(request, request.demote), request.columns)
+        query = query if demoted is None else BoostQuery(query, demoted, negative_boost=request.demotion)
+    scanner = dataset.scanner(
+        columns=wanted,
+        full_text_query=query,
+        limit=request.k,
+        filter=search.filter,
+        prefilter=True,
+        use_scalar_index=search.asks_indexes,
+        fast_search=request.indexed_only,
+        disable_scoring_autoprojection=True,
+    )
+    return scanner.to_table().select(wanted)
+
+
+def _parsed(request: TextRequest, text: str) -> TextNode:
+    if request.plain:
+        return plain_words(text, every=request.every)
+    return parse_text_query(text, every=request.every)
+
+
+def _query(node: TextNode, columns: Sequence[str]) -> FullTextQuery | None:
+    """Lance's query over some columns; None for one without words."""
+    match node:
+        case Words():
+            return _words(node, columns) if node.text.strip() else None
+        case Phrase(text, slop):
+            if not text.strip():
+                return None
+            return _any([PhraseQuery(text, column, slop=slop) for column in columns])
+        case AnyOf(parts, without) | All(parts, without):
+            occur = Occur.MUST if isinstance(node, All) else Occur.SHOULD
+            wanted = [found for part in parts if (found := _query(part, columns)) is not None]
+            hidden = [found for part in without if (found := _query(part, columns)) is not None]
+            if not wanted:
+                return None
+            if len(wanted) == 1 and not hidden:
+                return wanted[0]
+            return BooleanQuery([*((occur, one) for one in wanted), *((Occur.MUST_NOT, one) for one in hidden)])
+    raise InvalidValueError("A text query has a part that is not known.")
+
+
+def _words(node: Words, columns: Sequence[str]) -> FullTextQuery:
+    operator = FullTextOperator.AND if node.every else FullTextOperator.OR
+    if len(columns) > 1 and node.fuzziness == 0:
+        return MultiMatchQuery(node.text, list(columns), boosts=[node.boost] * len(columns), operator=operator)
+    return _any(
+        [
+            MatchQuery(node.text, column, boost=node.boost, fuzziness=node.fuzziness, operator=operator)
+            for column in columns
+        ]
+    )
+
+
+def _any(queries: Sequence[FullTextQuery]) -> FullTextQuery:
+    return queries[0] if len(queries) == 1 else BooleanQuery([(Occur.SHOULD, one) for one in queries])

@@ -1,0 +1,186 @@
+"""text_search() and hybrid_search(), on each runtime; what the scores are is Lance's affair, who is found is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import lance
+import pyarrow as pa
+import pytest
+
+from engine import errors
+from engine.storage.protocol import TableName, WriteMode
+from tests.harness.runtimes import SqlRuntime, Tables
+from tests.sql.searching import Rows, ask, explain
+
+Make = Callable[[str, str], tuple[SqlRuntime, Tables]]
+
+BODIES = ["the quick brown fox", "lazy dog sleeps", "quick dog", "Fox and dog", "naïve", "", None, "foxes are quick"]
+BODIES += ["quick quick quick fox", "brown bread fresh"]
+LATER = ["new fox quick", "nwe foxy", "dog"]
+
+
+def docs(bodies: list[str | None], first: int) -> pa.Table:
+    ids = range(first, first + len(bodies))
+    return pa.table(
+        {
+            "id": pa.array(ids, pa.int32()),
+            "body": pa.array(bodies, pa.string()),
+            "title": pa.array([(body or "none")[:5] for body in bodies]),
+            "raw": pa.array(bodies, pa.string()),
+            "v": pa.array([[i % 4, 1] for i in ids], pa.list_(pa.float32(), 2)),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def known() -> set[str]:
+    """The runtimes that have the table."""
+    return set()
+
+
+@pytest.fixture
+def runtime(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
+    """A runtime with the table `docs`: ten rows in indexes, of two fragments, and three that came later."""
+    return with_docs(runtime_name, make_runtime, known)
+
+
+@pytest.fixture
+def local(make_runtime: Make, known: set[str]) -> SqlRuntime:
+    """The local runtime, for what is decided before one runs anything."""
+    return with_docs("local", make_runtime, known)
+
+
+def with_docs(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
+    runtime, tables = make_runtime(runtime_name, "lance")
+    if runtime_name not in known:
+        name = TableName("main", "docs")
+        tables.put("docs", docs(BODIES[:5], 0))
+        tables.storage.write(name, docs(BODIES[5:], 5).to_reader(), WriteMode.APPEND)
+        dataset = lance.dataset(f"{tables.storage.directories()[0]}/docs.lance")
+        dataset.create_scalar_index("body", "INVERTED", with_position=True)
+        dataset.create_scalar_index("title", "INVERTED")
+        tables.storage.write(name, docs(LATER, 10).to_reader(), WriteMode.APPEND)
+        known.add(runtime_name)
+    return runtime
+
+
+def found(runtime: SqlRuntime, query: str, more: str = "body", where: str = "") -> list[int]:
+    """The ids of the rows that a query finds, the best first."""
+    arguments = ", ".join(part for part in ("docs", "?", more) if part)
+    text = f"SELECT id FROM text_search({arguments}) {where} ORDER BY _score DESC, id"
+    return [row[0] for row in ask(runtime, text, query)]
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("quick fox", [8, 7, 10, 0, 2, 3]),
+        ('"quick fox"', [8]),
+        ("quick AND fox", [8, 7, 10, 0]),
+        ("QUICK -dog", [8, 7, 10, 0]),
+        ("(quick OR bread) AND brown", [9, 0]),
+        ("naive", [4]),
+        ("fox^9 bread", [3, 7, 10, 0, 8, 9]),
+        ("the", []),
+        ("", []),
+    ],
+)
+def test_queries(runtime: SqlRuntime, query: str, ids: list[int]) -> None:
+    """Rows that came after the index are found by the same rules."""
+    assert found(runtime, query) == ids
+
+
+def test_options(runtime: SqlRuntime) -> None:
+    assert found(runtime, "quick fox", "body, operator := 'and'") == [8, 7, 10, 0]
+    assert found(runtime, '"quick -fox', "body, plain := true") == found(runtime, "quick fox")
+    assert found(runtime, "quick", "body, demote := 'dog', demotion := 0.9")[-1] == 2
+    assert found(runtime, "quik~1", "body, indexed_only := true") == [8, 2, 7, 0]
+    assert found(runtime, "quick fox", "['body', title]")[:2] == [8, 7]
+    assert found(runtime, "quick fox", "") == found(runtime, "quick fox", "[body, title]")
+    assert found(runtime, "quick fox", "body, k := 2") == [8, 7]
+    assert found(runtime, "quick fox", "body, k := 2", "WHERE id < 5") == [0, 2]
+    assert found(runtime, "quick fox", "body, k := 2, prefilter := false", "WHERE id < 5") == []
+    assert found(runtime, "quick fox", "body, filter := 'id IN (2, 3)'") == [2, 3]
+    assert ask(runtime, "SELECT * FROM text_search(docs, NULL)") == []
+
+
+def test_joined_and_grouped(runtime: SqlRuntime) -> None:
+    text = "SELECT d.id % 2 AS odd, count(*), max(_score) > 1 FROM text_search(docs, 'fox', body) s JOIN docs d"
+    assert ask(runtime, f"{text} USING (id) GROUP BY odd ORDER BY odd") == [(0, 3, False), (1, 2, False)]
+
+
+def test_what_explain_tells(local: SqlRuntime) -> None:
+    told = explain(local, "SELECT id FROM text_search(docs, 'fox', body, k := 4) WHERE id > 2 AND _score > 0.1")
+    assert (
+        "search=(best 4 by BM25 of body: index body_idx (Inverted, exact; 3 rows not in it are searched one by one); "
+        "prefilter `id` > 2; filtered afterwards, which may leave fewer)" in told
+    )
+    told = explain(local, "SELECT id FROM text_search(docs, 'fox', indexed_only := true)")
+    assert "best 10 by BM25 of body, title" in told
+    assert "3 rows not in it are left out" in told
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        ("docs, 'fox', raw", "UnsupportedError", 'Column "raw" of .* has no index of texts; CREATE INDEX'),
+        ("docs, 'fox', bodi", "UnknownColumnError", 'did you mean "body"'),
+        ("docs, '\"quick fox\"', title", "UnsupportedError", "no positions of words.*with_position"),
+        ("docs, 'quik~1', body", "UnsupportedError", "does not have 3 rows.*indexed_only := true"),
+        ("docs, '(quick', body", "InvalidValueError", "a bracket is opened and not closed"),
+        ("docs, 3, body", "TypeMismatchError", "is a text, 3 was given"),
+        ("docs, 'fox', body, operator := 'xor'", "InvalidValueError", "there are 'and' and 'or'"),
+        ("docs, 'fox', body, demotion := 3", "InvalidValueError", "from 0 to 1"),
+        ("docs, 'fox', body, metric := 'l2'", "InvalidValueError", 'has no option "metric"'),
+        ("docs, 'fox', body, filter := 'raw LIKE ''%x'''", "UnsupportedError", "cannot be among the rows"),
+        ("docs", "TypeMismatchError", r"text_search\(table, text, columns, k := 10, ...\)"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(local: SqlRuntime, call: str, error: str, message: str) -> None:
+    with pytest.raises(getattr(errors, error), match=message):
+        ask(local, f"SELECT * FROM text_search({call})")
+
+
+def test_the_types_of_parameters(local: SqlRuntime) -> None:
+    told = local.frontend.parameters("SELECT * FROM text_search(docs, ?, body, k := ?, demotion := ?)")
+    assert told.types == [pa.string(), pa.int64(), pa.float64()]
+    told = local.frontend.parameters("SELECT * FROM hybrid_search(docs, v, $v, $t, body, k := $k)")
+    assert told == pa.schema({"v": pa.list_(pa.float32(), 2), "t": pa.string(), "k": pa.int64()})
+
+
+# ---- both at once
+
+
+def fused(near: list[int], matching: list[int], k: int) -> Rows:
+    """The ids with the sums of 1 / (60 + place), the best first."""
+    places = [{row: place for place, row in enumerate(rows, 1)} for rows in (near, matching)]
+    score = {row: sum(1 / (60 + own[row]) for own in places if row in own) for row in {*near, *matching}}
+    return sorted(((row, round(score[row], 9)) for row in score), key=lambda found: (-found[1], found[0]))[:k]
+
+
+@pytest.mark.parametrize("where", ["", "WHERE id > 2", "WHERE id > 2 AND length(raw) < 15"])
+def test_hybrid_searches(runtime: SqlRuntime, where: str) -> None:
+    near = [row[0] for row in ask(runtime, f"FROM vector_search(docs, v, [1, 1], k := 100) {where.split(' AND')[0]}")]
+    matching = [
+        row[0] for row in ask(runtime, f"FROM text_search(docs, 'quick', body, k := 100) {where.split(' AND')[0]}")
+    ]
+    wanted = fused(near, matching, 13)
+    text = f"SELECT id, round(_relevance, 9) FROM hybrid_search(docs, v, ?, ?, body, k := 13) {where}"
+    rows = ask(runtime, f"{text} ORDER BY _relevance DESC, id", [1.0, 1.0], "quick")
+    short = {row[0] for row in ask(runtime, f"SELECT id FROM docs {where}")}
+    assert rows == [row for row in wanted if row[0] in short]
+
+
+def test_what_hybrid_searches_give(local: SqlRuntime) -> None:
+    columns = local.frontend.columns("SELECT * FROM hybrid_search(docs, v, [1, 1], 'quick', body)")
+    assert [c.name for c in columns] == ["id", "body", "title", "raw", "v", "_distance", "_score", "_relevance"]
+    rows = ask(
+        local,
+        "SELECT id, _distance IS NULL, _score IS NULL "
+        "FROM hybrid_search(docs, v, [1, 1], 'quick', body, candidates := 20)",
+    )
+    assert {row[0] for row in rows if not row[2]} == {0, 2, 7, 8, 10}
+    assert not any(row[1] for row in rows)
+    with pytest.raises(errors.InvalidValueError, match="3 candidates in each search, fewer than k := 4"):
+        ask(local, "SELECT * FROM hybrid_search(docs, v, [1, 1], 'quick', body, k := 4, candidates := 3)")
