@@ -8,6 +8,7 @@
     │   ├── UnknownTableError        no such table; names the nearest
     │   ├── UnknownColumnError       no such column; names the nearest
     │   ├── UnknownIndexError        no such index; names the nearest
+    │   ├── UnknownQueryError        nothing that could be stopped has the id
     │   ├── TypeMismatchError        an expression's types do not fit
     │   ├── SchemaMismatchError      data to be written does not fit the table
     │   ├── ForbiddenError           the statement reaches for what a client may not touch
@@ -69,6 +70,7 @@ __all__ = [
     "TypeMismatchError",
     "UnknownColumnError",
     "UnknownIndexError",
+    "UnknownQueryError",
     "UnknownTableError",
     "UnsupportedError",
     "WorkerLostError",
@@ -146,6 +148,10 @@ class UnknownColumnError(PlanningError):
 
 class UnknownIndexError(PlanningError):
     """No index has the name that was asked for."""
+
+
+class UnknownQueryError(PlanningError):
+    """No query or session that runs, and that one may stop, has the id that was given."""
 
 
 class TypeMismatchError(PlanningError):

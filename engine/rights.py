@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
+from functools import cached_property
 
 from engine.errors import ForbiddenError, UnknownTableError
 from engine.storage.names import unknown_table
@@ -71,6 +72,8 @@ def grant(pattern: str, action: Action) -> Grant:
     return Grant(glob(schema), glob(table), action)
 
 
+_EVERYTHING = grant("*.*", Action.ADMIN)
+
 BUILT_IN: Mapping[str, tuple[Grant, ...]] = {
     name: (grant("*.*", action),)
     for name, action in (("reader", Action.READ), ("writer", Action.WRITE), ("admin", Action.ADMIN))
@@ -117,6 +120,12 @@ class Grants:
     def may(self, action: Action, table: TableName) -> bool:
         """Whether the action is granted."""
         return self.rights.may(self.identity, action, table)
+
+    @cached_property
+    def is_administrator(self) -> bool:
+        """Whether everything may be done with every table, of whatever name."""
+        roles = (self.rights.roles.get(role, ()) for role in self.identity.roles)
+        return any(_EVERYTHING in grants for grants in roles)
 
     def check(self, action: Action, table: TableName, tables: Iterable[TableName] = ()) -> None:
         """Raise as `Rights.check`."""

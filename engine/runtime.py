@@ -5,7 +5,7 @@ The service holds one Runtime for each name that it offers and needs nothing els
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engine.storage.protocol import FragmentSink, Storage, TableName
     from engine.streams import StreamCounters
 
-__all__ = ["PartRows", "QueryOptions", "QueryResult", "ResultPart", "ResultParts", "Runtime"]
+__all__ = ["PartRows", "QueryOptions", "QueryResult", "ResultPart", "ResultParts", "Runtime", "WorkerInfo"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,19 @@ class QueryResult:
         return self.reader.schema
 
 
+@dataclass(frozen=True)
+class WorkerInfo:
+    """A worker of a cluster: where it is, the tasks that run on it, and what it keeps of their outputs, in bytes."""
+
+    id: str
+    location: str
+    pid: int
+    tasks: int | None
+    outputs: int | None
+    exchange_memory: int | None
+    exchange_disk: int | None
+
+
 class Runtime(Protocol):
     """Plans and runs logical plans."""
 
@@ -158,6 +171,9 @@ class Runtime(Protocol):
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The plan as text."""
+
+    def workers(self) -> Sequence[WorkerInfo]:
+        """The workers that are ready; counts are None of those that do not answer."""
 
     def close(self) -> None:
         """Stop what runs and free what is held."""

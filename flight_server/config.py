@@ -291,6 +291,9 @@ class ServiceOptions:
     max_queries: Annotated[
         int, _Spec(_whole(1, 10**6), "N", "queries that run at once, and are planned; the others wait in turn")
     ] = 64
+    query_history: Annotated[
+        int, _Spec(_whole(0, 10**6), "N", "queries that have ended and are kept in system.queries")
+    ] = 1000
     max_queued: Annotated[int, _Spec(_whole(0, 10**6), "N", "queries that wait for their turn")] = 1000
     queue_timeout: Annotated[
         float, _Spec(parse_duration, "DURATION", "how long a query waits for its turn, and for that to be planned")

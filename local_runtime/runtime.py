@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from engine.errors import UnsupportedError
@@ -9,7 +10,7 @@ from engine.kernel import Kernel, KernelConfig
 from engine.logical.nodes import LogicalPlan
 from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.physical import PhysicalPlan
-from engine.runtime import QueryOptions, QueryResult, ResultParts
+from engine.runtime import QueryOptions, QueryResult, ResultParts, WorkerInfo
 from engine.sql.frontend import SqlFrontend
 from engine.statements.database import Database
 from engine.storage.protocol import FragmentSink, Storage, TableName
@@ -83,6 +84,10 @@ class LocalRuntime:
     def explain(self, plan: PhysicalPlan) -> str:
         """The operator tree as text."""
         return self._planner.explain(plan, self.storage)
+
+    def workers(self) -> Sequence[WorkerInfo]:
+        """None: all runs in this process."""
+        return ()
 
     def sql(self, text: str) -> QueryResult:
         """Run one statement of any kind; see `Database.sql`."""

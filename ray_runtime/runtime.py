@@ -13,7 +13,7 @@ from engine.kernel import Kernel, KernelConfig
 from engine.logical.nodes import LogicalPlan
 from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.physical import PhysicalPlan
-from engine.runtime import QueryOptions, QueryResult, ResultParts
+from engine.runtime import QueryOptions, QueryResult, ResultParts, WorkerInfo
 from engine.sql.frontend import SqlFrontend
 from engine.statements.database import Database
 from engine.storage.protocol import FragmentSink, Storage, TableName
@@ -135,6 +135,16 @@ class RayRuntime:
         if not isinstance(plan, DistributedPlan):
             raise TypeError("The ray runtime explains the plans that it made; this one is another runtime's.")
         return self._planner.explain(plan)
+
+    def workers(self) -> list[WorkerInfo]:
+        """The workers that are ready; see `Runtime.workers`."""
+        status = self.executor.status()
+        found = []
+        for worker, description in sorted(self.executor.workers().items()):
+            held = status.get(worker)
+            told = (None,) * 4 if held is None else (len(held.running), held.outputs, held.memory, held.disk)
+            found.append(WorkerInfo(str(worker), description.location, description.pid, *told))
+        return found
 
     def sql(self, text: str) -> QueryResult:
         """Run one statement of any kind; see `Database.sql`."""

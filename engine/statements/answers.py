@@ -17,6 +17,7 @@ from engine.statements.parsed import ParsedStatement
 from engine.statements.pins import Pin
 from engine.statements.places import places_of
 from engine.statements.planning import Parameters, Planning
+from engine.statements.system_tables import scans_only_system
 from engine.storage.protocol import Snapshot
 from engine.streams import sliced
 
@@ -69,6 +70,11 @@ class QueryAnswer:
     def schema(self) -> pa.Schema:
         """The schema in which the rows leave."""
         return self.plan.schema
+
+    @property
+    def tells_of_server(self) -> bool:
+        """Whether all that is read are tables of the schema `system`."""
+        return scans_only_system(self.plan)
 
     @property
     def has_parts(self) -> bool:

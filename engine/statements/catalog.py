@@ -15,6 +15,7 @@ from engine.statements.held_views import HeldViews
 from engine.statements.information_schema import INFORMATION_SCHEMA, InformationSchema
 from engine.statements.session import TEMPORARY, Session
 from engine.statements.stored_views import StoredViews
+from engine.statements.system_tables import SYSTEM, SystemTables
 from engine.storage.names import full_name, unknown_schema, unknown_table
 from engine.storage.protocol import (
     CATALOG,
@@ -64,6 +65,7 @@ class Catalog:
         self.columns = columns or (lambda *_: ())
         self.settings: SettingsOf = lambda _: {}
         self.information = InformationSchema()
+        self.system = SystemTables()
 
     def names(self, session: Session) -> Names:
         """How a statement's names are looked up."""
@@ -71,7 +73,7 @@ class Catalog:
         return Names(schemas, _SessionViews(self, session), session.grants.identity.name)
 
     def snapshot(self, session: Session) -> Snapshot:
-        """The tables as they are now, those of `information_schema` among them."""
+        """The tables as they are now, those of `information_schema` and `system` among them."""
         return _SessionSnapshot(self, session)
 
     def schemas(self, session: Session) -> list[str]:
@@ -115,9 +117,9 @@ class Catalog:
             return {session.schema.lower(), TEMPORARY}
         known = {schema.lower() for schema in self.schemas(session)}
         match [part.lower() for part in within]:
-            case [schema] if schema in known:
+            case [schema] if schema in known or schema == SYSTEM:
                 return {schema}
-            case [catalog, schema] if catalog == CATALOG and schema in known:
+            case [catalog, schema] if catalog == CATALOG and (schema in known or schema == SYSTEM):
                 return {schema}
             case [catalog] if catalog == CATALOG:
                 return known
@@ -168,6 +170,8 @@ class Catalog:
             if action is not Action.READ and temporary.views.has(name):
                 raise TableExistsError(f'"{name}" is a view; views are not written to.')
             return _temporary(temporary, name.table)
+        if name.schema.lower() == SYSTEM:
+            return Target(self.storage, name, name)
         session.grants.check(action, name, self.storage.tables())
         return Target(self.storage, name, name)
 
@@ -205,8 +209,9 @@ def _temporary(storage: TableStore, table: str) -> Target:
 
 
 def _require_own(name: TableName) -> None:
-    if name.schema.lower() == INFORMATION_SCHEMA:
-        raise UnsupportedError(f'The schema "{INFORMATION_SCHEMA}" shows what there is; nothing in it can be changed.')
+    schema = name.schema.lower()
+    if schema in (INFORMATION_SCHEMA, SYSTEM):
+        raise UnsupportedError(f'The schema "{schema}" shows what there is; nothing in it can be changed.')
 
 
 def _has(storage: TableStore, table: str) -> bool:
@@ -257,9 +262,11 @@ class _SessionSnapshot:
     def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""
         schema = name.schema.lower()
-        if schema == INFORMATION_SCHEMA:
+        if schema in (INFORMATION_SCHEMA, SYSTEM):
             if version is not None or at is not None:
-                raise UnsupportedError(f'"{name}" has no versions; it tells of the tables as they are now.')
+                raise UnsupportedError(f'"{name}" has no versions; it tells of what is there now.')
+            if schema == SYSTEM:
+                return self._catalog.system.table(name, self._session.grants)
             return self._of_information(name)
         if schema == TEMPORARY and self._temporary is not None:
             found = self._temporary.table(TableName(DEFAULT_SCHEMA, name.table), version, at)

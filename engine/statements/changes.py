@@ -31,6 +31,7 @@ from engine.statements.descriptions import (
     Drop,
     DropIndex,
     Insert,
+    Kill,
     Merge,
     Rename,
     SetSetting,
@@ -85,6 +86,9 @@ class Changes:
             case Transaction():
                 return self._transactions.run(context.session, statement)
             case Checkpoint():
+                return 0
+            case Kill():
+                self._catalog.system.kill(context.session, statement)
                 return 0
         context.session.note_change()
         return self._change(context, statement, rows)
@@ -258,6 +262,8 @@ class Changes:
                 return "Checkpoint", None
             case CreateTag() | DropTag() | Restore() | Optimize() | Vacuum():
                 return self.care.outline(session, statement), None
+            case Kill(kind=kind):
+                return f"Kill {kind.lower()}", None
             case Rename(kind=kind, name=path, to=to):
                 return f"Rename {kind.lower()} {self._catalog.full_name(session, path)} to {to[-1]}", None
             case Drop():

@@ -41,6 +41,7 @@ from engine.statements.scripts import Part, part_told, split
 from engine.statements.session import Session
 from engine.statements.settings import Settings
 from engine.statements.stored_views import StoredViews
+from engine.statements.system_tables import SYSTEM
 from engine.statements.transactions import Transactions
 from engine.storage.protocol import CATALOG
 
@@ -270,6 +271,8 @@ class Database:
         names = [name for name, kind in relations if kind == VIEW_TYPE or statement.what != "VIEWS"]
         if statement.what != "ALL TABLES":
             own = self.catalog.shown_schemas(session, statement.within)
+            if SYSTEM in own and statement.what == "TABLES":
+                names += self.catalog.system.names()
             return pa.table({"name": pa.array(sorted(n.table for n in names if n.schema.lower() in own), pa.string())})
         rows = [{"schema": name.schema, "name": name.table} for name in names]
         return pa.Table.from_pylist(rows, pa.schema([("schema", pa.string()), ("name", pa.string())]))

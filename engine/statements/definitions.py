@@ -35,13 +35,14 @@ from engine.statements.information_schema import INFORMATION_SCHEMA
 from engine.statements.planning import Parameters, Planning
 from engine.statements.rows import Rows
 from engine.statements.session import TEMPORARY
+from engine.statements.system_tables import SYSTEM
 from engine.statements.temporary import TemporaryTables
 from engine.storage.names import unknown_schema, unknown_table
 from engine.storage.protocol import DEFAULT_SCHEMA, TableName, WriteMode
 
 __all__ = ["Definitions"]
 
-_RESERVED_SCHEMAS = (TEMPORARY, INFORMATION_SCHEMA)
+_RESERVED_SCHEMAS = (TEMPORARY, INFORMATION_SCHEMA, SYSTEM)
 
 
 @dataclass(frozen=True)

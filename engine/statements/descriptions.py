@@ -29,6 +29,7 @@ __all__ = [
     "DropColumn",
     "DropIndex",
     "Insert",
+    "Kill",
     "Merge",
     "MergeClause",
     "MergeDelete",
@@ -316,6 +317,14 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class Kill:
+    """KILL: the query or session with this `id` ends; `kind` is QUERY or SESSION."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True)
 class Show:
     """SHOW: `what` is TABLES, VIEWS, ALL TABLES, SCHEMAS or DATABASES; the first two may be those `within` a schema.
 
@@ -361,6 +370,7 @@ Statement = (
     | SetSetting
     | Transaction
     | Checkpoint
+    | Kill
     | Show
     | ShowSettings
     | Describe

@@ -10,7 +10,7 @@ from itertools import islice
 from engine.sql.escapes import WrittenText
 from engine.sql.tokens import scan
 from engine.statements.care_descriptions import CareReport, ShowTags, ShowVersions
-from engine.statements.descriptions import Describe, Drop, Show, ShowSettings, Statement
+from engine.statements.descriptions import Describe, Drop, Kill, Show, ShowSettings, Statement
 from engine.statements.parser import parse_statement
 from engine.statements.scripts import Part
 from engine.substrait import read_plan
@@ -61,6 +61,8 @@ class ParsedStatement:
                 return "SELECT" if self.explained is None else "EXPLAIN"
             case Drop(kind=kind):
                 return f"DROP {kind}"
+            case Kill(kind=kind):
+                return f"KILL {kind}"
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self.statement).__name__).upper()
 
 

@@ -27,6 +27,7 @@ from engine.statements.descriptions import (
     Drop,
     DropColumn,
     Insert,
+    Kill,
     Merge,
     Path,
     Rename,
@@ -139,6 +140,15 @@ def _checkpoint(reader: Reader) -> Statement:
 def _force(reader: Reader) -> Statement:
     reader.expect("CHECKPOINT")
     return _checkpoint(reader)
+
+
+def _kill(reader: Reader) -> Statement:
+    kind = reader.word()
+    if kind not in ("QUERY", "SESSION"):
+        raise reader.error("expected QUERY or SESSION")
+    identifier = reader.constant()
+    reader.end()
+    return Kill(kind, identifier)
 
 
 def _create(reader: Reader) -> Statement:
@@ -459,4 +469,5 @@ _PARSERS: dict[str, Callable[[Reader], Statement]] = {
     "VACUUM": parse_vacuum,
     "RESTORE": parse_restore,
     "FORCE": _force,
+    "KILL": _kill,
 }

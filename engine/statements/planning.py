@@ -19,9 +19,13 @@ from engine.statements.catalog import Catalog
 from engine.statements.context import StatementContext
 from engine.statements.pins import Pins
 from engine.statements.session import Session
+from engine.statements.system_tables import reads_only_system
 from engine.storage.protocol import FragmentSink, Snapshot, TableName
 
 __all__ = ["Parameters", "Planning"]
+
+LOCAL = "local"
+"""The name of the runtime of this process."""
 
 Parameters = Sequence[Sequence[pa.Scalar]]
 """Rows of parameters; a statement runs once for each, and the results follow each other."""
@@ -111,12 +115,18 @@ class Planning:
 
     def runtime_of(self, plan: PhysicalPlan) -> Runtime:
         """The runtime that made a plan; the session may have chosen another since."""
-        made_by = "ray" if plan.mode is ExecutionMode.DISTRIBUTED else "local"
+        made_by = "ray" if plan.mode is ExecutionMode.DISTRIBUTED else LOCAL
         return self.runtimes[made_by]
+
+    def _runtime_for(self, session: Session, logical: LogicalPlan) -> Runtime:
+        """What the session has chosen; what tells of the server needs no cluster, which may be what it is asked for."""
+        if LOCAL in self.runtimes and reads_only_system(logical):
+            return self.runtimes[LOCAL]
+        return self.runtimes[session.runtime or self._first]
 
     def _physical(self, session: Session, logical: LogicalPlan) -> PhysicalPlan:
         """The plan of the runtime that the session has chosen, whose rows leave in the types that it has chosen."""
-        plan = self.runtimes[session.runtime or self._first].plan(logical, session.partitions)
+        plan = self._runtime_for(session, logical).plan(logical, session.partitions)
         if session.boundary is not plan.boundary:
             schema = self.frontend.kernel.arrow_schema(plan.columns, session.boundary)
             plan = plan if schema == plan.schema else replace(plan, schema=schema, boundary=session.boundary)

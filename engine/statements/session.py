@@ -27,7 +27,7 @@ class Session:
     says in which types results leave. `changes` counts the statements that changed something since BEGIN;
     None where there was none, or COMMIT has come.
 
-    It begins with `keep`, and is of no use after its end. `origin` names it for what ends with it.
+    It begins with `keep`, and is of no use after its end.
     """
 
     schema: str = DEFAULT_SCHEMA
@@ -40,7 +40,8 @@ class Session:
     changes: int | None = None
     boundary: Boundary = Boundary.CLIENT
     keep: Callable[[], None] = lambda: None
-    origin: str = field(default_factory=lambda: f"session {secrets.token_hex(8)}")
+    begun: bool = False
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
     folder: Path | None = None
     _temporary: TemporaryTables | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -50,6 +51,11 @@ class Session:
     def over(cls, data: Path | None) -> Session:
         """A session over the tables in a folder; None where they are not in one."""
         return cls(folder=None if data is None else data / _FOLDER / secrets.token_hex(8))
+
+    @property
+    def origin(self) -> str:
+        """Names it for what ends with it."""
+        return f"session {self.id}"
 
     @property
     def temporary(self) -> TemporaryTables | None:

@@ -6,7 +6,9 @@ this process, its table does. Copies in other processes open nothing there: work
 
 from __future__ import annotations
 
+import sys
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,7 +17,7 @@ from engine.errors import StorageError
 from engine.storage.cutting import cut
 from engine.storage.protocol import ArrowSource, ScanCaps, ScanRequest, Split, TableHandle, TableName
 
-__all__ = ["KIND", "MEMORY", "HeldTable", "MemoryTables"]
+__all__ = ["KIND", "MEMORY", "HeldTable", "LiveTable", "MemoryTables"]
 
 KIND = "memory"
 CAPS = ScanCaps()
@@ -29,13 +31,41 @@ class HeldTable:
     version: str
     data: pa.Table
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns."""
+        return self.data.schema
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows there are."""
+        return int(self.data.num_rows)
+
+
+@dataclass(frozen=True, eq=False)
+class LiveTable:
+    """A table whose rows are made anew, by `make`, whenever it is opened: it tells what is the case then."""
+
+    location: tuple[str, ...]
+    version: str
+    schema: pa.Schema
+    make: Callable[[], pa.Table]
+    rows: None = None
+
+    @property
+    def data(self) -> pa.Table:
+        """The rows of now."""
+        return self.make()
+
 
 class MemoryTables:
     """Handles, splits and sources of immutable tables in memory. Thread-safe."""
 
     def __init__(self) -> None:
-        self._alive: weakref.WeakValueDictionary[tuple[tuple[str, ...], str], HeldTable] = weakref.WeakValueDictionary()
-        self._pins: dict[int, HeldTable] = {}
+        self._alive: weakref.WeakValueDictionary[tuple[tuple[str, ...], str], HeldTable | LiveTable] = (
+            weakref.WeakValueDictionary()
+        )
+        self._pins: dict[int, HeldTable | LiveTable] = {}
 
     def hold(self, location: tuple[str, ...], version: str, data: pa.Table) -> HeldTable:
         """Make `data` what handles of this location and version open, for as long as the result, or a handle, lives."""
@@ -43,21 +73,30 @@ class MemoryTables:
         self._alive[location, version] = held
         return held
 
-    def handle(self, name: TableName, held: HeldTable) -> TableHandle:
+    def live(self, location: tuple[str, ...], schema: pa.Schema, make: Callable[[], pa.Table]) -> LiveTable:
+        """As `hold`, but `make` gives the rows each time that they are read."""
+        live = LiveTable(location, "live", schema, make)
+        self._alive[location, live.version] = live
+        return live
+
+    def handle(self, name: TableName, held: HeldTable | LiveTable) -> TableHandle:
         """A handle that keeps the table."""
-        data = held.data
-        handle = TableHandle(name, KIND, held.location, held.version, data.num_rows, data.nbytes, CAPS)
+        size = held.data.nbytes if isinstance(held, HeldTable) else None
+        handle = TableHandle(name, KIND, held.location, held.version, held.rows, size, CAPS)
         self._pins[id(handle)] = held
         weakref.finalize(handle, self._pins.pop, id(handle), None)
         return handle
 
     def probe(self, table: TableHandle) -> ArrowSource:
         """A Table of all columns and no rows."""
-        return ArrowSource(pa.Table.from_batches([], self._data(table).schema))
+        return ArrowSource(pa.Table.from_batches([], self._held(table).schema))
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Slices of about equal numbers of rows; a part is (first row, end of rows)."""
-        data = self._data(table)
+        held = self._held(table)
+        if isinstance(held, LiveTable):
+            return [Split(table, (0, sys.maxsize))]
+        data = held.data
         groups = cut([data.num_rows], target) or [[]]
         bounds = [(pieces[0].start, pieces[-1].stop) if pieces else (0, 0) for pieces in groups]
         return [
@@ -69,18 +108,18 @@ class MemoryTables:
         """The columns of the table or slice, without a copy. The filter is left to the kernel."""
         if isinstance(data, Split):
             start, stop = data.part
-            rows = self._data(data.table).slice(start, stop - start)
+            rows = self._held(data.table).data.slice(start, stop - start)
         else:
-            rows = self._data(data)
+            rows = self._held(data).data
         if request.limit is not None and request.filter is None:
             rows = rows.slice(0, request.limit)
         return ArrowSource(rows.select(list(request.columns) or rows.column_names[:1]))
 
-    def _data(self, table: TableHandle) -> pa.Table:
+    def _held(self, table: TableHandle) -> HeldTable | LiveTable:
         held = self._alive.get((table.location, table.version))
         if held is None:
             raise StorageError(f'The version of table "{table.name}" that the query reads is gone; run it again.')
-        return held.data
+        return held
 
 
 MEMORY = MemoryTables()

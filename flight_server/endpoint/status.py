@@ -77,6 +77,7 @@ STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
     errors.PlanningError: _INVALID_ARGUMENT,
     errors.SqlSyntaxError: _INVALID_ARGUMENT,
     errors.UnknownTableError: _NOT_FOUND,
+    errors.UnknownQueryError: _NOT_FOUND,
     errors.UnknownColumnError: _NOT_FOUND,
     errors.UnknownIndexError: _NOT_FOUND,
     errors.TypeMismatchError: _INVALID_ARGUMENT,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,17 +10,16 @@ from google.protobuf.message import Message
 
 from engine.rights import Identity
 from engine.runtime import ResultPart
-from engine.statements.answers import Answer, TableAnswer
+from engine.statements.answers import Answer, QueryAnswer, TableAnswer
 from engine.statements.context import StatementContext
 from engine.statements.session import Session
 from flight_server.column_metadata import annotate
 from flight_server.endpoint.calls import Call
+from flight_server.monitoring.query import Caller
+from flight_server.monitoring.statement import StatementInfo
 from flight_server.service.store import Holder
 
-__all__ = ["MAX_LOGGED", "Offer", "PlannedAnswer", "Request", "StatementInfo"]
-
-MAX_LOGGED = 500
-"""Characters of a statement's text, or an error's, in the log."""
+__all__ = ["Offer", "PlannedAnswer", "Request"]
 
 
 @dataclass(frozen=True)
@@ -42,24 +40,14 @@ class Request:
         return Holder(self.identity, self.origin)
 
     @property
+    def caller(self) -> Caller:
+        """Who asks, for those who watch what runs."""
+        return Caller(self.identity.name, self.session, self.call)
+
+    @property
     def context(self) -> StatementContext:
         """A run of a statement for this call, which stops when the call does."""
         return StatementContext(self.session, self.call.cancellation, poll=self.call.poll)
-
-
-@dataclass(frozen=True)
-class StatementInfo:
-    """A client's statement: its kind, as ``CREATE TABLE``, its text, and the seconds that planning it took."""
-
-    kind: str
-    text: str
-    planning: float = 0.0
-
-    @property
-    def shown(self) -> str:
-        """The text for a log: on one line, and not all of a long one."""
-        text = re.sub(r"\s+", " ", self.text[: 4 * MAX_LOGGED]).strip()
-        return text if len(text) <= MAX_LOGGED else text[:MAX_LOGGED] + " ..."
 
 
 @dataclass(frozen=True)
@@ -76,6 +64,11 @@ class PlannedAnswer:
     def schema(self) -> pa.Schema:
         """The schema of the answer's rows, with what drivers read of its columns."""
         return annotate(self.answer.schema)
+
+    @property
+    def tells_of_server(self) -> bool:
+        """Whether all that it reads tells of the running server."""
+        return isinstance(self.answer, QueryAnswer) and self.answer.tells_of_server
 
     @property
     def is_query(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from engine.kernel import quote
 from engine.rights import ALL, Grants, Rights
 from engine.runtime import Runtime
 from engine.statements.database import Database
+from engine.statements.descriptions import Kill
 from engine.statements.session import Session
 from engine.statements.settings import IGNORE
 from flight_server.auth import IDENTITY_KEY
@@ -26,13 +28,14 @@ from flight_server.endpoint.handler import BaseHandler
 from flight_server.endpoint.status import UnauthenticatedError
 from flight_server.endpoint.streams import ResultStream
 from flight_server.endpoint.tickets import TicketSigner
+from flight_server.monitoring.statement import StatementInfo
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.ingest import Ingest
 from flight_server.service.listed_schemas import ListedSchemas
 from flight_server.service.metadata import Metadata
 from flight_server.service.prepared import PreparedStatements
-from flight_server.service.request import Offer, Request, StatementInfo
+from flight_server.service.request import Offer, Request
 from flight_server.service.sessions import Sessions
 from flight_server.service.settings import SessionOptions
 from flight_server.service.sqlinfo import sql_info
@@ -95,6 +98,10 @@ class FlightSqlService(BaseHandler):
         self._ingest = Ingest(catalog, uploads)
         self._sessions = Sessions(database.folder, options, self._release)
         self._prepared, self._offers = prepared, statements.offers
+        catalog.system.offer("queries", self._queries.registry.rows)
+        catalog.system.offer("sessions", self._sessions.rows)
+        catalog.system.offer("workers", partial(_workers, database.runtimes.values()))
+        catalog.system.kill = self._kill
         self._watch = ConnectionWatch(self._held, self._disconnect)
         self._settings = database.settings
         settings = SessionOptions(self._sessions, database.settings)
@@ -176,6 +183,14 @@ class FlightSqlService(BaseHandler):
         self._sessions.disconnect(peers)
         self._prepared.open.disconnect(peers)
         self._offers.kept.disconnect(peers)
+
+    def _kill(self, session: Session, statement: Kill) -> None:
+        grants = session.grants
+        if statement.kind == "QUERY":
+            self._queries.registry.kill(statement.id, grants)
+            return
+        self._sessions.kill(statement.id, grants)
+        self._queries.registry.kill_session(statement.id, grants.identity.name)
 
     # ---- Flight's methods
 
@@ -286,6 +301,13 @@ class FlightSqlService(BaseHandler):
         identity = request.identity
         endpoints = self._tickets.parts(offer, identity) or [self._tickets.endpoint(offer.ticket, identity)]
         return flight.FlightInfo(offer.schema, _echoed(descriptor), endpoints, offer.rows, -1)
+
+
+def _workers(runtimes: Iterable[Runtime], grants: Grants) -> Iterator[Mapping[str, Any]]:
+    """The rows of ``system.workers``, for administrators."""
+    if grants.is_administrator:
+        for runtime in runtimes:
+            yield from map(asdict, runtime.workers())
 
 
 def _upload(path: Sequence[str]) -> StatementInfo:

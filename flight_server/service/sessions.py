@@ -12,13 +12,14 @@ import secrets
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from engine.errors import ResourceExhaustedError
-from engine.rights import Identity
+from engine.errors import ResourceExhaustedError, UnknownQueryError
+from engine.rights import Grants, Identity
 from engine.statements.session import Session, sweep_temporary
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
@@ -38,6 +39,7 @@ class _Kept:
     share: str
     cookie: str
     peer: str
+    begun_at: float
     used_at: float
     connections: frozenset[int]
     calls: int = 0
@@ -66,7 +68,7 @@ class Sessions:
         self._ender: threading.Thread | None = None
         self._by_cookie: dict[str, _Kept] = {}
         self._by_peer: dict[tuple[str, str], _Kept] = {}
-        self._evicted: OrderedDict[str, str] = OrderedDict()  # owners by cookie
+        self._ended: OrderedDict[str, tuple[str, str]] = OrderedDict()  # owners, and why, by cookie
         if folder is not None:
             sweep_temporary(folder)
 
@@ -90,9 +92,9 @@ class Sessions:
                 found.bound = found.bound and cookie is None
                 if cookie is None:  # some lose one that came with the answer to an update
                     _send_cookie(call, found)
-            elif cookie is not None and self._evicted.get(cookie) == identity.name:
-                del self._evicted[cookie]
-                raise EvictedError("The session was ended to make room, as one of many of its client; begin another.")
+            elif cookie is not None and (told := self._ended.get(cookie)) and told[0] == identity.name:
+                del self._ended[cookie]
+                raise EvictedError(told[1])
         if ended is not None:
             self._end(ended)
         if found is None:
@@ -111,6 +113,44 @@ class Sessions:
         session.end()
         self._release(origin)
         return "none" if kept is None else "closed"
+
+    def rows(self, grants: Grants) -> Iterator[Mapping[str, Any]]:
+        """The rows of ``system.sessions``: all to an administrator, to others their own."""
+        with self._changed:
+            kept = list(self._by_cookie.values())
+        clock = time.time() - time.monotonic()
+        for each in kept:
+            if each.owner != grants.identity.name and not grants.is_administrator:
+                continue
+            session = each.session
+            yield {
+                "id": session.id,
+                "user": each.owner,
+                "client": each.peer,
+                "calls": each.calls,
+                "begun": datetime.fromtimestamp(clock + each.begun_at, UTC),
+                "used": datetime.fromtimestamp(clock + each.used_at, UTC),
+                "schema": session.schema,
+                "timeout": session.timeout,
+                "runtime": session.runtime,
+                "temporary_tables": 0 if session.temporary is None else len(session.temporary.tables()),
+            }
+
+    def kill(self, identifier: str, grants: Grants) -> None:
+        """End a session of one's own, or as an administrator anybody's. Its client is told so at its next call.
+
+        Raises UnknownQueryError where there is none.
+        """
+        with self._changed:
+            kept = next((kept for kept in self._by_cookie.values() if kept.session.id == identifier), None)
+            if kept is None or not (kept.owner == grants.identity.name or grants.is_administrator):
+                raise UnknownQueryError(
+                    f"No session {identifier[:100]!r} is open that you may end; system.sessions has those that are."
+                )
+            self._forget(kept)
+            self._note_end(kept, f'The session was ended by "{grants.identity.name}" with KILL SESSION; begin another.')
+            self._changed.notify_all()
+        self._end(kept)
 
     def close_all(self) -> None:
         """End every session."""
@@ -184,8 +224,8 @@ class Sessions:
 
         def keep() -> None:
             peer = call.peer
-            share = Holder(identity, peer).share
-            kept = _Kept(session, identity.name, share, cookie, peer, time.monotonic(), connections_of(peer))
+            share, now = Holder(identity, peer).share, time.monotonic()
+            kept = _Kept(session, identity.name, share, cookie, peer, now, now, connections_of(peer))
             self._keep(kept, call)
 
         session.keep = keep
@@ -204,7 +244,7 @@ class Sessions:
                 self._ender.start()
         if evicted is not None:
             self._end(evicted)
-        kept.session.keep = lambda: None
+        kept.session.keep, kept.session.begun = lambda: None, True
         _send_cookie(call, kept)
 
     def _evict(self, asking: str) -> _Kept:
@@ -216,10 +256,14 @@ class Sessions:
                 f"{len(self._by_cookie)} sessions are open, and the server keeps no more; close some."
             )
         evicted = self._forget(max(idle, key=lambda kept: (counts[kept.share], -kept.used_at)))
-        self._evicted[evicted.cookie] = evicted.owner
-        while len(self._evicted) > self._options.max_sessions:
-            self._evicted.popitem(last=False)
+        self._note_end(evicted, "The session was ended to make room, as one of many of its client; begin another.")
         return evicted
+
+    def _note_end(self, kept: _Kept, reason: str) -> None:
+        """Tell the client at its next call. The lock is held."""
+        self._ended[kept.cookie] = kept.owner, reason
+        while len(self._ended) > self._options.max_sessions:
+            self._ended.popitem(last=False)
 
     def _enter(self, kept: _Kept, call: Call) -> None:
         kept.calls += 1

@@ -16,15 +16,17 @@ from pyarrow import flight
 from engine.errors import ResourceExhaustedError
 from engine.statements.answers import QueryAnswer, TableAnswer
 from engine.statements.database import Database, changed_rows, count_table
+from engine.statements.descriptions import Kill
 from engine.statements.parsed import ParsedStatement
 from engine.statements.planning import Parameters
 from flight_server.column_metadata import annotate
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.streams import ResultStream
+from flight_server.monitoring.statement import StatementInfo
 from flight_server.proto import sql
 from flight_server.service.offers import Offers
 from flight_server.service.queries import Queries
-from flight_server.service.request import Offer, PlannedAnswer, Request, StatementInfo
+from flight_server.service.request import Offer, PlannedAnswer, Request
 
 __all__ = ["Statement", "Statements", "text_of"]
 
@@ -119,7 +121,9 @@ class Statements:
         if planned.statement is None:
             result = planned.answer.open(request.context)
             return ResultStream(result.reader, result.close, explain=result.explain, schema=planned.schema)
-        query = self.queries.begin(request, planned.statement, gated=planned.is_query)
+        # Who looks after the server is not kept from looking at what keeps it busy.
+        looks = request.session.grants.is_administrator and planned.tells_of_server
+        query = self.queries.begin(request, planned.statement, gated=planned.is_query and not looks)
         with query.guarded():
             result = planned.answer.open(replace(request.context, watch=query.watch))
         # Nobody works any more for a call that was stopped, even while its client leaves unread what was sent.
@@ -195,7 +199,8 @@ class Statements:
         """Run a statement with effects; its answer to those who fetch. For no rows of parameters it does not run."""
         if parameters is not None and not parameters:
             return count_table(0)
-        with self.queries.change(request, StatementInfo(parsed.kind, parsed.written.source)) as query:
+        gated = not isinstance(parsed.statement, Kill)
+        with self.queries.change(request, StatementInfo(parsed.kind, parsed.written.source), gated=gated) as query:
             answer = self.database.run_and_tell(replace(request.context, watch=query.watch), parsed, parameters)
             query.rows = changed_rows(answer)
             return answer

@@ -1,0 +1,272 @@
+"""One run of a statement: what it waits for, what it has given, and how it ended.
+
+A line goes to the logger ``grism.query`` when the last row has left, or when it is clear that none will. Statements
+with effects, and uploads, leave one more in ``grism.audit``. Times are in seconds::
+
+    query event=query query=4f1d6a90b2c3d4e5 user=ann peer=ipv4:127.0.0.1:40112 kind=SELECT statement="SELECT 1"
+        runtime=local rows=1 bytes=232 planning=0.002 queue=0.0 run=0.001 status=ok
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from engine.errors import CancelledError, GrismError
+from engine.statements.session import Session
+from flight_server.endpoint.calls import Call
+from flight_server.gate import Gate
+from flight_server.monitoring.statement import MAX_LOGGED, StatementInfo
+
+if TYPE_CHECKING:
+    from engine.streams import StreamCounters
+
+__all__ = ["Caller", "Query"]
+
+_log = logging.getLogger("grism.query")
+_audit = logging.getLogger("grism.audit")
+
+_AGENT = "user-agent"
+_LONGEST_AGENT = 200  # characters
+_SERVER = secrets.token_hex(4)  # ids differ from those of other servers, and of this one's last run
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, in which session, and by which call."""
+
+    user: str
+    session: Session
+    call: Call
+
+    @property
+    def agent(self) -> str | None:
+        """What the client's library calls itself."""
+        for value in self.call.headers.get(_AGENT, ()):
+            return (value.decode(errors="replace") if isinstance(value, bytes) else str(value))[:_LONGEST_AGENT]
+        return None
+
+
+class Registry(Protocol):
+    """Where queries are from their beginning to their end."""
+
+    def add(self, query: Query) -> None:
+        """It begins."""
+
+    def forget(self, query: Query) -> None:
+        """It is over, and nobody will ask."""
+
+    def finish(self, query: Query, described: Mapping[str, Any]) -> None:
+        """It is over; `described` is what there is to tell of it."""
+
+
+class Query:
+    """One run of a statement, for one call. Thread-safe.
+
+    It holds its turn until `leave`, and is logged at `finish`; both happen once, whoever calls first and however often.
+    From its beginning until then it is in the `registry`. What `plans` is only planned, and run later or never: it is
+    not logged unless it fails.
+    """
+
+    def __init__(
+        self,
+        caller: Caller,
+        statement: StatementInfo,
+        runtime: str,
+        registry: Registry,
+        *,
+        has_effects: bool = False,
+        plans: bool = False,
+    ) -> None:
+        self.id = f"{_SERVER}{next(_numbers):08x}"
+        self.user, self.peer, self.caller = caller.user, caller.call.peer, caller
+        self.rows: int | None = None
+        self._cancellation, self._unread_since = caller.call.cancellation, caller.call.unread_since
+        self._statement, self._runtime = statement, runtime
+        self._has_effects, self._plans = has_effects, plans
+        self._lock = threading.Lock()
+        self._counters: list[StreamCounters] = []
+        self._cleanup: list[Callable[[], None]] = []
+        self._error: BaseException | None = None
+        self._begun_at = time.time()
+        self._began = time.monotonic()
+        self._waits = False
+        self._started = self._ended = 0.0
+        self._finished = False
+        self._registry = registry
+        registry.add(self)
+
+    def enter(self, gate: Gate) -> None:
+        """Wait for its turn, which it has until it leaves."""
+        if gate.full:
+            waits = {"event": "queued", "user": self.user, "peer": self.peer, "statement": self._statement.shown}
+            _log.debug("queued", extra={"fields": waits})
+        self._waits = True
+        leave = gate.enter(self.user, self.peer, self._cancellation, self._unread_since)
+        self.at_end(leave)
+        self._started = time.monotonic()
+
+    def expire_after(self, seconds: float) -> None:
+        """Stop it when it has taken that long, waiting and sending included."""
+        timer = threading.Timer(seconds, self._cancellation.expire)
+        timer.daemon = True
+        timer.start()
+        self.at_end(timer.cancel)
+
+    def stop(self, reason: str) -> None:
+        """Cancel it; its client is told the reason."""
+        self._cancellation.cancel(reason)
+
+    def at_end(self, free: Callable[[], None]) -> None:
+        """Call `free` once it leaves, or at once where it has left."""
+        with self._lock:
+            if not self._ended:
+                self._cleanup.append(free)
+                return
+        free()
+
+    def watch(self, counters: StreamCounters) -> None:
+        """Take what one of its executions gives for its own rows."""
+        self._counters.append(counters)
+
+    def failed(self, error: BaseException) -> BaseException:
+        """Remember why it failed, until it is logged: an error holds what it came through."""
+        if not self._finished:
+            self._error = self._error or error
+        return error
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Remember what is raised inside."""
+        try:
+            yield
+        except BaseException as error:
+            self.failed(error)
+            raise
+
+    def leave(self) -> None:
+        """The work is over: give the turn to the next."""
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = time.monotonic()
+            cleanup, self._cleanup = self._cleanup, []
+        for free in cleanup:
+            free()
+
+    def forget(self) -> None:
+        """It was planned, and that is all: there is nothing to tell of it."""
+        with self._lock:
+            self._finished = True
+        self.leave()
+        self._registry.forget(self)
+
+    def finish(self) -> None:
+        """Leave, and log it."""
+        self.leave()
+        with self._lock:
+            if self._finished:
+                return
+            self._finished = True
+        if self._plans:
+            self._statement = replace(self._statement, planning=self._ended - self._began)
+        self._tell_log()
+        self._registry.finish(self, self.described(ended_at=time.time()))
+        self._error = None
+
+    def _tell_log(self) -> None:
+        fields: dict[str, object] = {"event": "query", "query": self.id, "user": self.user, "peer": self.peer}
+        fields |= {"kind": self._statement.kind, "statement": self._statement.shown}
+        measured = {
+            "runtime": self._runtime,
+            "rows": self._rows(),
+            "bytes": self._bytes(),
+            "planning": round(self._statement.planning, 6),
+            "queue": round(self._queue(self._ended), 6),
+            "run": round(self._run(self._ended), 6),
+        }
+        outcome: dict[str, object] = {"status": self._status()}
+        error = self._failure()
+        if isinstance(error, GrismError):
+            outcome["error"] = error.summary[:MAX_LOGGED]
+        _log.info("query", extra={"fields": {**fields, **measured, **outcome}})
+        if self._has_effects:
+            audited = {**fields, "event": "statement", "rows": self._rows(), **outcome}
+            _audit.info("statement", extra={"fields": audited})
+
+    def described(self, ended_at: float | None = None) -> dict[str, Any]:
+        """Its row in ``system.queries``."""
+        now = self._ended or time.monotonic()
+        error = self._failure() if self._finished else None
+        return {
+            "id": self.id,
+            "user": self.user,
+            "session": self.caller.session.id if self.caller.session.begun else None,
+            "client": self.peer,
+            "agent": self.caller.agent,
+            "text": self._statement.text,
+            "kind": self._statement.kind,
+            "runtime": self._runtime,
+            "state": self.state,
+            "rows": self._rows(),
+            "bytes": self._bytes(),
+            "begun": _instant(self._begun_at),
+            "ended": None if ended_at is None else _instant(ended_at),
+            "planning": now - self._began if self._plans and not self._finished else self._statement.planning,
+            "queue": self._queue(now),
+            "run": self._run(now),
+            "error_type": None if error is None else _type_of(error),
+            "error": error.summary if isinstance(error, GrismError) else None,
+        }
+
+    @property
+    def state(self) -> str:
+        """What it does: planning, queued, running or sending; or how it ended: done, failed or cancelled."""
+        if self._finished:
+            status = self._status()
+            return {"ok": "done", "cancelled": "cancelled"}.get(status, "failed")
+        if self._plans:
+            return "planning"
+        if self._waits and not self._started:
+            return "queued"
+        return "sending" if self._bytes() else "running"
+
+    def _queue(self, now: float) -> float:
+        return (self._started or now) - self._began if self._waits else 0.0
+
+    def _run(self, now: float) -> float:
+        return now - self._started if self._started else 0.0
+
+    def _rows(self) -> int:
+        return sum(counters.rows for counters in self._counters) if self.rows is None else self.rows
+
+    def _bytes(self) -> int:
+        return sum(counters.bytes for counters in self._counters)
+
+    def _failure(self) -> BaseException | None:
+        return self._cancellation.cause or self._error
+
+    def _status(self) -> str:
+        error = self._failure()
+        if error is None and self.rows is None and not all(counters.finished for counters in self._counters):
+            return "cancelled"  # its client has left
+        if error is None:
+            return "ok"
+        return "cancelled" if isinstance(error, CancelledError) else _type_of(error)
+
+
+def _type_of(error: BaseException) -> str:
+    return type(error).__name__ if isinstance(error, GrismError) else "InternalError"
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

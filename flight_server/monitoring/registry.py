@@ -1,0 +1,81 @@
+"""The queries that run, and the last ones that did."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.errors import UnknownQueryError
+from engine.rights import Grants
+from flight_server.monitoring.query import Query
+
+__all__ = ["QueryRegistry"]
+
+_LONGEST_TEXT = 4_000  # characters of what has ended
+_MOST_CHARACTERS = 8_000_000
+
+
+class QueryRegistry:
+    """Tells of queries, and stops them. Of those that have ended it keeps the last `kept`. Thread-safe."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._running: dict[str, Query] = {}
+        self._ended: deque[tuple[Mapping[str, Any], int]] = deque()
+        self._characters = 0
+
+    def add(self, query: Query) -> None:
+        """It begins."""
+        with self._lock:
+            self._running[query.id] = query
+
+    def forget(self, query: Query) -> None:
+        """It is over, and nobody will ask."""
+        with self._lock:
+            self._running.pop(query.id, None)
+
+    def finish(self, query: Query, described: Mapping[str, Any]) -> None:
+        """It is over; `described` is what there is to tell of it."""
+        row = {name: value[:_LONGEST_TEXT] if isinstance(value, str) else value for name, value in described.items()}
+        weight = sum(len(value) for value in row.values() if isinstance(value, str))
+        with self._lock:
+            self._running.pop(query.id, None)
+            self._ended.append((row, weight))
+            self._characters += weight
+            while len(self._ended) > self._kept or self._characters > _MOST_CHARACTERS:
+                self._characters -= self._ended.popleft()[1]
+
+    def rows(self, grants: Grants) -> Iterator[Mapping[str, Any]]:
+        """What there is to tell: to an administrator of all, to others of their own. The rows of ``system.queries``."""
+        with self._lock:
+            running, ended = list(self._running.values()), [row for row, _ in self._ended]
+        for query in running:
+            if _may_see(grants, query.user):
+                yield query.described()
+        for row in ended:
+            if _may_see(grants, row["user"]):
+                yield row
+
+    def kill(self, identifier: str, grants: Grants) -> None:
+        """Stop a query of one's own, or as an administrator anybody's. Raises UnknownQueryError."""
+        query = self._running.get(identifier)
+        if query is None or not _may_see(grants, query.user):
+            raise UnknownQueryError(
+                f"No query {identifier[:100]!r} runs that you may stop; system.queries has those that do."
+            )
+        query.stop(f'The query was stopped by "{grants.identity.name}" with KILL QUERY.')
+
+    def kill_session(self, session: str, by: str) -> None:
+        """Stop what runs in a session."""
+        with self._lock:
+            running = list(self._running.values())
+        for query in running:
+            if query.caller.session.id == session:
+                query.stop(f'The session was ended by "{by}" with KILL SESSION.')
+
+
+def _may_see(grants: Grants, user: str) -> bool:
+    return grants.identity.name == user or grants.is_administrator

@@ -1,0 +1,196 @@
+"""What runs in a server, told by tables; and stopped, by whom it belongs to and by administrators."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from flight_server.auth.users import add_user
+from flight_server.proto import sql
+from tests.clients.raw import RawClient
+from tests.harness.server import serve
+from tests.harness.waiting import until
+
+PASSWORD = "correct horse battery"
+LONG = "SELECT count(*) FROM range(1000000000) a(i), range(1000000000) b(j) WHERE i % 7 = j % 5"
+"""Takes days."""
+OTHERS = "FROM system.queries WHERE text NOT LIKE '%system.%'"
+
+
+@dataclass
+class Client:
+    """A user's connection."""
+
+    raw: RawClient
+
+    def rows(self, text: str) -> list[dict[str, Any]]:
+        """The rows of a statement; of one with effects, their count."""
+        return self.raw.ask(sql.CommandStatementQuery(query=text)).to_pylist()
+
+    def refusal(self, text: str) -> str:
+        """The error of a statement."""
+        with pytest.raises(grpc.RpcError) as raised:
+            self.rows(text)
+        return f"{raised.value.code().name}: {raised.value.details()}"
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("log") / "server.log"
+
+
+@pytest.fixture(scope="module")
+def guarded(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with one turn for queries, where root is an administrator."""
+    users = log.parent / "users"
+    for name, role in (("ann", "writer"), ("bob", "reader"), ("root", "admin")):
+        add_user(users, name, PASSWORD, frozenset({role}))
+    options = ("--users", str(users), "--max-queries", "1", "--max-queued", "1", "--query-history", "40")
+    with serve(tmp_path_factory.mktemp("data"), log, "--threads", "1", *options) as (uri, _):
+        yield uri
+
+
+@pytest.fixture
+def login(guarded: str) -> Iterator[Callable[[str], Client]]:
+    """Gives a connection of a user's own."""
+    with ExitStack() as opened:
+
+        def connect(name: str) -> Client:
+            proof = base64.b64encode(f"{name}:{PASSWORD}".encode()).decode()
+            return Client(
+                opened.enter_context(RawClient(guarded, [("authorization", f"Basic {proof}")], agent="looker"))
+            )
+
+        yield connect
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+def begun(threads: ThreadPoolExecutor, client: Client, root: Client, state: str = "running") -> tuple[Future[str], str]:
+    """What a query of days ends with, and its id once it is in a `state`."""
+    ids = {row["id"] for row in root.rows(f"SELECT id {OTHERS}")}
+    answer = threads.submit(client.refusal, LONG)
+    found: list[str] = []
+
+    def runs() -> bool:
+        rows = root.rows(f"SELECT id {OTHERS} AND state = '{state}'")
+        found[:] = [row["id"] for row in rows if row["id"] not in ids]
+        return bool(found)
+
+    until(runs)
+    return answer, found[0]
+
+
+def test_an_administrator_looks_and_stops_while_nobody_else_has_a_turn(
+    login: Callable[[str], Client], threads: ThreadPoolExecutor, log: Path
+) -> None:
+    ann, bob, root = login("ann"), login("bob"), login("root")
+    running, first = begun(threads, ann, root)
+    waiting, second = begun(threads, bob, root, "queued")
+    assert "wait, the most that may" in login("bob").refusal("SELECT 1")
+    (row,) = root.rows(f"SELECT * {OTHERS} AND id = '{first}'")
+    assert (row["user"], row["kind"], row["text"], row["runtime"]) == ("ann", "SELECT", LONG, "local")
+    assert row["run"] > 0
+    assert row["ended"] is None
+    assert row["agent"].startswith("looker ")
+    assert row["client"].startswith("ipv4:127")
+    for id in (first, second):
+        root.rows(f"KILL QUERY '{id}'")
+    for answer in (running, waiting):
+        assert 'CANCELLED: The query was stopped by "root" with KILL QUERY.' in answer.result(30)
+    until(lambda: not root.rows(f"SELECT 1 {OTHERS} AND state IN ('running', 'queued')"))
+    (row,) = root.rows(f"SELECT state, error_type, error, ended - begun AS took {OTHERS} AND id = '{first}'")
+    assert (row["state"], row["error_type"]) == ("cancelled", "CancelledError")
+    assert '"root"' in row["error"]
+    assert [line for line in log.read_text().splitlines() if "grism.audit" in line and first in line and "KILL" in line]
+
+
+def test_others_see_and_stop_what_is_their_own(login: Callable[[str], Client], threads: ThreadPoolExecutor) -> None:
+    ann, bob, root = login("ann"), login("bob"), login("root")
+    answer, id = begun(threads, ann, root)
+    # Who is no administrator waits for a turn: the query is that of another connection of the same user.
+    assert f"No query '{id}' runs that you may stop" in bob.refusal(f"KILL QUERY '{id}'")
+    assert "NOT_FOUND" in bob.refusal("KILL QUERY 'nothing'")
+    login("ann").rows(f"KILL QUERY '{id}'")
+    assert '"ann"' in answer.result(30)
+    assert {row["user"] for row in bob.rows("SELECT DISTINCT user FROM system.queries")} == {"bob"}
+    assert {"ann", "bob", "root"} <= {row["user"] for row in root.rows("SELECT DISTINCT user FROM system.queries")}
+
+
+def test_what_ended_is_kept_with_its_rows_and_its_error(login: Callable[[str], Client]) -> None:
+    ann = login("ann")
+    ann.rows("SELECT * FROM range(12345) t(kept)")
+    ann.refusal("SELECT missing FROM range(3) t(kept)")
+    ann.refusal("SELECT 1 // (kept - 1) || 'x'::INTEGER FROM range(3) t(kept)")
+    found = ann.rows(
+        f"SELECT state, rows, bytes > rows AS weighs, error_type {OTHERS} AND text LIKE '%kept%' ORDER BY begun"
+    )
+    assert found[0] == {"state": "done", "rows": 12345, "weighs": True, "error_type": None}
+    assert [(row["state"], row["error_type"]) for row in found[1:]] == [
+        ("failed", "UnknownColumnError"),
+        ("failed", "InvalidValueError"),
+    ]
+    for number in range(50):
+        ann.rows(f"SELECT {number}")
+    (count,) = login("root").rows("SELECT count(*) AS n FROM system.queries WHERE ended IS NOT NULL")
+    assert count["n"] == 40
+
+
+def test_sessions_are_told_and_ended(login: Callable[[str], Client], threads: ThreadPoolExecutor) -> None:
+    ann, root = login("ann"), login("root")
+    assert ann.rows("SELECT * FROM system.sessions") == []
+    ann.rows("CREATE TEMP TABLE mine AS SELECT 1 AS x")
+    (session,) = ann.rows("SELECT * FROM system.sessions")
+    assert (session["user"], session["schema"], session["temporary_tables"]) == ("ann", "main", 1)
+    answer, id = begun(threads, ann, root)
+    assert root.rows(f"SELECT session {OTHERS} AND id = '{id}'") == [{"session": session["id"]}]
+    assert f"No session '{session['id']}'" in login("bob").refusal(f"KILL SESSION '{session['id']}'")
+    root.rows(f"KILL SESSION '{session['id']}'")
+    assert 'The session was ended by "root" with KILL SESSION.' in answer.result(30)
+    assert root.rows(f"SELECT * FROM system.sessions WHERE id = '{session['id']}'") == []
+    assert "mine" in login("ann").refusal("FROM mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("FROM system.querys", 'did you mean "queries"?'),
+        ("CREATE TABLE system.own AS SELECT 1", "nothing in it can be changed"),
+        ("DELETE FROM system.queries", "nothing in it can be changed"),
+        ("CREATE SCHEMA system", "has a meaning of its own"),
+        ("FROM system.queries AT (VERSION => 1)", "has no versions"),
+        ("KILL TABLE 'x'", "expected QUERY or SESSION"),
+        ("KILL QUERY", "Syntax error"),
+    ],
+)
+def test_what_is_refused(login: Callable[[str], Client], text: str, told: str) -> None:
+    assert told in login("root").refusal(text)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "ray"])
+def test_both_runtimes_tell_what_runs(server_uri: Callable[[str], str], kind: str) -> None:
+    with RawClient(server_uri(kind)) as raw:
+        client = Client(raw)
+        assert [row["name"] for row in client.rows("SHOW TABLES FROM system")] == ["queries", "sessions", "workers"]
+        client.rows("SELECT count(*) FROM lineitem GROUP BY l_orderkey")
+        (row,) = client.rows(
+            f"SELECT runtime, rows, state {OTHERS} AND text LIKE '%l_orderkey' ORDER BY begun DESC LIMIT 1"
+        )
+        assert row == {"runtime": "ray" if kind == "ray" else "local", "rows": 15_000, "state": "done"}
+        workers = client.rows("SELECT * FROM system.workers ORDER BY id")
+        assert len(workers) == (2 if kind == "ray" else 0)
+        assert all(worker["location"].startswith("grpc") and worker["tasks"] == 0 for worker in workers)
+        (joined,) = client.rows("SELECT count(*) AS n FROM nation, (SELECT DISTINCT user FROM system.queries)")
+        assert joined["n"] == 25
