@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -44,7 +45,7 @@ from engine.schema import Column, RowType
 from engine.streams import SlicedStream, StreamCounters, sliced
 from engine.travel_types import Boundary, leaving_items, leaving_type
 
-__all__ = ["Kernel", "KernelConfig", "KernelState", "quote"]
+__all__ = ["Kernel", "KernelConfig", "KernelState", "KernelUsage", "quote"]
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,14 @@ class KernelState(Enum):
     LOST = auto()
     READY = auto()
     FAILED = auto()  # no instance could be opened in the place of the lost one: every statement fails
+
+
+@dataclass(frozen=True)
+class KernelUsage:
+    """Bytes of an instance's buffers, and of the files that it spills to."""
+
+    memory: int
+    spilled: int
 
 
 class Kernel:
@@ -315,6 +324,13 @@ class Kernel:
             stream.reader.close()
             cancellation.check()
         return stream
+
+    def usage(self) -> KernelUsage:
+        """What the instance holds now."""
+        with self._binder() as cursor:
+            cursor.execute("SELECT sum(memory_usage_bytes), sum(temporary_storage_bytes) FROM duckdb_memory()")
+            memory, spilled = cursor.fetchall()[0]
+        return KernelUsage(int(memory or 0), int(spilled or 0))
 
     def watch(self, tell: Callable[[KernelState], None]) -> None:
         """Call `tell` when a fatal error has made the instance invalid, and again with what came of replacing it."""

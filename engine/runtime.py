@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from engine.storage.protocol import FragmentSink, Storage, TableName
     from engine.streams import StreamCounters
 
-__all__ = ["PartRows", "QueryOptions", "QueryResult", "ResultPart", "ResultParts", "Runtime", "WorkerInfo"]
+__all__ = [
+    "ClusterCounts",
+    "PartRows",
+    "QueryOptions",
+    "QueryResult",
+    "ResultPart",
+    "ResultParts",
+    "Runtime",
+    "WorkerInfo",
+]
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,16 @@ class WorkerInfo:
     exchange_disk: int | None
 
 
+@dataclass(frozen=True)
+class ClusterCounts:
+    """What a cluster did since its start: tasks that were handed out, those of them that were another attempt, and
+    workers that were lost."""
+
+    tasks: int
+    repeated: int
+    lost_workers: int
+
+
 class Runtime(Protocol):
     """Plans and runs logical plans."""
 
@@ -174,6 +193,9 @@ class Runtime(Protocol):
 
     def workers(self) -> Sequence[WorkerInfo]:
         """The workers that are ready; counts are None of those that do not answer."""
+
+    def counts(self) -> ClusterCounts | None:
+        """What the cluster did; None where there is none."""
 
     def close(self) -> None:
         """Stop what runs and free what is held."""

@@ -319,6 +319,10 @@ class OperationsOptions:
     health_port: Annotated[
         int | None, _Spec(_whole(0, 65535), "PORT", "answer grpc.health.v1 on this port; 0 takes a free one")
     ] = None
+    http_port: Annotated[
+        int | None,
+        _Spec(_whole(0, 65535), "PORT", "answer /metrics, /healthz and /readyz over HTTP; 0 takes a free port"),
+    ] = None
     grace: Annotated[
         float, _Spec(parse_duration, "DURATION", "how long running queries may go on after SIGTERM or SIGINT")
     ] = 20.0

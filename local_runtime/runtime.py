@@ -89,6 +89,9 @@ class LocalRuntime:
         """None: all runs in this process."""
         return ()
 
+    def counts(self) -> None:
+        """None: there is no cluster."""
+
     def sql(self, text: str) -> QueryResult:
         """Run one statement of any kind; see `Database.sql`."""
         return self._database.sql(text)

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from engine.errors import CancelledError, ExecutionError, GrismError, WorkerLostError
 from engine.metrics import MetricsSink, OperatorMetrics
+from engine.runtime import ClusterCounts
 from engine.travel_types import Boundary
 from ray_runtime.cluster import Cluster, ClusterOptions, ClusterUser
 from ray_runtime.exchange import OutputFailedError, OutputKey, OutputSummary, SourceLostError, WorkerId
@@ -157,6 +158,7 @@ class Coordinator(ClusterUser):
 
     def __init__(self, options: ClusterOptions, config: WorkerConfig, scheduling: SchedulerOptions) -> None:
         self.ready_workers = 0
+        self.counts = ClusterCounts(0, 0, 0)
         self._start_failure: str | None = None
         self._options = options
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -306,6 +308,8 @@ class Coordinator(ClusterUser):
 
     def _launch(self, launch: LaunchTask) -> None:
         task, worker = launch.task, launch.worker
+        counts = self.counts
+        self.counts = replace(counts, tasks=counts.tasks + 1, repeated=counts.repeated + (task.attempt > 0))
         try:
             self._cluster.launch(worker, self._executions[task.query].spec(launch, self._locate))
         except Exception:
@@ -332,6 +336,7 @@ class Coordinator(ClusterUser):
         """A worker is gone."""
         with self._joined:
             self.ready_workers -= 1
+        self.counts = replace(self.counts, lost_workers=self.counts.lost_workers + 1)
         self._handle(WorkerLost(worker, reason))
 
     def worker_failed(self, worker: WorkerId, reason: str) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from engine.cancellation import Cancellation
 from engine.errors import CancelledError, WorkerLostError
 from engine.physical import ExecutionContext
-from engine.runtime import PartRows, QueryResult, ResultPart, ResultParts
+from engine.runtime import ClusterCounts, PartRows, QueryResult, ResultPart, ResultParts
 from engine.storage.protocol import Storage
 from engine.streams import sliced
 from flight_server.endpoint import ConnectionPool, Endpoint, ServerTls
@@ -81,6 +81,10 @@ class RayExecutor:
     def status(self) -> dict[WorkerId, WorkerStatus]:
         """What each worker holds; workers that do not answer are left out."""
         return self._coordinator.status()
+
+    def counts(self) -> ClusterCounts:
+        """What the workers did since the start."""
+        return self._coordinator.counts
 
     def execute(self, plan: DistributedPlan, context: ExecutionContext) -> DistributedResult:
         """Start `plan` and wait for its first rows. Raises the execution errors."""

@@ -13,7 +13,7 @@ from engine.kernel import Kernel, KernelConfig
 from engine.logical.nodes import LogicalPlan
 from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.physical import PhysicalPlan
-from engine.runtime import QueryOptions, QueryResult, ResultParts, WorkerInfo
+from engine.runtime import ClusterCounts, QueryOptions, QueryResult, ResultParts, WorkerInfo
 from engine.sql.frontend import SqlFrontend
 from engine.statements.database import Database
 from engine.storage.protocol import FragmentSink, Storage, TableName
@@ -145,6 +145,10 @@ class RayRuntime:
             told = (None,) * 4 if held is None else (len(held.running), held.outputs, held.memory, held.disk)
             found.append(WorkerInfo(str(worker), description.location, description.pid, *told))
         return found
+
+    def counts(self) -> ClusterCounts:
+        """What the cluster did since its start."""
+        return self.executor.counts()
 
     def sql(self, text: str) -> QueryResult:
         """Run one statement of any kind; see `Database.sql`."""

@@ -13,19 +13,25 @@ from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from engine.kernel import KernelState
 from flight_server import logs
 from flight_server.auth import IDENTITY_KEY, Authenticator, HandshakeHandler, IdentityFactory
 from flight_server.auth.certificates import Certificates
+from flight_server.auth.counted import CountedLogins
 from flight_server.cli import security
 from flight_server.cli.failures import CommandError
+from flight_server.cli.http import open_http
 from flight_server.cli.runtimes import open_runtime, runtimes_beside
 from flight_server.config import ServerConfig, load, options
 from flight_server.endpoint import Endpoint, ServerTls
 from flight_server.health import HealthServer
+from flight_server.readiness import Readiness
 from flight_server.service import FlightSqlService
+
+if TYPE_CHECKING:
+    from flight_server.web.server import HttpServer
 
 __all__ = ["run"]
 
@@ -51,10 +57,12 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     sys.setswitchinterval(_SWITCH_INTERVAL)
     with ExitStack() as closing:
         _check_address(config.listen.host, config.listen.port)
-        if config.operations.health_port is not None:
-            _check_address(config.listen.host, config.operations.health_port)
+        for port in (config.operations.health_port, config.operations.http_port):
+            if port is not None:
+                _check_address(config.listen.host, port)
         rights = security.rights(config.auth)
-        logins, tls = security.authenticator(config.auth), security.tls(config.auth)
+        authenticator, tls = security.authenticator(config.auth), security.tls(config.auth)
+        logins = CountedLogins(authenticator)
         runtime = open_runtime(config)
         closing.callback(runtime.close)
         others = runtimes_beside(runtime, config)
@@ -63,17 +71,22 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         health = _health(config)  # after the runtime: Ray forks, which gRPC's threads would not stand
         if health is not None:
             closing.callback(health.close)
+        readiness = Readiness(health)
         service = FlightSqlService(runtime, config.service, version("grism"), rights=rights, others=others)
         closing.callback(service.close)
-        endpoint = _endpoint(config, service, logins, tls)
+        http = open_http(config, service, logins, readiness, (runtime, *others))
+        if http is not None:
+            closing.callback(http.close)
+        certified = isinstance(authenticator, Certificates)
+        endpoint = _endpoint(config, service, logins, tls, certified)
         for each in (runtime, *others):
-            each.kernel.watch(partial(_heed, health, signals))
-        if health is not None:
-            health.serving()
+            each.kernel.watch(partial(_heed, readiness, signals))
+        readiness.serving()
         print(f"grism listening on {endpoint.location}", flush=True)
-        _log.info("serving", extra={"fields": _told(config, endpoint, health)})
+        _log.info("serving", extra={"fields": _told(config, endpoint, health, http)})
         signals.wait()
-        _drain(endpoint, health, config.operations.grace)
+        readiness.draining()
+        _drain(endpoint, config.operations.grace)
     _log.info("stopped")
     logging.shutdown()
     os._exit(
@@ -81,30 +94,31 @@ def run(arguments: argparse.Namespace) -> NoReturn:
     )  # all is closed; the interpreter would wait for threads that are stuck with clients that do not read
 
 
-def _heed(health: HealthServer | None, signals: _StopSignals, state: KernelState) -> None:
+def _heed(readiness: Readiness, signals: _StopSignals, state: KernelState) -> None:
     """A server without its kernel is not well until there is another, and ends where none can be had."""
     if state is KernelState.FAILED:
         signals.stop(_KERNEL_FAILED)
-    elif health is not None and state is KernelState.LOST:
-        health.unwell()
-    elif health is not None:
-        health.serving()
+    elif state is KernelState.LOST:
+        readiness.unwell()
+    else:
+        readiness.serving()
 
 
-def _told(config: ServerConfig, endpoint: Endpoint, health: HealthServer | None) -> dict[str, object]:
+def _told(
+    config: ServerConfig, endpoint: Endpoint, health: HealthServer | None, http: HttpServer | None
+) -> dict[str, object]:
     """What the first line of the log says of the server."""
     told: dict[str, object] = {
         "data": str(config.data.data),
         "at": endpoint.location,
         "runtime": config.runtime.runtime,
     }
-    return told | ({} if health is None else {"health": health.address})
+    ports = {"health": health, "http": http}
+    return told | {name: port.address for name, port in ports.items() if port is not None}
 
 
-def _drain(endpoint: Endpoint, health: HealthServer | None, grace: float) -> None:
+def _drain(endpoint: Endpoint, grace: float) -> None:
     """Begin nothing new, let what runs finish within `grace` seconds, cancel the rest."""
-    if health is not None:
-        health.draining()
     _log.info("draining", extra={"fields": {"calls": endpoint.running_calls, "grace": grace}})
     endpoint.shutdown(grace)
 
@@ -115,10 +129,10 @@ def _health(config: ServerConfig) -> HealthServer | None:
 
 
 def _endpoint(
-    config: ServerConfig, service: FlightSqlService, logins: Authenticator, tls: ServerTls | None
+    config: ServerConfig, service: FlightSqlService, logins: Authenticator, tls: ServerTls | None, certified: bool
 ) -> Endpoint:
     # With an auth handler gRPC does not tell the certificate's name.
-    handshake = None if isinstance(logins, Certificates) else HandshakeHandler(logins)
+    handshake = None if certified else HandshakeHandler(logins)
     return Endpoint(
         service,
         config.listen.host,

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import UnknownQueryError
 from engine.rights import Grants
 from flight_server.monitoring.query import Query
 
-__all__ = ["QueryRegistry"]
+__all__ = ["OpenHandles", "QueryRegistry"]
 
 _LONGEST_TEXT = 4_000  # characters of what has ended
 _MOST_CHARACTERS = 8_000_000
+
+
+@dataclass(frozen=True)
+class OpenHandles:
+    """How many of each are kept for clients."""
+
+    sessions: int
+    prepared: int
+    planned: int
 
 
 class QueryRegistry:
@@ -26,6 +36,11 @@ class QueryRegistry:
         self._running: dict[str, Query] = {}
         self._ended: deque[tuple[Mapping[str, Any], int]] = deque()
         self._characters = 0
+        self._observers: list[Callable[[Mapping[str, Any]], None]] = []
+
+    def observe(self, ended: Callable[[Mapping[str, Any]], None]) -> None:
+        """Call `ended` with the row of each query that ends from here on."""
+        self._observers.append(ended)
 
     def add(self, query: Query) -> None:
         """It begins."""
@@ -47,6 +62,8 @@ class QueryRegistry:
             self._characters += weight
             while len(self._ended) > self._kept or self._characters > _MOST_CHARACTERS:
                 self._characters -= self._ended.popleft()[1]
+        for ended in self._observers:
+            ended(described)
 
     def rows(self, grants: Grants) -> Iterator[Mapping[str, Any]]:
         """What there is to tell: to an administrator of all, to others of their own. The rows of ``system.queries``."""

@@ -28,6 +28,8 @@ from flight_server.endpoint.handler import BaseHandler
 from flight_server.endpoint.status import UnauthenticatedError
 from flight_server.endpoint.streams import ResultStream
 from flight_server.endpoint.tickets import TicketSigner
+from flight_server.gate import Gate
+from flight_server.monitoring.registry import OpenHandles, QueryRegistry
 from flight_server.monitoring.statement import StatementInfo
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
@@ -164,6 +166,20 @@ class FlightSqlService(BaseHandler):
                 wrapped=False,
             ),
         }
+
+    @property
+    def gate(self) -> Gate:
+        """Through which queries go to run."""
+        return self._queries.gate
+
+    @property
+    def registry(self) -> QueryRegistry:
+        """The queries that run, and those that have ended."""
+        return self._queries.registry
+
+    def open_handles(self) -> OpenHandles:
+        """How much is kept for clients now."""
+        return OpenHandles(len(self._sessions), len(self._prepared.open), len(self._offers.kept))
 
     def close(self) -> None:
         """End every session, and with them the temporary tables. Call it once nobody is served any more."""

@@ -1,0 +1,46 @@
+"""The HTTP port, from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from engine.runtime import Runtime
+from flight_server.auth.counted import CountedLogins
+from flight_server.config import ServerConfig
+from flight_server.readiness import Readiness
+from flight_server.service import FlightSqlService
+
+if TYPE_CHECKING:  # what serves HTTP is loaded only where it is asked for
+    from flight_server.web.server import HttpServer
+
+__all__ = ["open_http"]
+
+
+def open_http(
+    config: ServerConfig,
+    service: FlightSqlService,
+    logins: CountedLogins,
+    readiness: Readiness,
+    runtimes: Iterable[Runtime],
+) -> HttpServer | None:
+    """The HTTP server that the configuration asks for, if it does; with TLS where Flight has it. Close it after use."""
+    port = config.operations.http_port
+    if port is None:
+        return None
+    from flight_server.monitoring.metrics import Metrics, Numbers
+    from flight_server.web.app import make_app
+    from flight_server.web.server import HttpServer, HttpTls
+
+    metrics = Metrics(
+        Numbers(
+            gate=service.gate,
+            open=service.open_handles,
+            refused_logins=lambda: logins.refused,
+            runtimes=list(runtimes),
+        )
+    )
+    service.registry.observe(metrics.ended)
+    auth = config.auth
+    tls = HttpTls(auth.tls_cert, auth.tls_key) if auth.tls_cert and auth.tls_key else None
+    return HttpServer(make_app(metrics, lambda: readiness.ready), config.listen.host, port, tls)

@@ -1,0 +1,1 @@
+"""What the server shows over HTTP: metrics, health, and a page for people."""

@@ -1,0 +1,36 @@
+"""The routes: `/metrics` for Prometheus, `/healthz` and `/readyz` for supervisors.
+
+They take no login, as the health port takes none, and tell nothing of users and texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from flight_server.monitoring.metrics import CONTENT_TYPE, Metrics
+
+__all__ = ["make_app"]
+
+
+def make_app(metrics: Metrics, is_ready: Callable[[], bool], pages: Sequence[Route] = ()) -> Starlette:
+    """The application; `is_ready` says whether the server takes queries."""
+
+    def tell_metrics(request: Request) -> Response:
+        del request
+        return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
+
+    def tell_alive(request: Request) -> Response:
+        del request
+        return PlainTextResponse("alive\n")
+
+    def tell_ready(request: Request) -> Response:
+        del request
+        return PlainTextResponse("ready\n") if is_ready() else PlainTextResponse("not ready\n", 503)
+
+    routes = [Route("/metrics", tell_metrics), Route("/healthz", tell_alive), Route("/readyz", tell_ready)]
+    return Starlette(routes=[*routes, *pages])

@@ -1,0 +1,165 @@
+"""The HTTP port of a server: metrics as Prometheus reads them, and health."""
+
+from __future__ import annotations
+
+import base64
+import re
+import ssl
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.error import HTTPError
+
+import grpc
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from flight_server.auth.users import add_user
+from flight_server.gate import Gate
+from flight_server.monitoring.metrics import Metrics, Numbers
+from flight_server.monitoring.registry import OpenHandles
+from flight_server.proto import sql
+from flight_server.readiness import Readiness
+from flight_server.web.app import make_app
+from flight_server.web.server import HttpServer
+from tests.clients.raw import RawClient
+from tests.harness.runtimes import SqlRuntime
+from tests.harness.server import serve
+from tests.harness.waiting import until
+
+PASSWORD = "correct horse battery"
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def get(url: str, context: ssl.SSLContext | None = None) -> tuple[int, str]:
+    """The status and the text of an answer."""
+    try:
+        with urllib.request.urlopen(url, timeout=20, context=context) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def samples(text: str) -> Samples:
+    """The values by name and labels, as Prometheus's own parser reads them."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A server with an HTTP port."""
+
+    uri: str
+    http: str
+
+    def samples(self) -> Samples:
+        """What it tells now."""
+        return samples(get(f"{self.http}/metrics")[1])
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    folder = tmp_path_factory.mktemp("watched")
+    add_user(folder / "users", "ann", PASSWORD, frozenset({"admin"}))
+    log = folder / "server.log"
+    options = ("--users", str(folder / "users"), "--http-port", "0", "--threads", "1")
+    with serve(tmp_path_factory.mktemp("data"), log, *options) as (uri, _):
+        found = until(lambda: re.search(r"http=(\S+)", log.read_text()))
+        assert found is not None
+        yield Watched(uri, found[1])
+
+
+@pytest.fixture
+def ann(watched: Watched) -> Iterator[RawClient]:
+    proof = base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
+    with RawClient(watched.uri, [("authorization", f"Basic {proof}")]) as client:
+        yield client
+
+
+def test_queries_are_counted_by_kind_and_status(watched: Watched, ann: RawClient) -> None:
+    def count(name: str, **labels: str) -> float:
+        after = watched.samples().get((name, tuple(sorted(labels.items()))), 0.0)
+        return after - before.get((name, tuple(sorted(labels.items()))), 0.0)
+
+    before = watched.samples()
+    for text in ("CREATE TABLE counted AS SELECT range AS secret FROM range(1000)", "FROM counted", "FROM counted"):
+        ann.ask(sql.CommandStatementQuery(query=text))
+    with pytest.raises(grpc.RpcError):
+        ann.ask(sql.CommandStatementQuery(query="FROM missing"))
+    selects = {"kind": "SELECT", "runtime": "local"}
+    assert count("grism_queries_total", **selects, status="ok") == 2
+    assert count("grism_queries_total", **selects, status="UnknownTableError") == 1
+    assert count("grism_queries_total", kind="CREATE TABLE AS", runtime="local", status="ok") == 1
+    assert count("grism_query_rows_total", kind="SELECT") == 2000
+    assert count("grism_query_sent_bytes_total", runtime="local") > 16_000
+    assert count("grism_query_duration_seconds_count", runtime="local") == 4
+    assert count("grism_query_duration_seconds_bucket", runtime="local", le="+Inf") == 4
+    assert count("grism_query_queue_seconds_count") == 4
+    assert count("grism_query_planning_seconds_count") == 4
+
+
+def test_what_is_open_and_what_is_refused_is_told(watched: Watched, ann: RawClient) -> None:
+    before = watched.samples()
+    ann.prepare("SELECT 1")
+    ann.info(sql.CommandStatementQuery(query="SELECT 1"))
+    wrong = base64.b64encode(b"ann:wrong").decode()
+    with RawClient(watched.uri, [("authorization", f"Basic {wrong}")]) as stranger, pytest.raises(grpc.RpcError):
+        stranger.ask(sql.CommandStatementQuery(query="SELECT 1"))
+    after = watched.samples()
+    for name in ("prepared_statements_open", "planned_statements_open", "logins_refused_total"):
+        assert after[f"grism_{name}", ()] - before[f"grism_{name}", ()] == 1
+    assert after["grism_queries_running", ()] == after["grism_queries_waiting", ()] == 0
+    assert after["process_resident_memory_bytes", ()] > 1 << 20
+
+
+def test_no_label_tells_of_users_or_texts(watched: Watched, ann: RawClient) -> None:
+    ann.ask(sql.CommandStatementQuery(query="SELECT 'hidden' AS concealed"))
+    told = watched.samples()
+    labels = {label for _, pairs in told for label, _ in pairs}
+    assert labels <= {"kind", "runtime", "status", "le"}
+    values = {value for _, pairs in told for _, value in pairs}
+    assert not [value for value in values if value == "ann" or "hidden" in value or "concealed" in value]
+    assert all(name.startswith(("grism_", "process_")) for name, _ in told)
+
+
+def test_a_server_that_serves_is_alive_and_ready(watched: Watched) -> None:
+    assert get(f"{watched.http}/healthz") == (200, "alive\n")
+    assert get(f"{watched.http}/readyz") == (200, "ready\n")
+    assert get(f"{watched.http}/nothing")[0] == 404
+
+
+def of(runtime: SqlRuntime) -> Metrics:
+    """The metrics of a runtime without a service."""
+    gate = Gate(1, 1, 1.0, 1.0)
+    return Metrics(Numbers(gate, lambda: OpenHandles(0, 0, 0), lambda: 0, [runtime]))
+
+
+def test_readiness_follows_the_server(runtime: SqlRuntime) -> None:
+    readiness = Readiness()
+    with HttpServer(make_app(of(runtime), lambda: readiness.ready), "127.0.0.1", 0) as http:
+        told = []
+        for change in (lambda: None, readiness.serving, readiness.unwell, readiness.serving, readiness.draining):
+            change()
+            told.append(get(f"{http.address}/readyz")[0])
+        readiness.serving()  # a kernel that comes back while the server drains
+        assert [*told, get(f"{http.address}/readyz")[0]] == [503, 200, 503, 200, 503, 503]
+        assert get(f"{http.address}/healthz")[0] == 200
+
+
+def test_both_runtimes_tell_of_their_kernel_and_their_workers(runtime: SqlRuntime) -> None:
+    metrics = of(runtime)
+    before = samples(metrics.text().decode())
+    runtime.sql("SELECT count(*) FROM range(10)").read_all()
+    after = samples(metrics.text().decode())
+    assert after["grism_kernel_memory_bytes", (("runtime", runtime.name),)] >= 0
+    assert after["grism_kernel_spilled_bytes", (("runtime", runtime.name),)] == 0
+    if runtime.name == "local":
+        assert "grism_workers_ready" not in {name for name, _ in after}
+        return
+    assert after["grism_workers_ready", ()] >= 1
+    assert after["grism_tasks_started_total", ()] > before["grism_tasks_started_total", ()]
+    assert after["grism_exchange_disk_bytes", ()] == 0
