@@ -35,6 +35,7 @@ CODES = {
     ShutdownError: "UNAVAILABLE",
     errors.SqlSyntaxError: "INVALID_ARGUMENT",
     errors.UnknownTableError: "NOT_FOUND",
+    errors.UnknownQueryError: "NOT_FOUND",
     errors.UnknownColumnError: "NOT_FOUND",
     errors.UnknownIndexError: "NOT_FOUND",
     errors.TypeMismatchError: "INVALID_ARGUMENT",
