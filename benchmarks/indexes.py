@@ -1,0 +1,109 @@
+"""``python -m benchmarks.indexes --scale 1``: what an index saves a query of `lineitem`, beside pylance in process.
+
+Each query runs through a server and ADBC, on a table with indexes and on one without, and as
+``lance.dataset(...).to_table(filter=...)`` on the table with indexes, in turns; the median of the runs counts.
+`SELECT 1` is what a query takes at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import adbc_driver_flightsql.dbapi as flightsql
+import lance
+import pyarrow.parquet as pq
+
+from benchmarks.measure import machine, measured, tpch
+from tests.harness.server import serve
+
+__all__ = ["main"]
+
+_INDEXES = ("(l_orderkey)", "USING BITMAP (l_shipmode)", "USING NGRAM (l_comment)", "USING ZONEMAP (l_shipdate)")
+_COLUMNS = ["l_orderkey", "l_linenumber", "l_shipmode", "l_extendedprice"]
+_QUERIES = {
+    "a key": "l_orderkey = {key}",
+    "ten keys": "l_orderkey IN ({keys})",
+    "a thousandth, by a range": "l_orderkey BETWEEN {key} AND {key} + 6000",
+    "a tenth, by a range": "l_orderkey BETWEEN {key} AND {key} + 600000",
+    "nearly all, by a range": "l_orderkey > {few}",
+    "a part of a text": "contains(l_comment, 'silent pinto')",
+    "a seventh, by a BITMAP": "l_shipmode = 'RAIL'",
+    "a key, and a part of a text": "l_orderkey = {key} AND contains(l_comment, 'the')",
+}
+
+
+def main() -> int:
+    """Print the results as Markdown."""
+    parser = argparse.ArgumentParser(description="Queries with and without indexes, beside pylance.")
+    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of the data (default 1)")
+    parser.add_argument("--data", type=Path, help="a folder with lineitem.parquet, instead of generated data")
+    parser.add_argument("--runs", type=int, default=15, help="runs of each query; the median counts (default 15)")
+    options = parser.parse_args()
+    rows = pq.read_table(tpch(options.scale, options.data) / "lineitem.parquet")
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder, "data")
+        for table in ("indexed", "plain"):
+            lance.write_dataset(rows, str(data / f"{table}.lance"))
+        print(f"{machine()}\n\nlineitem, scale {options.scale:g}: {rows.num_rows:,} rows\n")
+        with (
+            serve(data, Path(folder) / "server.log") as (uri, _),
+            flightsql.connect(uri, autocommit=True) as client,
+            client.cursor() as cursor,
+        ):
+            _build(cursor)
+            _compare(cursor, str(data / "indexed.lance"), rows.num_rows, options.runs)
+    return 0
+
+
+def _build(cursor: flightsql.Cursor) -> None:
+    print("| index | built in | bytes |\n|---|---|---|")
+    for number, made in enumerate(_INDEXES):
+        with measured() as result:
+            cursor.execute(f"CREATE INDEX i{number} ON indexed {made}")
+        cursor.execute("SHOW INDEXES FROM indexed")
+        size = {row[0]: row[6] for row in cursor.fetchall()}[f"i{number}"]
+        print(f"| {made} | {result.wall:.2f} s | {size:,} |", flush=True)
+
+
+def _compare(cursor: flightsql.Cursor, path: str, rows: int, runs: int) -> None:
+    def ask(text: str) -> Callable[[], object]:
+        def run() -> object:
+            cursor.execute(text)
+            return cursor.fetch_arrow_table()
+
+        return run
+
+    print("\n| WHERE | rows | with | without | times | pylance | with, less SELECT 1, to pylance |")
+    print("|---|---|---|---|---|---|---|")
+    key = rows // 56 * 32 + 1  # of every 32 numbers the first eight are keys
+    keys = ", ".join(str(key + 32 * each * 1000) for each in range(10))
+    for name, predicate in _QUERIES.items():
+        where = predicate.format(key=key, keys=keys, few=rows // 250)
+        sides = {
+            "one": ask("SELECT 1"),
+            "with": ask(f"SELECT {', '.join(_COLUMNS)} FROM indexed WHERE {where}"),
+            "without": ask(f"SELECT {', '.join(_COLUMNS)} FROM plain WHERE {where}"),
+            "pylance": lambda where=where: lance.dataset(path).to_table(columns=_COLUMNS, filter=where),
+        }
+        found = sides["with"]().num_rows  # type: ignore[attr-defined]
+        taken: dict[str, list[float]] = {side: [] for side in sides}
+        for _ in range(runs):
+            for side, run in sides.items():
+                with measured() as result:
+                    run()
+                taken[side].append(result.wall * 1000)
+        one, own_time, other, least = (statistics.median(taken[side]) for side in sides)
+        print(
+            f"| {name} | {found:,} | {own_time:.1f} ms | {other:.1f} ms | {other / own_time:.1f} | {least:.1f} ms "
+            f"| ({own_time:.1f} - {one:.1f}) / {least:.1f} = {(own_time - one) / least:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
