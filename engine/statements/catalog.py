@@ -16,6 +16,7 @@ from engine.statements.information_schema import INFORMATION_SCHEMA, Information
 from engine.statements.session import TEMPORARY, Session
 from engine.statements.stored_views import StoredViews
 from engine.statements.system_tables import SYSTEM, SystemTables
+from engine.storage.indexes import StoredIndex
 from engine.storage.names import full_name, unknown_schema, unknown_table
 from engine.storage.protocol import (
     CATALOG,
@@ -314,6 +315,17 @@ class _SessionSnapshot:
         except Exception:  # as in `version`
             current_cancellation().check()
             return None
+
+    def indexes(self, name: TableName) -> Sequence[StoredIndex]:
+        temporary = self._session.temporary
+        try:
+            handle = self.table(name)
+            if name.schema == TEMPORARY and temporary is not None:
+                return temporary.indexes(replace(handle, name=TableName(DEFAULT_SCHEMA, name.table))).all()
+            return self._catalog.storage.indexes(handle).all()
+        except Exception:  # as in `version`
+            current_cancellation().check()
+            return ()
 
     def views(self) -> list[View]:
         return self._catalog.views(self._session)

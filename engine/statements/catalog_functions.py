@@ -22,6 +22,7 @@ from engine.statements.catalog_rows import (
     type_row,
     view_text,
 )
+from engine.storage.indexes import StoredIndex
 from engine.storage.protocol import CATALOG, DEFAULT_SCHEMA, TableName
 
 __all__ = ["CONTENTS", "LAYOUTS"]
@@ -123,7 +124,6 @@ def _table_row(told: Told) -> Row:
         "has_primary_key": False,
         "estimated_size": rows,
         "column_count": len(columns),
-        "index_count": 0,
         "check_constraint_count": 0,
         "sql": _table_text(name, columns, temporary),
     }
@@ -205,6 +205,29 @@ def _constraint_row(told: tuple[TableName, int, int, ShownColumn]) -> Row:
     }
 
 
+def _indexes(facts: Facts) -> Iterator[tuple[TableName, StoredIndex]]:
+    for name, kind in facts.relations():
+        if kind != "VIEW":
+            for index in facts.indexes(name):
+                yield name, index
+
+
+def _index_row(told: tuple[TableName, StoredIndex]) -> Row:
+    name, index = told
+    columns = ", ".join(map(quote, index.columns))
+    table = quote(name.table) if name.schema == _TEMPORARY else f"{quote(name.schema)}.{quote(name.table)}"
+    return {
+        **_table_names(name),
+        "index_name": index.name,
+        "index_oid": _oid(*_place(name), name.table, index.name),
+        "tags": {},
+        "is_unique": False,
+        "is_primary": False,
+        "expressions": f"[{columns}]",
+        "sql": f"CREATE INDEX {quote(index.name)} ON {table} USING {index.kind} ({columns});",
+    }
+
+
 def _settings(facts: Facts) -> list[tuple[str, str]]:
     """Those of the session, and the one of the kernel's that programs read."""
     told = {name: str(value) for name, value in facts.settings().items()}
@@ -224,5 +247,6 @@ CONTENTS = {
     "duckdb_views()": Content(_views, _view_row, _view_versions),
     "duckdb_columns()": Content(told_columns, _column_row, column_versions),
     "duckdb_constraints()": Content(_constraints, _constraint_row, column_versions),
+    "duckdb_indexes()": Content(_indexes, _index_row, column_versions),
     "duckdb_settings()": Content(_settings, _setting_row),
 }

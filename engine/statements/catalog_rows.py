@@ -12,6 +12,7 @@ import pyarrow as pa
 from engine.kernel import quote
 from engine.sql.shown_columns import ShownColumn
 from engine.sql.views import View
+from engine.storage.indexes import StoredIndex
 from engine.storage.protocol import TableName
 
 __all__ = [
@@ -64,6 +65,9 @@ class Facts(Protocol):
 
     def rows(self, name: TableName) -> int | None:
         """How many rows a table has; None where that is not known."""
+
+    def indexes(self, name: TableName) -> Sequence[StoredIndex]:
+        """The indexes of a table; none where they cannot be read."""
 
     def views(self) -> Sequence[View]:
         """The views."""

@@ -140,6 +140,9 @@ def test_names(ask: Ask) -> None:
         ask("CREATE INDEX one ON ix_u (a)")
         with pytest.raises(flight_sql.Error, match="say DROP INDEX one ON which"):
             ask("DROP INDEX one")
+        assert ask("SELECT table_name, expressions, is_unique, sql FROM duckdb_indexes() WHERE index_name = 'one'") == [
+            ("ix_u", '["a"]', False, 'CREATE INDEX "one" ON "main"."ix_u" USING BTREE ("a");')
+        ]
         ask("DROP INDEX one ON ix_u")
         assert _plan(ask, "DROP INDEX one") == "Drop index one of main.ix_t"
         ask("DROP INDEX ONE")
