@@ -65,24 +65,16 @@ class Binder:
         self._idle: OrderedDict[tuple[tuple[str, RowType], ...], list[Execution]] = OrderedDict()
         self._kept = 0
 
-    def bind(self, text: str, tables: Tables, *, optimized: bool = True) -> Bound:
-        """The columns and the plan of `text`, whose tables are known by these names; the plan as bound or optimized."""
+    def bind(self, text: str, tables: Tables) -> Bound:
+        """The columns and the optimized plan of `text`, whose tables are known by these names."""
         with self._cursor(tables) as cursor:
             columns = _described(cursor, text, tables)
-            written = cursor.execute(_PLAN, [text, optimized]).fetchall()[0][0]
-        names = {_table_name(i): name for i, name in enumerate(tables)}
-        try:
-            answer = _parsed(written)
-        except RecursionError:
-            return Bound(columns, None, names, "nested too deeply")
-        if answer is None:
-            return Bound(columns, None, names, "a constant that the kernel cannot write down")
-        if answer.get("error"):
-            return Bound(columns, None, names, f"the kernel writes down no plan: {answer.get('error_type')}")
-        plans = answer["plans"]
-        return (
-            Bound(columns, plans[0], names) if len(plans) == 1 else Bound(columns, None, names, f"{len(plans)} plans")
-        )
+            return _bound(cursor, text, tables, columns, optimized=True)
+
+    def as_bound(self, text: str, tables: Tables) -> Bound:
+        """The plan of `text` as it is bound, without its columns."""
+        with self._cursor(tables) as cursor:
+            return _bound(cursor, text, tables, (), optimized=False)
 
     def describe(self, text: str, tables: Tables) -> RowType:
         """The columns of `text` alone."""
@@ -205,6 +197,21 @@ class Binder:
         for execution in idle:
             instance.end(execution)
         threading.Thread(target=instance.retire, name="grism-binder", daemon=True).start()
+
+
+def _bound(cursor: duckdb.DuckDBPyConnection, text: str, tables: Tables, columns: RowType, *, optimized: bool) -> Bound:
+    written = cursor.execute(_PLAN, [text, optimized]).fetchall()[0][0]
+    names = {_table_name(i): name for i, name in enumerate(tables)}
+    try:
+        answer = _parsed(written)
+    except RecursionError:
+        return Bound(columns, None, names, "nested too deeply")
+    if answer is None:
+        return Bound(columns, None, names, "a constant that the kernel cannot write down")
+    if answer.get("error"):
+        return Bound(columns, None, names, f"the kernel writes down no plan: {answer.get('error_type')}")
+    plans = answer["plans"]
+    return Bound(columns, plans[0], names) if len(plans) == 1 else Bound(columns, None, names, f"{len(plans)} plans")
 
 
 def _parsed(written: str) -> Any:

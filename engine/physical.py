@@ -24,7 +24,7 @@ from engine.travel_types import Boundary
 
 if TYPE_CHECKING:
     from engine.kernel import Kernel
-    from engine.storage.protocol import ScanRequest, Source, Split, Storage, TableHandle
+    from engine.storage.protocol import Origins, ScanRequest, Source, Split, Storage, TableHandle
 
 __all__ = [
     "Broadcast",
@@ -195,7 +195,8 @@ class PhysicalOperator(ABC):
 class PhysicalPlan:
     """The root operator, its output columns with kernel types, their Arrow schema, and where the plan runs.
 
-    `boundary` says who gets the rows: the schema is the one in which they leave for it.
+    `boundary` says who gets the rows: the schema is the one in which they leave for it. `origins` are the tables that
+    the columns come from; it may be empty.
     """
 
     root: PhysicalOperator
@@ -203,6 +204,7 @@ class PhysicalPlan:
     schema: pa.Schema
     mode: ExecutionMode
     boundary: Boundary = field(default=Boundary.CLIENT, kw_only=True)
+    origins: Origins = field(default=(), kw_only=True)
 
 
 def walk(operator: PhysicalOperator) -> Iterator[PhysicalOperator]:

@@ -17,6 +17,7 @@ from engine.operators import EmptyExec, HashAggregateExec, ProjectExec, TableSca
 from engine.physical import PhysicalOperator
 from engine.schema import Column, RowType
 from engine.shared_nodes import once
+from engine.storage.protocol import Origins
 
 __all__ = [
     "build_aggregate_schema",
@@ -24,10 +25,13 @@ __all__ = [
     "infer_expr_type",
     "operator_columns",
     "plan_columns",
+    "plan_origins",
     "remember_columns",
+    "remember_origins",
 ]
 
 _KNOWN = "_columns"
+_ORIGINS = "_origins"
 
 
 def infer_expr_type(expr: exp.Expr, columns: RowType, kernel: Kernel) -> str:
@@ -59,6 +63,18 @@ def plan_columns(plan: LogicalPlan, kernel: Kernel) -> RowType:
 def remember_columns(plan: LogicalPlan, columns: RowType) -> None:
     """Note the columns of `plan`, which the kernel has told already."""
     plan.__dict__[_KNOWN] = columns
+
+
+def plan_origins(plan: LogicalPlan) -> Origins:
+    """The tables that the columns of a logical plan come from, as the front end has noted; empty where it has not."""
+    known: Origins = plan.__dict__.get(_ORIGINS, ())
+    return known
+
+
+def remember_origins(plan: LogicalPlan, origins: Origins) -> LogicalPlan:
+    """Note where the columns of `plan` come from; returns `plan`."""
+    plan.__dict__[_ORIGINS] = origins
+    return plan
 
 
 def operator_columns(operator: PhysicalOperator, kernel: Kernel) -> RowType:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import chain, repeat
 
 import pyarrow as pa
 from pyarrow import types
 
-from engine.storage.protocol import CATALOG, TableName
+from engine.storage.protocol import CATALOG, Origins, TableName
 
 __all__ = ["PREFIX", "annotate", "type_name"]
 
@@ -16,6 +17,7 @@ PREFIX = b"ARROW:FLIGHT:SQL:"
 """Of the keys, which the protocol has."""
 
 _KNOWN_TYPES = 4096
+_KNOWN_TABLES = 1024
 
 # Arrow type: the dialect's name; precision in digits, bits (of floats) or characters; scale.
 _PLAIN: dict[pa.DataType, tuple[str, int | None, int | None]] = {
@@ -57,17 +59,18 @@ def type_name(data_type: pa.DataType) -> str:
     return _describe(data_type)[0]
 
 
-def annotate(schema: pa.Schema, table: TableName | None = None, read_only: bool = True) -> pa.Schema:
+def annotate(schema: pa.Schema, origins: Origins = (), read_only: bool = True) -> pa.Schema:
     """`schema` with what drivers read of each column in its field's metadata, beside what stands there.
 
-    That is its type's name, precision and scale; the `table` that it is of, where that is told; whether it can be
-    `read_only`, as in every result, and can be searched.
+    That is its type's name, precision and scale; the table that it is of, where `origins` has one for it; whether it
+    can be `read_only`, as in every result, and can be searched.
     """
-    of_table = {} if table is None else _of_table(table)
-    if not read_only:
-        of_table[_key("IS_READ_ONLY")] = b"0"
+    told = {} if read_only else {_key("IS_READ_ONLY"): b"0"}
     return pa.schema(
-        [field.with_metadata({**(field.metadata or {}), **_of_type(field.type), **of_table}) for field in schema],
+        [
+            field.with_metadata({**(field.metadata or {}), **_of_type(field.type), **_of_table(origin), **told})
+            for field, origin in zip(schema, chain(origins, repeat(None)), strict=False)
+        ],
         schema.metadata,
     )
 
@@ -102,8 +105,11 @@ def _of_type(data_type: pa.DataType) -> Mapping[bytes, bytes]:
     return {_key(name): value.encode() for name, value in said.items()}
 
 
-def _of_table(table: TableName) -> dict[bytes, bytes]:
+@lru_cache(_KNOWN_TABLES)
+def _of_table(table: TableName | None) -> Mapping[bytes, bytes]:
     """The schema under the name that the protocol has for it, and under the one that JDBC's driver reads."""
+    if table is None:
+        return {}
     said = {
         "CATALOG_NAME": CATALOG,
         "DB_SCHEMA_NAME": table.schema,

@@ -14,7 +14,7 @@ from engine.lowering import lower
 from engine.operators import RenameExec, TableScanExec
 from engine.optimizer import optimize
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan
-from engine.schema_inference import plan_columns
+from engine.schema_inference import plan_columns, plan_origins
 from engine.storage.protocol import Storage
 
 __all__ = ["LocalPhysicalPlanner", "LocalPlan"]
@@ -56,7 +56,7 @@ class LocalPhysicalPlanner:
         if isinstance(root, TableScanExec):
             # Its rows may go out as they lie, where they lie in just the result's types.
             root = replace(root, direct_schema=schema)
-        plan = LocalPlan(root, columns, schema, ExecutionMode.LOCAL, outline=outline)
+        plan = LocalPlan(root, columns, schema, ExecutionMode.LOCAL, outline=outline, origins=plan_origins(query))
         if text_size(query) <= _MAX_REMEMBERED:
             self._known.put(id(query), (query, plan))
         return plan

@@ -16,7 +16,7 @@ from engine.cancellation import Cancellation
 from engine.errors import CancelledError, WorkerLostError
 from engine.physical import ExecutionContext
 from engine.runtime import ClusterCounts, PartRows, QueryResult, ResultPart, ResultParts
-from engine.storage.protocol import Storage
+from engine.storage.protocol import Origins, Storage
 from engine.streams import sliced
 from flight_server.endpoint import ConnectionPool, Endpoint, ServerTls
 from flight_server.endpoint.status import to_flight
@@ -127,10 +127,13 @@ class RayExecutor:
             lambda: execution.stats,
         )
 
-    def run_to_parts(self, graph: StageGraph, seconds: float, context: ExecutionContext) -> ResultParts:
+    def run_to_parts(
+        self, graph: StageGraph, seconds: float, context: ExecutionContext, origins: Origins = ()
+    ) -> ResultParts:
         """Run `graph` and leave the outputs of its last stage at the workers for so many seconds.
 
-        A worker that dies takes its parts with it. Raises the execution errors.
+        The columns come from `origins`, as clients are told. A worker that dies takes its parts with it. Raises the
+        execution errors.
         """
         cancellation = context.cancellation
         cancellation.check()
@@ -156,7 +159,9 @@ class RayExecutor:
             forget()
         timer.start()
         sources = {
-            _part(source, key, seconds): (output.schema, source) for output in outputs for source in output.sources
+            _part(source, key, seconds, origins): (output.schema, source)
+            for output in outputs
+            for source in output.sources
         }
 
         def read(part: ResultPart, cancellation: Cancellation) -> PartRows:
@@ -213,9 +218,9 @@ class _TableService:
                 self._endpoint.shutdown()
 
 
-def _part(source: ExchangeSource, key: bytes, seconds: float) -> ResultPart:
+def _part(source: ExchangeSource, key: bytes, seconds: float, origins: Origins) -> ResultPart:
     """What a client fetches `source` with."""
-    request = replace(source.request, for_client=True)
+    request = replace(source.request, for_client=True, origins=origins)
     return ResultPart(source.location, request.seal(key, seconds), request.rows, source.bytes)
 
 

@@ -116,7 +116,7 @@ class RayRuntime:
         """Run `plan` to its end and leave each part of the result at its worker. Raises the execution errors."""
         if not isinstance(plan, DistributedPlan) or plan.parts is None:
             raise UnsupportedError("The result of this plan comes in one piece.")
-        return self.executor.run_to_parts(plan.parts, seconds, self._context(options))
+        return self.executor.run_to_parts(plan.parts, seconds, self._context(options), plan.origins)
 
     def writes(self, plan: PhysicalPlan) -> bool:
         """Whether the rows are so many that they are stored by the tasks that make them."""

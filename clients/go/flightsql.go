@@ -440,9 +440,51 @@ func (session session) endpoints(check Check) (any, error) {
 
 // own makes checks of what only this client has.
 func (session session) own(check Check) (any, error) {
-	if check.Of != "large value" {
-		return nil, Cannot("it is of database/sql")
+	switch check.Of {
+	case "large value":
+		return session.largeValue(check)
+	case "result tables":
+		return session.resultTables(check)
 	}
+	return nil, Cannot("it is of database/sql")
+}
+
+// resultTables tells from which tables the columns of a result come: once prepared, planned, and with the rows.
+func (session session) resultTables(check Check) (any, error) {
+	prepared, err := session.Prepare(session, check.SQL)
+	if err != nil {
+		return nil, err
+	}
+	defer prepared.Close(session)
+	info, err := prepared.Execute(session)
+	if err != nil {
+		return nil, err
+	}
+	planned, err := flight.DeserializeSchema(info.Schema, memory.DefaultAllocator)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := session.DoGet(session, info.Endpoint[0].Ticket)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Release()
+	found := []any{}
+	for _, schema := range []*arrow.Schema{prepared.DatasetSchema(), planned, reader.Schema()} {
+		columns := []any{}
+		for _, field := range schema.Fields() {
+			told := flightsql.ColumnMetadata{Data: &field.Metadata}
+			catalog, _ := told.CatalogName()
+			schema, _ := told.SchemaName()
+			table, _ := told.TableName()
+			columns = append(columns, []any{field.Name, catalog, schema, table})
+		}
+		found = append(found, columns)
+	}
+	return found, nil
+}
+
+func (session session) largeValue(check Check) (any, error) {
 	info, err := session.Execute(session, check.SQL)
 	if err != nil {
 		return nil, err

@@ -44,6 +44,7 @@ final class JdbcOwn {
         case "times bound": return timesBound(connection);
         case "times compared": return timesCompared(connection);
         case "result metadata": return resultMetadata(connection, check.get("sql").asText());
+        case "result tables": return resultTables(connection, check.get("sql").asText());
         case "columns": return columns(connection);
         case "mixed parameters": return mixedParameters(connection);
         case "mid-stream": return midStream(connection, check.get("sql").asText());
@@ -223,6 +224,23 @@ final class JdbcOwn {
               Main.list(
                   told.getColumnName(i), String.valueOf(told.getPrecision(i)), String.valueOf(told.getScale(i)),
                   told.isCaseSensitive(i), told.isSearchable(i), told.isReadOnly(i)));
+        }
+        found.add(columns);
+      }
+    }
+    return found;
+  }
+
+  /** From which tables the columns of a result come, before the statement runs and with its rows. */
+  private static Object resultTables(Connection connection, String sql) throws SQLException {
+    List<Object> found = new ArrayList<>();
+    try (PreparedStatement statement = connection.prepareStatement(sql);
+        ResultSet rows = statement.executeQuery()) {
+      for (ResultSetMetaData told : new ResultSetMetaData[] {statement.getMetaData(), rows.getMetaData()}) {
+        List<Object> columns = new ArrayList<>();
+        for (int i = 1; i <= told.getColumnCount(); i++) {
+          columns.add(
+              Main.list(told.getColumnLabel(i), told.getCatalogName(i), told.getSchemaName(i), told.getTableName(i)));
         }
         found.add(columns);
       }

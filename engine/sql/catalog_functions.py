@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from engine.sql.syntax import Node, function_name, walk
+from engine.storage.protocol import TableName
 
-__all__ = ["INFORMATION_SCHEMA", "functions_as_tables"]
+__all__ = ["INFORMATION_SCHEMA", "functions_as_tables", "is_catalog_function"]
 
 INFORMATION_SCHEMA = "information_schema"
 """Where they are, under names that end with brackets."""
@@ -29,6 +30,11 @@ def functions_as_tables(text: str, root: Node) -> Node:
         if name in _FUNCTIONS and not function.get("arguments"):
             _name_table(node, name)
     return root
+
+
+def is_catalog_function(table: TableName) -> bool:
+    """Whether a table is what a call means."""
+    return table.schema == INFORMATION_SCHEMA and table.table.endswith("()")
 
 
 def _name_table(node: Node, name: str) -> None:

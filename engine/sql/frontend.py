@@ -27,7 +27,7 @@ from engine.literals import constant, retyped
 from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
 from engine.optimizer import optimize
 from engine.schema import Column, RowType
-from engine.schema_inference import remember_columns
+from engine.schema_inference import remember_columns, remember_origins
 from engine.sql import syntax
 from engine.sql.bounded_calls import bound_calls
 from engine.sql.bounds import require_bounds, require_few_repeats
@@ -36,6 +36,7 @@ from engine.sql.described_tables import describe_tables
 from engine.sql.error_places import Source, at_place, client_place, node_place
 from engine.sql.inputs import input_scans
 from engine.sql.names import shortened, with_short_names
+from engine.sql.origins import ColumnOrigins
 from engine.sql.parameter_types import ParameterTypes
 from engine.sql.plan_reader import NotRead, read_plan
 from engine.sql.qualified_names import Relation, shorten_names
@@ -55,7 +56,7 @@ from engine.sql.shown_columns import ShownColumn, constraints, shown_columns
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, View, expand_views
 from engine.storage.names import full_name
-from engine.storage.protocol import KernelSource, Snapshot, Storage, TableHandle, TableName, Version
+from engine.storage.protocol import KernelSource, Origins, Snapshot, Storage, TableHandle, TableName, Version
 from engine.storage.stored_types import kernel_columns
 from engine.travel_types import Boundary
 
@@ -92,7 +93,7 @@ class _Parsed:
 
 @dataclass(frozen=True)
 class _Resolved:
-    """A statement whose tables are pinned: canonical text, its output columns, the tables by their names in it.
+    """A statement whose tables are pinned: canonical text, output columns, their origins, the tables by names in it.
 
     `operators` is its plan in nodes, None where it is not taken apart, for a `reason`; `mentioned` are the names of
     columns in the text, None where it may mean all.
@@ -100,6 +101,7 @@ class _Resolved:
 
     text: str
     columns: RowType
+    origins: Origins
     tables: dict[str, tuple[TableHandle, RowType]]
     operators: LogicalPlan | None
     reason: str
@@ -124,6 +126,7 @@ class SqlFrontend:
         self.storage = storage
         # How many SELECTs were taken apart (under ""), and how many were not, by the reason.
         self.readings: Counter[str] = Counter()
+        self._origins = ColumnOrigins(kernel.binder)
         self._shell = kernel.parse("SELECT 1")
         self._searches = Searches(kernel, storage)
         self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
@@ -206,7 +209,7 @@ class SqlFrontend:
         plan: LogicalPlan = SqlQuery(resolved.text, unique, inputs, resolved.operators, resolved.reason)
         plan = plan if unique == names else Rename(plan, names)
         remember_columns(plan, resolved.columns)
-        return plan
+        return remember_origins(plan, resolved.origins)
 
     def parameters(
         self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN, columns: RowType = ()
@@ -230,20 +233,24 @@ class SqlFrontend:
         canonical, tables, _ = self._pin(parsed, snapshot, names, bound=False)
         return ParameterTypes(self.kernel.binder, canonical, _columns(tables), given)
 
-    def result_schema(
-        self,
-        text: str,
-        *,
-        snapshot: Snapshot | None = None,
-        names: Names = _PLAIN,
-        boundary: Boundary = Boundary.CLIENT,
-    ) -> pa.Schema:
+    def result_schema(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> pa.Schema:
         """The Arrow schema of a SELECT whose parameters are not bound yet: that of NULLs without a type."""
-        snapshot = snapshot or self.storage.snapshot()
+        return self.kernel.arrow_schema(self._unbound(text, snapshot or self.storage.snapshot(), names)[3])
+
+    def result(
+        self, text: str, *, snapshot: Snapshot, names: Names, boundary: Boundary = Boundary.CLIENT
+    ) -> tuple[pa.Schema, Origins]:
+        """`result_schema` as it leaves at the `boundary`, and the tables that the columns come from."""
+        parsed, canonical, tables, columns = self._unbound(text, snapshot, names)
+        return self.kernel.arrow_schema(columns, boundary), self._origins.of(parsed, canonical, tables)
+
+    def _unbound(
+        self, text: str, snapshot: Snapshot, names: Names
+    ) -> tuple[_Parsed, str, Mapping[str, tuple[TableHandle, RowType]], RowType]:
         parsed = self._parse(text, names, snapshot)
         self._bind_parameters(parsed, [UNKNOWN] * len(syntax.parameter_names(parsed.tree)), snapshot, names)
         canonical, tables, _ = self._pin(parsed, snapshot, names, bound=False)
-        return self.kernel.arrow_schema(self._describe(parsed, canonical, tables), boundary)
+        return parsed, canonical, tables, self._describe(parsed, canonical, tables)
 
     def table_plan(
         self, name: TableName, snapshot: Snapshot | None = None, version: Version | None = None
@@ -251,7 +258,8 @@ class SqlFrontend:
         """All columns of one table."""
         handle = (snapshot or self.storage.snapshot()).table(name, version)
         columns = self.table_columns(handle)
-        return Scan(handle, columns, tuple(c.name for c in columns))
+        scan = Scan(handle, columns, tuple(c.name for c in columns))
+        return remember_origins(scan, (handle.name,) * len(columns))
 
     def table_columns(self, handle: TableHandle) -> RowType:
         """The table's columns in the kernel's types."""
@@ -333,7 +341,8 @@ class SqlFrontend:
     def _resolve(self, parsed: _Parsed, snapshot: Snapshot, names: Names) -> _Resolved:
         mentioned = syntax.referenced_columns(parsed.tree)
         text, tables, pins = self._pin(parsed, snapshot, names)
-        operators, reason = None, _little_won(parsed.tree.root, text, [handle for handle, _ in tables.values()])
+        operators, bound = None, None
+        reason = _little_won(parsed.tree.root, text, [handle for handle, _ in tables.values()])
         if reason:
             columns = self._describe(parsed, text, tables)
         else:
@@ -342,7 +351,8 @@ class SqlFrontend:
             columns = self._named(parsed, bound.columns, tables)
             operators, reason = self._operators(text, bound, tables)
         self.readings[reason] += 1
-        return _Resolved(text, columns, tables, operators, reason, mentioned, pins)
+        origins = self._origins.of(parsed, text, tables, bound)
+        return _Resolved(text, columns, origins, tables, operators, reason, mentioned, pins)
 
     def _operators(
         self, text: str, bound: Bound, tables: Mapping[str, tuple[TableHandle, RowType]]
@@ -355,7 +365,7 @@ class SqlFrontend:
         if reason.startswith(("a constant", "a value")):
             # One that the optimizer has computed, of a type whose values no plan has: in the text it is a cast.
             with suppress(NotRead):
-                as_bound = self.kernel.binder.bind(text, _columns(tables), optimized=False)
+                as_bound = self.kernel.binder.as_bound(text, _columns(tables))
                 return _read_operators(as_bound, tables), ""
         _log.info("a statement runs whole: %s", reason)
         return None, reason

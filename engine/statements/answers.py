@@ -18,7 +18,7 @@ from engine.statements.pins import Pin
 from engine.statements.places import places_of
 from engine.statements.planning import Parameters, Planning
 from engine.statements.system_tables import scans_only_system
-from engine.storage.protocol import Snapshot
+from engine.storage.protocol import Origins, Snapshot
 from engine.streams import sliced
 
 __all__ = ["Answer", "QueryAnswer", "RepeatedAnswer", "TableAnswer"]
@@ -31,6 +31,10 @@ class Answer(Protocol):
     def schema(self) -> pa.Schema:
         """The schema of its rows."""
 
+    @property
+    def origins(self) -> Origins:
+        """The tables that its columns come from; empty where none does."""
+
     def open(self, context: StatementContext) -> QueryResult:
         """Start it anew. Raises the execution errors."""
 
@@ -40,6 +44,7 @@ class TableAnswer:
     """Rows that are there: what SHOW, DESCRIBE and EXPLAIN tell, or how many rows a statement has changed."""
 
     table: pa.Table
+    origins: Origins = ()
 
     @property
     def schema(self) -> pa.Schema:
@@ -77,6 +82,11 @@ class QueryAnswer:
         return scans_only_system(self.plan)
 
     @property
+    def origins(self) -> Origins:
+        """The tables that the columns come from."""
+        return self.plan.origins
+
+    @property
     def has_parts(self) -> bool:
         """Whether the rows can stay where they are made, and be fetched there."""
         return self.planning.runtime_of(self.plan).has_parts(self.plan)
@@ -104,6 +114,7 @@ class RepeatedAnswer:
     snapshot: Snapshot
     schema: pa.Schema
     pin: Pin
+    origins: Origins = ()
 
     def open(self, context: StatementContext) -> QueryResult:
         """Start the first; what follows is started by the reader."""

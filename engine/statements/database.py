@@ -43,7 +43,7 @@ from engine.statements.settings import Settings
 from engine.statements.stored_views import StoredViews
 from engine.statements.system_tables import SYSTEM
 from engine.statements.transactions import Transactions
-from engine.storage.protocol import CATALOG
+from engine.storage.protocol import CATALOG, Origins
 
 __all__ = ["COUNT_SCHEMA", "Database", "changed_rows", "count_table"]
 
@@ -145,20 +145,24 @@ class Database:
 
     def schema(self, session: Session, parsed: ParsedStatement) -> pa.Schema:
         """The schema of a statement's answer before its parameters are bound, as far as it can be told."""
+        return self.unbound(session, parsed)[0]
+
+    def unbound(self, session: Session, parsed: ParsedStatement) -> tuple[pa.Schema, Origins]:
+        """`schema`, and the tables that its columns come from."""
         if parsed.has_effects:
             told = parsed.statement
-            return self._changes.care.report_schema(told) if isinstance(told, CareReport) else COUNT_SCHEMA
+            return (self._changes.care.report_schema(told) if isinstance(told, CareReport) else COUNT_SCHEMA), ()
         if parsed.explained is not None:
-            return _EXPLAIN_SCHEMA
+            return _EXPLAIN_SCHEMA, ()
         if parsed.before:  # what it reads may be made by them
-            return _UNTOLD_SCHEMA
+            return _UNTOLD_SCHEMA, ()
         if parsed.statement is not None:
-            return self.ask(session, parsed).schema
+            return self.ask(session, parsed).schema, ()
         try:
             with self._places_in(parsed):
-                return self.planning.unbound_schema(session, parsed.text)
+                return self.planning.unbound(session, parsed.text)
         except TypeMismatchError:
-            return _UNTOLD_SCHEMA
+            return _UNTOLD_SCHEMA, ()
 
     def ask(self, session: Session, parsed: ParsedStatement, parameters: Parameters | None = None) -> Answer:
         """The answer to what has no effects, on a snapshot of now, for each row of `parameters`. Raises PlanningError.
@@ -166,7 +170,8 @@ class Database:
         Nothing runs until it is opened.
         """
         if parameters is not None and not parameters:
-            return TableAnswer(pa.Table.from_batches([], self.schema(session, parsed)))
+            schema, origins = self.unbound(session, parsed)
+            return TableAnswer(pa.Table.from_batches([], schema), origins)
         with self._places_in(parsed):
             return self._answer(session, parsed, parameters)
 
@@ -230,7 +235,8 @@ class Database:
         plan = self.planning.plan(session, parsed.text, rows[0], snapshot)
         if len(rows) == 1:
             return QueryAnswer.of(self.planning, plan)
-        return RepeatedAnswer(self.planning, parsed, rows, snapshot, plan.schema, self.planning.pins.pin(plan))
+        pin = self.planning.pins.pin(plan)
+        return RepeatedAnswer(self.planning, parsed, rows, snapshot, plan.schema, pin, plan.origins)
 
     def _explain(self, session: Session, parsed: ParsedStatement, row: Sequence[pa.Scalar]) -> pa.Table:
         lines = []

@@ -20,7 +20,7 @@ from engine.statements.context import StatementContext
 from engine.statements.pins import Pins
 from engine.statements.session import Session
 from engine.statements.system_tables import reads_only_system
-from engine.storage.protocol import FragmentSink, Snapshot, TableName
+from engine.storage.protocol import FragmentSink, Origins, Snapshot, TableName
 
 __all__ = ["Parameters", "Planning"]
 
@@ -83,6 +83,12 @@ class Planning:
     def unbound_schema(self, session: Session, text: str) -> pa.Schema:
         """The schema of a SELECT's result while its parameters are NULLs; TypeMismatchError where that cannot be."""
         return self.frontend.result_schema(
+            text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session)
+        )
+
+    def unbound(self, session: Session, text: str) -> tuple[pa.Schema, Origins]:
+        """`unbound_schema` in the types that the session has chosen, and the tables that the columns come from."""
+        return self.frontend.result(
             text,
             snapshot=self.catalog.snapshot(session),
             names=self.catalog.names(session),

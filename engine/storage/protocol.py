@@ -36,6 +36,7 @@ __all__ = [
     "FragmentWriters",
     "KernelSource",
     "NoteField",
+    "Origins",
     "OtherNames",
     "RenameField",
     "ScanCaps",
@@ -77,6 +78,10 @@ class TableName:
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.table}"
+
+
+Origins = tuple[TableName | None, ...]
+"""Of each column of a result the table that it is a plain column of; None where it is computed."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class ListedSchemas:
             columns = self._relations.columns(session, snapshot, name, kind)
             told = [field.with_nullable(c.nullable) for field, c in zip(schema, columns, strict=False)]
             read_only = handle is None or handle.kind == "parquet"
-            found = schema_bytes(annotate(pa.schema(told, schema.metadata), name, read_only))
+            found = schema_bytes(annotate(pa.schema(told, schema.metadata), (name,) * len(told), read_only))
             if handle is not None and len(schema):
                 self._encoded.put((handle, session.boundary), found)
         return found

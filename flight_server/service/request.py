@@ -63,7 +63,7 @@ class PlannedAnswer:
     @cached_property
     def schema(self) -> pa.Schema:
         """The schema of the answer's rows, with what drivers read of its columns."""
-        return annotate(self.answer.schema)
+        return annotate(self.answer.schema, self.answer.origins)
 
     @property
     def tells_of_server(self) -> bool:

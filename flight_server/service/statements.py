@@ -155,7 +155,7 @@ class Statements:
 
     def unbound_schema(self, request: Request, parsed: ParsedStatement) -> pa.Schema:
         """`schema_of` what has parameters, as far as it can be told before they are bound."""
-        return annotate(self.database.schema(request.session, parsed))
+        return annotate(*self.database.unbound(request.session, parsed))
 
     # CommandStatementUpdate, CommandStatementSubstraitPlan
 

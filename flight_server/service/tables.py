@@ -47,7 +47,7 @@ class Tables:
         for name in self._catalog.tables(request.session):
             schema = self._statements.database.relations.schema(request.session, snapshot, name, TABLE_TYPE)
             path = messages.FlightDescriptor(type=messages.FlightDescriptor.PATH, path=[name.schema, name.table])
-            yield name, Offer(annotate(schema), path)
+            yield name, Offer(annotate(schema, (name,) * len(schema)), path)
 
     def info(self, request: Request, path: Sequence[bytes | str]) -> Offer:
         """Plan to read all of a table as it is now."""

@@ -10,17 +10,20 @@ Ticket, in network byte order; the part after the query's name is sealed with th
       client      bool        who reads is a client of the service
       outputs     u32         how many, then for each
         task u32, attempt u32, rows u64
+      origins     bytes       JSON for a client: the tables that columns come from, and of each column which of these
 
 A reader that knows the rows of what it asks for can tell an empty output from an absent and a truncated one.
 """
 
 from __future__ import annotations
 
+import json
 import struct
 import threading
 import time
 from dataclasses import dataclass
 
+from engine.storage.protocol import Origins, TableName
 from flight_server.endpoint.tickets import TicketError, TicketSigner
 from ray_runtime.exchange.identity import OutputKey
 
@@ -43,13 +46,17 @@ class OutputRef:
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """Rows of `partitions` (a range of step 1) of `outputs`, in that order; `for_client` says that no worker reads."""
+    """Rows of `partitions` (a range of step 1) of `outputs`, in that order; `for_client` says that no worker reads.
+
+    A client is told by the fields that it gets of the `origins` of their columns.
+    """
 
     query: str
     stage: int
     partitions: range
     outputs: tuple[OutputRef, ...]
     for_client: bool = False
+    origins: Origins = ()
 
     @property
     def rows(self) -> int:
@@ -66,6 +73,7 @@ class ReadRequest:
         first, stop = self.partitions.start, self.partitions.stop
         payload = _HEADER.pack(self.stage, first, stop, self.for_client, len(self.outputs))
         payload += b"".join(_OUTPUT.pack(output.task, output.attempt, output.rows) for output in self.outputs)
+        payload += _written(self.origins)
         name = self.query.encode()
         sealed = TicketSigner(key).seal(payload, _scope(self.query), time.time() + seconds)
         return _LENGTH.pack(len(name)) + name + sealed
@@ -110,7 +118,28 @@ def _parse(query: str, payload: bytes) -> ReadRequest:
     if len(payload) < _HEADER.size:
         raise TicketError
     stage, first, stop, for_client, count = _HEADER.unpack_from(payload)
-    if len(payload) != _HEADER.size + count * _OUTPUT.size or not first < stop:
+    end = _HEADER.size + count * _OUTPUT.size
+    if len(payload) < end or not first < stop:
         raise TicketError
-    outputs = tuple(OutputRef(*fields) for fields in _OUTPUT.iter_unpack(payload[_HEADER.size :]))
-    return ReadRequest(query, stage, range(first, stop), outputs, for_client)
+    outputs = tuple(OutputRef(*fields) for fields in _OUTPUT.iter_unpack(payload[_HEADER.size : end]))
+    return ReadRequest(query, stage, range(first, stop), outputs, for_client, _read(payload[end:]))
+
+
+def _written(origins: Origins) -> bytes:
+    if not any(origins):
+        return b""
+    tables = list(dict.fromkeys(origins))
+    places = {table: place for place, table in enumerate(tables)}
+    named = [None if table is None else (table.schema, table.table) for table in tables]
+    return json.dumps([named, [places[origin] for origin in origins]], separators=(",", ":")).encode()
+
+
+def _read(written: bytes) -> Origins:
+    if not written:
+        return ()
+    try:
+        named, places = json.loads(written)
+        tables = [None if name is None else TableName(*name) for name in named]
+        return tuple(tables[place] for place in places)
+    except (ValueError, TypeError, IndexError):
+        raise TicketError from None

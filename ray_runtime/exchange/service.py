@@ -25,7 +25,8 @@ class ExchangeHandler(BaseHandler):
         del call
         request = self.keys.open(ticket)
         rows = read_outputs(self.store, request)
-        return ResultStream(rows.to_reader(), schema=annotate(rows.schema) if request.for_client else None)
+        schema = annotate(rows.schema, request.origins) if request.for_client else None
+        return ResultStream(rows.to_reader(), schema=schema)
 
 
 def read_outputs(store: ExchangeStore, request: ReadRequest) -> pa.Table:

@@ -17,7 +17,7 @@ from engine.operators import RenameExec
 from engine.optimizer import optimize
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, walk
 from engine.schema import Column
-from engine.schema_inference import plan_columns
+from engine.schema_inference import plan_columns, plan_origins
 from engine.storage.protocol import FragmentSink, Storage, TableName
 from engine.travel_types import travels
 from ray_runtime.explain import render_stages
@@ -135,9 +135,8 @@ class DistributedPlanner:
             log.info("a query runs in one task: %s", whole)
             self.whole[whole] += 1
         parts = result_parts(stages, tuple(c.name for c in columns))
-        plan = DistributedPlan(
-            root, columns, self._kernel.arrow_schema(columns), ExecutionMode.DISTRIBUTED, stages, parts, whole
-        )
+        schema, origins = self._kernel.arrow_schema(columns), plan_origins(query)
+        plan = DistributedPlan(root, columns, schema, ExecutionMode.DISTRIBUTED, stages, parts, whole, origins=origins)
         if text_size(query) <= _MAX_REMEMBERED:
             self._known.put((id(query), partitions), (query, plan))
         return plan

@@ -30,7 +30,7 @@ def test_type_names(data_type: pa.DataType, name: str) -> None:
 
 def test_a_table_s_columns() -> None:
     schema = pa.schema([pa.field("price", pa.decimal128(15, 2), nullable=False), ("name", pa.string())])
-    annotated = annotate(schema, TableName("main", "t"), read_only=False)
+    annotated = annotate(schema, (TableName("main", "t"), None), read_only=False)
     assert annotated.equals(schema)
     said = {
         key.decode().removeprefix("ARROW:FLIGHT:SQL:"): value.decode() for key, value in annotated[0].metadata.items()
@@ -49,6 +49,7 @@ def test_a_table_s_columns() -> None:
         "TABLE_NAME": "t",
     }
     assert annotated[1].metadata[b"ARROW:FLIGHT:SQL:IS_CASE_SENSITIVE"] == b"1"
+    assert b"ARROW:FLIGHT:SQL:TABLE_NAME" not in annotated[1].metadata
 
 
 def test_a_result_s_columns_keep_what_is_noted_of_them() -> None:

@@ -98,6 +98,9 @@ def test_each_part_comes_from_its_worker(uri: str, client: flight.FlightClient, 
     tables = [fetch(endpoint) for endpoint in planned.endpoints]
     assert all(table.schema.equals(planned.schema, check_metadata=True) for table in tables)
     assert all(b"ARROW:FLIGHT:SQL:TYPE_NAME" in field.metadata for field in planned.schema)
+    named = {field.metadata.get(b"ARROW:FLIGHT:SQL:TABLE_NAME") for field in planned.schema}
+    assert named - {b"lineitem", b"orders"} <= {None}
+    assert (None in named) == ("{" in query or "count" in query)
     assert sum(table.num_rows for table in tables) == planned.total_records
     with flight.connect(uri) as other:
         (endpoint,) = info(other, query).endpoints

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.real_clients.wants import AtMost, ByRuntime, Contains, Failure, Number, Told
 
-__all__ = ["CHECKS", "Check"]
+__all__ = ["CHECKS", "RESULT_TABLES", "RESULT_TABLES_TOLD", "Check"]
 
 
 @dataclass(frozen=True)
@@ -404,6 +404,16 @@ _ENDPOINTS = [
         {"set": "SET endpoints = 'workers'", "sql": "SELECT id FROM million"},
     ),
 ]
+
+RESULT_TABLES = """SELECT i.id, c.name AS label, i.price + 1 AS more, m.id AS other FROM shop.items AS i
+    JOIN shop.cheap AS c ON c.id = i.id JOIN million AS m ON m.id = i.id WHERE i.id > 0 ORDER BY 1"""
+RESULT_TABLES_TOLD = [
+    ["id", "grism", "shop", "items"],
+    ["label", "grism", "shop", "items"],  # a view's columns are those of its tables
+    ["more", "", "", ""],
+    ["other", "grism", "main", "million"],
+]
+"""Columns with the catalog, the schema and the table that they come from."""
 
 CHECKS: tuple[Check, ...] = (
     *_LOGIN,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.real_clients.checks import Check
+from tests.real_clients.checks import RESULT_TABLES, RESULT_TABLES_TOLD, Check
 from tests.real_clients.programs import SOURCES, Program, run
 from tests.real_clients.wants import Client, Failure, Number
 
@@ -95,6 +95,7 @@ PROGRAM = Program(
     differs=_differs(),
     own=(
         Check("go.ping", "go", {"ping": None, "query": Failure("UNAVAILABLE")}, {"of": "ping"}),
+        Check("go.result tables", "go", [RESULT_TABLES_TOLD] * 3, {"of": "result tables", "sql": RESULT_TABLES}),
         Check("go.named arguments", "go", {"rows": [["2", "1"]]}, {"of": "named arguments"}),
         Check(
             "go.large value",

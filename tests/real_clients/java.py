@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.real_clients.checks import Check
+from tests.real_clients.checks import RESULT_TABLES, RESULT_TABLES_TOLD, Check
 from tests.real_clients.programs import SOURCES, Program, run
 from tests.real_clients.wants import Client, Contains, Failure, Has
 
@@ -164,6 +164,7 @@ _OWN = (
         sql=_UNSIGNED,
     ),
     _own("result metadata", [_COLUMNS_TOLD, _COLUMNS_TOLD], sql=_COLUMNS),
+    _own("result tables", [RESULT_TABLES_TOLD, RESULT_TABLES_TOLD], sql=RESULT_TABLES),
     _own("columns", [["grism", "temp", "id", "19", "NO"], ["grism", "temp", "price", "9", "YES"]]),
     _own("mixed parameters", [["7", "x", "42"]]),
     _own(

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.storage.protocol import TableName
 from flight_server.endpoint import TicketError
 from ray_runtime.exchange import OutputRef, QueryKeys, ReadRequest
 
@@ -12,6 +13,7 @@ REQUEST = ReadRequest("query", 3, range(1, 4), (OutputRef(0, 0, 10), OutputRef(7
 TICKET = REQUEST.seal(KEY)
 
 _U32 = st.integers(0, 2**32 - 1)
+_ORIGIN = st.none() | st.builds(TableName, st.text(max_size=9), st.text(max_size=9))
 
 
 def keys_for(query: str = "query") -> QueryKeys:
@@ -29,12 +31,13 @@ KEYS = keys_for()
     first=st.integers(0, 1000),
     count=st.integers(1, 1000),
     outputs=st.lists(st.builds(OutputRef, _U32, _U32, st.integers(0, 2**64 - 1)), max_size=5),
-    for_client=st.booleans(),
+    origins=st.one_of(st.just([]), st.lists(_ORIGIN, min_size=1, max_size=5)),
 )
 def test_a_request_comes_out_as_it_went_in(
-    query: str, stage: int, first: int, count: int, outputs: list[OutputRef], for_client: bool
+    query: str, stage: int, first: int, count: int, outputs: list[OutputRef], origins: list[TableName | None]
 ) -> None:
-    request = ReadRequest(query, stage, range(first, first + count), tuple(outputs), for_client)
+    told = tuple(origins) if any(origins) else ()
+    request = ReadRequest(query, stage, range(first, first + count), tuple(outputs), bool(told), told)
     assert keys_for(query).open(request.seal(KEY)) == request
     assert request.rows == sum(output.rows for output in outputs)
 
