@@ -76,6 +76,8 @@ class ColumnOrigins:
         if bound is not None and bound.plan is not None and not uncertain:
             with suppress(UncertainOrigin):
                 return column_origins(bound.plan, _by_plan_name(bound, tables), computed, optimized=True)
+        if bound is None and (found := _of_only_table(tree, tables, computed)):
+            return found
         as_bound = self._binder.as_bound(canonical, {name: columns for name, (_, columns) in tables.items()})
         if as_bound.plan is None:
             return ()
@@ -111,6 +113,24 @@ def column_origins(
     if any(origin is _UNCERTAIN for origin in origins):
         raise UncertainOrigin
     return origins
+
+
+def _of_only_table(tree: syntax.Tree, tables: Tables, computed: Set[int]) -> Origins:
+    """The origins where all items but the `computed` are columns of the only table in FROM; empty where that is not so.
+
+    It spares a statement of many columns to be bound for this.
+    """
+    node = tree.root["node"]
+    (handle, columns), *others = tables.values()
+    if others or (node["type"], node["from_table"]["type"]) != ("SELECT_NODE", "BASE_TABLE"):
+        return ()
+    if tree.expressions("STAR") or node.get("group_sets") or is_catalog_function(handle.name):
+        return ()
+    own = {column.name.lower() for column in columns}
+    items: list[list[str]] = [item.get("column_names") or [] for item in node["select_list"]]
+    if any(len(names) != 1 or names[0].lower() not in own for i, names in enumerate(items) if i not in computed):
+        return ()
+    return tuple(None if i in computed else handle.name for i in range(len(items)))
 
 
 def _computed_items(tree: syntax.Tree) -> tuple[frozenset[int] | None, bool]:

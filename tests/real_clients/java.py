@@ -74,6 +74,7 @@ _COLUMNS_TOLD = [
     ["b", "19", "0", False, True, True],
     ["day", "10", "0", False, True, True],
 ]
+_TABLES_TOLD = [[value or None for value in column] for column in RESULT_TABLES_TOLD]  # null is what is not told
 _TIMES = "SELECT TIMESTAMP '2024-07-01 12:00:00' AS ts, TIMESTAMPTZ '2024-07-01 12:00:00+00' AS tz"
 
 _UNSIGNED = "SELECT 255::UTINYINT, 65535::USMALLINT, 4294967295::UINTEGER, 18446744073709551615::UBIGINT"
@@ -164,7 +165,7 @@ _OWN = (
         sql=_UNSIGNED,
     ),
     _own("result metadata", [_COLUMNS_TOLD, _COLUMNS_TOLD], sql=_COLUMNS),
-    _own("result tables", [RESULT_TABLES_TOLD, RESULT_TABLES_TOLD], sql=RESULT_TABLES),
+    _own("result tables", [_TABLES_TOLD, _TABLES_TOLD], sql=RESULT_TABLES),
     _own("columns", [["grism", "temp", "id", "19", "NO"], ["grism", "temp", "price", "9", "YES"]]),
     _own("mixed parameters", [["7", "x", "42"]]),
     _own(
