@@ -34,7 +34,7 @@ from engine.sql.bounds import require_bounds, require_few_repeats
 from engine.sql.catalog_functions import functions_as_tables
 from engine.sql.described_tables import describe_tables
 from engine.sql.error_places import Source, at_place, client_place, node_place
-from engine.sql.inputs import input_scans
+from engine.sql.inputs import input_scans, little_won
 from engine.sql.names import shortened, with_short_names
 from engine.sql.origins import ColumnOrigins
 from engine.sql.parameter_types import ParameterTypes
@@ -68,8 +68,6 @@ _WORD = re.compile(r"\w+")
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
 _CACHED_OUTPUTS = 10_000
-_MOST_CHARACTERS = 100_000
-_WIDE_ITEMS, _LITTLE_BYTES = 200, 16 << 20
 
 
 @dataclass(frozen=True)
@@ -342,7 +340,7 @@ class SqlFrontend:
         mentioned = syntax.referenced_columns(parsed.tree)
         text, tables, pins = self._pin(parsed, snapshot, names)
         operators, bound = None, None
-        reason = _little_won(parsed.tree.root, text, [handle for handle, _ in tables.values()])
+        reason = little_won(parsed.tree.root, text, [handle for handle, _ in tables.values()])
         if reason:
             columns = self._describe(parsed, text, tables)
         else:
@@ -493,16 +491,3 @@ def _read_operators(bound: Bound, tables: Mapping[str, tuple[TableHandle, RowTyp
         return optimize(read_plan(bound.plan, named))
     except RecursionError:
         raise NotRead("nested too deeply") from None
-
-
-def _little_won(statement: syntax.Node, text: str, tables: Sequence[TableHandle]) -> str:
-    """Why operators would cost more, some hundredths of a millisecond for each expression, than they win; else empty.
-
-    Of wide statements over small tables, reading only what is needed, or at several workers, wins little.
-    """
-    if len(text) > _MOST_CHARACTERS:
-        return "a long text"
-    items = len(statement["node"].get("select_list") or ())
-    sizes = [handle.bytes for handle in tables]
-    little = None not in sizes and sum(size for size in sizes if size is not None) <= _LITTLE_BYTES
-    return "many columns of little data" if items > _WIDE_ITEMS and little else ""
