@@ -270,6 +270,9 @@ def field_change(statement: AlterTable, stored: pa.Schema) -> DropField | Rename
         case SetDefault(name):
             own = _own(stored, name)
             return NoteField(own, altered_fields(statement, stored)[own].metadata or {})
+        case SetNotNull(name, not_null):
+            own = _own(stored, name)
+            return NoteField(own, altered_fields(statement, stored)[own].metadata or {}, not not_null)
     return None
 
 

@@ -21,7 +21,7 @@ from engine.kernel import quote
 from engine.schema import RowType
 from engine.sql import syntax
 from engine.statements.descriptions import DEFAULT_VALUE, Delete, Merge, MergeUpdate, Update
-from engine.statements.rewriting import assigned, full_name, holds
+from engine.statements.rewriting import assigned, full_name
 from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, Snapshot, TableHandle, TableName, Version
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "RowQuery",
     "RowStatement",
     "addressed_name",
+    "cast",
     "deleted",
     "sees_all_columns",
     "updated",
@@ -105,17 +106,29 @@ def updated(statement: Update, table: TableName, columns: RowType, defaults: dic
         select = f"SELECT {row}, true AS {ROW_STAYS}{items} FROM {rows}"
     else:  # of several rows of the source that belong to one of the table, some one counts
         select = f"SELECT DISTINCT ON ({row}) {row}, true AS {ROW_STAYS}{items} FROM {rows}, {statement.source}"
-    return f"{statement.ctes} {select} WHERE {holds(statement.where)}"
+    return f"{statement.ctes} {select} WHERE {_condition(statement.where)}"
 
 
 def deleted(statement: Delete, table: TableName) -> str:
     """The rows that a DELETE removes: address, and that they go."""
     alias = quote(statement.alias)
-    gone = holds(statement.where)
+    gone = _condition(statement.where)
     if statement.source is not None:
         gone = f"EXISTS (SELECT 1 FROM {statement.source} WHERE {gone})"
     rows = f"{full_name(addressed_name(table))} AS {alias}"
     return f"{statement.ctes} SELECT {alias}.{ROW_ADDRESS}, false AS {ROW_STAYS} FROM {rows} WHERE {gone}"
+
+
+def _condition(where: str | None) -> str:
+    """What stands behind WHERE: as it is written, so that a storage or an index may answer it."""
+    return "true" if where is None else f"({where})"
+
+
+def cast(table: TableName, column: str, value: str) -> str:
+    """Addresses and new values of one column for all rows, in the order of the addresses."""
+    alias = quote(table.table)
+    rows = f"{full_name(addressed_name(table))} AS {alias}"
+    return f"SELECT {alias}.{ROW_ADDRESS}, {value} AS {quote(column)} FROM {rows} ORDER BY 1"
 
 
 def sees_all_columns(parse: Callable[[str], Any], statement: RowStatement, columns: Iterable[str]) -> bool:

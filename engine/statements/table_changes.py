@@ -14,6 +14,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from engine.errors import ConflictError, SchemaMismatchError, UnknownTableError
+from engine.kernel import quote
 from engine.schema import RowType
 from engine.sql.shown_columns import defaults_of, stored_schema
 from engine.statements import rewriting, row_changes
@@ -23,6 +24,7 @@ from engine.statements.definitions import Definitions
 from engine.statements.descriptions import (
     AddColumn,
     AlterTable,
+    ChangeType,
     ColumnDefinition,
     Delete,
     Merge,
@@ -33,7 +35,7 @@ from engine.statements.merging import Merging
 from engine.statements.planning import Planning
 from engine.statements.row_changes import AddressedSnapshot, RowQueries, RowQuery, RowStatement, sees_all_columns
 from engine.statements.rows import Rows
-from engine.storage.protocol import AddField, TableHandle, TableName
+from engine.storage.protocol import AddField, ReplaceField, TableHandle, TableName
 
 __all__ = ["TableChanges"]
 
@@ -151,6 +153,8 @@ class TableChanges:
         change = rewriting.field_change(statement, stored)
         if change is not None:
             return 0 if target.storage.alter(own, change) else None
+        if isinstance(statement.action, ChangeType):
+            return self._cast_field(context, statement, statement.action, target)
         if not isinstance(statement.action, AddColumn):
             return None
         column = statement.action.column
@@ -164,7 +168,38 @@ class TableChanges:
 
         return 0 if data.into(add) else None
 
-    def altering(self, context: StatementContext, statement: AlterTable, target: Target) -> tuple[str, str | None]:
+    def _cast_field(
+        self, context: StatementContext, statement: AlterTable, action: ChangeType, target: Target
+    ) -> int | None:
+        found = self._casting(context, action, target)
+        if found is None:
+            return None
+        data = Rows(self._planning, context, [(found.changed.text, ())], snapshot=found.snapshot)
+        stored = self._stored(target, found.snapshot.handle)
+        data.keep(rewriting.altered_fields(statement, stored))
+        own = _own_name(found.snapshot.handle, target)
+
+        def replace_field(reader: pa.RecordBatchReader) -> int:
+            return int(target.storage.alter(own, ReplaceField(data.schema.field(1), reader, data.is_valid)))
+
+        return 0 if data.into(replace_field) else None
+
+    def _casting(self, context: StatementContext, action: ChangeType, target: Target) -> RowQueries | None:
+        """What computes the values of a column of another type; None where the table must be written anew."""
+        snapshot = self._catalog.snapshot(context.session)
+        handle = snapshot.table(target.shown)
+        addressed, columns = target.storage.addressed(handle), self._types(handle)
+        name = rewriting.find_column(columns, action.name, handle.name).name
+        value = f"CAST(({action.using or quote(name)}) AS {action.type})"
+        as_update = Update((), handle.name.table, ((name, value),))
+        if addressed is None or self._sees_all(as_update, columns):
+            return None
+        query = RowQuery(row_changes.cast(handle.name, name, value), ())
+        return RowQueries(AddressedSnapshot(snapshot, addressed), query)
+
+    def altering(
+        self, context: StatementContext, statement: AlterTable, target: Target
+    ) -> tuple[str, str | RowQueries | None]:
         """What an ALTER would write, in a line, and the SELECT of it, which may be none."""
         handle = self._pin(context, target)
         text = rewriting.altered(statement, target.shown, self._types(handle))
@@ -173,6 +208,8 @@ class TableChanges:
         if in_place and isinstance(action, AddColumn):
             values = None if action.column.default is None else rewriting.new_values(action.column, target.shown)
             return f"Add a column to {target.shown}", values
+        if in_place and isinstance(action, ChangeType) and (cast := self._casting(context, action, target)) is not None:
+            return f"Cast a column of {target.shown}", cast
         if in_place and rewriting.field_change(statement, self._stored(target, handle)) is not None:
             return f"Change a column of {target.shown}", None
         return f"Rewrite {target.shown} by ALTER", text

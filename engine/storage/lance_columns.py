@@ -16,13 +16,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 from lance.file import LanceFileWriter
 from lance.fragment import DataFile
 
-from engine.storage.protocol import DropField, NoteField, RenameField
+from engine.errors import InvalidValueError
+from engine.storage.lance_fields import field_ids, may_change, with_field
+from engine.storage.protocol import DropField, NoteField, RenameField, TableName
 
 __all__ = ["alter_field", "with_columns"]
 
@@ -30,16 +33,31 @@ _DEAD = -2  # stands for a field that another file has
 _OFFSET = np.uint64(0xFFFFFFFF)
 
 
-def alter_field(dataset: Any, change: DropField | RenameField | NoteField) -> None:
-    """Commit a change of one field, which writes no data."""
+def alter_field(name: TableName, dataset: Any, change: DropField | RenameField | NoteField) -> bool:
+    """Commit a change of one field, which writes no data; False, and nothing is done, where Lance cannot."""
     match change:
         case DropField(column):
             dataset.drop_columns([f"`{column}`"])
         case RenameField(column, to):
             dataset.alter_columns({"path": f"`{column}`", "name": to})
+        case NoteField(column, metadata, bool(nullable)):
+            field = dataset.schema.field(column).with_metadata(metadata).with_nullable(nullable)
+            known = next(each for each in dataset.lance_schema.fields() if each.name() == column)
+            if not may_change(dataset.lance_schema, column):
+                return False
+            if not nullable and _has_nulls(dataset, column):
+                raise InvalidValueError(f'Column "{column}" of table "{name}" takes no NULLs; the data has some.')
+            schema = with_field(dataset.lance_schema, field, list(field_ids([known])))
+            operation = lance.LanceOperation.Project(schema)
+            lance.LanceDataset.commit(dataset.uri, operation, read_version=dataset.version)
         case NoteField(column, metadata):
             noted = {key.decode(): value.decode() for key, value in metadata.items()}
             dataset.update_field_metadata({f"`{column}`": noted}, replace=True)
+    return True
+
+
+def _has_nulls(dataset: Any, column: str) -> bool:
+    return bool(dataset.scanner(filter=f"`{column}` IS NULL", use_scalar_index=False).count_rows())
 
 
 def with_columns(path: Path, fragment: Any, addresses: pa.Array, values: pa.Table) -> tuple[Any, list[int]]:

@@ -21,6 +21,7 @@ from lance.fragment import DataFile, FragmentMetadata, write_fragments
 from engine.errors import StorageError
 from engine.storage.conform import Incoming
 from engine.storage.lance_commits import guarded
+from engine.storage.lance_fields import field_ids
 from engine.storage.protocol import FragmentWriters, TableName
 
 __all__ = ["FolderOutOfReachError", "LanceSink", "written_elsewhere"]
@@ -81,15 +82,8 @@ def written_elsewhere(
         (folder / "data" / file.path).rename(path / "data" / file.path)
     if anew or dataset is None:
         return fragments
-    ids = list(_field_ids(dataset.lance_schema.fields()))
+    ids = list(field_ids(dataset.lance_schema.fields()))
     return [replace(fragment, files=[_numbered(file, ids) for file in fragment.files]) for fragment in fragments]
-
-
-def _field_ids(fields: Sequence[Any]) -> Iterator[int]:
-    """The numbers of fields, each before those within it: the order in which a new dataset counts them."""
-    for field in fields:
-        yield field.id()
-        yield from _field_ids(field.children())
 
 
 def _numbered(file: DataFile, ids: Sequence[int]) -> DataFile:

@@ -46,7 +46,7 @@ from engine.storage.pushdown import Pushed, push
 from engine.storage.search import Conditions, SearchRequest
 from engine.storage.stored_indexes import kinds_by_column, stored_indexes
 
-__all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_panic", "tags_of"]
+__all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_newest", "is_panic", "tags_of"]
 
 KIND = "lance"
 CAPS = ScanCaps(predicate_pushdown=True)
@@ -314,6 +314,12 @@ def first_version(schema: pa.Schema) -> int:
 def tags_of(dataset: Any) -> dict[str, int]:
     """The versions that have tags, by these; also of a table that was dropped, but not of branches."""
     return {tag: int(told["version"]) for tag, told in dataset.tags.list().items() if not told.get("branch")}
+
+
+def is_newest(dataset: Any) -> bool:
+    """Whether no version came after that of a dataset in a folder."""
+    found = _newest(dataset.uri)
+    return found is not None and found[0] == int(dataset.version)
 
 
 def is_panic(error: BaseException) -> bool:

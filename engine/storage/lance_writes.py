@@ -31,6 +31,7 @@ from engine.errors import (
     TableExistsError,
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
+from engine.storage.lance_casts import ColumnCast, drop_indexes
 from engine.storage.lance_changes import RowChange
 from engine.storage.lance_columns import alter_field
 from engine.storage.lance_commits import (
@@ -46,8 +47,9 @@ from engine.storage.lance_commits import (
     visible_or_removed,
     writing,
 )
+from engine.storage.lance_fields import may_append
 from engine.storage.lance_fragments import FolderOutOfReachError, written_elsewhere
-from engine.storage.lance_tables import FIRST_VERSION
+from engine.storage.lance_tables import FIRST_VERSION, is_newest
 from engine.storage.lance_unread import is_blob, require_changeable
 from engine.storage.listing import DROPPED
 from engine.storage.locks import held, take_if_free
@@ -58,6 +60,7 @@ from engine.storage.protocol import (
     FieldChange,
     FragmentWriters,
     RenameField,
+    ReplaceField,
     TableHandle,
     TableName,
 )
@@ -155,6 +158,9 @@ class LanceWrites:
             if incoming.rows:
                 with held(path.parent), visible_or_removed(path, added_files(change.operation)):
                     require_not_dropped(name, path)
+                    newest = dataset if is_newest(dataset) else open_newest(name, path)
+                    if not may_append(dataset.lance_schema, newest.lance_schema):
+                        raise ConflictError(f'The columns of table "{name}" were changed meanwhile; try again.')
                     guarded(name, incoming, lambda: lance.LanceDataset.commit(str(path), change))
         return incoming.rows
 
@@ -250,6 +256,8 @@ class LanceWrites:
         """Change one column of a version; see `Storage.alter`."""
         if isinstance(change, AddField):
             return self._add_field(name, path, version, change)
+        if isinstance(change, ReplaceField):
+            return self._replace_field(name, path, version, change)
         with writing(name, path), held(path.parent):
             require_not_dropped(name, path)
             dataset = open_newest(name, path)
@@ -257,8 +265,7 @@ class LanceWrites:
                 raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
             if isinstance(change, RenameField):
                 lance_schema(name, pa.schema([dataset.schema.field(change.name).with_name(change.to)]))
-            guarded(name, None, lambda: alter_field(dataset, change))
-        return True
+            return guarded(name, None, lambda: alter_field(name, dataset, change))
 
     def _add_field(self, name: TableName, path: Path, version: int, change: AddField) -> bool:
         """Lance itself refuses the new version where rows were added meanwhile."""
@@ -273,6 +280,27 @@ class LanceWrites:
             else:
                 incoming = Incoming(name, values, pa.schema([field]), change.is_valid)
                 guarded(name, incoming, lambda: dataset.add_columns(incoming.reader()))
+        return True
+
+    def _replace_field(self, name: TableName, path: Path, version: int, change: ReplaceField) -> bool:
+        dataset = guarded(name, None, lambda: lance.dataset(str(path), version=version))
+        require_changeable(name, [dataset.schema.field(change.field.name)])
+        (field,) = lance_schema(name, pa.schema([change.field]))
+        if not dataset.count_rows():
+            return False
+        schema = pa.schema([pa.field(ROW_ADDRESS, pa.uint64(), False), field])
+        incoming = Incoming(name, change.values, schema, change.is_valid)
+        cast = ColumnCast(dataset, field, incoming)
+        with writing(name, path), visible_or_removed(path, cast.files):
+            operation = guarded(name, incoming, cast.operation)
+            with held(path.parent):
+                require_not_dropped(name, path)
+                newest = open_newest(name, path)
+                if newest.version != version:
+                    raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
+                guarded(name, None, lambda: drop_indexes(newest, field.name))
+                commit = lance.LanceDataset.commit
+                guarded(name, None, lambda: commit(str(path), operation, read_version=newest.version))
         return True
 
     def drop(self, path: Path) -> bool:

@@ -39,6 +39,7 @@ __all__ = [
     "Origins",
     "OtherNames",
     "RenameField",
+    "ReplaceField",
     "ScanCaps",
     "ScanRequest",
     "Snapshot",
@@ -194,13 +195,29 @@ class RenameField:
 
 @dataclass(frozen=True)
 class NoteField:
-    """What is noted in the metadata of a column, instead of what is there."""
+    """What is noted in the metadata of a column, instead of what is there, and whether it takes NULLs (None: as now).
+
+    InvalidValueError where it is to take none and has some.
+    """
 
     name: str
     metadata: Mapping[bytes, bytes]
+    nullable: bool | None = None
 
 
-FieldChange = AddField | DropField | RenameField | NoteField
+@dataclass(frozen=True)
+class ReplaceField:
+    """A column in place of the one of its name. `values` has `ROW_ADDRESS`, in order, and the column, for all rows.
+
+    Indexes of the column go.
+    """
+
+    field: pa.Field
+    values: pa.RecordBatchReader
+    is_valid: bool = False
+
+
+FieldChange = AddField | DropField | RenameField | NoteField | ReplaceField
 
 
 class WriteMode(Enum):

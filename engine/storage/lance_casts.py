@@ -1,0 +1,83 @@
+"""A column of a Lance dataset that gets other values for all rows, and maybe another type, while the others stay.
+
+The new values lie in one more file for each fragment, as a field of a new number under the old name and in the old
+place. The file that has the old field keeps it; nobody reads it any more::
+
+    before   a: field 0, b: field 1    fragment 0: 1.lance (0, 1)
+    after    a: field 2, b: field 1    fragment 0: 1.lance (0, 1), 2.lance (2)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import lance
+import numpy as np
+import pyarrow as pa
+
+from engine.errors import StorageError
+from engine.storage.conform import Incoming
+from engine.storage.lance_changes import files_of
+from engine.storage.lance_fields import field_ids, with_field
+from engine.storage.protocol import ROW_ADDRESS
+
+__all__ = ["ColumnCast", "drop_indexes"]
+
+_NEW = "__grism_new"
+
+
+@dataclass
+class ColumnCast:
+    """`column` of the version that `dataset` is, with the values of `rows`: ordered addresses, and the column."""
+
+    dataset: Any
+    column: pa.Field
+    rows: Incoming
+    files: list[str] = field(default_factory=list)
+    """What was written so far, within the dataset."""
+    _ahead: pa.RecordBatch | None = None
+
+    def operation(self) -> Any:
+        """Write the files of the new values, which no version names yet; raises what reading the rows raises."""
+        batches = iter(self.rows)
+        before = {fragment.fragment_id: fragment for fragment in self.dataset.get_fragments()}
+        after: dict[int, Any] = {}
+        ids: list[int] = []
+        for number in sorted(before):
+            after[number], schema = before[number].merge_columns(self._values(before[number], batches))
+            self.files += [file for file in files_of(after[number]) if file not in files_of(before[number].metadata)]
+            ids = list(field_ids([each for each in schema.fields() if each.name() == _NEW]))
+        schema = with_field(self.dataset.lance_schema, self.column, ids)
+        return lance.LanceOperation.Merge([after[number] for number in before], schema)
+
+    def _values(self, fragment: Any, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatchReader:
+        schema = pa.schema([self.column.with_name(_NEW).remove_metadata()])
+        number, rows = fragment.fragment_id, fragment.metadata.num_rows  # while it takes values it does not tell
+        return pa.RecordBatchReader.from_batches(schema, self._of_fragment(number, rows, batches, schema))
+
+    def _of_fragment(
+        self, number: int, missing: int, batches: Iterator[pa.RecordBatch], schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        """The values of all rows of a fragment; what follows is kept for the next one."""
+        last = -1
+        while missing:
+            batch = self._ahead or next(batches, None)
+            self._ahead = None
+            addresses = np.empty(0, np.uint64) if batch is None else batch.column(ROW_ADDRESS).to_numpy()
+            here = int(np.searchsorted(addresses, np.uint64((number + 1) << 32)))
+            own = addresses[:here].astype(np.int64)
+            if batch is None or not here or own[0] >> 32 != number or own[0] <= last or np.any(np.diff(own) <= 0):
+                raise StorageError(f'The rows of table "{self.rows.table}" did not come in their order; try again.')
+            last, missing = int(own[-1]), missing - here
+            if here < batch.num_rows:
+                self._ahead = batch.slice(here)
+            yield pa.RecordBatch.from_arrays([batch.column(1).slice(0, here)], schema=schema)
+
+
+def drop_indexes(dataset: Any, column: str) -> None:
+    """Drop the indexes of a column: Lance would look for a field in them that is not there any more."""
+    for index in dataset.describe_indices():
+        if column in index.field_names:
+            dataset.drop_index(index.name)
