@@ -27,7 +27,8 @@ def render_stages(graph: StageGraph, storage: Storage) -> str:
     for stage in graph:
         target = "result" if stage is graph.result else f"{modes[stage.id]} {partitioning_text(stage.output)}"
         lines.append(f"Stage {stage.id}: {_parallelism(stage, graph)} -> {target}")
-        lines.append(render(stage.root, indent="  ", storage=storage))
+        whole = storage if len(stage.splits) <= 1 else None  # parts of a table are read without its indexes
+        lines.append(render(stage.root, indent="  ", storage=whole))
     return "\n".join(lines)
 
 

@@ -20,8 +20,9 @@ __all__ = ["TableScanExec"]
 class TableScanExec(PhysicalOperator):
     """Reads `columns` of `table` under the names `aliases`; `filter` is written over the aliases.
 
-    With `splits`, reads those parts only. `direct_schema` is the Arrow schema in which the kernel gives these columns:
-    rows that lie in storage in just that schema may go out as they are.
+    With `splits`, reads those parts only. `is_lookup`: an index finds the few rows of the filter, so the table is not
+    cut into parts. `direct_schema` is the Arrow schema in which the kernel gives these columns: rows that lie in
+    storage in just that schema may go out as they are.
     """
 
     table: TableHandle
@@ -31,6 +32,7 @@ class TableScanExec(PhysicalOperator):
     limit: int | None = None
     splits: tuple[Split, ...] | None = None
     direct_schema: pa.Schema | None = field(default=None, compare=False)
+    is_lookup: bool = False
 
     @property
     def schema(self) -> tuple[str, ...]:

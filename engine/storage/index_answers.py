@@ -12,7 +12,7 @@ from enum import Enum
 import pyarrow as pa
 import pyarrow.types as pt
 
-__all__ = ["Form", "is_answered", "may_be_asked"]
+__all__ = ["Form", "finds_few", "is_answered", "may_be_asked"]
 
 
 class Form(Enum):
@@ -38,6 +38,11 @@ _ANSWERS = {
 def is_answered(kind: str, column: pa.DataType, form: Form) -> bool:
     """Whether an index of the kind answers such predicates, and loses no row."""
     return form in _ANSWERS.get(kind, ()) and not _loses(kind, column)
+
+
+def finds_few(kind: str, form: Form) -> bool:
+    """Whether what such predicates find is expected to be few rows, which the index tells one by one."""
+    return (kind, form) in (("BTREE", Form.EQUAL), ("NGRAM", Form.CONTAINS), ("LABEL_LIST", Form.ITEM))
 
 
 def may_be_asked(kinds: Iterable[str], column: pa.DataType) -> bool:

@@ -104,6 +104,9 @@ class TableIndexes(Protocol):
     def used(self, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
         """The indexes that a scan with this filter asks."""
 
+    def finds_few(self, predicate: exp.Expr | None) -> bool:
+        """Whether a scan with this filter looks up single values, so that it is not worth to be cut into parts."""
+
 
 @dataclass(frozen=True)
 class NoIndexes:
@@ -132,6 +135,10 @@ class NoIndexes:
     def used(self, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:  # noqa: ARG002
         """None."""
         return ()
+
+    def finds_few(self, predicate: exp.Expr | None) -> bool:  # noqa: ARG002
+        """False."""
+        return False
 
     def _refusal(self) -> UnsupportedError:
         return UnsupportedError(

@@ -95,6 +95,10 @@ class LanceIndexes:
         """The indexes that a scan with this filter asks."""
         return self._tables.used_indexes(self._table, predicate)
 
+    def finds_few(self, predicate: exp.Expr | None) -> bool:
+        """Whether a scan with this filter looks up single values."""
+        return self._tables.finds_few(self._table, predicate)
+
     def create(
         self, definition: IndexDefinition, cancellation: Cancellation, watch: WatchBuild = watch_nothing
     ) -> None:

@@ -175,6 +175,10 @@ class LanceTables:
         plan = _guarded(table.name, lambda: str(scanner.explain_plan()))
         return tuple(IndexUse(i.name, i.kind, i.columns[0]) for i in opened.indexes if f"]@{i.name}(" in plan)
 
+    def finds_few(self, table: TableHandle, predicate: exp.Expr | None) -> bool:
+        """Whether a scan of the version with this filter looks up single values in an index."""
+        return table.search is None and self._pinned(table).pushed(predicate).finds_few
+
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut between fragments where that is near.
 
@@ -216,10 +220,12 @@ class LanceTables:
         check_stored(wanted)
         options: dict[str, Any] = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES}
         rows, skip, take = opened.rows, 0, None
+        is_whole, finds_few = True, False
         if isinstance(data, Split):
             start, stop, skip, take = data.part
             options["fragments"] = list(opened.fragments[start:stop])
             rows = sum(opened.fragment_rows[start:stop]) if take is None else take
+            is_whole = stop - start == len(opened.fragments)
         limit = request.limit
         if not request.columns and request.filter is None:
             return ArrowSource(pa.table({"present": pa.nulls(rows if limit is None else min(rows, limit))}))
@@ -228,9 +234,11 @@ class LanceTables:
             options |= {"offset": skip, "limit": rows}
         else:
             pushed = opened.pushed(request.filter)
+            asks_indexes = pushed.asks_indexes and is_whole  # each part would ask the whole index
+            finds_few = pushed.finds_few and is_whole
             if pushed.text is not None:
-                options |= {"filter": pushed.text, "use_scalar_index": pushed.asks_indexes}
-            if limit is not None and pushed.exact and not pushed.asks_indexes:  # in whose order rows would come
+                options |= {"filter": pushed.text, "use_scalar_index": asks_indexes}
+            if limit is not None and pushed.exact and not asks_indexes:  # in whose order rows would come
                 options["limit"] = limit
                 rows = min(rows, limit)
 
@@ -238,7 +246,7 @@ class LanceTables:
             reader = opened.dataset.scanner(columns=list(columns), **options).to_reader()
             return guarded(reader, wanted)
 
-        if rows * opened.width([c for c in columns if c != ROW_ADDRESS]) <= self._table_bytes:
+        if finds_few or rows * opened.width([c for c in columns if c != ROW_ADDRESS]) <= self._table_bytes:
             small = _guarded(table.name, lambda: self._read(scan()))
             if small is not None:
                 return ArrowSource(small)

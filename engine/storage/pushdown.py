@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from sqlglot import exp
 
-from engine.storage.index_answers import Form, is_answered, may_be_asked
+from engine.storage.index_answers import Form, finds_few, is_answered, may_be_asked
 from engine.storage.stored_types import declared_type
 
 __all__ = ["Pushed", "push"]
@@ -60,12 +60,14 @@ MAX_DIGITS = 38  # a longer number is a DOUBLE to the kernel
 class Pushed:
     """`text` passes every row that the filter passes; where `exact`, no other row. None passes all rows.
 
-    `asks_indexes`: indexes answer some of it, and none that could be asked loses a row.
+    `asks_indexes`: indexes answer some of it, and none that could be asked loses a row. `finds_few`: what an index
+    answers is a question for single values.
     """
 
     text: str | None
     exact: bool
     asks_indexes: bool = False
+    finds_few: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,10 @@ class _Table:
 
     def is_answered(self, field: pa.Field, form: Form) -> bool:
         return any(is_answered(kind, field.type, form) for kind in self.kinds.get(field.name, ()))
+
+    def finds_few(self, field: pa.Field, form: Form) -> bool:
+        kinds = self.kinds.get(field.name, ())
+        return any(finds_few(kind, form) and is_answered(kind, field.type, form) for kind in kinds)
 
 
 def push(
@@ -110,14 +116,24 @@ def _predicate(node: exp.Expr, table: _Table) -> Pushed:
 
 def _and(left: Pushed, right: Pushed) -> Pushed:
     texts = [side.text for side in (left, right) if side.text]
-    return Pushed(" AND ".join(texts) or None, left.exact and right.exact, left.asks_indexes or right.asks_indexes)
+    return Pushed(
+        " AND ".join(texts) or None,
+        left.exact and right.exact,
+        left.asks_indexes or right.asks_indexes,
+        left.finds_few or right.finds_few,
+    )
 
 
 def _or(left: Pushed, right: Pushed) -> Pushed:
     if left.text is None or right.text is None:
         return NOTHING
     text = f"(({left.text}) OR ({right.text}))"
-    return Pushed(text, left.exact and right.exact, left.asks_indexes and right.asks_indexes)
+    return Pushed(
+        text,
+        left.exact and right.exact,
+        left.asks_indexes and right.asks_indexes,
+        left.finds_few and right.finds_few,
+    )
 
 
 def _atom(node: exp.Expr, table: _Table) -> Pushed:
@@ -131,7 +147,7 @@ def _atom(node: exp.Expr, table: _Table) -> Pushed:
             field = _field(column, table)
             if field is not None and _is_scalar(field.type):
                 test = "IS NULL" if isinstance(what, exp.Null) else "IS NOT NULL"
-                return _asked(f"{_quoted(field.name)} {test}", field, Form.EQUAL, table)
+                return replace(_asked(f"{_quoted(field.name)} {test}", field, Form.EQUAL, table), finds_few=False)
         case exp.In(this=exp.Column() as column) if not any(node.args.get(k) for k in ("query", "unnest", "field")):
             return _in(column, node.expressions, table)
         case exp.Between(this=exp.Column() as column) if not node.args.get("symmetric"):
@@ -152,7 +168,7 @@ def _atom(node: exp.Expr, table: _Table) -> Pushed:
 
 def _asked(text: str, field: pa.Field, form: Form, table: _Table) -> Pushed:
     """A predicate on a column, which Lance answers by an index where there is one for it that loses no rows."""
-    return Pushed(text, exact=True, asks_indexes=table.is_answered(field, form))
+    return Pushed(text, True, table.is_answered(field, form), table.finds_few(field, form))
 
 
 def _comparison(column: exp.Column, sign: str, value: exp.Expr, table: _Table) -> Pushed:
@@ -186,11 +202,13 @@ def _call(name: str, column: exp.Column, value: exp.Expr, table: _Table) -> Push
     if name == "contains" and table.is_answered(field, Form.CONTAINS):
         text = _string_text(value)
         if text is not None and len(value.name) >= NGRAM:  # an index knows no shorter parts
-            return Pushed(f"contains({_quoted(field.name)}, {text})", exact=False, asks_indexes=True)
+            return Pushed(f"contains({_quoted(field.name)}, {text})", False, asks_indexes=True, finds_few=True)
     if name in LIST_CALLS and table.is_answered(field, Form.ITEM):
         items = _items(name, value, field.type.value_type)
         if items is not None:
-            return Pushed(f"{LIST_CALLS[name]}({_quoted(field.name)}, {items})", exact=False, asks_indexes=True)
+            return Pushed(
+                f"{LIST_CALLS[name]}({_quoted(field.name)}, {items})", False, asks_indexes=True, finds_few=True
+            )
     return NOTHING
 
 

@@ -29,6 +29,7 @@ from ray_runtime.planner.drop_columns import drop_columns
 from ray_runtime.planner.hash_marks import hash_marks
 from ray_runtime.planner.inline_scans import inline_scans
 from ray_runtime.planner.insert_exchanges import insert_exchanges
+from ray_runtime.planner.mark_lookups import mark_lookups
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.planner.order_joins import order_joins
 from ray_runtime.planner.push_semi_joins import push_semi_joins
@@ -94,6 +95,7 @@ class DistributedPlanner:
         estimates = Estimates(self._sampler.groups, self._sampler.distinct)
         physical: tuple[tuple[str, Callable[[PhysicalOperator], PhysicalOperator]], ...] = (
             ("inline_scans", inline_scans),
+            ("mark_lookups", lambda plan: mark_lookups(plan, self._storage)),
             ("distinct_in_tasks", distinct_in_tasks),
             ("push_semi_joins", lambda plan: push_semi_joins(plan, types, options)),
             ("order_joins", lambda plan: order_joins(plan, types, estimates)),

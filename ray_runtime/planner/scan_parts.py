@@ -19,8 +19,13 @@ _SPLITS_FOR_A_SLOT = 4
 
 
 def parts_of(scan: TableScanExec, options: DistributedOptions) -> int:
-    """Into how many parts the table of `scan` is cut: one for each slot where that gives them enough to do."""
+    """Into how many parts the table of `scan` is cut: one for each slot where that gives them enough to do.
+
+    One where an index finds the rows.
+    """
     table = scan.table
+    if scan.is_lookup:
+        return 1
     parts = 1 if table.bytes is None else math.ceil(table.bytes / options.split_bytes)
     if table.rows is not None and options.split_rows is not None:
         parts = max(parts, min(math.ceil(table.rows / options.split_rows), _SPLITS_FOR_A_SLOT * options.slots))

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.storage import InMemoryStorage
+from engine.storage.indexes import TableIndexes
 from engine.storage.protocol import ScanRequest, Snapshot, Source, Split, TableHandle, TableName, Version
 from local_runtime import LocalRuntime
 from ray_runtime.planner import DistributedOptions, DistributedPlanner
@@ -53,6 +54,9 @@ class FixedStatistics:
 
     def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
         return self._empty.open(data, request)
+
+    def indexes(self, table: TableHandle) -> TableIndexes:
+        return self._empty.indexes(table)
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         return [Split(table, (i,)) for i in range(target)]
