@@ -155,8 +155,7 @@ class SqlFrontend:
         except TypeMismatchError:
             if not given:
                 raise
-            types = self._parameter_types(text, snapshot, names)
-            told = () if types is None else types.told().values()
+            told = self.told_types(text, snapshot=snapshot, names=names).values()
             retold = [Given(value, partial(retyped, value, to)) for value, to in zip(given, told, strict=True)]
             read = self._read(text, retold, snapshot, names)
         plan = self._build(read.resolved)
@@ -221,6 +220,11 @@ class SqlFrontend:
         types = self._parameter_types(text, snapshot or self.storage.snapshot(), names)
         told = () if types is None else types.with_guesses(columns).items()
         return self.kernel.arrow_schema(tuple(Column(name, kind) for name, kind in told))
+
+    def told_types(self, text: str, *, snapshot: Snapshot, names: Names = _PLAIN) -> dict[str, str | None]:
+        """The kernel's type of each parameter of one SELECT, by name, None where the text does not tell it."""
+        types = self._parameter_types(text, snapshot, names)
+        return {} if types is None else types.told()
 
     def _parameter_types(self, text: str, snapshot: Snapshot, names: Names) -> ParameterTypes | None:
         """What tells the kernel's type for each parameter of one SELECT; None where there are none."""

@@ -5,7 +5,7 @@ Those that change tables which are there are in `table_changes`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 
@@ -14,6 +14,7 @@ from engine.physical import PhysicalPlan
 from engine.rights import Action
 from engine.schema import RowType
 from engine.statements import rewriting
+from engine.statements.bound_inserts import BoundInserts
 from engine.statements.care import Care
 from engine.statements.care_descriptions import CareReport, CreateTag, DropTag, Optimize, Restore, Vacuum
 from engine.statements.catalog import Target
@@ -41,7 +42,7 @@ from engine.statements.descriptions import (
     Use,
 )
 from engine.statements.indexes import Indexes
-from engine.statements.planning import Parameters, Planning
+from engine.statements.planning import Parameters, ParameterStream, Planning
 from engine.statements.row_changes import RowQueries
 from engine.statements.rows import Rows
 from engine.statements.session import TEMPORARY, Session
@@ -68,15 +69,26 @@ class Changes:
         self._tables = TableChanges(planning, self._definitions)
         self.care = Care(planning.catalog, planning.pins, self._tables.alone)
         self._indexes = Indexes(self._catalog)
+        self._bound = BoundInserts(planning)
 
-    def run(self, context: StatementContext, statement: Statement, parameters: Parameters | None = None) -> int:
-        """Run a statement for each row of `parameters`; returns how many rows it changed, 0 where it is about none."""
+    def run(
+        self,
+        context: StatementContext,
+        statement: Statement,
+        parameters: Parameters | ParameterStream | None = None,
+    ) -> int:
+        """Run a statement for each row of `parameters`; returns how many rows it changed, 0 where it is about none.
+
+        An INSERT takes a stream of them.
+        """
         try:
             self._authorize(context, statement)
         except UnknownTableError:
             if isinstance(statement, Drop | AlterTable | Rename | CreateTag | DropTag) and statement.if_exists:
                 return 0
             raise
+        if isinstance(parameters, ParameterStream):
+            return self._insert_all(context, statement, parameters)
         rows = _NO_ROWS if parameters is None else parameters
         match statement:
             case Use(path=path):
@@ -233,7 +245,7 @@ class Changes:
         match statement:
             case Insert(table=path):
                 target = self._definitions.existing(context, path)
-                return f"Append to {target.shown}", self._inserted(context, statement, target, row)[0]
+                return f"Append to {target.shown}", self._inserted(context, statement, target, row).in_text()
             case Update(table=path) | Delete(table=path) | Merge(table=path):
                 target = self._definitions.existing(context, path)
                 kind = type(statement).__name__.upper()
@@ -279,28 +291,44 @@ class Changes:
         except ConflictError:  # an UPDATE was faster: let no other one come in between
             return self._tables.alone(target, lambda: self._append(context, statement, rows, target))
 
+    def _insert_all(self, context: StatementContext, statement: Statement, stream: ParameterStream) -> int:
+        if not isinstance(statement, Insert):
+            raise UnsupportedError("Only an INSERT takes its rows of parameters as a stream.")
+        context.session.note_change()
+        target = self._definitions.existing(context, statement.table)
+
+        def append() -> int:
+            return self._bound.append(context, target, self._inserted(context, statement, target, None), stream)
+
+        try:
+            return append()
+        except ConflictError:  # as for a few rows; but what has come in is gone
+            if not stream.is_kept:
+                raise
+            return self._tables.alone(target, append)
+
     def _append(self, context: StatementContext, statement: Insert, rows: Parameters, target: Target) -> int:
-        text, copies = self._inserted(context, statement, target, rows[0] if rows else ())
+        found = self._inserted(context, statement, target, rows[0] if rows else ())
         queries: list[tuple[str, Sequence[pa.Scalar]]] = []
         if statement.rows and not statement.ctes:
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 part = rows[start : start + _ROWS_AT_ONCE]
-                queries.append((copies(len(part)), [value for row in part for value in row]))
+                queries.append((found.in_text(len(part)), [value for row in part for value in row]))
         else:
-            queries = [(text, row) for row in rows]
+            queries = [(found.in_text(), row) for row in rows]
         return Rows(self._planning, context, queries).store(target, WriteMode.APPEND)
 
     def _inserted(
-        self, context: StatementContext, statement: Insert, target: Target, row: Sequence[pa.Scalar]
-    ) -> tuple[str, Callable[[int], str]]:
-        """The SELECT of what an INSERT appends, and what makes it of so many rows of parameters."""
+        self, context: StatementContext, statement: Insert, target: Target, row: Sequence[pa.Scalar] | None
+    ) -> rewriting.InsertText:
+        """The SELECT of what an INSERT appends; the values of `row` are None where they are still to come."""
         columns, defaults = self._tables.columns(context, target)
         given = None
         if statement.query is not None:
-            given = self._planning.logical(context.session, f"{statement.ctes} {statement.query}", row).names
+            text = f"{statement.ctes} {statement.query}"
+            if row is None:
+                given = self._planning.unbound_schema(context.session, text).names
+            else:
+                given = self._planning.logical(context.session, text, row).names
         named = rewriting.insert_columns(statement, target.shown, columns, given)
-
-        def copies(count: int) -> str:
-            return rewriting.inserted(statement, columns, named, defaults, count)
-
-        return copies(1), copies
+        return rewriting.InsertText(statement, columns, named, defaults)

@@ -34,7 +34,7 @@ from engine.statements.held_views import HeldViews
 from engine.statements.indexes import Indexes
 from engine.statements.parsed import ParsedStatement, parse, parse_plan
 from engine.statements.places import no_places, places_in, places_of
-from engine.statements.planning import Parameters, Planning
+from engine.statements.planning import Parameters, ParameterStream, Planning
 from engine.statements.reader import parameter_names
 from engine.statements.relations import Relations
 from engine.statements.scripts import Part, part_told, split
@@ -207,8 +207,13 @@ class Database:
                 for _ in result.reader:
                     pass
 
-    def run(self, context: StatementContext, parsed: ParsedStatement, parameters: Parameters | None = None) -> int:
-        """Run a statement with effects for each row of `parameters`; how many rows it changed."""
+    def run(
+        self,
+        context: StatementContext,
+        parsed: ParsedStatement,
+        parameters: Parameters | ParameterStream | None = None,
+    ) -> int:
+        """Run a statement with effects for each row of `parameters`, or a stream of them; how many it changed."""
         if parsed.statement is None or not parsed.has_effects:
             raise ValueError(f"{parsed.kind} has no effects; ask for its answer")
         with self._places_in(parsed):

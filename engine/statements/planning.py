@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -21,14 +21,31 @@ from engine.statements.pins import Pins
 from engine.statements.session import Session
 from engine.statements.system_tables import reads_only_system
 from engine.storage.protocol import FragmentSink, Origins, Snapshot, TableName
+from engine.travel_types import Boundary, leaving_items
 
-__all__ = ["Parameters", "Planning"]
+__all__ = ["ParameterStream", "Parameters", "Planning"]
 
 LOCAL = "local"
 """The name of the runtime of this process."""
 
 Parameters = Sequence[Sequence[pa.Scalar]]
 """Rows of parameters; a statement runs once for each, and the results follow each other."""
+
+
+@dataclass(frozen=True)
+class ParameterStream:
+    """Rows of parameters in batches, with a column for each parameter, in the order of values.
+
+    They are a sequence where they are there, and else are still coming in, to be read once.
+    """
+
+    schema: pa.Schema
+    batches: Sequence[pa.RecordBatch] | Iterator[pa.RecordBatch]
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the rows are there."""
+        return isinstance(self.batches, Sequence)
 
 
 class Planning:
@@ -93,6 +110,22 @@ class Planning:
             snapshot=self.catalog.snapshot(session),
             names=self.catalog.names(session),
             boundary=session.boundary,
+        )
+
+    def stored(
+        self, session: Session, text: str, row: Sequence[pa.Scalar] = (), snapshot: Snapshot | None = None
+    ) -> PhysicalPlan:
+        """As `plan`, with the rows in their stored forms."""
+        plan = self.plan(session, text, row, snapshot)
+        if leaving_items([(c.name, c.type) for c in plan.columns], Boundary.STORAGE) is None:
+            return plan  # whose rows may be given on as they lie in another table
+        schema = self.frontend.kernel.arrow_schema(plan.columns, Boundary.STORAGE)
+        return replace(plan, schema=schema, boundary=Boundary.STORAGE)
+
+    def told_types(self, session: Session, text: str) -> dict[str, str | None]:
+        """The kernel's type of each parameter of a SELECT, by name, None where the text does not tell it."""
+        return self.frontend.told_types(
+            text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session)
         )
 
     def execute(self, context: StatementContext, plan: PhysicalPlan) -> QueryResult:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from engine.errors import SqlSyntaxError
 from engine.place import Place
 from engine.sql.tokens import Kind, Token, tokens
 from engine.statements.descriptions import Path
 
-__all__ = ["Reader", "numbered", "parameter_count", "parameter_names", "parameters_of"]
+__all__ = ["Reader", "numbered", "parameter_count", "parameter_names", "parameters_of", "with_parameters"]
 
 
 _MOST_DIGITS = 9
@@ -54,6 +54,19 @@ def parameter_names(text: str) -> list[str]:
 def parameter_count(text: str) -> int:
     """The highest number of a parameter ``$n`` in the text."""
     return max((_number(token.value[1:]) for token in parameters_of(text) if token.value[1:].isdigit()), default=0)
+
+
+def with_parameters(text: str, values: Sequence[str]) -> str:
+    """`text` with `values`, which are SQL, in the places of its parameters ``$n``.
+
+    >>> with_parameters("upper($2) || $1", ["a", "b"])
+    'upper(b) || a'
+    """
+    parts, done = [], 0
+    for token in parameters_of(text):
+        parts += [text[done : token.start], values[_number(token.value[1:]) - 1]]
+        done = token.end
+    return "".join([*parts, text[done:]])
 
 
 def _number(digits: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -23,12 +24,13 @@ from engine.statements.descriptions import (
     SetNotNull,
     Update,
 )
-from engine.statements.reader import numbered, parameter_count
+from engine.statements.reader import numbered, parameter_count, with_parameters
 from engine.storage.conform import DEFAULT, NOT_NULL
 from engine.storage.protocol import DropField, NoteField, RenameField, TableName
 
 __all__ = [
     "HIT",
+    "InsertText",
     "altered",
     "altered_fields",
     "assigned",
@@ -127,19 +129,50 @@ def inserted(statement: Insert, columns: RowType, named: RowType, defaults: dict
     """
     if statement.query is None and not statement.rows:
         return "SELECT " + ", ".join(f"{value_of(DEFAULT_VALUE, c, defaults)} AS {quote(c.name)}" for c in columns)
+    source = statement.query
+    if source is None:
+        rows = ", ".join(f"({_values(row, named, defaults)})" for row in statement.rows)
+        width = parameter_count(rows)
+        source = "VALUES " + ", ".join(numbered(rows, width * copy) for copy in range(copies))
+    return _inserted_from(source, statement, columns, named, defaults)
+
+
+@dataclass(frozen=True)
+class InsertText:
+    """The SELECT of what an INSERT appends to a table of `columns` with `defaults`; those `named` are given."""
+
+    statement: Insert
+    columns: RowType
+    named: RowType
+    defaults: dict[str, str]
+
+    def in_text(self, copies: int = 1) -> str:
+        """With the parameters of so many rows, one after the other; see `inserted`."""
+        return inserted(self.statement, self.columns, self.named, self.defaults, copies)
+
+    def over(self, relation: str, parameters: Sequence[str]) -> str:
+        """With a row for each of `relation`, over which the `parameters` are written.
+
+        That is so for one row of VALUES and for a SELECT that has nothing but its list.
+        """
+        statement = self.statement
+        listed = statement.query
+        if listed is None:
+            listed = f"SELECT {_values(statement.rows[0], self.named, self.defaults)}"
+        source = with_parameters(f"{listed}\nFROM {relation}", parameters)
+        return _inserted_from(source, statement, self.columns, self.named, self.defaults)
+
+
+def _values(row: Sequence[str], named: RowType, defaults: dict[str, str]) -> str:
+    return ", ".join(value_of(text, column, defaults) for text, column in zip(row, named, strict=True))
+
+
+def _inserted_from(source: str, statement: Insert, columns: RowType, named: RowType, defaults: dict[str, str]) -> str:
     position = {column.name: i for i, column in enumerate(named)}
     items = ", ".join(
         f"{value_of(f'c{position[c.name]}' if c.name in position else DEFAULT_VALUE, c, defaults)} AS {quote(c.name)}"
         for c in columns
     )
-    source = statement.query
-    if source is None:
-        rows = ", ".join(
-            "(" + ", ".join(value_of(text, c, defaults) for text, c in zip(row, named, strict=True)) + ")"
-            for row in statement.rows
-        )
-        width = parameter_count(rows)
-        source = "VALUES " + ", ".join(numbered(rows, width * copy) for copy in range(copies))
     names = ", ".join(f"c{i}" for i in range(len(named)))
     return f"{statement.ctes} SELECT {items} FROM ({source}) AS __given({names})"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -18,7 +18,6 @@ from engine.storage.conform import NOT_NULL
 from engine.storage.protocol import FragmentSink, Snapshot, WriteMode
 from engine.storage.stored_types import STORED_TYPE, storable_type, stored_fields
 from engine.streams import scoped_reader
-from engine.travel_types import Boundary, leaving_items
 
 __all__ = ["Rows"]
 
@@ -101,12 +100,7 @@ class Rows:
         self.context.cancellation.check()
 
     def _planned(self, text: str, row: Sequence[pa.Scalar]) -> PhysicalPlan:
-        """The plan of a query whose rows leave in their stored forms."""
-        plan = self.planning.plan(self.context.session, text, row, self.snapshot)
-        if leaving_items([(c.name, c.type) for c in plan.columns], Boundary.STORAGE) is None:
-            return plan  # whose rows may be given on as they lie in another table
-        schema = self.planning.frontend.kernel.arrow_schema(plan.columns, Boundary.STORAGE)
-        return replace(plan, schema=schema, boundary=Boundary.STORAGE)
+        return self.planning.stored(self.context.session, text, row, self.snapshot)
 
     def _storable(self, plan: PhysicalPlan) -> RowType:
         columns = plan.columns[: -1 if self.marked else None]

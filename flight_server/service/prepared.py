@@ -15,16 +15,19 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import pyarrow as pa
 from pyarrow import flight
 
 from engine.arrow_input import has_extension
 from engine.errors import ResourceExhaustedError, TypeMismatchError, UnsupportedError
+from engine.statements.descriptions import Insert
+from engine.statements.parameter_rows import parameter_rows
 from engine.statements.parsed import ParsedStatement
-from engine.statements.planning import Parameters
+from engine.statements.planning import Parameters, ParameterStream
 from flight_server.config import ServiceOptions
 from flight_server.drivers import parameter_schema
 from flight_server.proto import sql
@@ -39,6 +42,7 @@ __all__ = ["PreparedStatements"]
 _HANDLE_SIZE = 16
 _MAX_BINDINGS = 64  # of one statement; a client moves on to the newest, so the oldest can go
 _NO_ARROW = "The parameters are not valid Arrow data."
+_FEW = 16  # rows of an INSERT, for which a text with the values in it is as quick
 _VALUE = 200  # bytes that a value takes beside its data
 
 
@@ -109,7 +113,7 @@ class PreparedStatements:
         )
         prepared = self.open.get(own, request.holder)
         bound = self._read(prepared, reader)
-        if bound is None:
+        if not isinstance(bound, _Bound):
             raise BadRequestError("No parameters came to be bound: the upload has no schema.")
         binding = secrets.token_bytes(_HANDLE_SIZE)
         with prepared.lock:
@@ -152,13 +156,18 @@ class PreparedStatements:
     def update(
         self, request: Request, command: sql.CommandPreparedStatementUpdate, reader: flight.MetadataRecordBatchReader
     ) -> sql.DoPutUpdateResult:
-        """Run a prepared statement for each row of parameters that comes; with what is bound where no schema does."""
+        """Run a prepared statement for each row of parameters that comes; with what is bound where no schema does.
+
+        Of an INSERT more rows may come than are kept: they are appended as they come.
+        """
         prepared = self.open.get(command.prepared_statement_handle[:_HANDLE_SIZE], request.holder)
-        rows: Parameters | None = None
+        parsed, rows = prepared.parsed, None
         if len(prepared.parameters):
-            sent = self._read(prepared, reader)
+            sent = self._read(prepared, reader, streams=isinstance(parsed.statement, Insert) and not parsed.before)
+            if isinstance(sent, ParameterStream):
+                return sql.DoPutUpdateResult(record_count=self._statements.run_stream(request, parsed, sent))
             rows = self._bound(request, command.prepared_statement_handle)[1] if sent is None else sent.rows
-        return sql.DoPutUpdateResult(record_count=self._statements.run_update(request, prepared.parsed, rows))
+        return sql.DoPutUpdateResult(record_count=self._statements.run_update(request, parsed, rows))
 
     def _plan(self, request: Request, command: sql.CommandPreparedStatementQuery) -> PlannedAnswer:
         prepared, rows = self._bound(request, command.prepared_statement_handle)
@@ -190,26 +199,47 @@ class PreparedStatements:
                 raise BadRequestError("The parameters behind this handle are no longer kept; bind them again.")
             return prepared, prepared.bindings[binding].rows
 
-    def _read(self, prepared: _Prepared, reader: flight.MetadataRecordBatchReader) -> _Bound | None:
-        """The rows that come in; None where only the descriptor does."""
+    def _read(
+        self, prepared: _Prepared, reader: flight.MetadataRecordBatchReader, streams: bool = False
+    ) -> _Bound | ParameterStream | None:
+        """The rows that come in; None where only the descriptor does.
+
+        Of a statement that `streams` they stay in batches where they are many, however many they are; of others there
+        is a most, and more is a BadRequestError.
+        """
         if not sends_schema(reader):
             return None
-        rows: list[tuple[pa.Scalar, ...]] = []
-        size, options = 0, self._options
         entrance = entrance_of(reader, _NO_ARROW)
         _check_no_geometry(entrance.schema)
-        for batch in received(reader, entrance, _NO_ARROW):
+        places = list(_places(prepared, entrance.schema))
+        batches = (batch.select(places) for batch in received(reader, entrance, _NO_ARROW))
+        schema = pa.schema([entrance.schema.field(place) for place in places])
+        kept: list[pa.RecordBatch] = []
+        count, size, options = 0, 0, self._options
+        for batch in batches:
+            kept.append(batch)
+            count += batch.num_rows
             size += batch.get_total_buffer_size() + batch.num_rows * batch.num_columns * _VALUE
-            if len(rows) + batch.num_rows > options.max_parameter_rows:
-                limit = f"{options.max_parameter_rows} rows"
-            elif size > options.max_parameter_size:
-                limit = f"{options.max_parameter_size} bytes"
-            else:
-                rows += zip(*(_values(batch.column(place)) for place in _places(prepared, batch.schema)), strict=True)
+            if count <= options.max_parameter_rows and size <= options.max_parameter_size:
                 continue
+            if streams:
+                return ParameterStream(schema, _bounded(chain(kept, batches), options.max_upload_size))
+            many = count > options.max_parameter_rows
+            limit = f"{options.max_parameter_rows} rows" if many else f"{options.max_parameter_size} bytes"
             raise BadRequestError(f"More than {limit} of parameters were bound; bind them in parts.")
-        _places(prepared, entrance.schema)
-        return _Bound(_with_typed_nulls(rows), size)
+        if streams and count > _FEW:
+            return ParameterStream(schema, kept)
+        return _Bound(parameter_rows(kept), size)
+
+
+def _bounded(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.RecordBatch]:
+    """`batches`, of at most so many bytes; ResourceExhaustedError where they are more."""
+    size = 0
+    for batch in batches:
+        size += batch.nbytes
+        if size > most:
+            raise ResourceExhaustedError(f"The parameters have more than {most} bytes; bind them in parts.")
+        yield batch
 
 
 def _places(prepared: _Prepared, given: pa.Schema) -> Sequence[int]:
@@ -229,29 +259,3 @@ def _check_no_geometry(given: pa.Schema) -> None:
             raise UnsupportedError(
                 f'Parameter "{parameter.name}" is a geometry; bind its text and cast that to GEOMETRY.'
             )
-
-
-def _with_typed_nulls(rows: list[tuple[pa.Scalar, ...]]) -> Parameters:
-    """`rows` in which NULLs without a type have the one type of their parameter's other values, where there is one."""
-    kinds: list[pa.DataType | None] = []
-    for values in zip(*rows, strict=True):
-        found = {value.type for value in values}
-        told = found - {pa.null()}
-        kinds.append(told.pop() if len(told) == 1 and len(found) > 1 else None)
-    if not any(kinds):
-        return rows
-    return [
-        tuple(
-            value if kind is None or value.is_valid else pa.scalar(None, kind)
-            for value, kind in zip(row, kinds, strict=True)
-        )
-        for row in rows
-    ]
-
-
-def _values(column: pa.Array) -> Iterable[pa.Scalar]:
-    """A column's values. Of a union, each is what it holds: some clients send every parameter so."""
-    if pa.types.is_union(column.type):
-        return [pa.scalar(None) if value.value is None else value.value for value in column]
-    plain: Iterable[pa.Scalar] = column
-    return plain

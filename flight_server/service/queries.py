@@ -53,9 +53,14 @@ class Queries:
         return self._begin(request, statement, gated, has_effects=False)
 
     @contextmanager
-    def change(self, request: Request, statement: StatementInfo, *, gated: bool = True) -> Iterator[Query]:
-        """Around a statement with effects, or an upload, which is not `gated` and takes as long as its client does."""
-        query = self._begin(request, statement, gated, has_effects=True)
+    def change(
+        self, request: Request, statement: StatementInfo, *, gated: bool = True, limited: bool = False
+    ) -> Iterator[Query]:
+        """Around a statement with effects, or an upload, which is not `gated` and takes as long as its client does.
+
+        What is `limited` has no more than the time of a query, `gated` or not.
+        """
+        query = self._begin(request, statement, gated, has_effects=True, limited=limited)
         try:
             with query.guarded(), request.call.cancellation.heeded():
                 yield query
@@ -113,15 +118,17 @@ class Queries:
     def _runtime_of(self, request: Request) -> str:
         return request.session.runtime or self._runtime
 
-    def _begin(self, request: Request, statement: StatementInfo, gated: bool, has_effects: bool) -> Query:
+    def _begin(
+        self, request: Request, statement: StatementInfo, gated: bool, has_effects: bool, limited: bool = False
+    ) -> Query:
         query = Query(request.caller, statement, self._runtime_of(request), self.registry, has_effects=has_effects)
         request.call.on_end(query.finish)
         limit = self._limit(request)
         try:
             with query.guarded():
+                if limit is not None and (gated or limited):
+                    query.expire_after(max(0.0, limit - statement.planning))
                 if gated:
-                    if limit is not None:
-                        query.expire_after(max(0.0, limit - statement.planning))
                     query.enter(self.gate)
         except ExecutionError:
             query.finish()

@@ -18,7 +18,7 @@ from engine.statements.answers import QueryAnswer, TableAnswer
 from engine.statements.database import Database, changed_rows, count_table
 from engine.statements.descriptions import Kill
 from engine.statements.parsed import ParsedStatement
-from engine.statements.planning import Parameters
+from engine.statements.planning import Parameters, ParameterStream
 from flight_server.column_metadata import annotate
 from flight_server.config import ServiceOptions
 from flight_server.endpoint.streams import ResultStream
@@ -166,6 +166,17 @@ class Statements:
         del reader
         parsed = self.parse(request, text_of(command))
         return sql.DoPutUpdateResult(record_count=self.run_update(request, parsed, None))
+
+    def run_stream(self, request: Request, parsed: ParsedStatement, stream: ParameterStream) -> int:
+        """Run an INSERT for rows of parameters; how many rows it appended.
+
+        While they are still coming in it waits for its client, as an upload does, and so for no turn; but its time is
+        that of a query.
+        """
+        info = StatementInfo(parsed.kind, parsed.written.source)
+        with self.queries.change(request, info, gated=stream.is_kept, limited=True) as query:
+            query.rows = self.database.run(request.context, parsed, stream)
+            return query.rows
 
     def run_update(self, request: Request, parsed: ParsedStatement, parameters: Parameters | None) -> int:
         """Run a statement with effects; how many rows it changed.

@@ -1,0 +1,45 @@
+"""Rows of parameters: of Arrow batches, the values that a statement runs with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from engine.statements.planning import Parameters
+
+__all__ = ["parameter_rows"]
+
+
+def parameter_rows(batches: Iterable[pa.RecordBatch]) -> Parameters:
+    """The rows of `batches`, each a value for each column.
+
+    Of a union, a value is what it holds: some clients send every parameter so. NULLs without a type have the one type
+    of their column's other values, where there is one.
+    """
+    rows: list[tuple[pa.Scalar, ...]] = []
+    for batch in batches:
+        rows += zip(*map(_values, batch.columns), strict=True)
+    kinds = [_kind_of_nulls(values) for values in zip(*rows, strict=True)]
+    if not any(kinds):
+        return rows
+    return [
+        tuple(
+            value if kind is None or value.is_valid else pa.scalar(None, kind)
+            for value, kind in zip(row, kinds, strict=True)
+        )
+        for row in rows
+    ]
+
+
+def _kind_of_nulls(values: Iterable[pa.Scalar]) -> pa.DataType | None:
+    found = {value.type for value in values}
+    told = found - {pa.null()}
+    return told.pop() if len(told) == 1 and len(found) > 1 else None
+
+
+def _values(column: pa.Array) -> Iterable[pa.Scalar]:
+    if pa.types.is_union(column.type):
+        return [pa.scalar(None) if value.value is None else value.value for value in column]
+    plain: Iterable[pa.Scalar] = column
+    return plain
