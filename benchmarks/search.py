@@ -32,7 +32,8 @@ _DIMENSIONS = 128
 _CLUSTERS = 2_000
 _KINDS = 10
 _K = 10
-_REFINED = 5
+_PROBES = 20
+_REFINED = 30
 _SEED = 20_26
 
 
@@ -66,10 +67,9 @@ def main() -> int:
         tempfile.TemporaryDirectory() as logs,
         serve(folder, Path(logs) / "server.log") as (uri, _),
         flightsql.connect(uri, autocommit=True) as client,
-        client.cursor() as cursor,
     ):
-        _vectors(cursor, folder, options.rows, options.queries)
-        _texts(cursor, folder, options.queries)
+        _vectors(client, folder, options.rows, options.queries)
+        _texts(client, folder, options.queries)
     return 0
 
 
@@ -106,21 +106,31 @@ def _make(folder: Path, rows: int) -> None:
 # ---- the searches
 
 
-def _vectors(cursor: flightsql.Cursor, folder: Path, rows: int, count: int) -> None:
+def _vectors(client: flightsql.Connection, folder: Path, rows: int, count: int) -> None:
     points, queries = _vectors_of(rows, _SEED + 1), _vectors_of(count, _SEED + 3)
     dataset = lance.dataset(str(folder / "vectors.lance"))
     kinds = dataset.to_table(columns=["kind"])["kind"].to_numpy()
     kind = pa.list_(pa.float32(), _DIMENSIONS)
     asked = [pa.record_batch({"1": pa.array([query], kind)}) for query in queries]
     for name, above, condition in (("vector", "", None), ("vector WHERE kind = 3", " WHERE kind = 3", "kind = 3")):
-        text = f"SELECT id, _distance FROM vector_search(vectors, v, ?, k := {_K}, refine_factor := {_REFINED}){above}"
+        text = (
+            f"SELECT id, _distance FROM vector_search(vectors, v, ?, k := {_K}, nprobes := {_PROBES}, "
+            f"refine_factor := {_REFINED}){above}"
+        )
 
         def directly(number: int, condition: str | None = condition) -> pa.Table:
-            nearest = {"column": "v", "q": queries[number], "k": _K, "metric": "l2", "refine_factor": _REFINED}
+            nearest = {
+                "column": "v",
+                "q": queries[number],
+                "k": _K,
+                "metric": "l2",
+                "nprobes": _PROBES,
+                "refine_factor": _REFINED,
+            }
             return dataset.to_table(columns=["id", "_distance"], nearest=nearest, filter=condition, prefilter=True)
 
         truth = _nearest(points, queries, None if condition is None else kinds == 3)
-        _report(name, _through(cursor, text, asked), directly, _one(cursor), count, truth)
+        _report(name, _through(client, text, asked), directly, _one(client), count, truth)
 
 
 def _nearest(points: np.ndarray[Any, Any], queries: np.ndarray[Any, Any], among: Any) -> list[set[int]]:
@@ -135,7 +145,7 @@ def _nearest(points: np.ndarray[Any, Any], queries: np.ndarray[Any, Any], among:
     return found
 
 
-def _texts(cursor: flightsql.Cursor, folder: Path, count: int) -> None:
+def _texts(client: flightsql.Connection, folder: Path, count: int) -> None:
     dataset = lance.dataset(str(folder / "comments.lance"))
     words = sorted(
         {word for body in dataset.take(range(2_000))["body"].to_pylist() for word in body.split() if len(word) > 5}
@@ -153,10 +163,13 @@ def _texts(cursor: flightsql.Cursor, folder: Path, count: int) -> None:
             )
             return scanner.to_table()
 
-        _report(name, _through(cursor, text, asked), directly, _one(cursor), count, None)
+        _report(name, _through(client, text, asked), directly, _one(client), count, None)
 
 
-def _through(cursor: flightsql.Cursor, text: str, asked: Sequence[pa.RecordBatch]) -> Callable[[int], pa.Table]:
+def _through(client: flightsql.Connection, text: str, asked: Sequence[pa.RecordBatch]) -> Callable[[int], pa.Table]:
+    """The query by a cursor of its own, which prepares it once."""
+    cursor = client.cursor()
+
     def run(number: int) -> pa.Table:
         cursor.execute(text, asked[number])
         return cursor.fetch_arrow_table()
@@ -164,7 +177,9 @@ def _through(cursor: flightsql.Cursor, text: str, asked: Sequence[pa.RecordBatch
     return run
 
 
-def _one(cursor: flightsql.Cursor) -> Callable[[int], pa.Table]:
+def _one(client: flightsql.Connection) -> Callable[[int], pa.Table]:
+    cursor = client.cursor()
+
     def run(_: int) -> pa.Table:
         cursor.execute("SELECT 1")
         return cursor.fetch_arrow_table()

@@ -23,6 +23,7 @@ __all__ = [
     "build_aggregate_schema",
     "build_project_schema",
     "infer_expr_type",
+    "known_columns",
     "operator_columns",
     "plan_columns",
     "plan_origins",
@@ -53,11 +54,17 @@ def build_aggregate_schema(
 
 def plan_columns(plan: LogicalPlan, kernel: Kernel) -> RowType:
     """The columns of a logical plan with their kernel types. Asked once for each plan."""
-    known: RowType | None = plan.__dict__.get(_KNOWN)
+    known = known_columns(plan)
     if known is None:
         known = operator_columns(lower(plan), kernel)
         remember_columns(plan, known)
     return known
+
+
+def known_columns(plan: LogicalPlan) -> RowType | None:
+    """What `remember_columns` has noted."""
+    found: RowType | None = plan.__dict__.get(_KNOWN)
+    return found
 
 
 def remember_columns(plan: LogicalPlan, columns: RowType) -> None:

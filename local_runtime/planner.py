@@ -12,6 +12,7 @@ from engine.logical.expressions import text_size
 from engine.logical.nodes import LogicalPlan, in_operators
 from engine.lowering import lower
 from engine.operators import RenameExec, TableScanExec
+from engine.operators.found_rows import found_rows
 from engine.optimizer import optimize
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan
 from engine.schema_inference import plan_columns, plan_origins
@@ -50,10 +51,13 @@ class LocalPhysicalPlanner:
             columns = plan_columns(query, self._kernel)
             outline = _outline(query)
             root = outline if outline is not None and _only_reads(outline) else lower(optimize(query))
+            schema = self._kernel.arrow_schema(columns)
+            found = None if outline is None else found_rows(outline, root, schema)
         except RecursionError:
             raise too_deep() from None
-        schema = self._kernel.arrow_schema(columns)
-        if isinstance(root, TableScanExec):
+        if found is not None:
+            root = found
+        elif isinstance(root, TableScanExec):
             # Its rows may go out as they lie, where they lie in just the result's types.
             root = replace(root, direct_schema=schema)
         plan = LocalPlan(root, columns, schema, ExecutionMode.LOCAL, outline=outline, origins=plan_origins(query))

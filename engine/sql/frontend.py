@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pyarrow as pa
@@ -41,7 +41,9 @@ from engine.sql.parameter_types import ParameterTypes
 from engine.sql.plan_reader import NotRead, read_plan
 from engine.sql.qualified_names import Relation, shorten_names
 from engine.sql.remembered import Known, Pin
-from engine.sql.search_requests import UNKNOWN, Given, Searches, put_queries
+from engine.sql.search_plans import SearchPlans
+from engine.sql.search_requests import Searches
+from engine.sql.search_values import UNKNOWN, Given, put_queries
 from engine.sql.searches import search_calls, searches_as_tables
 from engine.sql.session_values import (
     INSTANTS,
@@ -126,7 +128,7 @@ class SqlFrontend:
         self.readings: Counter[str] = Counter()
         self._origins = ColumnOrigins(kernel.binder)
         self._shell = kernel.parse("SELECT 1")
-        self._searches = Searches(kernel, storage)
+        self._searches, self._search_plans = Searches(kernel, storage), SearchPlans()
         self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
         self._plans: LruCache[tuple[str, Names], Known[LogicalPlan]] = LruCache(_CACHED_PLANS)
         self._outputs: LruCache[tuple[str, Names], Known[RowType]] = LruCache(_CACHED_OUTPUTS)
@@ -149,18 +151,23 @@ class SqlFrontend:
         known = self._plans.get((text, names)) if cacheable else None
         if known is not None and known.is_current(snapshot, names):
             return known.value
-        given = list(parameters or ())
+        given = [Given(value, partial(constant, value), place) for place, value in enumerate(parameters or ())]
+        if (asked_again := self._search_plans.get(text, names, given, snapshot)) is not None:
+            return asked_again
         try:
-            read = self._read(text, [Given(value, partial(constant, value)) for value in given], snapshot, names)
+            read = self._read(text, given, snapshot, names)
         except TypeMismatchError:
             if not given:
                 raise
             told = self.told_types(text, snapshot=snapshot, names=names).values()
-            retold = [Given(value, partial(retyped, value, to)) for value, to in zip(given, told, strict=True)]
+            retold = [replace(one, text=partial(retyped, one.value, to)) for one, to in zip(given, told, strict=True)]
             read = self._read(text, retold, snapshot, names)
         plan = self._build(read.resolved)
-        if cacheable and read.lasting:
-            self._plans.put((text, names), Known(read.resolved.pins, read.views, plan))
+        if read.lasting and _is_lasting(names):
+            if cacheable:
+                self._plans.put((text, names), Known(read.resolved.pins, read.views, plan))
+            else:
+                self._search_plans.put(text, names, given, read.resolved.pins, read.views, plan)
         return plan
 
     def columns(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> RowType:
@@ -300,8 +307,9 @@ class SqlFrontend:
         hidden = self._column_names(statement, snapshot, names) if told else frozenset()
         pending = put_queries(statement, bound)
         whole = {id(node) for node, _ in pending}
-        parameters = [node for node in statement.expressions("PARAMETER") if id(node) not in whole]
-        places = [(node, bound[str(node.get("identifier"))].text()) for node in parameters]
+        places = [
+            (n, bound[str(n["identifier"])].text()) for n in statement.expressions("PARAMETER") if id(n) not in whole
+        ]
         for node, name in told:
             if since_function(node):
                 argument = node["arguments"][0]["expression"]

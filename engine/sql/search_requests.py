@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from sqlglot import exp
 
 from engine.errors import (
@@ -26,52 +22,19 @@ from engine.logical.nodes import LogicalPlan, Project, Rename, Scan, col
 from engine.optimizer import optimize
 from engine.schema import RowType
 from engine.sql.plan_reader import NotRead, read_plan
-from engine.sql.searches import SEARCH, VECTOR, SearchCall
-from engine.sql.syntax import Node, Tree, function_name, walk
+from engine.sql.search_values import bound_text, bound_vector, held_value, vector, without_cast
+from engine.sql.searches import VECTOR, SearchCall
+from engine.sql.syntax import Node, function_name, walk
 from engine.sql.unparsing import unparse
 from engine.storage.protocol import Storage, TableHandle
 from engine.storage.search import MAX_K, METRICS, Conditions, SearchRequest, TextRequest, VectorRequest
 
-__all__ = ["UNKNOWN", "Given", "Searches", "put_queries"]
-
-_BOUND = "BOUND"  # the class of a node that holds a value
+__all__ = ["Searches"]
 _TABLE = "searched"
-_FLOAT_LISTS = frozenset({"FLOAT", "DOUBLE"})
 _LISTS = frozenset({"list_value", "array_value"})
 _MOST = 1_000_000  # of an option that is a number
 _DEMOTION = 0.5
 _NUMBERS = ("nprobes", "refine_factor", "ef")
-
-
-class _Held(str):
-    """A text in a tree that holds a value."""
-
-    value: pa.Scalar
-
-
-@dataclass(frozen=True)
-class Given:
-    """A value for a parameter; `text` gives it as SQL."""
-
-    value: pa.Scalar
-    text: Callable[[], str]
-
-
-UNKNOWN = Given(pa.scalar(None), lambda: "NULL")
-"""For a parameter whose value is to come."""
-
-
-def put_queries(tree: Tree, values: Mapping[str, Given]) -> list[tuple[Node, Node]]:
-    """The parameters that are queries of vectors, with nodes for their values, which are not printed and read again."""
-    found = []
-    for table, _ in tree.relations("BASE_TABLE"):
-        noted = table.get(SEARCH) or {}
-        node = _without_cast(noted["query"])[0] if noted.get("kind") == VECTOR else {}
-        if node.get("class") == "PARAMETER":
-            held = _Held("?")
-            held.value = values[str(node["identifier"])].value
-            found.append((node, {"class": _BOUND, "type": _BOUND, "value": held}))
-    return found
 
 
 class Searches:
@@ -113,6 +76,8 @@ class Searches:
             options.get("use_index", True),
             options.get("indexed_only", False),
             tuple((name, _whole(call.function, name, options[name], _MOST)) for name in _NUMBERS if name in options),
+            _place(without_cast(call.query)[0]),
+            without_cast(call.query)[1],
         )
 
     def _texts(self, call: SearchCall, k: int, options: dict[str, Any]) -> SearchRequest:
@@ -131,6 +96,7 @@ class Searches:
             options.get("demote"),
             demotion,
             options.get("indexed_only", False),
+            _place(call.query),
         )
 
     def _outline(self, call: SearchCall, table: TableHandle, columns: RowType) -> TableHandle:
@@ -163,6 +129,9 @@ class Searches:
 
     def _text(self, node: Node, what: str) -> str | None:
         """The value of a text; None for NULL."""
+        given = held_value(node)
+        if given is not None:
+            return bound_text(given.value)
         found = self._constant(node, "VARCHAR", what)
         return None if found is None else str(found)
 
@@ -182,25 +151,16 @@ class Searches:
 
     def _query(self, node: Node, function: str) -> bytes | None:
         """The vector that is searched for, as float64 numbers; None for NULL."""
-        inner, narrowed = _without_cast(node)
-        numbers: Sequence[float | None] | None = None
-        if inner.get("class") == _BOUND:
-            value = inner["value"].value
-            if not value.is_valid:
-                return None
-            numbers = _items(value, function)
-        elif function_name(inner) in _LISTS:
+        inner, narrowed = without_cast(node)
+        given = held_value(inner)
+        if given is not None:
+            return bound_vector(given.value, narrowed=narrowed)
+        if function_name(inner) in _LISTS:
             numbers = [_number(argument["expression"]) for argument in inner.get("arguments") or ()]
-            numbers = None if None in numbers else numbers
-        if numbers is None:
-            narrowed = False
-            numbers = self._computed(node, "DOUBLE[]", f"the query of {function}")
-        if numbers is None:
-            return None
-        if any(number is None for number in numbers):
-            raise InvalidValueError(f"There is a NULL among the numbers in the query of {function}.")
-        vector = np.array(numbers, np.float64)
-        return (vector.astype(np.float32).astype(np.float64) if narrowed else vector).tobytes()
+            if None not in numbers:
+                return vector(numbers, narrowed=narrowed)
+        found = self._computed(node, "DOUBLE[]", f"the query of {function}")
+        return None if found is None else vector(found, narrowed=False)
 
     def _computed(self, node: Node, kind: str, what: str) -> Any:
         """The value of an expression without columns, as the kernel computes it."""
@@ -293,19 +253,10 @@ def _scanned(plan: LogicalPlan) -> tuple[exp.Expr, ...] | None:
     return tuple(conjuncts(substitute(plan.filter, own)))
 
 
-def _without_cast(node: Node) -> tuple[Node, bool]:
-    """What is cast to a list of floats, as whose numbers a query is read anyway; and whether they become FLOATs.
-
-    The number of dimensions is compared with the column's later.
-    """
-    if node.get("class") == "CAST" and not node.get("try_cast"):
-        kind = node.get("type_expr") or {}
-        items = (kind.get("children") or [{}])[0]
-        names = (str(kind.get("type_name")).lower(), str(items.get("type_name")).upper())
-        inner = node["child"]
-        if names[0] in ("array", "list") and names[1] in _FLOAT_LISTS and inner.get("class") != "CAST":
-            return inner, names[1] == "FLOAT"
-    return node, False
+def _place(node: Node) -> int | None:
+    """The place of the parameter whose value a node holds."""
+    given = held_value(node)
+    return None if given is None else given.place
 
 
 def _number(node: Node) -> float | None:
@@ -313,22 +264,6 @@ def _number(node: Node) -> float | None:
     if node.get("class") == "CONSTANT" and literal.get("kind") in ("INTEGER", "NUMERIC"):
         return float(literal["text"])
     return None
-
-
-def _items(value: pa.Scalar, function: str) -> Sequence[float | None]:
-    """The numbers of a list that was bound."""
-    kind = value.type
-    items = getattr(value, "values", None)
-    if items is None or pa.types.is_map(kind) or not _is_number(items.type):
-        raise TypeMismatchError(f"The query of {function} is a list of numbers, a value of type {kind} was bound.")
-    if items.null_count:
-        return [None]
-    numbers: Sequence[float | None] = items.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return numbers
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _whole(function: str, name: str, value: Any, most: int) -> int:

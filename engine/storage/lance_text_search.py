@@ -7,6 +7,7 @@ have it finds no word that differs from the query's: neither is an answer to the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -97,17 +98,7 @@ def resolve_text_search(
                     "finds no words that differ from the query's; bring it up to date (OPTIMIZE), or leave those rows "
                     "out with indexed_only := true."
                 )
-    resolved = TextRequest(
-        columns,
-        request.query,
-        request.k,
-        request.every,
-        request.plain,
-        request.demote,
-        request.demotion,
-        request.indexed_only,
-    )
-    return Search(resolved, indexes=used)
+    return Search(replace(request, columns=columns), indexes=used)
 
 
 def find_texts(

@@ -18,7 +18,7 @@ from sqlglot import exp
 
 from engine.storage.care import Optimized, TagFacts, Vacuumed, VersionFacts
 from engine.storage.indexes import TableIndexes
-from engine.storage.search import Conditions, Search, SearchRequest
+from engine.storage.search import ROW_ADDRESS, Conditions, Search, SearchRequest
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -57,10 +57,6 @@ __all__ = [
 
 CATALOG = "grism"
 DEFAULT_SCHEMA = "main"
-ROW_ADDRESS = "_rowaddr"
-"""The column in which a table that is read with addresses tells where each row lies; uint64. No table of Lance has one
-of this name."""
-
 ROW_STAYS = "__grism_stays"
 """The column of changed rows that says whether the row stays, with new values, or goes; bool."""
 

@@ -11,6 +11,7 @@ __all__ = [
     "MAX_K",
     "METRICS",
     "RELEVANCE",
+    "ROW_ADDRESS",
     "SCORE",
     "Conditions",
     "IndexUse",
@@ -19,6 +20,10 @@ __all__ = [
     "TextRequest",
     "VectorRequest",
 ]
+
+ROW_ADDRESS = "_rowaddr"
+"""The column in which a table that is read with addresses tells where each row lies; uint64. No table of Lance has one
+of this name."""
 
 DISTANCE = "_distance"
 """The column in which a vector search tells how far a row is; FLOAT."""
@@ -40,7 +45,8 @@ class VectorRequest:
 
     `query` holds float64 numbers; None, as for NULL, finds nothing. Without a `metric` it is the index's, or else l2,
     of bytes hamming. With `indexed_only`, rows that are in no index are left out. `effort`
-    has the `nprobes`, `refine_factor` and `ef` with which an index is to try.
+    has the `nprobes`, `refine_factor` and `ef` with which an index is to try. `place` is that of the parameter that the
+    query is bound to, if it is, `narrowed` whether its numbers are taken as FLOATs.
     """
 
     column: str
@@ -50,6 +56,8 @@ class VectorRequest:
     use_index: bool = True
     indexed_only: bool = False
     effort: tuple[tuple[str, int], ...] = ()
+    place: int | None = None
+    narrowed: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class TextRequest:
     demote: str | None = None
     demotion: float = 0.5
     indexed_only: bool = False
+    place: int | None = None
 
 
 SearchRequest = VectorRequest | TextRequest
@@ -122,6 +131,11 @@ class Search:
     def column(self) -> str:
         """What a search gives besides the table's columns, a FLOAT."""
         return DISTANCE if isinstance(self.request, VectorRequest) else SCORE
+
+    @property
+    def order(self) -> list[tuple[str, bool]]:
+        """The columns in whose order the rows are found, and whether they descend."""
+        return [(self.column, self.column == SCORE), (ROW_ADDRESS, False)]
 
     @property
     def is_exact(self) -> bool:

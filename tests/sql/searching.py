@@ -16,9 +16,11 @@ __all__ = ["Rows", "ask", "explain"]
 Rows = list[tuple[Any, ...]]
 
 
-def ask(runtime: SqlRuntime, text: str, *values: Any, session: Session | None = None) -> Rows:
+def ask(
+    runtime: SqlRuntime, text: str, *values: Any, session: Session | None = None, database: Database | None = None
+) -> Rows:
     """The rows of a statement, of any kind that gives some, with values for its parameters."""
-    database, session = Database(runtime), session or Session()
+    database, session = database or Database(runtime), session or Session()
     row = [value if isinstance(value, pa.Scalar) else pa.scalar(value) for value in values]
     with database.ask(session, database.parse(text), [row]).open(StatementContext(session)) as result:
         return [tuple(row.values()) for row in result.read_all().to_pylist()]

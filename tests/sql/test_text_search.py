@@ -9,6 +9,8 @@ import pyarrow as pa
 import pytest
 
 from engine import errors
+from engine.statements.database import Database
+from engine.statements.session import Session
 from engine.storage.protocol import TableName, WriteMode
 from tests.harness.runtimes import SqlRuntime, Tables
 from tests.sql.searching import Rows, ask, explain
@@ -184,3 +186,17 @@ def test_what_hybrid_searches_give(local: SqlRuntime) -> None:
     assert not any(row[1] for row in rows)
     with pytest.raises(errors.InvalidValueError, match="3 candidates in each search, fewer than k := 4"):
         ask(local, "SELECT * FROM hybrid_search(docs, v, [1, 1], 'quick', body, k := 4, candidates := 3)")
+
+
+def test_a_plan_is_good_for_other_texts(local: SqlRuntime) -> None:
+    text = "SELECT id FROM text_search(docs, ?, body, k := 3) ORDER BY _score DESC, id"
+    session, database = Session(), Database(local)
+    read = sum(local.frontend.readings.values())
+    assert ask(local, text, "quick", session=session, database=database) == [(8,), (2,), (7,)]
+    assert ask(local, text, "brown bread", session=session, database=database) == [(9,), (0,)]
+    assert sum(local.frontend.readings.values()) == read + 1
+    assert ask(local, text, "brown AND bread", session=session, database=database) == [(9,)]
+    with pytest.raises(errors.UnsupportedError, match="does not have 3 rows"):
+        ask(local, text, "quick~1", session=session, database=database)
+    with pytest.raises(errors.TypeMismatchError, match="is a text"):
+        ask(local, text, 3, session=session, database=database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lance
 import numpy as np
@@ -11,13 +12,14 @@ import pyarrow as pa
 import pytest
 
 from engine import errors
+from engine.operators.found_rows import FoundRowsExec
 from engine.rights import Action, Grants, Identity, Rights, grant
 from engine.statements.context import StatementContext
 from engine.statements.database import Database
 from engine.statements.session import Session
 from engine.storage.protocol import TableName, WriteMode
 from tests.harness.runtimes import SqlRuntime, Tables
-from tests.sql.searching import ask, explain
+from tests.sql.searching import Rows, ask, explain
 
 Make = Callable[[str, str], tuple[SqlRuntime, Tables]]
 
@@ -308,3 +310,46 @@ def test_an_index_is_told_and_rows_without_it_are_found(indexed: SqlRuntime) -> 
     among = ask(indexed, f"SELECT id FROM vector_search(clusters, vec, {query}, k := 6, nprobes := 4) WHERE kind = 1")
     assert len(among) == 6
     assert {i % 3 for (i,) in among} == {1}
+
+
+# ---- without the kernel
+
+
+@pytest.mark.parametrize(
+    ("text", "straight"),
+    [
+        ("SELECT id AS a, kind AS a, _distance FROM {0}", True),
+        ("SELECT kind, id FROM {0} ORDER BY _distance", True),
+        ("SELECT * EXCLUDE (price, wide, bits, tiny) FROM {0} s", True),
+        ("SELECT id FROM {0} ORDER BY _distance DESC", False),
+        ("SELECT id + 1 FROM {0} ORDER BY id", False),
+        ("SELECT id FROM {0} LIMIT 2", False),
+        ("SELECT id FROM {0} WHERE kind = 3", False),
+    ],
+)
+def test_what_is_found_may_go_out_as_it_is(local: SqlRuntime, text: str, straight: bool) -> None:
+    search = f"vector_search(items, vec, {QUERY}, k := 5)"
+    plan = local.plan(local.frontend.plan(text.format(search)))
+    assert isinstance(plan.root, FoundRowsExec) == straight
+    same = f"(SELECT * FROM {search} WHERE random() >= 0)"  # which nothing looks into
+    assert ask(local, text.format(search)) == ask(local, text.format(same)) or "kind = 3" in text
+
+
+def test_a_plan_is_good_for_other_values(local: SqlRuntime) -> None:
+    """Only what is searched for differs, or is looked at as if it were the first."""
+    text = "SELECT id, $2 AS given FROM vector_search(items, vec, $1::FLOAT[4], k := 3) ORDER BY _distance, id"
+    queries = [[1.0, 1.0, 0.5, 2.0], [0.0, 0.0, 0.0, 0.0], [2.0, 1.0, 2.0, 1.0]]
+    wanted = [ask(local, text.replace("$1", str(query)).replace("$2", "7")) for query in queries]
+    session, database = Session(), Database(local)
+
+    def again(query: Any, other: int) -> Rows:
+        return ask(local, text, query, pa.scalar(other, pa.int32()), session=session, database=database)
+
+    read = sum(local.frontend.readings.values())
+    assert [again(query, 7) for query in queries] == wanted
+    assert sum(local.frontend.readings.values()) == read + 1
+    assert again(queries[0], 8)[0][1] == 8
+    assert again(pa.scalar(None, pa.list_(pa.float32())), 7) == []
+    for bad in ([1.0, 2.0], [float("inf")] * 4):
+        with pytest.raises(errors.InvalidValueError):
+            again(bad, 7)

@@ -1,0 +1,124 @@
+"""Plans of searches that are asked again for something else: only what is searched for differs, and is put in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from engine.cache import LruCache
+from engine.errors import GrismError
+from engine.logical.nodes import LogicalPlan, Scan, SqlQuery, transform_up, walk
+from engine.schema_inference import known_columns, plan_origins, remember_columns, remember_origins
+from engine.sql.remembered import Known, Pin
+from engine.sql.search_values import Given, bound_text, bound_vector
+from engine.sql.views import Names, View
+from engine.storage.protocol import Snapshot, TableHandle, TableName
+from engine.storage.search import Search, TextRequest
+
+__all__ = ["SearchPlans"]
+
+_CACHED = 256
+_MAX_TEXTS = 10_000  # characters of the other values
+_WORDS = re.compile(r"(?!.*\b(?:AND|OR|NOT)\b)[\w\s]*", re.DOTALL)
+
+
+class SearchPlans:
+    """Remembers plans by their text and by the values of the parameters that nothing is searched for. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._places: LruCache[tuple[str, Names], frozenset[int]] = LruCache(_CACHED)
+        self._plans: LruCache[tuple[str, Names, tuple[str, ...]], Known[LogicalPlan]] = LruCache(_CACHED)
+
+    def get(self, text: str, names: Names, given: Sequence[Given], snapshot: Snapshot) -> LogicalPlan | None:
+        """The plan for these values; None where it has to be made, for none is known or a value needs a closer look."""
+        places = self._places.get((text, names))
+        if places is None or max(places) >= len(given):
+            return None
+        known = self._plans.get((text, names, _others(given, places)))
+        if known is None or not known.is_current(snapshot, names):
+            return None
+        try:
+            return _with_values(known.value, given)
+        except (_Unfit, GrismError):
+            return None
+
+    def put(
+        self,
+        text: str,
+        names: Names,
+        given: Sequence[Given],
+        pins: tuple[Pin, ...],
+        views: Mapping[TableName, View],
+        plan: LogicalPlan,
+    ) -> None:
+        """Remember a plan, if there is a search in it for a value of `given`."""
+        places = frozenset(
+            node.table.search.request.place
+            for node in _nodes(plan)
+            if isinstance(node, Scan) and node.table.search is not None and node.table.search.request.place is not None
+        )
+        if not places:
+            return
+        others = _others(given, places)
+        if sum(map(len, others)) <= _MAX_TEXTS:
+            self._places.put((text, names), places)
+            self._plans.put((text, names, others), Known(pins, views, plan))
+
+
+class _Unfit(Exception):
+    """A value that is to be looked at as if it were the first one."""
+
+
+def _others(given: Sequence[Given], places: frozenset[int]) -> tuple[str, ...]:
+    return tuple(value.text() for i, value in enumerate(given) if i not in places)
+
+
+def _nodes(plan: LogicalPlan) -> list[LogicalPlan]:
+    found = list(walk(plan))
+    for node in list(found):
+        if isinstance(node, SqlQuery) and node.operators is not None:
+            found += walk(node.operators)
+    return found
+
+
+def _with_values(plan: LogicalPlan, given: Sequence[Given]) -> LogicalPlan:
+    handles: dict[int, TableHandle] = {}
+
+    def rule(node: LogicalPlan) -> LogicalPlan:
+        if isinstance(node, Scan) and node.table.search is not None:
+            table = handles.get(id(node.table))
+            if table is None:
+                table = handles[id(node.table)] = replace(node.table, search=_searching(node.table.search, given))
+            return replace(node, table=table)
+        if isinstance(node, SqlQuery) and node.operators is not None:
+            return replace(node, operators=transform_up(node.operators, rule))
+        return node
+
+    found = transform_up(plan, rule)
+    columns = known_columns(plan)
+    if columns is not None:
+        remember_columns(found, columns)
+    return remember_origins(found, plan_origins(plan))
+
+
+def _searching(search: Search, given: Sequence[Given]) -> Search:
+    """The same search for another value."""
+    request = search.request
+    if request.place is None:
+        return search
+    value = given[request.place].value
+    if isinstance(request, TextRequest):
+        text = bound_text(value)
+        if text is None or _WORDS.fullmatch(text) is None or _WORDS.fullmatch(request.query or "") is None:
+            raise _Unfit
+        return replace(search, request=replace(request, query=text))
+    vector = bound_vector(value, narrowed=request.narrowed)
+    if vector is None or request.query is None or len(vector) != len(request.query) or search.metric == "hamming":
+        raise _Unfit
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.frombuffer(vector, np.float64).astype(np.float32)).all():
+            raise _Unfit
+    return replace(search, request=replace(request, query=vector))
