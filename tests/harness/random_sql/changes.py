@@ -1,4 +1,4 @@
-"""Random statements with effects: CREATE TABLE AS, CREATE VIEW, INSERT, UPDATE, DELETE with random SELECTs in them."""
+"""Random statements with effects: CREATE TABLE AS, CREATE VIEW, INSERT, UPDATE, DELETE, MERGE, with random SELECTs."""
 
 from __future__ import annotations
 
@@ -68,16 +68,43 @@ class Changes(Selects):
             name, scope = self._target()
             return f"DELETE FROM {spelled(name)} WHERE {self.predicate(scope)}", name
 
+        def merge() -> tuple[str, str]:
+            name, scope = self._target("tgt")
+            other, source = self._target("src")
+            key = self.choose(*[c for c in scope.own if any(c.kind == d.kind for d in source.own)])
+            given = self.choose(*[d for d in source.own if d.kind == key.kind])
+            # A row of the source for each value, NULL too: no row is changed twice.
+            rows = f"SELECT {spelled(given.name)} AS mkey, min(id) AS mid FROM {spelled(other)} GROUP BY 1"
+            met = Scope((*scope.own, Column("src", "mkey", key.kind)))
+            equal = "IS NOT DISTINCT FROM" if self.often(30) else "="
+            on = f"tgt.{spelled(key.name)} {equal} src.mkey"
+            text = f"MERGE INTO {spelled(name)} AS tgt USING ({rows}) AS src ON {on}"
+            clauses = [
+                f"MATCHED AND {self.predicate(scope)} THEN DELETE",
+                f"MATCHED THEN UPDATE SET {self._set(scope, met)}",
+                f"NOT MATCHED BY SOURCE AND {self.predicate(scope)} THEN UPDATE SET {self._set(scope, scope)}",
+                f"NOT MATCHED BY SOURCE AND {self.predicate(scope)} THEN DELETE",
+            ]
+            if key.name != "id":
+                row = f"(id, {spelled(key.name)}) VALUES (src.mid + {self.chance.randint(1, 99)} * 1000, src.mkey)"
+                clauses.append(f"NOT MATCHED THEN INSERT {row}")
+            chosen = sorted(self.chance.sample(range(len(clauses)), self.choose(1, 2, 3)))
+            return f"{text} {' '.join(f'WHEN {clauses[i]}' for i in chosen)}", name
+
         def view() -> tuple[str, str]:
             return f"CREATE OR REPLACE VIEW {SEEN} AS {self.query()}", SEEN
 
-        return self.form({create: 4, view: 3, update: 6, delete: 2} | ({insert: 4} if made else {}))
+        return self.form({create: 4, view: 3, update: 6, delete: 2, merge: 4} | ({insert: 4} if made else {}))
 
-    def _target(self) -> tuple[str, Scope]:
+    def _set(self, scope: Scope, known: Scope) -> str:
+        column = self.choose(*[c for c in scope.own if c.name != "id"])
+        return f"{spelled(column.name)} = {self.expr(column.kind, known)}"
+
+    def _target(self, alias: str | None = None) -> tuple[str, Scope]:
         name = self.table_name()
         table = self.tables[name]
         names = zip(table.data.column_names, table.kinds, strict=True)
-        return name, Scope(tuple(Column(name, column, kind) for column, kind in names))
+        return name, Scope(tuple(Column(alias or name, column, kind) for column, kind in names))
 
 
 class ChangedWorld:
