@@ -5,12 +5,13 @@ place. The file that has the old field keeps it; nobody reads it any more::
 
     before   a: field 0, b: field 1    fragment 0: 1.lance (0, 1)
     after    a: field 2, b: field 1    fragment 0: 1.lance (0, 1), 2.lance (2)
+    again    a: field 3, b: field 1    fragment 0: 1.lance (0, 1), 3.lance (3)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import lance
@@ -50,7 +51,8 @@ class ColumnCast:
             self.files += [file for file in files_of(after[number]) if file not in files_of(before[number].metadata)]
             ids = list(field_ids([each for each in schema.fields() if each.name() == _NEW]))
         schema = with_field(self.dataset.lance_schema, self.column, ids)
-        return lance.LanceOperation.Merge([after[number] for number in before], schema)
+        live = set(field_ids(schema.fields()))
+        return lance.LanceOperation.Merge([_with_live_files(after[number], live) for number in before], schema)
 
     def _values(self, fragment: Any, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatchReader:
         schema = pa.schema([self.column.with_name(_NEW).remove_metadata()])
@@ -74,6 +76,11 @@ class ColumnCast:
             if here < batch.num_rows:
                 self._ahead = batch.slice(here)
             yield pa.RecordBatch.from_arrays([batch.column(1).slice(0, here)], schema=schema)
+
+
+def _with_live_files(fragment: Any, live: set[int]) -> Any:
+    """The fragment without files of which no field is read any more, as those of an earlier cast."""
+    return replace(fragment, files=[file for file in fragment.files if not live.isdisjoint(file.fields)])
 
 
 def drop_indexes(dataset: Any, column: str) -> None:

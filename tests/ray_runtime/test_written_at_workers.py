@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import lance
+import pyarrow as pa
 import pytest
 
 from engine.cancellation import Cancellation
@@ -20,6 +21,7 @@ from engine.storage.lance_fragments import LanceSink
 from engine.storage.protocol import FragmentSink, TableName, WriteMode
 from local_runtime import LocalRuntime
 from ray_runtime.runtime import RayRuntime
+from tests.flight_server.service.test_two_servers import LostError, Server
 from tests.harness.compare import difference
 from tests.harness.waiting import until
 from tests.ray_runtime.conftest import ROWS, TABLE, start
@@ -234,3 +236,43 @@ def test_explain_shows_who_writes(runtime: RayRuntime, local: LocalRuntime) -> N
     assert "WriteFragmentsExec main.t\n" in shown(runtime, "INSERT INTO t SELECT * FROM t")
     assert "WriteFragmentsExec" not in shown(runtime, "CREATE TEMP TABLE c AS SELECT * FROM t")
     assert "WriteFragmentsExec" not in shown(local, "CREATE TABLE c AS SELECT * FROM t")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    "statement", [f"CREATE TABLE made AS SELECT {SLOW} AS n FROM t", f"INSERT INTO made SELECT {SLOW} FROM t"]
+)
+def test_a_server_that_is_killed_leaves_what_was_there(tmp_path: Path, statement: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    storage, is_new = DirectoryStorage(data), statement.startswith("CREATE")
+    storage.write(T, TABLE.to_reader(), WriteMode.CREATE)
+    if not is_new:
+        storage.write(
+            TableName("main", "made"), pa.table({"n": pa.array([1], pa.int32())}).to_reader(), WriteMode.CREATE
+        )
+    server = Server(data, tmp_path / "log", "--runtime", "ray", "--workers", "2", "--write-threshold", "1KB")
+    try:
+        ask = server.ask()
+
+        def lose() -> None:
+            with pytest.raises(LostError):
+                ask(f"{statement} SELECT {SLOW} AS n FROM t")
+
+        thread = threading.Thread(target=lose)
+        thread.start()
+        until(lambda: parts(data, "made"))
+    finally:
+        server.kill()
+    thread.join(60)
+
+    def swept() -> bool:
+        """Whether a new server finds nothing of the write, also once the workers have noticed that they are alone."""
+        DirectoryStorage(data)
+        return not list(data.glob(".*"))
+
+    until(swept)
+    assert [name.table for name in storage.tables()] == (["t"] if is_new else ["made", "t"])
+    if not is_new:
+        assert_no_traces(data, "made")
+        assert stored(data, "made").to_table().to_pylist() == [{"n": 1}]

@@ -114,6 +114,19 @@ def test_null_is_refused_and_allowed_without_a_file(sql, path):
     assert lance.dataset(str(path)).schema.field("v").nullable
 
 
+def test_casts_again_and_again(sql, path):
+    for kind, value in (("BIGINT", 110), ("VARCHAR", "110"), ("INTEGER", 110)):
+        sql(f"ALTER TABLE t ALTER v TYPE {kind}")
+        dataset = lance.dataset(str(path))
+        dataset.validate()
+        assert {len(fragment.metadata.files) for fragment in dataset.get_fragments()} == {2}
+        assert sql("SELECT v FROM t WHERE k = 11") == [{"v": value}]
+    sql("UPDATE t SET v = 1")
+    sql("ALTER TABLE t DROP COLUMN v")
+    lance.dataset(str(path)).validate()
+    assert sql("SELECT * FROM t") == [{"k": row["k"], "s": row["s"], "n": row["n"]} for row in LEFT]
+
+
 def test_a_new_column_with_a_value_writes_it_and_nothing_else(sql, path):
     before, known = files(path), lance.dataset(str(path)).get_fragments()
     sql("ALTER TABLE t ADD COLUMN more VARCHAR DEFAULT 'x' || 1")

@@ -319,17 +319,35 @@ CRASH = textwrap.dedent(
     import sys
     import pyarrow as pa
     from engine.storage import DirectoryStorage, WriteMode
-    from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS
+    from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, ReplaceField
     from tests.engine.storage.reading import MAIN_T, numbers
 
-    def batches():
-        yield from numbers(0, 3000).to_batches()
+    def wait():
         print("written", flush=True)
         sys.stdin.read()
 
+    def batches():
+        yield from numbers(0, 3000).to_batches()
+        wait()
+
+    def values(schema):
+        yield pa.record_batch([pa.array([0], pa.uint64()), [7.5]], schema=schema)
+        wait()
+
+    def writers(sink):
+        told = sink.write(numbers(0, 3000).to_reader())
+        wait()
+        return told
+
     storage = DirectoryStorage(sys.argv[1])
     data = pa.RecordBatchReader.from_batches(numbers(0, 0).schema, batches())
-    if sys.argv[2] == "change":
+    if sys.argv[2] == "cast":
+        schema = pa.schema([(ROW_ADDRESS, pa.uint64()), ("i", pa.float64())])
+        cast = pa.RecordBatchReader.from_batches(schema, values(schema))
+        storage.alter(storage.snapshot().table(MAIN_T), ReplaceField(schema.field("i"), cast))
+    elif sys.argv[2].startswith("fragments"):
+        storage.write(MAIN_T, data, WriteMode(sys.argv[2].split()[1]), writers=writers)
+    elif sys.argv[2] == "change":
         gone = pa.table({ROW_ADDRESS: pa.array([0], pa.uint64()), ROW_STAYS: [False]})
         storage.change(storage.addressed(storage.snapshot().table(MAIN_T)), gone.to_reader(), data)
     else:
@@ -338,9 +356,13 @@ CRASH = textwrap.dedent(
 )
 
 
-@pytest.mark.parametrize("mode", ["create", "append", "replace", "change"])
+@pytest.mark.parametrize(
+    "mode",
+    ["create", "append", "replace", "change", "cast", "fragments create", "fragments append", "fragments replace"],
+)
 def test_kill_9_in_the_middle_leaves_what_was_there(tmp_path, mode):
-    if mode != "create":
+    is_new = mode.endswith("create")
+    if not is_new:
         put(DirectoryStorage(tmp_path), numbers(0, 2))
     writer = subprocess.Popen(
         [sys.executable, "-c", CRASH, str(tmp_path), mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -357,11 +379,11 @@ def test_kill_9_in_the_middle_leaves_what_was_there(tmp_path, mode):
         writer.stdin.close()
         writer.stdout.close()
     assert all(path.exists() for path in hidden)
-    if mode != "create":  # what a killed writer of larger data leaves
+    if not is_new:  # what a killed writer of larger data leaves
         (tmp_path / "t.lance" / "data" / "unnamed.lance").write_bytes(b"half a file")
     storage = DirectoryStorage(tmp_path)
-    assert storage.tables() == ([] if mode == "create" else [MAIN_T])
-    if mode != "create":
+    assert storage.tables() == ([] if is_new else [MAIN_T])
+    if not is_new:
         assert now(storage) == one_to(2)
     assert_no_traces(tmp_path)
 

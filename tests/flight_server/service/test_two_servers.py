@@ -158,16 +158,15 @@ class Client:
 class Server:
     """A server as a process that can be killed, and another one in its place."""
 
-    def __init__(self, data: Path, log: Path) -> None:
-        self._command = [sys.executable, "-m", "flight_server.cli", "serve", "--data", str(data), "--port", "0"]
+    def __init__(self, data: Path, log: Path, *options: str) -> None:
+        command = [sys.executable, "-m", "flight_server.cli", "serve", "--data", str(data), "--port", "0"]
+        self._command = [*command, "--threads", "1", *options]
         self._log = log
         self.start()
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self._command, "--threads", "1"], stdout=subprocess.PIPE, stderr=log, text=True
-            )
+            self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout is not None
         self.uri = self._process.stdout.readline().rpartition(" ")[2].strip()
         assert self.uri.startswith("grpc"), "the server did not start"
