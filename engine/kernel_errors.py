@@ -7,6 +7,7 @@ The text has the same form whether it comes as an exception of the kernel or thr
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -37,6 +38,8 @@ from engine.place import Place
 from engine.value_bounds import TOO_LARGE
 
 __all__ = ["bind_error", "execution_error", "is_fatal", "planning_error", "require_text", "syntax_error", "too_deep"]
+
+_log = logging.getLogger(__name__)
 
 _FORBIDDEN = "The statement reaches for files or settings that a client may not touch."
 _UNREADABLE = "A file of a table could not be read; check the table's files."
@@ -77,6 +80,8 @@ _OF_A_FILE = (
 )
 # What Arrow says of files that it reads for the kernel.
 _OF_A_STREAM = re.compile(r"^reading the stream registered as '\w+' failed: IOError: ")
+# Lance tells the place in its source where something failed, of all that fails while its rows are read.
+_OF_LANCE = re.compile(r"/lance[\w-]*/src/[\w/]+\.rs:\d+")
 _OF_A_VARIANT = ("Corrupted VARIANT", "Data corruption detected, read of")
 _WHILE_PLANNING = (PlanningError, CancelledError, MemoryExceededError, KernelFailedError, KernelLostError)
 
@@ -156,6 +161,9 @@ def execution_error(error: BaseException) -> GrismError:
         )
     if message.startswith(TOO_LARGE):
         return MemoryExceededError(TOO_LARGE)
+    if _OF_LANCE.search(message):
+        _log.warning("A Lance table could not be read: %s", message)
+        return DataCorruptError(_UNREADABLE)
     if message.startswith(_OF_A_FILE) or "Parquet file" in message or _OF_A_STREAM.match(message):
         return DataCorruptError(_UNREADABLE)
     if message.startswith(_OF_A_VARIANT):

@@ -55,12 +55,16 @@ DEFAULT_VALUE = "DEFAULT"
 
 @dataclass(frozen=True)
 class ColumnDefinition:
-    """A column as it is defined: the texts of its type and of the value that it gets where none is given."""
+    """A column as it is defined: the texts of its type and of the value that it gets where none is given.
+
+    The values of an `external` one lie beside the rows.
+    """
 
     name: str
     type: str
     default: str | None = None
     not_null: bool = False
+    external: bool = False
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def _create(reader: Reader) -> Statement:
 
 _NAMED = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "LIKE")
 _REFUSED = (*_NAMED, "REFERENCES", "COLLATE", "GENERATED", "AS", "USING")
-_CONSTRAINTS = ("NOT", "NULL", "DEFAULT", *_REFUSED)
+_CONSTRAINTS = ("NOT", "NULL", "DEFAULT", "STORAGE", *_REFUSED)
 
 
 def _column_definitions(reader: Reader) -> tuple[ColumnDefinition, ...]:
@@ -213,9 +213,17 @@ def _column_definition(reader: Reader) -> ColumnDefinition:
             column = replace(column, not_null=True)
         elif reader.accept("DEFAULT"):
             column = replace(column, default=_default(reader))
+        elif reader.accept("STORAGE"):
+            column = replace(column, external=_external(reader))
         elif not reader.accept("NULL"):
             raise _no_constraint(reader.peek())
     return column
+
+
+def _external(reader: Reader) -> bool:
+    if reader.peek() not in ("EXTERNAL", "PLAIN"):
+        raise reader.error("expected EXTERNAL or PLAIN")
+    return reader.word() == "EXTERNAL"
 
 
 def _default(reader: Reader) -> str:

@@ -26,6 +26,7 @@ from engine.statements.descriptions import (
 )
 from engine.statements.reader import numbered, parameter_count, with_parameters
 from engine.storage.conform import DEFAULT, NOT_NULL
+from engine.storage.lance_blobs import BLOB_MARK
 from engine.storage.protocol import DropField, NoteField, RenameField, TableName
 
 __all__ = [
@@ -94,6 +95,8 @@ def _field(column: ColumnDefinition) -> pa.Field:
     field = pa.field(column.name, pa.null())
     if column.default is not None:
         field = _marked(field, DEFAULT, column.default)
+    if column.external:
+        field = _marked(field, BLOB_MARK, "true")
     return _marked(field, NOT_NULL, "true") if column.not_null else field
 
 
@@ -326,6 +329,8 @@ def altered_fields(statement: AlterTable, stored: pa.Schema) -> dict[str, pa.Fie
             fields[column.name] = _field(column)
         case RenameColumn(name, to):
             fields[to] = fields.pop(own(name))
+        case ChangeType(name):
+            fields[own(name)] = _marked(fields[own(name)], BLOB_MARK, None)
         case SetDefault(name, value):
             fields[own(name)] = _marked(fields[own(name)], DEFAULT, value)
         case SetNotNull(name, not_null):

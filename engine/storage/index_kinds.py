@@ -15,7 +15,7 @@ import pyarrow.types as pt
 from engine.arrow_input import extension_name
 from engine.errors import SchemaMismatchError, UnsupportedError, nearest
 from engine.storage.indexes import OptionValue
-from engine.storage.lance_unread import is_blob
+from engine.storage.lance_blobs import has_blobs
 from engine.storage.stored_types import declared_type
 
 __all__ = ["ALIASES", "KINDS", "IndexKind", "checked_options", "kind_of", "require_fit"]
@@ -143,7 +143,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_plain_field(field: pa.Field) -> bool:
-    return _is_plain(field.type) and not is_blob(field)
+    return _is_plain(field.type) and not has_blobs(field)
 
 
 def _is_hashed_field(field: pa.Field) -> bool:

@@ -21,8 +21,8 @@ from lance.fragment import write_fragments
 
 from engine.errors import ConflictError, StorageError, UnsupportedError
 from engine.storage.conform import Incoming
+from engine.storage.lance_blobs import is_blob, taken, written_fields
 from engine.storage.lance_columns import with_columns
-from engine.storage.lance_unread import is_blob
 from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, TableName
 
 __all__ = ["RowChange", "files_of"]
@@ -56,7 +56,7 @@ class RowChange:
 
     def operation(self) -> Any | None:
         """Write the files of the change, which no version names yet; None where nothing changes."""
-        schema = self.dataset.schema.remove_metadata()
+        schema = written_fields(self.dataset.schema.remove_metadata())
         reader = pa.RecordBatchReader.from_batches(schema, self._recorded())
         new = write_fragments(reader, self.dataset, mode="append", return_transaction=True).operation.fragments
         self._note(*new)
@@ -132,7 +132,8 @@ class RowChange:
         for number, start, count in zip(map(int, found), map(int, starts), map(int, counts), strict=True):
             fragment = self.dataset.get_fragment(number)
             part = rows.slice(start, count)
-            if self._must_stay or (count >= share * fragment.metadata.num_rows and number not in others):
+            many = count >= share * fragment.metadata.num_rows and number not in others
+            if self._must_stay or self._may_stay or (many and not self._changes_blobs):
                 self._patch(number, fragment, part)
             else:
                 yield from part.to_batches()
@@ -146,20 +147,22 @@ class RowChange:
 
     def _whole(self, values: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Rows with the columns that the change does not name."""
-        schema = self.dataset.schema.remove_metadata()
+        schema = written_fields(self.dataset.schema.remove_metadata())
         others = [column for column in schema.names if column not in values.schema.names]
         for start in range(0, values.num_rows, _TAKEN):
             part = values.slice(start, _TAKEN)
             addresses = part.column(ROW_ADDRESS)
             self._gone.append(addresses.to_numpy())
-            columns = {column: part.column(column) for column in part.schema.names}
-            if others:
-                found = self.dataset._take_rows(addresses, columns=others)
-                if found.num_rows != part.num_rows:
-                    raise StorageError(f'Rows of table "{self.name}" are gone that were there a moment ago; try again.')
-                (whole,) = found.combine_chunks().to_batches()
-                columns |= {column: whole.column(column) for column in others}
-            yield pa.RecordBatch.from_arrays([columns[column] for column in schema.names], schema=schema)
+            done = 0
+            for found in taken(self.dataset, addresses, others) if others else [part]:
+                own = part.slice(done, found.num_rows)
+                done += found.num_rows
+                if own.num_rows == found.num_rows:
+                    columns = {column: own.column(column) for column in own.schema.names}
+                    columns |= {column: found.column(column) for column in others}
+                    yield pa.RecordBatch.from_arrays([columns[column] for column in schema.names], schema=schema)
+            if done != part.num_rows:
+                raise StorageError(f'Rows of table "{self.name}" are gone that were there a moment ago; try again.')
 
     def _note(self, *fragments: Any) -> None:
         """Take down the files of fragments that are not those of the version which was read."""
@@ -174,15 +177,25 @@ class RowChange:
 
     # ---- what cannot move
 
-    @property
+    @cached_property
     def _must_stay(self) -> bool:
-        """Whether rows stay where they are: blobs are not read, and a row would get another stable id."""
-        return bool(self.dataset.has_stable_row_ids) or any(map(is_blob, self.dataset.schema))
+        """Whether rows stay where they are, for they would get other stable ids."""
+        return bool(self.dataset.has_stable_row_ids)
+
+    @cached_property
+    def _changes_blobs(self) -> bool:
+        names = self.changed.schema.names
+        return any(is_blob(field) and field.name in names for field in self.dataset.schema)
+
+    @cached_property
+    def _may_stay(self) -> bool:
+        """Whether rows stay where they are rather than that their blobs are written once more."""
+        return not self._changes_blobs and any(map(is_blob, self.dataset.schema))
 
     def _require_movable(self) -> None:
         if self._must_stay:
             raise UnsupportedError(
-                f'Table "{self.name}" has blobs or stable row ids, and so many rows of it are not changed at once; '
+                f'Table "{self.name}" has stable row ids, and so many rows of it are not changed at once; '
                 "change fewer in one statement."
             )
 

@@ -24,6 +24,7 @@ from lance.file import LanceFileWriter
 from lance.fragment import DataFile
 
 from engine.errors import InvalidValueError
+from engine.storage.lance_blobs import is_blob
 from engine.storage.lance_fields import field_ids, may_change, with_field
 from engine.storage.protocol import DropField, NoteField, RenameField, TableName
 
@@ -102,6 +103,7 @@ def _is_simple(fragment: Any, schema: pa.Schema, ids: Sequence[int]) -> bool:
         and not metadata.overlays
         and known.issuperset(ids)
         and not any(map(_has_parts, schema.types))
+        and not any(map(is_blob, schema))
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -37,6 +38,7 @@ __all__ = [
 WRITERS = ".writers"
 FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
 COMMIT_ATTEMPTS = 20
+DATA = ".lance"
 AGES = timedelta(days=365_000)
 
 log = logging.getLogger(__name__)
@@ -74,6 +76,8 @@ def visible_or_removed(path: Path, added: Sequence[str]) -> Iterator[None]:
             newest = set(added)  # not to be told: leave them
         for file in added if newest.isdisjoint(added) else ():
             (path / file).unlink(missing_ok=True)
+            if file.endswith(DATA):  # beside which there may be blobs
+                shutil.rmtree((path / file).with_suffix(""), ignore_errors=True)
         raise
 
 

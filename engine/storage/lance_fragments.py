@@ -20,6 +20,7 @@ from lance.fragment import DataFile, FragmentMetadata, write_fragments
 
 from engine.errors import StorageError
 from engine.storage.conform import Incoming
+from engine.storage.lance_blobs import move_data_file
 from engine.storage.lance_commits import guarded
 from engine.storage.lance_fields import field_ids
 from engine.storage.protocol import FragmentWriters, TableName
@@ -79,7 +80,7 @@ def written_elsewhere(
     incoming.rows = sum(fragment.physical_rows for fragment in fragments)
     (path / "data").mkdir(exist_ok=True)  # a dataset that never had rows has none
     for file in (file for fragment in fragments for file in fragment.files):
-        (folder / "data" / file.path).rename(path / "data" / file.path)
+        move_data_file(f"data/{file.path}", folder, path)
     if anew or dataset is None:
         return fragments
     ids = list(field_ids(dataset.lance_schema.fields()))

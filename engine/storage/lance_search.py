@@ -19,6 +19,7 @@ import pyarrow.types as pt
 from sqlglot import exp
 
 from engine.errors import InvalidValueError, TypeMismatchError, UnsupportedError
+from engine.storage.lance_blobs import scan_options
 from engine.storage.lance_text_search import find_field, find_texts, index_use, resolve_text_search
 from engine.storage.protocol import ROW_ADDRESS, TableName
 from engine.storage.pushdown import Pushed
@@ -129,7 +130,9 @@ def find(
     vector = _encoded(dataset.schema.field(request.column), request.query)
     if vector is None:
         return schema.empty_table().select(list(columns))
+    blobs = scan_options([schema.field(column) for column in columns])
     options: dict[str, Any] = {"prefilter": True, "filter": search.filter, "use_scalar_index": search.asks_indexes}
+    options |= blobs
     if fragments is not None:
         options["fragments"] = list(fragments)
     asked = {
@@ -166,7 +169,8 @@ def _with_first(dataset: Any, found: pa.Table, last: float, k: int, scan: Any, o
     addresses = np.sort(tied.column(ROW_ADDRESS).to_numpy())[: k - nearer.num_rows]
     columns = [name for name in found.column_names if name != DISTANCE]
     condition = f"{ROW_ADDRESS} IN ({', '.join(map(str, addresses))})"
-    chosen = dataset.scanner(columns=columns, filter=condition, fragments=fragments).to_table()
+    blobs = options.get("blob_handling")
+    chosen = dataset.scanner(columns=columns, filter=condition, fragments=fragments, blob_handling=blobs).to_table()
     at = found.schema.get_field_index(DISTANCE)
     same = pa.array(np.full(chosen.num_rows, last, np.float32))
     return pa.concat_tables([nearer, chosen.add_column(at, found.schema.field(DISTANCE), same).cast(found.schema)])

@@ -28,6 +28,7 @@ from engine.cache import LruCache
 from engine.errors import DataCorruptError, StorageError, UnsupportedError
 from engine.storage.cutting import cut
 from engine.storage.indexes import IndexUse, StoredIndex
+from engine.storage.lance_blobs import scan_options
 from engine.storage.lance_search import find, resolve_search, restricted, search_field, search_parts
 from engine.storage.lance_unread import readable_fields, require_readable
 from engine.storage.names import unknown_tag, unknown_version
@@ -218,7 +219,8 @@ class LanceTables:
         wanted = pa.schema([known.field(c) for c in columns])
         require_readable(table.name, wanted)
         check_stored(wanted)
-        options: dict[str, Any] = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES}
+        blobs = scan_options(wanted)
+        options: dict[str, Any] = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES, **blobs}
         rows, skip, take = opened.rows, 0, None
         is_whole, finds_few = True, False
         if isinstance(data, Split):
@@ -246,7 +248,9 @@ class LanceTables:
             reader = opened.dataset.scanner(columns=list(columns), **options).to_reader()
             return guarded(reader, wanted)
 
-        if finds_few or rows * opened.width([c for c in columns if c != ROW_ADDRESS]) <= self._table_bytes:
+        # How large blobs are is not known before they are read.
+        width = opened.width([c for c in columns if c != ROW_ADDRESS])
+        if finds_few or (not blobs and rows * width <= self._table_bytes):
             small = _guarded(table.name, lambda: self._read(scan()))
             if small is not None:
                 return ArrowSource(small)

@@ -23,6 +23,7 @@ from lance.query import (
 )
 
 from engine.errors import InvalidValueError, UnknownColumnError, UnsupportedError, nearest
+from engine.storage.lance_blobs import scan_options
 from engine.storage.protocol import TableName
 from engine.storage.search import IndexUse, Search, TextRequest
 from engine.storage.text_query import (
@@ -121,6 +122,7 @@ def find_texts(
         use_scalar_index=search.asks_indexes,
         fast_search=request.indexed_only,
         disable_scoring_autoprojection=True,
+        **scan_options([schema.field(column) for column in wanted]),
     )
     return scanner.to_table().select(wanted)
 

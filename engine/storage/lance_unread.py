@@ -1,8 +1,7 @@
-"""Columns that other tools write and that are not read here: Lance blobs and half floats.
+"""Columns that other tools write and that are not read here: half floats, and Lance blobs inside of other values.
 
-A blob is a large value that lies beside the rows. A scan gives where it lies and not what it is, and what is written
-back from such a scan has lost it. Half floats are no type of the kernel. A table that has some of either is read
-without them; its rows can be deleted, and their other columns changed, but no rows be added.
+Half floats are no type of the kernel. A table that has some of either is read without them; its rows can be deleted,
+and their other columns changed, but no rows be added.
 """
 
 from __future__ import annotations
@@ -12,27 +11,19 @@ from collections.abc import Iterable, Iterator, Sequence
 import pyarrow as pa
 import pyarrow.types as pt
 
-from engine.arrow_input import extension_name
 from engine.errors import UnsupportedError
+from engine.storage.lance_blobs import has_blobs, is_blob, written_fields
 from engine.storage.protocol import TableName
 
-__all__ = ["is_blob", "readable_fields", "require_changeable", "require_readable"]
+__all__ = ["readable_fields", "require_changeable", "require_readable"]
 
-_ENCODING = b"lance-encoding:blob"
 _HALF_FLOATS = b"grism.half_floats"
-_EXTENSION = "lance.blob"
-
-
-def is_blob(field: pa.Field) -> bool:
-    """Whether a column has blobs, itself or inside of it."""
-    marked = (field.metadata or {}).get(_ENCODING, b"false").lower() == b"true"
-    return marked or extension_name(field).startswith(_EXTENSION) or any(map(is_blob, _fields_in(field.type)))
 
 
 def readable_fields(schema: pa.Schema) -> pa.Schema:
-    """`schema` as tables show it: blobs are binary columns and half floats are floats, with a mark that they cannot be
+    """`schema` as tables show it: blobs are binary columns, and half floats are floats with a mark that they cannot be
     read."""
-    return pa.schema([_readable(field) for field in schema], schema.metadata)
+    return pa.schema([_readable(field) for field in written_fields(schema)], schema.metadata)
 
 
 def require_readable(name: TableName, fields: Sequence[pa.Field]) -> None:
@@ -60,15 +51,13 @@ def _would_lose(name: TableName, field: pa.Field, what: str) -> UnsupportedError
 
 
 def _readable(field: pa.Field) -> pa.Field:
-    if is_blob(field):
-        return pa.field(field.name, pa.binary(), field.nullable, {_ENCODING: b"true"})
     shown = _with_floats(field.type)
     return field if shown == field.type else pa.field(field.name, shown, field.nullable, {_HALF_FLOATS: b"true"})
 
 
 def _not_read(field: pa.Field) -> str:
-    if is_blob(field):
-        return "Lance blobs"
+    if has_blobs(field) and not is_blob(field):
+        return "Lance blobs inside of its values"
     halves = _HALF_FLOATS in (field.metadata or {}) or _with_floats(field.type) != field.type
     return "half floats" if halves else ""
 

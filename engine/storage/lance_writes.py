@@ -31,6 +31,7 @@ from engine.errors import (
     TableExistsError,
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
+from engine.storage.lance_blobs import has_blobs, is_blob, move_data_file, scan_options, written_fields
 from engine.storage.lance_casts import ColumnCast, drop_indexes
 from engine.storage.lance_changes import RowChange
 from engine.storage.lance_columns import alter_field
@@ -50,7 +51,7 @@ from engine.storage.lance_commits import (
 from engine.storage.lance_fields import may_append
 from engine.storage.lance_fragments import FolderOutOfReachError, written_elsewhere
 from engine.storage.lance_tables import FIRST_VERSION, is_newest
-from engine.storage.lance_unread import is_blob, require_changeable
+from engine.storage.lance_unread import require_changeable
 from engine.storage.listing import DROPPED
 from engine.storage.locks import held, take_if_free
 from engine.storage.protocol import (
@@ -59,6 +60,7 @@ from engine.storage.protocol import (
     AddField,
     FieldChange,
     FragmentWriters,
+    NoteField,
     RenameField,
     ReplaceField,
     TableHandle,
@@ -68,6 +70,7 @@ from engine.storage.protocol import (
 __all__ = ["LanceWrites", "lance_schema"]
 
 HIDDEN = ".tmp"
+_BATCH_BYTES = 16 << 20
 RESERVED = ("_rowid", "_rowaddr", "_rowoffset", "_row_created_at_version", "_row_last_updated_at_version")
 
 log = logging.getLogger(__name__)
@@ -82,15 +85,15 @@ def lance_schema(name: TableName, schema: pa.Schema) -> pa.Schema:
                 f'A table cannot have a column named "{field.name}" (no dots, no backquotes, none of Lance\'s own '
                 f"{', '.join(RESERVED)}); rename it with AS."
             )
-        if is_blob(field):
+        if has_blobs(field) and not is_blob(field):
             raise SchemaMismatchError(
-                f'Column "{field.name}" is marked as Lance blobs, which are not written here; send it without.'
+                f'Column "{field.name}" is to be stored as Lance blobs, and has the type {field.type}; only a BLOB can.'
             )
         if not _storable(field.type):
             raise SchemaMismatchError(
                 f'Column "{field.name}" has the type {field.type}, which cannot be stored; cast it to another.'
             )
-    return stored
+    return written_fields(stored)
 
 
 class LanceWrites:
@@ -130,7 +133,7 @@ class LanceWrites:
                 free = not taken()
                 if free:
                     _publish(name, staged, path)
-            return incoming.rows if free else instead(lance.dataset(str(staged)).scanner().to_reader())
+            return incoming.rows if free else instead(_rows(lance.dataset(str(staged))))
 
     def append(
         self,
@@ -145,10 +148,10 @@ class LanceWrites:
         Raises SchemaMismatchError where the data does not fit the table.
         """
         dataset = open_newest(name, path)
-        schema = dataset.schema
+        schema = written_fields(dataset.schema.remove_metadata())
         require_changeable(name, schema)
         check_fits(name, data.schema, schema)
-        incoming = Incoming(name, data, schema.remove_metadata(), is_valid)
+        incoming = Incoming(name, data, schema, is_valid)
         with writing(name, path):
             made = _elsewhere(incoming, writers, path, path, dataset)
             if made is None:
@@ -217,7 +220,7 @@ class LanceWrites:
             else:
                 require_changeable(name, dataset.schema)
                 staged.rmdir()
-                lance.write_dataset(dataset.scanner().to_reader(), str(staged), mode="create")
+                lance.write_dataset(_rows(dataset), str(staged), mode="create")
             _publish(name, staged, to)
             (path / DROPPED).touch()
 
@@ -231,7 +234,7 @@ class LanceWrites:
         is_valid: bool,
     ) -> None:
         """Change rows of the version that `dataset` is, and add others; see `Storage.change`."""
-        schema = dataset.schema.remove_metadata()
+        schema = written_fields(dataset.schema.remove_metadata())
         named = [schema.field(column) for column in changed.schema.names if column in schema.names]
         marks = [pa.field(ROW_ADDRESS, pa.uint64(), False), pa.field(ROW_STAYS, pa.bool_(), False)]
         require_changeable(name, named)
@@ -263,6 +266,8 @@ class LanceWrites:
             dataset = open_newest(name, path)
             if dataset.version != version:
                 raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
+            if isinstance(change, NoteField) and is_blob(dataset.schema.field(change.name)):
+                return False  # what marks it as blobs is noted there, too
             if isinstance(change, RenameField):
                 lance_schema(name, pa.schema([dataset.schema.field(change.name).with_name(change.to)]))
             return guarded(name, None, lambda: alter_field(name, dataset, change))
@@ -270,6 +275,8 @@ class LanceWrites:
     def _add_field(self, name: TableName, path: Path, version: int, change: AddField) -> bool:
         """Lance itself refuses the new version where rows were added meanwhile."""
         (field,) = lance_schema(name, pa.schema([change.field]))
+        if is_blob(field):
+            return False
         dataset = guarded(name, None, lambda: lance.dataset(str(path), version=version))
         values = change.values if dataset.count_rows() else None
         if values is None and not field.nullable:
@@ -365,9 +372,18 @@ def _continue_dropped(name: TableName, staged: Path, path: Path, first: int) -> 
     with visible_or_removed(path, added_files(operation)), failing(name):
         (path / "data").mkdir(exist_ok=True)  # a dataset that never had rows has none
         for file in added_files(operation):
-            (staged / file).rename(path / file)
+            move_data_file(file, staged, path)
         commit_over_newest(path, operation)
     (path / DROPPED).unlink()
+
+
+def _rows(dataset: Any) -> pa.RecordBatchReader:
+    """All rows of a dataset, in the form in which they are written."""
+    schema = written_fields(dataset.schema.remove_metadata())
+    found = dataset.scanner(batch_size_bytes=_BATCH_BYTES, **scan_options(schema)).to_reader()
+    return pa.RecordBatchReader.from_batches(
+        schema, (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in found)
+    )
 
 
 def _is_as_written(dataset: Any) -> bool:

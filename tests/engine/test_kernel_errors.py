@@ -34,6 +34,14 @@ def test_damaged_files(kind: str, message: str) -> None:
         assert "/data" not in str(told)
 
 
+def test_a_stream_of_a_damaged_lance_table() -> None:
+    message = "reading the stream registered as '__s0' failed: Not found: /data/t/1.lance, /lance-io/src/local.rs:2"
+    for text in (message, f"Invalid Input Error: {message}"):
+        told = execution_error(duckdb.Error(text))
+        assert type(told) is DataCorruptError
+        assert "/data" not in str(told)
+
+
 def test_a_message_that_ends_within_a_character_is_read_as_far_as_it_goes() -> None:
     with pytest.raises(UnicodeDecodeError) as cut:
         b'Invalid Input Error: {"exception_type":"Invalid Input","exception_message":"no digit: \xc3"}'.decode()

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from engine.errors import ConflictError, InvalidValueError, SchemaMismatchError, UnknownTableError, UnsupportedError
-from engine.storage import DirectoryStorage, InMemoryStorage, TableHandle, WriteMode, lance_changes
+from engine.storage import DirectoryStorage, InMemoryStorage, TableHandle, WriteMode, lance_blobs, lance_changes
 from engine.storage.conform import NOT_NULL
 from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, AddField, DropField, NoteField, RenameField
 from tests.engine.storage.reading import MAIN_T, numbers, put, read_all, reader
@@ -278,17 +278,28 @@ def test_values_of_another_type_are_refused_first(
         storage.change(handle(storage), changes({0: {field.name: 1}}, [field]))
 
 
-def test_many_rows_with_blobs_at_once_are_refused(
+def test_many_rows_with_blobs_at_once_take_them_along(
     storage: DirectoryStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lance_changes, "HELD", 100)
+    monkeypatch.setattr(lance_blobs, "_HELD_BYTES", 12)
     blob = pa.field("b", pa.large_binary(), metadata={"lance-encoding:blob": "true"})
-    blobs = numbers(0, 50).append_column(blob, pa.array([b"large"] * 50, pa.large_binary()))
-    path = stored(tmp_path, blobs)
+    values = [None if i % 7 == 0 else b"x" * (i % 5) for i in range(50)]
+    stored(tmp_path, numbers(0, 50).append_column(blob, pa.array(values, pa.large_binary())))
+    change(storage, {i: {"s": "new"} for i in range(50)}, "s")
+    change(storage, {3: {"s": "newer"}}, "s")
+    assert now(storage, "i", "s", "b") == [(i, "newer" if i == 3 else "new", values[i]) for i in range(50)]
+
+
+def test_many_rows_with_stable_ids_at_once_are_refused(
+    storage: DirectoryStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lance_changes, "HELD", 100)
+    stored(tmp_path, numbers(0, 50), enable_stable_row_ids=True)
     with pytest.raises(UnsupportedError, match="change fewer in one statement"):
         change(storage, {i: {"s": "new"} for i in range(50)}, "s")
     change(storage, {3: {"s": "new"}}, "s")
-    assert lance.dataset(str(path)).take_blobs("b", indices=[3])[0].readall() == b"large"
+    assert now(storage)[3] == (3, "new")
 
 
 def test_a_table_in_memory_is_written_anew() -> None:
