@@ -87,6 +87,11 @@ class LanceIndexes:
         """Lance's own view of the version."""
         return self._tables.dataset(self._table)
 
+    def open_version(self) -> Any:
+        """The version, for a build, which lets nobody else use what it works with."""
+        version = int(self._table.version)
+        return guarded(self.name, None, lambda: lance.dataset(str(self.path), version=version))
+
     def all(self) -> tuple[StoredIndex, ...]:
         """The indexes, by name."""
         return self._tables.stored_indexes(self._table)
@@ -239,7 +244,7 @@ class _Build:
 
     def _segment(self, folders: set[str]) -> Any:
         """The index over all fragments; `folders` are those that were written for it."""
-        dataset = self._indexes.dataset
+        dataset = self._indexes.open_version()
         numbers = [fragment.fragment_id for fragment in dataset.get_fragments()]
         segment = guarded(
             self._indexes.name,

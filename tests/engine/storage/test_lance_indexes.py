@@ -13,13 +13,14 @@ from pathlib import Path
 import lance
 import pyarrow as pa
 import pytest
+from sqlglot import parse_one
 
 from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ConflictError, GrismError, IndexExistsError
 from engine.storage import DirectoryStorage
 from engine.storage.indexes import BuildProgress, IndexDefinition
 from engine.storage.lance_indexes import LanceIndexes, build_segment
-from engine.storage.protocol import DEFAULT_SCHEMA, TableName
+from engine.storage.protocol import DEFAULT_SCHEMA, ScanRequest, TableName
 from local_runtime import LocalRuntime
 from tests.harness.waiting import until
 
@@ -162,6 +163,11 @@ def test_cancelled_while_it_is_built(tmp_path: Path) -> None:
 
     def watch(progress: BuildProgress) -> None:
         seen.append(progress)
+        handle = storage.snapshot().table(T)  # which others read meanwhile
+        source = storage.open(handle, ScanRequest(("k",), parse_one('"k" = 7')))
+        assert isinstance(source.data, pa.Table)
+        assert source.data.num_rows == 1
+        assert storage.indexes(handle).all() == ()
         cancellation.cancel("enough")
 
     with pytest.raises(CancelledError, match="enough"):
