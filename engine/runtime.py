@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.kernel import Kernel
     from engine.logical.nodes import LogicalPlan
     from engine.physical import PhysicalPlan
+    from engine.profile import QueryProfile
     from engine.sql.frontend import SqlFrontend
     from engine.storage.protocol import FragmentSink, Storage, TableName
     from engine.streams import StreamCounters
@@ -172,6 +173,9 @@ class Runtime(Protocol):
 
     def execute(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryResult:
         """Start the plan; a plan may be executed any number of times."""
+
+    def profile(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryProfile:
+        """Run the plan to its end and tell what it did; its rows go to nobody. Raises the execution errors."""
 
     def has_parts(self, plan: PhysicalPlan) -> bool:
         """Whether `run_to_parts` can run the plan."""

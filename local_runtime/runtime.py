@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -10,6 +11,7 @@ from engine.kernel import Kernel, KernelConfig
 from engine.logical.nodes import LogicalPlan
 from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.physical import PhysicalPlan
+from engine.profile import QueryProfile, kernel_profile
 from engine.runtime import QueryOptions, QueryResult, ResultParts, WorkerInfo
 from engine.sql.frontend import SqlFrontend
 from engine.statements.database import Database
@@ -60,6 +62,14 @@ class LocalRuntime:
         options = options or QueryOptions()
         context = LocalExecutionContext(self.storage, self.kernel, self._metrics_sink, options.cancellation)
         return self._executor.execute(plan, context)
+
+    def profile(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryProfile:
+        """Run `plan` and tell what the kernel measured."""
+        options = options or QueryOptions()
+        context = LocalExecutionContext(self.storage, self.kernel, self._metrics_sink, options.cancellation)
+        began = time.monotonic()
+        kernel = kernel_profile(plan.root, context)
+        return QueryProfile(kernel.rows, time.monotonic() - began, kernel)
 
     def has_parts(self, plan: PhysicalPlan) -> bool:
         """False: all rows come from this process."""

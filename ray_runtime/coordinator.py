@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from engine.errors import CancelledError, ExecutionError, GrismError, WorkerLostError
 from engine.metrics import MetricsSink, OperatorMetrics
+from engine.profile import StageProfile
 from engine.runtime import ClusterCounts
 from engine.travel_types import Boundary
 from ray_runtime.cluster import Cluster, ClusterOptions, ClusterUser
@@ -81,6 +82,7 @@ class Execution:
     tables: str | None = None
     boundary: Boundary = Boundary.CLIENT
     stats: tuple[StageStats, ...] = ()
+    _taken: dict[int, list[tuple[float, int]]] = field(default_factory=dict)
     _fragments: dict[int, bytes] = field(default_factory=dict)
     _schemas: dict[int, pa.Schema] = field(default_factory=dict)
     _summaries: dict[int, dict[tuple[int, int], OutputSummary]] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class Execution:
         """Remember an output."""
         key = done.summary.key
         self._schemas.setdefault(key.stage, done.schema)
+        self._taken.setdefault(key.stage, []).append((done.seconds, done.read))
         self._summaries.setdefault(key.stage, {})[key.task, key.attempt] = done.summary
 
     def done(self, stages: tuple[StageStats, ...]) -> None:
@@ -100,6 +103,21 @@ class Execution:
         for stage in stages:
             self.metrics.record(f"Stage {stage.stage}", OperatorMetrics(rows=stage.rows, bytes=stage.bytes))
         self.result.finish()
+
+    def profile(self) -> tuple[StageProfile, ...]:
+        """What the stages did, once the query has ended."""
+        return tuple(
+            StageProfile(
+                stage.stage,
+                stage.tasks,
+                stage.attempts,
+                stage.rows,
+                stage.bytes,
+                sum(read for _, read in self._taken.get(stage.stage, ())),
+                [seconds for seconds, _ in self._taken.get(stage.stage, ())],
+            )
+            for stage in self.stats
+        )
 
     def spec(self, launch: LaunchTask, locate: Callable[[WorkerId], str]) -> TaskSpec:
         """What the worker needs to run a task."""

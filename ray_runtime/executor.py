@@ -15,6 +15,7 @@ import pyarrow as pa
 from engine.cancellation import Cancellation
 from engine.errors import CancelledError, WorkerLostError
 from engine.physical import ExecutionContext
+from engine.profile import StageProfile
 from engine.runtime import ClusterCounts, PartRows, QueryResult, ResultPart, ResultParts
 from engine.storage.protocol import Origins, Storage
 from engine.streams import sliced
@@ -45,9 +46,11 @@ class ExecutorOptions:
 
 @dataclass(frozen=True)
 class DistributedResult(QueryResult):
-    """A running distributed query. `stats` tells what its stages did once it has ended."""
+    """A running distributed query. `stats` tells what its stages did once it has ended, `stages` what their tasks took,
+    too."""
 
     stats: Callable[[], tuple[StageStats, ...]] = tuple
+    stages: Callable[[], tuple[StageProfile, ...]] = tuple
 
 
 class RayExecutor:
@@ -125,6 +128,7 @@ class RayExecutor:
             stream.stop,
             lambda: fetcher.failure,
             lambda: execution.stats,
+            execution.profile,
         )
 
     def run_to_parts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from engine.kernel import Kernel, KernelConfig
 from engine.logical.nodes import LogicalPlan
 from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.physical import PhysicalPlan
+from engine.profile import QueryProfile
 from engine.runtime import ClusterCounts, QueryOptions, QueryResult, ResultParts, WorkerInfo
 from engine.sql.frontend import SqlFrontend
 from engine.statements.database import Database
@@ -105,6 +107,14 @@ class RayRuntime:
         if not isinstance(plan, DistributedPlan):
             raise TypeError("The ray runtime executes the plans that it made; this one is another runtime's.")
         return self.executor.execute(plan, self._context(options))
+
+    def profile(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryProfile:
+        """Run `plan` and tell what its stages did."""
+        began = time.monotonic()
+        result = self.execute(plan, options)
+        with result:
+            rows = sum(batch.num_rows for batch in result)
+        return QueryProfile(rows, time.monotonic() - began, None, result.stages())
 
     def has_parts(self, plan: PhysicalPlan) -> bool:
         """Whether clients can fetch the result from the workers: these have to let in whoever has a ticket."""

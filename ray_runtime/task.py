@@ -79,10 +79,13 @@ class TaskSpec:
 
 @dataclass(frozen=True)
 class TaskDone:
-    """The committed output of an attempt and the Arrow schema of its rows."""
+    """The committed output of an attempt and the Arrow schema of its rows; the seconds that it took, and the bytes of
+    other stages' outputs that it read."""
 
     summary: OutputSummary
     schema: pa.Schema
+    seconds: float
+    read: int
 
 
 class StageOutputs:

@@ -10,6 +10,7 @@ import os
 import pickle
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -214,6 +215,7 @@ class Worker:
                 del self._running[task]
 
     def _run(self, spec: TaskSpec, cancellation: Cancellation) -> TaskDone:
+        began = time.monotonic()
         fragment = pickle.loads(spec.fragment)  # noqa: S301 - from our coordinator, through Ray
         inputs = _Inputs(spec, lambda source: self._reader(spec, source, cancellation))
         context = TaskContext(
@@ -234,7 +236,8 @@ class Worker:
                     for piece in pieces:
                         cancellation.check()
                         writer.append(piece)
-                    return TaskDone(writer.commit(), schema)
+                    read = sum(sum(source.bytes) for source in spec.inputs)
+                    return TaskDone(writer.commit(), schema, time.monotonic() - began, read)
         except (GrismError, pa.ArrowException, OSError) as error:
             cancellation.check()
             inputs.check()

@@ -13,6 +13,7 @@ from engine.errors import GrismError, TypeMismatchError
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.statements.context import StatementContext
+from engine.statements.explaining import EXPLAIN_SCHEMA, Format, profiled
 from engine.statements.parsed import ParsedStatement
 from engine.statements.pins import Pin
 from engine.statements.places import places_of
@@ -21,7 +22,7 @@ from engine.statements.system_tables import scans_only_system
 from engine.storage.protocol import Origins, Snapshot
 from engine.streams import sliced
 
-__all__ = ["Answer", "QueryAnswer", "RepeatedAnswer", "TableAnswer"]
+__all__ = ["Answer", "ProfileAnswer", "QueryAnswer", "RepeatedAnswer", "TableAnswer"]
 
 
 class Answer(Protocol):
@@ -99,6 +100,33 @@ class QueryAnswer:
         """Run the plan to its end, and leave the rows where they were made for so many seconds."""
         runtime = self.planning.runtime_of(self.plan)
         return runtime.run_to_parts(self.plan, seconds, QueryOptions(context.cancellation))
+
+
+@dataclass(frozen=True)
+class ProfileAnswer:
+    """What a query does when it runs to its end: EXPLAIN ANALYZE. `lines` show its plan."""
+
+    planning: Planning
+    plan: PhysicalPlan
+    lines: tuple[str, ...]
+    format: Format
+    planning_seconds: float
+    origins: Origins = ()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of EXPLAIN."""
+        return EXPLAIN_SCHEMA
+
+    def open(self, context: StatementContext) -> QueryResult:
+        """Run the query; its rows go to nobody."""
+        cancellation = Cancellation()
+        forget = follow(context.cancellation, cancellation)
+        try:
+            profile = self.planning.runtime_of(self.plan).profile(self.plan, QueryOptions(cancellation))
+        finally:
+            forget()
+        return TableAnswer(profiled(self.lines, profile, self.planning_seconds, self.format)).open(context)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,13 +24,14 @@ from engine.schema import RowType
 from engine.sql.described_tables import DESCRIBED, description
 from engine.sql.escapes import without_escapes
 from engine.sql.shown_columns import Constraints, shown_columns
-from engine.statements.answers import Answer, QueryAnswer, RepeatedAnswer, TableAnswer
+from engine.statements.answers import Answer, ProfileAnswer, QueryAnswer, RepeatedAnswer, TableAnswer
 from engine.statements.bulk_load import BulkLoads
 from engine.statements.care_descriptions import CareReport, ShowTags, ShowVersions
 from engine.statements.catalog import VIEW_TYPE, Catalog
 from engine.statements.changes import Changes
 from engine.statements.context import StatementContext
 from engine.statements.descriptions import Describe, Show, ShowSettings
+from engine.statements.explaining import EXPLAIN_SCHEMA, Explain, explained
 from engine.statements.held_views import HeldViews
 from engine.statements.indexes import Indexes
 from engine.statements.parsed import ParsedStatement, parse, parse_plan
@@ -47,8 +49,6 @@ from engine.storage.protocol import CATALOG, Origins
 
 __all__ = ["COUNT_SCHEMA", "Database", "changed_rows", "count_table"]
 
-_LONGEST_LINE = 100_000  # characters of a line of EXPLAIN, which may hold the whole text
-_EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
 COUNT_SCHEMA = pa.schema([pa.field("Count", pa.int64())])
 """What a statement with effects answers to those who fetch: how many rows it changed."""
 
@@ -153,7 +153,7 @@ class Database:
             told = parsed.statement
             return (self._changes.care.report_schema(told) if isinstance(told, CareReport) else COUNT_SCHEMA), ()
         if parsed.explained is not None:
-            return _EXPLAIN_SCHEMA, ()
+            return EXPLAIN_SCHEMA, ()
         if parsed.before:  # what it reads may be made by them
             return _UNTOLD_SCHEMA, ()
         if parsed.statement is not None:
@@ -186,7 +186,7 @@ class Database:
             case ShowVersions() | ShowTags() as statement:
                 return TableAnswer(self._changes.care.show(session, statement))
             case None if parsed.explained is not None:
-                return TableAnswer(self._explain(session, parsed.explained, parameters[0] if parameters else ()))
+                return self._explain(session, parsed.explained, parsed.explain, parameters[0] if parameters else ())
             case None:
                 return self._query(session, parsed, parameters or [()])
         raise ValueError(f"{parsed.kind} has effects; run it")
@@ -243,7 +243,8 @@ class Database:
         pin = self.planning.pins.pin(plan)
         return RepeatedAnswer(self.planning, parsed, rows, snapshot, plan.schema, pin, plan.origins)
 
-    def _explain(self, session: Session, parsed: ParsedStatement, row: Sequence[pa.Scalar]) -> pa.Table:
+    def _explain(self, session: Session, parsed: ParsedStatement, explain: Explain, row: Sequence[pa.Scalar]) -> Answer:
+        began = time.monotonic()
         lines = []
         if parsed.has_effects and parsed.statement is not None:
             line, plans = self._changes.outline(session, parsed.statement, row)
@@ -253,8 +254,10 @@ class Database:
         for plan in plans:
             told = self.planning.runtime_of(plan).explain(plan).splitlines()
             lines += [f"  {line}" for line in told] if lines else told
-        shown = [line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ..." for line in lines]
-        return pa.table([pa.array(shown, pa.string())], schema=_EXPLAIN_SCHEMA)
+        if explain.analyze:
+            (plan,) = plans
+            return ProfileAnswer(self.planning, plan, tuple(lines), explain.format, time.monotonic() - began)
+        return TableAnswer(explained(lines, explain.format))
 
     def _describe(self, session: Session, statement: Describe) -> pa.Table:
         told = self.catalog.constraints(session, statement.table) if statement.table else Constraints()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 
+from engine.errors import UnsupportedError
 from engine.sql.escapes import WrittenText
-from engine.sql.tokens import scan
 from engine.statements.care_descriptions import CareReport, ShowTags, ShowVersions
 from engine.statements.descriptions import Describe, Drop, Kill, Show, ShowSettings, Statement
+from engine.statements.explain_parser import read_explain
+from engine.statements.explaining import Explain
 from engine.statements.parser import parse_statement
 from engine.statements.scripts import Part
 from engine.substrait import read_plan
@@ -33,6 +34,7 @@ class ParsedStatement:
     explained: ParsedStatement | None = None
     is_plan: bool = False
     part: Part | None = None
+    explain: Explain = field(default_factory=Explain)
     before: tuple[ParsedStatement, ...] = ()
 
     @property
@@ -71,10 +73,15 @@ def parse(written: WrittenText) -> ParsedStatement:
 
     Raises SqlSyntaxError where its frame is not SQL, and UnsupportedError and ForbiddenError for what is not handled.
     """
-    explained = _explained(written.text)
-    if explained is not None:
-        inner = ParsedStatement(explained, written, parse_statement(explained))
-        return ParsedStatement(written.text, written, None, inner)
+    found = read_explain(written.text)
+    if found is not None:
+        explain, text = found
+        inner = ParsedStatement(text, written, parse_statement(text))
+        if explain.analyze and inner.statement is not None:
+            raise UnsupportedError(
+                f"EXPLAIN ANALYZE runs queries only; leave ANALYZE out to see what {inner.kind} would do."
+            )
+        return ParsedStatement(written.text, written, None, inner, explain=explain)
     return ParsedStatement(written.text, written, parse_statement(written.text))
 
 
@@ -82,11 +89,3 @@ def parse_plan(data: bytes) -> ParsedStatement:
     """The query that a serialised Substrait plan is. Raises as `engine.substrait.read_plan`."""
     text = read_plan(data)
     return ParsedStatement(text, WrittenText(text, text), None, is_plan=True)
-
-
-def _explained(text: str) -> str | None:
-    """The statement behind EXPLAIN, at the place where it stands in `text`, so that errors tell the right one."""
-    match list(islice(scan(text), 2)):
-        case [first, second] if first.word == "EXPLAIN":
-            return re.sub(r"[^\n]", " ", text[: second.start]) + text[second.start :]
-    return None

@@ -1,0 +1,149 @@
+"""What a query did: the rows and times of its operators, as the kernel measured them, and of its stages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from engine.execution import compile_statement
+from engine.physical import ExecutionContext, PhysicalOperator
+
+__all__ = ["KernelProfile", "OperatorProfile", "QueryProfile", "StageProfile", "kernel_profile"]
+
+_SHOWN = (
+    "Aggregates",
+    "CTE Name",
+    "Conditions",
+    "Expression",
+    "Expressions",
+    "Filters",
+    "Groups",
+    "Join Type",
+    "Order By",
+    "Projections",
+    "Top",
+)
+"""What is told of an operator; other facts name files and relations of ours."""
+_LONGEST = 200  # characters of a fact
+_OWN = ("EXPLAIN_ANALYZE", "RESULT_COLLECTOR")
+
+
+@dataclass(frozen=True)
+class OperatorProfile:
+    """An operator of the kernel: rows and bytes that it gave, seconds of CPU, how many rows were expected of it, and
+    what it did."""
+
+    name: str
+    rows: int
+    bytes: int
+    seconds: float
+    estimated_rows: int | None
+    details: Mapping[str, str]
+    inputs: tuple[OperatorProfile, ...] = ()
+
+
+@dataclass(frozen=True)
+class KernelProfile:
+    """A statement of one kernel: its operators, seconds of wall time and CPU, the most bytes of its buffers, the bytes
+    that it spilled, and how many row groups of how many it read."""
+
+    operators: tuple[OperatorProfile, ...]
+    seconds: float
+    cpu_seconds: float
+    peak_memory: int
+    spilled: int
+    row_groups: tuple[int, int]
+
+    @property
+    def rows(self) -> int:
+        """The rows of its result."""
+        return sum(operator.rows for operator in self.operators)
+
+
+@dataclass(frozen=True)
+class StageProfile:
+    """A stage: its tasks, how many times one was started, the rows and bytes that it wrote, the bytes that it read from
+    other stages, and the seconds that each finished attempt took."""
+
+    stage: int
+    tasks: int
+    attempts: int
+    rows: int
+    written: int
+    read: int
+    seconds: Sequence[float]
+
+    @property
+    def retries(self) -> int:
+        """Attempts beyond the first of each task."""
+        return max(0, self.attempts - self.tasks)
+
+    @property
+    def times(self) -> tuple[float, float, float]:
+        """The shortest time of a task, the median and the longest."""
+        return (min(self.seconds), median(self.seconds), max(self.seconds)) if self.seconds else (0.0, 0.0, 0.0)
+
+    @property
+    def skew(self) -> float:
+        """How many times the median the longest task took; 1 where all took as long."""
+        _, middle, longest = self.times
+        return longest / middle if middle else 1.0
+
+
+@dataclass(frozen=True)
+class QueryProfile:
+    """A query that ran to its end: rows and seconds, the kernel's part where it was one process, or the stages."""
+
+    rows: int
+    seconds: float
+    kernel: KernelProfile | None = None
+    stages: tuple[StageProfile, ...] = ()
+
+
+def kernel_profile(operator: PhysicalOperator, ctx: ExecutionContext) -> KernelProfile:
+    """Run the subtree in this process's kernel and tell what it did; its rows go to nobody. Raises as `run`."""
+    statement = compile_statement(operator, ctx)
+    stream = ctx.kernel.stream(
+        f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.sql}",
+        statement.sources,
+        ctx.cancellation,
+        resident=statement.joined,
+    )
+    (text,) = stream.reader.read_all().column(1).to_pylist()
+    told = json.loads(text)
+    query, system = told["query"], told["system"]
+    return KernelProfile(
+        tuple(_operators(told["operator"])),
+        float(query["total_time"]),
+        float(query["cpu_time"]),
+        int(system["peak_buffer_memory"]),
+        int(system["total_bytes_spilled"]),
+        (int(query["total_row_groups_scanned"]), int(query["total_row_groups_to_scan"])),
+    )
+
+
+def _operators(nodes: Sequence[Mapping[str, Any]]) -> Iterator[OperatorProfile]:
+    for node in nodes:
+        inputs = tuple(_operators(node.get("children", ())))
+        if node["type"] in _OWN:
+            yield from inputs
+            continue
+        facts = node["extra_info"]
+        estimated = facts.get("Estimated Cardinality")
+        yield OperatorProfile(
+            node["name"],
+            int(node["intermediate_rows"]),
+            int(node["intermediate_size_bytes"]),
+            float(node["timing"]),
+            None if estimated is None else int(estimated),
+            {name: _shown(facts[name]) for name in _SHOWN if facts.get(name)},
+            inputs,
+        )
+
+
+def _shown(value: object) -> str:
+    text = " ".join((", ".join(map(str, value)) if isinstance(value, list) else str(value)).split())
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."

@@ -1,0 +1,106 @@
+"""EXPLAIN in its forms, and EXPLAIN ANALYZE, on both runtimes."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from engine.errors import GrismError, InvalidValueError, UnknownTableError, UnsupportedError
+from engine.statements.explaining import PlanNode
+from tests.harness.runtimes import SqlRuntime
+
+GROUPED = "SELECT s, count(*) AS n FROM range(1000) r(i), (VALUES ('a'), ('b')) v(s) WHERE i % 2 = 0 GROUP BY s"
+
+
+def lines(runtime: SqlRuntime, text: str) -> list[str]:
+    """The rows of EXPLAIN's one column."""
+    table = runtime.sql(text).read_all()
+    assert table.schema.names == ["plan"]
+    found: list[str] = table["plan"].to_pylist()
+    return found
+
+
+def test_analyze_tells_rows_and_times(runtime: SqlRuntime) -> None:
+    first, *told = lines(runtime, f"EXPLAIN ANALYZE {GROUPED}")
+    assert re.fullmatch(r"Planned in [\d.]+ m?s, ran in [\d.]+ m?s: 2 rows", first)
+    plan = told.index("Plan:")
+    assert [line.removeprefix("  ") for line in told[plan + 1 :]] == lines(runtime, f"EXPLAIN {GROUPED}")
+    if runtime.name == "ray":
+        stage = (
+            r"Stage \d+: \d+ tasks?, 0 repeated; times .* \(min / median / max\), skew [\d.]+; \d+ rows?, .* written"
+        )
+        assert all(re.fullmatch(stage, line) for line in told[:plan])
+        return
+    assert re.fullmatch(r"Kernel: .* of CPU, at most .* of memory, 0 B spilled", told[0])
+    assert any(re.match(r" +HASH_GROUP_BY: 2 rows .*; Aggregates: count_star\(\)", line) for line in told)
+
+
+def test_analyze_as_json_has_what_the_text_has(runtime: SqlRuntime) -> None:
+    (text,) = lines(runtime, f"EXPLAIN (ANALYZE, FORMAT JSON) {GROUPED}")
+    told = json.loads(text)
+    assert told["rows"] == 2
+    assert 0 < told["run"] < 600
+    assert told["plan"][0]["operator"]
+    if runtime.name == "ray":
+        (*_, last) = told["stages"]
+        assert (last["rows"], last["retries"]) == (2, 0)
+        assert 0 < last["seconds"]["min"] <= last["seconds"]["median"] <= last["seconds"]["max"] <= told["run"]
+        assert last["skew"] >= 1
+        return
+    (root,) = told["kernel"]["operators"]
+    assert root["rows"] == 2
+    assert told["kernel"]["spilled"] == 0
+    assert told["kernel"]["peak_memory"] > 0
+
+
+def test_a_plan_in_other_forms(runtime: SqlRuntime) -> None:
+    text = lines(runtime, f"EXPLAIN {GROUPED}")
+    (value,) = lines(runtime, f"EXPLAIN (FORMAT JSON) {GROUPED}")
+    assert json.loads(value) == [node.value() for node in PlanNode.of(text)]
+    (mermaid,) = lines(runtime, f"EXPLAIN (FORMAT mermaid) {GROUPED}")
+    assert mermaid.startswith("flowchart BT\n")
+    assert mermaid.count("[") >= len(text)
+    (graph,) = lines(runtime, f"explain (format GRAPHVIZ) {GROUPED}")
+    assert graph.startswith("digraph plan {")
+    assert graph.count("shape=box") == len(text)
+
+
+def test_a_name_in_a_picture_is_a_text(runtime: SqlRuntime) -> None:
+    query = 'SELECT i AS "<b>""x""\\" FROM range(3) t(i)'
+    (mermaid,) = lines(runtime, f"EXPLAIN (FORMAT MERMAID) {query}")
+    assert "<b>" not in mermaid
+    (graph,) = lines(runtime, f"EXPLAIN (FORMAT GRAPHVIZ) {query}")
+    assert all(
+        re.fullmatch(r'  n\d+ \[shape=box, label="(?:[^"\\]|\\.)*"\]', x) for x in graph.splitlines() if "shape" in x
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "told"),
+    [
+        ("EXPLAIN (FORMAT YAML) SELECT 1", UnsupportedError, "not YAML"),
+        ("EXPLAIN (ANALYZE, COSTS OFF) SELECT 1", UnsupportedError, "not COSTS OFF"),
+        ("EXPLAIN ANALYZE CREATE TABLE explained AS SELECT 1", UnsupportedError, "CREATE TABLE AS would do"),
+        ("EXPLAIN ANALYZE SELECT * FROM missing", UnknownTableError, "missing"),
+        ("EXPLAIN ANALYZE SELECT (i || 'x')::INT FROM range(9) t(i)", InvalidValueError, "0x"),
+        ("EXPLAIN (ANALYZE)", GrismError, "yntax error"),
+    ],
+)
+def test_what_is_refused(runtime: SqlRuntime, text: str, error: type[Exception], told: str) -> None:
+    with pytest.raises(error, match=told):
+        runtime.sql(text).read_all()
+    with pytest.raises(UnknownTableError):
+        runtime.sql("FROM explained")
+
+
+def test_what_looks_like_an_option_may_be_a_query(runtime: SqlRuntime) -> None:
+    assert lines(runtime, "EXPLAIN (SELECT 1 AS analyze)") == lines(runtime, "EXPLAIN SELECT 1 AS analyze")
+    assert lines(runtime, "EXPLAIN (ANALYZE FALSE) SELECT 1") == lines(runtime, "EXPLAIN SELECT 1")
+    assert runtime.sql("EXPLAIN ANALYZE SELECT 1").read_all().num_rows > 1
+
+
+def test_the_outline_of_a_text() -> None:
+    a, c = PlanNode.of(["a", "  b", "    d", "c"])
+    assert (a.text, a.inputs[0].text, a.inputs[0].inputs[0].text, c.text) == ("a", "b", "d", "c")
