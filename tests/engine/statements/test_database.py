@@ -100,7 +100,7 @@ def test_a_table_in_memory_that_somebody_else_changed_is_not_rewritten() -> None
             "Change rows of main.t by MERGE",
         ),
         ("ALTER TABLE t ADD COLUMN c INT DEFAULT 7", "Add a column to main.t"),
-        ("ALTER TABLE t ALTER a TYPE BIGINT", "Rewrite main.t by ALTER"),
+        ("ALTER TABLE t ALTER a TYPE BIGINT", "Cast a column of main.t"),
         ("CREATE TABLE u AS SELECT a FROM t", "Create table main.u"),
         ("CREATE TEMP TABLE u AS SELECT a FROM t", "Create table temp.u"),
     ],
