@@ -46,7 +46,7 @@ SELECT count(*) FROM once.t; DROP SCHEMA once CASCADE
 SELECT CAST('x' AS INTEGER)
 SELECT 1 AS a, 2 AS a
 SELECT {'a': 1, 'b': [1, 2]} AS s, MAP {'k': 1} AS m, INTERVAL 1 DAY AS i, 1.5::HUGEINT AS h, NULL AS n
-EXPLAIN ALTER TABLE doors.t ALTER price TYPE DOUBLE
+EXPLAIN ALTER TABLE doors.missing ALTER price TYPE DOUBLE
 EXPLAIN ALTER TABLE doors.t ALTER name SET NOT NULL
 UPDATE doors.t SET price = coalesce(price, 0) + 1 WHERE id < 4
 UPDATE doors.t SET nope = 1
