@@ -46,8 +46,8 @@ SELECT count(*) FROM once.t; DROP SCHEMA once CASCADE
 SELECT CAST('x' AS INTEGER)
 SELECT 1 AS a, 2 AS a
 SELECT {'a': 1, 'b': [1, 2]} AS s, MAP {'k': 1} AS m, INTERVAL 1 DAY AS i, 1.5::HUGEINT AS h, NULL AS n
-EXPLAIN ALTER TABLE doors.missing ALTER price TYPE DOUBLE
-EXPLAIN ALTER TABLE doors.t ALTER name SET NOT NULL
+EXPLAIN DROP TABLE doors.t
+EXPLAIN (FORMAT JSON) SELECT count(*) FROM doors.t WHERE id > 1
 UPDATE doors.t SET price = coalesce(price, 0) + 1 WHERE id < 4
 UPDATE doors.t SET nope = 1
 MERGE INTO doors.t USING (VALUES (1, 'one'), (100, 'hundred')) s(id, name) ON t.id = s.id
