@@ -88,6 +88,8 @@ def with_values(parse: Callable[[str], Any], texts: Sequence[str], row: Sequence
 
     Raises InvalidValueError where `row` has more or fewer values than the statement.
     """
+    if not row and not any(mark in text for mark in "?$" for text in texts):
+        return [RowQuery(text, ()) for text in texts]
     names = [syntax.parameter_names(syntax.Tree(parse(text))) for text in texts]
     count = len(set().union(*names))
     if count != len(row):

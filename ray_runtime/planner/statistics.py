@@ -82,6 +82,8 @@ def selectivity(predicate: exp.Expr) -> float:
             share *= _NULLS if asks_for_null else 1.0 - _NULLS
             continue
         match part:
+            case exp.EQ() if part.this == part.expression:  # it asks for a value
+                share *= 1.0 - _NULLS
             case exp.EQ():
                 share *= 0.05
             case exp.Like() | exp.In() | exp.Between():
