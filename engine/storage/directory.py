@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -142,7 +143,12 @@ class DirectoryStorage:
         path = self._writable(name, entry)
         if mode is WriteMode.REPLACE:
             return self._writes.replace(name, path, data, is_valid, writers=writers)
-        return self._writes.append(name, path, data, is_valid, writers)
+
+        def made_version(dataset: Any) -> None:
+            self._lance.keep(name, str(path), dataset)
+
+        newest = self._lance.newest(name, str(path))
+        return self._writes.append(name, path, data, is_valid, newest, made_version, writers)
 
     def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace the rows and columns of a table that is still at this version; all or nothing, returns the rows.

@@ -57,6 +57,7 @@ BATCH_BYTES = 16 << 20
 KEPT_OPEN = 64
 KEPT_FACTS = 4096
 _ADDRESS = pa.field(ROW_ADDRESS, pa.uint64())
+_TURNED = len("18446744073709551612.manifest")
 _MANIFEST = re.compile(r"([0-9]{1,20})\.manifest")
 
 log = logging.getLogger(__name__)
@@ -78,8 +79,14 @@ class _Opened:
 
     dataset: Any
     facts: _Facts
-    fragments: tuple[Any, ...]
-    fragment_rows: tuple[int, ...]
+
+    @cached_property
+    def fragments(self) -> tuple[Any, ...]:
+        return tuple(self.dataset.get_fragments())
+
+    @cached_property
+    def fragment_rows(self) -> tuple[int, ...]:
+        return tuple(fragment.metadata.num_rows for fragment in self.fragments)
 
     @cached_property
     def indexes(self) -> tuple[StoredIndex, ...]:
@@ -179,6 +186,19 @@ class LanceTables:
     def finds_few(self, table: TableHandle, predicate: exp.Expr | None) -> bool:
         """Whether a scan of the version with this filter looks up single values in an index."""
         return table.search is None and self._pinned(table).pushed(predicate).finds_few
+
+    def newest(self, name: TableName, path: str) -> Any:
+        """Lance's own view of the newest version; raises as `handle`."""
+        found = _newest(path)
+        if found is None:
+            return _guarded(name, lambda: lance.dataset(path))
+        return self._opened(name, path, found[1], found[0]).dataset
+
+    def keep(self, name: TableName, path: str, dataset: Any) -> None:
+        """Keep a version that was just made, so that it need not be opened."""
+        version = int(dataset.version)
+        if identity := _identity(path, version):
+            self._opened(name, path, identity, version, dataset)
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut between fragments where that is near.
@@ -353,11 +373,10 @@ def _guarded(name: TableName, read: Callable[[], Result]) -> Result:
 
 
 def _describe(dataset: Any) -> _Opened:
-    fragments = tuple(dataset.get_fragments())
-    rows = tuple(fragment.metadata.num_rows for fragment in fragments)
-    sizes = [file.file_size_bytes for fragment in fragments for file in fragment.metadata.files]
-    size = None if any(s is None for s in sizes) else sum(sizes)
-    return _Opened(dataset, _Facts(readable_fields(dataset.schema.remove_metadata()), sum(rows), size), fragments, rows)
+    told = dataset.get_version()["metadata"]
+    rows, size = int(told["total_rows"]), int(told["total_files_size"])
+    known = size or not rows  # else its writer did not note how large files are
+    return _Opened(dataset, _Facts(readable_fields(dataset.schema.remove_metadata()), rows, size if known else None))
 
 
 def _newest(path: str) -> tuple[int, str] | None:
@@ -365,18 +384,23 @@ def _newest(path: str) -> tuple[int, str] | None:
 
     Version 3 is in the file ``3.manifest`` or, so that the newest comes first, ``18446744073709551612.manifest``.
     """
-    newest, manifest = 0, None
+    folder = f"{path}/_versions"
     try:
-        with os.scandir(f"{path}/_versions") as scan:
-            for item in scan:
-                if found := _MANIFEST.fullmatch(item.name):
-                    number = int(found[1])
-                    version = 2**64 - 1 - number if number >= 2**63 else number
-                    if version > newest:
-                        newest, manifest = version, item
-        return None if manifest is None else (newest, str(manifest.stat().st_mtime_ns))
+        with os.scandir(folder) as items:
+            names = [item.name for item in items]
+        turned = [name for name in names if len(name) == _TURNED and name.endswith(".manifest")]
+        found = [match for name in ([min(turned)] if turned else names) if (match := _MANIFEST.fullmatch(name))]
+        versions = {_version_of(int(match[1])): match[0] for match in found}
+        if not versions:
+            return None
+        newest = max(versions)
+        return newest, str(Path(folder, versions[newest]).stat().st_mtime_ns)
     except OSError:
         return None
+
+
+def _version_of(number: int) -> int:
+    return 2**64 - 1 - number if number >= 2**63 else number
 
 
 def _identity(path: str, version: int) -> str:

@@ -141,13 +141,15 @@ class LanceWrites:
         path: Path,
         data: pa.RecordBatchReader,
         is_valid: bool,
+        dataset: Any,
+        made_version: Callable[[Any], None],
         writers: FragmentWriters | None = None,
     ) -> int:
-        """Add rows in a new version. Several may do so at once; a table that was replaced meanwhile is a ConflictError.
+        """Add rows to the version that `dataset` is, in a new one, which `made_version` is given.
 
-        Raises SchemaMismatchError where the data does not fit the table.
+        Several may do so at once; a table that was replaced meanwhile is a ConflictError. Raises SchemaMismatchError
+        where the data does not fit the table.
         """
-        dataset = open_newest(name, path)
         schema = written_fields(dataset.schema.remove_metadata())
         require_changeable(name, schema)
         check_fits(name, data.schema, schema)
@@ -155,7 +157,7 @@ class LanceWrites:
         with writing(name, path):
             made = _elsewhere(incoming, writers, path, path, dataset)
             if made is None:
-                change = guarded(name, incoming, lambda: _write_files(incoming, path, "append"))
+                change = guarded(name, incoming, lambda: _write_files(incoming, dataset, "append"))
             else:
                 change = lance.Transaction(dataset.version, lance.LanceOperation.Append(made))
             if incoming.rows:
@@ -164,7 +166,7 @@ class LanceWrites:
                     newest = dataset if is_newest(dataset) else open_newest(name, path)
                     if not may_append(dataset.lance_schema, newest.lance_schema):
                         raise ConflictError(f'The columns of table "{name}" were changed meanwhile; try again.')
-                    guarded(name, incoming, lambda: lance.LanceDataset.commit(str(path), change))
+                    made_version(guarded(name, incoming, lambda: lance.LanceDataset.commit(newest, change)))
         return incoming.rows
 
     def replace(
@@ -193,7 +195,7 @@ class LanceWrites:
         with writing(name, path):
             made = _elsewhere(incoming, writers, path, path, dataset, anew=True)
             if made is None:
-                operation = guarded(name, incoming, lambda: _write_files(incoming, path, "overwrite")).operation
+                operation = guarded(name, incoming, lambda: _write_files(incoming, str(path), "overwrite")).operation
             else:
                 operation = lance.LanceOperation.Overwrite(schema, made)
             with held(path.parent), visible_or_removed(path, added_files(operation)):
@@ -443,9 +445,9 @@ def _elsewhere(
     return None
 
 
-def _write_files(incoming: Incoming, path: Path, mode: str) -> Any:
-    """Data files that no version names yet, as a Lance transaction."""
-    return write_fragments(incoming.reader(), str(path), mode=mode, return_transaction=True)
+def _write_files(incoming: Incoming, dataset: Any, mode: str) -> Any:
+    """Data files that no version of a dataset, or of that at a path, names yet, as a Lance transaction."""
+    return write_fragments(incoming.reader(), dataset, mode=mode, return_transaction=True)
 
 
 def _dropped_for(path: Path) -> float:

@@ -59,25 +59,26 @@ def shared_writer(mark: Path) -> Iterator[None]:
 
 
 def _enter(mark: Path) -> int:
-    while True:
-        is_new = True
-        try:
-            descriptor = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        except FileExistsError:
-            is_new = False
+    with held(mark.parent):  # so that who makes the mark has it before others see it
+        while True:
+            is_new = True
             try:
-                descriptor = os.open(mark, os.O_RDWR)
-            except FileNotFoundError:
-                continue
-        if not is_new and _lock_now(descriptor) and not os.fstat(descriptor).st_size:
-            os.write(descriptor, _LEFT)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        try:
-            if os.path.samestat(os.fstat(descriptor), mark.stat()):
-                return descriptor
-        except OSError:
-            pass
-        os.close(descriptor)  # the last writer removed the file between our opening and locking it
+                descriptor = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+            except FileExistsError:
+                is_new = False
+                try:
+                    descriptor = os.open(mark, os.O_RDWR)
+                except FileNotFoundError:
+                    continue
+            if not is_new and _lock_now(descriptor) and not os.fstat(descriptor).st_size:
+                os.write(descriptor, _LEFT)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            try:
+                if os.path.samestat(os.fstat(descriptor), mark.stat()):
+                    return descriptor
+            except OSError:
+                pass
+            os.close(descriptor)  # the last writer removed the file between our opening and locking it
 
 
 def _lock_now(descriptor: int) -> bool:
