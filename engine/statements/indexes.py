@@ -19,6 +19,7 @@ from engine.errors import (
     UnsupportedError,
     nearest,
 )
+from engine.progress import tell_progress
 from engine.rights import Action
 from engine.statements.catalog import Catalog, Target
 from engine.statements.context import StatementContext
@@ -65,7 +66,7 @@ class Indexes:
             indexes.create(definition, context.cancellation, watch)
 
         def watch(progress: BuildProgress) -> None:
-            del progress
+            tell_progress(f"building {statement.name}: {progress}")
             context.poll()
 
         try:

@@ -72,6 +72,13 @@ class BuildProgress:
     total: int | None = None
     unit: str = ""
 
+    def __str__(self) -> str:
+        words = self.stage.replace("_", " ")
+        if not self.done:
+            return words
+        total = f" of {self.total:,}" if self.total else ""
+        return f"{words}, {self.done:,}{total} {self.unit}".rstrip()
+
 
 WatchBuild = Callable[[BuildProgress], None]
 

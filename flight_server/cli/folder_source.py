@@ -13,6 +13,7 @@ import pyarrow as pa
 import grism
 from engine.kernel import quote
 from flight_server.cli.failures import CommandError
+from flight_server.cli.progress import showing_progress
 from flight_server.cli.runtimes import kept_signals
 from flight_server.cli.source import Answer, Relation
 from flight_server.config import DataOptions, ServerConfig
@@ -36,7 +37,8 @@ class FolderSource:
     @contextmanager
     def run(self, text: str) -> Iterator[Answer]:
         """See `Source`."""
-        result = self._connection.sql(text)
+        with showing_progress():
+            result = self._connection.sql(text)
         if result.changed is not None:
             yield Answer(pa.RecordBatchReader.from_batches(pa.schema([]), []), result.changed)
             return

@@ -80,7 +80,9 @@ def test_a_scan_asks_an_index(ask: Ask, made: str, kind: str, predicate: str, fo
         ("USING IVF_HNSW_SQ (v) WITH (num_partitions = 1, m = 8)", "IVF_HNSW_SQ", {"m": 8, "metric": "l2"}),
     ],
 )
-def test_indexes_for_searches(ask: Ask, made: str, kind: str, options: dict[str, object]) -> None:
+def test_indexes_for_searches(ask: Ask, runtime_name: str, made: str, kind: str, options: dict[str, object]) -> None:
+    if runtime_name == "ray" and kind != "IVF_PQ":
+        pytest.skip("the server builds them, whatever runs its queries")
     ask(f"CREATE INDEX ix_i ON ix_t {made}")
     try:
         [(_, told, _, rows, _, _, _, shown)] = ask("SHOW INDEXES FROM ix_t")
@@ -122,7 +124,9 @@ def test_indexes_for_searches(ask: Ask, made: str, kind: str, options: dict[str,
         ("SHOW INDEXES FROM nowhere", 'no table "main.nowhere"'),
     ],
 )
-def test_what_is_refused(ask: Ask, text: str, told: str) -> None:
+def test_what_is_refused(ask: Ask, runtime_name: str, text: str, told: str) -> None:
+    if runtime_name == "ray" and "(nowhere)" not in text:
+        pytest.skip("what a statement means does not depend on the runtime")
     with pytest.raises(flight_sql.Error, match=told.replace("(", r"\(")) as caught:
         ask(text)
     assert "INTERNAL" not in str(caught.value)

@@ -45,7 +45,7 @@ COLUMNS: dict[str, tuple[pa.DataType, Draw]] = {
     "lf": (pa.list_(pa.float64()), lambda r: [r.choice([None, 0.0, -0.0, NAN]) for _ in range(r.randint(0, 3))]),
 }
 OPTIONS = {"BTREE": {"zone_size": "16"}, "ZONEMAP": {"rows_per_zone": "7"}, "BLOOMFILTER": {"number_of_items": "9"}}
-QUICK = ("i64", "f64", "d10", "s", "e", "tz", "li", "lt")
+QUICK = ("i64", "f64", "d10", "s", "e", "li", "lt")
 SCALAR_KINDS = ("BTREE", "BITMAP", "ZONEMAP", "BLOOMFILTER", "NGRAM", "LABEL_LIST")
 
 

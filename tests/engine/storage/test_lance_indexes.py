@@ -225,6 +225,12 @@ def test_kill_9_before_the_commit(storage: DirectoryStorage, tmp_path: Path) -> 
     assert [index.rows for index in indexes(again).all()] == [400]
 
 
+def test_how_far_a_build_is() -> None:
+    assert str(BuildProgress("load_data")) == "load data"
+    assert str(BuildProgress("tokenize_docs", 8192, None, "rows")) == "tokenize docs, 8,192 rows"
+    assert str(BuildProgress("shuffle", 5, 1000, "rows")) == "shuffle, 5 of 1,000 rows"
+
+
 def test_a_failed_build_leaves_nothing(storage: DirectoryStorage, tmp_path: Path) -> None:
     handle = storage.snapshot().table(T)
     storage.drop(T)
