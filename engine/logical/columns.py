@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 __all__ = [
+    "VOLATILE",
     "conjunction",
     "conjuncts",
     "disjuncts",
@@ -16,7 +17,7 @@ __all__ = [
     "substitute",
 ]
 
-_VOLATILE = frozenset({"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "setseed"})
+VOLATILE = frozenset({"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "setseed"})
 
 
 def mentioned(expr: exp.Expr) -> set[str]:
@@ -35,7 +36,7 @@ def is_volatile(expr: exp.Expr) -> bool:
     """Whether `expr` may give another value each time that it is computed."""
     for node in expr.find_all(exp.Func):
         name = node.name.lower() if isinstance(node, exp.Anonymous) else node.sql_name().lower()
-        if name in _VOLATILE or isinstance(node, exp.Rand | exp.Uuid):
+        if name in VOLATILE or isinstance(node, exp.Rand | exp.Uuid):
             return True
     return False
 

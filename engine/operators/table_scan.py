@@ -8,6 +8,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engine.operators.empty import EmptyExec
+from engine.operators.lateral_queries import query_statement, search_each
 from engine.operators.sql import identifier, over, show
 from engine.physical import ExecutionContext, PhysicalOperator, SourceBinder
 from engine.schema import Column
@@ -66,7 +67,7 @@ class TableScanExec(PhysicalOperator):
         return select
 
     def _read(self, data: TableHandle | Split, sources: SourceBinder) -> exp.Select:
-        source = sources.open(data, self.request)
+        source = self._searched(sources) if self._is_each else sources.open(data, self.request)
         bound = sources.bind(source, self.columns)
         if isinstance(source, ArrowSource) and self.columns and self.aliases == tuple(c.name for c in self.columns):
             return bound  # whose columns are these, in this order
@@ -76,8 +77,26 @@ class TableScanExec(PhysicalOperator):
         ]
         return over(bound, *(items or [exp.alias_(exp.Literal.number(1), identifier("__row"))]))
 
+    @property
+    def _is_each(self) -> bool:
+        return self.table.search is not None and self.table.search.queries is not None
+
+    def _searched(self, sources: SourceBinder) -> ArrowSource:
+        """What is found for each of many queries."""
+        assert self.table.search is not None
+        assert self.table.search.queries is not None
+        queries = self.table.search.queries
+        scans = tuple((name, TableScanExec(t, own, tuple(c.name for c in own))) for name, t, own in queries.tables)
+        return search_each(self.table, self.request, query_statement(queries, scans), sources.context)
+
     def direct(self, ctx: ExecutionContext) -> pa.RecordBatchReader | None:
-        if self.direct_schema is None or self.filter is not None or self.limit is not None or self.splits is not None:
+        if (
+            self.direct_schema is None
+            or self.table.search is not None
+            or self.filter is not None
+            or self.limit is not None
+            or self.splits is not None
+        ):
             return None
         source = ctx.storage.open(self.table, self.request)
         if not isinstance(source, ArrowSource):

@@ -454,6 +454,8 @@ class SqlFrontend:
             node.update(
                 table_name=unique, schema_name="", catalog_name="", at_clause=None, qualified_name={"path": [unique]}
             )
+        if bound:
+            self._searches.put_queries(searches, uniques, tables)
         return unparse(self.kernel, statement.root), tables, tuple(pins)
 
     def _pinned(self, node: syntax.Node, source: Source, names: Names, snapshot: Snapshot) -> Pin:

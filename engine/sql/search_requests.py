@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -14,6 +16,7 @@ from engine.errors import (
     PlanningError,
     TypeMismatchError,
     UnknownColumnError,
+    UnknownTableError,
     UnsupportedError,
 )
 from engine.kernel import Kernel
@@ -21,6 +24,7 @@ from engine.logical.columns import conjuncts, substitute
 from engine.logical.nodes import LogicalPlan, Project, Rename, Scan, col
 from engine.optimizer import optimize
 from engine.schema import RowType
+from engine.sql.lateral_queries import lateral_queries
 from engine.sql.plan_reader import NotRead, read_plan
 from engine.sql.search_values import bound_text, bound_vector, held_value, vector, without_cast
 from engine.sql.searches import VECTOR, SearchCall
@@ -67,10 +71,26 @@ class Searches:
         conditions = self._conditions(call, table, columns, options)
         return self._storage.searched(table, request, conditions)
 
+    def put_queries(
+        self, calls: Mapping[int, SearchCall], names: Mapping[int, str], tables: dict[str, tuple[TableHandle, RowType]]
+    ) -> None:
+        """Tell searches whose queries are in rows where those come from.
+
+        `names` are those of tables by the identities of their nodes, as they are in the tree by now; `tables` what they
+        stand for. Raises UnsupportedError where the rows cannot be told, or would be others when they are read again.
+        """
+        for call in calls.values():
+            if call.each:
+                name = names[id(call.table)]
+                handle, columns = tables[name]
+                assert handle.search is not None
+                found = lateral_queries(self._kernel, call, {n: t for n, t in tables.items() if n != name})
+                tables[name] = replace(handle, search=replace(handle.search, queries=found)), columns
+
     def _vectors(self, call: SearchCall, k: int, options: dict[str, Any]) -> SearchRequest:
         return VectorRequest(
             call.columns[0],
-            self._query(call.query, call.function),
+            None if call.each else self._query(call.query, call.function),
             k,
             _metric(call.function, options.get("metric")),
             options.get("use_index", True),
@@ -78,6 +98,7 @@ class Searches:
             tuple((name, _whole(call.function, name, options[name], _MOST)) for name in _NUMBERS if name in options),
             _place(without_cast(call.query)[0]),
             without_cast(call.query)[1],
+            int(call.inner.get("query_location") or call.table.get("query_location") or 0) if call.each else None,
         )
 
     def _texts(self, call: SearchCall, k: int, options: dict[str, Any]) -> SearchRequest:
@@ -102,14 +123,15 @@ class Searches:
     def _outline(self, call: SearchCall, table: TableHandle, columns: RowType) -> TableHandle:
         """What has the columns of what is found, and finds nothing. In the statement, parameters get their types."""
         if call.kind == VECTOR:
-            found = self._storage.searched(table, VectorRequest(call.columns[0], None, 1), Conditions())
+            request = VectorRequest(call.columns[0], None, 1, each=1 if call.each else None)
+            found = self._storage.searched(table, request, Conditions())
             (kind,) = (c.type for c in columns if c.name.lower() == call.columns[0].lower())
         else:
             found = self._storage.searched(table, TextRequest(call.columns, None, 1), Conditions())
             kind = "VARCHAR"
-        typed = [(call.query, kind)]
-        typed += [(node, call.types[name]) for name, node in call.options.items() if name != "k"]
-        conditions = []
+        typed = [] if call.each else [(call.query, kind)]
+        typed += [(node, call.types[name]) for name, node in call.options.items() if name != "k" or call.each]
+        conditions = [call.inner["where_clause"]] if call.each else []
         for node, type_name in typed:
             if any(inner.get("class") == "PARAMETER" for inner, _ in walk({"item": node})):
                 tested = self._kernel.parse(f"SELECT CAST(0 AS {type_name}) IS NOT NULL")["node"]["select_list"][0]
@@ -171,11 +193,11 @@ class Searches:
         text = unparse(self._kernel, alone).removeprefix("SELECT ")
         try:
             return self._kernel.binder.value(f"SELECT CAST(({text}) AS {kind})")
-        except UnknownColumnError:
+        except (UnknownColumnError, UnknownTableError):
             message = f"There is a column in {what}, which takes a constant or a parameter."
             raise UnsupportedError(message) from None
         except GrismError as error:
-            raise type(error)(f"{what[0].upper()}{what[1:]} is not of type {kind}: {error.summary}") from None
+            raise type(error)(f"{what[0].upper()}{what[1:]} is not of type {kind}: {error.args[0]}") from None
 
     # ---- conditions
 

@@ -17,7 +17,7 @@ from typing import Any
 from engine.errors import InvalidValueError, TypeMismatchError, UnsupportedError, nearest
 from engine.sql.syntax import Node, Tree, function_name, name_subqueries, walk
 from engine.storage.protocol import ROW_ADDRESS
-from engine.storage.search import DISTANCE, MAX_K, RELEVANCE, SCORE
+from engine.storage.search import DISTANCE, MAX_K, QUERY, RELEVANCE, SCORE
 
 __all__ = ["SEARCH", "TEXT", "VECTOR", "SearchCall", "search_calls", "searches_as_tables"]
 
@@ -41,6 +41,7 @@ _VECTORS = f"SELECT *{{0}} FROM x AS {VECTOR} ORDER BY {DISTANCE}, {ROW_ADDRESS}
 _TEXTS = f"SELECT *{{0}} FROM x AS {TEXT} ORDER BY {SCORE} DESC, {ROW_ADDRESS} LIMIT {{1}}"
 _HIDDEN = f" EXCLUDE ({ROW_ADDRESS})"
 _OWN = f"{DISTANCE}, {SCORE}, {RELEVANCE}"
+_EACH = f"SELECT * EXCLUDE ({ROW_ADDRESS}, {QUERY}) FROM x AS {VECTOR} WHERE {VECTOR}.{QUERY} = CAST(0 AS DOUBLE[])"
 _FUSED = f"""SELECT * EXCLUDE ({ROW_ADDRESS}, {_OWN}), {_OWN} FROM (
     SELECT DISTINCT ON ({ROW_ADDRESS}) * REPLACE (max({DISTANCE}) OVER same AS {DISTANCE},
         max({SCORE}) OVER same AS {SCORE}, sum({RELEVANCE}) OVER same AS {RELEVANCE})
@@ -86,7 +87,8 @@ class SearchCall:
 
     `kind` is `VECTOR` or `TEXT`, `columns` is what it searches, `query` what for. `table` stands for what is found,
     `inner` is the SELECT over it, `outer` the one whose FROM is the call alone, if there is one. `fused` is how many
-    rows a call wants of several searches together.
+    rows a call wants of several searches together. With `each` the query is an expression over rows: those of what
+    stands `left` of it in FROM, where `ctes` are in reach; `above` is the condition that all of them together meet.
     """
 
     function: str
@@ -94,17 +96,22 @@ class SearchCall:
     columns: tuple[str, ...]
     query: Node
     given: dict[str, Node]
+    k: Node
     fused: Node | None
+    each: bool
     table: Node
     inner: Node
     outer: Node | None
+    left: Node | None
+    above: Node | None
+    ctes: tuple[Node, ...]
 
     @property
     def options(self) -> dict[str, Node]:
         """The options of this kind that are given by their names; `k` always is."""
         own = {**(_VECTOR if self.kind == VECTOR else _TEXT), **_AMONG}
         given = {name: node for name, node in self.given.items() if name in own}
-        return {"k": self.inner["modifiers"][-1]["limit"], **given}
+        return {"k": self.k, **given}
 
     @property
     def types(self) -> dict[str, str]:
@@ -158,11 +165,21 @@ def _calls(tree: Tree) -> Iterator[SearchCall]:
             outer.update((id(inner), select) for inner, _ in walk(call) if SEARCH in inner)
     for call, _ in tree.relations("SUBQUERY"):
         call.pop(SEARCH, None)
+    wheres = {id(select.get("from_table")): select.get("where_clause") for select, _ in tree.relations("SELECT_NODE")}
+    lefts = {
+        id(join["right"]["subquery"]["node"]): (join["left"], wheres.get(id(join)))
+        for join, _ in tree.relations("JOIN")
+        if (join.get("right") or {}).get("type") == "SUBQUERY"
+    }
+    ctes = tuple(entry for node, _ in tree.nodes() for entry in (node.get("cte_map") or {}).get("map") or ())
     for select, _ in tree.relations("SELECT_NODE"):
         table = select.get("from_table") or {}
         if isinstance(table.get(SEARCH), dict):
             noted = table[SEARCH]
-            yield SearchCall(**noted, table=table, inner=select, outer=outer.get(id(table)))
+            left, around = lefts.get(id(select), (None, None))
+            yield SearchCall(
+                **noted, table=table, inner=select, outer=outer.get(id(table)), left=left, above=around, ctes=ctes
+            )
 
 
 def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
@@ -170,7 +187,8 @@ def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
     if node.get("with_ordinality", "WITHOUT_ORDINALITY") != "WITHOUT_ORDINALITY":
         raise UnsupportedError(f"WITH ORDINALITY is not handled for {name}; number the rows with row_number().")
     given, options = _arguments(node["function"], name)
-    query = copy.deepcopy(parse(_FUNCTIONS[name].query)["node"])
+    each = name == "vector_search" and _is_of_rows(given["vector"])
+    query = copy.deepcopy(parse(_EACH if each else _FUNCTIONS[name].query)["node"])
     place = {key: node.get(key) for key in ("query_location", "query_location_length")}
     selects = []
     for inner, _ in walk(query):
@@ -178,15 +196,17 @@ def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
             inner.update(place)
         if (inner.get("from_table") or {}).get("alias") in (VECTOR, TEXT):
             selects.append(inner)
-    limit = query["modifiers"][-1]
-    limit["limit"] = options.get("k", limit["limit"])
+    k = options.get("k") or _constant(parse, _K)
+    if each:
+        query["where_clause"]["right"]["child"] = given["vector"]
+    else:
+        query["modifiers"][-1]["limit"] = k
     named = _table(given["table"], parse, name)
-    fused = None if len(selects) == 1 else limit["limit"]
+    fused = None if len(selects) == 1 else k
     for select in selects:
         kind = select["from_table"]["alias"]
         if fused is not None:
-            own = select["modifiers"][-1]
-            own["limit"] = options.get("candidates") or _candidates(own["limit"], fused)
+            select["modifiers"][-1]["limit"] = options.get("candidates") or _constant(parse, _candidates(k))
         select["from_table"].update(copy.deepcopy(named))
         select["from_table"][SEARCH] = {
             "function": name,
@@ -194,7 +214,9 @@ def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
             "columns": (_column(given["column"], name),) if kind == VECTOR else _columns(given.get("columns"), name),
             "query": given["vector" if kind == VECTOR else "text"],
             "given": options,
+            "k": k if fused is None else select["modifiers"][-1]["limit"],
             "fused": fused,
+            "each": each,
         }
     kept = {key: node.get(key) for key in ("sample", "column_name_alias", *place)}
     alias = node.get("alias") or name
@@ -203,12 +225,26 @@ def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
     node[SEARCH] = _CALL
 
 
-def _candidates(usual: Node, k: Node) -> Node:
+def _is_of_rows(node: Node) -> bool:
+    """Whether an expression has columns, or a query, in it: other ones than those that it names itself."""
+    if node.get("class") in ("COLUMN_REF", "SUBQUERY"):
+        return True
+    if node.get("class") == "LAMBDA":
+        return False
+    inner = [item for value in node.values() for item in (value if isinstance(value, list) else [value])]
+    return any(isinstance(item, dict) and _is_of_rows(item) for item in inner)
+
+
+def _constant(parse: Callable[[str], Node], number: int) -> Node:
+    found: Node = parse(f"SELECT {number}")["node"]["select_list"][0]
+    return found
+
+
+def _candidates(k: Node) -> int:
     """How many rows each of several searches finds, where `k` are wanted of them together."""
     literal = k.get("literal") or {}
     wanted = int(literal["text"]) if literal.get("kind") == "INTEGER" else 0
-    most = min(MAX_K, max(_CANDIDATES, 2 * wanted))
-    return {**usual, "literal": {**usual["literal"], "text": str(most)}}
+    return min(MAX_K, max(_CANDIDATES, 2 * wanted))
 
 
 def _arguments(call: Node, name: str) -> tuple[dict[str, Node], dict[str, Node]]:

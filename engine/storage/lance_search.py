@@ -8,8 +8,9 @@ the table a scan reads.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from engine.storage.pushdown import Pushed
 from engine.storage.search import (
     DISTANCE,
     METRICS,
+    QUERY,
     Conditions,
     IndexUse,
     Search,
@@ -34,14 +36,16 @@ from engine.storage.search import (
     VectorRequest,
 )
 
-__all__ = ["find", "resolve_search", "restricted", "search_field", "search_parts"]
+__all__ = ["find", "find_each", "resolve_search", "restricted", "search_fields", "search_parts"]
 
+_NUMBER = "query_index"
 _FLOAT_METRICS = ("l2", "cosine", "dot")
 
 
-def search_field(search: Search) -> pa.Field:
-    """The column that a search gives besides the table's."""
-    return pa.field(search.column, pa.float32())
+def search_fields(search: Search) -> list[pa.Field]:
+    """The columns that a search gives besides the table's."""
+    own = [pa.field(search.column, pa.float32())]
+    return [*own, pa.field(QUERY, pa.list_(pa.float64()))] if search.is_each else own
 
 
 def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int], request: SearchRequest) -> Search:
@@ -51,8 +55,9 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
     column that holds no vectors or a metric that does not fit them, InvalidValueError for another number of dimensions
     or a value that the vectors cannot have.
     """
-    own = Search(request).column
-    if own in dataset.schema.names:
+    taken = [field.name for field in search_fields(Search(request)) if field.name in dataset.schema.names]
+    if taken:
+        own = taken[0]
         raise UnsupportedError(f'Table "{name}" has a column "{own}" of its own; rename it to search the table.')
     if isinstance(request, TextRequest):
         return resolve_text_search(name, dataset, fragment_rows, request)
@@ -105,7 +110,10 @@ def search_parts(search: Search, fragment_rows: Sequence[int], target: int) -> I
 
     An index is asked once, for the whole table.
     """
-    size = max(1, math.ceil(sum(fragment_rows) / max(1, target))) if search.is_exact else math.inf
+    if not search.is_exact:
+        yield 0, len(fragment_rows), sum(fragment_rows)
+        return
+    size = max(1, math.ceil(sum(fragment_rows) / max(1, target)))
     start = rows = 0
     for i, count in enumerate(fragment_rows):
         if rows and rows + count / 2 > size:
@@ -130,47 +138,99 @@ def find(
     vector = _encoded(dataset.schema.field(request.column), request.query)
     if vector is None:
         return schema.empty_table().select(list(columns))
-    blobs = scan_options([schema.field(column) for column in columns])
-    options: dict[str, Any] = {"prefilter": True, "filter": search.filter, "use_scalar_index": search.asks_indexes}
-    options |= blobs
-    if fragments is not None:
-        options["fragments"] = list(fragments)
-    asked = {
-        "column": request.column,
-        "q": vector,
-        "metric": search.metric,
-        "use_index": not search.is_exact,
-        **dict(request.effort),
-    }
-
-    def scan(wanted: list[str], **more: Any) -> pa.Table:
-        return dataset.scanner(columns=wanted, nearest={**asked, **more}, **options).to_table()
-
-    if not search.is_exact:
-        options["fast_search"] = request.indexed_only
-        return scan(names, k=request.k).select(list(columns))
-    found = scan(names, k=request.k + 1)
-    distances = found.column(DISTANCE).to_numpy()
-    order = np.argsort(distances, kind="stable")
-    if len(order) <= request.k or distances[order[request.k - 1]] < distances[order[request.k]]:
+    scan = _Scan(dataset, search, fragments, scan_options([schema.field(column) for column in columns]))
+    if search.indexes:
+        return scan.read(names, vector, request.k).select(list(columns))
+    found = scan.read(names, vector, request.k + 1)
+    order = np.sort(found.column(DISTANCE).to_numpy())
+    if len(order) <= request.k or order[request.k - 1] < order[request.k]:
         return found.select(list(columns))
-    return _with_first(dataset, found, float(distances[order[request.k - 1]]), request.k, scan, options).select(
-        list(columns)
-    )
+    return _with_first(scan, found, vector, float(order[request.k - 1])).select(list(columns))
 
 
-def _with_first(dataset: Any, found: pa.Table, last: float, k: int, scan: Any, options: dict[str, Any]) -> pa.Table:
+def find_each(dataset: Any, search: Search, columns: Sequence[str], queries: pa.Array, schema: pa.Schema) -> pa.Table:
+    """What `search` finds for each of the `queries`, which are different lists of float64, none of them NULL."""
+    request = search.request
+    assert isinstance(request, VectorRequest)
+    if not len(queries):
+        return schema.empty_table().select(list(columns))
+    field = dataset.schema.field(request.column)
+    if _NUMBER in dataset.schema.names:
+        raise UnsupportedError(f'The table has a column "{_NUMBER}", which Lance needs for many queries; rename it.')
+    encoded = (_encoded(field, _numbers(query.values)) for query in queries)
+    vectors = [vector for vector in encoded if vector is not None]
+    names = list(dict.fromkeys([*(name for name in columns if name != QUERY), DISTANCE, ROW_ADDRESS]))
+    scan = _Scan(dataset, search, None, scan_options([schema.field(column) for column in columns]))
+    every = scan.read(names, np.stack(vectors), request.k + (not search.indexes))
+    every = every.sort_by([(_NUMBER, "ascending"), (DISTANCE, "ascending"), (ROW_ADDRESS, "ascending")])
+    numbers, distances = every.column(_NUMBER).to_numpy(), every.column(DISTANCE).to_numpy()
+    bounds = np.searchsorted(numbers, np.arange(len(queries) + 1))
+    every, parts, chosen = every.drop_columns([_NUMBER]), [], []
+    for number, (start, stop) in enumerate(pairwise(bounds)):
+        last = start + request.k - 1
+        found = every.slice(start, min(stop - start, request.k))
+        if not search.indexes and stop - start > request.k and distances[last] == distances[last + 1]:
+            found = _with_first(scan, found, vectors[number], float(distances[last]))
+        parts.append(found)
+        chosen.append(np.full(found.num_rows, number))
+    found = pa.concat_tables(parts)
+    return found.append_column(QUERY, queries.take(pa.array(np.concatenate(chosen)))).select(list(columns))
+
+
+def _numbers(query: pa.Array) -> bytes:
+    """The numbers of a query. Raises InvalidValueError for NULL among them."""
+    if query.null_count:
+        raise InvalidValueError("There is a NULL among the numbers of a query.")
+    return bytes(query.to_numpy().tobytes())
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """A search of vectors in a dataset, or in some of its fragments; `blobs` says how blobs are read."""
+
+    dataset: Any
+    search: Search
+    fragments: Sequence[Any] | None
+    blobs: Mapping[str, Any]
+
+    def read(self, columns: Sequence[str], vectors: np.ndarray[Any, Any], k: int, **more: Any) -> pa.Table:
+        """The rows that are nearest to a vector; for several, the number of each, from 0, is in `_NUMBER`."""
+        request = self.search.request
+        assert isinstance(request, VectorRequest)
+        asked = {
+            "column": request.column,
+            "q": vectors,
+            "k": k,
+            "metric": self.search.metric,
+            "use_index": bool(self.search.indexes),
+            **dict(request.effort),
+            **more,
+        }
+        options = {} if self.fragments is None else {"fragments": list(self.fragments)}
+        return self.dataset.scanner(
+            columns=list(columns),
+            nearest=asked,
+            filter=self.search.filter,
+            prefilter=True,
+            use_scalar_index=self.search.asks_indexes,
+            fast_search=request.indexed_only,
+            **options,
+            **self.blobs,
+        ).to_table()
+
+
+def _with_first(scan: _Scan, found: pa.Table, vector: np.ndarray[Any, Any], last: float) -> pa.Table:
     """`found` where several rows are at the `last` distance, with those of them that lie first."""
+    k = scan.search.request.k
     nearer = found.filter(pc.less(found.column(DISTANCE), pa.scalar(last, pa.float32())))
     beyond = float(np.nextafter(np.float32(last), np.float32(math.inf)))
-    fragments = options.get("fragments")
-    most = sum(fragment.count_rows() for fragment in fragments) if fragments is not None else dataset.count_rows()
-    tied = scan([ROW_ADDRESS, DISTANCE], k=most, distance_range=(last, beyond))
+    fragments = scan.fragments
+    most = scan.dataset.count_rows() if fragments is None else sum(one.count_rows() for one in fragments)
+    tied = scan.read([ROW_ADDRESS, DISTANCE], vector, most, distance_range=(last, beyond))
     addresses = np.sort(tied.column(ROW_ADDRESS).to_numpy())[: k - nearer.num_rows]
     columns = [name for name in found.column_names if name != DISTANCE]
     condition = f"{ROW_ADDRESS} IN ({', '.join(map(str, addresses))})"
-    blobs = options.get("blob_handling")
-    chosen = dataset.scanner(columns=columns, filter=condition, fragments=fragments, blob_handling=blobs).to_table()
+    chosen = scan.dataset.scanner(columns=columns, filter=condition, fragments=fragments, **scan.blobs).to_table()
     at = found.schema.get_field_index(DISTANCE)
     same = pa.array(np.full(chosen.num_rows, last, np.float32))
     return pa.concat_tables([nearer, chosen.add_column(at, found.schema.field(DISTANCE), same).cast(found.schema)])

@@ -29,7 +29,7 @@ from engine.errors import DataCorruptError, StorageError, UnsupportedError
 from engine.storage.cutting import cut
 from engine.storage.indexes import IndexUse, StoredIndex
 from engine.storage.lance_blobs import scan_options
-from engine.storage.lance_search import find, resolve_search, restricted, search_field, search_parts
+from engine.storage.lance_search import find, find_each, resolve_search, restricted, search_fields, search_parts
 from engine.storage.lance_unread import readable_fields, require_readable
 from engine.storage.names import unknown_tag, unknown_version
 from engine.storage.protocol import (
@@ -164,6 +164,8 @@ class LanceTables:
         rows = {f.fragment_id: n for f, n in zip(opened.fragments, opened.fragment_rows, strict=True)}
         search = _guarded(table.name, lambda: resolve_search(table.name, opened.dataset, rows, request))
         search = restricted(search, conditions, opened.pushed)
+        if search.is_each:
+            return replace(table, addressed=True, search=search, rows=None, bytes=None)
         if search.is_exact:
             return replace(table, addressed=True, search=search)
         return replace(table, addressed=True, search=search, rows=min(opened.rows, request.k), bytes=None)
@@ -233,7 +235,7 @@ class LanceTables:
         opened = self._pinned(table)
         if table.search is not None:
             fragments = opened.fragments[data.part[0] : data.part[1]] if isinstance(data, Split) else None
-            return ArrowSource(self._found(opened, table, request.columns, fragments))
+            return ArrowSource(self._found(opened, table, request, fragments))
         columns = request.columns or (_cheapest(opened.schema),)
         known = _with_own(opened.schema, table)
         wanted = pa.schema([known.field(c) for c in columns])
@@ -277,17 +279,20 @@ class LanceTables:
         return ArrowSource(_guarded(table.name, scan))
 
     def _found(
-        self, opened: _Opened, table: TableHandle, columns: Sequence[str], fragments: Sequence[Any] | None
+        self, opened: _Opened, table: TableHandle, request: ScanRequest, fragments: Sequence[Any] | None
     ) -> pa.Table:
         """The rows that a search finds in the table, or in some of its fragments."""
         assert table.search is not None
         search, known = table.search, _with_own(opened.schema, table)
-        wanted = pa.schema([known.field(c) for c in columns or (search.column,)])
+        wanted = pa.schema([known.field(c) for c in request.columns or (search.column,)])
         require_readable(table.name, wanted)
         check_stored(wanted)
 
         def read() -> pa.Table:
-            found = find(opened.dataset, search, wanted.names, fragments, known)
+            if request.queries is not None:
+                found = find_each(opened.dataset, search, wanted.names, request.queries, known)
+            else:
+                found = find(opened.dataset, search, wanted.names, fragments, known)
             return pa.Table.from_batches(list(guarded(found.to_reader(), wanted)), wanted)
 
         return _guarded(table.name, read)
@@ -322,7 +327,8 @@ class LanceTables:
 def _with_own(schema: pa.Schema, table: TableHandle) -> pa.Schema:
     """The columns of the table, and those that its handle stands for besides."""
     if table.search is not None:
-        schema = schema.append(search_field(table.search))
+        for field in search_fields(table.search):
+            schema = schema.append(field)
     return schema.append(_ADDRESS) if table.addressed else schema
 
 

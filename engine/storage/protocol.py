@@ -142,6 +142,8 @@ class ScanRequest:
     columns: tuple[str, ...]
     filter: exp.Expr | None = None
     limit: int | None = None
+    queries: pa.Array | None = None
+    """What is searched for, lists of float64, where a search has many queries."""
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlglot import exp
+
+from engine.schema import RowType
 
 __all__ = [
     "DISTANCE",
     "MAX_K",
     "METRICS",
+    "MOST_QUERIES",
+    "QUERY",
     "RELEVANCE",
     "ROW_ADDRESS",
     "SCORE",
     "Conditions",
     "IndexUse",
+    "Queries",
     "Search",
     "SearchRequest",
     "TextRequest",
@@ -31,8 +37,14 @@ DISTANCE = "_distance"
 SCORE = "_score"
 """The column in which a text search tells how well a row matches; FLOAT."""
 
+MOST_QUERIES = 10_000
+"""Different queries that one search is asked for."""
+
 RELEVANCE = "_relevance"
 """The column in which a hybrid search tells how well a row does in both searches; DOUBLE."""
+
+QUERY = "_query"
+"""The column in which a search for many queries tells for which one a row was found; DOUBLE[]."""
 
 METRICS = ("l2", "cosine", "dot", "hamming")
 MAX_K = 10_000
@@ -46,7 +58,8 @@ class VectorRequest:
     `query` holds float64 numbers; None, as for NULL, finds nothing. Without a `metric` it is the index's, or else l2,
     of bytes hamming. With `indexed_only`, rows that are in no index are left out. `effort`
     has the `nprobes`, `refine_factor` and `ef` with which an index is to try. `place` is that of the parameter that the
-    query is bound to, if it is, `narrowed` whether its numbers are taken as FLOATs.
+    query is bound to, if it is, `narrowed` whether its numbers are taken as FLOATs. With `each`, a number that tells
+    one call from another, there are many queries, one in each row of something, and each finds `k` rows.
     """
 
     column: str
@@ -58,6 +71,7 @@ class VectorRequest:
     effort: tuple[tuple[str, int], ...] = ()
     place: int | None = None
     narrowed: bool = False
+    each: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +111,14 @@ class Conditions:
 
 
 @dataclass(frozen=True)
+class Queries:
+    """Where many queries come from: a SELECT of one column of lists, over `tables`: name, TableHandle, columns."""
+
+    text: str
+    tables: tuple[tuple[str, Any, RowType], ...]
+
+
+@dataclass(frozen=True)
 class IndexUse:
     """An index that a search asks, and how many rows of the table it does not have."""
 
@@ -126,6 +148,12 @@ class Search:
     filter: str | None = None
     asks_indexes: bool = False
     filters_after: bool = False
+    queries: Queries | None = None
+
+    @property
+    def is_each(self) -> bool:
+        """Whether each of many queries finds rows; the column `QUERY` then tells for which one a row was found."""
+        return isinstance(self.request, VectorRequest) and self.request.each is not None
 
     @property
     def column(self) -> str:
@@ -140,12 +168,13 @@ class Search:
     @property
     def is_exact(self) -> bool:
         """Whether all rows are compared, so that parts of the table can be searched one by one."""
-        return not self.indexes
+        return not self.indexes and not self.is_each
 
     def __str__(self) -> str:
         request = self.request
         if isinstance(request, VectorRequest):
-            text, how = f"nearest {request.k} by {self.metric} of {request.column}: ", "approximate"
+            every = " of each query" if self.is_each else ""
+            text, how = f"nearest {request.k}{every} by {self.metric} of {request.column}: ", "approximate"
         else:
             text, how = f"best {request.k} by BM25 of {', '.join(request.columns)}: ", "exact"
         told = [index.described(how, leaves_out=request.indexed_only) for index in self.indexes]

@@ -231,7 +231,7 @@ def test_versions_views_and_rights(runtime: SqlRuntime) -> None:
         ("items, vec, [1, 2, 3, 1e39]", "InvalidValueError", "too large for the float"),
         ("items, vec, [1, 2, 3, NULL]", "InvalidValueError", "NULL"),
         ("items, vec, 'near'", "TypeMismatchError|InvalidValueError", "not of type DOUBLE"),
-        ("items, vec, price", "UnsupportedError", "a column in the query"),
+        ("items, vec, price", "UnsupportedError", 'no column "price" in reach'),
         ("items, bits, [1, 2.5]", "InvalidValueError", "no whole one from 0 to 255"),
         ("items, bits, [1, 2], metric := 'l2'", "TypeMismatchError", "compared by hamming"),
         ("items, vec, [1, 1, 1, 1], metric := 'hamming'", "TypeMismatchError", "l2, cosine or dot"),

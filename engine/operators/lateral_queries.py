@@ -1,0 +1,66 @@
+"""The queries of a search that has many: computed when it is read, each different one once.
+
+What gives them is a statement of its own over the tables beside the search, and is read whole by whoever reads the
+search. The rows that are found for a query are joined with the rows that asked for it by the statement around.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pyarrow as pa
+
+from engine.errors import ResourceExhaustedError
+from engine.operators.sql_query import SqlExec
+from engine.physical import ExecutionContext, PhysicalOperator
+from engine.storage.protocol import ArrowSource, ScanRequest, TableHandle
+from engine.storage.search import MOST_QUERIES, QUERY, Queries
+
+__all__ = ["query_statement", "search_each"]
+
+_AT_ONCE = 256
+_MOST_ROWS = 1_000_000
+
+
+def query_statement(queries: Queries, inputs: tuple[tuple[str, PhysicalOperator], ...]) -> SqlExec:
+    """The operator that gives the queries, over the scans of their tables."""
+    return SqlExec(queries.text, (QUERY,), inputs)
+
+
+def search_each(table: TableHandle, request: ScanRequest, statement: SqlExec, ctx: ExecutionContext) -> ArrowSource:
+    """What a search finds for each query that the `statement` gives.
+
+    Raises ResourceExhaustedError for too many queries, or rows.
+    """
+    assert table.search is not None
+    queries = _queries(table, statement, ctx)
+    rows = len(queries) * table.search.request.k
+    if rows > _MOST_ROWS:
+        raise ResourceExhaustedError(
+            f'{len(queries)} different queries are searched for in table "{table.name}", each for up to '
+            f"{table.search.request.k} rows: more than {_MOST_ROWS} together; search for fewer in each statement."
+        )
+    found = []
+    for start in range(0, max(1, len(queries)), _AT_ONCE):
+        ctx.cancellation.check()
+        source = ctx.storage.open(table, replace(request, queries=queries.slice(start, _AT_ONCE)))
+        assert isinstance(source, ArrowSource)
+        assert isinstance(source.data, pa.Table)
+        found.append(source.data)
+    return ArrowSource(pa.concat_tables(found))
+
+
+def _queries(table: TableHandle, statement: SqlExec, ctx: ExecutionContext) -> pa.Array:
+    """The queries that are there, lists of float64."""
+    batches, rows = [], 0
+    with ctx.run(statement) as reader:
+        for batch in reader:
+            found = batch.column(0).drop_null()
+            rows += len(found)
+            if rows > MOST_QUERIES:
+                raise ResourceExhaustedError(
+                    f'More than {MOST_QUERIES} different queries are searched for in table "{table.name}" at once; '
+                    "search for fewer in each statement."
+                )
+            batches.append(found)
+    return pa.concat_arrays(batches) if batches else pa.array([], pa.list_(pa.float64()))

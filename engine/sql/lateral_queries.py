@@ -1,0 +1,88 @@
+"""The statement that gives the queries of a search, where each row of something else has one:
+
+    FROM q, LATERAL vector_search(t, 'v', q.v, k := 3)      SELECT DISTINCT CAST(q.v AS DOUBLE[]) AS _query FROM q
+
+It is read beside the statement that it was taken from, so it has to give the same rows each time.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+
+from engine.errors import PlanningError, UnsupportedError
+from engine.kernel import Kernel
+from engine.logical.columns import VOLATILE
+from engine.schema import RowType
+from engine.sql.searches import SearchCall
+from engine.sql.syntax import Node, function_name, walk
+from engine.sql.unparsing import unparse
+from engine.storage.protocol import TableHandle
+from engine.storage.search import QUERY, Queries
+
+__all__ = ["lateral_queries"]
+
+
+def lateral_queries(kernel: Kernel, call: SearchCall, tables: Mapping[str, tuple[TableHandle, RowType]]) -> Queries:
+    """Where the queries of `call` come from, over `tables` by their names in the tree.
+
+    Raises UnsupportedError for a query over anything but what stands left of the call, and for rows that may be others
+    when they are read again.
+    """
+    shell = kernel.parse(f"SELECT DISTINCT CAST(0 AS DOUBLE[]) AS {QUERY}")
+    select = shell["node"]
+    select["select_list"][0]["child"] = copy.deepcopy(call.query)
+    if call.left is not None:
+        select["from_table"] = copy.deepcopy(call.left)
+    select["cte_map"] = {"map": copy.deepcopy(list(call.ctes))}
+    _require_steady(call, select)
+    known = {name: columns for name, (_, columns) in tables.items()}
+    above = call.above or {}
+    parts = above["children"] if above.get("type") == "CONJUNCTION_AND" else [above] if above else []
+    met = [part for part in parts if _is_told(kernel, shell, part, known)]
+    if met:
+        every = kernel.parse("SELECT true AND true")["node"]["select_list"][0]
+        select["where_clause"] = copy.deepcopy({**every, "children": met})
+    text = unparse(kernel, shell)
+    read = {name: table for name, table in tables.items() if re.search(rf"\b{name}\b", text)}
+    for handle, _ in read.values():
+        if handle.search is not None and handle.search.is_each and handle.search.queries is None:
+            raise UnsupportedError(
+                f"The rows that {call.function} searches for come from another search of this kind; put what that one "
+                "finds into a table first."
+            )
+    try:
+        kernel.binder.describe(text, {name: columns for name, (_, columns) in read.items()})
+    except PlanningError as error:
+        raise UnsupportedError(
+            f"The query of {call.function} is a list of numbers, and may name columns of what stands before it in the "
+            f"same FROM: {error.args[0]}"
+        ) from None
+    return Queries(text, tuple((name, handle, columns) for name, (handle, columns) in read.items()))
+
+
+def _is_told(kernel: Kernel, shell: Node, condition: Node, tables: Mapping[str, RowType]) -> bool:
+    """Whether the rows that queries come from tell a condition, so that those that do not meet it have no query."""
+    if any(function_name(node) in VOLATILE for node, _ in walk({"item": condition}) if node.get("class") == "FUNCTION"):
+        return False
+    tried = {**shell, "node": {**shell["node"], "where_clause": condition}}
+    try:
+        kernel.binder.describe(unparse(kernel, tried), tables)
+    except PlanningError:
+        return False
+    return True
+
+
+def _require_steady(call: SearchCall, select: Node) -> None:
+    """Raise UnsupportedError for what may give other rows when it is read again."""
+    for node, _ in walk(select):
+        limited = [each for each in node.get("modifiers") or () if str(each.get("type")).startswith("LIMIT")]
+        ordered = [each for each in node.get("modifiers") or () if each.get("type") == "ORDER_MODIFIER"]
+        name = function_name(node) if node.get("class") == "FUNCTION" else ""
+        if name in VOLATILE or node.get("sample") or (limited and not ordered):
+            what = f"{name}()" if name in VOLATILE else "a sample" if node.get("sample") else "a LIMIT without an order"
+            raise UnsupportedError(
+                f"The rows that {call.function} searches for are read twice, and {what} may make others of them; put "
+                "them into a table first."
+            )

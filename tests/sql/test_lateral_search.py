@@ -1,0 +1,125 @@
+"""The nearest of many in one statement: the query of vector_search() is a column of what stands before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import lance
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from engine import errors
+from engine.storage.protocol import TableName, WriteMode
+from tests.harness.runtimes import SqlRuntime, Tables
+from tests.sql.searching import ask, explain
+
+Make = Callable[[str, str], tuple[SqlRuntime, Tables]]
+
+ROWS, DIMENSIONS = 40, 3
+EACH = """SELECT q.id AS q, s.id AS s FROM asked q, LATERAL (
+    SELECT id FROM points ORDER BY array_distance(points.vec, q.v), points.id LIMIT {0}
+) s ORDER BY ALL"""
+
+
+@pytest.fixture(scope="module")
+def known() -> set[str]:
+    """The runtimes that have the tables."""
+    return set()
+
+
+@pytest.fixture
+def runtime(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
+    """A runtime with the table `points`, of four fragments, and `asked`, with queries, of which two are the same."""
+    return with_points(runtime_name, make_runtime, known)
+
+
+@pytest.fixture
+def local(make_runtime: Make, known: set[str]) -> SqlRuntime:
+    """The local runtime, for what is decided before one runs anything."""
+    return with_points("local", make_runtime, known)
+
+
+def with_points(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
+    runtime, tables = make_runtime(runtime_name, "lance")
+    if runtime_name not in known:
+        numbers = np.random.default_rng(5).integers(0, 3, (ROWS, DIMENSIONS)).astype(np.float32)
+        vectors = pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel()), DIMENSIONS)
+        points = pa.table({"id": range(ROWS), "kind": pa.array([i % 4 for i in range(ROWS)]), "vec": vectors})
+        tables.put("points", points.slice(0, 10))
+        for start in range(10, ROWS, 10):
+            tables.storage.write(TableName("main", "points"), points.slice(start, 10).to_reader(), WriteMode.APPEND)
+        lists = [[0, 0, 0], [1.5, 1, 2], [2, 2, 2], [0, 0, 0], None]
+        kind = pa.list_(pa.float32(), DIMENSIONS)
+        tables.put("asked", pa.table({"id": range(5), "w": ["a", "b", "a", "b", "a"], "v": pa.array(lists, kind)}))
+        known.add(runtime_name)
+    return runtime
+
+
+@pytest.mark.parametrize("k", [1, 3, 100])
+def test_the_nearest_of_each(runtime: SqlRuntime, k: int) -> None:
+    """Rows at the same distance are those that lie first, as everywhere."""
+    text = f"SELECT q.id AS q, s.id AS s FROM asked q, LATERAL vector_search(points, vec, q.v, k := {k}) s ORDER BY ALL"
+    wanted = [row for row in ask(runtime, EACH.format(k)) if row[0] != 4]  # of NULL nothing is near
+    assert ask(runtime, text) == wanted
+
+
+def test_among_which_rows(runtime: SqlRuntime) -> None:
+    text = """SELECT q.id, count(s.id), max(s.kind) FROM asked q LEFT JOIN
+        vector_search(points, vec, q.v, k := 3, filter := 'kind = 2') s ON true WHERE w = 'a'
+        GROUP BY ALL ORDER BY ALL"""
+    assert ask(runtime, text) == [(0, 3, 2), (2, 3, 2), (4, 0, None)]
+
+
+def test_other_queries(runtime: SqlRuntime) -> None:
+    wanted = ask(runtime, "SELECT id FROM vector_search(points, vec, [2, 2, 2], k := 2) ORDER BY id")
+    one = "vector_search(points, vec, (SELECT v FROM asked WHERE id = 2), k := 2)"
+    assert ask(runtime, f"SELECT id FROM {one} ORDER BY id") == wanted
+    assert [kind for (kind,) in ask(runtime, f"SELECT kind FROM {one} WHERE kind = 3")] == [3, 3]
+    text = """WITH a AS (SELECT v FROM asked WHERE id = 2) SELECT s.id FROM a JOIN
+        vector_search(points, vec, list_transform(a.v, lambda x: x + 0), k := ?) s ON true ORDER BY ALL"""
+    assert ask(runtime, text, 2) == wanted
+    doubled = "FROM asked a, asked b, vector_search(points, vec, b.v, k := 2) s WHERE a.id < 2 AND b.id < 4"
+    assert ask(runtime, f"SELECT count(*) {doubled}") == [(16,)]
+    assert ask(runtime, "SELECT * FROM asked a, vector_search(points, vec, a.v) WHERE a.id > 10") == []
+
+
+def test_by_an_index(runtime_name: str, make_runtime: Make) -> None:
+    runtime, tables = make_runtime(runtime_name, "lance")
+    numbers = np.random.default_rng(6).normal(size=(300, 4)).astype(np.float32)
+    points = pa.table({"id": range(300), "vec": pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel()), 4)})
+    tables.put("indexed", points.slice(0, 290))
+    path = f"{tables.storage.directories()[0]}/indexed.lance"
+    lance.dataset(path).create_index("vec", "IVF_FLAT", num_partitions=2, metric="cosine")
+    tables.storage.write(TableName("main", "indexed"), points.slice(290).to_reader(), WriteMode.APPEND)
+    text = """SELECT q.id, list(s.id ORDER BY s._distance) FROM indexed q, LATERAL vector_search(indexed, vec, q.vec,
+        k := 4, metric := 'cosine', {0}) s WHERE q.id IN (1, 2, 299) GROUP BY ALL ORDER BY ALL"""
+    found = ask(runtime, text.format("nprobes := 2"))
+    assert [row[1][0] for row in found] == [1, 2, 299]
+    assert found == ask(runtime, text.format("use_index := false"))
+    told = explain(runtime, text.format("nprobes := 2"))
+    assert "nearest 4 of each query by cosine of vec: index vec_idx (IVF_FLAT, approximate" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("asked q, vector_search(points, vec, q.nix)", "UnsupportedError", "columns of what stands before it"),
+        ("asked q, vector_search(points, vec, q.w)", "InvalidValueError|TypeMismatchError", ""),
+        ("range(3) q(i), vector_search(points, vec, [1, q.i])", "InvalidValueError", "has 2 dimensions"),
+        ("(FROM asked LIMIT 2) q, vector_search(points, vec, q.v)", "UnsupportedError", "a LIMIT without an order"),
+        ("asked q, vector_search(points, vec, [random(), q.id, 1])", "UnsupportedError", "random"),
+        ("asked q, text_search(points, q.w)", "UnsupportedError", ""),
+        ("range(20000) q(i), vector_search(points, vec, [i, 1, 1])", "ResourceExhaustedError", "More than 10000"),
+        ("range(200) q(i), vector_search(points, vec, [i, 1, 1], k := 9000)", "ResourceExhaustedError", "1000000"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(local: SqlRuntime, text: str, error: str, message: str) -> None:
+    with pytest.raises(tuple(getattr(errors, name) for name in error.split("|"))) as raised:
+        ask(local, f"SELECT * FROM {text}")
+    assert message in str(raised.value)
+
+
+def test_the_types_of_parameters(local: SqlRuntime) -> None:
+    text = "SELECT * FROM asked q, vector_search(points, vec, q.v, k := ?, metric := ?) s WHERE q.id < ?"
+    assert local.frontend.parameters(text).types == [pa.int64(), pa.string(), pa.int64()]
