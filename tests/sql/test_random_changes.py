@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flight_sql
@@ -23,21 +23,34 @@ FRAGMENTED = [100, 101, *(pytest.param(seed, marks=pytest.mark.soak) for seed in
 
 
 @pytest.fixture(scope="module")
-def uri(runtime_name: str, server_uri: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a server on the runtime listens: the whole run's on Ray, else one of its own."""
-    if runtime_name == "ray":
-        with dropping(server_uri("ray")) as uri:
-            yield uri
-        return
-    data, log = tmp_path_factory.mktemp("changed"), tmp_path_factory.mktemp("log") / "server.log"
-    with serve(data, log, "--threads", "2") as (uri, _):
-        yield uri
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the local server's tables are, and where pylance writes beside it."""
+    return tmp_path_factory.mktemp("changed")
 
 
 @pytest.fixture(scope="module")
-def cursor(uri: str) -> Iterator[flight_sql.Cursor]:
-    """A cursor at the server."""
+def local(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[flight_sql.Cursor]:
+    """A cursor at a server of its own over the folder."""
+    log = tmp_path_factory.mktemp("log") / "server.log"
+    with serve(folder, log, "--threads", "2") as (uri, _), connected(uri) as cursor:
+        yield cursor
+
+
+@contextmanager
+def connected(uri: str) -> Iterator[flight_sql.Cursor]:
     with flight_sql.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
+        yield cursor
+
+
+@pytest.fixture(scope="module")
+def cursor(
+    runtime_name: str, server_uri: Callable[[str], str], request: pytest.FixtureRequest
+) -> Iterator[flight_sql.Cursor]:
+    """A cursor at a server on the runtime: the whole run's on Ray."""
+    if runtime_name == "local":
+        yield request.getfixturevalue("local")
+        return
+    with dropping(server_uri("ray")) as uri, connected(uri) as cursor:
         yield cursor
 
 
@@ -53,33 +66,15 @@ def test_random_changes(runtime_name: str, cursor: flight_sql.Cursor, seed: int)
         world.close()
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pylance writes, beside the server."""
-    return tmp_path_factory.mktemp("fragments")
-
-
-@pytest.fixture(scope="module")
-def beside(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[flight_sql.Cursor]:
-    """A cursor at a server over the folder."""
-    log = tmp_path_factory.mktemp("log") / "server.log"
-    with (
-        serve(folder, log, "--threads", "2") as (uri, _),
-        flight_sql.connect(uri, autocommit=True) as connection,
-        connection.cursor() as cursor,
-    ):
-        yield cursor
-
-
 @pytest.mark.parametrize("seed", FRAGMENTED)
-def test_random_changes_of_fragments_with_indexes(beside: flight_sql.Cursor, folder: Path, seed: int) -> None:
+def test_random_changes_of_fragments_with_indexes(local: flight_sql.Cursor, folder: Path, seed: int) -> None:
     """Tables of several fragments with deleted rows, with indexes, and some with stable ids of rows."""
     world, chance = ChangedWorld(seed), random.Random(f"fragments {seed}")
     try:
-        ingest(beside, world)
+        ingest(local, world)
         for name in world.tables:
             scatter(folder / f"{name}.lance", chance)
-        change(beside, world)
+        change(local, world)
         for name in world.tables:
             lance.dataset(str(folder / f"{name}.lance")).validate()
     finally:
