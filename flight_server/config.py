@@ -17,10 +17,11 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
-from engine.durations import parse_duration
+from engine.durations import parse_duration, parse_retention
 from engine.errors import nearest
 
 __all__ = [
@@ -275,6 +276,13 @@ class ServiceOptions:
         str,
         _Spec(_one_of("refuse", "ignore"), "refuse|ignore", "what becomes of BEGIN, COMMIT and ROLLBACK"),
     ] = "refuse"
+    optimize: Annotated[
+        str, _Spec(_one_of("off", "auto"), "off|auto", "whether tables that are changed are optimised by themselves")
+    ] = "off"
+    retain: Annotated[
+        timedelta | None,
+        _Spec(parse_retention, "DURATION", "how long old versions of changed tables stay (default: until VACUUM)"),
+    ] = None
     max_statement_size: Annotated[int, _Spec(parse_size, "SIZE", "the longest text of a statement")] = 16_000_000
     max_statements: Annotated[int, _Spec(_whole(1, 10**7), "N", "planned statements that wait for do_get")] = 10_000
     statement_ttl: Annotated[float, _Spec(parse_duration, "DURATION", "how long a planned statement waits")] = 300.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 
 from engine.arrow_validation import kernel_rows_are_valid
@@ -21,6 +23,7 @@ class BulkLoads:
     def __init__(self, frontend: SqlFrontend) -> None:
         self._frontend = frontend
         self._ingestion = Ingestion(frontend.kernel)
+        self.heed: Callable[[Target, int], None] | None = None
 
     def store(self, target: Target, data: pa.RecordBatchReader, mode: WriteMode, cancellation: Cancellation) -> int:
         """Write all of `data`, which has come by an Entrance, or nothing; returns its number of rows.
@@ -33,7 +36,10 @@ class BulkLoads:
             stored = self._ingestion.into_new(target.name, data, cancellation)
         else:
             stored = self._ingestion.into_table(target.name, data, table, cancellation)
-        return target.storage.write(target.name, stored, mode, is_valid=kernel_rows_are_valid(stored.schema))
+        rows = target.storage.write(target.name, stored, mode, is_valid=kernel_rows_are_valid(stored.schema))
+        if self.heed is not None:
+            self.heed(target, rows)
+        return rows
 
     def _table(self, target: Target, mode: WriteMode) -> TableColumns | None:
         """The table that is appended to; None where it is not there yet, but is to be made."""

@@ -27,7 +27,8 @@ from engine.statements.catalog import Catalog, Target
 from engine.statements.context import StatementContext
 from engine.statements.pins import Pins
 from engine.statements.session import Session
-from engine.storage.protocol import TableCare, TableHandle
+from engine.storage.care import Optimized
+from engine.storage.protocol import TableHandle
 
 __all__ = ["Care"]
 
@@ -75,12 +76,12 @@ class Care:
     def report(self, context: StatementContext, statement: CareReport) -> pa.Table:
         """Run OPTIMIZE or VACUUM; what it did, in a row."""
         target = self.authorize(context.session, statement)
-        care = target.storage.care(target.name)
         with context.cancellation.heeded():
             match statement:
                 case Optimize():
-                    return _table([self._optimize(target, care)], _OPTIMIZED)
+                    return _table([self.optimize(target)], _OPTIMIZED)
                 case Vacuum(retain=retain):
+                    care = target.storage.care(target.name)
                     return _table([care.vacuum(retain, self._pins.tables())], _VACUUMED)
 
     @staticmethod
@@ -88,15 +89,16 @@ class Care:
         """The schema of what `report` gives."""
         return _OPTIMIZED if isinstance(statement, Optimize) else _VACUUMED
 
-    def _optimize(self, target: Target, care: TableCare) -> Any:
-        """Again where a writer was faster; after some attempts while writers of this process wait."""
+    def optimize(self, target: Target, threads: int | None = None) -> Optimized:
+        """Optimise a table. Again where a writer was faster; after some attempts while writers of this process wait."""
+        care = target.storage.care(target.name)
         for _ in range(_ATTEMPTS):
             with suppress(ConflictError):
-                return care.optimize()
-        found: list[Any] = []
+                return care.optimize(threads)
+        found: list[Optimized] = []
 
         def write() -> int:
-            found[:] = [care.optimize()]
+            found[:] = [care.optimize(threads)]
             return 0
 
         self._alone(target, write)

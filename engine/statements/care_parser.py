@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 
+from engine.durations import parse_retention
 from engine.errors import InvalidValueError
 from engine.sql.syntax import version_asked
 from engine.statements.care_descriptions import (
@@ -24,7 +24,6 @@ __all__ = [
     "RETAINED",
     "parse_optimize",
     "parse_restore",
-    "parse_retention",
     "parse_show",
     "parse_tag_change",
     "parse_vacuum",
@@ -32,20 +31,6 @@ __all__ = [
 
 RETAINED = timedelta(days=7)
 """How long versions stay where nobody says how long."""
-
-_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
-_RETENTION = re.compile(r"\s*+([0-9]{1,9})\s*+(second|minute|hour|day|week)s?+\s*+", re.IGNORECASE)
-
-
-def parse_retention(text: str) -> timedelta:
-    """A time from a text such as ``7 days``; ValueError otherwise."""
-    found = _RETENTION.fullmatch(text)
-    if found is None:
-        raise ValueError("a whole number of seconds, minutes, hours, days or weeks, such as '7 days'")
-    try:
-        return timedelta(seconds=int(found[1]) * _UNITS[found[2].lower()])
-    except OverflowError:
-        raise ValueError("less than a thousand million days") from None
 
 
 def parse_optimize(reader: Reader) -> Optimize:

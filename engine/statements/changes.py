@@ -5,7 +5,7 @@ Those that change tables which are there are in `table_changes`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
@@ -61,6 +61,7 @@ class Changes:
     """Runs statements that change something."""
 
     def __init__(self, planning: Planning, settings: Settings, transactions: Transactions) -> None:
+        self.heed: Callable[[Target, int], None] | None = None
         self._planning = planning
         self._settings = settings
         self._transactions = transactions
@@ -103,7 +104,10 @@ class Changes:
                 self._catalog.system.kill(context.session, statement)
                 return 0
         context.session.note_change()
-        return self._change(context, statement, rows)
+        count = self._change(context, statement, rows)
+        if self.heed is not None and isinstance(statement, Insert | Update | Delete | Merge):
+            self.heed(self._definitions.existing(context, statement.table), count)
+        return count
 
     def report(self, context: StatementContext, statement: CareReport) -> pa.Table:
         """Run a statement that answers with what it did."""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,6 +46,7 @@ from engine.statements.settings import Settings
 from engine.statements.stored_views import StoredViews
 from engine.statements.system_tables import SYSTEM
 from engine.statements.transactions import Transactions
+from engine.statements.upkeep import Thresholds, Upkeep
 from engine.storage.protocol import CATALOG, Origins
 
 __all__ = ["COUNT_SCHEMA", "Database", "changed_rows", "count_table"]
@@ -227,6 +229,14 @@ class Database:
             return count_table(self.run(context, parsed, parameters))
         with self._places_in(parsed):
             return self._changes.report(context, parsed.statement)
+
+    def look_after(self, *, optimizes: bool, retain: timedelta | None, thresholds: Thresholds | None = None) -> Upkeep:
+        """Look after the tables that statements and uploads change, until what is given back is closed."""
+        upkeep = Upkeep(
+            self._changes.care, self.planning.pins, optimizes=optimizes, retain=retain, thresholds=thresholds
+        )
+        self._changes.heed = self.loads.heed = upkeep.changed
+        return upkeep
 
     # ----
 

@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["Optimized", "TagFacts", "Vacuumed", "VersionFacts"]
+__all__ = ["LayoutFacts", "Optimized", "TagFacts", "Vacuumed", "VersionFacts"]
+
+
+@dataclass(frozen=True)
+class LayoutFacts:
+    """How a table lies: its rows, fragments that it has beyond what these need, and rows that are deleted but still
+    there, or not in an index (once for each)."""
+
+    rows: int = 0
+    excess_fragments: int = 0
+    rows_deleted: int = 0
+    rows_not_indexed: int = 0
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from lance.optimize import Compaction, CompactionOptions
 
 from engine.cancellation import current_cancellation
 from engine.errors import StorageError, TableExistsError, UnsupportedError
-from engine.storage.care import Optimized, TagFacts, Vacuumed, VersionFacts
+from engine.storage.care import LayoutFacts, Optimized, TagFacts, Vacuumed, VersionFacts
 from engine.storage.lance_changes import files_of
 from engine.storage.lance_commits import (
     WRITERS,
@@ -38,7 +38,7 @@ from engine.storage.protocol import TableHandle, TableName
 
 __all__ = ["LanceCare"]
 
-_BATCH_BYTES = 16 << 20
+_FRAGMENT_ROWS = 1 << 20
 _OWN_INDEX = "__lance"  # how the names of indexes begin that Lance keeps for itself
 _LONGEST_TAG = 100
 _LONGEST = timedelta(days=365_000)
@@ -66,20 +66,29 @@ class LanceCare:
     def __init__(self, name: TableName, path: Path) -> None:
         self._name, self._path = name, path
 
-    def optimize(self) -> Optimized:
+    def layout(self) -> LayoutFacts:
+        """How the table lies; see `TableCare.layout`."""
+        dataset = open_newest(self._name, self._path)
+        told = dataset.get_version()["metadata"]
+        rows = int(told["total_rows"])
+        needed = -(-rows // _FRAGMENT_ROWS)
+        excess = max(0, int(told["total_fragments"]) - needed)
+        return LayoutFacts(rows, excess, int(told["total_deletion_file_rows"]), sum(rows_not_indexed(dataset).values()))
+
+    def optimize(self, threads: int | None = None) -> Optimized:
         """Join fragments of less than a million rows with their neighbours, and write those anew of which a tenth of
         the rows is deleted; then bring indexes up to date."""
         with writing(self._name, self._path):
             dataset = open_newest(self._name, self._path)
             before = _layout(dataset)
-            self._compact(dataset)
+            self._compact(dataset, threads)
             indexed = self._update_indexes()
             dataset = open_newest(self._name, self._path)
         fragments, files, size = zip(before, _layout(dataset), strict=True)
         return Optimized(int(dataset.version), *fragments, *files, *size, indexed)
 
-    def _compact(self, dataset: Any) -> None:
-        options: CompactionOptions = {}
+    def _compact(self, dataset: Any, threads: int | None) -> None:
+        options: CompactionOptions = {} if threads is None else {"num_threads": threads}
         plan = guarded(self._name, None, lambda: Compaction.plan(dataset, options))
         results = []
         files: list[str] = []

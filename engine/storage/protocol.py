@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 from sqlglot import exp
 
-from engine.storage.care import Optimized, TagFacts, Vacuumed, VersionFacts
+from engine.storage.care import LayoutFacts, Optimized, TagFacts, Vacuumed, VersionFacts
 from engine.storage.indexes import TableIndexes
 from engine.storage.search import ROW_ADDRESS, Conditions, Search, SearchRequest
 
@@ -273,8 +273,13 @@ class OtherNames(Protocol):
 class TableCare(Protocol):
     """What keeps one table in order. Thread-safe, also against other processes. All raise StorageError."""
 
-    def optimize(self) -> Optimized:
+    def layout(self) -> LayoutFacts:
+        """How the table lies, told without reading any of its files but the newest version's own."""
+
+    def optimize(self, threads: int | None = None) -> Optimized:
         """Join small fragments, drop deleted rows from their files, and bring indexes up to date.
+
+        Files are written by so many threads, or by as many as there are processors.
 
         Raises ConflictError where a writer was faster; what was done till then stays.
         """

@@ -86,6 +86,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         _log.info("serving", extra={"fields": _told(config, endpoint, health, http)})
         signals.wait()
         readiness.draining()
+        service.stop_upkeep()
         _drain(endpoint, config.operations.grace)
     _log.info("stopped")
     logging.shutdown()

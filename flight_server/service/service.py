@@ -85,6 +85,9 @@ class FlightSqlService(BaseHandler):
     ) -> None:
         self._rights = rights or Rights()
         database = Database(runtime, others, ignores_transactions=options.transactions == IGNORE, has_endpoints=True)
+        self._upkeep = None
+        if options.optimize == "auto" or options.retain is not None:
+            self._upkeep = database.look_after(optimizes=options.optimize == "auto", retain=options.retain)
         catalog = database.catalog
         statements = Statements(database, options)
         self._queries = statements.queries
@@ -183,8 +186,15 @@ class FlightSqlService(BaseHandler):
 
     def close(self) -> None:
         """End every session, and with them the temporary tables. Call it once nobody is served any more."""
+        if self._upkeep is not None:
+            self._upkeep.close()
         self._watch.stop()
         self._sessions.close_all()
+
+    def stop_upkeep(self) -> None:
+        """Begin no more to look after tables."""
+        if self._upkeep is not None:
+            self._upkeep.stop()
 
     # ---- what ends with sessions and connections
 
