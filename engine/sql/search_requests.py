@@ -205,13 +205,12 @@ class Searches:
         self, call: SearchCall, table: TableHandle, columns: RowType, options: dict[str, Any]
     ) -> Conditions:
         required: tuple[exp.Expr, ...] = ()
-        if "filter" in options:
-            condition = self._expression(options["filter"], call.function)
-            found = self._over_table(condition, None, table, columns)
+        if call.condition is not None:
+            found = self._over_table(call.condition, None, table, columns)
             if found is None:
                 raise UnsupportedError(
-                    f"The option filter := '{options['filter']}' of {call.function} is no condition on the columns of "
-                    f"{table.name} that Lance applies as SQL does; a WHERE above the search filters what is found."
+                    f"The option filter of {call.function} is no condition on the columns of {table.name} that Lance "
+                    "applies as SQL does; a WHERE above the search filters what is found."
                 )
             required = found
         above = (call.outer or {}).get("where_clause")
@@ -228,15 +227,6 @@ class Searches:
             wished.extend(found or ())
             others = others or found is None
         return Conditions(required, tuple(wished), others)
-
-    def _expression(self, text: str, function: str) -> Node:
-        parsed = self._kernel.parse(f"SELECT {text}\n")["node"]
-        items = parsed.get("select_list") or []
-        more = ("modifiers", "where_clause", "group_expressions", "having", "qualify", "sample")
-        alone = parsed.get("type") == "SELECT_NODE" and len(items) == 1 and not any(parsed.get(key) for key in more)
-        if not alone or parsed["from_table"].get("type") != "EMPTY":
-            raise InvalidValueError(f"The option filter of {function} is one condition, as in filter := 'price < 10'.")
-        return dict(items[0])
 
     def _over_table(
         self, condition: Node, relation: Node | None, table: TableHandle, columns: RowType

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import InvalidValueError, TypeMismatchError, UnsupportedError, nearest
+from engine.sql.bounds import require_bounds
 from engine.sql.syntax import Node, Tree, function_name, name_subqueries, walk
 from engine.storage.protocol import ROW_ADDRESS
 from engine.storage.search import DISTANCE, MAX_K, QUERY, RELEVANCE, SCORE
@@ -85,10 +86,11 @@ _FUNCTIONS = {
 class SearchCall:
     """A search of vectors or of texts in a statement: what it is called with, and where it stands.
 
-    `kind` is `VECTOR` or `TEXT`, `columns` is what it searches, `query` what for. `table` stands for what is found,
-    `inner` is the SELECT over it, `outer` the one whose FROM is the call alone, if there is one. `fused` is how many
-    rows a call wants of several searches together. With `each` the query is an expression over rows: those of what
-    stands `left` of it in FROM, where `ctes` are in reach; `above` is the condition that all of them together meet.
+    `kind` is `VECTOR` or `TEXT`, `columns` is what it searches, `query` what for. `condition` is what rows have to meet
+    to be searched. `table` stands for what is found, `inner` is the SELECT over it, `outer` the one whose FROM is the
+    call alone, if there is one. `fused` is how many rows a call wants of several searches together. With `each` the
+    query is an expression over rows: those of what stands `left` of it in FROM, where `ctes` are in reach; `above` is
+    the condition that all of them together meet.
     """
 
     function: str
@@ -96,6 +98,7 @@ class SearchCall:
     columns: tuple[str, ...]
     query: Node
     given: dict[str, Node]
+    condition: Node | None
     k: Node
     fused: Node | None
     each: bool
@@ -202,6 +205,8 @@ def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
     else:
         query["modifiers"][-1]["limit"] = k
     named = _table(given["table"], parse, name)
+    text = options.pop("filter", None)
+    condition = None if text is None else _condition(text, parse, name)
     fused = None if len(selects) == 1 else k
     for select in selects:
         kind = select["from_table"]["alias"]
@@ -214,6 +219,7 @@ def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
             "columns": (_column(given["column"], name),) if kind == VECTOR else _columns(given.get("columns"), name),
             "query": given["vector" if kind == VECTOR else "text"],
             "given": options,
+            "condition": copy.deepcopy(condition),
             "k": k if fused is None else select["modifiers"][-1]["limit"],
             "fused": fused,
             "each": each,
@@ -223,6 +229,26 @@ def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
     node.clear()
     node.update(kept, type="SUBQUERY", alias=alias, subquery={"node": query, "named_param_map": []})
     node[SEARCH] = _CALL
+
+
+def _condition(node: Node, parse: Callable[[str], Node], name: str) -> Node:
+    """The tree of a condition that is given as a text. It becomes a part of the statement's, and is checked as that."""
+    text = _string(node)
+    if text is not None:
+        require_bounds(text)
+        parsed = parse(f"SELECT {text}\n")["node"]
+        items = parsed.get("select_list") or []
+        more = ("modifiers", "where_clause", "group_expressions", "having", "qualify", "sample")
+        alone = parsed.get("type") == "SELECT_NODE" and len(items) == 1 and not any(parsed.get(key) for key in more)
+        if alone and parsed["from_table"].get("type") == "EMPTY":
+            inside = [inner for inner, _ in walk({"item": items[0]})]
+            if not any(inner.get("class") in ("PARAMETER", "SUBQUERY", "WINDOW") for inner in inside):
+                found: Node = items[0]
+                return found
+    raise InvalidValueError(
+        f"The option filter of {name} is one condition as a text, without parameters and queries, as in "
+        "filter := 'price < 10'."
+    )
 
 
 def _is_of_rows(node: Node) -> bool:
