@@ -12,6 +12,8 @@ from enum import Enum
 import pyarrow as pa
 import pyarrow.types as pt
 
+from engine.storage.index_kinds import KINDS
+
 __all__ = ["Form", "finds_few", "is_answered", "may_be_asked"]
 
 
@@ -51,5 +53,7 @@ def may_be_asked(kinds: Iterable[str], column: pa.DataType) -> bool:
 
 
 def _loses(kind: str, column: pa.DataType) -> bool:
-    """Whether the kind loses rows: ZONEMAP takes a zone of NaN for an empty one, and looks into no dictionary."""
-    return kind == "ZONEMAP" and bool(pt.is_floating(column) or pt.is_dictionary(column) or pt.is_null(column))
+    """Whether the kind loses rows, or may: to ZONEMAP a zone of NaN is an empty one; it looks into no dictionary."""
+    if kind == "ZONEMAP":
+        return bool(pt.is_floating(column) or pt.is_dictionary(column) or pt.is_null(column))
+    return kind not in KINDS

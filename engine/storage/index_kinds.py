@@ -206,8 +206,8 @@ _IVF: dict[str, Option] = {
 }
 _PQ: dict[str, Option] = {"num_sub_vectors": _Integer(1, 65_536), "num_bits": _Choice(("4", "8"), is_number=True)}
 _HNSW: dict[str, Option] = {
-    "m": _Integer(2, 1_000),
-    "ef_construction": _Integer(2, 100_000),
+    "m": _Integer(4, 1_000),
+    "ef_construction": _Integer(4, 100_000),
     "max_level": _Integer(1, 64),
 }
 _TOKENS: dict[str, Option] = {
@@ -343,17 +343,32 @@ def _check_vector_options(kind: IndexKind, options: dict[str, OptionValue], fiel
             f'The option "metric" of an index of the column "{field.name}" cannot be "{metric}"; '
             f"it is one of {', '.join(allowed)}."
         )
+    size = (field.type.value_type if is_many else field.type).list_size
+    if kind.name == "IVF_RQ" and size % 8:
+        raise SchemaMismatchError(
+            f'An index of the kind IVF_RQ is for vectors whose length is a multiple of 8; those of "{field.name}" have '
+            f"{size}."
+        )
     if "num_sub_vectors" in kind.options:
-        vector = field.type.value_type if is_many else field.type
-        size = vector.list_size
-        parts = options.setdefault("num_sub_vectors", _sub_vectors(size))
-        if not isinstance(parts, int) or size % parts:
-            raise SchemaMismatchError(
-                f'The option "num_sub_vectors" cannot be {parts}: it has to divide {size}, the length of the vectors '
-                f'of "{field.name}".'
-            )
+        _check_parts(options, size, field.name)
+    m, candidates = _number(options, "m", 20), _number(options, "ef_construction", 150)
+    if candidates < m:
+        raise SchemaMismatchError(f'The option "ef_construction" ({candidates}) cannot be less than "m" ({m}).')
 
 
-def _sub_vectors(size: int) -> int:
+def _check_parts(options: dict[str, OptionValue], size: int, column: str) -> None:
+    """Set into how many parts a vector is cut; each is a number of `num_bits`, two of four bits to a byte."""
+    step = 2 if options.get("num_bits") == 4 else 1
+    parts = options.setdefault("num_sub_vectors", _sub_vectors(size, step))
+    if not isinstance(parts, int) or size % parts or parts % step:
+        even = " and be even, for num_bits is 4" if step == 2 else ""
+        raise SchemaMismatchError(
+            f'The option "num_sub_vectors" cannot be {parts}: it has to divide {size}, the length of the vectors '
+            f'of "{column}"{even}.'
+        )
+
+
+def _sub_vectors(size: int, step: int) -> int:
     """Parts of sixteen numbers where vectors can be cut so, else of eight and fewer, else as few as there can be."""
-    return next((size // width for width in (16, 8, 4, 2) if size % width == 0), size)
+    widths = (width for width in (16, 8, 4, 2, 1) if size % width == 0)
+    return next((size // width for width in widths if size // width % step == 0), size)

@@ -22,7 +22,14 @@ from lance.indices import IndexConfig
 from sqlglot import exp
 
 from engine.cancellation import Cancellation
-from engine.errors import ConflictError, IndexExistsError, UnknownColumnError, UnknownIndexError, nearest
+from engine.errors import (
+    ConflictError,
+    IndexExistsError,
+    UnknownColumnError,
+    UnknownIndexError,
+    UnsupportedError,
+    nearest,
+)
 from engine.storage.index_kinds import IndexKind, checked_options, kind_of, require_fit
 from engine.storage.indexes import (
     BuildProgress,
@@ -37,9 +44,11 @@ from engine.storage.lance_commits import guarded, open_newest, require_not_dropp
 from engine.storage.lance_tables import LanceTables
 from engine.storage.locks import held
 from engine.storage.protocol import TableHandle
+from engine.storage.stored_indexes import OWN
 
 __all__ = ["LanceIndexes", "build_segment"]
 
+_LONGEST = 200  # bytes of a name
 _POLL = 0.1  # seconds
 
 log = logging.getLogger(__name__)
@@ -111,6 +120,11 @@ class LanceIndexes:
         kind, field = kind_of(definition.kind), self._field(definition.column)
         require_fit(kind, field, str(field.type))
         options = checked_options(kind, definition.options, field)
+        if not 0 < len(definition.name.encode()) <= _LONGEST or definition.name.lower().startswith(OWN):
+            raise UnsupportedError(
+                f'An index cannot be called "{definition.name[:100]}": a name has 1 to {_LONGEST} bytes, and does not '
+                f"begin with {OWN}."
+            )
         self._require_free(definition.name, [index.name for index in self.all()])
         build = _Build(self, replace(definition, kind=kind.name, column=field.name), kind, options, watch)
         build.run(cancellation)

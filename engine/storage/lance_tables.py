@@ -94,7 +94,17 @@ class _Opened:
 
     def pushed(self, predicate: exp.Expr | None) -> Pushed:
         """What of a filter Lance applies, by its indexes or without."""
-        return push(predicate, self.schema, kinds_by_column(self.indexes) if predicate is not None else {})
+        return push(predicate, self.schema, {} if predicate is None else self.kinds)
+
+    @cached_property
+    def kinds(self) -> dict[str, frozenset[str]]:
+        """The kinds of index that columns have; none where what tells of indexes cannot be read, which scans can do
+        without."""
+        try:
+            return kinds_by_column(self.indexes)
+        except (ValueError, OSError, RuntimeError) as error:
+            log.warning("The indexes of a Lance table cannot be read, and are not asked: %s", error)
+            return {}
 
     @property
     def schema(self) -> pa.Schema:

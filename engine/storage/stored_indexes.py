@@ -7,9 +7,9 @@ from typing import Any
 
 from engine.storage.indexes import OptionValue, StoredIndex
 
-__all__ = ["kinds_by_column", "stored_indexes"]
+__all__ = ["OWN", "kinds_by_column", "stored_indexes"]
 
-_OWN = "__lance"  # what Lance itself keeps among the indexes
+OWN = "__lance"  # what Lance itself keeps among the indexes
 _KINDS = {
     "BTree": "BTREE",
     "Bitmap": "BITMAP",
@@ -28,7 +28,7 @@ def stored_indexes(dataset: Any) -> tuple[StoredIndex, ...]:
     rows = {fragment.fragment_id: fragment.metadata.num_rows for fragment in dataset.get_fragments()}
     found = []
     for index in dataset.describe_indices():
-        if index.name.startswith(_OWN):
+        if index.name.startswith(OWN):
             continue
         covered = {number for segment in index.segments for number in segment.fragment_ids}
         inside = sum(count for number, count in rows.items() if number in covered)

@@ -16,7 +16,7 @@ import pytest
 from sqlglot import parse_one
 
 from engine.cancellation import Cancellation
-from engine.errors import CancelledError, ConflictError, GrismError, IndexExistsError
+from engine.errors import CancelledError, ConflictError, GrismError, IndexExistsError, UnsupportedError
 from engine.storage import DirectoryStorage
 from engine.storage.indexes import BuildProgress, IndexDefinition
 from engine.storage.lance_indexes import LanceIndexes, build_segment
@@ -112,6 +112,24 @@ def test_what_it_was_built_of_is_gone(storage: DirectoryStorage, sql: Sql, chang
         own.commit(BY_K, segment)
     assert indexes(storage).all() == ()
     sql("SELECT * FROM t WHERE s = 'x'" if "REPLACE" not in change else "SELECT * FROM t WHERE k = 1")
+
+
+@pytest.mark.parametrize("name", ["a b", "Ä", "select", 'We"ird', "A'b", "[x]"])
+def test_names_of_every_kind(storage: DirectoryStorage, sql: Sql, name: str) -> None:
+    quoted = '"' + name.replace('"', '""') + '"'
+    sql(f"ALTER TABLE t RENAME COLUMN k TO {quoted}")
+    sql(f"CREATE INDEX {quoted} ON t ({quoted})")
+    query = f"SELECT * FROM t WHERE {quoted} = 7"
+    assert f"index={name} (BTREE of {name})" in str(sql(f"EXPLAIN {query}")["plan"].to_pylist()[-1])
+    assert sql(query).num_rows == 1
+    sql(f"DROP INDEX {quoted}")
+    assert indexes(storage).all() == ()
+
+
+@pytest.mark.parametrize("name", ["", "__lance_own", "n" * 201])
+def test_names_that_an_index_cannot_have(sql: Sql, name: str) -> None:
+    with pytest.raises(UnsupportedError, match="1 to 200 bytes"):
+        sql(f'CREATE INDEX "{name}" ON t (k)')
 
 
 def test_two_build_one_name(storage: DirectoryStorage) -> None:
