@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -27,6 +28,7 @@ from engine.errors import CancelledError, ExecutionError, GrismError, WorkerLost
 from engine.metrics import MetricsSink, OperatorMetrics
 from engine.profile import StageProfile
 from engine.runtime import ClusterCounts
+from engine.stage_progress import StageProgress
 from engine.travel_types import Boundary
 from ray_runtime.cluster import Cluster, ClusterOptions, ClusterUser
 from ray_runtime.exchange import OutputFailedError, OutputKey, OutputSummary, SourceLostError, WorkerId
@@ -65,6 +67,7 @@ __all__ = ["Coordinator", "Execution"]
 log = logging.getLogger(__name__)
 
 _TICK = 0.2  # seconds
+_PATIENCE = 1.0  # seconds
 
 T = TypeVar("T")
 
@@ -109,7 +112,7 @@ class Execution:
         return tuple(
             StageProfile(
                 stage.stage,
-                stage.tasks,
+                stage.tasks or 0,
                 stage.attempts,
                 stage.rows,
                 stage.bytes,
@@ -221,6 +224,17 @@ class Coordinator(ClusterUser):
         """Stop a query."""
         self.tell(Cancel(query, error))
 
+    def stages(self, execution: Execution) -> tuple[StageProgress, ...]:
+        """What the stages of a query did so far, or in all."""
+        found = execution.stats
+        if not found:
+            with suppress(TimeoutError):  # who looks does not wait for a thread that is busy
+                found = self._ask(lambda: self._scheduler.stats(execution.query), _PATIENCE)
+        return tuple(
+            StageProgress(each.stage, each.tasks, each.running, each.done, each.attempts, each.rows, each.bytes)
+            for each in found or execution.stats
+        )
+
     def workers(self) -> dict[WorkerId, WorkerDescription]:
         """The workers that are ready, and where they are."""
         return self._ask(self._cluster.workers)
@@ -251,11 +265,11 @@ class Coordinator(ClusterUser):
                 return
         self._guarded(action)
 
-    def _ask(self, question: Callable[[], T]) -> T:
-        """The answer to a question that only the coordinator's thread may ask."""
+    def _ask(self, question: Callable[[], T], timeout: float | None = None) -> T:
+        """The answer to a question that only the coordinator's thread may ask. Raises TimeoutError."""
         answer: Future[T] = Future()
         self._enqueue(lambda: answer.set_result(question()))
-        return answer.result()
+        return answer.result(timeout)
 
     # --- the thread --------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from engine.errors import CancelledError, WorkerLostError
 from engine.physical import ExecutionContext
 from engine.profile import StageProfile
 from engine.runtime import ClusterCounts, PartRows, QueryResult, ResultPart, ResultParts
+from engine.stage_progress import Stages
 from engine.storage.protocol import Origins, Storage
 from engine.streams import sliced
 from flight_server.endpoint import ConnectionPool, Endpoint, ServerTls
@@ -89,8 +90,13 @@ class RayExecutor:
         """What the workers did since the start."""
         return self._coordinator.counts
 
-    def execute(self, plan: DistributedPlan, context: ExecutionContext) -> DistributedResult:
-        """Start `plan` and wait for its first rows. Raises the execution errors."""
+    def execute(
+        self, plan: DistributedPlan, context: ExecutionContext, follow: Callable[[Stages], None] = lambda _: None
+    ) -> DistributedResult:
+        """Start `plan`, give `follow` what tells of its stages, and wait for its first rows.
+
+        Raises the execution errors.
+        """
         cancellation = context.cancellation
         cancellation.check()
         query, key = uuid.uuid4().hex, secrets.token_bytes(32)
@@ -113,6 +119,7 @@ class RayExecutor:
 
         fetcher.start(query)
         coordinator.run(execution)
+        follow(lambda: coordinator.stages(execution))
         forget = cancellation.on_cancel(stop)
         try:
             fetcher.wait()

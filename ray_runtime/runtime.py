@@ -106,7 +106,7 @@ class RayRuntime:
         """Start `plan`, which `plan()` made."""
         if not isinstance(plan, DistributedPlan):
             raise TypeError("The ray runtime executes the plans that it made; this one is another runtime's.")
-        return self.executor.execute(plan, self._context(options))
+        return self.executor.execute(plan, self._context(options), (options or QueryOptions()).follow)
 
     def profile(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryProfile:
         """Run `plan` and tell what its stages did."""

@@ -123,7 +123,7 @@ class ProfileAnswer:
         cancellation = Cancellation()
         forget = follow(context.cancellation, cancellation)
         try:
-            profile = self.planning.runtime_of(self.plan).profile(self.plan, QueryOptions(cancellation))
+            profile = self.planning.runtime_of(self.plan).profile(self.plan, QueryOptions(cancellation, context.follow))
         finally:
             forget()
         return TableAnswer(profiled(self.lines, profile, self.planning_seconds, self.format)).open(context)

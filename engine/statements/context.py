@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.cancellation import Cancellation
+from engine.stage_progress import Stages
 from engine.statements.session import Session
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ def _watch_nothing(counters: StreamCounters) -> None:
     del counters
 
 
+def _follow_nothing(stages: Stages) -> None:
+    del stages
+
+
 def _poll_nobody() -> None:
     """Whoever asks is in this process."""
 
@@ -27,7 +32,8 @@ def _poll_nobody() -> None:
 class StatementContext:
     """One run of a statement: in whose `session`, and what stops it.
 
-    `watch` is given the counters of each execution that the run starts. `poll` finds out whether whoever asked is still
+    `watch` is given the counters of each execution that the run starts, `follow` what tells of its stages, where it has
+    some. `poll` finds out whether whoever asked is still
     there, and throws the cancellation where it is not.
     """
 
@@ -35,3 +41,4 @@ class StatementContext:
     cancellation: Cancellation = field(default_factory=Cancellation)
     watch: Callable[[StreamCounters], None] = _watch_nothing
     poll: Callable[[], None] = _poll_nobody
+    follow: Callable[[Stages], None] = _follow_nothing

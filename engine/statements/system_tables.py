@@ -68,6 +68,18 @@ LAYOUTS: Mapping[str, pa.Schema] = {
             ("temporary_tables", pa.int64()),
         ]
     ),
+    "stages": pa.schema(
+        [
+            ("query", pa.string()),
+            ("stage", pa.int64()),
+            ("tasks", pa.int64()),
+            ("running", pa.int64()),
+            ("done", pa.int64()),
+            ("attempts", pa.int64()),
+            ("rows", pa.int64()),
+            ("bytes", pa.int64()),
+        ]
+    ),
     "workers": pa.schema(
         [
             ("id", pa.string()),

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.errors import CancelledError, GrismError
+from engine.stage_progress import StageProgress, Stages, share_done
 from engine.statements.session import Session
 from flight_server.endpoint.calls import Call
 from flight_server.gate import Gate
@@ -95,6 +96,7 @@ class Query:
         self._has_effects, self._plans = has_effects, plans
         self._lock = threading.Lock()
         self._counters: list[StreamCounters] = []
+        self._stages: list[Stages] = []
         self._cleanup: list[Callable[[], None]] = []
         self._error: BaseException | None = None
         self._begun_at = time.time()
@@ -137,6 +139,14 @@ class Query:
     def watch(self, counters: StreamCounters) -> None:
         """Take what one of its executions gives for its own rows."""
         self._counters.append(counters)
+
+    def follow(self, stages: Stages) -> None:
+        """Take what tells of the stages of one of its executions."""
+        self._stages.append(stages)
+
+    def stages(self) -> list[StageProgress]:
+        """The stages of its executions that run, or ran."""
+        return [stage for stages in list(self._stages) for stage in stages()]
 
     def failed(self, error: BaseException) -> BaseException:
         """Remember why it failed, until it is logged: an error holds what it came through."""
@@ -182,6 +192,7 @@ class Query:
         self._tell_log()
         self._registry.finish(self, self.described(ended_at=time.time()))
         self._error = None
+        self._stages.clear()  # which hold what they tell of
 
     def _tell_log(self) -> None:
         fields: dict[str, object] = {"event": "query", "query": self.id, "user": self.user, "peer": self.peer}
@@ -217,6 +228,7 @@ class Query:
             "kind": self._statement.kind,
             "runtime": self._runtime,
             "state": self.state,
+            "progress": self._progress(),
             "rows": self._rows(),
             "bytes": self._bytes(),
             "begun": _instant(self._begun_at),
@@ -239,6 +251,11 @@ class Query:
         if self._waits and not self._started:
             return "queued"
         return "sending" if self._bytes() else "running"
+
+    def _progress(self) -> float | None:
+        if self._finished:
+            return 1.0 if self.state == "done" else None
+        return share_done(self.stages())
 
     def _queue(self, now: float) -> float:
         return (self._started or now) - self._began if self._waits else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine.errors import UnknownQueryError
@@ -75,6 +75,15 @@ class QueryRegistry:
         for row in ended:
             if _may_see(grants, row["user"]):
                 yield row
+
+    def stages(self, grants: Grants) -> Iterator[Mapping[str, Any]]:
+        """The rows of ``system.stages``: of queries that run, as in `rows`."""
+        with self._lock:
+            running = list(self._running.values())
+        for query in running:
+            if _may_see(grants, query.user):
+                for stage in query.stages():
+                    yield {"query": query.id, **asdict(stage)}
 
     def kill(self, identifier: str, grants: Grants) -> None:
         """Stop a query of one's own, or as an administrator anybody's. Raises UnknownQueryError."""

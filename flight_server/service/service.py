@@ -104,6 +104,7 @@ class FlightSqlService(BaseHandler):
         self._sessions = Sessions(database.folder, options, self._release)
         self._prepared, self._offers = prepared, statements.offers
         catalog.system.offer("queries", self._queries.registry.rows)
+        catalog.system.offer("stages", self._queries.registry.stages)
         catalog.system.offer("sessions", self._sessions.rows)
         catalog.system.offer("workers", partial(_workers, database.runtimes.values()))
         catalog.system.kill = self._kill

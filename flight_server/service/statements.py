@@ -125,7 +125,7 @@ class Statements:
         looks = request.session.grants.is_administrator and planned.tells_of_server
         query = self.queries.begin(request, planned.statement, gated=planned.is_query and not looks)
         with query.guarded():
-            result = planned.answer.open(replace(request.context, watch=query.watch))
+            result = planned.answer.open(replace(request.context, watch=query.watch, follow=query.follow))
         # Nobody works any more for a call that was stopped, even while its client leaves unread what was sent.
         request.call.cancellation.on_cancel(query.leave)
         return ResultStream(
@@ -212,6 +212,8 @@ class Statements:
             return count_table(0)
         gated = not isinstance(parsed.statement, Kill)
         with self.queries.change(request, StatementInfo(parsed.kind, parsed.written.source), gated=gated) as query:
-            answer = self.database.run_and_tell(replace(request.context, watch=query.watch), parsed, parameters)
+            answer = self.database.run_and_tell(
+                replace(request.context, watch=query.watch, follow=query.follow), parsed, parameters
+            )
             query.rows = changed_rows(answer)
             return answer

@@ -234,13 +234,16 @@ class DropQuery:
 
 @dataclass(frozen=True, slots=True)
 class StageStats:
-    """What a stage did: tasks, attempts launched for them, rows and bytes written."""
+    """What a stage did: tasks (None until they are known), attempts launched for them, rows and bytes written; and how
+    many of its tasks run, or need not run any more."""
 
     stage: int
-    tasks: int
+    tasks: int | None
     attempts: int
     rows: int
     bytes: int
+    running: int
+    done: int
 
 
 @dataclass(frozen=True, slots=True)

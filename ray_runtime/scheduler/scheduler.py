@@ -16,6 +16,7 @@ from ray_runtime.scheduler.events import (
     QueryFailed,
     ResultFetched,
     ResultMissing,
+    StageStats,
     Submit,
     TaskFailed,
     TaskSucceeded,
@@ -47,6 +48,11 @@ class Scheduler:
     def idle(self) -> bool:
         """Whether no query is known."""
         return not self._queries
+
+    def stats(self, query: str) -> tuple[StageStats, ...]:
+        """What the stages of a query did so far; nothing where it has ended."""
+        run = self._queries.get(query)
+        return () if run is None else run.stats()
 
     def handle(self, event: Event) -> list[Decision]:
         """What follows from `event`, in the order in which it is to be done."""

@@ -196,7 +196,8 @@ class StageRun:
     def stats(self) -> StageStats:
         """What the stage did so far."""
         written = int(self.partition_bytes.sum())
-        return StageStats(self.stage.id, self.count or 0, sum(self.attempts), self.done_rows, written)
+        done = 0 if self.count is None else self.count - self.pending - self.running
+        return StageStats(self.stage.id, self.count, sum(self.attempts), self.done_rows, written, self.running, done)
 
     def _tasks(self, state: int) -> list[int]:
         return [task for task, current in enumerate(self.state) if current == state]

@@ -183,7 +183,12 @@ def test_what_is_refused(login: Callable[[str], Client], text: str, told: str) -
 def test_both_runtimes_tell_what_runs(server_uri: Callable[[str], str], kind: str) -> None:
     with RawClient(server_uri(kind)) as raw:
         client = Client(raw)
-        assert [row["name"] for row in client.rows("SHOW TABLES FROM system")] == ["queries", "sessions", "workers"]
+        assert [row["name"] for row in client.rows("SHOW TABLES FROM system")] == [
+            "queries",
+            "sessions",
+            "stages",
+            "workers",
+        ]
         client.rows("SELECT count(*) FROM lineitem GROUP BY l_orderkey")
         (row,) = client.rows(
             f"SELECT runtime, rows, state {OTHERS} AND text LIKE '%l_orderkey' ORDER BY begun DESC LIMIT 1"
@@ -194,3 +199,30 @@ def test_both_runtimes_tell_what_runs(server_uri: Callable[[str], str], kind: st
         assert all(worker["location"].startswith("grpc") and worker["tasks"] == 0 for worker in workers)
         (joined,) = client.rows("SELECT count(*) AS n FROM nation, (SELECT DISTINCT user FROM system.queries)")
         assert joined["n"] == 25
+
+
+def test_the_stages_of_a_query_are_told_while_it_runs(
+    server_uri: Callable[[str], str], threads: ThreadPoolExecutor
+) -> None:
+    with RawClient(server_uri("ray")) as raw, RawClient(server_uri("ray")) as other:
+        client, victim = Client(raw), Client(other)
+        # The first stages end; the last one, which joins what they gave, takes days.
+        text = """
+            SELECT count(*) FROM (SELECT l_orderkey AS k, count(*) AS n FROM lineitem GROUP BY ALL) a,
+                range(1000000000) b(j) WHERE a.n * b.j % 7 = 3 AND a.k % 2 = 1"""
+        answer = threads.submit(victim.refusal, text)
+        running = f"SELECT id, progress {OTHERS} AND text LIKE '%a.n * b.j%' AND state = 'running'"
+        joined = f"SELECT q.id, progress, s.* FROM ({running}) q JOIN system.stages s ON s.query = q.id ORDER BY stage"
+
+        def told() -> list[dict[str, Any]]:
+            stages = client.rows(joined)
+            return [stage for stage in stages if stage["done"] and stage["done"] == stage["tasks"]]
+
+        whole = until(told)[0]
+        assert whole["tasks"] <= whole["attempts"]
+        assert whole["rows"] > 0
+        assert whole["bytes"] > 0
+        assert 0 < whole["progress"] < 1
+        client.rows(f"KILL QUERY '{whole['id']}'")
+        assert "KILL QUERY" in answer.result(30)
+        until(lambda: not client.rows("SELECT * FROM system.stages"))
