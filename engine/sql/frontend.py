@@ -272,7 +272,7 @@ class SqlFrontend:
 
     def table_columns(self, handle: TableHandle) -> RowType:
         """The table's columns in the kernel's types."""
-        found_by = None if handle.search is None else handle.search.column
+        found_by = None if handle.search is None else (handle.search.column, handle.search.is_each)
         key = (handle.kind, handle.location, handle.version, handle.addressed, found_by)
         found = self._columns.get(key)
         if found is not None:

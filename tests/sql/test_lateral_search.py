@@ -123,3 +123,10 @@ def test_what_is_refused(local: SqlRuntime, text: str, error: str, message: str)
 def test_the_types_of_parameters(local: SqlRuntime) -> None:
     text = "SELECT * FROM asked q, vector_search(points, vec, q.v, k := ?, metric := ?) s WHERE q.id < ?"
     assert local.frontend.parameters(text).types == [pa.int64(), pa.string(), pa.int64()]
+
+
+def test_beside_a_search_for_one(local: SqlRuntime) -> None:
+    """Of the same table, which has another column then."""
+    assert ask(local, "SELECT count(*) FROM vector_search(points, vec, [2, 2, 2], k := 2)") == [(2,)]
+    one = "vector_search(points, vec, [1, 1, 1], k := 3)"
+    assert ask(local, f"SELECT count(*) FROM asked q, vector_search(points, vec, q.v, k := 2), {one}") == [(24,)]
