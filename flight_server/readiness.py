@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from flight_server.health import HealthServer
 
@@ -10,35 +11,46 @@ __all__ = ["Readiness"]
 
 
 class Readiness:
-    """Not ready until it is `serving`; the health port, where there is one, is told of each change. Thread-safe."""
+    """Not ready until it is `serving`; the health port, where there is one, is told of each change. Thread-safe.
+
+    What makes it `unwell` is named, so that one trouble which is over does not hide another.
+    """
 
     def __init__(self, health: HealthServer | None = None) -> None:
         self._health = health
         self._lock = threading.Lock()
-        self._ready = self._draining = False
+        self._serving = self._draining = False
+        self._troubles: set[str] = set()
 
     @property
     def ready(self) -> bool:
         """Whether the server takes queries now."""
-        return self._ready
+        return self._serving and not self._draining and not self._troubles
 
     def serving(self) -> None:
-        """It does from here on, but where it is draining."""
-        with self._lock:
-            self._ready = not self._draining
-            if self._health is not None:
-                self._health.serving()
+        """It has started."""
+        self._change(lambda: setattr(self, "_serving", True))
 
-    def unwell(self) -> None:
-        """It does not, until it is `serving` again."""
-        with self._lock:
-            self._ready = False
-            if self._health is not None:
-                self._health.unwell()
+    def unwell(self, trouble: str) -> None:
+        """It takes none until it is `well` again."""
+        self._change(lambda: self._troubles.add(trouble))
+
+    def well(self, trouble: str) -> None:
+        """The trouble is over."""
+        self._change(lambda: self._troubles.discard(trouble))
 
     def draining(self) -> None:
-        """It does not, from here on to the end."""
+        """It takes none from here on to the end."""
+        self._change(lambda: setattr(self, "_draining", True))
+
+    def _change(self, change: Callable[[], None]) -> None:
         with self._lock:
-            self._ready, self._draining = False, True
-            if self._health is not None:
+            change()
+            if self._health is None:
+                return
+            if self._draining:
                 self._health.draining()
+            elif self.ready:
+                self._health.serving()
+            else:
+                self._health.unwell()

@@ -27,6 +27,7 @@ from flight_server.cli.runtimes import open_runtime, runtimes_beside
 from flight_server.config import ServerConfig, load, options
 from flight_server.endpoint import Endpoint, ServerTls
 from flight_server.health import HealthServer
+from flight_server.monitoring.watchdog import Watchdog, answers
 from flight_server.readiness import Readiness
 from flight_server.service import FlightSqlService
 
@@ -38,6 +39,7 @@ __all__ = ["run"]
 _log = logging.getLogger("grism")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _KERNEL_FAILED = 3  # the exit status
+_LOST = "the kernel was lost"
 _CLOSING_ACTIONS = frozenset({"ClosePreparedStatement", "CloseSession", "CancelFlightInfo", "CancelQuery"})
 """By which clients end what they have begun: answered to the last."""
 _SWITCH_INTERVAL = 0.0005
@@ -81,6 +83,11 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         endpoint = _endpoint(config, service, logins, tls, certified)
         for each in (runtime, *others):
             each.kernel.watch(partial(_heed, readiness, signals))
+            trouble = f"the {each.name} kernel hangs"
+            watchdog = Watchdog(
+                partial(answers, each.kernel), partial(readiness.unwell, trouble), partial(readiness.well, trouble)
+            )
+            closing.callback(watchdog.close)
         readiness.serving()
         print(f"grism listening on {endpoint.location}", flush=True)
         _log.info("serving", extra={"fields": _told(config, endpoint, health, http)})
@@ -100,9 +107,9 @@ def _heed(readiness: Readiness, signals: _StopSignals, state: KernelState) -> No
     if state is KernelState.FAILED:
         signals.stop(_KERNEL_FAILED)
     elif state is KernelState.LOST:
-        readiness.unwell()
+        readiness.unwell(_LOST)
     else:
-        readiness.serving()
+        readiness.well(_LOST)
 
 
 def _told(

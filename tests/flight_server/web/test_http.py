@@ -142,11 +142,19 @@ def test_readiness_follows_the_server(runtime: SqlRuntime) -> None:
     readiness = Readiness()
     with HttpServer(make_app(of(runtime), lambda: readiness.ready), "127.0.0.1", 0) as http:
         told = []
-        for change in (lambda: None, readiness.serving, readiness.unwell, readiness.serving, readiness.draining):
-            change()
+        for change, *trouble in (
+            (lambda: None,),
+            (readiness.serving,),
+            (readiness.unwell, "lost"),
+            (readiness.unwell, "hung"),
+            (readiness.well, "lost"),
+            (readiness.well, "hung"),
+            (readiness.draining,),
+            (readiness.well, "lost"),
+        ):
+            change(*trouble)
             told.append(get(f"{http.address}/readyz")[0])
-        readiness.serving()  # a kernel that comes back while the server drains
-        assert [*told, get(f"{http.address}/readyz")[0]] == [503, 200, 503, 200, 503, 503]
+        assert told == [503, 200, 503, 503, 503, 200, 503, 503]
         assert get(f"{http.address}/healthz")[0] == 200
 
 
