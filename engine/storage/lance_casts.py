@@ -1,4 +1,4 @@
-"""A column of a Lance dataset that gets other values for all rows, and maybe another type, while the others stay.
+"""A column of a Lance dataset that is new, or gets other values for all rows, while the others stay.
 
 The new values lie in one more file for each fragment, as a field of a new number under the old name and in the old
 place. The file that has the old field keeps it; nobody reads it any more::
@@ -10,6 +10,7 @@ place. The file that has the old field keeps it; nobody reads it any more::
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,14 +25,14 @@ from engine.storage.lance_changes import files_of
 from engine.storage.lance_fields import field_ids, with_field
 from engine.storage.protocol import ROW_ADDRESS
 
-__all__ = ["ColumnCast", "drop_indexes"]
+__all__ = ["ColumnCast", "ColumnFiles", "NewColumn", "drop_indexes"]
 
 _NEW = "__grism_new"
 
 
 @dataclass
-class ColumnCast:
-    """`column` of the version that `dataset` is, with the values of `rows`: ordered addresses, and the column."""
+class ColumnFiles(ABC):
+    """The values of `column` for all rows of the version that `dataset` is, out of `rows`; a file for each fragment."""
 
     dataset: Any
     column: pa.Field
@@ -41,7 +42,7 @@ class ColumnCast:
     _ahead: pa.RecordBatch | None = None
 
     def operation(self) -> Any:
-        """Write the files of the new values, which no version names yet; raises what reading the rows raises."""
+        """Write the files, which no version names yet; raises what reading the rows raises."""
         batches = iter(self.rows)
         before = {fragment.fragment_id: fragment for fragment in self.dataset.get_fragments()}
         after: dict[int, Any] = {}
@@ -55,27 +56,50 @@ class ColumnCast:
         return lance.LanceOperation.Merge([_with_live_files(after[number], live) for number in before], schema)
 
     def _values(self, fragment: Any, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatchReader:
-        schema = pa.schema([self.column.with_name(_NEW).remove_metadata()])
         number, rows = fragment.fragment_id, fragment.metadata.num_rows  # while it takes values it does not tell
-        return pa.RecordBatchReader.from_batches(schema, self._of_fragment(number, rows, batches, schema))
+        schema = pa.schema([self.column.with_name(_NEW).remove_metadata()])
+        made = (pa.RecordBatch.from_arrays([values], schema=schema) for values in self._cut(number, rows, batches))
+        return pa.RecordBatchReader.from_batches(schema, made)
 
-    def _of_fragment(
-        self, number: int, missing: int, batches: Iterator[pa.RecordBatch], schema: pa.Schema
-    ) -> Iterator[pa.RecordBatch]:
+    def _cut(self, number: int, missing: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Array]:
         """The values of all rows of a fragment; what follows is kept for the next one."""
         last = -1
         while missing:
             batch = self._ahead or next(batches, None)
             self._ahead = None
-            addresses = np.empty(0, np.uint64) if batch is None else batch.column(ROW_ADDRESS).to_numpy()
-            here = int(np.searchsorted(addresses, np.uint64((number + 1) << 32)))
-            own = addresses[:here].astype(np.int64)
-            if batch is None or not here or own[0] >> 32 != number or own[0] <= last or np.any(np.diff(own) <= 0):
+            here, last = (0, last) if batch is None else self._own(batch, number, missing, last)
+            if batch is None or not here:
                 raise StorageError(f'The rows of table "{self.rows.table}" did not come in their order; try again.')
-            last, missing = int(own[-1]), missing - here
+            missing -= here
             if here < batch.num_rows:
                 self._ahead = batch.slice(here)
-            yield pa.RecordBatch.from_arrays([batch.column(1).slice(0, here)], schema=schema)
+            yield batch.column(batch.num_columns - 1).slice(0, here)
+
+    @abstractmethod
+    def _own(self, batch: pa.RecordBatch, number: int, missing: int, last: int) -> tuple[int, int]:
+        """How many of the first rows are the fragment's, 0 where that is wrong; and the address of the last of them.
+
+        The rows before had `last`, or -1.
+        """
+
+
+class ColumnCast(ColumnFiles):
+    """A column that is there: `rows` have the addresses, in order, and the column."""
+
+    def _own(self, batch: pa.RecordBatch, number: int, missing: int, last: int) -> tuple[int, int]:
+        addresses = batch.column(ROW_ADDRESS).to_numpy()
+        own = addresses[: np.searchsorted(addresses, np.uint64((number + 1) << 32))].astype(np.int64)
+        if not 0 < len(own) <= missing or own[0] >> 32 != number or own[0] <= last or np.any(np.diff(own) <= 0):
+            return 0, last
+        return len(own), int(own[-1])
+
+
+class NewColumn(ColumnFiles):
+    """A column behind the others, of which any row may have any value of `rows`."""
+
+    def _own(self, batch: pa.RecordBatch, number: int, missing: int, last: int) -> tuple[int, int]:
+        del number
+        return min(missing, batch.num_rows), last
 
 
 def _with_live_files(fragment: Any, live: set[int]) -> Any:

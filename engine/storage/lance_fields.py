@@ -51,10 +51,11 @@ def may_append(then: Any, now: Any) -> bool:
 
 
 def with_field(schema: Any, field: pa.Field, ids: Sequence[int]) -> Any:
-    """The schema of a dataset in which the field of that name is `field`, numbered by `ids`; all others stay."""
-    position = [each.name() for each in schema.fields()].index(field.name)
+    """The schema of a dataset with `field`, numbered by `ids`, in place of the one of its name or else at the end."""
+    names = [each.name() for each in schema.fields()]
+    position = names.index(field.name) if field.name in names else len(names)
     metadata, groups = _groups(schema)
-    groups[position] = _numbered(field, ids)
+    groups[position : position + 1] = [_numbered(field, ids)]
     return LanceSchema._from_protos(metadata, *(proto for group in groups for proto in group))
 
 

@@ -10,6 +10,7 @@ just before one version names them. What lost attempts left goes with the hidden
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,7 +50,7 @@ class LanceSink:
 
     def write(self, rows: pa.RecordBatchReader) -> list[str]:
         """Write all `rows`; returns the fragments that hold them, each as text. Raises what writing a table raises."""
-        if not Path(self.folder).is_dir():
+        if not os.access(self.folder, os.W_OK | os.X_OK):
             raise FolderOutOfReachError(f'Table "{self.table}" is not to be reached from where its rows are made.')
         given = pa.RecordBatchReader.from_batches(self.given, self._as_given(rows))
         incoming = Incoming(self.table, given, self.schema, self.is_valid)

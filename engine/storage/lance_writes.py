@@ -32,7 +32,7 @@ from engine.errors import (
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
 from engine.storage.lance_blobs import has_blobs, is_blob, move_data_file, scan_options, written_fields
-from engine.storage.lance_casts import ColumnCast, drop_indexes
+from engine.storage.lance_casts import ColumnCast, ColumnFiles, NewColumn, drop_indexes
 from engine.storage.lance_changes import RowChange
 from engine.storage.lance_columns import alter_field
 from engine.storage.lance_commits import (
@@ -264,10 +264,7 @@ class LanceWrites:
         if isinstance(change, ReplaceField):
             return self._replace_field(name, path, version, change)
         with writing(name, path), held(path.parent):
-            require_not_dropped(name, path)
-            dataset = open_newest(name, path)
-            if dataset.version != version:
-                raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
+            dataset = _still_newest(name, path, guarded(name, None, lambda: lance.dataset(str(path), version=version)))
             if isinstance(change, NoteField) and is_blob(dataset.schema.field(change.name)):
                 return False  # what marks it as blobs is noted there, too
             if isinstance(change, RenameField):
@@ -275,21 +272,20 @@ class LanceWrites:
             return guarded(name, None, lambda: alter_field(name, dataset, change))
 
     def _add_field(self, name: TableName, path: Path, version: int, change: AddField) -> bool:
-        """Lance itself refuses the new version where rows were added meanwhile."""
         (field,) = lance_schema(name, pa.schema([change.field]))
         if is_blob(field):
             return False
         dataset = guarded(name, None, lambda: lance.dataset(str(path), version=version))
         values = change.values if dataset.count_rows() else None
-        if values is None and not field.nullable:
-            return False
-        with writing(name, path):
-            if values is None:
-                guarded(name, None, lambda: dataset.add_columns(field))
-            else:
-                incoming = Incoming(name, values, pa.schema([field]), change.is_valid)
-                guarded(name, incoming, lambda: dataset.add_columns(incoming.reader()))
-        return True
+        if values is not None:
+            column = NewColumn(dataset, field, Incoming(name, values, pa.schema([field]), change.is_valid))
+            self._commit_column(name, path, column)
+            return True
+        if field.nullable:
+            with writing(name, path), held(path.parent):
+                newest = _still_newest(name, path, dataset)
+                guarded(name, None, lambda: newest.add_columns(field))
+        return bool(field.nullable)
 
     def _replace_field(self, name: TableName, path: Path, version: int, change: ReplaceField) -> bool:
         dataset = guarded(name, None, lambda: lance.dataset(str(path), version=version))
@@ -298,19 +294,20 @@ class LanceWrites:
         if not dataset.count_rows():
             return False
         schema = pa.schema([pa.field(ROW_ADDRESS, pa.uint64(), False), field])
-        incoming = Incoming(name, change.values, schema, change.is_valid)
-        cast = ColumnCast(dataset, field, incoming)
-        with writing(name, path), visible_or_removed(path, cast.files):
-            operation = guarded(name, incoming, cast.operation)
+        self._commit_column(
+            name, path, ColumnCast(dataset, field, Incoming(name, change.values, schema, change.is_valid))
+        )
+        return True
+
+    @staticmethod
+    def _commit_column(name: TableName, path: Path, column: ColumnFiles) -> None:
+        with writing(name, path), visible_or_removed(path, column.files):
+            operation = guarded(name, column.rows, column.operation)
             with held(path.parent):
-                require_not_dropped(name, path)
-                newest = open_newest(name, path)
-                if newest.version != version:
-                    raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
-                guarded(name, None, lambda: drop_indexes(newest, field.name))
+                newest = _still_newest(name, path, column.dataset)
+                guarded(name, None, lambda: drop_indexes(newest, column.column.name))
                 commit = lance.LanceDataset.commit
                 guarded(name, None, lambda: commit(str(path), operation, read_version=newest.version))
-        return True
 
     def drop(self, path: Path) -> bool:
         """Mark the table as dropped; False where somebody was faster. Its files go later, with a `sweep`."""
@@ -432,6 +429,15 @@ def _staging(name: TableName, path: Path) -> Iterator[Path]:
             stack.enter_context(held(staged))
         stack.callback(shutil.rmtree, staged, ignore_errors=True)
         yield staged
+
+
+def _still_newest(name: TableName, path: Path, dataset: Any) -> Any:
+    """The newest version, for who holds the folder's lock; ConflictError where it is not that of `dataset`."""
+    require_not_dropped(name, path)
+    newest = open_newest(name, path)
+    if newest.version != dataset.version:
+        raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
+    return newest
 
 
 def _elsewhere(
