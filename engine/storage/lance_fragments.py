@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,9 @@ from engine.storage.lance_fields import field_ids
 from engine.storage.protocol import FragmentWriters, TableName
 
 __all__ = ["FolderOutOfReachError", "LanceSink", "written_elsewhere"]
+
+_GATHERING = ".gathering"
+"""The file in the hidden folder by which writers know that somebody wants what they write."""
 
 
 class FolderOutOfReachError(StorageError):
@@ -54,11 +58,12 @@ class LanceSink:
             raise FolderOutOfReachError(f'Table "{self.table}" is not to be reached from where its rows are made.')
         given = pa.RecordBatchReader.from_batches(self.given, self._as_given(rows))
         incoming = Incoming(self.table, given, self.schema, self.is_valid)
-        written = guarded(
-            self.table,
-            incoming,
-            lambda: write_fragments(incoming.reader(), self.folder, mode="create", data_storage_version=self.version),
-        )
+        options = {"mode": "create", "data_storage_version": self.version}
+        try:
+            written = guarded(self.table, incoming, lambda: write_fragments(incoming.reader(), self.folder, **options))
+        finally:
+            if not (Path(self.folder) / _GATHERING).exists():  # given up meanwhile: what came late is nobody's
+                shutil.rmtree(self.folder, ignore_errors=True)
         return [json.dumps(fragment.to_json()) for fragment in written if fragment.physical_rows]
 
     def _as_given(self, rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
@@ -77,6 +82,7 @@ def written_elsewhere(
     """
     version = None if dataset is None else dataset.data_storage_version
     sink = LanceSink(incoming.table, str(folder), incoming.given, incoming.schema, incoming.is_valid, version)
+    (folder / _GATHERING).touch()
     fragments = [FragmentMetadata.from_json(text) for text in writers(sink)]
     incoming.rows = sum(fragment.physical_rows for fragment in fragments)
     (path / "data").mkdir(exist_ok=True)  # a dataset that never had rows has none
