@@ -402,10 +402,10 @@ def _newest(path: str) -> tuple[int, str] | None:
     """
     folder = f"{path}/_versions"
     try:
-        with os.scandir(folder) as items:
-            names = [item.name for item in items]
-        turned = [name for name in names if len(name) == _TURNED and name.endswith(".manifest")]
-        found = [match for name in ([min(turned)] if turned else names) if (match := _MANIFEST.fullmatch(name))]
+        names = os.listdir(folder)  # noqa: PTH208 (a thousand names in a tenth of the time)
+        least = min(names, default="")
+        names = [least] if len(least) == _TURNED else names
+        found = [match for name in names if (match := _MANIFEST.fullmatch(name))]
         versions = {_version_of(int(match[1])): match[0] for match in found}
         if not versions:
             return None
