@@ -19,7 +19,7 @@ __all__ = ["FORMATS", "count_line", "effect_line", "write"]
 
 _MAX_TABLE_ROWS = 1000
 _MAX_CELL = 60
-_WITHOUT_COUNT = ("ALTER", "CREATE", "DROP", "RESET", "SET", "USE")
+_WITHOUT_COUNT = ("ALTER", "CREATE", "DROP", "RESET", "RESTORE", "SET", "USE")
 
 _OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
