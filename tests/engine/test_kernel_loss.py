@@ -94,7 +94,7 @@ def test_only_a_stream_that_failed_is_looked_after(kernel: Kernel, monkeypatch: 
     left.reader.read_next_batch()
     left.reader.close()
     assert looks == []
-    failing = kernel.stream("SELECT CASE WHEN i = 290000 THEN error('x') ELSE i END FROM range(300000) t(i)")
+    failing = kernel.stream("SELECT CASE WHEN i = 4900000 THEN error('x') ELSE i END FROM range(5000000) t(i)")
     with pytest.raises(pa.ArrowInvalid):
         failing.reader.read_all()
     assert len(looks) == 1
