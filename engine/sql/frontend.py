@@ -25,7 +25,6 @@ from engine.errors import (
 from engine.kernel import Kernel
 from engine.literals import constant, retyped
 from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
-from engine.optimizer import optimize
 from engine.schema import Column, RowType
 from engine.schema_inference import remember_columns, remember_origins
 from engine.sql import syntax
@@ -36,9 +35,10 @@ from engine.sql.described_tables import describe_tables
 from engine.sql.error_places import Source, at_place, client_place, node_place
 from engine.sql.inputs import input_scans, little_won
 from engine.sql.names import shortened, with_short_names
+from engine.sql.operator_reading import read_operators
 from engine.sql.origins import ColumnOrigins
 from engine.sql.parameter_types import ParameterTypes
-from engine.sql.plan_reader import NotRead, read_plan
+from engine.sql.plan_reader import NotRead
 from engine.sql.qualified_names import Relation, shorten_names
 from engine.sql.remembered import Known, Pin
 from engine.sql.search_plans import SearchPlans
@@ -369,14 +369,14 @@ class SqlFrontend:
     ) -> tuple[LogicalPlan | None, str]:
         """The plan in nodes; or none, with the reason."""
         try:
-            return _read_operators(bound, tables), ""
+            return read_operators(bound, tables), ""
         except NotRead as error:
             reason = error.reason
         if reason.startswith(("a constant", "a value")):
             # One that the optimizer has computed, of a type whose values no plan has: in the text it is a cast.
             with suppress(NotRead):
                 as_bound = self.kernel.binder.as_bound(text, _columns(tables))
-                return _read_operators(as_bound, tables), ""
+                return read_operators(as_bound, tables), ""
         _log.info("a statement runs whole: %s", reason)
         return None, reason
 
@@ -494,14 +494,3 @@ def _is_lasting(names: Names) -> bool:
 
 def _columns(tables: Mapping[str, tuple[TableHandle, RowType]]) -> dict[str, RowType]:
     return {name: columns for name, (_, columns) in tables.items()}
-
-
-def _read_operators(bound: Bound, tables: Mapping[str, tuple[TableHandle, RowType]]) -> LogicalPlan:
-    """The plan in nodes. Raises NotRead with the reason where there is none."""
-    if bound.plan is None:
-        raise NotRead(bound.reason)
-    named = {name: (text, *tables[text]) for name, text in bound.tables.items()}
-    try:
-        return optimize(read_plan(bound.plan, named))
-    except RecursionError:
-        raise NotRead("nested too deeply") from None
