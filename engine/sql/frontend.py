@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
@@ -55,8 +55,9 @@ from engine.sql.session_values import (
     since_value,
 )
 from engine.sql.shown_columns import ShownColumn, constraints, shown_columns
+from engine.sql.texts import ParsedText, ReadText, ResolvedText
 from engine.sql.unparsing import unparse
-from engine.sql.views import Names, View, expand_views
+from engine.sql.views import Names, expand_views
 from engine.storage.names import full_name
 from engine.storage.protocol import KernelSource, Origins, Snapshot, Storage, TableHandle, TableName, Version
 from engine.storage.stored_types import kernel_columns
@@ -70,52 +71,6 @@ _WORD = re.compile(r"\w+")
 _CACHED_TABLES = 512
 _CACHED_PLANS = 256
 _CACHED_OUTPUTS = 10_000
-
-
-@dataclass(frozen=True)
-class _Parsed:
-    """A text's syntax tree with its views put in: these by their names, and where they have no alias.
-
-    `foreign` are the nodes for what is not of the text: views and parameters.
-    """
-
-    text: str
-    tree: syntax.Tree
-    views: Mapping[TableName, View]
-    places: Sequence[Relation]
-    foreign: list[syntax.Node]
-
-    @property
-    def source(self) -> Source:
-        """What places of errors are found by."""
-        return Source(self.text, self.tree.root, self.foreign)
-
-
-@dataclass(frozen=True)
-class _Resolved:
-    """A statement whose tables are pinned: canonical text, output columns, their origins, the tables by names in it.
-
-    `operators` is its plan in nodes, None where it is not taken apart, for a `reason`; `mentioned` are the names of
-    columns in the text, None where it may mean all.
-    """
-
-    text: str
-    columns: RowType
-    origins: Origins
-    tables: dict[str, tuple[TableHandle, RowType]]
-    operators: LogicalPlan | None
-    reason: str
-    mentioned: frozenset[str] | None
-    pins: tuple[Pin, ...]
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A statement with its values in place, the views in it, and whether it means the same at any time, for anybody."""
-
-    resolved: _Resolved
-    views: Mapping[TableName, View]
-    lasting: bool
 
 
 class SqlFrontend:
@@ -189,12 +144,12 @@ class SqlFrontend:
         root = functions_as_tables(text, self.kernel.parse(text))
         return searches_as_tables(text, root, self.kernel.parse, self._display)
 
-    def _parse(self, text: str, names: Names, snapshot: Snapshot) -> _Parsed:
+    def _parse(self, text: str, names: Names, snapshot: Snapshot) -> ParsedText:
         """The syntax tree of a SELECT with its views put in."""
         require_bounds(text)
         tree = syntax.Tree(self.parse(text))
         expanded = expand_views(tree, names, snapshot, self.parse, self._table_name, self._display)
-        parsed = _Parsed(text, tree, expanded.found, expanded.places, expanded.nodes)
+        parsed = ParsedText(text, tree, expanded.found, expanded.places, expanded.nodes)
         try:
             syntax.check(tree)
             bound_calls(tree, self._display)
@@ -204,7 +159,7 @@ class SqlFrontend:
         require_few_repeats(tree, self.kernel.macro_repeats)
         return parsed
 
-    def _build(self, resolved: _Resolved) -> LogicalPlan:
+    def _build(self, resolved: ResolvedText) -> LogicalPlan:
         names = tuple(c.name for c in resolved.columns)
         unique = names
         if "" in names or len({name.lower() for name in names}) < len(names):
@@ -255,7 +210,7 @@ class SqlFrontend:
 
     def _unbound(
         self, text: str, snapshot: Snapshot, names: Names
-    ) -> tuple[_Parsed, str, Mapping[str, tuple[TableHandle, RowType]], RowType]:
+    ) -> tuple[ParsedText, str, Mapping[str, tuple[TableHandle, RowType]], RowType]:
         parsed = self._parse(text, names, snapshot)
         self._bind_parameters(parsed, [UNKNOWN] * len(syntax.parameter_names(parsed.tree)), snapshot, names)
         canonical, tables, _ = self._pin(parsed, snapshot, names, bound=False)
@@ -285,13 +240,13 @@ class SqlFrontend:
         self._columns.put(key, columns)
         return columns
 
-    def _read(self, text: str, values: Sequence[Given], snapshot: Snapshot, names: Names) -> _Read:
+    def _read(self, text: str, values: Sequence[Given], snapshot: Snapshot, names: Names) -> ReadText:
         """A SELECT with `values` in the place of its parameters."""
         parsed = self._parse(text, names, snapshot)
         lasting = self._bind_parameters(parsed, values, snapshot, names)
-        return _Read(self._resolve(parsed, snapshot, names), parsed.views, lasting)
+        return ReadText(self._resolve(parsed, snapshot, names), parsed.views, lasting)
 
-    def _bind_parameters(self, parsed: _Parsed, values: Sequence[Given], snapshot: Snapshot, names: Names) -> bool:
+    def _bind_parameters(self, parsed: ParsedText, values: Sequence[Given], snapshot: Snapshot, names: Names) -> bool:
         """Put constants in the place of parameters and of functions that tell the time or the session.
 
         Returns whether the statement means the same at any time, and for anybody.
@@ -348,7 +303,7 @@ class SqlFrontend:
         alone = {**shell, "node": {**shell["node"], "select_list": [item]}}
         return shortened(unparse(self.kernel, alone).removeprefix("SELECT "))
 
-    def _resolve(self, parsed: _Parsed, snapshot: Snapshot, names: Names) -> _Resolved:
+    def _resolve(self, parsed: ParsedText, snapshot: Snapshot, names: Names) -> ResolvedText:
         mentioned = syntax.referenced_columns(parsed.tree)
         text, tables, pins = self._pin(parsed, snapshot, names)
         operators, bound = None, None
@@ -362,7 +317,7 @@ class SqlFrontend:
             operators, reason = self._operators(text, bound, tables)
         self.readings[reason] += 1
         origins = self._origins.of(parsed, text, tables, bound)
-        return _Resolved(text, columns, origins, tables, operators, reason, mentioned, pins)
+        return ResolvedText(text, columns, origins, tables, operators, reason, mentioned, pins)
 
     def _operators(
         self, text: str, bound: Bound, tables: Mapping[str, tuple[TableHandle, RowType]]
@@ -380,14 +335,14 @@ class SqlFrontend:
         _log.info("a statement runs whole: %s", reason)
         return None, reason
 
-    def _describe(self, parsed: _Parsed, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
+    def _describe(self, parsed: ParsedText, text: str, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
         """The columns that a statement gives."""
         with self._places_in(parsed):
             columns = self.kernel.binder.describe(text, _columns(tables))
         return self._named(parsed, columns, tables)
 
     @contextmanager
-    def _places_in(self, parsed: _Parsed) -> Iterator[None]:
+    def _places_in(self, parsed: ParsedText) -> Iterator[None]:
         """What the binder says of the canonical text leaves with its place in the client's, or with none."""
         try:
             yield
@@ -399,13 +354,15 @@ class SqlFrontend:
                     error.place = client_place(told, str(error), canonical, parsed.source, self.kernel.macros)
             raise
 
-    def _named(self, parsed: _Parsed, columns: RowType, tables: Mapping[str, tuple[TableHandle, RowType]]) -> RowType:
+    def _named(
+        self, parsed: ParsedText, columns: RowType, tables: Mapping[str, tuple[TableHandle, RowType]]
+    ) -> RowType:
         """The columns with short names. What has no name the kernel names by its text, of any length."""
         own = (c.name.lower() for _, columns in tables.values() for c in columns)
         return with_short_names(columns, lambda: syntax.given_names(parsed.tree).union(own))
 
     def _pin(
-        self, parsed: _Parsed, snapshot: Snapshot, names: Names, *, bound: bool = True
+        self, parsed: ParsedText, snapshot: Snapshot, names: Names, *, bound: bool = True
     ) -> tuple[str, dict[str, tuple[TableHandle, RowType]], tuple[Pin, ...]]:
         """Give each table in the tree a name of its own; returns the canonical text and what the names stand for.
 
