@@ -86,8 +86,13 @@ class ColumnOrigins:
 
 def _by_plan_name(bound: Bound, tables: Tables) -> dict[str, TableName]:
     """The tables by their names in the plan; those of functions left out."""
-    named = {name: tables[text][0].name for name, text in bound.tables.items()}
-    return {name: table for name, table in named.items() if not is_catalog_function(table)}
+    named = {name: tables[text][0] for name, text in bound.tables.items()}
+    return {name: handle.name for name, handle in named.items() if not _is_of_function(handle)}
+
+
+def _is_of_function(handle: TableHandle) -> bool:
+    """Whether a relation is what a function gives: a search adds columns that its table has not."""
+    return handle.search is not None or is_catalog_function(handle.name)
 
 
 class UncertainOrigin(Exception):
@@ -124,7 +129,7 @@ def _of_only_table(tree: syntax.Tree, tables: Tables, computed: Set[int]) -> Ori
     (handle, columns), *others = tables.values()
     if others or (node["type"], node["from_table"]["type"]) != ("SELECT_NODE", "BASE_TABLE"):
         return ()
-    if tree.expressions("STAR") or node.get("group_sets") or is_catalog_function(handle.name):
+    if tree.expressions("STAR") or node.get("group_sets") or _is_of_function(handle):
         return ()
     own = {column.name.lower() for column in columns}
     items: list[list[str]] = [item.get("column_names") or [] for item in node["select_list"]]

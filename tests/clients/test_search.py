@@ -55,3 +55,9 @@ def test_a_wrong_query_is_an_error_of_the_client(cursor: flight_sql.Cursor) -> N
         )
     rows = cursor.execute("SELECT id FROM vector_search(searched, v, [3, 0, 1, 1], k := 1)").fetchall()
     assert np.array(rows).shape == (1, 1)
+
+
+def test_what_a_search_finds_is_of_no_table(cursor: flight_sql.Cursor) -> None:
+    cursor.execute("SELECT id, _distance FROM vector_search(searched, v, [3, 0, 1, 1], k := 1)")
+    found = cursor.fetch_arrow_table().schema
+    assert all(b"ARROW:FLIGHT:SQL:TABLE_NAME" not in (field.metadata or {}) for field in found)

@@ -160,4 +160,6 @@ def test_a_result_that_is_uploaded_leaves_behind_what_it_says_of_its_columns(
     ingest(connection, fresh, table.cast(pa.schema([noted])), "create")
     told = connection.adbc_get_table_schema(fresh).field("x").metadata
     assert told[b"ARROW:FLIGHT:SQL:TABLE_NAME"] == fresh.encode()
-    assert b"ARROW:FLIGHT:SQL:TABLE_NAME" not in (rows(connection, fresh).schema.field("x").metadata or {})
+    read = rows(connection, fresh).schema.field("x").metadata
+    assert read[b"ARROW:FLIGHT:SQL:TABLE_NAME"] == fresh.encode()
+    assert read.get(b"unit") == told.get(b"unit")
