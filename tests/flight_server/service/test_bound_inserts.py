@@ -74,7 +74,9 @@ def parameters(columns: list[pa.Array], rows: int) -> pa.Table:
     return pa.table({str(place): column.take(indices) for place, column in enumerate(columns, 1)})
 
 
-@pytest.mark.parametrize(("columns", "insert", "values"), INSERTS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("columns", "insert", "values"), INSERTS, ids=lambda value: value[:40] if isinstance(value, str) else "values"
+)
 def test_many_rows_are_what_few_are(
     runtime_name: str, writer: flight_sql.Connection, t: str, columns: str, insert: str, values: list[pa.Array]
 ) -> None:
