@@ -81,7 +81,7 @@ _OF_A_FILE = (
 # What Arrow says of files that it reads for the kernel.
 _OF_A_STREAM = re.compile(r"^reading the stream registered as '\w+' failed: IOError: ")
 # Lance tells the place in its source where something failed, of all that fails while its rows are read.
-_OF_LANCE = re.compile(r"/lance[\w-]*/src/[\w/]+\.rs:\d+")
+_OF_LANCE = re.compile(r"/lance[\w-]{0,40}/src/[\w/]{1,100}\.rs:\d")
 _OF_A_VARIANT = ("Corrupted VARIANT", "Data corruption detected, read of")
 _WHILE_PLANNING = (PlanningError, CancelledError, MemoryExceededError, KernelFailedError, KernelLostError)
 
