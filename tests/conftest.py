@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -15,12 +16,11 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.harness.incidents import INCIDENTS
 from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, make_tables
 from tests.harness.server import serve
+from tests.harness.sharing import SharedByFile
 from tests.tpch import dataset
 
 RAY_OPTIONS = ("--runtime", "ray", "--workers", "2", "--partitions", "3", "--split-size", "1MB")
 RAY_OPTIONS += ("--broadcast-threshold", "10KB", "--write-threshold", "1KB")
-
-_TESTS = Path(__file__).parent
 
 # Ray's workers would give way to whatever else runs on the machine, and what tests wait for would take its time.
 os.environ.setdefault("RAY_worker_niceness", "0")
@@ -45,17 +45,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("runtime_name", chosen, scope="session")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Groups for pytest-xdist: one process runs all that needs Ray, so that Ray starts once; other files stay whole."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group("ray" if _on_ray(item) else str(item.path.relative_to(_TESTS))))
-
-
-def _on_ray(item: pytest.Item) -> bool:
-    params = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
-    return "ray" in params or "ray_session" in getattr(item, "fixturenames", ())
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedByFile:
+    """Which process of several runs which tests."""
+    return SharedByFile(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -13,8 +13,6 @@ from ray_runtime.planner import DistributedPlan
 from ray_runtime.stages import ExchangeMode
 from tests.harness.runtimes import SqlRuntime, Tables, query
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 Make = Callable[[str, str], tuple[SqlRuntime, Tables]]
 
 ROWS = 20  # five splits

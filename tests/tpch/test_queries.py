@@ -91,7 +91,6 @@ def test_through_a_server(number: int, storage: str, server_uri: Callable[[str],
 
 
 @QUERIES
-@pytest.mark.xdist_group("ray")
 def test_through_a_server_on_ray(number: int, server_uri: Callable[[str], str]) -> None:
     with flightsql.connect(server_uri("ray"), autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute(dataset.query_text(number))

@@ -13,8 +13,6 @@ import pytest
 from flight_server.cli import main
 from tests.harness.server import serve
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 SCRIPT = """
 CREATE TABLE item (id INT NOT NULL, name VARCHAR DEFAULT 'none', price DECIMAL(10, 2));
 INSERT INTO item VALUES (1, 'a', 1.5), (2, 'b', 2.25), (3, 'c', NULL);

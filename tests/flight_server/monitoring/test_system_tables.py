@@ -201,7 +201,7 @@ def test_both_runtimes_tell_what_runs(server_uri: Callable[[str], str], kind: st
         assert joined["n"] == 25
 
 
-def test_the_stages_of_a_query_are_told_while_it_runs(
+def test_the_stages_of_a_query_on_ray_are_told_while_it_runs(
     server_uri: Callable[[str], str], threads: ThreadPoolExecutor
 ) -> None:
     with RawClient(server_uri("ray")) as raw, RawClient(server_uri("ray")) as other:

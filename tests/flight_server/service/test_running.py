@@ -160,7 +160,6 @@ def test_a_running_query_is_cancelled_and_its_work_stops(
     assert stop(client, planned) == messages.CANCEL_STATUS_CANCELLED
 
 
-@pytest.mark.xdist_group("ray")
 def test_a_query_on_ray_is_cancelled_and_its_tasks_stop(
     server_uri: Callable[[str], str], threads: ThreadPoolExecutor
 ) -> None:

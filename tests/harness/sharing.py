@@ -1,0 +1,40 @@
+"""How the two processes of `make test` share the tests: all that needs Ray in one, so that it starts once; other files
+whole, since the tests of a file share what it starts.
+
+pytest-xdist's own groups (3.8) have no effect under pytest 9.2, which keeps a test's id elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+
+from xdist.scheduler import LoadScopeScheduling
+
+__all__ = ["SharedByFile", "group_of"]
+
+_ON_RAY = re.compile(
+    r"""
+    [\[-]ray[\]-]                           # by a parameter
+    | ^tests/ray_runtime/test_\w+\.py::     # what needs no cluster there is in folders
+    | ^tests/sql/test_types_behind_exchanges\.py::
+    | ^tests/flight_server/cli/test_doors\.py::
+    | ::test_\w*_on_ray
+    """,
+    re.VERBOSE,
+)
+
+
+def group_of(test: str) -> str:
+    """With whom a test stays, by its id: those on Ray, or those of its file.
+
+    >>> group_of("tests/sql/test_suites.py::test_suite[ray-joins]"), group_of("tests/engine/test_cache.py::test_size")
+    ('ray', 'tests/engine/test_cache.py')
+    """
+    return "ray" if _ON_RAY.search(test) else test.partition("::")[0]
+
+
+class SharedByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives a process whole groups, the largest first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
