@@ -16,7 +16,7 @@ from flight_server.cli.interrupts import interruptible
 from flight_server.cli.output import effect_line, write
 from flight_server.cli.server_source import ServerSource
 from flight_server.cli.source import RELATIONS, Source
-from flight_server.config import ConfigError
+from flight_server.options import ConfigError
 
 __all__ = ["explain", "open_source", "query", "tables"]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from adbc_driver_flightsql import DatabaseOptions
 
 from flight_server.cli.failures import CommandError, ConnectionLostError
-from flight_server.config import ConfigError
+from flight_server.options import ConfigError
 
 __all__ = ["DEFAULT_URI", "Target", "add_arguments", "failure", "refuse_login", "told"]
 

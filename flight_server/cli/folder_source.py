@@ -16,7 +16,8 @@ from flight_server.cli.failures import CommandError
 from flight_server.cli.progress import showing_progress
 from flight_server.cli.runtimes import kept_signals
 from flight_server.cli.source import Answer, Relation
-from flight_server.config import DataOptions, ServerConfig
+from flight_server.config import ServerConfig
+from flight_server.options import DataOptions
 
 __all__ = ["FolderSource"]
 

@@ -6,8 +6,8 @@ import argparse
 import os
 import re
 
-from flight_server.config import ConfigError
 from flight_server.health import check_health
+from flight_server.options import ConfigError
 
 __all__ = ["run"]
 

@@ -15,7 +15,8 @@ from flight_server.cli.connect import add_arguments
 from flight_server.cli.failures import CommandError, complain
 from flight_server.cli.output import FORMATS
 from flight_server.cli.tty import is_at_terminal
-from flight_server.config import ConfigError, options
+from flight_server.config import options
+from flight_server.options import ConfigError
 
 __all__ = ["main"]
 

@@ -15,7 +15,8 @@ from engine.runtime import Runtime
 from engine.storage import DirectoryStorage
 from engine.storage.protocol import FragmentSink, Storage, TableName
 from flight_server.cli.security import peer_tls
-from flight_server.config import ConfigError, DataOptions, ServerConfig
+from flight_server.config import ServerConfig
+from flight_server.options import ConfigError, DataOptions
 from local_runtime import LocalRuntime
 from ray_runtime.planner import DistributedOptions, DistributedPlan, DistributedPlanner
 

@@ -11,8 +11,8 @@ from flight_server.auth.jwt import JwtKeyError, JwtVerifier, load_keys
 from flight_server.auth.login import Login
 from flight_server.auth.rights import RightsFileError, load_rights
 from flight_server.auth.users import Users, UsersFileError
-from flight_server.config import AuthOptions, ConfigError, RuntimeOptions
 from flight_server.endpoint import PeerTls, ServerTls
+from flight_server.options import AuthOptions, ConfigError, RuntimeOptions
 
 __all__ = ["authenticator", "peer_tls", "rights", "tls"]
 

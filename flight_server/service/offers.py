@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from engine.errors import CancelledError, GrismError
 from engine.kernel_errors import execution_error
 from engine.runtime import ResultPart, ResultParts
-from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.streams import ResultStream
+from flight_server.options import ServiceOptions
 from flight_server.proto import flight as messages
 from flight_server.service.request import PlannedAnswer, Request
 from flight_server.service.store import HandleStore, Holder

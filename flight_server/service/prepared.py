@@ -28,8 +28,8 @@ from engine.statements.descriptions import Insert
 from engine.statements.parameter_rows import parameter_rows
 from engine.statements.parsed import ParsedStatement
 from engine.statements.planning import Parameters, ParameterStream
-from flight_server.config import ServiceOptions
 from flight_server.drivers import parameter_schema
+from flight_server.options import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.request import Offer, PlannedAnswer, Request
 from flight_server.service.statements import Statements, text_of

@@ -13,11 +13,11 @@ from contextvars import ContextVar
 
 from engine.cancellation import Cancellation, current_cancellation, follow
 from engine.errors import ExecutionError
-from flight_server.config import ServiceOptions
 from flight_server.gate import Gate
 from flight_server.monitoring.query import Query
 from flight_server.monitoring.registry import QueryRegistry
 from flight_server.monitoring.statement import StatementInfo
+from flight_server.options import ServiceOptions
 from flight_server.service.request import Request
 
 __all__ = ["Queries"]

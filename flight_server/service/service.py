@@ -21,7 +21,6 @@ from engine.statements.session import Session
 from engine.statements.settings import IGNORE
 from flight_server.auth import IDENTITY_KEY
 from flight_server.auth.certificates import identity_of
-from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.connections import ConnectionWatch
 from flight_server.endpoint.handler import BaseHandler
@@ -31,6 +30,7 @@ from flight_server.endpoint.tickets import TicketSigner
 from flight_server.gate import Gate
 from flight_server.monitoring.registry import OpenHandles, QueryRegistry
 from flight_server.monitoring.statement import StatementInfo
+from flight_server.options import ServiceOptions
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.ingest import Ingest

@@ -21,9 +21,9 @@ from typing import Any, Literal
 from engine.errors import ResourceExhaustedError, UnknownQueryError
 from engine.rights import Grants, Identity
 from engine.statements.session import Session, sweep_temporary
-from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.connections import connections_of
+from flight_server.options import ServiceOptions
 from flight_server.service.store import EvictedError, Holder
 
 __all__ = ["COOKIE", "Sessions"]

@@ -20,9 +20,9 @@ from engine.statements.descriptions import Kill
 from engine.statements.parsed import ParsedStatement
 from engine.statements.planning import Parameters, ParameterStream
 from flight_server.column_metadata import annotate
-from flight_server.config import ServiceOptions
 from flight_server.endpoint.streams import ResultStream
 from flight_server.monitoring.statement import StatementInfo
+from flight_server.options import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.offers import Offers
 from flight_server.service.queries import Queries

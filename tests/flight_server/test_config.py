@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.durations import parse_duration
-from flight_server.config import ConfigError, ServerConfig, load, options, parse_size
+from flight_server.config import ServerConfig, load, options
+from flight_server.options import ConfigError, parse_size
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import grpc
 import pyarrow as pa
 import pytest
 
-from flight_server.config import ServiceOptions
+from flight_server.options import ServiceOptions
 from flight_server.proto import sql
 from tests.clients.raw import RawClient, command_descriptor, flight_data
 from tests.harness.waiting import until

@@ -9,7 +9,7 @@ import grpc
 import pyarrow as pa
 import pytest
 
-from flight_server.config import ServiceOptions
+from flight_server.options import ServiceOptions
 from flight_server.proto import sql
 from tests.clients.raw import RawClient, flight_data
 from tests.flight_server.conftest import Served

@@ -18,8 +18,8 @@ from engine.errors import ResourceExhaustedError
 from engine.rights import Identity
 from engine.statements.session import Session
 from engine.storage.protocol import TableName, WriteMode
-from flight_server.config import ServiceOptions
 from flight_server.endpoint.calls import Call, CallRegistry
+from flight_server.options import ServiceOptions
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.sessions import COOKIE, Sessions

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from flight_server.config import ServiceOptions
+from flight_server.options import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.sqlinfo import CONVERSIONS, KEYWORDS, info_table, sql_info
 from flight_server.service.wire import unwrap, wrap
