@@ -351,9 +351,11 @@ _ERRORS = [
     _script("error.file", ("query: SELECT * FROM read_csv('/etc/hostname')", Failure("PERMISSION_DENIED"))),
     _script("error.setting", ("update: SET threads = 1", Failure("PERMISSION_DENIED", ('"threads"', "timeout")))),
     _script("error.select as update", ("update: SELECT 1", _count(-1))),
-    _script(
+    Check(
         "error.far behind",
-        ("query: SELECT 1 // (id - 990000) AS q FROM million", Failure("INVALID_ARGUMENT", ("Division by zero",))),
+        "stream",
+        Failure("INVALID_ARGUMENT", ("Division by zero",)),
+        {"sql": "SELECT 1 // (id - 990000) AS q FROM million"},
     ),
     _script(
         "error.right",

@@ -412,10 +412,8 @@ async fn parameter_names(client: &mut Client, check: &Value) -> Seen {
 /// Whether the last of several streams over one connection comes while the others are not read.
 async fn unread_streams(config: &Value, check: &Value) -> Seen {
     let address = format!("http://{}", text(config, "plain"));
-    let endpoint = Endpoint::from_shared(address).map(|endpoint| match check["window"].as_u64() {
-        Some(bytes) => endpoint.initial_connection_window_size(bytes as u32),
-        None => endpoint,
-    });
+    let window = check["window"].as_u64().expect("a number of bytes") as u32;
+    let endpoint = Endpoint::from_shared(address).map(|endpoint| endpoint.initial_connection_window_size(window));
     let mut client = FlightSqlServiceClient::new(channel(endpoint).await?);
     let seconds = check["seconds"].as_u64().expect("a number");
     let all = async {
