@@ -1,5 +1,5 @@
-"""How the two processes of `make test` share the tests: all that needs Ray in one, so that it starts once; other files
-whole, since the tests of a file share what it starts.
+"""How the two processes of `make test` share the tests: all that needs Ray in one, so that it starts once; the attacks in
+one, for they are made on one server; other files whole, since the tests of a file share what it starts.
 
 pytest-xdist's own groups (3.8) have no effect under pytest 9.2, which keeps a test's id elsewhere.
 """
@@ -25,12 +25,14 @@ _ON_RAY = re.compile(
 
 
 def group_of(test: str) -> str:
-    """With whom a test stays, by its id: those on Ray, or those of its file.
+    """With whom a test stays, by its id: those on Ray, the attacks, or those of its file.
 
     >>> group_of("tests/sql/test_suites.py::test_suite[ray-joins]"), group_of("tests/engine/test_cache.py::test_size")
     ('ray', 'tests/engine/test_cache.py')
     """
-    return "ray" if _ON_RAY.search(test) else test.partition("::")[0]
+    if _ON_RAY.search(test):
+        return "ray"
+    return "attacks" if test.startswith("tests/attacks/") else test.partition("::")[0]
 
 
 class SharedByFile(LoadScopeScheduling):  # type: ignore[misc]
