@@ -14,7 +14,7 @@ import pyarrow as pa
 from engine.cancellation import Cancellation
 from engine.errors import GrismError
 from engine.kernel_errors import execution_error
-from engine.stage_progress import Stages
+from engine.run_progress import RunProgress
 
 if TYPE_CHECKING:
     from engine.kernel import Kernel
@@ -39,11 +39,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class QueryOptions:
-    """What a caller may choose for one execution: what stops it, and who is given what tells of its stages, where it
-    has some, before its first rows are there."""
+    """What a caller may choose for one execution: what stops it, and who is given what tells how far it is, before its
+    first rows are there."""
 
     cancellation: Cancellation = field(default_factory=Cancellation)
-    follow: Callable[[Stages], None] = lambda _: None
+    follow: Callable[[RunProgress], None] = lambda _: None
 
 
 @dataclass(frozen=True)

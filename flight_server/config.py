@@ -35,7 +35,7 @@ from flight_server.options import (
     Spec,
 )
 
-__all__ = ["CLIENT_VARIABLES", "ServerConfig", "load", "options"]
+__all__ = ["CLIENT_VARIABLES", "ServerConfig", "ShownOption", "load", "options", "shown_options"]
 
 CLIENT_VARIABLES = frozenset(
     {
@@ -128,6 +128,26 @@ def options() -> Iterator[Option]:
         for name, annotation in get_type_hints(kind, include_extras=True).items():
             spec: Spec = annotation.__metadata__[0]
             yield Option(group, name, spec.parse, spec.takes, spec.help)
+
+
+@dataclass(frozen=True)
+class ShownOption:
+    """An option for people: its value and its default as texts (None where there is none), and what it is for."""
+
+    name: str
+    section: str
+    value: str | None
+    default: str | None
+    takes: str
+    description: str
+
+
+def shown_options(config: ServerConfig) -> Iterator[ShownOption]:
+    """Every option, group by group, as `config` has it."""
+    defaults = ServerConfig()
+    for option in options():
+        value, default = (option.show(getattr(getattr(each, option.group), option.name)) for each in (config, defaults))
+        yield ShownOption(option.name, option.group, value, default, option.takes, option.help)
 
 
 # ---- sources

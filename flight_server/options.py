@@ -109,6 +109,19 @@ class Option:
         """Whether the flag stands alone."""
         return self.parse is _truth
 
+    def show(self, value: object) -> str | None:
+        """A typed value as the text of a flag: sizes in bytes, durations in seconds; None where it has none."""
+        match value:
+            case None:
+                return None
+            case bool():
+                return str(value).lower()
+            case timedelta():
+                return f"{value.total_seconds():.12g} seconds"
+            case float():
+                return f"{value:.12g}s"  # every number that is not whole is a duration
+        return str(value)
+
     def read(self, value: object, origin: str) -> Any:
         """The typed value; ConfigError names the option as `origin` spells it."""
         if isinstance(value, bool):

@@ -15,7 +15,7 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -27,8 +27,8 @@ import pyarrow as pa
 from engine.errors import CancelledError, ExecutionError, GrismError, WorkerLostError
 from engine.metrics import MetricsSink, OperatorMetrics
 from engine.profile import StageProfile
+from engine.run_progress import StageProgress, TaskProgress
 from engine.runtime import ClusterCounts
-from engine.stage_progress import StageProgress
 from engine.travel_types import Boundary
 from ray_runtime.cluster import Cluster, ClusterOptions, ClusterUser
 from ray_runtime.exchange import OutputFailedError, OutputKey, OutputSummary, SourceLostError, WorkerId
@@ -50,6 +50,7 @@ from ray_runtime.scheduler import (
     Scheduler,
     SchedulerOptions,
     StageStats,
+    StageTasks,
     Submit,
     TaskFailed,
     TaskSucceeded,
@@ -72,6 +73,17 @@ _PATIENCE = 1.0  # seconds
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What an attempt at a task took, in seconds and in bytes of other stages, and the rows and bytes that it wrote."""
+
+    task: int
+    seconds: float
+    read: int
+    rows: int
+    bytes: int
+
+
 @dataclass(eq=False)
 class Execution:
     """A query that runs: its stages, the key of its tickets, where its result goes, what is known of its outputs."""
@@ -85,7 +97,7 @@ class Execution:
     tables: str | None = None
     boundary: Boundary = Boundary.CLIENT
     stats: tuple[StageStats, ...] = ()
-    _taken: dict[int, list[tuple[float, int]]] = field(default_factory=dict)
+    _measured: dict[int, list[_Measured]] = field(default_factory=dict)
     _fragments: dict[int, bytes] = field(default_factory=dict)
     _schemas: dict[int, pa.Schema] = field(default_factory=dict)
     _summaries: dict[int, dict[tuple[int, int], OutputSummary]] = field(default_factory=dict)
@@ -95,7 +107,9 @@ class Execution:
         """Remember an output."""
         key = done.summary.key
         self._schemas.setdefault(key.stage, done.schema)
-        self._taken.setdefault(key.stage, []).append((done.seconds, done.read))
+        self._measured.setdefault(key.stage, []).append(
+            _Measured(key.task, done.seconds, done.read, done.summary.total_rows, done.summary.total_bytes)
+        )
         self._summaries.setdefault(key.stage, {})[key.task, key.attempt] = done.summary
 
     def done(self, stages: tuple[StageStats, ...]) -> None:
@@ -116,11 +130,19 @@ class Execution:
                 stage.attempts,
                 stage.rows,
                 stage.bytes,
-                sum(read for _, read in self._taken.get(stage.stage, ())),
-                [seconds for seconds, _ in self._taken.get(stage.stage, ())],
+                sum(each.read for each in self._measured.get(stage.stage, ())),
+                [each.seconds for each in self._measured.get(stage.stage, ())],
             )
             for stage in self.stats
         )
+
+    def tasks(self, told: StageTasks) -> Iterator[TaskProgress]:
+        """What the tasks of a stage do, and what came of those that are done."""
+        ended = {each.task: each for each in list(self._measured.get(told.stage, ()))}
+        for task, (state, attempts, worker) in enumerate(zip(told.states, told.attempts, told.workers, strict=True)):
+            measured = ended.get(task) if state == "done" else None
+            came = (None,) * 3 if measured is None else (measured.rows, measured.bytes, measured.seconds)
+            yield TaskProgress(told.stage, task, state, attempts, None if worker is None else str(worker), *came)
 
     def spec(self, launch: LaunchTask, locate: Callable[[WorkerId], str]) -> TaskSpec:
         """What the worker needs to run a task."""
@@ -234,6 +256,13 @@ class Coordinator(ClusterUser):
             StageProgress(each.stage, each.tasks, each.running, each.done, each.attempts, each.rows, each.bytes)
             for each in found or execution.stats
         )
+
+    def tasks(self, execution: Execution) -> list[TaskProgress]:
+        """What the tasks of a query do that runs."""
+        found: tuple[StageTasks, ...] = ()
+        with suppress(TimeoutError):  # as in `stages`
+            found = self._ask(lambda: self._scheduler.tasks(execution.query), _PATIENCE)
+        return [task for stage in found for task in execution.tasks(stage)]
 
     def workers(self) -> dict[WorkerId, WorkerDescription]:
         """The workers that are ready, and where they are."""

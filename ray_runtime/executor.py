@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -16,8 +16,8 @@ from engine.cancellation import Cancellation
 from engine.errors import CancelledError, WorkerLostError
 from engine.physical import ExecutionContext
 from engine.profile import StageProfile
+from engine.run_progress import RunProgress, StageProgress, TaskProgress, share_done
 from engine.runtime import ClusterCounts, PartRows, QueryResult, ResultPart, ResultParts
-from engine.stage_progress import Stages
 from engine.storage.protocol import Origins, Storage
 from engine.streams import sliced
 from flight_server.endpoint import ConnectionPool, Endpoint, ServerTls
@@ -91,9 +91,9 @@ class RayExecutor:
         return self._coordinator.counts
 
     def execute(
-        self, plan: DistributedPlan, context: ExecutionContext, follow: Callable[[Stages], None] = lambda _: None
+        self, plan: DistributedPlan, context: ExecutionContext, follow: Callable[[RunProgress], None] = lambda _: None
     ) -> DistributedResult:
-        """Start `plan`, give `follow` what tells of its stages, and wait for its first rows.
+        """Start `plan`, give `follow` what tells how far it is, and wait for its first rows.
 
         Raises the execution errors.
         """
@@ -119,7 +119,7 @@ class RayExecutor:
 
         fetcher.start(query)
         coordinator.run(execution)
-        follow(lambda: coordinator.stages(execution))
+        follow(_Followed(coordinator, execution))
         forget = cancellation.on_cancel(stop)
         try:
             fetcher.wait()
@@ -200,6 +200,23 @@ class RayExecutor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """Tells how far an execution is."""
+
+    coordinator: Coordinator
+    execution: Execution
+
+    def share(self) -> float | None:
+        return share_done(self.stages())
+
+    def stages(self) -> Sequence[StageProgress]:
+        return self.coordinator.stages(self.execution)
+
+    def tasks(self) -> Sequence[TaskProgress]:
+        return self.coordinator.tasks(self.execution)
 
 
 class _TableService:

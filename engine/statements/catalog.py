@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from engine.cancellation import current_cancellation
 from engine.errors import GrismError, TableExistsError, UnknownTableError, UnsupportedError
@@ -16,6 +17,7 @@ from engine.statements.information_schema import INFORMATION_SCHEMA, Information
 from engine.statements.session import TEMPORARY, Session
 from engine.statements.stored_views import StoredViews
 from engine.statements.system_tables import SYSTEM, SystemTables
+from engine.statements.table_facts import table_rows
 from engine.storage.indexes import StoredIndex
 from engine.storage.names import full_name, unknown_schema, unknown_table
 from engine.storage.protocol import (
@@ -67,6 +69,7 @@ class Catalog:
         self.settings: SettingsOf = lambda _: {}
         self.information = InformationSchema()
         self.system = SystemTables()
+        self.system.offer("tables", partial(table_rows, storage))
 
     def names(self, session: Session) -> Names:
         """How a statement's names are looked up."""

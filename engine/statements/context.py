@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.cancellation import Cancellation
-from engine.stage_progress import Stages
+from engine.run_progress import RunProgress
 from engine.statements.session import Session
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def _watch_nothing(counters: StreamCounters) -> None:
     del counters
 
 
-def _follow_nothing(stages: Stages) -> None:
-    del stages
+def _follow_nothing(run: RunProgress) -> None:
+    del run
 
 
 def _poll_nobody() -> None:
@@ -32,13 +32,12 @@ def _poll_nobody() -> None:
 class StatementContext:
     """One run of a statement: in whose `session`, and what stops it.
 
-    `watch` is given the counters of each execution that the run starts, `follow` what tells of its stages, where it has
-    some. `poll` finds out whether whoever asked is still
-    there, and throws the cancellation where it is not.
+    `watch` is given the counters of each execution that the run starts, `follow` what tells how far it is. `poll` finds
+    out whether whoever asked is still there, and throws the cancellation where it is not.
     """
 
     session: Session
     cancellation: Cancellation = field(default_factory=Cancellation)
     watch: Callable[[StreamCounters], None] = _watch_nothing
     poll: Callable[[], None] = _poll_nobody
-    follow: Callable[[Stages], None] = _follow_nothing
+    follow: Callable[[RunProgress], None] = _follow_nothing

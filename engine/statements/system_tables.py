@@ -80,6 +80,42 @@ LAYOUTS: Mapping[str, pa.Schema] = {
             ("bytes", pa.int64()),
         ]
     ),
+    "tasks": pa.schema(
+        [
+            ("query", pa.string()),
+            ("stage", pa.int64()),
+            ("task", pa.int64()),
+            ("state", pa.string()),
+            ("attempts", pa.int64()),
+            ("worker", pa.string()),
+            ("rows", pa.int64()),
+            ("bytes", pa.int64()),
+            ("seconds", pa.float64()),
+        ]
+    ),
+    "settings": pa.schema(
+        [
+            ("name", pa.string()),
+            ("section", pa.string()),
+            ("value", pa.string()),
+            ("default", pa.string()),
+            ("takes", pa.string()),
+            ("description", pa.string()),
+        ]
+    ),
+    "tables": pa.schema(
+        [
+            ("schema", pa.string()),
+            ("table", pa.string()),
+            ("kind", pa.string()),
+            ("rows", pa.int64()),
+            ("bytes", pa.int64()),
+            ("fragments", pa.int64()),
+            ("version", pa.string()),
+            ("versions", pa.int64()),
+            ("indexes", pa.int64()),
+        ]
+    ),
     "workers": pa.schema(
         [
             ("id", pa.string()),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["LayoutFacts", "Optimized", "TagFacts", "Vacuumed", "VersionFacts"]
+__all__ = ["LayoutFacts", "Optimized", "StoredFacts", "TagFacts", "Vacuumed", "VersionFacts"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,16 @@ class LayoutFacts:
     excess_fragments: int = 0
     rows_deleted: int = 0
     rows_not_indexed: int = 0
+
+
+@dataclass(frozen=True)
+class StoredFacts:
+    """How a version of a table is stored: the fragments or files that its rows are in, how many versions of the table
+    there are, and its indexes; None for what its kind has not, or what cannot be known."""
+
+    fragments: int | None = None
+    versions: int | None = None
+    indexes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from engine.errors import TableExistsError, UnknownTableError, UnsupportedError
+from engine.storage.care import StoredFacts
 from engine.storage.indexes import TableIndexes
 from engine.storage.names import unknown_schema
 from engine.storage.protocol import (
@@ -123,6 +124,10 @@ class CompositeStorage:
     def indexes(self, table: TableHandle) -> TableIndexes:
         """The indexes of a table of its storage; see `Storage.indexes`."""
         return self._of(table.name.schema).indexes(table)
+
+    def stored(self, table: TableHandle) -> StoredFacts:
+        """How a table of its storage is stored; see `Storage.stored`."""
+        return self._of(table.name.schema).stored(table)
 
     def drop(self, name: TableName) -> None:
         """Remove the table from its storage."""

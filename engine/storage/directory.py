@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from engine.errors import PlanningError, StorageError, TableExistsError, UnsupportedError
+from engine.storage.care import StoredFacts
 from engine.storage.indexes import NoIndexes, TableIndexes
 from engine.storage.lance_care import LanceCare
 from engine.storage.lance_indexes import LanceIndexes
@@ -216,6 +217,12 @@ class DirectoryStorage:
         if table.kind != LANCE:
             return NoIndexes(str(table.name), "in memory" if table.kind == HELD else "made of Parquet files")
         return LanceIndexes(table, self._lance)
+
+    def stored(self, table: TableHandle) -> StoredFacts:
+        """How this version of a table is stored; see `Storage.stored`."""
+        if table.kind == HELD:
+            return StoredFacts()
+        return self._lance.stored(table) if table.kind == LANCE else self._parquet.stored(table)
 
     def share_names(self, others: OtherNames) -> None:
         """Make no table under a name that is one of `others`, and drop no schema that has some."""

@@ -26,6 +26,7 @@ from sqlglot import exp
 from engine.arrow_input import check_stored, guarded, stored_value_error
 from engine.cache import LruCache
 from engine.errors import DataCorruptError, StorageError, UnsupportedError
+from engine.storage.care import StoredFacts
 from engine.storage.cutting import cut
 from engine.storage.indexes import IndexUse, StoredIndex
 from engine.storage.lance_blobs import scan_options
@@ -45,7 +46,7 @@ from engine.storage.protocol import (
 )
 from engine.storage.pushdown import Pushed, push
 from engine.storage.search import Conditions, SearchRequest
-from engine.storage.stored_indexes import kinds_by_column, stored_indexes
+from engine.storage.stored_indexes import count_indexes, kinds_by_column, stored_indexes
 
 __all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_newest", "is_panic", "tags_of"]
 
@@ -66,11 +67,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class _Facts:
-    """What planning asks of one version: live rows, and bytes as stored."""
+    """What is asked of one version without its rows: live rows, bytes as stored, fragments, the first version that
+    belongs to the table, and how many indexes it has (None where what tells of them cannot be read)."""
 
     schema: pa.Schema
     rows: int
     bytes: int | None
+    fragments: int
+    first_version: int
+    indexes: int | None
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,13 @@ class LanceTables:
         """The indexes of the version, by name."""
         opened = self._pinned(table)
         return _guarded(table.name, lambda: opened.indexes)
+
+    def stored(self, table: TableHandle) -> StoredFacts:
+        """How the version is stored; the files of versions are counted, and none is opened."""
+        path, identity = table.location
+        version = int(table.version)
+        facts = self._facts.get((path, identity, version)) or self._pinned(table).facts
+        return StoredFacts(facts.fragments, _count_versions(path, facts.first_version), facts.indexes)
 
     def used_indexes(self, table: TableHandle, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
         """The indexes that a scan of the version with this filter asks, as Lance plans it."""
@@ -391,8 +403,16 @@ def _guarded(name: TableName, read: Callable[[], Result]) -> Result:
 def _describe(dataset: Any) -> _Opened:
     told = dataset.get_version()["metadata"]
     rows, size = int(told["total_rows"]), int(told["total_files_size"])
-    known = size or not rows  # else its writer did not note how large files are
-    return _Opened(dataset, _Facts(readable_fields(dataset.schema.remove_metadata()), rows, size if known else None))
+    schema = dataset.schema
+    facts = _Facts(
+        readable_fields(schema.remove_metadata()),
+        rows,
+        size if size or not rows else None,  # else its writer did not note how large files are
+        int(told["total_fragments"]),
+        first_version(schema),
+        count_indexes(dataset),
+    )
+    return _Opened(dataset, facts)
 
 
 def _newest(path: str) -> tuple[int, str] | None:
@@ -413,6 +433,13 @@ def _newest(path: str) -> tuple[int, str] | None:
         return newest, str(Path(folder, versions[newest]).stat().st_mtime_ns)
     except OSError:
         return None
+
+
+def _count_versions(path: str, first: int) -> int:
+    """How many versions there are from the first on."""
+    names = os.listdir(f"{path}/_versions")  # noqa: PTH208 (as in `_newest`)
+    found = (match for name in names if (match := _MANIFEST.fullmatch(name)))
+    return sum(_version_of(int(match[1])) >= first for match in found)
 
 
 def _version_of(number: int) -> int:

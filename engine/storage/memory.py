@@ -24,6 +24,7 @@ from engine.errors import (
     TableExistsError,
     UnsupportedError,
 )
+from engine.storage.care import StoredFacts
 from engine.storage.conform import Incoming, check_fits, stored_schema
 from engine.storage.indexes import NoIndexes
 from engine.storage.memory_tables import MEMORY, HeldTable
@@ -229,6 +230,12 @@ class InMemoryStorage:
     def indexes(self, table: TableHandle) -> NoIndexes:
         """None: a table in memory has no indexes."""
         return NoIndexes(str(table.name), "in memory")
+
+    def stored(self, table: TableHandle) -> StoredFacts:
+        """How many versions of a table are kept."""
+        with self._lock:
+            found = self._tables.get(table.name.key)
+            return StoredFacts(None, 0 if found is None else len(found.versions), 0)
 
     def drop(self, name: TableName) -> None:
         """Remove the table. Handles that were given out stay good."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 from sqlglot import exp
 
-from engine.storage.care import LayoutFacts, Optimized, TagFacts, Vacuumed, VersionFacts
+from engine.storage.care import LayoutFacts, Optimized, StoredFacts, TagFacts, Vacuumed, VersionFacts
 from engine.storage.indexes import TableIndexes
 from engine.storage.search import ROW_ADDRESS, Conditions, Search, SearchRequest
 
@@ -400,6 +400,9 @@ class Storage(TableStore, Protocol):
 
     def read_only(self) -> set[TableName]:
         """The tables that cannot be written to. Opens no table."""
+
+    def stored(self, table: TableHandle) -> StoredFacts:
+        """How this version of a table is stored; reads no rows."""
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """The table cut into about `target` parts, that together hold each row once; at least one part."""

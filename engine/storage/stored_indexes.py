@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.storage.indexes import OptionValue, StoredIndex
 
-__all__ = ["OWN", "kinds_by_column", "stored_indexes"]
+__all__ = ["OWN", "count_indexes", "kinds_by_column", "stored_indexes"]
 
 OWN = "__lance"  # what Lance itself keeps among the indexes
 _KINDS = {
@@ -45,6 +45,14 @@ def stored_indexes(dataset: Any) -> tuple[StoredIndex, ...]:
             )
         )
     return tuple(sorted(found, key=lambda index: index.name))
+
+
+def count_indexes(dataset: Any) -> int | None:
+    """How many there are; None where what tells of them cannot be read."""
+    try:
+        return sum(not index.name.startswith(OWN) for index in dataset.describe_indices())
+    except (ValueError, OSError, RuntimeError):
+        return None
 
 
 def _shown_options(details: dict[str, Any]) -> dict[str, OptionValue]:

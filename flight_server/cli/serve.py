@@ -27,6 +27,7 @@ from flight_server.cli.runtimes import open_runtime, runtimes_beside
 from flight_server.config import ServerConfig, load, options
 from flight_server.endpoint import Endpoint, ServerTls
 from flight_server.health import HealthServer
+from flight_server.monitoring.tables import offer_settings
 from flight_server.monitoring.watchdog import Watchdog, answers
 from flight_server.readiness import Readiness
 from flight_server.service import FlightSqlService
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         readiness = Readiness(health)
         service = FlightSqlService(runtime, config.service, version("grism"), rights=rights, others=others)
         closing.callback(service.close)
+        offer_settings(service.system, config)
         http = open_http(config, service, logins, readiness, (runtime, *others))
         if http is not None:
             closing.callback(http.close)

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.errors import CancelledError, GrismError
-from engine.stage_progress import StageProgress, Stages, share_done
+from engine.run_progress import RunProgress, StageProgress, TaskProgress
 from engine.statements.session import Session
 from flight_server.endpoint.calls import Call
 from flight_server.gate import Gate
@@ -96,7 +96,7 @@ class Query:
         self._has_effects, self._plans = has_effects, plans
         self._lock = threading.Lock()
         self._counters: list[StreamCounters] = []
-        self._stages: list[Stages] = []
+        self._runs: list[RunProgress] = []
         self._cleanup: list[Callable[[], None]] = []
         self._error: BaseException | None = None
         self._begun_at = time.time()
@@ -140,13 +140,17 @@ class Query:
         """Take what one of its executions gives for its own rows."""
         self._counters.append(counters)
 
-    def follow(self, stages: Stages) -> None:
-        """Take what tells of the stages of one of its executions."""
-        self._stages.append(stages)
+    def follow(self, run: RunProgress) -> None:
+        """Take what tells how far one of its executions is."""
+        self._runs.append(run)
 
     def stages(self) -> list[StageProgress]:
         """The stages of its executions that run, or ran."""
-        return [stage for stages in list(self._stages) for stage in stages()]
+        return [stage for run in list(self._runs) for stage in run.stages()]
+
+    def tasks(self) -> list[TaskProgress]:
+        """The tasks of these stages."""
+        return [task for run in list(self._runs) for task in run.tasks()]
 
     def failed(self, error: BaseException) -> BaseException:
         """Remember why it failed, until it is logged: an error holds what it came through."""
@@ -192,7 +196,7 @@ class Query:
         self._tell_log()
         self._registry.finish(self, self.described(ended_at=time.time()))
         self._error = None
-        self._stages.clear()  # which hold what they tell of
+        self._runs.clear()  # which hold what they tell of
 
     def _tell_log(self) -> None:
         fields: dict[str, object] = {"event": "query", "query": self.id, "user": self.user, "peer": self.peer}
@@ -255,7 +259,8 @@ class Query:
     def _progress(self) -> float | None:
         if self._finished:
             return 1.0 if self.state == "done" else None
-        return share_done(self.stages())
+        runs = list(self._runs)
+        return runs[-1].share() if runs else None
 
     def _queue(self, now: float) -> float:
         return (self._started or now) - self._began if self._waits else 0.0

@@ -78,12 +78,21 @@ class QueryRegistry:
 
     def stages(self, grants: Grants) -> Iterator[Mapping[str, Any]]:
         """The rows of ``system.stages``: of queries that run, as in `rows`."""
+        for query in self._running_for(grants):
+            for stage in query.stages():
+                yield {"query": query.id, **asdict(stage)}
+
+    def tasks(self, grants: Grants) -> Iterator[Mapping[str, Any]]:
+        """The rows of ``system.tasks``: of queries that run, as in `rows`."""
+        for query in self._running_for(grants):
+            for task in query.tasks():
+                yield {"query": query.id, **asdict(task)}
+
+    def _running_for(self, grants: Grants) -> list[Query]:
+        """What runs that somebody with these rights may see."""
         with self._lock:
             running = list(self._running.values())
-        for query in running:
-            if _may_see(grants, query.user):
-                for stage in query.stages():
-                    yield {"query": query.id, **asdict(stage)}
+        return [query for query in running if _may_see(grants, query.user)]
 
     def kill(self, identifier: str, grants: Grants) -> None:
         """Stop a query of one's own, or as an administrator anybody's. Raises UnknownQueryError."""

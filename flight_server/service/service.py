@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -30,6 +29,7 @@ from flight_server.endpoint.tickets import TicketSigner
 from flight_server.gate import Gate
 from flight_server.monitoring.registry import OpenHandles, QueryRegistry
 from flight_server.monitoring.statement import StatementInfo
+from flight_server.monitoring.tables import offer_server_tables
 from flight_server.options import ServiceOptions
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
@@ -72,7 +72,10 @@ class _Action:
 
 
 class FlightSqlService(BaseHandler):
-    """Flight SQL and plain Flight over a runtime. Sessions may choose one of the `others`, over the same tables."""
+    """Flight SQL and plain Flight over a runtime. Sessions may choose one of the `others`, over the same tables.
+
+    Its `system` tables tell of what runs.
+    """
 
     def __init__(
         self,
@@ -103,11 +106,9 @@ class FlightSqlService(BaseHandler):
         self._ingest = Ingest(catalog, uploads)
         self._sessions = Sessions(database.folder, options, self._release)
         self._prepared, self._offers = prepared, statements.offers
-        catalog.system.offer("queries", self._queries.registry.rows)
-        catalog.system.offer("stages", self._queries.registry.stages)
-        catalog.system.offer("sessions", self._sessions.rows)
-        catalog.system.offer("workers", partial(_workers, database.runtimes.values()))
-        catalog.system.kill = self._kill
+        self.system = catalog.system
+        offer_server_tables(self.system, self._queries.registry, self._sessions.rows, database.runtimes.values())
+        self.system.kill = self._kill
         self._watch = ConnectionWatch(self._held, self._disconnect)
         self._settings = database.settings
         settings = SessionOptions(self._sessions, database.settings)
@@ -328,13 +329,6 @@ class FlightSqlService(BaseHandler):
         identity = request.identity
         endpoints = self._tickets.parts(offer, identity) or [self._tickets.endpoint(offer.ticket, identity)]
         return flight.FlightInfo(offer.schema, _echoed(descriptor), endpoints, offer.rows, -1)
-
-
-def _workers(runtimes: Iterable[Runtime], grants: Grants) -> Iterator[Mapping[str, Any]]:
-    """The rows of ``system.workers``, for administrators."""
-    if grants.is_administrator:
-        for runtime in runtimes:
-            yield from map(asdict, runtime.workers())
 
 
 def _upload(path: Sequence[str]) -> StatementInfo:

@@ -31,6 +31,7 @@ __all__ = [
     "ResultMissing",
     "ResultReady",
     "StageStats",
+    "StageTasks",
     "Submit",
     "TaskFailed",
     "TaskId",
@@ -244,6 +245,17 @@ class StageStats:
     bytes: int
     running: int
     done: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageTasks:
+    """What the tasks of a stage are at, how often each was started, and where last (None before the first time, and
+    where that worker is gone)."""
+
+    stage: int
+    states: tuple[str, ...]
+    attempts: array[int]
+    workers: tuple[WorkerId | None, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from ray_runtime.scheduler.events import (
     ResultLost,
     ResultReady,
     StageStats,
+    StageTasks,
     Submit,
     TaskId,
     TaskSummary,
@@ -64,6 +65,10 @@ class QueryRun:
     def stats(self) -> tuple[StageStats, ...]:
         """What each stage did."""
         return tuple(run.stats() for run in self._stages.values())
+
+    def tasks(self) -> tuple[StageTasks, ...]:
+        """What the tasks of each stage do."""
+        return tuple(run.tasks(self._pool) for run in self._stages.values())
 
     def launch(self) -> tuple[TaskId, PooledWorker]:
         """Launch the next task. There must be one, and a free slot."""

@@ -17,6 +17,7 @@ from ray_runtime.scheduler.events import (
     ResultFetched,
     ResultMissing,
     StageStats,
+    StageTasks,
     Submit,
     TaskFailed,
     TaskSucceeded,
@@ -53,6 +54,11 @@ class Scheduler:
         """What the stages of a query did so far; nothing where it has ended."""
         run = self._queries.get(query)
         return () if run is None else run.stats()
+
+    def tasks(self, query: str) -> tuple[StageTasks, ...]:
+        """What the tasks of a query do; nothing where it has ended."""
+        run = self._queries.get(query)
+        return () if run is None else run.tasks()
 
     def handle(self, event: Event) -> list[Decision]:
         """What follows from `event`, in the order in which it is to be done."""

@@ -19,13 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import GrismError
-from ray_runtime.scheduler.events import OutputLocations, StageStats, TaskSummary
+from ray_runtime.scheduler.events import OutputLocations, StageStats, StageTasks, TaskSummary
 from ray_runtime.scheduler.worker_pool import WorkerPool
 from ray_runtime.stages import Stage
 
 __all__ = ["DELIVERED", "DONE", "PENDING", "RUNNING", "SKIPPED", "StageRun"]
 
 PENDING, RUNNING, DONE, SKIPPED, DELIVERED = range(5)
+_NAMES = ("pending", "running", "done", "skipped", "done")
 
 _PLACEMENT_CELLS = 1 << 18  # bytes by worker and partition are kept up to so many numbers: 2 MB for a stage
 
@@ -198,6 +199,15 @@ class StageRun:
         written = int(self.partition_bytes.sum())
         done = 0 if self.count is None else self.count - self.pending - self.running
         return StageStats(self.stage.id, self.count, sum(self.attempts), self.done_rows, written, self.running, done)
+
+    def tasks(self, pool: WorkerPool) -> StageTasks:
+        """What its tasks do now."""
+        return StageTasks(
+            self.stage.id,
+            tuple(_NAMES[state] for state in self.state),
+            array("i", self.attempts),
+            tuple(None if (found := pool.at(index)) is None else found.id for index in self.worker),
+        )
 
     def _tasks(self, state: int) -> list[int]:
         return [task for task, current in enumerate(self.state) if current == state]

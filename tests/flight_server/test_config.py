@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.durations import parse_duration
-from flight_server.config import ServerConfig, load, options
+from flight_server.config import ServerConfig, load, options, shown_options
 from flight_server.options import ConfigError, parse_size
 
 
@@ -62,6 +62,21 @@ def test_a_flag_wins_over_a_variable_over_the_file_over_the_default(tmp_path: Pa
     assert config.resources.memory_limit == 10**9
     assert config.listen.host == "127.0.0.2"
     assert config.runtime.runtime == "local"
+
+
+def test_options_are_shown_as_texts_that_give_them_again() -> None:
+    given = {"memory_limit": "4GB", "retain": "7 days", "statement_ttl": "500ms", "insecure": "true", "port": "0"}
+    config = load(given, {})
+    shown = {option.name: option.value for option in shown_options(config)}
+    assert shown.keys() == {option.name for option in options()}
+    assert {name: shown[name] for name in given} == {
+        "memory_limit": "4000000000",
+        "retain": "604800 seconds",
+        "statement_ttl": "0.5s",
+        "insecure": "true",
+        "port": "0",
+    }
+    assert load(shown, {}) == config
 
 
 def test_every_option_has_one_name_in_three_spellings() -> None:

@@ -17,6 +17,7 @@ from sqlglot import exp
 
 from engine.cache import LruCache
 from engine.errors import GrismError, StorageError, UnsupportedError
+from engine.storage.care import StoredFacts
 from engine.storage.cutting import Piece, cut
 from engine.storage.listing import ParquetFile, parquet_files
 from engine.storage.parquet.arrow_files import arrow_schema, arrow_source
@@ -88,6 +89,10 @@ class ParquetTables:
             for column in layout.columns
         ]
         return KernelSource(exp.select(*items).limit(0), layout.required)
+
+    def stored(self, table: TableHandle) -> StoredFacts:
+        """How many files the table has."""
+        return StoredFacts(len(parquet_files(table.location[0], self._root)))
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut where files and row groups end if that is near."""

@@ -148,6 +148,39 @@ def test_what_ended_is_kept_with_its_rows_and_its_error(login: Callable[[str], C
     assert count["n"] == 40
 
 
+def test_tables_are_told_with_what_they_are_made_of(login: Callable[[str], Client]) -> None:
+    ann, bob, root = login("ann"), login("bob"), login("root")
+    assert ann.rows("SELECT * FROM system.tables") == []
+    root.rows("CREATE TABLE told AS SELECT i, i::VARCHAR AS t FROM range(5000) r(i)")
+    root.rows("INSERT INTO told VALUES (5000, 'x')")
+    root.rows("CREATE INDEX told_i ON told (i)")
+    root.rows("DELETE FROM told WHERE i < 100")
+    root.rows("CREATE SCHEMA aside")
+    root.rows("CREATE TABLE aside.empty AS SELECT 1 AS x LIMIT 0")
+    for client in (ann, bob, root):
+        empty, told = client.rows("FROM system.tables ORDER BY schema")
+        assert (told["schema"], told["table"], told["kind"], told["rows"]) == ("main", "told", "lance", 4901)
+        assert (told["fragments"], told["indexes"]) == (2, 1)
+        assert (int(told["version"]), told["versions"]) == (4, 4)
+        assert told["bytes"] > 4901 * 8
+        assert (empty["schema"], empty["table"], empty["rows"], empty["indexes"]) == ("aside", "empty", 0, 0)
+    root.rows("DROP TABLE told")
+    root.rows("DROP TABLE aside.empty")
+    root.rows("DROP SCHEMA aside")
+    assert root.rows("SELECT * FROM system.tables") == []
+
+
+def test_settings_are_for_administrators(login: Callable[[str], Client]) -> None:
+    assert login("ann").rows("SELECT * FROM system.settings") == []
+    found = {row["name"]: row for row in login("root").rows("SELECT * FROM system.settings")}
+    assert (found["max_queries"]["value"], found["max_queries"]["default"]) == ("1", "64")
+    assert found["max_queries"]["section"] == "service"
+    assert "run at once" in found["max_queries"]["description"]
+    assert found["users"]["value"].endswith("/users")
+    assert found["memory_limit"]["value"] is None
+    assert found["queue_timeout"]["value"] == "60s"
+
+
 def test_sessions_are_told_and_ended(login: Callable[[str], Client], threads: ThreadPoolExecutor) -> None:
     ann, root = login("ann"), login("root")
     assert ann.rows("SELECT * FROM system.sessions") == []
@@ -186,7 +219,10 @@ def test_both_runtimes_tell_what_runs(server_uri: Callable[[str], str], kind: st
         assert [row["name"] for row in client.rows("SHOW TABLES FROM system")] == [
             "queries",
             "sessions",
+            "settings",
             "stages",
+            "tables",
+            "tasks",
             "workers",
         ]
         client.rows("SELECT count(*) FROM lineitem GROUP BY l_orderkey")
@@ -197,6 +233,9 @@ def test_both_runtimes_tell_what_runs(server_uri: Callable[[str], str], kind: st
         workers = client.rows("SELECT * FROM system.workers ORDER BY id")
         assert len(workers) == (2 if kind == "ray" else 0)
         assert all(worker["location"].startswith("grpc") and worker["tasks"] == 0 for worker in workers)
+        (table,) = client.rows("SELECT * FROM system.tables WHERE \"table\" = 'nation'")
+        assert (table["kind"], table["rows"], table["fragments"]) == ("parquet", 25, 1)
+        assert (table["version"], table["versions"], table["indexes"]) == (None, None, None)
         (joined,) = client.rows("SELECT count(*) AS n FROM nation, (SELECT DISTINCT user FROM system.queries)")
         assert joined["n"] == 25
 
@@ -223,6 +262,18 @@ def test_the_stages_of_a_query_on_ray_are_told_while_it_runs(
         assert whole["rows"] > 0
         assert whole["bytes"] > 0
         assert 0 < whole["progress"] < 1
+        tasks = client.rows(f"SELECT * FROM system.tasks WHERE query = '{whole['id']}' ORDER BY stage, task")
+        done = [task for task in tasks if task["stage"] == whole["stage"]]
+        assert [task["task"] for task in done] == list(range(whole["tasks"]))
+        assert {task["state"] for task in done} == {"done"}
+        assert sum(task["rows"] for task in done) == whole["rows"]
+        assert sum(task["bytes"] for task in done) >= whole["bytes"]  # those that were lost and made again count there
+        workers = {worker["id"] for worker in client.rows("SELECT id FROM system.workers")}
+        assert all(task["seconds"] > 0 and task["attempts"] > 0 and task["worker"] in workers for task in done)
+        (last,) = [task for task in tasks if task["state"] == "running"]
+        assert (last["rows"], last["seconds"]) == (None, None)
+        assert last["worker"] in workers
         client.rows(f"KILL QUERY '{whole['id']}'")
         assert "KILL QUERY" in answer.result(30)
         until(lambda: not client.rows("SELECT * FROM system.stages"))
+        assert client.rows("SELECT * FROM system.tasks") == []
