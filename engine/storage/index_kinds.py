@@ -18,7 +18,7 @@ from engine.storage.indexes import OptionValue
 from engine.storage.lance_blobs import has_blobs
 from engine.storage.stored_types import declared_type
 
-__all__ = ["ALIASES", "KINDS", "IndexKind", "checked_options", "kind_of", "require_fit"]
+__all__ = ["ALIASES", "KINDS", "IndexKind", "checked_options", "fits", "kind_of", "require_fit"]
 
 ALIASES = {"INVERTED": "FTS"}
 _INTEGER = re.compile(r"[0-9]{1,12}")
@@ -122,18 +122,20 @@ class IndexKind:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    """A scalar that has an order."""
+    """A scalar that has an order, in which Lance and the kernel have constants of it."""
     return bool(
         pt.is_integer(kind)
-        or pt.is_floating(kind)
+        or pt.is_float32(kind)
+        or pt.is_float64(kind)
         or pt.is_boolean(kind)
         or pt.is_string(kind)
         or pt.is_large_string(kind)
         or pt.is_binary(kind)
         or pt.is_large_binary(kind)
-        or pt.is_temporal(kind)
+        or pt.is_date32(kind)
+        or pt.is_time(kind)
+        or pt.is_timestamp(kind)
         or pt.is_decimal128(kind)
-        or pt.is_decimal256(kind)
         or pt.is_fixed_size_binary(kind)
     )
 
@@ -146,15 +148,13 @@ def _is_plain_field(field: pa.Field) -> bool:
     return _is_plain(field.type) and not has_blobs(field)
 
 
+def _is_exact_field(field: pa.Field) -> bool:
+    return _is_plain_field(field) and not pt.is_floating(field.type)
+
+
 def _is_hashed_field(field: pa.Field) -> bool:
     kind = field.type
-    refused = (
-        pt.is_decimal(kind)
-        or pt.is_boolean(kind)
-        or pt.is_float16(kind)
-        or pt.is_fixed_size_binary(kind)
-        or pt.is_duration(kind)
-    )
+    refused = pt.is_decimal(kind) or pt.is_boolean(kind) or pt.is_fixed_size_binary(kind)
     return _is_plain_field(field) and not refused
 
 
@@ -170,11 +170,11 @@ def _is_searched_field(field: pa.Field) -> bool:
 
 
 def _is_label_field(field: pa.Field) -> bool:
-    return bool((pt.is_list(field.type) or pt.is_large_list(field.type)) and _is_plain(field.type.value_type))
-
-
-def _is_geometry_field(field: pa.Field) -> bool:
-    return extension_name(field).startswith("geoarrow.")
+    if not (pt.is_list(field.type) or pt.is_large_list(field.type)):
+        return False
+    item = field.type.value_type
+    is_instant = pt.is_date32(item) or (pt.is_timestamp(item) and item.unit == "us")
+    return bool(pt.is_integer(item) or _is_text(item) or is_instant)
 
 
 def vector_item(kind: pa.DataType) -> pa.DataType | None:
@@ -230,7 +230,7 @@ _FTS: dict[str, Option] = {
     "memory_limit": _Integer(1, 1_000_000),
     "num_workers": _Integer(1, 1_024),
 }
-_HASHED = "integers, floats, texts, bytes, dates and timestamps"
+_HASHED = "integers, floats, texts, UUIDs, bytes, dates, times and timestamps"
 _VECTORS = "vectors of floats (FLOAT[128] and the like)"
 _ANY_VECTORS = f"{_VECTORS} or of bytes (UTINYINT[128])"
 
@@ -241,15 +241,16 @@ def _vectors(name: str, options: dict[str, Option], any_vector: bool = False) ->
     return IndexKind(name, _VECTORS, _is_vector_field, _IVF | options)
 
 
-_PLAIN = "numbers, texts, bytes, booleans, dates, times and timestamps"
+_EXACT = "integers, decimals, texts, UUIDs, bytes, booleans, dates, times and timestamps"
+_PLAIN = "numbers, texts, UUIDs, bytes, booleans, dates, times and timestamps"
 
 KINDS = {
     kind.name: kind
     for kind in (
         IndexKind("BTREE", _PLAIN, _is_plain_field, {"zone_size": _Integer(16, 1_000_000)}),
         IndexKind("BITMAP", _PLAIN, _is_plain_field),
-        IndexKind("LABEL_LIST", "lists of such values", _is_label_field),
-        IndexKind("ZONEMAP", _PLAIN, _is_plain_field, {"rows_per_zone": _Integer(1, 1_000_000)}),
+        IndexKind("LABEL_LIST", "lists of integers, texts, dates and timestamps", _is_label_field),
+        IndexKind("ZONEMAP", _EXACT, _is_exact_field, {"rows_per_zone": _Integer(1, 1_000_000)}),
         IndexKind(
             "BLOOMFILTER",
             _HASHED,
@@ -258,17 +259,6 @@ KINDS = {
         ),
         IndexKind("NGRAM", "texts", _is_text_field),
         IndexKind("FTS", "texts and lists of texts", _is_searched_field, _FTS),
-        IndexKind("RTREE", "geometries (GeoArrow)", _is_geometry_field, {"page_size": _Integer(16, 65_536)}),
-        IndexKind(
-            "MINHASHLSH",
-            "texts",
-            _is_text_field,
-            {
-                "num_hashes": _Integer(1, 4_096),
-                "num_bands": _Integer(1, 4_096),
-                "shingle_size": _Integer(1, 100),
-            },
-        ),
         _vectors("IVF_FLAT", {}, any_vector=True),
         _vectors("IVF_PQ", _PQ),
         _vectors("IVF_SQ", {"num_bits": _Choice(("8",), is_number=True)}),
@@ -280,12 +270,21 @@ KINDS = {
 }
 
 
+_UNASKED = {"RTREE": "spatial filters", "MINHASHLSH": "searches for near duplicates"}
+"""Kinds of Lance's that nothing here asks, and what they are for."""
+
+
 def kind_of(name: str) -> IndexKind:
     """The kind that SQL calls so, in any case; UnsupportedError where there is none."""
     upper = ALIASES.get(name.upper(), name.upper())
     found = KINDS.get(upper)
     if found is not None:
         return found
+    if upper in _UNASKED:
+        raise UnsupportedError(
+            f"An index of the kind {upper} is not made, for no query here would ask it: it is for {_UNASKED[upper]} by "
+            "Lance's own interface, which can make one."
+        )
     near = nearest(upper, KINDS)
     hint = f"did you mean {near}?" if near else f"there are {', '.join(KINDS)}."
     raise UnsupportedError(f'There is no kind of index "{name[:100]}"; {hint}')
@@ -293,14 +292,22 @@ def kind_of(name: str) -> IndexKind:
 
 def require_fit(kind: IndexKind, field: pa.Field, shown: str) -> None:
     """Raise SchemaMismatchError where the kind is not for the column, which SQL shows with the type `shown`."""
-    if declared_type(field) is None and kind.fits(field):
+    if fits(kind, field):
         return
-    fitting = [] if declared_type(field) is not None else [k.name for k in KINDS.values() if k.fits(field)]
+    fitting = [k.name for k in KINDS.values() if fits(k, field)]
     advice = f"take one of {', '.join(fitting)}" if fitting else "no kind of index is for it"
     raise SchemaMismatchError(
         f'Column "{field.name}" of type {shown} cannot have an index of the kind {kind.name}, which is for '
         f"{kind.columns}; {advice}."
     )
+
+
+def fits(kind: IndexKind, field: pa.Field) -> bool:
+    """Whether an index of the kind can be made of a stored column."""
+    declared = declared_type(field)
+    if declared == "UUID":  # whose stored texts have the order of the values
+        return kind.name in ("BTREE", "BITMAP", "ZONEMAP", "BLOOMFILTER")
+    return declared is None and kind.fits(field)
 
 
 def checked_options(kind: IndexKind, options: Mapping[str, str], field: pa.Field) -> dict[str, OptionValue]:
@@ -322,8 +329,6 @@ def checked_options(kind: IndexKind, options: Mapping[str, str], field: pa.Field
         _check_vector_options(kind, found, field)
     if int(_number(found, "min_ngram_length", 3)) > int(_number(found, "max_ngram_length", 3)):
         raise SchemaMismatchError('The option "min_ngram_length" cannot be more than "max_ngram_length" (3).')
-    if kind.name == "MINHASHLSH" and _number(found, "num_hashes", 128) % _number(found, "num_bands", 16):
-        raise SchemaMismatchError('The option "num_hashes" (128) has to be a multiple of "num_bands" (16).')
     return found
 
 

@@ -79,7 +79,7 @@ def build_segment(
     )
 
 
-_CONFIGURED = ("BTREE", "ZONEMAP", "BLOOMFILTER", "RTREE", "MINHASHLSH")
+_CONFIGURED = ("BTREE", "ZONEMAP", "BLOOMFILTER")
 """The kinds whose options Lance takes as a configuration."""
 
 

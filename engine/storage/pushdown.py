@@ -12,11 +12,8 @@ filter again, so leaving a conjunct out costs time and no rows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
-from decimal import Context, Decimal
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -24,6 +21,15 @@ import pyarrow.types as pt
 from sqlglot import exp
 
 from engine.storage.index_answers import Form, finds_few, is_answered, may_be_asked
+from engine.storage.lance_literals import (
+    blob_text,
+    float_text,
+    literal,
+    string_text,
+    time_text,
+    timestamp_text,
+    uuid_text,
+)
 from engine.storage.stored_types import declared_type
 
 __all__ = ["Pushed", "push"]
@@ -44,16 +50,6 @@ COMPARISONS: dict[type[exp.Expr], str] = {
     exp.GTE: ">=",
 }
 MIRRORED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
-FLOAT = re.compile(r"-?([0-9]{1,400}(\.[0-9]{0,400})?(e[+-]?[0-9]{1,3})?|inf)|nan", re.IGNORECASE)
-DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-TIMESTAMP = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([+-][0-9]{2}(:[0-9]{2})?)?"
-)
-NAIVE = (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ)
-EXACT = Context(prec=100)
-MAX_DIGITS = 38  # a longer number is a DOUBLE to the kernel
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,7 @@ def _atom(node: exp.Expr, table: _Table) -> Pushed:
                 return _asked(_quoted(field.name), field, Form.OTHER, table)
         case exp.Is(this=exp.Column() as column, expression=exp.Null() | exp.Not(this=exp.Null()) as what):
             field = _field(column, table)
-            if field is not None and _is_scalar(field.type):
+            if field is not None and (_is_scalar(field.type) or table.is_answered(field, Form.EQUAL)):
                 test = "IS NULL" if isinstance(what, exp.Null) else "IS NOT NULL"
                 return replace(_asked(f"{_quoted(field.name)} {test}", field, Form.EQUAL, table), finds_few=False)
         case exp.In(this=exp.Column() as column) if not any(node.args.get(k) for k in ("query", "unnest", "field")):
@@ -200,7 +196,7 @@ def _call(name: str, column: exp.Column, value: exp.Expr, table: _Table) -> Push
     if field is None:
         return NOTHING
     if name == "contains" and table.is_answered(field, Form.CONTAINS):
-        text = _string_text(value)
+        text = string_text(value)
         if text is not None and len(value.name) >= NGRAM:  # an index knows no shorter parts
             return Pushed(f"contains({_quoted(field.name)}, {text})", False, asks_indexes=True, finds_few=True)
     if name in LIST_CALLS and table.is_answered(field, Form.ITEM):
@@ -214,14 +210,27 @@ def _call(name: str, column: exp.Column, value: exp.Expr, table: _Table) -> Push
 
 def _items(name: str, value: exp.Expr, kind: pa.DataType) -> str | None:
     """What a list is to contain, one value or several; None where that is not known to be constants of its type."""
-    if isinstance(value, exp.Cast) and not isinstance(value, exp.TryCast) and pt.is_integer(kind):
-        value = value.this  # of a list of numbers, written with its type
     if LIST_CALLS[name] == "array_has":
-        return _literal(value, kind)
-    if not isinstance(value, exp.Array) or not 0 < len(value.expressions) <= MAX_IN_LIST:
+        return _item(value, kind)
+    given = value
+    if isinstance(value, exp.Cast) and not isinstance(value, exp.TryCast):
+        given = value.this
+    if not isinstance(given, exp.Array) or not 0 < len(given.expressions) <= MAX_IN_LIST:
         return None
-    items = [_items("list_contains", item, kind) for item in value.expressions]
+    if isinstance(value, exp.Cast) and len(value.to.expressions) == 1:  # whose items have no types of their own
+        item_type = value.to.expressions[0]
+        items = [_item(exp.Cast(this=item, to=item_type), kind) for item in given.expressions]
+    else:
+        items = [_item(item, kind) for item in given.expressions]
     return f"[{', '.join(item for item in items if item)}]" if all(items) else None
+
+
+def _item(value: exp.Expr, kind: pa.DataType) -> str | None:
+    """A constant, which may be written with its type."""
+    is_bare = pt.is_integer(kind) or pt.is_string(kind) or pt.is_large_string(kind)
+    if is_bare and isinstance(value, exp.Cast) and not isinstance(value, exp.TryCast):
+        value = value.this
+    return literal(value, kind)
 
 
 def _field(column: exp.Column, table: _Table) -> pa.Field | None:
@@ -229,8 +238,8 @@ def _field(column: exp.Column, table: _Table) -> pa.Field | None:
     if column.args.get("table") is not None or not isinstance(column.this, exp.Identifier):
         return None
     found = [f for f in table.schema if f.name.lower() == column.name.lower()]
-    if len(found) != 1 or "`" in found[0].name or declared_type(found[0]) is not None:
-        return None  # what lies beneath a declared type compares in another way
+    if len(found) != 1 or "`" in found[0].name or declared_type(found[0]) not in (None, "UUID"):
+        return None  # what lies beneath another declared type compares in another way
     return found[0] if may_be_asked(table.kinds.get(found[0].name, ()), found[0].type) else None
 
 
@@ -253,110 +262,35 @@ def _is_scalar(kind: pa.DataType) -> bool:
 
 def _constant(node: exp.Expr, field: pa.Field, form: Form, table: _Table) -> str | None:
     """The constant as a literal of exactly the column's type, or None where that type does not hold it."""
-    if pt.is_float32(field.type) or pt.is_float64(field.type):
-        return _float_text(node, field.type) if table.is_answered(field, form) else None
-    return _literal(node, field.type)
+    if not _is_asked_only(field):
+        return literal(node, field.type)
+    return _asked_literal(node, field) if table.is_answered(field, form) else None
 
 
-def _literal(node: exp.Expr, kind: pa.DataType) -> str | None:
-    if isinstance(node, exp.Paren):
-        return _literal(node.this, kind)
-    if pt.is_dictionary(kind):
-        return _literal(node, kind.value_type) if pt.is_string(kind.value_type) else None
-    if pt.is_integer(kind) or pt.is_decimal128(kind):
-        number = _number(node)
-        return None if number is None else _number_text(number, kind)
-    if pt.is_boolean(kind):
-        return str(bool(node.this)).upper() if isinstance(node, exp.Boolean) else None
-    if pt.is_string(kind) or pt.is_large_string(kind):
-        return _string_text(node)
-    if pt.is_date32(kind):
-        instant = _instant(node)
-        midnight = (
-            instant is not None and instant.tzinfo is None and instant == datetime.combine(instant, datetime.min.time())
-        )
-        return f"DATE '{instant.date().isoformat()}'" if midnight and instant is not None else None
-    if pt.is_timestamp(kind) and kind.unit == "us":
-        return _timestamp_text(node, kind)
-    return None
-
-
-def _number(node: exp.Expr) -> Decimal | None:
-    if isinstance(node, exp.Neg):
-        inner = _number(node.this)
-        return None if inner is None else inner.copy_negate()
-    if isinstance(node, exp.Paren):
-        return _number(node.this)
-    if not isinstance(node, exp.Literal) or node.is_string or not NUMBER.fullmatch(node.name):
-        return None
-    return Decimal(node.name) if len(node.name.replace(".", "").lstrip("0")) <= MAX_DIGITS else None
-
-
-def _number_text(number: Decimal, kind: pa.DataType) -> str | None:
-    number = number.normalize(EXACT)
-    _, digits, exponent = number.as_tuple()
-    if pt.is_decimal128(kind):
-        scale = max(0, -int(exponent))
-        whole = len(digits) + int(exponent)
-        fits = scale <= kind.scale and whole <= kind.precision - kind.scale and kind.scale >= 0
-        return f"CAST('{number:f}' AS DECIMAL({kind.precision}, {kind.scale}))" if fits else None
-    if number != number.to_integral_value():
-        return None
-    signed = pt.is_signed_integer(kind)
-    # The least value of all is not taken: Lance reads its digits before their sign.
-    low, high = (
-        (-(2 ** (kind.bit_width - 1)) + 1, 2 ** (kind.bit_width - 1) - 1) if signed else (0, 2**kind.bit_width - 1)
+def _is_asked_only(field: pa.Field) -> bool:
+    """Whether Lance gets comparisons of a column only where an index answers them."""
+    kind = field.type
+    return bool(
+        declared_type(field) is not None
+        or pt.is_floating(kind)
+        or pt.is_time(kind)
+        or _is_bytes(kind)
+        or (pt.is_timestamp(kind) and kind.unit != "us")
     )
-    return str(int(number)) if low <= number <= high else None
 
 
-def _float_text(node: exp.Expr, kind: pa.DataType) -> str | None:
-    """A constant of a float's type, which the planner writes as a cast of its text."""
-    name = "FLOAT" if pt.is_float32(kind) else "DOUBLE"
-    if not isinstance(node, exp.Cast) or isinstance(node, exp.TryCast) or node.to.sql("duckdb").upper() != name:
-        return None
-    text = node.this
-    return f"CAST('{text.name}' AS {name})" if isinstance(text, exp.Literal) and FLOAT.fullmatch(text.name) else None
+def _asked_literal(node: exp.Expr, field: pa.Field) -> str | None:
+    kind = field.type
+    if declared_type(field) == "UUID":
+        return uuid_text(node)
+    if pt.is_float32(kind) or pt.is_float64(kind):
+        return float_text(node, kind)
+    if pt.is_time(kind):
+        return time_text(node, kind)
+    if pt.is_timestamp(kind):
+        return timestamp_text(node, kind)
+    return blob_text(node, kind) if _is_bytes(kind) else None
 
 
-def _string_text(node: exp.Expr) -> str | None:
-    if not isinstance(node, exp.Literal) or not node.is_string or "\0" in node.name:
-        return None
-    return "'" + node.name.replace("'", "''") + "'"
-
-
-def _instant(node: exp.Expr) -> datetime | None:
-    """A constant date or timestamp, written as text or as a cast of text; with a zone only where the text has one."""
-    target = None
-    if isinstance(node, exp.Cast) and not isinstance(node, exp.TryCast):
-        if node.to.expressions:
-            return None
-        target, node = node.to.this, node.this
-    if not isinstance(node, exp.Literal) or not node.is_string:
-        return None
-    text = node.name
-    try:
-        if DATE.fullmatch(text) and target in (None, exp.DType.DATE, *NAIVE):
-            return datetime.combine(date.fromisoformat(text), datetime.min.time())
-        if not TIMESTAMP.fullmatch(text):
-            return None
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    zoned = instant.tzinfo is not None
-    return instant if target in ((exp.DType.TIMESTAMPTZ,) if zoned else (None, *NAIVE)) else None
-
-
-def _timestamp_text(node: exp.Expr, kind: pa.TimestampType) -> str | None:
-    instant = _instant(node)
-    if instant is None or (instant.tzinfo is None) != (kind.tz is None):
-        return None
-    if kind.tz is None:
-        return f"arrow_cast({_micros(instant.replace(tzinfo=UTC))}, 'Timestamp(Microsecond, None)')"
-    if not re.fullmatch(r"[A-Za-z0-9_/+:-]+", kind.tz):
-        return None
-    return f"arrow_cast({_micros(instant)}, 'Timestamp(Microsecond, Some(\"{kind.tz}\"))')"
-
-
-def _micros(instant: datetime) -> int:
-    return (instant - EPOCH) // timedelta(microseconds=1)
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_fixed_size_binary(kind))

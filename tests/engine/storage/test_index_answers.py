@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import lance
 import pyarrow as pa
 import pytest
 
 from engine.storage import DirectoryStorage
-from engine.storage.index_answers import Form, is_answered, may_be_asked
-from engine.storage.index_kinds import KINDS
+from engine.storage.index_kinds import KINDS, fits
+from engine.storage.stored_types import STORED_TYPE
 from local_runtime import LocalRuntime
 
 NAN, INF = float("nan"), float("inf")
 WORDS = ["", "a", "ab", "abc", "abcd", "xabcx", "ABC", "b%_c", "é", "éabc", "zz", "a'b", "naïve", "w" * 50]
+BYTES = b"\0\x01'\\\"a\x7f\x80\xff"
 Draw = Callable[[random.Random], Any]
 
 COLUMNS: dict[str, tuple[pa.DataType, Draw]] = {
@@ -40,12 +42,29 @@ COLUMNS: dict[str, tuple[pa.DataType, Draw]] = {
         pa.timestamp("us", "Europe/Berlin"),
         lambda r: datetime(2024, 3, 31, tzinfo=UTC) + timedelta(hours=r.randint(0, 9)),
     ),
+    "tss": (pa.timestamp("s"), lambda r: datetime(1969, 12, 31) + timedelta(hours=r.randint(0, 60))),
+    "tsm": (pa.timestamp("ms"), lambda r: datetime(1969, 12, 31, 23, 59) + timedelta(milliseconds=r.randint(0, 90000))),
+    "tsn": (pa.timestamp("ns"), lambda r: r.choice([-(10**18), -1, 0, 1, 10**18 + 1, r.randint(-5, 5) * 10**9])),
+    "tzs": (pa.timestamp("s", "UTC"), lambda r: datetime(1969, 12, 31, tzinfo=UTC) + timedelta(hours=r.randint(0, 60))),
+    "tzn": (pa.timestamp("ns", "+02:00"), lambda r: r.choice([-1, 0, 1, 10**18 + 1, r.randint(-5, 5) * 10**9])),
+    "t3": (pa.time32("s"), lambda r: time(r.randint(0, 2), 0, r.choice([0, 59]))),
+    "tu": (pa.time64("us"), lambda r: time(r.choice([0, 23]), 59, r.choice([0, 59]), r.choice([0, 1, 999_999]))),
+    "tn": (pa.time64("ns"), lambda r: r.choice([0, 1, 10**9, 86_399_999_999_999, r.randint(0, 5) * 10**6])),
+    "y": (pa.binary(), lambda r: bytes(r.choice(BYTES) for _ in range(r.randint(0, 2)))),
+    "ly": (pa.large_binary(), lambda r: bytes(r.choice(BYTES) for _ in range(r.randint(0, 2)))),
+    "fy": (pa.binary(2), lambda r: bytes(r.choice(BYTES) for _ in range(2))),
+    "u": (pa.string(), lambda r: str(UUID(int=r.choice([0, 2**127, 2**127 - 1, 2**128 - 1, r.randint(0, 9)])))),
+    "ldt": (pa.list_(pa.date32()), lambda r: [r.choice([None, date(1970, 1, r.randint(1, 4))]) for _ in range(2)]),
+    "lts": (
+        pa.list_(pa.timestamp("us")),
+        lambda r: [datetime(1970, 1, 1, r.randint(0, 4), 0, 0, 7) for _ in range(r.randint(0, 2))],
+    ),
     "li": (pa.list_(pa.int64()), lambda r: [r.choice([None, 0, 1, 2, 3]) for _ in range(r.randint(0, 3))]),
     "lt": (pa.list_(pa.string()), lambda r: [r.choice([None, *WORDS[:5]]) for _ in range(r.randint(0, 3))]),
     "lf": (pa.list_(pa.float64()), lambda r: [r.choice([None, 0.0, -0.0, NAN]) for _ in range(r.randint(0, 3))]),
 }
 OPTIONS = {"BTREE": {"zone_size": "16"}, "ZONEMAP": {"rows_per_zone": "7"}, "BLOOMFILTER": {"number_of_items": "9"}}
-QUICK = ("i64", "f64", "d10", "s", "e", "li", "lt")
+QUICK = ("i64", "f64", "d10", "s", "tsn", "tu", "y", "u", "li", "lt")
 SCALAR_KINDS = ("BTREE", "BITMAP", "ZONEMAP", "BLOOMFILTER", "NGRAM", "LABEL_LIST")
 
 
@@ -59,7 +78,9 @@ def _table(rng: random.Random, rows: int) -> pa.Table:
         values = drawn[name].to_pylist()
         values[7:28] = [value] * 21
         drawn[name] = pa.array(values, drawn[name].type)
-    return pa.table({"id": pa.array(range(rows)), **drawn})
+    made = pa.table({"id": pa.array(range(rows)), **drawn})
+    place = made.schema.get_field_index("u")
+    return made.cast(made.schema.set(place, made.schema.field(place).with_metadata({STORED_TYPE: b"UUID"})))
 
 
 def _text(value: Any, kind: pa.DataType) -> str:
@@ -68,9 +89,21 @@ def _text(value: Any, kind: pa.DataType) -> str:
         return "NULL"
     if pa.types.is_floating(kind):
         return f"'{value}'::{'FLOAT' if pa.types.is_float32(kind) else 'DOUBLE'}"
+    if isinstance(value, bytes):
+        return "'" + "".join(f"\\x{byte:02X}" for byte in value) + "'::BLOB"
+    if isinstance(value, int) and pa.types.is_temporal(kind):  # nanoseconds
+        instant = datetime(1970, 1, 1) + timedelta(seconds=value // 10**9)
+        fraction = f"{value % 10**9:09}"
+        if pa.types.is_time(kind):
+            return f"TIME_NS '{instant.time()}.{fraction}'"
+        return (
+            f"'{instant}.{fraction}'::TIMESTAMP_NS" if kind.tz is None else f"'{instant}.{fraction}+00'::TIMESTAMPTZ_NS"
+        )
     if isinstance(value, datetime) and value.tzinfo is not None:
         return f"TIMESTAMPTZ '{value.astimezone(UTC).isoformat(sep=' ')}'"
-    if isinstance(value, (date, datetime, str)):
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return f"DATE '{value}'"
+    if isinstance(value, (datetime, time, str)):
         return "'" + str(value).replace("'", "''") + "'"
     return str(value)
 
@@ -104,7 +137,8 @@ def _predicates(rng: random.Random, name: str, count: int) -> Iterator[str]:
     if name == "b":
         yield "b"
         yield "NOT b"
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)
+    if is_text and name != "u":
         for word in rng.sample(WORDS, min(len(WORDS), 2 * count)):
             text = _text(word, pa.string())
             yield f"contains({name}, {text})"
@@ -125,7 +159,7 @@ class World:
         lance.write_dataset(data, folder / "t.lance", max_rows_per_file=rows // 4, max_rows_per_group=32)
         self.runtime = LocalRuntime(DirectoryStorage(str(folder)), threads=1)
         self.sql("DELETE FROM t WHERE id % 11 = 3")
-        self.rows = rows
+        self.fields = data.schema
 
     def sql(self, text: str) -> pa.Table:
         with self.runtime.sql(text) as result:
@@ -138,7 +172,7 @@ class World:
         self.sql("UPDATE t SET s = s WHERE id = 5")
 
     def check(self, name: str, kind: str, predicates: list[str]) -> int:
-        """Compare each predicate with what the kernel makes of it; how many of them the index was asked."""
+        """Compare each predicate with what the kernel makes of it; how many with values ask the index."""
         shown = ", ".join(f"({text}) AS p{number}" for number, text in enumerate(predicates))
         own = self.sql(f"SELECT id, {shown} FROM t")
         each = [f"SELECT {number} AS p, id FROM t WHERE {text}" for number, text in enumerate(predicates)]
@@ -147,7 +181,8 @@ class World:
             got = found.filter(pa.compute.equal(found["p"], number))["id"].to_pylist()
             want = own.filter(pa.compute.fill_null(own[f"p{number}"].cast(pa.bool_()), False))["id"].to_pylist()
             assert sorted(got) == sorted(want), f"{kind} of {name}: {text}"
-        plan = self.sql("EXPLAIN " + " UNION ALL ".join(each))["plan"].to_pylist()
+        of_values = [query for query, text in zip(each, predicates, strict=True) if " IS " not in text]
+        plan = self.sql("EXPLAIN " + " UNION ALL ".join(of_values))["plan"].to_pylist()
         return sum("index=x " in line for line in plan)
 
 
@@ -158,37 +193,35 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.runtime.close()
 
 
-def _compare(world: World, name: str, kind: str, count: int) -> int:
-    column = lance.dataset(world.runtime.storage.directories()[0] + "/t.lance").schema.field(name)
-    if not KINDS[kind].fits(column):
-        return 0
-    options = ", ".join(f"{option} = {value}" for option, value in OPTIONS.get(kind, {}).items())
-    world.sql(f"CREATE INDEX x ON t USING {kind} ({name})" + (f" WITH ({options})" if options else ""))
+def _compare(world: World, name: str, kind: str, count: int) -> None:
+    """Compare predicates on a column that can have an index of the kind, which has to be asked some of them."""
+    world.sql(f"CREATE INDEX x ON t USING {kind} ({name})" + _options(kind))
     world.change()
     asked = world.check(name, kind, list(_predicates(world.rng, name, count)))
+    assert asked > 0, f"no predicate asks {kind} of {name}"
     world.sql("DROP INDEX x")
     world.sql("DELETE FROM t WHERE id >= 1000")
-    return asked
+
+
+def _options(kind: str) -> str:
+    options = ", ".join(f"{option} = {value}" for option, value in OPTIONS.get(kind, {}).items())
+    return f" WITH ({options})" if options else ""
 
 
 @pytest.mark.parametrize("kind", SCALAR_KINDS)
 def test_indexes_lose_no_row(world: World, kind: str) -> None:
-    for name in QUICK:
-        column, _ = COLUMNS[name]
-        asked = _compare(world, name, kind, 1)
-        answers = any(is_answered(kind, column, form) for form in Form) and may_be_asked([kind], column)
-        if not pa.types.is_list(column) and not answers:
-            assert asked == 0, name
+    for name in (name for name in QUICK if fits(KINDS[kind], world.fields.field(name))):
+        _compare(world, name, kind, 1)
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(10))
 def test_indexes_lose_no_row_of_random_tables(tmp_path: Path, seed: int) -> None:
     world = World(tmp_path, seed, 400)
     try:
         for kind in SCALAR_KINDS:
-            for name in COLUMNS:
-                _compare(world, name, kind, 4)
+            for name in (name for name in COLUMNS if fits(KINDS[kind], world.fields.field(name))):
+                _compare(world, name, kind, 3)
     finally:
         world.runtime.close()
