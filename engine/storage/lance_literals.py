@@ -18,6 +18,7 @@ __all__ = ["blob_text", "float_text", "literal", "string_text", "time_text", "ti
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
+DECIMAL = re.compile(r"DECIMAL\([0-9]+, *([0-9]+)\)")
 FLOAT = re.compile(r"-?([0-9]{1,400}(\.[0-9]{0,400})?(e[+-]?[0-9]{1,3})?|inf)|nan", re.IGNORECASE)
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TIME = re.compile(r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?")
@@ -143,9 +144,22 @@ def _number(node: exp.Expr) -> Decimal | None:
         return None if inner is None else inner.copy_negate()
     if isinstance(node, exp.Paren):
         return _number(node.this)
+    if isinstance(node, exp.Cast):
+        return _wide_number(node)
     if not isinstance(node, exp.Literal) or node.is_string or not NUMBER.fullmatch(node.name):
         return None
     return Decimal(node.name) if len(node.name.replace(".", "").lstrip("0")) <= MAX_DIGITS else None
+
+
+def _wide_number(node: exp.Cast) -> Decimal | None:
+    """A number of many digits, which the planner writes as a cast of its text to the decimal that it is."""
+    text, kind = node.this, DECIMAL.fullmatch(node.to.sql("duckdb").upper())
+    if isinstance(node, exp.TryCast) or kind is None or not isinstance(text, exp.Literal) or not text.is_string:
+        return None
+    if not NUMBER.fullmatch(text.name.removeprefix("-")):
+        return None
+    number = Decimal(text.name)
+    return number if -int(number.as_tuple().exponent) <= int(kind[1]) else None
 
 
 def _number_text(number: Decimal, kind: pa.DataType) -> str | None:

@@ -212,16 +212,11 @@ def _items(name: str, value: exp.Expr, kind: pa.DataType) -> str | None:
     """What a list is to contain, one value or several; None where that is not known to be constants of its type."""
     if LIST_CALLS[name] == "array_has":
         return _item(value, kind)
-    given = value
     if isinstance(value, exp.Cast) and not isinstance(value, exp.TryCast):
-        given = value.this
-    if not isinstance(given, exp.Array) or not 0 < len(given.expressions) <= MAX_IN_LIST:
+        value = value.this  # of texts of the items, which the planner writes with their type
+    if not isinstance(value, exp.Array) or not 0 < len(value.expressions) <= MAX_IN_LIST:
         return None
-    if isinstance(value, exp.Cast) and len(value.to.expressions) == 1:  # whose items have no types of their own
-        item_type = value.to.expressions[0]
-        items = [_item(exp.Cast(this=item, to=item_type), kind) for item in given.expressions]
-    else:
-        items = [_item(item, kind) for item in given.expressions]
+    items = [_item(item, kind) for item in value.expressions]
     return f"[{', '.join(item for item in items if item)}]" if all(items) else None
 
 

@@ -103,9 +103,11 @@ def _text(value: Any, kind: pa.DataType) -> str:
         return f"TIMESTAMPTZ '{value.astimezone(UTC).isoformat(sep=' ')}'"
     if isinstance(value, date) and not isinstance(value, datetime):
         return f"DATE '{value}'"
+    if pa.types.is_timestamp(kind) and kind.unit == "us":
+        return f"TIMESTAMP '{value}'"
     if isinstance(value, (datetime, time, str)):
         return "'" + str(value).replace("'", "''") + "'"
-    return str(value)
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def _predicates(rng: random.Random, name: str, count: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from sqlglot import parse_one
 
-from engine.storage.lance_literals import blob_text, float_text, time_text, timestamp_text, uuid_text
+from engine.storage.lance_literals import blob_text, float_text, literal, time_text, timestamp_text, uuid_text
 
 
 def constant(text: str):
@@ -14,7 +14,7 @@ def constant(text: str):
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "literal"),
+    ("text", "kind", "told"),
     [
         ("TIMESTAMP_S '1970-01-01 00:01:01'", pa.timestamp("s"), "arrow_cast(61, 'Timestamp(Second, None)')"),
         (
@@ -40,12 +40,12 @@ def constant(text: str):
         ("TIMESTAMP_S '1970-02-30 00:00:00'", pa.timestamp("s"), None),
     ],
 )
-def test_timestamps(text, kind, literal):
-    assert timestamp_text(constant(text), kind) == literal
+def test_timestamps(text, kind, told):
+    assert timestamp_text(constant(text), kind) == told
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "literal"),
+    ("text", "kind", "told"),
     [
         ("TIME '00:01:01'", pa.time32("s"), "arrow_cast(61, 'Time32(Second)')"),
         ("TIME '23:59:59.999'", pa.time32("ms"), "arrow_cast(86399999, 'Time32(Millisecond)')"),
@@ -57,12 +57,12 @@ def test_timestamps(text, kind, literal):
         ("TRY_CAST('00:00:00' AS TIME)", pa.time64("us"), None),
     ],
 )
-def test_times(text, kind, literal):
-    assert time_text(constant(text), kind) == literal
+def test_times(text, kind, told):
+    assert time_text(constant(text), kind) == told
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "literal"),
+    ("text", "kind", "told"),
     [
         (r"CAST('a\x00\xFF\x5C\x27' AS BLOB)", pa.binary(), "X'6100ff5c27'"),
         ("CAST('' AS BLOB)", pa.large_binary(), "X''"),
@@ -73,8 +73,23 @@ def test_times(text, kind, literal):
         ("'ab'", pa.binary(), None),
     ],
 )
-def test_bytes(text, kind, literal):
-    assert blob_text(constant(text), kind) == literal
+def test_bytes(text, kind, told):
+    assert blob_text(constant(text), kind) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("CAST('-0.0500' AS DECIMAL(38, 4))", "CAST('-0.05' AS DECIMAL(38, 4))"),
+        (f"CAST('{'9' * 34}.5' AS DECIMAL(38, 4))", f"CAST('{'9' * 34}.5' AS DECIMAL(38, 4))"),
+        ("CAST('0.00005' AS DECIMAL(38, 4))", None),
+        ("CAST('0.00005' AS DECIMAL(38, 5))", None),
+        ("CAST('5' AS DOUBLE)", None),
+        ("TRY_CAST('5' AS DECIMAL(38, 4))", None),
+    ],
+)
+def test_wide_decimals(text, told):
+    assert literal(constant(text), pa.decimal128(38, 4)) == told
 
 
 def test_uuids_and_floats():
