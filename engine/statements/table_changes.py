@@ -180,7 +180,8 @@ class TableChanges:
         own = _own_name(found.snapshot.handle, target)
 
         def replace_field(reader: pa.RecordBatchReader) -> int:
-            return int(target.storage.alter(own, ReplaceField(data.schema.field(1), reader, data.is_valid)))
+            with context.cancellation.heeded():
+                return int(target.storage.alter(own, ReplaceField(data.schema.field(1), reader, data.is_valid)))
 
         return 0 if data.into(replace_field) else None
 
@@ -245,7 +246,12 @@ class TableChanges:
             data = rows(handle, self._stored(target, handle))
             if data is None:
                 return 0
-            data.into(lambda reader: target.storage.rewrite(_own_name(handle, target), reader, is_valid=data.is_valid))
+
+            def rewrite(reader: pa.RecordBatchReader) -> int:
+                with context.cancellation.heeded():
+                    return target.storage.rewrite(_own_name(handle, target), reader, is_valid=data.is_valid)
+
+            data.into(rewrite)
             return count(handle, data)
 
         return self.alone(target, write)

@@ -25,7 +25,7 @@ from engine.storage.lance_changes import files_of
 from engine.storage.lance_fields import field_ids, with_field
 from engine.storage.protocol import ROW_ADDRESS
 
-__all__ = ["ColumnCast", "ColumnFiles", "NewColumn", "drop_indexes"]
+__all__ = ["ColumnCast", "ColumnFiles", "NewColumn"]
 
 _NEW = "__grism_new"
 
@@ -105,10 +105,3 @@ class NewColumn(ColumnFiles):
 def _with_live_files(fragment: Any, live: set[int]) -> Any:
     """The fragment without files of which no field is read any more, as those of an earlier cast."""
     return replace(fragment, files=[file for file in fragment.files if not live.isdisjoint(file.fields)])
-
-
-def drop_indexes(dataset: Any, column: str) -> None:
-    """Drop the indexes of a column: Lance would look for a field in them that is not there any more."""
-    for index in dataset.describe_indices():
-        if column in index.field_names:
-            dataset.drop_index(index.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -22,9 +22,11 @@ from engine.storage.locks import shared_writer
 from engine.storage.protocol import TableName
 
 __all__ = [
+    "DETACHED",
     "WRITERS",
     "added_files",
     "commit_over_newest",
+    "detached_manifest",
     "failing",
     "failure",
     "guarded",
@@ -36,6 +38,8 @@ __all__ = [
 ]
 
 WRITERS = ".writers"
+DETACHED = "grism.detached"
+"""Property of the transaction that made a version outside of the history, for as long as a statement needs it."""
 FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
 COMMIT_ATTEMPTS = 20
 DATA = ".lance"
@@ -81,15 +85,12 @@ def visible_or_removed(path: Path, added: Sequence[str]) -> Iterator[None]:
         raise
 
 
-def commit_over_newest(path: Path, operation: Any) -> None:
-    """Commit upon the newest version; another one that comes in between, from another tool, is no conflict."""
+def commit_over_newest(path: Path, operation: Any) -> Any:
+    """Commit upon the newest version; gives the new one. What comes in between, from another tool, is no conflict."""
     for _ in range(COMMIT_ATTEMPTS - 1):
-        try:
-            lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
-        except CommitConflictError:
-            continue
-        return
-    lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
+        with suppress(CommitConflictError):
+            return lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
+    return lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
 
 
 def open_newest(name: TableName, path: Path) -> Any:
@@ -145,10 +146,25 @@ def remove_unnamed(path: Path) -> Any | None:
     Nobody may be writing. No version is old enough to go.
     """
     try:
+        _remove_detached(path)
         return lance.dataset(str(path)).cleanup_old_versions(older_than=AGES, delete_unverified=True)
     except (ValueError, OSError) as error:
         log.warning("What a write to %s left could not be removed: %s", path.name, error)
         return None
+
+
+def detached_manifest(path: Path, version: int) -> Path:
+    """The file of a version that is outside of the history."""
+    return path / "_versions" / f"d{version}.manifest"
+
+
+def _remove_detached(path: Path) -> None:
+    """Remove versions outside of the history that a statement made which has died; other tools may have such, too."""
+    for file in (path / "_versions").glob("d*.manifest"):
+        version = int(file.stem[1:])
+        made = lance.dataset(str(path), version=version).read_transaction(version)
+        if DETACHED in (made.transaction_properties or {}):
+            file.unlink(missing_ok=True)
 
 
 def added_files(operation: Any) -> list[str]:

@@ -46,7 +46,7 @@ from engine.storage.locks import held
 from engine.storage.protocol import TableHandle
 from engine.storage.stored_indexes import OWN
 
-__all__ = ["LanceIndexes", "build_segment"]
+__all__ = ["LanceIndexes", "build_segment", "build_whole"]
 
 _LONGEST = 200  # bytes of a name
 _POLL = 0.1  # seconds
@@ -77,6 +77,23 @@ def build_segment(
         progress_callback=progress,
         **arguments,
     )
+
+
+def build_whole(
+    dataset: Any,
+    definition: IndexDefinition,
+    options: dict[str, OptionValue],
+    progress: Callable[[Any], None],
+    folders: set[str],
+) -> Any:
+    """Write an index over all fragments, as `build_segment`; `folders` gets the names of what is written for it."""
+    numbers = [fragment.fragment_id for fragment in dataset.get_fragments()]
+    segment = build_segment(dataset, definition, options, numbers, progress)
+    folders.add(segment.uuid)
+    if definition.kind == "FTS":  # whose parts are put together by merging them, also where there is one
+        segment = dataset.merge_existing_index_segments([segment])
+        folders.add(segment.uuid)
+    return segment
 
 
 _CONFIGURED = ("BTREE", "ZONEMAP", "BLOOMFILTER")
@@ -259,17 +276,8 @@ class _Build:
     def _segment(self, folders: set[str]) -> Any:
         """The index over all fragments; `folders` are those that were written for it."""
         dataset = self._indexes.open_version()
-        numbers = [fragment.fragment_id for fragment in dataset.get_fragments()]
-        segment = guarded(
-            self._indexes.name,
-            None,
-            lambda: build_segment(dataset, self._definition, self._options, numbers, self._note),
-        )
-        folders.add(segment.uuid)
-        if self._kind.name == "FTS":  # whose parts are put together by merging them, also where there is one
-            segment = guarded(self._indexes.name, None, lambda: dataset.merge_existing_index_segments([segment]))
-            folders.add(segment.uuid)
-        return segment
+        name, definition, options = self._indexes.name, self._definition, self._options
+        return guarded(name, None, lambda: build_whole(dataset, definition, options, self._note, folders))
 
     def _note(self, progress: Any) -> None:
         """Called by Lance, which stops where this raises, but at the end of a stage."""

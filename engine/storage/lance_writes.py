@@ -10,11 +10,10 @@ the crash freed, and removed by `sweep`.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from engine.errors import (
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
 from engine.storage.lance_blobs import has_blobs, is_blob, move_data_file, scan_options, written_fields
-from engine.storage.lance_casts import ColumnCast, ColumnFiles, NewColumn, drop_indexes
+from engine.storage.lance_casts import ColumnCast, ColumnFiles, NewColumn
 from engine.storage.lance_changes import RowChange
 from engine.storage.lance_columns import alter_field
 from engine.storage.lance_commits import (
@@ -50,6 +49,8 @@ from engine.storage.lance_commits import (
 )
 from engine.storage.lance_fields import may_append
 from engine.storage.lance_fragments import FolderOutOfReachError, written_elsewhere
+from engine.storage.lance_links import is_as_written, link_files
+from engine.storage.lance_rebuilds import Rebuild, rebuilds, rebuilt
 from engine.storage.lance_tables import FIRST_VERSION, is_newest
 from engine.storage.lance_unread import require_changeable
 from engine.storage.listing import DROPPED
@@ -192,18 +193,31 @@ class LanceWrites:
         kept = {key: value for key, value in noted.items() if expected is not None or key == FIRST_VERSION}
         schema = schema.with_metadata(kept or None)
         incoming = Incoming(name, data, schema, is_valid)
+        indexes = [] if expected is None else rebuilds(name, dataset, schema)
         with writing(name, path):
             made = _elsewhere(incoming, writers, path, path, dataset, anew=True)
             if made is None:
                 operation = guarded(name, incoming, lambda: _write_files(incoming, str(path), "overwrite")).operation
             else:
                 operation = lance.LanceOperation.Overwrite(schema, made)
-            with held(path.parent), visible_or_removed(path, added_files(operation)):
-                require_not_dropped(name, path)
-                if expected is not None and str(open_newest(name, path).version) != expected.version:
-                    raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
-                guarded(name, incoming, lambda: commit_over_newest(path, operation))
+            with visible_or_removed(path, added_files(operation)):
+                self._commit_whole(name, path, dataset, operation, expected, indexes)
         return incoming.rows
+
+    @staticmethod
+    def _commit_whole(
+        name: TableName,
+        path: Path,
+        dataset: Any,
+        operation: Any,
+        expected: TableHandle | None,
+        indexes: Sequence[Rebuild],
+    ) -> None:
+        with rebuilt(name, path, dataset, operation, indexes) as built, held(path.parent):
+            require_not_dropped(name, path)
+            if expected is not None and str(open_newest(name, path).version) != expected.version:
+                raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
+            built.commit(guarded(name, None, lambda: commit_over_newest(path, operation)))
 
     def rename(self, name: TableName, path: Path, to: Path, taken: Callable[[], bool]) -> None:
         """Put the newest version of the table under the path `to`, and drop the old one.
@@ -217,8 +231,8 @@ class LanceWrites:
             if taken():
                 raise TableExistsError(f'"{to.stem}" is there already; drop it or take another name.')
             dataset = open_newest(name, path)
-            if not (to / DROPPED).exists() or _is_as_written(dataset):
-                _link_files(path, staged)
+            if not (to / DROPPED).exists() or is_as_written(dataset):
+                link_files(path, staged)
             else:
                 require_changeable(name, dataset.schema)
                 staged.rmdir()
@@ -293,21 +307,21 @@ class LanceWrites:
         (field,) = lance_schema(name, pa.schema([change.field]))
         if not dataset.count_rows():
             return False
+        kept = rebuilds(name, dataset, [field])
         schema = pa.schema([pa.field(ROW_ADDRESS, pa.uint64(), False), field])
-        self._commit_column(
-            name, path, ColumnCast(dataset, field, Incoming(name, change.values, schema, change.is_valid))
-        )
+        column = ColumnCast(dataset, field, Incoming(name, change.values, schema, change.is_valid))
+        self._commit_column(name, path, column, kept)
         return True
 
     @staticmethod
-    def _commit_column(name: TableName, path: Path, column: ColumnFiles) -> None:
+    def _commit_column(name: TableName, path: Path, column: ColumnFiles, kept: Sequence[Rebuild] = ()) -> None:
         with writing(name, path), visible_or_removed(path, column.files):
             operation = guarded(name, column.rows, column.operation)
-            with held(path.parent):
+            with rebuilt(name, path, column.dataset, operation, kept) as indexes, held(path.parent):
                 newest = _still_newest(name, path, column.dataset)
-                guarded(name, None, lambda: drop_indexes(newest, column.column.name))
                 commit = lance.LanceDataset.commit
-                guarded(name, None, lambda: commit(str(path), operation, read_version=newest.version))
+                made = guarded(name, None, lambda: commit(str(path), operation, read_version=newest.version))
+                indexes.commit(made)
 
     def drop(self, path: Path) -> bool:
         """Mark the table as dropped; False where somebody was faster. Its files go later, with a `sweep`."""
@@ -382,35 +396,6 @@ def _rows(dataset: Any) -> pa.RecordBatchReader:
     found = dataset.scanner(batch_size_bytes=_BATCH_BYTES, **scan_options(schema)).to_reader()
     return pa.RecordBatchReader.from_batches(
         schema, (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in found)
-    )
-
-
-def _is_as_written(dataset: Any) -> bool:
-    """Whether another dataset can take the files as they are: it numbers columns anew, and knows no deleted rows."""
-    pending, found = list(dataset.lance_schema.fields()), []
-    while pending:
-        field = pending.pop()
-        found.append(field.id())
-        pending.extend(field.children())
-    ids = list(range(len(found)))
-    fragments = [fragment.metadata for fragment in dataset.get_fragments()]
-    return sorted(found) == ids and all(
-        each.deletion_file is None and len(each.files) == 1 and sorted(each.files[0].fields) == ids
-        for each in fragments
-    )
-
-
-def _link_files(path: Path, staged: Path) -> None:
-    """Make the files of a dataset those of another one, too."""
-
-    def link(source: str, target: str) -> None:
-        try:
-            os.link(source, target)
-        except OSError:  # a file system that has no links
-            shutil.copy2(source, target)
-
-    shutil.copytree(
-        path, staged, copy_function=link, dirs_exist_ok=True, ignore=shutil.ignore_patterns(WRITERS, DROPPED)
     )
 
 

@@ -207,7 +207,7 @@ class NoteField:
 class ReplaceField:
     """A column in place of the one of its name. `values` has `ROW_ADDRESS`, in order, and the column, for all rows.
 
-    Indexes of the column go.
+    Indexes of the column are built anew; SchemaMismatchError where one is of a kind that is not for the new type.
     """
 
     field: pa.Field
@@ -346,7 +346,9 @@ class TableStore(Protocol):
     def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace the rows and columns of a table that is still at this version; all or nothing, returns the rows.
 
-        Raises ConflictError where it is not, and else what `write` raises.
+        Indexes are built anew, but of columns that go. Raises ConflictError where it is at another version,
+        SchemaMismatchError where an index is of a kind that its column cannot have any more, and else what `write`
+        raises.
         """
 
     def addressed(self, table: TableHandle) -> TableHandle | None:

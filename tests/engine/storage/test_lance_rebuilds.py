@@ -1,0 +1,211 @@
+"""An index survives what writes its column anew: it is there afterwards, of the same kind and options, and is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import lance
+import pyarrow as pa
+import pytest
+
+from engine.cancellation import Cancellation
+from engine.errors import CancelledError, ConflictError, SchemaMismatchError
+from engine.storage import DirectoryStorage, lance_rebuilds
+from engine.storage.lance_commits import DETACHED, remove_unnamed
+from engine.storage.lance_rebuilds import rebuilds, rebuilt
+from engine.storage.protocol import TableName
+from engine.storage.stored_indexes import stored_indexes
+from local_runtime import LocalRuntime
+
+Ask = Callable[[str], list[dict[str, object]]]
+NAME = TableName("main", "t")
+COUNT = 600
+ROWS = pa.table(
+    {
+        "k": pa.array(range(COUNT), pa.int32()),
+        "s": [f"the word{i % 7} is {i}" for i in range(COUNT)],
+        "l": pa.array([[i % 5, i % 3] for i in range(COUNT)], pa.list_(pa.int32())),
+        "v": pa.array([[i / 2, i % 4, 1.0, -i] for i in range(COUNT)], pa.list_(pa.float32(), 4)),
+    }
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A table of three fragments, one of them with deleted rows."""
+    dataset = lance.write_dataset(ROWS, str(tmp_path / "t.lance"), max_rows_per_file=200)
+    dataset.delete("k IN (3, 103)")
+    return tmp_path / "t.lance"
+
+
+@pytest.fixture
+def sql(path: Path) -> Iterator[Ask]:
+    with LocalRuntime(DirectoryStorage(path.parent), threads=1) as runtime:
+        yield lambda text: runtime.sql(text).read_all().to_pylist()
+
+
+def told(path: Path) -> list[tuple[object, ...]]:
+    """What is told of the indexes, but their age and size."""
+    found = stored_indexes(lance.dataset(str(path)))
+    return [(i.name, i.kind, i.columns, i.rows, i.other_rows, dict(i.options)) for i in found]
+
+
+def left_over(path: Path) -> set[str]:
+    """Folders of indexes that no version has, and versions outside of the history."""
+    versions = [lance.dataset(str(path), version=each["version"]) for each in lance.dataset(str(path)).versions()]
+    named = {s.uuid for version in versions for index in version.describe_indices() for s in index.segments}
+    folders = {folder.name for folder in (path / "_indices").iterdir()} - named
+    return folders | {file.name for file in (path / "_versions").glob("d*")}
+
+
+@pytest.mark.parametrize(
+    ("made", "change", "asked", "found"),
+    [
+        ("BTREE (k)", "k TYPE BIGINT", "k = 7", 1),
+        ("BTREE (k)", "k TYPE VARCHAR", "k = '7'", 1),
+        ("BITMAP (k)", "k TYPE SMALLINT USING k % 9", "k = 7", 66),
+        ("ZONEMAP (k) WITH (rows_per_zone = 50)", "k TYPE BIGINT", "k < 5", 4),
+        ("BLOOMFILTER (k) WITH (number_of_items = 64, probability = 0.01)", "k TYPE BIGINT", "k = 7", 1),
+        ("LABEL_LIST (l)", "l TYPE BIGINT[]", "list_contains(l, 4)", 120),
+        ("NGRAM (s)", "s TYPE VARCHAR USING upper(s)", "contains(s, 'WORD6')", 85),
+    ],
+)
+def test_after_a_cast_it_is_asked(sql: Ask, path: Path, made: str, change: str, asked: str, found: int) -> None:
+    sql(f"CREATE INDEX i ON t USING {made}")
+    sql("CREATE INDEX other ON t USING IVF_FLAT (v)")
+    before = {index: stats(path, index) for index in ("i", "other")}
+    known = [(name, *rest[:-1]) for name, *rest in told(path)]
+    versions = lance.dataset(str(path)).version
+    sql(f"ALTER TABLE t ALTER {change}")
+    assert [(name, *rest[:-1]) for name, *rest in told(path)] == known
+    assert {index: stats(path, index) for index in ("i", "other")} == before
+    assert "index=i" in sql(f"EXPLAIN SELECT * FROM t WHERE {asked}")[0]["plan"]  # type: ignore[operator]
+    assert sql(f"SELECT count(*) AS n FROM t WHERE {asked}") == [{"n": found}]
+    assert left_over(path) == set()
+    assert lance.dataset(str(path)).version == versions + 2
+
+
+def stats(path: Path, index: str) -> dict[str, object]:
+    """The numbers of rows of an index, and those options of it that tell how it was made."""
+    found = lance.dataset(str(path)).stats.index_stats(index)
+    options = found["indices"][0].get("params", {}) | {
+        option: found["indices"][0].get(option) for option in ("rows_per_zone", "number_of_items", "probability")
+    }
+    return options | {"rows": found["num_indexed_rows"]}
+
+
+def test_searches_keep_their_options(sql: Ask, path: Path) -> None:
+    sql("CREATE INDEX f ON t USING FTS (s) WITH (with_position = true, custom_stop_words = 'is word3', stem = false)")
+    sql("CREATE INDEX x ON t USING IVF_PQ (v) WITH (metric = cosine, num_partitions = 2, num_sub_vectors = 2)")
+    known, words = told(path), stats(path, "f")
+    sql("ALTER TABLE t ALTER s TYPE VARCHAR USING upper(s)")
+    sql("ALTER TABLE t ALTER v TYPE FLOAT[4]")
+    assert (told(path), stats(path, "f")) == (known, words)
+    assert lance.dataset(str(path)).stats.index_stats("x")["indices"][0]["num_partitions"] == 2
+    assert sql("SELECT count(*) AS n FROM text_search(t, '\"the word4\"', s, k := 1000)") == [{"n": 86}]
+    assert sql("SELECT k FROM vector_search(t, 'v', [0.5, 1, 1, -1]::FLOAT[4], k := 1, refine_factor := 50)") == [
+        {"k": 1}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("made", "change", "kind"),
+    [
+        ("FTS (s)", "s TYPE INTEGER USING k", "FTS"),
+        ("LABEL_LIST (l)", "l TYPE VARCHAR", "LABEL_LIST"),
+        ("BLOOMFILTER (k)", "k TYPE BOOLEAN", "BLOOMFILTER"),
+        ("IVF_FLAT (v)", "v TYPE FLOAT[]", "IVF_FLAT"),
+        ("IVF_PQ (v) WITH (num_sub_vectors = 4)", "v TYPE FLOAT[3] USING [1, 2, 3]", "IVF_PQ"),
+    ],
+)
+def test_a_type_that_its_kind_is_not_for(sql: Ask, path: Path, made: str, change: str, kind: str) -> None:
+    sql(f"CREATE INDEX i ON t USING {made}")
+    version = lance.dataset(str(path)).version
+    with pytest.raises(SchemaMismatchError, match=rf'has the index "i" of the kind {kind}, .* DROP INDEX first'):
+        sql(f"ALTER TABLE t ALTER {change}")
+    assert lance.dataset(str(path)).version == version
+    sql("DROP INDEX i ON t")
+    sql(f"ALTER TABLE t ALTER {change}")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE t SET s = t::VARCHAR WHERE k = 7",  # which the storage does not change row by row
+        "DELETE FROM t WHERE t::VARCHAR LIKE '%k'': 8,%'",
+        "ALTER TABLE t ALTER k TYPE BIGINT USING length(t::VARCHAR)",
+    ],
+)
+def test_a_table_that_is_written_anew(sql: Ask, path: Path, statement: str) -> None:
+    for made in ("a ON t (k)", "b ON t USING FTS (s)", "c ON t USING IVF_FLAT (v)", "d ON t USING LABEL_LIST (l)"):
+        sql(f"CREATE INDEX {made}")
+    assert "Rewrite main.t" in sql(f"EXPLAIN {statement}")[0]["plan"]  # type: ignore[operator]
+    sql(statement)
+    rows = lance.dataset(str(path)).count_rows()
+    assert [(name, kind, count, others) for name, kind, _, count, others, _ in told(path)] == [
+        ("a", "BTREE", rows, 0),
+        ("b", "FTS", rows, 0),
+        ("c", "IVF_FLAT", rows, 0),
+        ("d", "LABEL_LIST", rows, 0),
+    ]
+    assert sql("SELECT count(*) AS n FROM t WHERE list_contains(l, 4)") == [{"n": 120}]
+    assert left_over(path) == set()
+
+
+def test_a_table_without_rows(sql: Ask, path: Path) -> None:
+    sql("CREATE INDEX i ON t (k)")
+    sql("DELETE FROM t")
+    sql("ALTER TABLE t ALTER k TYPE BIGINT")
+    sql("INSERT INTO t (k) VALUES (5000000000)")
+    assert [index[:2] for index in told(path)] == [("i", "BTREE")]
+    assert sql("SELECT k FROM t WHERE k > 4") == [{"k": 5000000000}]
+
+
+def test_a_cancelled_statement_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lance.dataset(str(path)).create_scalar_index("k", "BTREE")
+    dataset = lance.dataset(str(path))
+    files, cancellation = {file for file in path.rglob("*") if file.is_file()}, Cancellation()
+    build = lance_rebuilds.build_whole
+
+    def build_and_cancel(*arguments: object) -> object:
+        made = build(*arguments)  # type: ignore[arg-type]
+        cancellation.cancel()
+        return made
+
+    monkeypatch.setattr(lance_rebuilds, "build_whole", build_and_cancel)
+    operation = lance.LanceOperation.Overwrite(dataset.schema, [])
+    wanted = rebuilds(NAME, dataset, dataset.schema)
+    with (
+        pytest.raises(CancelledError),
+        cancellation.heeded(),
+        rebuilt(NAME, path, dataset, operation, wanted),
+    ):
+        pytest.fail("an index was built")
+    assert {file for file in path.rglob("*") if file.is_file()} == files
+
+
+def test_somebody_who_was_faster(sql: Ask, path: Path) -> None:
+    """What is built for a version that does not come is built once more, and nothing of it stays."""
+    sql("CREATE INDEX i ON t (k)")
+    storage = DirectoryStorage(path.parent)
+    handle = storage.snapshot().table(NAME)
+    rows = lance.dataset(str(path)).to_table()
+    sql("INSERT INTO t (k) VALUES (1000)")
+    with pytest.raises(ConflictError):
+        storage.rewrite(handle, rows.to_reader())
+    assert left_over(path) == set()
+    assert sql("SELECT count(*) AS n FROM t WHERE k = 1000") == [{"n": 1}]
+
+
+def test_what_a_kill_leaves_goes(path: Path) -> None:
+    """Versions outside of the history go with the files that no version names; those of other tools stay."""
+    dataset = lance.dataset(str(path))
+    operation = lance.LanceOperation.Overwrite(dataset.schema, [])
+    made = [
+        lance.LanceDataset.commit(str(path), lance.Transaction(dataset.version, operation, **own), detached=True)
+        for own in ({}, {"transaction_properties": {DETACHED: "2"}})
+    ]
+    remove_unnamed(path)
+    assert [file.name for file in (path / "_versions").glob("d*")] == [f"d{made[0].version}.manifest"]
+    assert lance.dataset(str(path)).to_table().num_rows == COUNT - 2
