@@ -13,7 +13,7 @@ from engine.errors import GrismError
 from engine.logical.nodes import LogicalPlan, Scan, SqlQuery, transform_up, walk
 from engine.schema_inference import known_columns, plan_origins, remember_columns, remember_origins
 from engine.sql.remembered import Known, Pin
-from engine.sql.search_values import Given, bound_text, bound_vector
+from engine.sql.search_values import Given, ListCast, bound_query, bound_text
 from engine.sql.views import Names, View
 from engine.storage.protocol import Snapshot, TableHandle, TableName
 from engine.storage.search import Search, TextRequest
@@ -115,10 +115,13 @@ def _searching(search: Search, given: Sequence[Given]) -> Search:
         if text is None or _WORDS.fullmatch(text) is None or _WORDS.fullmatch(request.query or "") is None:
             raise _Unfit
         return replace(search, request=replace(request, query=text))
-    vector = bound_vector(value, narrowed=request.narrowed)
-    if vector is None or request.query is None or len(vector) != len(request.query) or search.metric == "hamming":
+    cast = ListCast(request.vectors is not None, is_float=True, size=None) if request.narrowed else None
+    found = bound_query(value, cast)
+    if found is None or request.query is None or search.metric == "hamming":
+        raise _Unfit
+    if len(found.numbers) != len(request.query) or found.count != request.vectors:
         raise _Unfit
     with np.errstate(over="ignore"):
-        if not np.isfinite(np.frombuffer(vector, np.float64).astype(np.float32)).all():
+        if not np.isfinite(np.frombuffer(found.numbers, np.float64).astype(np.float32)).all():
             raise _Unfit
-    return replace(search, request=replace(request, query=vector))
+    return replace(search, request=replace(request, query=found.numbers))

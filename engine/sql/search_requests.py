@@ -26,7 +26,7 @@ from engine.optimizer import optimize
 from engine.schema import RowType
 from engine.sql.lateral_queries import lateral_queries
 from engine.sql.plan_reader import NotRead, read_plan
-from engine.sql.search_values import bound_text, bound_vector, held_value, vector, without_cast
+from engine.sql.search_values import QueryVectors, bound_query, bound_text, held_value, query_vectors, without_cast
 from engine.sql.searches import VECTOR, SearchCall
 from engine.sql.syntax import Node, function_name, walk
 from engine.sql.unparsing import unparse
@@ -88,17 +88,20 @@ class Searches:
                 tables[name] = replace(handle, search=replace(handle.search, queries=found)), columns
 
     def _vectors(self, call: SearchCall, k: int, options: dict[str, Any]) -> SearchRequest:
+        query = None if call.each else self._query(call.query, call.function)
+        inner, cast = without_cast(call.query)
         return VectorRequest(
             call.columns[0],
-            None if call.each else self._query(call.query, call.function),
+            None if query is None else query.numbers,
             k,
             _metric(call.function, options.get("metric")),
             options.get("use_index", True),
             options.get("indexed_only", False),
             tuple((name, _whole(call.function, name, options[name], _MOST)) for name in _NUMBERS if name in options),
-            _place(without_cast(call.query)[0]),
-            without_cast(call.query)[1],
+            _place(inner),
+            cast is not None and cast.is_float,
             int(call.inner.get("query_location") or call.table.get("query_location") or 0) if call.each else None,
+            None if query is None else query.count,
         )
 
     def _texts(self, call: SearchCall, k: int, options: dict[str, Any]) -> SearchRequest:
@@ -171,18 +174,23 @@ class Searches:
             raise TypeMismatchError(f"{what[0].upper()}{what[1:]} is a text, {text} was given.")
         return self._computed(node, wanted, what)
 
-    def _query(self, node: Node, function: str) -> bytes | None:
-        """The vector that is searched for, as float64 numbers; None for NULL."""
-        inner, narrowed = without_cast(node)
+    def _query(self, node: Node, function: str) -> QueryVectors | None:
+        """What is searched for; None for NULL."""
+        inner, cast = without_cast(node)
         given = held_value(inner)
         if given is not None:
-            return bound_vector(given.value, narrowed=narrowed)
-        if function_name(inner) in _LISTS:
-            numbers = [_number(argument["expression"]) for argument in inner.get("arguments") or ()]
-            if None not in numbers:
-                return vector(numbers, narrowed=narrowed)
-        found = self._computed(node, "DOUBLE[]", f"the query of {function}")
-        return None if found is None else vector(found, narrowed=False)
+            return bound_query(given.value, cast)
+        written = _written(inner)
+        if written is not None:
+            return query_vectors(written, cast)
+        what = f"the query of {function}"
+        try:
+            found = self._computed(node, "DOUBLE[]", what)
+        except TypeMismatchError as error:
+            with suppress(TypeMismatchError):
+                return query_vectors(self._computed(node, "DOUBLE[][]", what) or [])
+            raise error
+        return None if found is None else query_vectors(found)
 
     def _computed(self, node: Node, kind: str, what: str) -> Any:
         """The value of an expression without columns, as the kernel computes it."""
@@ -269,6 +277,17 @@ def _place(node: Node) -> int | None:
     """The place of the parameter whose value a node holds."""
     given = held_value(node)
     return None if given is None else given.place
+
+
+def _written(node: Node) -> list[Any] | None:
+    """A list of numbers, or of such lists, that is written as one."""
+    if function_name(node) not in _LISTS:
+        return None
+    items = [argument["expression"] for argument in node.get("arguments") or ()]
+    found = [_number(item) if (inner := _written(item)) is None else inner for item in items]
+    is_even = len({isinstance(item, list) for item in found}) <= 1
+    is_deep = any(isinstance(number, list) for item in found if isinstance(item, list) for number in item)
+    return None if None in found or is_deep or not is_even else found
 
 
 def _number(node: Node) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,18 @@ from engine.errors import InvalidValueError, TypeMismatchError
 from engine.sql.searches import SEARCH, VECTOR
 from engine.sql.syntax import Node, Tree
 
-__all__ = ["UNKNOWN", "Given", "bound_text", "bound_vector", "held_value", "put_queries", "vector", "without_cast"]
+__all__ = [
+    "UNKNOWN",
+    "Given",
+    "ListCast",
+    "QueryVectors",
+    "bound_query",
+    "bound_text",
+    "held_value",
+    "put_queries",
+    "query_vectors",
+    "without_cast",
+]
 
 _BOUND = "BOUND"  # the class of a node that holds a value
 _FLOAT_LISTS = frozenset({"FLOAT", "DOUBLE"})
@@ -66,19 +78,45 @@ def held_value(node: Node) -> Given | None:
     return node["value"].given if node.get("class") == _BOUND else None
 
 
-def without_cast(node: Node) -> tuple[Node, bool]:
-    """What is cast to a list of floats, as whose numbers a query is read anyway; and whether they become FLOATs.
+@dataclass(frozen=True)
+class QueryVectors:
+    """What is searched for: float64 numbers, of one vector, or of as many as `count` says."""
 
-    The number of dimensions is compared with the column's later.
-    """
+    numbers: bytes
+    count: int | None
+
+
+@dataclass(frozen=True)
+class ListCast:
+    """A cast of a query to a list of floats, or with `is_nested` to lists of them, of `size` numbers if it says so."""
+
+    is_nested: bool
+    is_float: bool
+    size: int | None
+
+
+def without_cast(node: Node) -> tuple[Node, ListCast | None]:
+    """What is cast to a list of floats, or to a list of such lists, as which a query is read anyway; and the cast."""
     if node.get("class") == "CAST" and not node.get("try_cast"):
         kind = node.get("type_expr") or {}
-        items = (kind.get("children") or [{}])[0]
-        names = (str(kind.get("type_name")).lower(), str(items.get("type_name")).upper())
+        is_nested = _list_name(kind) == "list" and bool(_list_name(_item(kind)))
+        kind = _item(kind) if is_nested else kind
+        name, items = _list_name(kind), str(_item(kind).get("type_name")).upper()
         inner = node["child"]
-        if names[0] in ("array", "list") and names[1] in _FLOAT_LISTS and inner.get("class") != "CAST":
-            return inner, names[1] == "FLOAT"
-    return node, False
+        if name and items in _FLOAT_LISTS and inner.get("class") != "CAST":
+            size = int(kind["children"][1]["literal"]["text"]) if name == "array" else None
+            return inner, ListCast(is_nested, items == "FLOAT", size)
+    return node, None
+
+
+def _list_name(kind: Node) -> str:
+    name = str(kind.get("type_name")).lower()
+    return name if name in ("array", "list") else ""
+
+
+def _item(kind: Node) -> Node:
+    found: Node = (kind.get("children") or [{}])[0]
+    return found
 
 
 def bound_text(value: pa.Scalar) -> str | None:
@@ -91,31 +129,52 @@ def bound_text(value: pa.Scalar) -> str | None:
     return found
 
 
-def bound_vector(value: pa.Scalar, *, narrowed: bool) -> bytes | None:
-    """The numbers of a list that was bound, as `vector` gives them; None for NULL.
+def bound_query(value: pa.Scalar, cast: ListCast | None) -> QueryVectors | None:
+    """The numbers of a list, or of a list of lists, that was bound; None for NULL.
 
-    Raises TypeMismatchError for another value.
+    Raises TypeMismatchError for another value, InvalidValueError as `query_vectors`.
     """
     if not value.is_valid:
         return None
     items = getattr(value, "values", None)
-    if items is None or pa.types.is_map(value.type) or not _is_number(items.type):
+    numbers = items
+    if items is not None and _is_list(items.type):
+        numbers = items.flatten()
+    if numbers is None or pa.types.is_map(value.type) or not _is_number(numbers.type):
         message = f"What a vector search looks for is a list of numbers, a value of type {value.type} was bound."
         raise TypeMismatchError(message)
-    if items.null_count:
-        return vector([None], narrowed=narrowed)
-    return vector(items.cast(pa.float64()).to_numpy(zero_copy_only=False), narrowed=narrowed)
+    if numbers is items and not items.null_count:
+        return query_vectors(items.cast(pa.float64()).to_numpy(zero_copy_only=False), cast)
+    return query_vectors(value.as_py(), cast)
 
 
-def vector(numbers: Sequence[float | None], *, narrowed: bool) -> bytes:
-    """Numbers as float64, of the precision of FLOAT where they are `narrowed`. Raises InvalidValueError for a NULL."""
-    if any(number is None for number in numbers):
+def query_vectors(found: Sequence[Any], cast: ListCast | None = None) -> QueryVectors:
+    """Numbers, or lists of numbers, as float64, of the precision of FLOAT where they are cast to that.
+
+    Raises InvalidValueError for NULL among them, and for lists of different sizes or another one than they are cast to.
+    """
+    is_nested = any(isinstance(item, list) for item in found)
+    lists = found if is_nested else [found]
+    if any(item is None or any(number is None for number in item) for item in lists):
         raise InvalidValueError("There is a NULL among the numbers of the query.")
-    found = np.array(numbers, np.float64)
-    if narrowed:
+    sizes = sorted({len(item) for item in lists})
+    if len(sizes) > 1:
+        raise InvalidValueError(f"The query has vectors of {sizes[0]} and of {sizes[-1]} dimensions.")
+    if cast is not None and cast.is_nested != is_nested and len(found):
+        one, other = ("a list of numbers", "a list of lists")[:: 1 if cast.is_nested else -1]
+        raise TypeMismatchError(f"The query is {one}, and is cast to {other}.")
+    if cast is not None and cast.size is not None and len(found) and sizes != [cast.size]:
+        raise InvalidValueError(f"The query has {sizes[0]} dimensions, and is cast to {cast.size}.")
+    numbers = np.array(lists, np.float64)
+    if cast is not None and cast.is_float:
         with np.errstate(over="ignore"):
-            found = found.astype(np.float32).astype(np.float64)
-    return found.tobytes()
+            numbers = numbers.astype(np.float32).astype(np.float64)
+    return QueryVectors(numbers.tobytes(), len(found) if is_nested else None)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    types = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_kind(kind) for is_kind in types)
 
 
 def _is_number(kind: pa.DataType) -> bool:

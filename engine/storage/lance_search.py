@@ -8,7 +8,7 @@ the table a scan reads.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -19,7 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from sqlglot import exp
 
-from engine.errors import InvalidValueError, TypeMismatchError, UnsupportedError
+from engine.errors import InvalidValueError, UnsupportedError
+from engine.storage.integer_search import Nearest, nearest_integers
+from engine.storage.lance_addresses import rows_at
 from engine.storage.lance_blobs import scan_options
 from engine.storage.lance_text_search import find_field, find_texts, index_use, resolve_text_search
 from engine.storage.protocol import ROW_ADDRESS, TableName
@@ -35,11 +37,12 @@ from engine.storage.search import (
     TextRequest,
     VectorRequest,
 )
+from engine.storage.vector_columns import vector_column
 
 __all__ = ["find", "find_each", "resolve_search", "restricted", "search_fields", "search_parts"]
 
 _NUMBER = "query_index"
-_FLOAT_METRICS = ("l2", "cosine", "dot")
+_REFINED = ("refine_factor", 10)
 
 
 def search_fields(search: Search) -> list[pa.Field]:
@@ -61,23 +64,28 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
         raise UnsupportedError(f'Table "{name}" has a column "{own}" of its own; rename it to search the table.')
     if isinstance(request, TextRequest):
         return resolve_text_search(name, dataset, fragment_rows, request)
-    field = find_field(name, dataset.schema, request.column)
-    items = _vectors(name, field)
-    metrics = ("hamming",) if pt.is_uint8(items) else _FLOAT_METRICS
-    if request.metric is not None and request.metric not in metrics:
-        raise TypeMismatchError(
-            f'The vectors of column "{field.name}" of table "{name}" are of type {field.type}, which are compared by '
-            f"{_listed(metrics)}, not by {request.metric}."
+    column = vector_column(name, find_field(name, dataset.schema, request.column))
+    if column.is_multiple and request.each is not None:
+        raise UnsupportedError(
+            f'Column "{column.name}" of table "{name}" has several vectors in each row, which are searched for one '
+            "query in a statement, a constant or a parameter."
         )
-    _encoded(field, request.query)
-    index = _index(dataset, fragment_rows, field.name, request) if request.use_index else None
-    metric = request.metric or (index[1] if index is not None else metrics[0])
+    column.require_metric(name, request.metric)
+    request = replace(request, column=column.name)
+    index = _index(dataset, fragment_rows, request) if request.use_index else None
+    metric = request.metric or (index[1] if index is not None else column.metrics[0])
+    column.encoded(request, metric)
     if index is None and request.indexed_only:
         raise UnsupportedError(
-            f'Column "{field.name}" of table "{name}" has no index by {metric} with rows in it, and only rows in one '
+            f'Column "{column.name}" of table "{name}" has no index by {metric} with rows in it, and only rows in one '
             "were asked for; make an index, or leave out indexed_only."
         )
-    return Search(request, metric, () if index is None else (index[0],))
+    if index is None:
+        return Search(request, metric)
+    if column.is_multiple and "refine_factor" not in dict(request.effort):
+        # Without, rows are given at distances that are estimates, those with NaN too.
+        request = replace(request, effort=(*request.effort, _REFINED))
+    return Search(request, metric, (index[0],))
 
 
 def restricted(search: Search, conditions: Conditions, push: Callable[[exp.Expr], Pushed]) -> Search:
@@ -124,9 +132,14 @@ def search_parts(search: Search, fragment_rows: Sequence[int], target: int) -> I
 
 
 def find(
-    dataset: Any, search: Search, columns: Sequence[str], fragments: Sequence[Any] | None, schema: pa.Schema
+    table: TableName,
+    dataset: Any,
+    search: Search,
+    columns: Sequence[str],
+    fragments: Sequence[Any] | None,
+    schema: pa.Schema,
 ) -> pa.Table:
-    """The rows that `search` finds in the dataset, or in some of its fragments, with these columns of `schema`.
+    """The rows that `search` finds in the table, or in some of its fragments, with these columns of `schema`.
 
     They are those of the lowest distances, and of equal ones those that lie first, in any order. There may be one too
     many.
@@ -134,11 +147,15 @@ def find(
     request = search.request
     if isinstance(request, TextRequest):
         return find_texts(dataset, search, request, columns, schema)
-    names = list(dict.fromkeys([*columns, DISTANCE, ROW_ADDRESS]))
-    vector = _encoded(dataset.schema.field(request.column), request.query)
+    column = vector_column(table, dataset.schema.field(request.column))
+    vector = column.encoded(request, search.metric)
     if vector is None:
         return schema.empty_table().select(list(columns))
-    scan = _Scan(dataset, search, fragments, scan_options([schema.field(column) for column in columns]))
+    scan = _Scan(dataset, search, fragments, schema)
+    if not column.is_compared_by_lance(search.metric):
+        (nearest,) = scan.integers(vector[np.newaxis])
+        return scan.rows(columns, nearest)
+    names = list(dict.fromkeys([*columns, DISTANCE, ROW_ADDRESS]))
     if search.indexes:
         return scan.read(names, vector, request.k).select(list(columns))
     found = scan.read(names, vector, request.k + 1)
@@ -148,33 +165,50 @@ def find(
     return _with_first(scan, found, vector, float(order[request.k - 1])).select(list(columns))
 
 
-def find_each(dataset: Any, search: Search, columns: Sequence[str], queries: pa.Array, schema: pa.Schema) -> pa.Table:
+def find_each(
+    table: TableName, dataset: Any, search: Search, columns: Sequence[str], queries: pa.Array, schema: pa.Schema
+) -> pa.Table:
     """What `search` finds for each of the `queries`, which are different lists of float64, none of them NULL."""
     request = search.request
     assert isinstance(request, VectorRequest)
     if not len(queries):
         return schema.empty_table().select(list(columns))
-    field = dataset.schema.field(request.column)
-    if _NUMBER in dataset.schema.names:
+    column = vector_column(table, dataset.schema.field(request.column))
+    asked = [replace(request, query=_numbers(query.values)) for query in queries]
+    vectors = [vector for one in asked if (vector := column.encoded(one, search.metric)) is not None]
+    own = [name for name in columns if name != QUERY]
+    scan = _Scan(dataset, search, None, schema)
+    if not column.is_compared_by_lance(search.metric):
+        found = [scan.rows(own, nearest) for nearest in scan.integers(np.stack(vectors))]
+    elif pt.is_float64(column.items):  # of several queries Lance makes float32
+        given = list(dict.fromkeys([*own, DISTANCE, ROW_ADDRESS]))
+        every = (find(table, dataset, replace(search, request=one), given, None, schema) for one in asked)
+        order = [(name, "ascending") for name in (DISTANCE, ROW_ADDRESS)]
+        found = [rows.sort_by(order).slice(0, request.k) for rows in every]
+    else:
+        found = _of_each(scan, own, vectors)
+    chosen = np.repeat(np.arange(len(queries)), [rows.num_rows for rows in found])
+    return pa.concat_tables(found).append_column(QUERY, queries.take(pa.array(chosen))).select(list(columns))
+
+
+def _of_each(scan: _Scan, columns: Sequence[str], vectors: Sequence[np.ndarray[Any, Any]]) -> list[pa.Table]:
+    """The rows that are nearest to each of the vectors, by one scan."""
+    if _NUMBER in scan.dataset.schema.names:
         raise UnsupportedError(f'The table has a column "{_NUMBER}", which Lance needs for many queries; rename it.')
-    encoded = (_encoded(field, _numbers(query.values)) for query in queries)
-    vectors = [vector for vector in encoded if vector is not None]
-    names = list(dict.fromkeys([*(name for name in columns if name != QUERY), DISTANCE, ROW_ADDRESS]))
-    scan = _Scan(dataset, search, None, scan_options([schema.field(column) for column in columns]))
-    every = scan.read(names, np.stack(vectors), request.k + (not search.indexes))
+    k, is_exact = scan.request.k, not scan.search.indexes
+    names = list(dict.fromkeys([*columns, DISTANCE, ROW_ADDRESS]))
+    every = scan.read(names, np.stack(vectors), k + is_exact)
     every = every.sort_by([(_NUMBER, "ascending"), (DISTANCE, "ascending"), (ROW_ADDRESS, "ascending")])
     numbers, distances = every.column(_NUMBER).to_numpy(), every.column(DISTANCE).to_numpy()
-    bounds = np.searchsorted(numbers, np.arange(len(queries) + 1))
-    every, parts, chosen = every.drop_columns([_NUMBER]), [], []
+    bounds = np.searchsorted(numbers, np.arange(len(vectors) + 1))
+    every, parts = every.drop_columns([_NUMBER]), []
     for number, (start, stop) in enumerate(pairwise(bounds)):
-        last = start + request.k - 1
-        found = every.slice(start, min(stop - start, request.k))
-        if not search.indexes and stop - start > request.k and distances[last] == distances[last + 1]:
+        last = start + k - 1
+        found = every.slice(start, min(stop - start, k))
+        if is_exact and stop - start > k and distances[last] == distances[last + 1]:
             found = _with_first(scan, found, vectors[number], float(distances[last]))
         parts.append(found)
-        chosen.append(np.full(found.num_rows, number))
-    found = pa.concat_tables(parts)
-    return found.append_column(QUERY, queries.take(pa.array(np.concatenate(chosen)))).select(list(columns))
+    return parts
 
 
 def _numbers(query: pa.Array) -> bytes:
@@ -186,113 +220,76 @@ def _numbers(query: pa.Array) -> bytes:
 
 @dataclass(frozen=True)
 class _Scan:
-    """A search of vectors in a dataset, or in some of its fragments; `blobs` says how blobs are read."""
+    """A search of vectors in a dataset, or in some of its fragments; `schema` has the columns that there are."""
 
     dataset: Any
     search: Search
     fragments: Sequence[Any] | None
-    blobs: Mapping[str, Any]
+    schema: pa.Schema
+
+    @property
+    def request(self) -> VectorRequest:
+        """What is searched for."""
+        assert isinstance(self.search.request, VectorRequest)
+        return self.search.request
 
     def read(self, columns: Sequence[str], vectors: np.ndarray[Any, Any], k: int, **more: Any) -> pa.Table:
-        """The rows that are nearest to a vector; for several, the number of each, from 0, is in `_NUMBER`."""
-        request = self.search.request
-        assert isinstance(request, VectorRequest)
+        """The rows that Lance finds; for several queries, the number of each, from 0, is in `_NUMBER`."""
         asked = {
-            "column": request.column,
-            "q": vectors,
+            "column": self.request.column,
+            # Lance would make float32 of an array of numpy.
+            "q": pa.array(vectors) if vectors.ndim == 1 else vectors,
             "k": k,
             "metric": self.search.metric,
             "use_index": bool(self.search.indexes),
-            **dict(request.effort),
+            **dict(self.request.effort),
             **more,
         }
-        options = {} if self.fragments is None else {"fragments": list(self.fragments)}
+        return self._scanner(columns, nearest=asked, fast_search=self.request.indexed_only).to_table()
+
+    def integers(self, queries: np.ndarray[Any, Any]) -> list[Nearest]:
+        """The rows nearest to each query, which are compared here."""
+        scanner = self._scanner([self.request.column, ROW_ADDRESS])
+        return nearest_integers(scanner.to_reader(), self.search.metric, queries, self.request.k)
+
+    def rows(self, columns: Sequence[str], nearest: Nearest) -> pa.Table:
+        """Columns of rows that are known by their addresses."""
+        return rows_at(self.dataset, self.schema, columns, nearest.addresses, {DISTANCE: nearest.distances})
+
+    def _scanner(self, columns: Sequence[str], **options: Any) -> Any:
+        """A scan of the rows that meet the conditions."""
+        if self.fragments is not None:
+            options["fragments"] = list(self.fragments)
         return self.dataset.scanner(
             columns=list(columns),
-            nearest=asked,
             filter=self.search.filter,
             prefilter=True,
             use_scalar_index=self.search.asks_indexes,
-            fast_search=request.indexed_only,
             **options,
-            **self.blobs,
-        ).to_table()
+            **scan_options([self.schema.field(name) for name in columns]),
+        )
 
 
 def _with_first(scan: _Scan, found: pa.Table, vector: np.ndarray[Any, Any], last: float) -> pa.Table:
     """`found` where several rows are at the `last` distance, with those of them that lie first."""
-    k = scan.search.request.k
+    k = scan.request.k
     nearer = found.filter(pc.less(found.column(DISTANCE), pa.scalar(last, pa.float32())))
-    beyond = float(np.nextafter(np.float32(last), np.float32(math.inf)))
+    beyond = None if math.isinf(last) and last > 0 else float(np.nextafter(np.float32(last), np.float32(math.inf)))
     fragments = scan.fragments
     most = scan.dataset.count_rows() if fragments is None else sum(one.count_rows() for one in fragments)
     tied = scan.read([ROW_ADDRESS, DISTANCE], vector, most, distance_range=(last, beyond))
     addresses = np.sort(tied.column(ROW_ADDRESS).to_numpy())[: k - nearer.num_rows]
-    columns = [name for name in found.column_names if name != DISTANCE]
-    condition = f"{ROW_ADDRESS} IN ({', '.join(map(str, addresses))})"
-    chosen = scan.dataset.scanner(columns=columns, filter=condition, fragments=fragments, **scan.blobs).to_table()
-    at = found.schema.get_field_index(DISTANCE)
-    same = pa.array(np.full(chosen.num_rows, last, np.float32))
-    return pa.concat_tables([nearer, chosen.add_column(at, found.schema.field(DISTANCE), same).cast(found.schema)])
-
-
-# ---- what is searched
-
-
-def _vectors(name: TableName, field: pa.Field) -> pa.DataType:
-    """The type of the numbers in the vectors of a column."""
-    kind = field.type
-    items = kind.value_type if pt.is_fixed_size_list(kind) else None
-    if items is not None and (pt.is_floating(items) or pt.is_uint8(items)):
-        return items
-    if items is not None and pt.is_integer(items):
-        raise UnsupportedError(
-            f'Column "{field.name}" of table "{name}" has vectors of {items}, which Lance does not search; '
-            f"ORDER BY array_distance({field.name}::FLOAT[{kind.list_size}], ...) LIMIT k finds the nearest."
-        )
-    raise TypeMismatchError(
-        f'Column "{field.name}" of table "{name}" has type {kind} and no vectors of a fixed size; '
-        "a vector search takes columns such as FLOAT[128]."
-    )
-
-
-def _encoded(field: pa.Field, query: bytes | None) -> np.ndarray[Any, Any] | None:
-    """The query's vector in the type of the column's; None for NULL."""
-    if query is None:
-        return None
-    numbers = np.frombuffer(query, np.float64)
-    items = field.type.value_type
-    if len(numbers) != field.type.list_size:
-        raise InvalidValueError(
-            f'The query has {len(numbers)} dimensions, the vectors of column "{field.name}" have '
-            f"{field.type.list_size}."
-        )
-    with np.errstate(over="ignore", invalid="ignore"):
-        vector = numbers.astype(items.to_pandas_dtype())
-    if not np.isfinite(numbers).all() or not np.isfinite(vector).all():
-        raise InvalidValueError(
-            f'The query has a number that is NaN, infinite or too large for the {items} of column "{field.name}".'
-        )
-    if pt.is_uint8(items) and not np.array_equal(vector, numbers):
-        raise InvalidValueError(
-            f'The query has a number that is no whole one from 0 to 255, as the bytes of column "{field.name}" are.'
-        )
-    return vector
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    chosen = scan.rows(found.column_names, Nearest(k, addresses, np.full(len(addresses), last, np.float32)))
+    return pa.concat_tables([nearer, chosen.cast(found.schema)])
 
 
 # ---- indexes
 
 
-def _index(
-    dataset: Any, fragment_rows: dict[int, int], column: str, request: VectorRequest
-) -> tuple[IndexUse, str] | None:
+def _index(dataset: Any, fragment_rows: dict[int, int], request: VectorRequest) -> tuple[IndexUse, str] | None:
     """The index that Lance uses for the request, and its metric: one that holds rows, of the metric asked for."""
     for described in dataset.describe_indices():
-        if described.field_names != [column] or not described.type_url.endswith("VectorIndexDetails"):
+        if described.field_names != [request.column] or not described.type_url.endswith("VectorIndexDetails"):
             continue
         metric = str((described.details or {}).get("metric_type", "")).lower()
         if metric not in METRICS or request.metric not in (None, metric) or not described.num_rows_indexed:

@@ -312,9 +312,9 @@ class LanceTables:
 
         def read() -> pa.Table:
             if request.queries is not None:
-                found = find_each(opened.dataset, search, wanted.names, request.queries, known)
+                found = find_each(table.name, opened.dataset, search, wanted.names, request.queries, known)
             else:
-                found = find(opened.dataset, search, wanted.names, fragments, known)
+                found = find(table.name, opened.dataset, search, wanted.names, fragments, known)
             return pa.Table.from_batches(list(guarded(found.to_reader(), wanted)), wanted)
 
         return _guarded(table.name, read)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from lance.query import (
     BooleanQuery,
@@ -23,9 +24,9 @@ from lance.query import (
 )
 
 from engine.errors import InvalidValueError, UnknownColumnError, UnsupportedError, nearest
-from engine.storage.lance_blobs import scan_options
-from engine.storage.protocol import TableName
-from engine.storage.search import IndexUse, Search, TextRequest
+from engine.storage.lance_addresses import rows_at
+from engine.storage.protocol import ROW_ADDRESS, TableName
+from engine.storage.search import SCORE, IndexUse, Search, TextRequest
 from engine.storage.text_query import (
     All,
     AnyOf,
@@ -39,6 +40,9 @@ from engine.storage.text_query import (
 )
 
 __all__ = ["find_field", "find_texts", "index_use", "resolve_text_search"]
+
+_MORE = 100  # rows that have the last score are seldom more, and a hundred cost no more than ten
+_FACTOR = 16
 
 
 def find_field(name: TableName, schema: pa.Schema, column: str) -> pa.Field:
@@ -105,26 +109,35 @@ def resolve_text_search(
 def find_texts(
     dataset: Any, search: Search, request: TextRequest, columns: Sequence[str], schema: pa.Schema
 ) -> pa.Table:
-    """The rows that match best, with these columns of `schema`, in any order."""
-    wanted = list(columns)
+    """The rows that match best, and of equal ones those that lie first, with these columns of `schema`, in any order.
+
+    Lance gives any of those with the last score, others each time: more are asked for until all with that are there.
+    """
     query = None if request.query is None else _query(_parsed(request, request.query), request.columns)
     if query is None:
-        return schema.empty_table().select(wanted)
+        return schema.empty_table().select(list(columns))
     if request.demote is not None:
         demoted = _query(_parsed(request, request.demote), request.columns)
         query = query if demoted is None else BoostQuery(query, demoted, negative_boost=request.demotion)
-    scanner = dataset.scanner(
-        columns=wanted,
-        full_text_query=query,
-        limit=request.k,
-        filter=search.filter,
-        prefilter=True,
-        use_scalar_index=search.asks_indexes,
-        fast_search=request.indexed_only,
-        disable_scoring_autoprojection=True,
-        **scan_options([schema.field(column) for column in wanted]),
-    )
-    return scanner.to_table().select(wanted)
+    limit = request.k + _MORE
+    while True:
+        scanner = dataset.scanner(
+            columns=[SCORE, ROW_ADDRESS],
+            full_text_query=query,
+            limit=limit,
+            filter=search.filter,
+            prefilter=True,
+            use_scalar_index=search.asks_indexes,
+            fast_search=request.indexed_only,
+            disable_scoring_autoprojection=True,
+        )
+        found = scanner.to_table()
+        scores, addresses = found.column(SCORE).to_numpy(), found.column(ROW_ADDRESS).to_numpy()
+        best = np.lexsort((addresses, -scores))
+        if len(best) < limit or scores[best[request.k - 1]] > scores[best[-1]]:
+            best = best[: request.k]
+            return rows_at(dataset, schema, columns, addresses[best], {SCORE: scores[best]})
+        limit *= _FACTOR
 
 
 def _parsed(request: TextRequest, text: str) -> TextNode:

@@ -55,7 +55,9 @@ MAX_K = 10_000
 class VectorRequest:
     """The `k` rows whose vectors in `column` are nearest to `query`, in ascending order of distance.
 
-    `query` holds float64 numbers; None, as for NULL, finds nothing. Without a `metric` it is the index's, or else l2,
+    `query` holds float64 numbers, of one vector, or of as many as `vectors` says; None, as for NULL, finds nothing.
+    Of a column with several vectors in each row, how far a row is is the sum, over the vectors of the query, of how far
+    the nearest of the row's is. Without a `metric` it is the index's, or else l2,
     of bytes hamming. With `indexed_only`, rows that are in no index are left out. `effort`
     has the `nprobes`, `refine_factor` and `ef` with which an index is to try. `place` is that of the parameter that the
     query is bound to, if it is, `narrowed` whether its numbers are taken as FLOATs. With `each`, a number that tells
@@ -72,6 +74,7 @@ class VectorRequest:
     place: int | None = None
     narrowed: bool = False
     each: int | None = None
+    vectors: int | None = None
 
 
 @dataclass(frozen=True)

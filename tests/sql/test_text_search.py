@@ -93,6 +93,26 @@ def test_queries(runtime: SqlRuntime, query: str, ids: list[int]) -> None:
     assert found(runtime, query) == ids
 
 
+@pytest.mark.parametrize("is_stable", [False, True], ids=["addresses", "stable row ids"])
+def test_of_rows_with_one_score_the_first_are_taken(runtime_name: str, make_runtime: Make, is_stable: bool) -> None:
+    """Among more of them than are asked for at first, in several parts of the index and outside of it."""
+    runtime, tables = make_runtime(runtime_name, "lance")
+    path = f"{tables.storage.directories()[0]}/equal_{is_stable}.lance"
+    for start in range(0, 900, 300):
+        rows = pa.table({"id": range(start, start + 300), "body": ["quick fox", "dog fox"] * 150})
+        mode = "append" if start else "overwrite"
+        dataset = lance.write_dataset(rows, path, mode=mode, enable_stable_row_ids=is_stable)
+        if start == 0:
+            dataset.create_scalar_index("body", "INVERTED")
+        elif start == 300:
+            dataset.optimize.optimize_indices(num_indices_to_merge=0)
+    text = f"SELECT id FROM text_search(equal_{is_stable}, '{{}}', body, k := {{}})"
+    for _ in range(3):
+        assert [row[0] for row in ask(runtime, text.format("quick", 7))] == list(range(0, 14, 2))
+    assert [row[0] for row in ask(runtime, text.format("fox", 200))] == list(range(200))
+    assert len(ask(runtime, text.format("fox", 1000))) == 900
+
+
 def test_options(runtime: SqlRuntime) -> None:
     assert found(runtime, "quick fox", "body, operator := 'and'") == [8, 7, 10, 0]
     assert found(runtime, '"quick -fox', "body, plain := true") == found(runtime, "quick fox")

@@ -97,6 +97,11 @@ def test_exact_searches_are_those_of_the_kernel(runtime: SqlRuntime, metric: str
     assert found == ask(runtime, NEAREST.format(QUERY, "", distance.format(QUERY), k))
 
 
+def test_names_in_any_case(runtime: SqlRuntime) -> None:
+    wanted = ask(runtime, f"SELECT id FROM vector_search(items, vec, {QUERY}, k := 3)")
+    assert ask(runtime, f'SELECT id FROM Vector_Search("Items", VEC, {QUERY}, K := 3)') == wanted
+
+
 def test_rows_at_the_same_distance_are_the_first_ones(runtime: SqlRuntime) -> None:
     """Whichever part of the table finds them."""
     assert ask(runtime, "SELECT count(*) FROM items WHERE bits[1] < 60") == [(ROWS,)]
@@ -233,7 +238,6 @@ def test_versions_views_and_rights(runtime: SqlRuntime) -> None:
         ("items, vec, 'near'", "TypeMismatchError|InvalidValueError", "not of type DOUBLE"),
         ("items, vec, price", "UnsupportedError", 'no column "price" in reach'),
         ("items, bits, [1, 2.5]", "InvalidValueError", "no whole one from 0 to 255"),
-        ("items, bits, [1, 2], metric := 'l2'", "TypeMismatchError", "compared by hamming"),
         ("items, vec, [1, 1, 1, 1], metric := 'hamming'", "TypeMismatchError", "l2, cosine or dot"),
         ("items, vec, [1, 1, 1, 1], metric := 'L3'", "InvalidValueError", "no metric 'L3'; there are l2"),
         ("items, vec, [1, 1, 1, 1], k := 0", "InvalidValueError", '"k" of vector_search is 0; it is from 1 to 10000'),
@@ -249,7 +253,6 @@ def test_versions_views_and_rights(runtime: SqlRuntime) -> None:
         ("items, vec, [1, 1, 1, 1], filter := 'id = ?'", "InvalidValueError", "without parameters"),
         ("items, vec, [1, 1, 1, 1], filter := 'id IN (SELECT 1)'", "InvalidValueError", "and queries"),
         ("items, vec, [getvariable('x')]", "ForbiddenError", r"getvariable\(\)"),
-        ("items, tiny, [1, 2]", "UnsupportedError", "array_distance"),
         ("items, price, [1, 2]", "TypeMismatchError", "no vectors"),
         ("items, vek, [1, 2]", "UnknownColumnError", 'did you mean "vec"'),
         ("item, vec, [1, 2]", "UnknownTableError", 'did you mean "items"'),

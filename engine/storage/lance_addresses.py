@@ -1,0 +1,50 @@
+"""Rows of a Lance dataset that are known by their addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from engine.storage.lance_blobs import scan_options
+from engine.storage.protocol import ROW_ADDRESS
+
+__all__ = ["rows_at"]
+
+
+def rows_at(
+    dataset: Any,
+    schema: pa.Schema,
+    columns: Sequence[str],
+    addresses: np.ndarray[Any, Any],
+    own: Mapping[str, np.ndarray[Any, Any]],
+) -> pa.Table:
+    """The `columns` of rows that are there, in any order.
+
+    `schema` has the types of all columns; `own` holds those that are not stored, a value for each address.
+    """
+    stored = [name for name in columns if name not in own and name != ROW_ADDRESS]
+    given = {**own, ROW_ADDRESS: addresses}
+    options = scan_options([schema.field(name) for name in stored])
+    if not len(addresses):
+        return schema.empty_table().select(list(columns))
+    if not stored:
+        found = pa.table({name: given[name] for name in columns})
+    elif options or dataset.has_stable_row_ids:  # by which rows would be taken
+        condition = f"{ROW_ADDRESS} IN ({', '.join(map(str, addresses))})"
+        read = dataset.scanner(columns=[*stored, ROW_ADDRESS], filter=condition, **options).to_table()
+        order = np.argsort(addresses)
+        at = order[np.searchsorted(addresses, read.column(ROW_ADDRESS).to_numpy(), sorter=order)]
+        found = _with_given(read, columns, {name: values[at] for name, values in given.items()})
+    else:
+        # Those that lie together are read together.
+        order = np.argsort(addresses)
+        read = dataset._take_rows(pa.array(addresses[order]), columns=stored)
+        found = _with_given(read, columns, {name: values[order] for name, values in given.items()})
+    return found.cast(pa.schema([schema.field(name) for name in columns]))
+
+
+def _with_given(read: pa.Table, columns: Sequence[str], given: Mapping[str, np.ndarray[Any, Any]]) -> pa.Table:
+    return pa.table([pa.array(given[name]) if name in given else read.column(name) for name in columns], list(columns))

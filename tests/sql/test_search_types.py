@@ -1,0 +1,255 @@
+"""vector_search() over every type that vectors come in, on each runtime, beside what numpy computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import lance
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from engine import errors
+from tests.harness.runtimes import SqlRuntime, Tables
+from tests.sql.searching import ask, explain
+
+Make = Callable[[str, str], tuple[SqlRuntime, Tables]]
+Vector = list[float | None]
+
+ROWS, PART = 36, 9
+TYPES = {"f16": pa.float16(), "f32": pa.float32(), "f64": pa.float64(), "u8": pa.uint8(), "i8": pa.int8()}
+TYPES["i16"] = pa.int16()
+FLOATS, INTEGERS = ("f16", "f32", "f64"), ("u8", "i8", "i16")
+QUERY = [3, 1, 2]
+DISTANCES = {
+    "l2": lambda row, query: float(((row - query) ** 2).sum()),
+    "dot": lambda row, query: float(1 - (row * query).sum()),
+    "cosine": lambda row, query: float(1 - (row * query).sum() / np.sqrt((row**2).sum() * (query**2).sum())),
+}
+
+
+def vectors(name: str) -> list[Vector | None]:
+    """Small whole numbers: of those all types hold, sums are exact, and there are many at equal distances."""
+    numbers = np.random.default_rng(len(name) + ord(name[0])).integers(-3 if name != "u8" else 0, 4, (ROWS, 3))
+    rows: list[Vector | None] = [[float(x) for x in row] for row in numbers]
+    rows[2], rows[4] = None, [None, 2.0, 1.0]
+    if name in FLOATS:
+        rows[5], rows[6], rows[7] = [float("nan"), 1.0, 1.0], [float("inf"), 1.0, 1.0], [float("inf"), 2.0, 2.0]
+    return rows
+
+
+def several(name: str) -> list[list[Vector] | None]:
+    """Up to three vectors in each row."""
+    random = np.random.default_rng(9)
+    rows: list[list[Vector] | None] = [
+        [[float(x) for x in row] for row in random.integers(1, 5, (i % 4, 3))] for i in range(ROWS)
+    ]
+    rows[3] = None
+    if name == "mf32":
+        rows[7] = [[float("nan")] * 3, [1.0, 1.0, 2.0]]
+    return rows
+
+
+def embeddings() -> pa.Table:
+    columns: dict[str, Any] = {"id": pa.array(range(ROWS), pa.int32()), "kind": [i % 3 for i in range(ROWS)]}
+    for name, kind in TYPES.items():
+        columns[name] = filled(vectors(name), kind, pa.list_(kind, 3))
+    for name, kind in (("mf16", pa.float16()), ("mf32", pa.float32()), ("mf64", pa.float64()), ("mi8", pa.int8())):
+        columns[name] = filled(several(name), kind, pa.list_(pa.list_(kind, 3)))
+    columns["i32"] = filled(vectors("i16"), pa.int32(), pa.list_(pa.int32(), 3))
+    return pa.table(columns)
+
+
+def filled(rows: Sequence[Any], items: pa.DataType, kind: pa.DataType) -> pa.Array:
+    def number(value: Any) -> Any:
+        if isinstance(value, list):
+            return [number(inner) for inner in value]
+        if value is None:
+            return None
+        return np.float16(value) if items == pa.float16() else value if pa.types.is_floating(items) else int(value)
+
+    return pa.array([number(row) for row in rows], kind)
+
+
+@pytest.fixture(scope="module")
+def known() -> set[str]:
+    """The runtimes that have the table."""
+    return set()
+
+
+@pytest.fixture
+def runtime(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
+    """A runtime with the table `embeddings`, of four fragments."""
+    return with_embeddings(runtime_name, make_runtime, known)
+
+
+def with_embeddings(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
+    runtime, tables = make_runtime(runtime_name, "lance")
+    if runtime_name not in known:
+        rows, path = embeddings(), f"{tables.storage.directories()[0]}/embeddings.lance"
+        for start in range(0, ROWS, PART):  # not by grism, which would store half floats as FLOATs
+            lance.write_dataset(rows.slice(start, PART), path, mode="append" if start else "overwrite")
+        known.add(runtime_name)
+    return runtime
+
+
+def wanted(name: str, metric: str, k: int, query: Sequence[float] = QUERY) -> list[tuple[int, float]]:
+    """The ids and distances of the nearest rows: a NULL in a vector is 0, and NaN no distance."""
+    found = []
+    for i, row in enumerate(vectors(name)):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if row is not None:
+                distance = DISTANCES[metric](np.array([x or 0.0 for x in row]), np.array(query, np.float64))
+                found.append((distance, i))
+    return [(i, distance) for distance, i in sorted(pair for pair in found if not np.isnan(pair[0]))[:k]]
+
+
+@pytest.mark.parametrize("metric", ["l2", "dot"])
+@pytest.mark.parametrize("name", TYPES)
+def test_the_nearest(runtime: SqlRuntime, name: str, metric: str) -> None:
+    text = f"SELECT id, _distance FROM vector_search(embeddings, {name}, {QUERY}, k := {{}}, metric := '{metric}')"
+    for k in (5, 1000):
+        assert ask(runtime, text.format(k)) == wanted(name, metric, k)
+    assert f"nearest 5 by {metric} of {name}: every row, exact" in explain(runtime, text.format(5))
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_by_cosine(runtime: SqlRuntime, name: str) -> None:
+    text = f"SELECT id, _distance FROM vector_search(embeddings, {name}, {QUERY}, k := 1000, metric := 'cosine')"
+    found = dict(ask(runtime, text))
+    assert found == {
+        i: pytest.approx(distance, abs=1e-3 if name == "f16" else 1e-6) for i, distance in wanted(name, "cosine", 99)
+    }
+
+
+def test_at_an_infinite_distance_the_first_is_taken(runtime: SqlRuntime) -> None:
+    for name in FLOATS:
+        k = len(wanted(name, "l2", 99)) - 1
+        assert ask(runtime, f"SELECT id FROM vector_search(embeddings, {name}, {QUERY}, k := {k})")[-1] == (6,)
+
+
+def test_numbers_of_a_query_that_no_column_has(runtime: SqlRuntime) -> None:
+    """Of which those of a column of DOUBLEs keep all digits, and integers are compared as they are."""
+    for name in ("f64", "i8"):
+        query = [0.1, 1.3, 1e-3]
+        found = ask(runtime, f"SELECT id, _distance FROM vector_search(embeddings, {name}, {query}, k := 4)")
+        assert found == [(i, np.float32(d)) for i, d in wanted(name, "l2", 4, query)]
+        each = ask(
+            runtime,
+            f"SELECT id, _distance FROM (SELECT {query} q), vector_search(embeddings, {name}, q, k := 4) ORDER BY 2, 1",
+        )
+        assert each == found
+
+
+BOUND = [
+    pa.list_(pa.float32(), 3),
+    pa.list_(pa.float16(), 3),
+    pa.list_(pa.float64()),
+    pa.large_list(pa.float32()),
+    pa.list_(pa.int8(), 3),
+    pa.list_(pa.decimal128(5, 2)),
+]
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_bound_queries(runtime: SqlRuntime, name: str) -> None:
+    text = f"SELECT id FROM vector_search(embeddings, {name}, ?, k := 3, metric := 'l2')"
+    least = [(i,) for i, _ in wanted(name, "l2", 3)]
+    for kind in BOUND if name == "f16" else BOUND[:1]:
+        given = [np.float16(x) for x in QUERY] if "half" in str(kind) else QUERY
+        assert ask(runtime, text, pa.scalar(given, kind)) == least
+        assert ask(runtime, text.replace("?", "?::FLOAT[3]"), pa.scalar(given, kind)) == least
+    assert ask(runtime, text, pa.scalar(None, BOUND[0])) == []
+    for written in (f"{QUERY}::DOUBLE[]", f"{QUERY}::FLOAT[3]", f"list_transform({QUERY}, lambda x: x + 0)"):
+        assert ask(runtime, text.replace("?", written)) == least
+
+
+@pytest.mark.parametrize("name", [*INTEGERS, "f64", "f16"])
+def test_each_of_several_queries_and_a_condition(runtime: SqlRuntime, name: str) -> None:
+    text = f"""SELECT q.i, s.id FROM (VALUES (1, {QUERY}), (2, [0, 0, 1]), (3, NULL)) q(i, v), vector_search(
+        embeddings, {name}, q.v, k := 4, metric := 'l2') s ORDER BY q.i, s._distance, s.id"""
+    both = [(number, i) for number, query in ((1, QUERY), (2, [0, 0, 1])) for i, _ in wanted(name, "l2", 4, query)]
+    assert ask(runtime, text) == both
+    text = f"SELECT id FROM vector_search(embeddings, {name}, {QUERY}, k := 3, metric := 'l2') WHERE kind = 1"
+    assert ask(runtime, text) == [(i,) for i, _ in wanted(name, "l2", 99) if i % 3 == 1][:3]
+
+
+# ---- several vectors in a row
+
+
+def nearest_of_several(name: str, query: Sequence[Sequence[float]], metric: str, k: int) -> list[tuple[int, float]]:
+    """The sum, over the query's vectors, of the distance of the nearest one of a row's."""
+    found = []
+    for i, row in enumerate(several(name)):
+        own = [np.array(vector) for vector in row or () if not np.isnan(np.array(vector, np.float64)).any()]
+        if own:
+            found.append((sum(min(DISTANCES[metric](one, np.array(q)) for one in own) for q in query), i))
+    return [(i, distance) for distance, i in sorted(found)[:k]]
+
+
+@pytest.mark.parametrize("metric", ["l2", "dot"])
+@pytest.mark.parametrize("name", ["mf16", "mf32", "mf64"])
+def test_several_vectors_in_a_row(runtime: SqlRuntime, name: str, metric: str) -> None:
+    several_asked = [[1, 2, 3], [4, 0, 1]]
+    text = f"SELECT id, _distance FROM vector_search(embeddings, {name}, {{}}, k := 6, metric := '{metric}')"
+    least = nearest_of_several(name, several_asked, metric, 6)
+    assert ask(runtime, text.format(several_asked)) == least
+    assert ask(runtime, text.format("?"), pa.scalar(several_asked, pa.list_(pa.list_(pa.float32(), 3)))) == least
+    assert ask(runtime, text.format("?::FLOAT[3][]"), several_asked) == least
+    assert ask(runtime, text.format("[4, 0, 1]")) == nearest_of_several(name, several_asked[1:], metric, 6)
+
+
+def test_several_vectors_in_an_index(runtime_name: str, make_runtime: Make) -> None:
+    """Distances are exact, for of what the index finds the vectors are read; those of the index are estimates."""
+    runtime, tables = make_runtime(runtime_name, "lance")
+    random = np.random.default_rng(4)
+    rows = [random.normal(size=(1 + i % 3, 4)).tolist() for i in range(300)]
+    tables.put("paragraphs", pa.table({"id": range(300), "v": pa.array(rows, pa.list_(pa.list_(pa.float32(), 4)))}))
+    path = f"{tables.storage.directories()[0]}/paragraphs.lance"
+    lance.dataset(path).create_index("v", "IVF_FLAT", num_partitions=2, metric="cosine")
+    text = "SELECT id, _distance FROM vector_search(paragraphs, v, [[1, 2, 3, 4], [4, 0, 1, 1]], k := 5{0})"
+    assert "of v: index v_idx (IVF_FLAT, approximate)" in explain(runtime, text.format(""))
+    found = ask(runtime, text.format(", nprobes := 2"))
+    exact = ask(runtime, text.format(", use_index := false, metric := 'cosine'"))
+    assert [row[0] for row in found] == [row[0] for row in exact]
+    assert [row[1] for row in found] == pytest.approx([row[1] for row in exact], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        ("i8, [1, 2]", "InvalidValueError", "has 2 dimensions, .* have 3"),
+        ("i8, [1, 2, 3], metric := 'hamming'", "TypeMismatchError", "compared by l2, cosine or dot, not by hamming"),
+        ("f32, [1, 2, 3], metric := 'hamming'", "TypeMismatchError", "compared by l2, cosine or dot, not by hamming"),
+        ("u8, [1, 2.5, 3]", "InvalidValueError", "no whole one from 0 to 255"),
+        ("f16, [1, 2, 70000]", "InvalidValueError", "too large for the halffloat"),
+        ("f32, [1, 2, 3]::FLOAT[2]", "InvalidValueError", "has 3 dimensions, and is cast to 2"),
+        ("f32, [[1, 2, 3]]", "InvalidValueError", "has several vectors"),
+        ("mf32, [[1, 2, 3], [1, 2]]", "InvalidValueError", "vectors of 2 and of 3 dimensions"),
+        ("mf32, [[1, 2], [1, 2]]", "InvalidValueError", "has 2 dimensions, .* have 3"),
+        ("mf32, [[1, 2, 3], NULL]", "InvalidValueError", "NULL"),
+        ("mf32, []", "InvalidValueError", "has 0 dimensions"),
+        ("mf32, [1, 2, 3]::FLOAT[3][]", "TypeMismatchError", "a list of numbers, and is cast to a list of lists"),
+        ("i32, [1, 2, 3]", "UnsupportedError", "vectors of int32, which are not searched; .*array_distance"),
+        ("mi8, [1, 2, 3]", "UnsupportedError", r"lists of vectors of int8, which are not searched; .*FLOAT\[3\]\[\]"),
+        ("mf32, (SELECT f32 FROM embeddings LIMIT 1)", "UnsupportedError", "several vectors in each row"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(make_runtime: Make, known: set[str], call: str, error: str, message: str) -> None:
+    runtime = with_embeddings("local", make_runtime, known)
+    with pytest.raises(getattr(errors, error), match=message):
+        ask(runtime, f"SELECT id FROM vector_search(embeddings, {call})")
+
+
+def test_the_types_of_parameters(make_runtime: Make, known: set[str]) -> None:
+    runtime = with_embeddings("local", make_runtime, known)
+    types = {
+        "f16": pa.list_(pa.float32(), 3),
+        "f64": pa.list_(pa.float64(), 3),
+        "i8": pa.list_(pa.int8(), 3),
+        "mf32": pa.list_(pa.list_(pa.float32(), 3)),
+    }
+    for name, kind in types.items():
+        told = runtime.frontend.parameters(f"SELECT id FROM vector_search(embeddings, {name}, ?)")
+        assert told.types == [kind]
