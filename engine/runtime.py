@@ -15,6 +15,7 @@ from engine.cancellation import Cancellation
 from engine.errors import GrismError
 from engine.kernel_errors import execution_error
 from engine.run_progress import RunProgress
+from engine.tracing import SpanContext
 
 if TYPE_CHECKING:
     from engine.kernel import Kernel
@@ -39,11 +40,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class QueryOptions:
-    """What a caller may choose for one execution: what stops it, and who is given what tells how far it is, before its
-    first rows are there."""
+    """What a caller may choose for one execution: what stops it, who is given what tells how far it is before its first
+    rows are there, and the span for which it is done."""
 
     cancellation: Cancellation = field(default_factory=Cancellation)
     follow: Callable[[RunProgress], None] = lambda _: None
+    trace: SpanContext | None = None
 
 
 @dataclass(frozen=True)

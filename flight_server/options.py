@@ -313,6 +313,12 @@ class OperationsOptions:
         int | None,
         Spec(_whole(0, 65535), "PORT", "answer /metrics, /healthz and /readyz over HTTP; 0 takes a free port"),
     ] = None
+    traces: Annotated[
+        str, Spec(_one_of("none", "otlp"), "none|otlp", "send spans by OTLP over HTTP, as the variables OTEL_* say")
+    ] = "none"
+    trace_statements: Annotated[bool, Spec(_truth, "true or false", "let the text of statements stand in spans")] = (
+        False
+    )
     grace: Annotated[
         float, Spec(parse_duration, "DURATION", "how long running queries may go on after SIGTERM or SIGINT")
     ] = 20.0

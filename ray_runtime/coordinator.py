@@ -59,6 +59,7 @@ from ray_runtime.scheduler import (
     WorkerJoined,
     WorkerLost,
 )
+from ray_runtime.stage_spans import StageSpans
 from ray_runtime.stages import ExchangeInput, ExchangeMode, Stage, StageGraph
 from ray_runtime.task import StageOutputs, TaskDone, TaskInput, TaskSpec
 from ray_runtime.worker import WorkerConfig, WorkerDescription, WorkerStatus
@@ -96,6 +97,7 @@ class Execution:
     deadline: float | None = None
     tables: str | None = None
     boundary: Boundary = Boundary.CLIENT
+    spans: StageSpans = field(default_factory=StageSpans)
     stats: tuple[StageStats, ...] = ()
     _measured: dict[int, list[_Measured]] = field(default_factory=dict)
     _fragments: dict[int, bytes] = field(default_factory=dict)
@@ -117,9 +119,15 @@ class Execution:
         self.stats = stages
         for known in (self._fragments, self._schemas, self._summaries, self._outputs):
             known.clear()
+        self.spans.end(stages)
         for stage in stages:
             self.metrics.record(f"Stage {stage.stage}", OperatorMetrics(rows=stage.rows, bytes=stage.bytes))
         self.result.finish()
+
+    def failed(self, error: GrismError) -> None:
+        """It ended without its result."""
+        self.spans.end(error=type(error).__name__)
+        self.result.fail(error)
 
     def profile(self) -> tuple[StageProfile, ...]:
         """What the stages did, once the query has ended."""
@@ -153,8 +161,8 @@ class Execution:
         )
         splits = stage.splits[task.task] if stage.splits else None
         boundary = self.boundary if stage is self.graph.result else Boundary.KERNEL
-        fragment = self._fragment(stage)
-        return TaskSpec(task, fragment, splits, inputs, stage.partitions, self.key, self.tables, boundary)
+        fragment, trace = self._fragment(stage), self.spans.launched(stage.id)
+        return TaskSpec(task, fragment, splits, inputs, stage.partitions, self.key, self.tables, boundary, trace)
 
     def ready(self, output: Output, location: str, outputs: int) -> ReadyOutput:
         """How the reader of the result gets an output of the last stage, which has `outputs` of them."""
@@ -365,7 +373,7 @@ class Coordinator(ClusterUser):
             case QueryDone(query, stages):
                 self._executions.pop(query).done(stages)
             case QueryFailed(query, error):
-                self._executions.pop(query).result.fail(error)
+                self._executions.pop(query).failed(error)
 
     def _launch(self, launch: LaunchTask) -> None:
         task, worker = launch.task, launch.worker
@@ -408,10 +416,13 @@ class Coordinator(ClusterUser):
 
     def task_ended(self, task: OutputKey, worker: WorkerId, outcome: TaskDone | GrismError) -> None:
         """An attempt came to its end."""
+        execution = self._executions.get(task.query)
+        if execution is not None:
+            execution.spans.task_ended(task.stage, failed=not isinstance(outcome, TaskDone))
         match outcome:
             case TaskDone(summary):
-                if task.query in self._executions:
-                    self._executions[task.query].record(outcome)
+                if execution is not None:
+                    execution.record(outcome)
                 self._handle(TaskSucceeded(task, worker, TaskSummary(summary.total_rows, summary.bytes)))
             case OutputFailedError() | SourceLostError():
                 missing = tuple(Output(key, outcome.worker) for key in outcome.outputs)

@@ -20,6 +20,7 @@ from engine.run_progress import RunProgress, StageProgress, TaskProgress, share_
 from engine.runtime import ClusterCounts, PartRows, QueryResult, ResultPart, ResultParts
 from engine.storage.protocol import Origins, Storage
 from engine.streams import sliced
+from engine.tracing import SpanContext
 from flight_server.endpoint import ConnectionPool, Endpoint, ServerTls
 from flight_server.endpoint.status import to_flight
 from ray_runtime.cluster import ClusterOptions
@@ -29,6 +30,7 @@ from ray_runtime.parts import PartsCollector
 from ray_runtime.planner.planner import DistributedPlan
 from ray_runtime.results import ResultFetcher
 from ray_runtime.scheduler import SchedulerOptions, StageStats
+from ray_runtime.stage_spans import StageSpans
 from ray_runtime.stages import StageGraph
 from ray_runtime.tables import TableHandler, reads_memory
 from ray_runtime.worker import WorkerConfig, WorkerDescription, WorkerStatus
@@ -91,9 +93,13 @@ class RayExecutor:
         return self._coordinator.counts
 
     def execute(
-        self, plan: DistributedPlan, context: ExecutionContext, follow: Callable[[RunProgress], None] = lambda _: None
+        self,
+        plan: DistributedPlan,
+        context: ExecutionContext,
+        follow: Callable[[RunProgress], None] = lambda _: None,
+        trace: SpanContext | None = None,
     ) -> DistributedResult:
-        """Start `plan`, give `follow` what tells how far it is, and wait for its first rows.
+        """Start `plan`, for the span `trace`, give `follow` what tells how far it is, and wait for its first rows.
 
         Raises the execution errors.
         """
@@ -106,7 +112,8 @@ class RayExecutor:
         )
         tables = self._tables.serve(query, key, context.storage) if reads_memory(plan.stages) else None
         metrics, deadline = context.metrics_sink, cancellation.deadline
-        execution = Execution(query, plan.stages, key, fetcher, metrics, deadline, tables, plan.boundary)
+        spans = StageSpans(trace)
+        execution = Execution(query, plan.stages, key, fetcher, metrics, deadline, tables, plan.boundary, spans)
 
         def stop() -> None:
             coordinator.cancel(query, cancellation.cause or CancelledError("The result was closed."))
@@ -139,7 +146,12 @@ class RayExecutor:
         )
 
     def run_to_parts(
-        self, graph: StageGraph, seconds: float, context: ExecutionContext, origins: Origins = ()
+        self,
+        graph: StageGraph,
+        seconds: float,
+        context: ExecutionContext,
+        origins: Origins = (),
+        trace: SpanContext | None = None,
     ) -> ResultParts:
         """Run `graph` and leave the outputs of its last stage at the workers for so many seconds.
 
@@ -161,7 +173,8 @@ class RayExecutor:
         timer.daemon = True
         forget = cancellation.on_cancel(release)
         try:
-            self._coordinator.run(Execution(query, graph, key, collector, context.metrics_sink, None, tables))
+            metrics, spans = context.metrics_sink, StageSpans(trace)
+            self._coordinator.run(Execution(query, graph, key, collector, metrics, None, tables, spans=spans))
             outputs = collector.wait()
         except BaseException:
             release()

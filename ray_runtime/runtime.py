@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -37,6 +38,7 @@ class RayOptions:
 
     `exchange_memory` and `exchange_disk` (None: no limit) are bytes of exchange output that each worker keeps;
     `exchange_compression` is that of its files.
+    With `traces`, workers send the spans of their tasks, by variables of OpenTelemetry that their nodes do not set.
     With `tls`, what travels between workers, and to this process, is encrypted and its ends are known.
     """
 
@@ -45,6 +47,7 @@ class RayOptions:
     exchange_memory: int = 256 << 20
     exchange_disk: int | None = None
     exchange_compression: Compression | None = None
+    traces: Mapping[str, str] | None = None
     tls: PeerTls | None = None
 
 
@@ -83,6 +86,7 @@ class RayRuntime:
             exchange_disk=options.exchange_disk,
             compression=options.exchange_compression,
             tls=options.tls,
+            traces=options.traces,
         )
         with ExitStack() as started:
             if not spill_directory:
@@ -106,7 +110,8 @@ class RayRuntime:
         """Start `plan`, which `plan()` made."""
         if not isinstance(plan, DistributedPlan):
             raise TypeError("The ray runtime executes the plans that it made; this one is another runtime's.")
-        return self.executor.execute(plan, self._context(options), (options or QueryOptions()).follow)
+        options = options or QueryOptions()
+        return self.executor.execute(plan, self._context(options), options.follow, options.trace)
 
     def profile(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryProfile:
         """Run `plan` and tell what its stages did."""
@@ -126,7 +131,8 @@ class RayRuntime:
         """Run `plan` to its end and leave each part of the result at its worker. Raises the execution errors."""
         if not isinstance(plan, DistributedPlan) or plan.parts is None:
             raise UnsupportedError("The result of this plan comes in one piece.")
-        return self.executor.run_to_parts(plan.parts, seconds, self._context(options), plan.origins)
+        trace = (options or QueryOptions()).trace
+        return self.executor.run_to_parts(plan.parts, seconds, self._context(options), plan.origins, trace)
 
     def writes(self, plan: PhysicalPlan) -> bool:
         """Whether the rows are so many that they are stored by the tasks that make them."""

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from engine.tracing import SpanContext
 from engine.travel_types import Boundary
 from ray_runtime.exchange import ExchangeSource, OutputKey, OutputRef, OutputSummary, ReadRequest, WorkerId
 
@@ -64,7 +65,8 @@ class TaskSpec:
 
     `splits` is the task's entry of `Stage.splits`, None where the stage has none. `partitions` is into how many the
     output is cut. `key` signs and opens the query's exchange tickets. `tables` is where the coordinator serves tables
-    that it holds in memory, None where there are none. `boundary` says who reads the output.
+    that it holds in memory, None where there are none. `boundary` says who reads the output, `trace` for which span the
+    task works.
     """
 
     task: OutputKey
@@ -75,6 +77,7 @@ class TaskSpec:
     key: bytes
     tables: str | None = None
     boundary: Boundary = Boundary.KERNEL
+    trace: SpanContext | None = None
 
 
 @dataclass(frozen=True)

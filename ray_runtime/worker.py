@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,7 @@ from ray_runtime.exchange.directory import OwnedDirectory, disown
 from ray_runtime.fragment import TaskContext, execute_fragment, has_partition_ids, input_stages, may_reread
 from ray_runtime.tables import TaskStorage
 from ray_runtime.task import TaskDone, TaskInput, TaskSpec
+from ray_runtime.worker_traces import WorkerTraces
 
 __all__ = ["Worker", "WorkerConfig", "WorkerDescription", "WorkerStatus"]
 
@@ -59,7 +60,8 @@ class WorkerConfig:
     a worker that has more than `process_memory` bytes ends the task that most of them came with.
     `exchange_memory` and `exchange_disk` (None: no limit) are bytes of exchange output that are kept. Files go below
     `directory`, under names that begin with the `cluster`'s. `host` is the address to listen on, None for the node's
-    own. With `tls`, endpoints of the cluster talk to each other only.
+    own. With `tls`, endpoints of the cluster talk to each other only. With `traces`, variables of OpenTelemetry that a
+    node may not set, spans of tasks are sent.
     """
 
     storage: Storage
@@ -74,6 +76,7 @@ class WorkerConfig:
     compression: Literal["lz4", "zstd"] | None = None
     read: ReadOptions = field(default_factory=ReadOptions)
     tls: PeerTls | None = None
+    traces: Mapping[str, str] | None = None
 
     def owner(self, worker: WorkerId) -> str:
         """How the names of a worker's directories begin."""
@@ -133,6 +136,7 @@ class Worker:
         self._connections = ConnectionPool(config.client_tls)
         host = config.host or _node_address()
         self._endpoint = Endpoint(ExchangeHandler(self._store, self._keys), host, tls=config.server_tls)
+        self._traces = WorkerTraces(str(worker), config.traces)
         self._lock = threading.Lock()
         self._running: dict[OutputKey, Cancellation] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
@@ -153,6 +157,9 @@ class Worker:
 
     def run_task(self, spec: TaskSpec) -> TaskDone | GrismError:
         """Run one attempt to its end; its error comes back as a value, so that its type survives the way."""
+        return self._traces.around(self._outcome, spec)
+
+    def _outcome(self, spec: TaskSpec) -> TaskDone | GrismError:
         cancellation = Cancellation()
         try:
             with self._registered(spec, cancellation):
@@ -199,6 +206,7 @@ class Worker:
         self._kernel.close()
         self._store.close()
         self._spill.remove()
+        self._traces.close()
 
     @contextmanager
     def _registered(self, spec: TaskSpec, cancellation: Cancellation) -> Iterator[None]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.harness.collector import Collector, collecting
 from tests.harness.incidents import INCIDENTS
 from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, make_tables
 from tests.harness.server import serve
@@ -108,11 +109,20 @@ def runtime(runtime_name: str, make_runtime: Callable[[str, str], tuple[SqlRunti
 
 
 @pytest.fixture(scope="session")
-def server_uri(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+def collector() -> Iterator[Collector]:
+    """A collector of traces, which has those of the server on Ray."""
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def server_uri(
+    tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory, collector: Collector
+) -> Iterator[Callable[[str], str]]:
     """Gives the URI of a server process over the TPC-H tables; one of each kind for the whole run.
 
     The kinds are those of storage, and `ray`: over Parquet on Ray, cut so fine that scale 0.01 distributes. The folder
-    of that one is its own: a test may make tables there, and drops them.
+    of that one is its own: a test may make tables there, and drops them. It is traced.
     """
     started: dict[str, str] = {}
     with ExitStack() as stack:
@@ -126,8 +136,9 @@ def server_uri(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
                 elif kind == "ray":
                     data = Path(shutil.copytree(tpch_dir, folder / "data"))
                 module = "tests.harness.memory_server" if kind == "memory" else "flight_server.cli"
-                options = RAY_OPTIONS if kind == "ray" else ()
-                started[kind] = stack.enter_context(serve(data, folder / "server.log", *options, module=module))[0]
+                options = (*RAY_OPTIONS, "--traces", "otlp") if kind == "ray" else ()
+                server = serve(data, folder / "server.log", *options, module=module, variables=collector.variables())
+                started[kind] = stack.enter_context(server)[0]
             return started[kind]
 
         yield start

@@ -99,7 +99,7 @@ class QueryAnswer:
     def run_to_parts(self, context: StatementContext, seconds: float) -> ResultParts:
         """Run the plan to its end, and leave the rows where they were made for so many seconds."""
         runtime = self.planning.runtime_of(self.plan)
-        return runtime.run_to_parts(self.plan, seconds, QueryOptions(context.cancellation))
+        return runtime.run_to_parts(self.plan, seconds, QueryOptions(context.cancellation, trace=context.trace))
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ class ProfileAnswer:
         cancellation = Cancellation()
         forget = follow(context.cancellation, cancellation)
         try:
-            profile = self.planning.runtime_of(self.plan).profile(self.plan, QueryOptions(cancellation, context.follow))
+            options = QueryOptions(cancellation, context.follow, context.trace)
+            profile = self.planning.runtime_of(self.plan).profile(self.plan, options)
         finally:
             forget()
         return TableAnswer(profiled(self.lines, profile, self.planning_seconds, self.format)).open(context)

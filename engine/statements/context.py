@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.cancellation import Cancellation
 from engine.run_progress import RunProgress
 from engine.statements.session import Session
+from engine.tracing import SpanContext
 
 if TYPE_CHECKING:
     from engine.streams import StreamCounters
@@ -33,7 +34,8 @@ class StatementContext:
     """One run of a statement: in whose `session`, and what stops it.
 
     `watch` is given the counters of each execution that the run starts, `follow` what tells how far it is. `poll` finds
-    out whether whoever asked is still there, and throws the cancellation where it is not.
+    out whether whoever asked is still there, and throws the cancellation where it is not. `trace` is the span for which
+    it is done.
     """
 
     session: Session
@@ -41,3 +43,4 @@ class StatementContext:
     watch: Callable[[StreamCounters], None] = _watch_nothing
     poll: Callable[[], None] = _poll_nobody
     follow: Callable[[RunProgress], None] = _follow_nothing
+    trace: SpanContext | None = None

@@ -134,7 +134,7 @@ class Planning:
         forget = follow(context.cancellation, cancellation)
         pin = self.pins.pin(plan)
         try:
-            result = self.runtime_of(plan).execute(plan, QueryOptions(cancellation, context.follow))
+            result = self.runtime_of(plan).execute(plan, QueryOptions(cancellation, context.follow, context.trace))
         except BaseException:
             forget()
             raise

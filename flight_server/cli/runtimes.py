@@ -15,6 +15,7 @@ from engine.runtime import Runtime
 from engine.storage import DirectoryStorage
 from engine.storage.protocol import FragmentSink, Storage, TableName
 from flight_server.cli.security import peer_tls
+from flight_server.cli.traces import trace_variables
 from flight_server.config import ServerConfig
 from flight_server.options import ConfigError, DataOptions
 from local_runtime import LocalRuntime
@@ -66,6 +67,7 @@ def _open_ray(config: ServerConfig, storage: DirectoryStorage) -> Runtime:
         exchange_disk=chosen.exchange_disk,
         exchange_compression="lz4" if chosen.exchange_compression == "lz4" else None,
         tls=peer_tls(chosen),
+        traces=trace_variables(config),
     )
     with kept_signals():
         return RayRuntime(

@@ -24,6 +24,7 @@ from flight_server.cli import security
 from flight_server.cli.failures import CommandError
 from flight_server.cli.http import open_http
 from flight_server.cli.runtimes import open_runtime, runtimes_beside
+from flight_server.cli.traces import open_traces, trace_variables
 from flight_server.config import ServerConfig, load, options
 from flight_server.endpoint import Endpoint, ServerTls
 from flight_server.health import HealthServer
@@ -41,6 +42,8 @@ _log = logging.getLogger("grism")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _KERNEL_FAILED = 3  # the exit status
 _LOST = "the kernel was lost"
+_TRACES_SECONDS = 2.0
+"""For the last spans to leave, where their collector is slow."""
 _CLOSING_ACTIONS = frozenset({"ClosePreparedStatement", "CloseSession", "CancelFlightInfo", "CancelQuery"})
 """By which clients end what they have begun: answered to the last."""
 _SWITCH_INTERVAL = 0.0005
@@ -64,6 +67,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
             if port is not None:
                 _check_address(config.listen.host, port)
         rights = security.rights(config.auth)
+        trace_variables(config)
         authenticator, tls = security.authenticator(config.auth), security.tls(config.auth)
         logins = CountedLogins(authenticator)
         runtime = open_runtime(config)
@@ -74,6 +78,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         health = _health(config)  # after the runtime: Ray forks, which gRPC's threads would not stand
         if health is not None:
             closing.callback(health.close)
+        traces = open_traces(config)
         readiness = Readiness(health)
         service = FlightSqlService(runtime, config.service, version("grism"), rights=rights, others=others)
         closing.callback(service.close)
@@ -97,6 +102,8 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         readiness.draining()
         service.stop_upkeep()
         _drain(endpoint, config.operations.grace)
+    if traces is not None:  # now all has ended that could be told
+        traces.close(_TRACES_SECONDS)
     _log.info("stopped")
     logging.shutdown()
     os._exit(
@@ -151,6 +158,7 @@ def _endpoint(
         auth_handler=handshake,
         middleware={IDENTITY_KEY: IdentityFactory(logins)},
         closing_actions=_CLOSING_ACTIONS,
+        traced=True,
         stall_timeout=config.service.stall_timeout,
     )
 

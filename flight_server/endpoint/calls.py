@@ -6,12 +6,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from pyarrow import flight
 
 from engine.cancellation import Cancellation, Cause
 from engine.streams import StreamCounters
+from engine.tracing import Span, SpanContext, context_in
+from flight_server.endpoint.status import code_of
 
 __all__ = ["CALL_KEY", "Call", "CallRegistry", "Headers"]
 
@@ -29,9 +32,10 @@ class Call:
     whatever works for the call should hang on it.
     """
 
-    def __init__(self, method: str, headers: Headers, registry: CallRegistry) -> None:
+    def __init__(self, method: str, headers: Headers, registry: CallRegistry, span: Span | None = None) -> None:
         self.method = method
         self.headers = headers
+        self._span = span
         self.cancellation = Cancellation()
         self.started = time.monotonic()
         self._registry = registry
@@ -55,6 +59,11 @@ class Call:
         first alternative name, and the common name where there is none. May be empty.
         """
         return bytes(self._in_call().peer_identity()).decode()
+
+    @cached_property
+    def trace(self) -> SpanContext | None:
+        """The span of this call, or where there are none that of its client; None where nobody traces it."""
+        return context_in(self.headers) if self._span is None else self._span.context
 
     def middleware(self, key: str) -> Any:
         """The middleware instance for this call of the factory registered under `key`, or None."""
@@ -102,8 +111,8 @@ class Call:
                 f"The client read nothing for {stall_timeout:g} s; read on, or ask for fewer rows."
             )
 
-    def finish(self) -> None:
-        """The call is over: forget its context and run what `on_end` took."""
+    def finish(self, error: BaseException | None = None) -> None:
+        """The call is over, by an error if there is one: forget its context and run what `on_end` took."""
         with self._lock:
             self._finished, self._context = True, None
             closers, self._closers = self._closers, []
@@ -112,6 +121,9 @@ class Call:
                 close()
             except Exception:
                 log.exception("while ending %r", self)
+        if self._span is not None:
+            self._span.attributes["rpc.response.status_code"] = "OK" if error is None else code_of(error)
+            self._span.end(None if error is None else type(error).__name__)
         self._registry.remove(self)
 
     def _in_call(self) -> flight.ServerCallContext:

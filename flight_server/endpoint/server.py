@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pyarrow import flight
 
+from engine.tracing import Span, begin, context_in
 from flight_server.endpoint.calls import CALL_KEY, Call, CallRegistry, Headers
 from flight_server.endpoint.handler import Handler
 from flight_server.endpoint.status import DrainingError, ShutdownError, flight_errors
@@ -38,8 +39,8 @@ class Endpoint:
     """A running Flight server on `host`:`port` (0 takes a free port) that serves `handler` until `shutdown`.
 
     `auth_handler` and `middleware` are pyarrow's, for identity. `closing_actions` are those by which clients end what
-    they have begun. What a client has left unread for `stall_timeout` seconds is cancelled. The constructor returns
-    once the port is open.
+    they have begun. What a client has left unread for `stall_timeout` seconds is cancelled. With `traced`, each call is
+    a span where spans are asked for. The constructor returns once the port is open.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Endpoint:
         middleware: Mapping[str, flight.ServerMiddlewareFactory] | None = None,
         closing_actions: Container[str] = (),
         stall_timeout: float | None = None,
+        traced: bool = False,
     ) -> None:
         self.host = host
         self._tls = tls
@@ -68,7 +70,7 @@ class Endpoint:
                 tls_certificates=[(tls.certificate, tls.private_key)] if tls else None,
                 verify_client=bool(tls and tls.client_ca),
                 root_certificates=(tls.client_ca or b"") if tls else b"",
-                middleware={CALL_KEY: _CallFactory(self._calls, self._draining), **(middleware or {})},
+                middleware={CALL_KEY: _CallFactory(self._calls, self._draining, traced), **(middleware or {})},
             )
         except BaseException:
             self._calls.stop()
@@ -137,20 +139,30 @@ class _CallMiddleware(flight.ServerMiddleware):
         self.call = call
 
     def call_completed(self, exception: BaseException | None) -> None:
-        del exception
-        self.call.finish()
+        self.call.finish(exception)
 
 
 class _CallFactory(flight.ServerMiddlewareFactory):
-    def __init__(self, calls: CallRegistry, draining: threading.Event) -> None:
+    def __init__(self, calls: CallRegistry, draining: threading.Event, traced: bool) -> None:
         self._calls = calls
         self._draining = draining
+        self._traced = traced
 
     def start_call(self, info: flight.CallInfo, headers: Headers) -> _CallMiddleware:
         if self._draining.is_set() and info.method not in _GO_ON:
             with flight_errors():
                 raise DrainingError
-        return _CallMiddleware(Call(_METHODS.get(info.method, str(info.method)), headers, self._calls))
+        method = _METHODS.get(info.method, str(info.method))
+        return _CallMiddleware(Call(method, headers, self._calls, _span(method, headers) if self._traced else None))
+
+
+def _span(method: str, headers: Headers) -> Span | None:
+    """The span of a call, where spans are asked for, with what OpenTelemetry's conventions for RPCs have it say."""
+    name = f"arrow.flight.protocol.FlightService/{method}"
+    span = begin(name, context_in(headers), is_server=True)
+    if span is not None:
+        span.attributes |= {"rpc.system.name": "grpc", "rpc.method": name}
+    return span
 
 
 _METHODS: dict[Any, str] = {

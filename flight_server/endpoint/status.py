@@ -31,6 +31,7 @@ __all__ = [
     "LoginUnavailableError",
     "ShutdownError",
     "UnauthenticatedError",
+    "code_of",
     "flight_errors",
     "to_flight",
 ]
@@ -103,6 +104,24 @@ STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
     errors.ExchangeFailedError: _NOT_FOUND,
     errors.WorkerLostError: flight.FlightUnavailableError,
 }
+
+
+_CODES: tuple[tuple[type[BaseException], str], ...] = (
+    (flight.FlightUnauthenticatedError, "UNAUTHENTICATED"),
+    (flight.FlightUnauthorizedError, "PERMISSION_DENIED"),
+    (flight.FlightUnavailableError, "UNAVAILABLE"),
+    (flight.FlightCancelledError, "CANCELLED"),
+    (flight.FlightTimedOutError, "DEADLINE_EXCEEDED"),
+    (flight.FlightInternalError, "INTERNAL"),
+    (KeyError, "NOT_FOUND"),
+    (NotImplementedError, "UNIMPLEMENTED"),
+    (ValueError, "INVALID_ARGUMENT"),
+)
+
+
+def code_of(error: BaseException) -> str:
+    """The gRPC code with which pyarrow's server ends a call in which `error` was raised."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), "UNKNOWN")
 
 
 def to_flight(error: BaseException) -> Exception:

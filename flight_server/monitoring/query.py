@@ -5,6 +5,8 @@ with effects, and uploads, leave one more in ``grism.audit``. Times are in secon
 
     query event=query query=4f1d6a90b2c3d4e5 user=ann peer=ipv4:127.0.0.1:40112 kind=SELECT statement="SELECT 1"
         runtime=local rows=1 bytes=232 planning=0.002 queue=0.0 run=0.001 status=ok
+
+Where the call is traced, `trace` stands behind the query's id, and planning, waiting and running are spans of the call.
 """
 
 from __future__ import annotations
@@ -22,9 +24,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.errors import CancelledError, GrismError
 from engine.run_progress import RunProgress, StageProgress, TaskProgress
+from engine.statements.context import StatementContext
 from engine.statements.session import Session
+from engine.tracing import Span
 from flight_server.endpoint.calls import Call
 from flight_server.gate import Gate
+from flight_server.monitoring.spans import QuerySpans
 from flight_server.monitoring.statement import MAX_LOGGED, StatementInfo
 
 if TYPE_CHECKING:
@@ -105,17 +110,32 @@ class Query:
         self._started = self._ended = 0.0
         self._finished = False
         self._registry = registry
+        self._spans = QuerySpans(caller.call)
         registry.add(self)
+
+    def trace_planning(self) -> None:
+        """Let its planning be a span."""
+        self._spans.begin("planning")
 
     def enter(self, gate: Gate) -> None:
         """Wait for its turn, which it has until it leaves."""
         if gate.full:
             waits = {"event": "queued", "user": self.user, "peer": self.peer, "statement": self._statement.shown}
             _log.debug("queued", extra={"fields": waits})
+            self._spans.begin("queue")
         self._waits = True
         leave = gate.enter(self.user, self.peer, self._cancellation, self._unread_since)
         self.at_end(leave)
+        self.start()
+
+    def start(self) -> None:
+        """It runs, from here on."""
         self._started = time.monotonic()
+        self._spans.begin("run")
+
+    def in_context(self, context: StatementContext) -> StatementContext:
+        """What its executions may see: they tell it what they do."""
+        return replace(context, watch=self.watch, follow=self.follow, trace=self._spans.context)
 
     def expire_after(self, seconds: float) -> None:
         """Stop it when it has taken that long, waiting and sending included."""
@@ -182,6 +202,7 @@ class Query:
         with self._lock:
             self._finished = True
         self.leave()
+        self._spans.end(describe=self._describe)
         self._registry.forget(self)
 
     def finish(self) -> None:
@@ -194,13 +215,22 @@ class Query:
         if self._plans:
             self._statement = replace(self._statement, planning=self._ended - self._began)
         self._tell_log()
+        status = self._status()
+        self._spans.end({"ok": None, "cancelled": CancelledError.__name__}.get(status, status), self._describe)
         self._registry.finish(self, self.described(ended_at=time.time()))
         self._error = None
         self._runs.clear()  # which hold what they tell of
 
     def _tell_log(self) -> None:
-        fields: dict[str, object] = {"event": "query", "query": self.id, "user": self.user, "peer": self.peer}
-        fields |= {"kind": self._statement.kind, "statement": self._statement.shown}
+        fields: dict[str, object] = {"event": "query", "query": self.id}
+        if self._spans.trace is not None:
+            fields["trace"] = self._spans.trace
+        fields |= {
+            "user": self.user,
+            "peer": self.peer,
+            "kind": self._statement.kind,
+            "statement": self._statement.shown,
+        }
         measured = {
             "runtime": self._runtime,
             "rows": self._rows(),
@@ -217,6 +247,19 @@ class Query:
         if self._has_effects:
             audited = {**fields, "event": "statement", "rows": self._rows(), **outcome}
             _audit.info("statement", extra={"fields": audited})
+
+    def _describe(self, span: Span) -> None:
+        """Tell of it in the terms of OpenTelemetry's conventions for databases, as far as these have some."""
+        span.attributes |= {
+            "db.system.name": "grism",
+            "db.operation.name": self._statement.kind,
+            "grism.query.id": self.id,
+            "grism.runtime": self._runtime,
+        }
+        if not self._plans:
+            span.attributes |= {"db.response.returned_rows": self._rows(), "grism.response.bytes": self._bytes()}
+        if span.takes_texts:
+            span.attributes["db.query.text"] = self._statement.text
 
     def described(self, ended_at: float | None = None) -> dict[str, Any]:
         """Its row in ``system.queries``."""

@@ -68,9 +68,14 @@ class Queries:
             query.finish()
 
     @contextmanager
-    def planning(self, request: Request, statement: StatementInfo) -> Iterator[None]:
-        """Around the planning of a statement, `timed`: what fails here is logged, since it never runs."""
+    def planning(self, request: Request, statement: StatementInfo, *, reads: bool = False) -> Iterator[None]:
+        """Around the planning of a statement, `timed`: what fails here is logged, since it never runs.
+
+        While it only `reads` what the statement is, that is no span of its own.
+        """
         query = Query(request.caller, statement, self._runtime_of(request), self.registry, plans=True)
+        if not reads:
+            query.trace_planning()
         try:
             with query.guarded(), self.timed(request):
                 yield
@@ -130,6 +135,8 @@ class Queries:
                     query.expire_after(max(0.0, limit - statement.planning))
                 if gated:
                     query.enter(self.gate)
+                else:
+                    query.start()
         except ExecutionError:
             query.finish()
             raise

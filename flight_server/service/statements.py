@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 from pyarrow import flight
@@ -63,7 +62,7 @@ class Statements:
     def parse(self, request: Request, text: str | bytes) -> ParsedStatement:
         """What a text or a Substrait plan is; ResourceExhaustedError where it is longer than the server takes."""
         told = StatementInfo("SUBSTRAIT", "") if isinstance(text, bytes) else StatementInfo("SELECT", text)
-        with self.queries.planning(request, told):
+        with self.queries.planning(request, told, reads=True):
             size = len(text if isinstance(text, bytes) else text.encode())
             if size > self._options.max_statement_size:
                 raise ResourceExhaustedError(
@@ -107,7 +106,7 @@ class Statements:
             return Offer(planned.schema, ticket)
         query = self.queries.begin(request, statement)
         with query.guarded():
-            result = answer.run_to_parts(request.context, self._options.statement_ttl)
+            result = answer.run_to_parts(query.in_context(request.context), self._options.statement_ttl)
         self.offers.keep_parts(handle, request.holder, result)
         query.rows = sum(part.rows for part in result.parts)
         return Offer(planned.schema, ticket, query.rows, result.parts)
@@ -125,7 +124,7 @@ class Statements:
         looks = request.session.grants.is_administrator and planned.tells_of_server
         query = self.queries.begin(request, planned.statement, gated=planned.is_query and not looks)
         with query.guarded():
-            result = planned.answer.open(replace(request.context, watch=query.watch, follow=query.follow))
+            result = planned.answer.open(query.in_context(request.context))
         # Nobody works any more for a call that was stopped, even while its client leaves unread what was sent.
         request.call.cancellation.on_cancel(query.leave)
         return ResultStream(
@@ -212,8 +211,6 @@ class Statements:
             return count_table(0)
         gated = not isinstance(parsed.statement, Kill)
         with self.queries.change(request, StatementInfo(parsed.kind, parsed.written.source), gated=gated) as query:
-            answer = self.database.run_and_tell(
-                replace(request.context, watch=query.watch, follow=query.follow), parsed, parameters
-            )
+            answer = self.database.run_and_tell(query.in_context(request.context), parsed, parameters)
             query.rows = changed_rows(answer)
             return answer

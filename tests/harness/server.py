@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,18 +29,26 @@ class ServerError(Exception):
 
 
 @contextmanager
-def serve(data: Path, log: Path, *options: str, module: str = "flight_server.cli") -> Iterator[tuple[str, int]]:
+def serve(
+    data: Path,
+    log: Path,
+    *options: str,
+    module: str = "flight_server.cli",
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[tuple[str, int]]:
     """Run ``grism serve --data DATA`` on a free port of the loopback device; gives its URI and process id.
 
     The process's stderr goes to the file `log`, in which no internal error may stand. At the end it is told to stop
-    and has to end with status 0. Another `module` is run without the word ``serve``.
+    and has to end with status 0. Another `module` is run without the word ``serve``. `variables` are added to those of
+    its environment.
     """
     command = ["serve", "--grace", _GRACE] if module == "flight_server.cli" else []
     arguments = [sys.executable, "-m", module, *command, "--data", str(data), "--port", "0", *options]
+    environment = {**os.environ, **(variables or {})}
     with (
         log.open("wb") as errors,
         INCIDENTS.watched(log),
-        subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True) as run,
+        subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as run,
     ):
         try:
             yield _uri(run, log), run.pid

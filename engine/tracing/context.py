@@ -1,0 +1,52 @@
+"""What names a span across processes: the header `traceparent` of W3C's Trace Context."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ["SpanContext", "context_in"]
+
+_HEADER = "traceparent"
+_FORM = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
+_SAMPLED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SpanContext:
+    """A span of a trace, by numbers that are not zero, and whether the spans of that trace are kept."""
+
+    trace_id: int
+    span_id: int
+    sampled: bool
+
+    @property
+    def trace(self) -> str:
+        """The trace's id as it is written: 32 hexadecimal digits."""
+        return f"{self.trace_id:032x}"
+
+    @property
+    def header(self) -> str:
+        """The value of `traceparent` for whoever works for this span."""
+        return f"00-{self.trace_id:032x}-{self.span_id:016x}-{int(self.sampled):02x}"
+
+    @classmethod
+    def parse(cls, header: str) -> SpanContext | None:
+        """What a `traceparent` names; None where it is none. Of later versions the known part is read."""
+        found = _FORM.fullmatch(header)
+        if found is None or found[1] == "ff" or (found[1] == "00" and found[5]):
+            return None
+        trace_id, span_id = int(found[2], 16), int(found[3], 16)
+        if not trace_id or not span_id:
+            return None
+        return cls(trace_id, span_id, bool(int(found[4], 16) & _SAMPLED))
+
+
+def context_in(headers: Mapping[str, Sequence[str] | Sequence[bytes]]) -> SpanContext | None:
+    """The span for which a call with these headers is made; None where they name none, or several."""
+    values = headers.get(_HEADER, ())
+    if len(values) != 1:
+        return None
+    (value,) = values
+    return SpanContext.parse(value.decode(errors="replace") if isinstance(value, bytes) else value)

@@ -1,0 +1,43 @@
+"""The spans of a query: its planning; or its wait for a turn, where there is one, and then its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.tracing import Span, SpanContext, begin
+from flight_server.endpoint.calls import Call
+
+__all__ = ["QuerySpans"]
+
+
+class QuerySpans:
+    """One span after the other, below that of a call."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._now: Span | None = None
+
+    @property
+    def context(self) -> SpanContext | None:
+        """The span for which works who works for the query now."""
+        return self._call.trace if self._now is None else self._now.context
+
+    @property
+    def trace(self) -> str | None:
+        """The id of the trace, which also is there where only the client makes spans."""
+        around = self._call.trace
+        return None if around is None else around.trace
+
+    def begin(self, name: str) -> None:
+        """What was done until now is over, and the next begins."""
+        self.end()
+        self._now = begin(name, self._call.trace)
+
+    def end(self, error: str | None = None, describe: Callable[[Span], None] | None = None) -> None:
+        """What was done until now is over, by an error of this type if there was one; `describe` tells more of it."""
+        span, self._now = self._now, None
+        if span is None:
+            return
+        if describe is not None and span.context.sampled:
+            describe(span)
+        span.end(error)
