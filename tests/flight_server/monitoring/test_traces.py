@@ -46,8 +46,9 @@ class Caller:
         def found() -> list[Collected]:
             spans = self._collector.spans(self.trace)
             here = {span.id for span in spans} | {self.span}
-            is_whole = any(span.name == last for span in spans) and all(span.parent in here for span in spans)
-            return spans if is_whole else []
+            tasks = sum(span.attributes["grism.stage.attempts"] for span in named(spans, "stage"))
+            is_whole = bool(named(spans, last)) and len(named(spans, "task")) == tasks
+            return spans if is_whole and all(span.parent in here for span in spans) else []
 
         return until(found)
 
