@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,12 +15,15 @@ from sqlglot import exp
 from engine.cache import LruCache
 from engine.cancellation import Cancellation
 from engine.kernel import quote
+from engine.kernel_progress import KernelProgress, StreamProgress
 from engine.metrics import OperatorMetrics
 from engine.operators.collect import CollectExec
 from engine.operators.join import JoinExec
 from engine.operators.sql import identifier, over
 from engine.operators.sql_query import SqlExec
+from engine.operators.table_scan import TableScanExec
 from engine.physical import ExecutionContext, PhysicalOperator, SourceBinder, walk
+from engine.run_progress import RunProgress
 from engine.schema import RowType
 from engine.storage.protocol import KernelSource, ScanRequest, Source, Split, TableHandle
 from engine.storage.stored_types import declared_type
@@ -38,12 +41,16 @@ _MAX_REMEMBERED = 64_000  # characters
 class Statement:
     """Kernel SQL and the Arrow data that it reads by name.
 
-    `joined` says whether relations meet in it, or may be read more than once, so that streams will not do.
+    `joined` says whether relations meet in it, or may be read more than once, so that streams will not do. `lengths`
+    are the rows of streams, by name, where they are known. Without a table that it `reads` it is not followed: the
+    least of statements are not to take longer for that.
     """
 
     sql: str
     sources: dict[str, Any]
     joined: bool = False
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    reads: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class _Compiler(SourceBinder):
 
     ctx: ExecutionContext | None
     sources: dict[str, Any] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
     ctes: dict[str, exp.Select] = field(default_factory=dict)
     raws: dict[str, str] = field(default_factory=dict)
     readers: Counter[str] = field(default_factory=Counter)
@@ -89,6 +97,8 @@ class _Compiler(SourceBinder):
             return source.query.copy()
         name = f"__s{len(self.sources)}"
         self.sources[name] = source.data
+        if source.length is not None:
+            self.lengths[name] = source.length
         items: list[exp.Expr] = []
         declared = {field.name: declared_type(field) for field in source.data.schema}
         for c in columns:
@@ -134,7 +144,7 @@ class _Compiler(SourceBinder):
             lambda found: f"({self.raws[found[1]]})" if found[1] in self.raws else found[0],
             root.sql("duckdb", copy=False),
         )
-        return Statement(sql, self.sources)
+        return Statement(sql, self.sources, lengths=self.lengths, reads=self.scans > 0)
 
     def _named(self, name: str) -> exp.Select:
         self.readers[name] += 1
@@ -186,11 +196,13 @@ def run(
     boundary: Boundary = Boundary.CLIENT,
     statements: StatementCache | None = None,
     columns: RowType | None = None,
+    follow: Callable[[RunProgress], None] = lambda _: None,
 ) -> SlicedStream:
     """Execute the subtree for who stands behind `boundary`; the stream's batches stay under one Flight message.
 
     `statements` spare the compilation of a subtree that has run before, its `columns` the kernel to be asked for them.
-    Rows that go out as they lie in storage do not pass through the kernel. Raises the execution errors.
+    Rows that go out as they lie in storage do not pass through the kernel. `follow` is given what tells how far it is,
+    before it runs. Raises the execution errors.
     """
     ctx.cancellation.check()
     started = time.monotonic()
@@ -203,9 +215,14 @@ def run(
 
     reader = operator.direct(ctx) if boundary is Boundary.CLIENT else None
     if reader is not None:
-        return _straight(reader, ctx.cancellation, record)
+        stream = _straight(reader, ctx.cancellation, record)
+        follow(StreamProgress(stream.counters, operator.table.rows if isinstance(operator, TableScanExec) else None))
+        return stream
     compiled = compile_statement if statements is None else statements.compile
     statement = compiled(operator, ctx)
+    progress = KernelProgress(statement.lengths) if statement.reads else None
+    if progress is not None:
+        follow(progress)
     return ctx.kernel.stream(
         statement.sql,
         statement.sources,
@@ -214,6 +231,7 @@ def run(
         resident=statement.joined,
         boundary=boundary,
         columns=columns,
+        progress=progress,
     )
 
 

@@ -39,7 +39,8 @@ from engine.kernel_errors import (
     syntax_error,
     too_deep,
 )
-from engine.kernel_instance import Instance, KernelConfig
+from engine.kernel_instance import Execution, Instance, KernelConfig
+from engine.kernel_progress import KernelProgress
 from engine.place import Place
 from engine.schema import Column, RowType
 from engine.streams import SlicedStream, StreamCounters, sliced
@@ -60,6 +61,7 @@ _OF_ANY_SIZE = frozenset(
 )
 _KERNEL_ERRORS = (duckdb.Error, UnicodeDecodeError)  # a message that the kernel cuts may end within a character
 _KNOWN_TYPES = 4096
+_LONGEST_OBSERVED = 256 << 10  # characters: a cursor that is kept keeps the text of its last statement
 _LONG_TYPE = 2_000  # characters from which on a type is not remembered: clients can make any number of them
 
 
@@ -242,6 +244,7 @@ class Kernel:
         resident: bool = False,
         boundary: Boundary = Boundary.CLIENT,
         columns: RowType | None = None,
+        progress: KernelProgress | None = None,
     ) -> SlicedStream:
         """Run a SELECT and stream its rows. `sources` are registered for this statement only.
 
@@ -249,7 +252,8 @@ class Kernel:
         `columns` already spares the kernel to bind the statement once more.
         With `resident`, streamed sources are first loaded into the kernel's own memory, where they count against its
         limit and may spill: of a stream the kernel knows no size, and would join in the worst of orders.
-        The stream frees everything at its end, on an error or when it is released. Cancelling interrupts it.
+        The stream frees everything at its end, on an error or when it is released. Cancelling interrupts it. `progress`
+        follows it.
         """
         cancellation = cancellation or Cancellation()
         given = sources or {}
@@ -257,11 +261,11 @@ class Kernel:
         if columns is not None and (items := leaving_items([(c.name, c.type) for c in columns], boundary)):
             sql = f"SELECT {', '.join(items)} FROM ({sql})"
         try:
-            return self._start(sql, given, cancellation, on_close, resident, left)
+            return self._start(sql, given, cancellation, on_close, resident, left, progress)
         except ResourceExhaustedError:  # values so large that the usual rows do not fit into a batch
             if any(isinstance(data, pa.RecordBatchReader) for data in given.values()):
                 raise
-        return self._start(sql, given, cancellation, on_close, resident, left, _BATCH_ROWS_OF_GREAT_SIZE)
+        return self._start(sql, given, cancellation, on_close, resident, left, progress, _BATCH_ROWS_OF_GREAT_SIZE)
 
     def _start(
         self,
@@ -271,13 +275,15 @@ class Kernel:
         on_close: Callable[[StreamCounters], None] | None,
         resident: bool,
         boundary: Boundary | None,
+        progress: KernelProgress | None,
         batch_rows: int | None = None,
     ) -> SlicedStream:
         """As `stream`; without a `boundary`, columns leave as they are."""
         cancellation.check()
         instance = self._current()
         try:
-            execution = instance.begin(cancellation)
+            observed = progress is not None and len(sql) <= _LONGEST_OBSERVED
+            execution = instance.begin(cancellation, observed)
         except duckdb.Error as error:
             self._look_after(instance, error)
             raise execution_error(error) from None
@@ -287,6 +293,8 @@ class Kernel:
 
         def finish() -> None:
             forget()
+            if progress is not None:
+                progress.end()
             instance.end(execution)
             if counters is not None and counters.failed and not counters.stopped and not cancellation.cancelled:
                 self._look_later(instance)  # its error went to who read the stream
@@ -294,11 +302,7 @@ class Kernel:
                 on_close(counters)
 
         try:
-            for name, data in sources.items():
-                if resident and isinstance(data, pa.RecordBatchReader):
-                    _load(execution.cursor, name, data)
-                else:
-                    execution.cursor.register(name, data)
+            _offer(execution, sources, resident, progress)
             reader = _reader(execution.cursor, sql, boundary, batch_rows)
         except _KERNEL_ERRORS as error:
             error.__traceback__ = None  # its frames hold what was computed, and a cancellation may keep the error
@@ -466,10 +470,19 @@ def _leaving(relation: duckdb.DuckDBPyRelation, boundary: Boundary) -> duckdb.Du
     return relation if items is None else relation.project(", ".join(items))
 
 
-def _load(cursor: duckdb.DuckDBPyConnection, name: str, data: pa.RecordBatchReader) -> None:
-    """Make `data` a temporary table of the cursor."""
-    stream = f"{name}_stream"
-    cursor.register(stream, data)
-    cursor.execute(f"CREATE TEMP TABLE {quote(name)} AS FROM {quote(stream)}")
-    cursor.abort()
-    cursor.unregister(stream)
+def _offer(
+    execution: Execution, sources: Mapping[str, ArrowData], resident: bool, progress: KernelProgress | None
+) -> None:
+    """Let a statement read `sources`, streams first of all into the kernel's memory where they are to be `resident`."""
+    streams = {name for name, data in sources.items() if isinstance(data, pa.RecordBatchReader)}
+    if progress is not None:
+        progress.begin(execution, 1 + (len(streams) if resident else 0))
+    for name, data in sources.items():
+        if progress is not None:
+            data = progress.counted(name, data) if name in streams else progress.uncounted(data)
+        if resident and name in streams:
+            execution.load(name, data)
+            if progress is not None:
+                progress.step()
+        else:
+            execution.register(name, data)

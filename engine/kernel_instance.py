@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import json
 import os
 import shutil
 import tempfile
@@ -26,12 +27,18 @@ from engine import borrowed_functions, value_bounds
 from engine.cancellation import Cancellation
 from engine.errors import ExecutionError
 from engine.memory_watch import MemoryWatch
+from engine.run_progress import ResourceUse
 
 __all__ = ["Execution", "Instance", "KernelConfig"]
 
 _INSIST_SECONDS = 0.01
 _CLOSE_SECONDS = 10.0
 _IDLE_CURSORS = 8
+_OBSERVE = """
+    SET enable_progress_bar = true; SET enable_progress_bar_print = false;
+    SET enable_profiling = 'no_output'; SET tracked_metrics = '[system.total_bytes_spilled, system.peak_buffer_memory]'
+"""
+"""Settings of one cursor, and of none once the configuration is locked. They cost a statement 0.03 ms."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,8 @@ class KernelConfig:
 
     Files are read only below `directories`. Spill files go to a folder of this kernel's own below `spill_directory`
     (the system's temporary folder where None) and are removed with it. Where the whole process has more than
-    `process_memory` bytes, the statement that most of them came with ends.
+    `process_memory` bytes, the statement that most of them came with ends. So many statements at a time are `observed`:
+    they can be asked how far they are, and what they have used.
     """
 
     directories: tuple[str, ...] = ()
@@ -48,14 +56,24 @@ class KernelConfig:
     threads: int | None = None
     spill_directory: str | None = None
     process_memory: int | None = None
+    observed: int = 0
 
 
 class Execution:
-    """A cursor with a statement on it: an interrupt reaches it whenever it comes, and does nothing after its end."""
+    """A cursor with a statement on it: an interrupt reaches it whenever it comes, and does nothing after its end.
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, cancellation: Cancellation | None = None) -> None:
+    What is `observed` is on a cursor that serves others after it.
+    """
+
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, cancellation: Cancellation | None = None, observed: bool = False
+    ) -> None:
         self.cursor = cursor
         self.grown = 0.0  # bytes of the process that count for it
+        self.observed = observed
+        self._registered: list[str] = []
+        self._loaded: list[str] = []
+        self._used_before: ResourceUse | None = None  # by what was loaded
         self._cancellation = cancellation
         self.begun = threading.Event()
         self._lock = threading.Lock()
@@ -72,12 +90,59 @@ class Execution:
         if self._cancellation is not None:
             self._cancellation.exceed()
 
+    def register(self, name: str, data: object) -> None:
+        """Let the statement read `data` by this name."""
+        self.cursor.register(name, data)
+        self._registered.append(name)
+
+    def load(self, name: str, data: pa.RecordBatchReader) -> None:
+        """Take `data` into the kernel's own memory, where the statement reads it by this name."""
+        stream = f"{name}_stream"
+        self.register(stream, data)
+        self._loaded.append(name)
+        self.cursor.execute(f'CREATE TEMP TABLE "{name}" AS FROM "{stream}"')
+        self._used_before = self.used()
+        self.cursor.abort()
+        self.cursor.unregister(stream)
+        self._registered.remove(stream)
+
+    def share(self) -> float | None:
+        """How much is done, as the kernel says; see `ObservedStatement`."""
+        with self._lock:
+            if self._closed or not self.observed:
+                return None
+            percent = float(self.cursor.query_progress())
+        return None if percent < 0 else min(percent / 100, 1.0)
+
+    def used(self) -> ResourceUse | None:
+        """What the statement has used, before its cursor is freed; see `ObservedStatement`."""
+        if not self.observed:
+            return None
+        told = json.loads(self.cursor.get_profiling_information()).get("system")  # missing where rows were left
+        if told is None:
+            return None
+        used = ResourceUse(told["total_bytes_spilled"], told["peak_buffer_memory"])
+        return used if self._used_before is None else used + self._used_before
+
     def close(self) -> None:
         """Free the cursor."""
+        self.end()
+        self.cursor.close()
+
+    def end(self) -> None:
+        """The statement is over: no interrupt reaches the cursor any more."""
         with self._lock:
             self._closed = True
         self.begun.set()
-        self.cursor.close()
+
+    def clear(self) -> None:
+        """Leave nothing of the statement on the cursor, which another is to have. Raises what the kernel does."""
+        self.cursor.abort()
+        for name in self._registered:
+            self.cursor.unregister(name)
+        for name in self._loaded:
+            self.cursor.execute(f'DROP TABLE IF EXISTS temp."{name}"')
+            self.cursor.abort()
 
     def _insist(self) -> None:
         while not self.begun.wait(_INSIST_SECONDS) and self._interrupt():
@@ -108,8 +173,14 @@ class Instance:
         self._ended = threading.Condition(self._lock)
         self._running: set[Execution] = set()
         self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._observed: list[duckdb.DuckDBPyConnection] = []
         self._closed = False
         self._database = _connect(config, self._spill, optimizers)
+        for _ in range(config.observed):
+            cursor = self._database.cursor()
+            cursor.execute(_OBSERVE)
+            self._observed.append(cursor)
+        self._database.execute("SET GLOBAL lock_configuration = true")
         self._watch = None
         if config.process_memory is not None:
             self._watch = MemoryWatch(config.process_memory, self._statements, _give_back())
@@ -135,24 +206,43 @@ class Instance:
             if not keep:
                 cursor.close()
 
-    def begin(self, cancellation: Cancellation | None = None) -> Execution:
+    def begin(self, cancellation: Cancellation | None = None, observed: bool = False) -> Execution:
         """A cursor for one statement, which `close` interrupts; `end` it. Raises ExecutionError once it is closed.
 
-        Where it takes too much memory, `cancellation` is thrown.
+        Where it takes too much memory, `cancellation` is thrown. It is `observed` where that is wanted and not too many
+        are already.
         """
         with self._lock:
             self._check_open()
-            execution = Execution(self._database.cursor(), cancellation)
+            observed = observed and bool(self._observed)
+            cursor = self._observed.pop() if observed else self._database.cursor()
+            execution = Execution(cursor, cancellation, observed)
             self._running.add(execution)
         return execution
 
     def end(self, execution: Execution) -> None:
-        """The statement is over; its cursor is closed."""
-        with self._lock:
+        """The statement is over; its cursor is closed, or waits for another statement."""
+        execution.end()
+        kept = execution.observed and self._keep(execution)
+        with self._ended:
             self._running.discard(execution)
-        execution.close()
+            if kept and not self._closed:
+                self._observed.append(execution.cursor)
+            else:
+                kept = False
+        if not kept:
+            execution.close()
         with self._ended:
             self._ended.notify_all()
+
+    @staticmethod
+    def _keep(execution: Execution) -> bool:
+        """Whether the cursor is good for another statement."""
+        try:
+            execution.clear()
+        except duckdb.Error:
+            return False
+        return True
 
     def is_valid(self) -> bool:
         """Whether new statements run: after a fatal error of the kernel none does any more."""
@@ -173,7 +263,7 @@ class Instance:
             if self._closed:
                 return
             self._closed = True
-            running, idle = list(self._running), self._idle
+            running, idle = list(self._running), [*self._idle, *self._observed]
         if self._watch is not None:
             self._watch.close()
         for execution in running:
@@ -253,7 +343,6 @@ def _connect(config: KernelConfig, spill: Path, optimizers: Collection[str] | No
         "SET GLOBAL errors_as_json = true",
         f"SET GLOBAL allowed_directories = {allowed}",
         "SET GLOBAL enable_external_access = false",
-        "SET GLOBAL lock_configuration = true",
     ):
         database.execute(statement)
     return database

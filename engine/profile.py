@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.execution import compile_statement
 from engine.physical import ExecutionContext, PhysicalOperator
+from engine.run_progress import ResourceUse
 
 __all__ = ["KernelProfile", "OperatorProfile", "QueryProfile", "StageProfile", "kernel_profile"]
 
@@ -66,7 +67,8 @@ class KernelProfile:
 @dataclass(frozen=True)
 class StageProfile:
     """A stage: its tasks, how many times one was started, the rows and bytes that it wrote, the bytes that it read from
-    other stages, and the seconds that each finished attempt took."""
+    other stages, the seconds that each finished attempt took, and what these have used (None where that is not
+    known)."""
 
     stage: int
     tasks: int
@@ -75,6 +77,7 @@ class StageProfile:
     written: int
     read: int
     seconds: Sequence[float]
+    used: ResourceUse | None = None
 
     @property
     def retries(self) -> int:

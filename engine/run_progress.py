@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["RunProgress", "StageProgress", "TaskProgress", "share_done"]
+__all__ = ["ResourceUse", "RunProgress", "StageProgress", "TaskProgress", "add_up", "share_done", "total_use"]
 
 
 @dataclass(frozen=True)
 class StageProgress:
     """A stage: its tasks (None until its inputs are there, which decide), those of them that run and are done, how
-    often one was started, and the rows and bytes that they wrote."""
+    often one was started, and the rows and bytes that they wrote; what they have used, as `ResourceUse` has it, as far
+    as they have ended (None where that is not known)."""
 
     stage: int
     tasks: int | None
@@ -21,6 +22,8 @@ class StageProgress:
     attempts: int
     rows: int
     bytes: int
+    spilled: int | None
+    peak_memory: int | None
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,19 @@ class TaskProgress:
     seconds: float | None
 
 
+@dataclass(frozen=True)
+class ResourceUse:
+    """What an execution has used: bytes that its kernels spilled, and the most that the buffers of one held while it
+    ran, of all that ran there together."""
+
+    spilled: int
+    peak_memory: int
+
+    def __add__(self, other: ResourceUse) -> ResourceUse:
+        """That of both, one after the other or in different kernels."""
+        return ResourceUse(self.spilled + other.spilled, max(self.peak_memory, other.peak_memory))
+
+
 class RunProgress(Protocol):
     """One execution of a plan. All may be asked from any thread, while it runs and afterwards."""
 
@@ -50,6 +66,24 @@ class RunProgress(Protocol):
 
     def tasks(self) -> Sequence[TaskProgress]:
         """The tasks of its stages, while it runs."""
+
+    def used(self) -> ResourceUse | None:
+        """What it has used; None where that is not known, as before its end."""
+
+
+def total_use(runs: Iterable[RunProgress]) -> ResourceUse | None:
+    """What several executions have used together; None where that is not known of each."""
+    return add_up(run.used() for run in runs)
+
+
+def add_up(used: Iterable[ResourceUse | None]) -> ResourceUse | None:
+    """The sum of all; None where one is not known, or there is none."""
+    total = None
+    for each in used:
+        if each is None:
+            return None
+        total = each if total is None else total + each
+    return total
 
 
 def share_done(stages: Sequence[StageProgress]) -> float | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.execution import StatementCache, run
 from engine.physical import ExecutionContext, PhysicalPlan
+from engine.run_progress import RunProgress
 from engine.runtime import QueryResult
 
 __all__ = ["LocalExecutor"]
@@ -15,7 +18,12 @@ class LocalExecutor:
     def __init__(self) -> None:
         self._statements = StatementCache()
 
-    def execute(self, plan: PhysicalPlan, context: ExecutionContext) -> QueryResult:
-        """Start `plan`; its rows come while the reader of the result is read. Raises the execution errors."""
-        stream = run(plan.root, context, plan.boundary, self._statements, plan.columns)
+    def execute(
+        self, plan: PhysicalPlan, context: ExecutionContext, follow: Callable[[RunProgress], None] = lambda _: None
+    ) -> QueryResult:
+        """Start `plan`; its rows come while the reader of the result is read. Raises the execution errors.
+
+        `follow` is given what tells how far it is, before it runs.
+        """
+        stream = run(plan.root, context, plan.boundary, self._statements, plan.columns, follow)
         return QueryResult(stream.reader, stream.counters, context.cancellation, stream.stop)

@@ -27,7 +27,8 @@ class LocalRuntime:
     """Plans and runs queries in this process.
 
     `memory_limit` is in bytes, `threads` a count; None lets the kernel choose. Where the process has
-    more than `process_memory` bytes, the query that most of them came with ends. Close it, or use it in a ``with``
+    more than `process_memory` bytes, the query that most of them came with ends. So many queries at a time are
+    `observed`: they tell how far they are, and what they have used. Close it, or use it in a ``with``
     block: closing stops what runs and removes the spill files.
     """
 
@@ -42,10 +43,12 @@ class LocalRuntime:
         spill_directory: str | None = None,
         process_memory: int | None = None,
         metrics_sink: MetricsSink | None = None,
+        observed: int = 4,
     ) -> None:
         self.storage = storage
+        directories = tuple(storage.directories())
         self.kernel = Kernel(
-            KernelConfig(tuple(storage.directories()), memory_limit, threads, spill_directory, process_memory)
+            KernelConfig(directories, memory_limit, threads, spill_directory, process_memory, observed)
         )
         self.frontend = SqlFrontend(self.kernel, storage)
         self._planner = LocalPhysicalPlanner(self.kernel)
@@ -61,7 +64,7 @@ class LocalRuntime:
         """Start `plan`."""
         options = options or QueryOptions()
         context = LocalExecutionContext(self.storage, self.kernel, self._metrics_sink, options.cancellation)
-        return self._executor.execute(plan, context)
+        return self._executor.execute(plan, context, options.follow)
 
     def profile(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryProfile:
         """Run `plan` and tell what the kernel measured."""

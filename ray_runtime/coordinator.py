@@ -27,7 +27,7 @@ import pyarrow as pa
 from engine.errors import CancelledError, ExecutionError, GrismError, WorkerLostError
 from engine.metrics import MetricsSink, OperatorMetrics
 from engine.profile import StageProfile
-from engine.run_progress import StageProgress, TaskProgress
+from engine.run_progress import ResourceUse, StageProgress, TaskProgress, add_up
 from engine.runtime import ClusterCounts
 from engine.travel_types import Boundary
 from ray_runtime.cluster import Cluster, ClusterOptions, ClusterUser
@@ -76,13 +76,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """What an attempt at a task took, in seconds and in bytes of other stages, and the rows and bytes that it wrote."""
+    """What an attempt at a task took, in seconds and in bytes of other stages, the rows and bytes that it wrote, and
+    what it has used."""
 
     task: int
     seconds: float
     read: int
     rows: int
     bytes: int
+    used: ResourceUse | None
 
 
 @dataclass(eq=False)
@@ -110,7 +112,7 @@ class Execution:
         key = done.summary.key
         self._schemas.setdefault(key.stage, done.schema)
         self._measured.setdefault(key.stage, []).append(
-            _Measured(key.task, done.seconds, done.read, done.summary.total_rows, done.summary.total_bytes)
+            _Measured(key.task, done.seconds, done.read, done.summary.total_rows, done.summary.total_bytes, done.used)
         )
         self._summaries.setdefault(key.stage, {})[key.task, key.attempt] = done.summary
 
@@ -140,9 +142,25 @@ class Execution:
                 stage.bytes,
                 sum(each.read for each in self._measured.get(stage.stage, ())),
                 [each.seconds for each in self._measured.get(stage.stage, ())],
+                self.used(stage.stage),
             )
             for stage in self.stats
         )
+
+    def progress(self, stage: StageStats) -> StageProgress:
+        """What a stage did so far."""
+        counts = (stage.tasks, stage.running, stage.done, stage.attempts, stage.rows, stage.bytes)
+        used = self.used(stage.stage)
+        resources = (None, None) if used is None else (used.spilled, used.peak_memory)
+        return StageProgress(stage.stage, *counts, *resources)
+
+    def used(self, stage: int) -> ResourceUse | None:
+        """What the attempts have used that have ended; None where that is not known."""
+        return add_up(each.used for each in list(self._measured.get(stage, ())))
+
+    def used_in_all(self) -> ResourceUse | None:
+        """As `used`, of all stages that have tasks which ended."""
+        return add_up(self.used(stage) for stage in list(self._measured))
 
     def tasks(self, told: StageTasks) -> Iterator[TaskProgress]:
         """What the tasks of a stage do, and what came of those that are done."""
@@ -260,10 +278,7 @@ class Coordinator(ClusterUser):
         if not found:
             with suppress(TimeoutError):  # who looks does not wait for a thread that is busy
                 found = self._ask(lambda: self._scheduler.stats(execution.query), _PATIENCE)
-        return tuple(
-            StageProgress(each.stage, each.tasks, each.running, each.done, each.attempts, each.rows, each.bytes)
-            for each in found or execution.stats
-        )
+        return tuple(execution.progress(stage) for stage in found or execution.stats)
 
     def tasks(self, execution: Execution) -> list[TaskProgress]:
         """What the tasks of a query do that runs."""

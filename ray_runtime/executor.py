@@ -16,7 +16,7 @@ from engine.cancellation import Cancellation
 from engine.errors import CancelledError, WorkerLostError
 from engine.physical import ExecutionContext
 from engine.profile import StageProfile
-from engine.run_progress import RunProgress, StageProgress, TaskProgress, share_done
+from engine.run_progress import ResourceUse, RunProgress, StageProgress, TaskProgress, share_done
 from engine.runtime import ClusterCounts, PartRows, QueryResult, ResultPart, ResultParts
 from engine.storage.protocol import Origins, Storage
 from engine.streams import sliced
@@ -230,6 +230,9 @@ class _Followed:
 
     def tasks(self) -> Sequence[TaskProgress]:
         return self.coordinator.tasks(self.execution)
+
+    def used(self) -> ResourceUse | None:
+        return self.execution.used_in_all()
 
 
 class _TableService:

@@ -15,6 +15,7 @@ from engine.kernel import Kernel
 from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.operators import SqlExec, TableScanExec
 from engine.physical import PhysicalOperator, walk
+from engine.run_progress import RunProgress
 from engine.storage.protocol import ArrowSource, Split, Storage
 from engine.streams import SlicedStream, sliced
 from engine.travel_types import Boundary
@@ -76,18 +77,22 @@ def has_partition_ids(fragment: PhysicalOperator) -> bool:
 
 
 def execute_fragment(
-    fragment: PhysicalOperator, splits: tuple[Any, ...] | None, context: TaskContext, boundary: Boundary
+    fragment: PhysicalOperator,
+    splits: tuple[Any, ...] | None,
+    context: TaskContext,
+    boundary: Boundary,
+    follow: Callable[[RunProgress], None] = lambda _: None,
 ) -> SlicedStream:
     """Start the fragment; `splits` is the task's entry of `Stage.splits`, None where the stage has none.
 
-    The rows are in the types that `boundary` asks for; one that writes them has done so then. Raises the execution
-    errors.
+    The rows are in the types that `boundary` asks for; one that writes them has done so then. `follow` is given what
+    tells how far the kernel is. Raises the execution errors.
     """
     root = fragment if splits is None else with_splits(fragment, splits)
     if isinstance(root, WriteFragmentsExec):
-        with closing(run(root.input, context, boundary).reader) as rows:
+        with closing(run(root.input, context, boundary, follow=follow).reader) as rows:
             return sliced(root.written(rows))
-    return run(root, context, boundary)
+    return run(root, context, boundary, follow=follow)
 
 
 def fragment_scans(root: PhysicalOperator) -> list[TableScanExec]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from engine.run_progress import ResourceUse
 from engine.tracing import SpanContext
 from engine.travel_types import Boundary
 from ray_runtime.exchange import ExchangeSource, OutputKey, OutputRef, OutputSummary, ReadRequest, WorkerId
@@ -82,13 +83,14 @@ class TaskSpec:
 
 @dataclass(frozen=True)
 class TaskDone:
-    """The committed output of an attempt and the Arrow schema of its rows; the seconds that it took, and the bytes of
-    other stages' outputs that it read."""
+    """The committed output of an attempt and the Arrow schema of its rows; the seconds that it took, the bytes of other
+    stages' outputs that it read, and what it has used of its kernel, where that is known."""
 
     summary: OutputSummary
     schema: pa.Schema
     seconds: float
     read: int
+    used: ResourceUse | None = None
 
 
 class StageOutputs:

@@ -25,6 +25,7 @@ from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ExecutionError, GrismError
 from engine.kernel import Kernel, KernelConfig
 from engine.kernel_errors import execution_error
+from engine.run_progress import RunProgress, total_use
 from engine.storage.protocol import Storage
 from flight_server.endpoint import ClientTls, ConnectionPool, Endpoint, PeerTls, ServerTls
 from ray_runtime.exchange import (
@@ -60,8 +61,8 @@ class WorkerConfig:
     a worker that has more than `process_memory` bytes ends the task that most of them came with.
     `exchange_memory` and `exchange_disk` (None: no limit) are bytes of exchange output that are kept. Files go below
     `directory`, under names that begin with the `cluster`'s. `host` is the address to listen on, None for the node's
-    own. With `tls`, endpoints of the cluster talk to each other only. With `traces`, variables of OpenTelemetry that a
-    node may not set, spans of tasks are sent.
+    own. With `tls`, endpoints of the cluster talk to each other only. So many tasks at a time are `observed`: they tell
+    what they have used. With `traces`, variables of OpenTelemetry that a node may not set, spans of tasks are sent.
     """
 
     storage: Storage
@@ -75,6 +76,7 @@ class WorkerConfig:
     exchange_disk: int | None = None
     compression: Literal["lz4", "zstd"] | None = None
     read: ReadOptions = field(default_factory=ReadOptions)
+    observed: int = 8
     tls: PeerTls | None = None
     traces: Mapping[str, str] | None = None
 
@@ -130,6 +132,7 @@ class Worker:
                 config.threads,
                 str(self._spill.path),
                 config.process_memory,
+                config.observed,
             )
         )
         self._keys = QueryKeys()
@@ -234,8 +237,9 @@ class Worker:
             may_reread(fragment),
             cancellation=cancellation,
         )
+        runs: list[RunProgress] = []
         try:
-            stream = execute_fragment(fragment, spec.splits, context, spec.boundary)
+            stream = execute_fragment(fragment, spec.splits, context, spec.boundary, runs.append)
             with closing(stream.reader) as reader:
                 with_ids = has_partition_ids(fragment)
                 schema = payload_schema(reader.schema) if with_ids else reader.schema
@@ -245,7 +249,8 @@ class Worker:
                         cancellation.check()
                         writer.append(piece)
                     read = sum(sum(source.bytes) for source in spec.inputs)
-                    return TaskDone(writer.commit(), schema, time.monotonic() - began, read)
+                    summary, used = writer.commit(), total_use(runs)
+                    return TaskDone(summary, schema, time.monotonic() - began, read, used)
         except (GrismError, pa.ArrowException, OSError) as error:
             cancellation.check()
             inputs.check()

@@ -142,10 +142,14 @@ def _profile_lines(profile: QueryProfile, planning: float) -> Iterator[str]:
             yield from _operator_lines(operator, 1)
     for stage in profile.stages:
         shortest, middle, longest = stage.times
+        used = stage.used
+        resources = (
+            "" if used is None else f", at most {_size(used.peak_memory)} of memory, {_size(used.spilled)} spilled"
+        )
         yield (
             f"Stage {stage.stage}: {_count(stage.tasks, 'task')}, {stage.retries} repeated; times {_time(shortest)} / "
             f"{_time(middle)} / {_time(longest)} (min / median / max), skew {stage.skew:.1f}; "
-            f"{_count(stage.rows, 'row')}, {_size(stage.read)} read, {_size(stage.written)} written"
+            f"{_count(stage.rows, 'row')}, {_size(stage.read)} read, {_size(stage.written)} written{resources}"
         )
 
 

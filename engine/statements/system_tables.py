@@ -50,6 +50,8 @@ LAYOUTS: Mapping[str, pa.Schema] = {
             ("planning", pa.float64()),
             ("queue", pa.float64()),
             ("run", pa.float64()),
+            ("spilled", pa.int64()),
+            ("peak_memory", pa.int64()),
             ("error_type", pa.string()),
             ("error", pa.string()),
         ]
@@ -78,6 +80,8 @@ LAYOUTS: Mapping[str, pa.Schema] = {
             ("attempts", pa.int64()),
             ("rows", pa.int64()),
             ("bytes", pa.int64()),
+            ("spilled", pa.int64()),
+            ("peak_memory", pa.int64()),
         ]
     ),
     "tasks": pa.schema(

@@ -298,7 +298,7 @@ class LanceTables:
             small = _guarded(table.name, lambda: self._read(scan()))
             if small is not None:
                 return ArrowSource(small)
-        return ArrowSource(_guarded(table.name, scan))
+        return ArrowSource(_guarded(table.name, scan), None if "filter" in options else rows)
 
     def _found(
         self, opened: _Opened, table: TableHandle, request: ScanRequest, fragments: Sequence[Any] | None

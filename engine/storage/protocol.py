@@ -148,9 +148,13 @@ class ScanRequest:
 
 @dataclass(frozen=True)
 class ArrowSource:
-    """Arrow data that is registered with the kernel. A Table brings its row count, a Dataset takes pushdown."""
+    """Arrow data that is registered with the kernel. A Table brings its row count, a Dataset takes pushdown.
+
+    Of a stream `length` is the number of its rows, where that is known.
+    """
 
     data: pa.Table | ds.Dataset | pa.RecordBatchReader
+    length: int | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ from ray_runtime.planner import DistributedOptions, DistributedPlan, Distributed
 
 __all__ = ["explain_stages", "kept_signals", "open_runtime", "runtimes_beside"]
 
+_MOST_OBSERVED = 64  # queries that run at once; to get ready for one takes half a millisecond at the start
+
 
 def open_runtime(config: ServerConfig) -> Runtime:
     """The runtime that `config` names over the folder that it names; close it after use. Raises ConfigError."""
@@ -47,6 +49,7 @@ def _open_local(config: ServerConfig, storage: Storage) -> LocalRuntime:
         process_memory=resources.process_memory,
         threads=resources.threads,
         spill_directory=str(resources.spill_dir) if resources.spill_dir else None,
+        observed=min(config.service.max_queries, _MOST_OBSERVED),
     )
 
 

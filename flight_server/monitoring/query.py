@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.errors import CancelledError, GrismError
-from engine.run_progress import RunProgress, StageProgress, TaskProgress
+from engine.run_progress import RunProgress, StageProgress, TaskProgress, total_use
 from engine.statements.context import StatementContext
 from engine.statements.session import Session
 from engine.tracing import Span
@@ -265,6 +265,7 @@ class Query:
         """Its row in ``system.queries``."""
         now = self._ended or time.monotonic()
         error = self._failure() if self._finished else None
+        used = total_use(list(self._runs))
         return {
             "id": self.id,
             "user": self.user,
@@ -283,6 +284,8 @@ class Query:
             "planning": now - self._began if self._plans and not self._finished else self._statement.planning,
             "queue": self._queue(now),
             "run": self._run(now),
+            "spilled": None if used is None else used.spilled,
+            "peak_memory": None if used is None else used.peak_memory,
             "error_type": None if error is None else _type_of(error),
             "error": error.summary if isinstance(error, GrismError) else None,
         }

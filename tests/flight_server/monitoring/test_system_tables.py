@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import adbc_driver_flightsql.dbapi as flight_sql
 import grpc
 import pytest
 
@@ -227,9 +228,18 @@ def test_both_runtimes_tell_what_runs(server_uri: Callable[[str], str], kind: st
         ]
         client.rows("SELECT count(*) FROM lineitem GROUP BY l_orderkey")
         (row,) = client.rows(
-            f"SELECT runtime, rows, state {OTHERS} AND text LIKE '%l_orderkey' ORDER BY begun DESC LIMIT 1"
+            f"SELECT runtime, rows, state, progress, spilled, peak_memory > 0 AS had_memory {OTHERS} "
+            "AND text LIKE '%l_orderkey' ORDER BY begun DESC LIMIT 1"
         )
-        assert row == {"runtime": "ray" if kind == "ray" else "local", "rows": 15_000, "state": "done"}
+        runtime = "ray" if kind == "ray" else "local"
+        assert row == {
+            "runtime": runtime,
+            "rows": 15_000,
+            "state": "done",
+            "progress": 1.0,
+            "spilled": 0,
+            "had_memory": True,
+        }
         workers = client.rows("SELECT * FROM system.workers ORDER BY id")
         assert len(workers) == (2 if kind == "ray" else 0)
         assert all(worker["location"].startswith("grpc") and worker["tasks"] == 0 for worker in workers)
@@ -238,6 +248,24 @@ def test_both_runtimes_tell_what_runs(server_uri: Callable[[str], str], kind: st
         assert (table["version"], table["versions"], table["indexes"]) == (None, None, None)
         (joined,) = client.rows("SELECT count(*) AS n FROM nation, (SELECT DISTINCT user FROM system.queries)")
         assert joined["n"] == 25
+
+
+@pytest.mark.parametrize("kind", ["parquet", "lance"])
+def test_the_progress_of_a_query_grows_to_its_end(server_uri: Callable[[str], str], kind: str) -> None:
+    text = "SELECT * FROM lineitem, range(40) AS grows(i)"
+    with RawClient(server_uri(kind)) as raw, flight_sql.connect(server_uri(kind), autocommit=True) as connection:
+        looker, seen = Client(raw), []
+
+        with connection.cursor() as cursor:
+            cursor.execute(text)
+            for number, _ in enumerate(cursor.fetch_record_batch()):
+                if number % 15 == 0:
+                    seen += looker.rows(f"SELECT progress {OTHERS} AND text LIKE '%grows(i)' AND state = 'sending'")
+        seen = [row["progress"] for row in seen]
+        assert seen == sorted(seen)
+        assert 0 <= seen[0] < seen[-1] <= 1
+        (row,) = looker.rows(f"SELECT progress, state, rows {OTHERS} AND text LIKE '%grows(i)'")
+        assert row == {"progress": 1.0, "state": "done", "rows": 60_175 * 40}
 
 
 def test_the_stages_of_a_query_on_ray_are_told_while_it_runs(
