@@ -14,7 +14,13 @@ from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ExecutionError, PlanningError
 from engine.kernel import Kernel, KernelConfig
 from engine.kernel_progress import KernelProgress
-from engine.run_progress import ResourceUse
+from engine.run_progress import ResourceUse, RunProgress
+from engine.statements.context import StatementContext
+from engine.statements.database import Database
+from engine.statements.session import Session
+from engine.storage import DirectoryStorage
+from engine.storage.protocol import TableName, WriteMode
+from local_runtime import LocalRuntime
 from tests.harness.waiting import until
 
 ROWS, BATCH = 1_000_000, 10_000
@@ -130,3 +136,21 @@ def test_a_cursor_serves_on_after_statements_that_did_not_end_well(kernel: Kerne
     last = KernelProgress({})
     assert kernel.stream("SELECT 42 AS x", progress=last).reader.read_all().to_pylist() == [{"x": 42}]
     assert last.used() is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT * FROM n", "SELECT i + 1 AS j FROM n", "SELECT i % 90000, count(*) FROM n GROUP BY 1"]
+)
+def test_lance_tables_that_are_streamed_tell_how_far_they_are(tmp_path: Path, text: str) -> None:
+    storage = DirectoryStorage(tmp_path, table_bytes=1)
+    storage.write(TableName("main", "n"), numbers(), WriteMode.CREATE)
+    with LocalRuntime(storage, threads=1) as runtime:
+        runs: list[RunProgress] = []
+        context = StatementContext(Session(), follow=runs.append)
+        result = Database(runtime).sql(text, context=context)
+        seen = [runs[0].share(), *(runs[0].share() for _ in result)]
+        shares = [share for share in seen if share is not None]
+        assert shares == sorted(shares)
+        assert shares[-1] == runs[0].share() == 1.0
+        assert len(set(shares)) > 4 or "count" in text
+        assert len(runs) == 1
