@@ -311,7 +311,7 @@ class OperationsOptions:
     ] = None
     http_port: Annotated[
         int | None,
-        Spec(_whole(0, 65535), "PORT", "answer /metrics, /healthz and /readyz over HTTP; 0 takes a free port"),
+        Spec(_whole(0, 65535), "PORT", "answer /metrics, /healthz and /readyz over HTTP, and show what runs"),
     ] = None
     traces: Annotated[
         str, Spec(_one_of("none", "otlp"), "none|otlp", "send spans by OTLP over HTTP, as the variables OTEL_* say")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import pyarrow as pa
@@ -99,6 +100,7 @@ class QueryAnswer:
     def run_to_parts(self, context: StatementContext, seconds: float) -> ResultParts:
         """Run the plan to its end, and leave the rows where they were made for so many seconds."""
         runtime = self.planning.runtime_of(self.plan)
+        context.tell_plan(partial(runtime.explain, self.plan))
         return runtime.run_to_parts(self.plan, seconds, QueryOptions(context.cancellation, trace=context.trace))
 
 
@@ -120,6 +122,7 @@ class ProfileAnswer:
 
     def open(self, context: StatementContext) -> QueryResult:
         """Run the query; its rows go to nobody."""
+        context.tell_plan(lambda: "\n".join(self.lines))
         cancellation = Cancellation()
         forget = follow(context.cancellation, cancellation)
         try:

@@ -101,7 +101,7 @@ class Changes:
             case Checkpoint():
                 return 0
             case Kill():
-                self._catalog.system.kill(context.session, statement)
+                self._catalog.system.kill(context.session.grants, statement)
                 return 0
         context.session.note_change()
         count = self._change(context, statement, rows)

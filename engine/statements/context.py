@@ -25,6 +25,10 @@ def _follow_nothing(run: RunProgress) -> None:
     del run
 
 
+def _tell_nobody(plan: Callable[[], str]) -> None:
+    del plan
+
+
 def _poll_nobody() -> None:
     """Whoever asks is in this process."""
 
@@ -33,9 +37,9 @@ def _poll_nobody() -> None:
 class StatementContext:
     """One run of a statement: in whose `session`, and what stops it.
 
-    `watch` is given the counters of each execution that the run starts, `follow` what tells how far it is. `poll` finds
-    out whether whoever asked is still there, and throws the cancellation where it is not. `trace` is the span for which
-    it is done.
+    `watch` is given the counters of each execution that the run starts, `follow` what tells how far it is, `tell_plan`
+    what gives its plan as text. `poll` finds out whether whoever asked is still there, and throws the cancellation
+    where it is not. `trace` is the span for which it is done.
     """
 
     session: Session
@@ -44,3 +48,4 @@ class StatementContext:
     poll: Callable[[], None] = _poll_nobody
     follow: Callable[[RunProgress], None] = _follow_nothing
     trace: SpanContext | None = None
+    tell_plan: Callable[[Callable[[], str]], None] = _tell_nobody

@@ -20,14 +20,15 @@ import pyarrow as pa
 
 from engine.profile import OperatorProfile, QueryProfile, StageProfile
 
-__all__ = ["EXPLAIN_SCHEMA", "Explain", "Format", "explained", "plan_lines", "profiled"]
+__all__ = ["EXPLAIN_SCHEMA", "READS_STAGE", "Explain", "Format", "PlanNode", "explained", "plan_lines", "profiled"]
 
 
 EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
 """One row for each line of a text; one row in all for the other forms."""
 
 _LONGEST_LINE = 100_000  # characters of a line, which may hold the whole text
-_READS_STAGE = re.compile(r"ExchangeSourceExec stage (\d++)")
+READS_STAGE = re.compile(r"ExchangeSourceExec stage (\d++)")
+"""A line of a plan that reads what a stage wrote."""
 
 
 class Format(Enum):
@@ -114,7 +115,7 @@ def _drawn(roots: Sequence[PlanNode], format: Format) -> str:
         name = f"n{len(nodes)}"
         nodes.append(_mermaid_node(name, node.text) if format is Format.MERMAID else _graphviz_node(name, node.text))
         edges.extend(f"  {visit(child)} {arrow} {name}" for child in node.inputs)
-        found = _READS_STAGE.match(node.text)
+        found = READS_STAGE.match(node.text)
         if found is not None:
             reads.append((found[1], name))
         return name

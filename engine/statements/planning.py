@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pyarrow as pa
 
@@ -134,7 +135,9 @@ class Planning:
         forget = follow(context.cancellation, cancellation)
         pin = self.pins.pin(plan)
         try:
-            result = self.runtime_of(plan).execute(plan, QueryOptions(cancellation, context.follow, context.trace))
+            runtime = self.runtime_of(plan)
+            context.tell_plan(partial(runtime.explain, plan))
+            result = runtime.execute(plan, QueryOptions(cancellation, context.follow, context.trace))
         except BaseException:
             forget()
             raise

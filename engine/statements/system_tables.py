@@ -19,7 +19,6 @@ from engine.physical import PhysicalPlan
 from engine.physical import walk as walk_operators
 from engine.rights import Grants, Identity
 from engine.statements.descriptions import Kill
-from engine.statements.session import Session
 from engine.storage.memory_tables import KIND, MEMORY
 from engine.storage.names import unknown_table
 from engine.storage.protocol import TableHandle, TableName
@@ -138,8 +137,8 @@ Rows = Callable[[Grants], Iterable[Mapping[str, Any]]]
 """Gives the rows of a table that somebody with these rights may see."""
 
 
-def _kill_nothing(session: Session, statement: Kill) -> None:
-    del session
+def _kill_nothing(grants: Grants, statement: Kill) -> None:
+    del grants
     raise UnknownQueryError(
         f"No {statement.kind.lower()} {statement.id!r} runs here; there is no server in this process."
     )
@@ -152,7 +151,7 @@ class SystemTables:
     """
 
     def __init__(self) -> None:
-        self.kill: Callable[[Session, Kill], None] = _kill_nothing
+        self.kill: Callable[[Grants, Kill], None] = _kill_nothing
         self._rows: dict[str, Rows] = {}
         self._handles: LruCache[tuple[str, Identity], TableHandle] = LruCache(_KEPT)
 
@@ -161,6 +160,11 @@ class SystemTables:
         if table not in LAYOUTS:
             raise ValueError(f"there is no table {table!r}")
         self._rows[table] = rows
+
+    def rows(self, table: str, grants: Grants) -> list[Mapping[str, Any]]:
+        """What is in one of the `LAYOUTS` now, as somebody with these rights sees it."""
+        rows = self._rows.get(table)
+        return [] if rows is None else list(rows(grants))
 
     def names(self) -> list[TableName]:
         """The tables, sorted."""
@@ -182,8 +186,7 @@ class SystemTables:
         schema = LAYOUTS[table]
 
         def make() -> pa.Table:
-            rows = self._rows.get(table)
-            return pa.Table.from_pylist([] if rows is None else list(rows(grants)), schema)
+            return pa.Table.from_pylist(self.rows(table, grants), schema)
 
         location = (SYSTEM, str(id(self)), table, grants.identity.name, *sorted(grants.identity.roles))
         return MEMORY.handle(TableName(SYSTEM, table), MEMORY.live(location, schema, make))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from engine.rights import Rights
 from engine.runtime import Runtime
 from flight_server.auth.counted import CountedLogins
 from flight_server.config import ServerConfig
+from flight_server.options import AuthOptions
 from flight_server.readiness import Readiness
 from flight_server.service import FlightSqlService
 
 if TYPE_CHECKING:  # what serves HTTP is loaded only where it is asked for
+    from flight_server.web.page import Page
     from flight_server.web.server import HttpServer
 
 __all__ = ["open_http"]
@@ -23,6 +26,7 @@ def open_http(
     logins: CountedLogins,
     readiness: Readiness,
     runtimes: Iterable[Runtime],
+    rights: Rights,
 ) -> HttpServer | None:
     """The HTTP server that the configuration asks for, if it does; with TLS where Flight has it. Close it after use."""
     port = config.operations.http_port
@@ -43,4 +47,20 @@ def open_http(
     service.registry.observe(metrics.ended)
     auth = config.auth
     tls = HttpTls(auth.tls_cert, auth.tls_key) if auth.tls_cert and auth.tls_key else None
-    return HttpServer(make_app(metrics, lambda: readiness.ready), config.listen.host, port, tls)
+    routes = _page(config, service, logins, rights).routes if _has_page(auth) else []
+    return HttpServer(make_app(metrics, lambda: readiness.ready, routes), config.listen.host, port, tls)
+
+
+def _has_page(auth: AuthOptions) -> bool:
+    """Not where a certificate has to be shown, which this port does not ask for."""
+    return auth.tls_client_ca is None
+
+
+def _page(config: ServerConfig, service: FlightSqlService, logins: CountedLogins, rights: Rights) -> Page:
+    from flight_server.web.logins import PageLogins, Ways
+    from flight_server.web.page import Page
+    from flight_server.web.server_view import ServerView
+
+    ways = Ways(password=config.auth.users is not None, token=config.auth.jwt_key is not None)
+    view = ServerView(service.system, service.registry, rights)
+    return Page(view, PageLogins(logins, ways), (config.listen.host,))

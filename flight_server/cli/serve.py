@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         service = FlightSqlService(runtime, config.service, version("grism"), rights=rights, others=others)
         closing.callback(service.close)
         offer_settings(service.system, config)
-        http = open_http(config, service, logins, readiness, (runtime, *others))
+        http = open_http(config, service, logins, readiness, (runtime, *others), rights)
         if http is not None:
             closing.callback(http.close)
         certified = isinstance(authenticator, Certificates)

@@ -35,13 +35,16 @@ from flight_server.monitoring.statement import MAX_LOGGED, StatementInfo
 if TYPE_CHECKING:
     from engine.streams import StreamCounters
 
-__all__ = ["Caller", "Query"]
+__all__ = ["Caller", "Query", "QueryPlan"]
 
 _log = logging.getLogger("grism.query")
 _audit = logging.getLogger("grism.audit")
 
 _AGENT = "user-agent"
 _LONGEST_AGENT = 200  # characters
+_MAX_PLANS = 4  # of a statement, which may run one for each row of its parameters
+_LONGEST_LINE = 1_000  # characters of a plan's line
+_LONGEST_PLAN = 20_000  # characters
 _SERVER = secrets.token_hex(4)  # ids differ from those of other servers, and of this one's last run
 _numbers = itertools.count(1)
 
@@ -60,6 +63,14 @@ class Caller:
         for value in self.call.headers.get(_AGENT, ()):
             return (value.decode(errors="replace") if isinstance(value, bytes) else str(value))[:_LONGEST_AGENT]
         return None
+
+
+@dataclass(frozen=True)
+class QueryPlan:
+    """The plans of a query as EXPLAIN tells them, line by line, and how far their stages are, where they have some."""
+
+    lines: tuple[str, ...] = ()
+    stages: tuple[StageProgress, ...] = ()
 
 
 class Registry(Protocol):
@@ -102,6 +113,7 @@ class Query:
         self._lock = threading.Lock()
         self._counters: list[StreamCounters] = []
         self._runs: list[RunProgress] = []
+        self._plans_told: list[Callable[[], str]] = []
         self._cleanup: list[Callable[[], None]] = []
         self._error: BaseException | None = None
         self._begun_at = time.time()
@@ -135,7 +147,9 @@ class Query:
 
     def in_context(self, context: StatementContext) -> StatementContext:
         """What its executions may see: they tell it what they do."""
-        return replace(context, watch=self.watch, follow=self.follow, trace=self._spans.context)
+        return replace(
+            context, watch=self.watch, follow=self.follow, tell_plan=self._take_plan, trace=self._spans.context
+        )
 
     def expire_after(self, seconds: float) -> None:
         """Stop it when it has taken that long, waiting and sending included."""
@@ -164,6 +178,10 @@ class Query:
         """Take what tells how far one of its executions is."""
         self._runs.append(run)
 
+    def _take_plan(self, plan: Callable[[], str]) -> None:
+        if len(self._plans_told) < _MAX_PLANS:
+            self._plans_told.append(plan)
+
     def stages(self) -> list[StageProgress]:
         """The stages of its executions that run, or ran."""
         return [stage for run in list(self._runs) for stage in run.stages()]
@@ -171,6 +189,19 @@ class Query:
     def tasks(self) -> list[TaskProgress]:
         """The tasks of these stages."""
         return [task for run in list(self._runs) for task in run.tasks()]
+
+    def plan(self) -> QueryPlan:
+        """The plans of its executions as they are now, which takes a millisecond or so; cut where they are long."""
+        lines: list[str] = []
+        room = _LONGEST_PLAN
+        for told in list(self._plans_told):
+            for line in told().splitlines():
+                shown = line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ..."
+                room -= len(shown)
+                if room < 0:
+                    return QueryPlan((*lines, "..."), tuple(self.stages()))
+                lines.append(shown)
+        return QueryPlan(tuple(lines), tuple(self.stages()))
 
     def failed(self, error: BaseException) -> BaseException:
         """Remember why it failed, until it is logged: an error holds what it came through."""
@@ -220,6 +251,7 @@ class Query:
         self._registry.finish(self, self.described(ended_at=time.time()))
         self._error = None
         self._runs.clear()  # which hold what they tell of
+        self._plans_told.clear()
 
     def _tell_log(self) -> None:
         fields: dict[str, object] = {"event": "query", "query": self.id}

@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine.errors import UnknownQueryError
+from engine.errors import GrismError, UnknownQueryError
 from engine.rights import Grants
-from flight_server.monitoring.query import Query
+from flight_server.monitoring.query import Query, QueryPlan
 
 __all__ = ["OpenHandles", "QueryRegistry"]
 
 _LONGEST_TEXT = 4_000  # characters of what has ended
 _MOST_CHARACTERS = 8_000_000
+_PLAN_KEPT = 0.1  # seconds that a query took whose plan is kept: to write it down takes a millisecond or so
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,34 @@ class OpenHandles:
     planned: int
 
 
+@dataclass(frozen=True)
+class _Ended:
+    """A query that has ended: its row, its plan where that is kept, and the characters of all that."""
+
+    row: Mapping[str, Any]
+    plan: QueryPlan
+    weight: int
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any], plan: QueryPlan) -> _Ended:
+        row = {name: value[:_LONGEST_TEXT] if isinstance(value, str) else value for name, value in described.items()}
+        texts = [*row.values(), *plan.lines]
+        return cls(row, plan, sum(len(value) for value in texts if isinstance(value, str)))
+
+
 class QueryRegistry:
-    """Tells of queries, and stops them. Of those that have ended it keeps the last `kept`. Thread-safe."""
+    """Tells of queries, and stops them. Of those that have ended it keeps the last `kept`. Thread-safe.
+
+    Plans of those that have ended are kept where `keeps_plans` is set, as by who shows them.
+    """
+
+    keeps_plans = False
 
     def __init__(self, kept: int) -> None:
         self._kept = kept
         self._lock = threading.Lock()
         self._running: dict[str, Query] = {}
-        self._ended: deque[tuple[Mapping[str, Any], int]] = deque()
+        self._ended: deque[_Ended] = deque()
         self._characters = 0
         self._observers: list[Callable[[Mapping[str, Any]], None]] = []
 
@@ -54,27 +75,41 @@ class QueryRegistry:
 
     def finish(self, query: Query, described: Mapping[str, Any]) -> None:
         """It is over; `described` is what there is to tell of it."""
-        row = {name: value[:_LONGEST_TEXT] if isinstance(value, str) else value for name, value in described.items()}
-        weight = sum(len(value) for value in row.values() if isinstance(value, str))
+        worthwhile = self.keeps_plans and described["run"] >= _PLAN_KEPT
+        ended = _Ended.of(described, _plan_of(query) if worthwhile else QueryPlan())
         with self._lock:
             self._running.pop(query.id, None)
-            self._ended.append((row, weight))
-            self._characters += weight
+            self._ended.append(ended)
+            self._characters += ended.weight
             while len(self._ended) > self._kept or self._characters > _MOST_CHARACTERS:
-                self._characters -= self._ended.popleft()[1]
-        for ended in self._observers:
-            ended(described)
+                self._characters -= self._ended.popleft().weight
+        for observe in self._observers:
+            observe(described)
 
     def rows(self, grants: Grants) -> Iterator[Mapping[str, Any]]:
         """What there is to tell: to an administrator of all, to others of their own. The rows of ``system.queries``."""
         with self._lock:
-            running, ended = list(self._running.values()), [row for row, _ in self._ended]
+            running, ended = list(self._running.values()), [ended.row for ended in self._ended]
         for query in running:
             if _may_see(grants, query.user):
                 yield query.described()
         for row in ended:
             if _may_see(grants, row["user"]):
                 yield row
+
+    def find(self, identifier: str, grants: Grants) -> tuple[Mapping[str, Any], QueryPlan]:
+        """One of the `rows`, with its plan; a plan without lines where none is known. Raises UnknownQueryError."""
+        with self._lock:
+            query = self._running.get(identifier)
+            ended = next((ended for ended in self._ended if ended.row["id"] == identifier), None)
+        if query is not None and _may_see(grants, query.user):
+            return query.described(), _plan_of(query)
+        if ended is not None and _may_see(grants, ended.row["user"]):
+            return ended.row, ended.plan
+        raise UnknownQueryError(
+            f"No query {identifier[:100]!r} is known that you may see: it is another's, ended long ago, or was planned "
+            "and goes on under another id."
+        )
 
     def stages(self, grants: Grants) -> Iterator[Mapping[str, Any]]:
         """The rows of ``system.stages``: of queries that run, as in `rows`."""
@@ -110,6 +145,13 @@ class QueryRegistry:
         for query in running:
             if query.caller.session.id == session:
                 query.stop(f'The session was ended by "{by}" with KILL SESSION.')
+
+
+def _plan_of(query: Query) -> QueryPlan:
+    try:
+        return query.plan()
+    except GrismError:  # what it tells of may be gone, as an index that it asked
+        return QueryPlan()
 
 
 def _may_see(grants: Grants, user: str) -> bool:

@@ -212,8 +212,7 @@ class FlightSqlService(BaseHandler):
         self._prepared.open.disconnect(peers)
         self._offers.kept.disconnect(peers)
 
-    def _kill(self, session: Session, statement: Kill) -> None:
-        grants = session.grants
+    def _kill(self, grants: Grants, statement: Kill) -> None:
         if statement.kind == "QUERY":
             self._queries.registry.kill(statement.id, grants)
             return

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import base64
-import re
 import ssl
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from urllib.error import HTTPError
 
 import grpc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from flight_server.auth.users import add_user
 from flight_server.gate import Gate
 from flight_server.monitoring.metrics import Metrics, Numbers
 from flight_server.monitoring.registry import OpenHandles
@@ -23,11 +20,9 @@ from flight_server.readiness import Readiness
 from flight_server.web.app import make_app
 from flight_server.web.server import HttpServer
 from tests.clients.raw import RawClient
+from tests.flight_server.web.conftest import Watched
 from tests.harness.runtimes import SqlRuntime
-from tests.harness.server import serve
-from tests.harness.waiting import until
 
-PASSWORD = "correct horse battery"
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -49,43 +44,22 @@ def samples(text: str) -> Samples:
     }
 
 
-@dataclass(frozen=True)
-class Watched:
-    """A server with an HTTP port."""
-
-    uri: str
-    http: str
-
-    def samples(self) -> Samples:
-        """What it tells now."""
-        return samples(get(f"{self.http}/metrics")[1])
-
-
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    folder = tmp_path_factory.mktemp("watched")
-    add_user(folder / "users", "ann", PASSWORD, frozenset({"admin"}))
-    log = folder / "server.log"
-    options = ("--users", str(folder / "users"), "--http-port", "0", "--threads", "1")
-    with serve(tmp_path_factory.mktemp("data"), log, *options) as (uri, _):
-        found = until(lambda: re.search(r"http=(\S+)", log.read_text()))
-        assert found is not None
-        yield Watched(uri, found[1])
+def told(watched: Watched) -> Samples:
+    """What a server tells now."""
+    return samples(get(f"{watched.http}/metrics")[1])
 
 
 @pytest.fixture
-def ann(watched: Watched) -> Iterator[RawClient]:
-    proof = base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
-    with RawClient(watched.uri, [("authorization", f"Basic {proof}")]) as client:
-        yield client
+def ann(connect: Callable[[str], RawClient]) -> RawClient:
+    return connect("ann")
 
 
 def test_queries_are_counted_by_kind_and_status(watched: Watched, ann: RawClient) -> None:
     def count(name: str, **labels: str) -> float:
-        after = watched.samples().get((name, tuple(sorted(labels.items()))), 0.0)
+        after = told(watched).get((name, tuple(sorted(labels.items()))), 0.0)
         return after - before.get((name, tuple(sorted(labels.items()))), 0.0)
 
-    before = watched.samples()
+    before = told(watched)
     for text in ("CREATE TABLE counted AS SELECT range AS secret FROM range(1000)", "FROM counted", "FROM counted"):
         ann.ask(sql.CommandStatementQuery(query=text))
     with pytest.raises(grpc.RpcError):
@@ -103,13 +77,13 @@ def test_queries_are_counted_by_kind_and_status(watched: Watched, ann: RawClient
 
 
 def test_what_is_open_and_what_is_refused_is_told(watched: Watched, ann: RawClient) -> None:
-    before = watched.samples()
+    before = told(watched)
     ann.prepare("SELECT 1")
     ann.info(sql.CommandStatementQuery(query="SELECT 1"))
     wrong = base64.b64encode(b"ann:wrong").decode()
     with RawClient(watched.uri, [("authorization", f"Basic {wrong}")]) as stranger, pytest.raises(grpc.RpcError):
         stranger.ask(sql.CommandStatementQuery(query="SELECT 1"))
-    after = watched.samples()
+    after = told(watched)
     for name in ("prepared_statements_open", "planned_statements_open", "logins_refused_total"):
         assert after[f"grism_{name}", ()] - before[f"grism_{name}", ()] == 1
     assert after["grism_queries_running", ()] == after["grism_queries_waiting", ()] == 0
@@ -118,12 +92,12 @@ def test_what_is_open_and_what_is_refused_is_told(watched: Watched, ann: RawClie
 
 def test_no_label_tells_of_users_or_texts(watched: Watched, ann: RawClient) -> None:
     ann.ask(sql.CommandStatementQuery(query="SELECT 'hidden' AS concealed"))
-    told = watched.samples()
-    labels = {label for _, pairs in told for label, _ in pairs}
+    found = told(watched)
+    labels = {label for _, pairs in found for label, _ in pairs}
     assert labels <= {"kind", "runtime", "status", "le"}
-    values = {value for _, pairs in told for _, value in pairs}
+    values = {value for _, pairs in found for _, value in pairs}
     assert not [value for value in values if value == "ann" or "hidden" in value or "concealed" in value]
-    assert all(name.startswith(("grism_", "process_")) for name, _ in told)
+    assert all(name.startswith(("grism_", "process_")) for name, _ in found)
 
 
 def test_a_server_that_serves_is_alive_and_ready(watched: Watched) -> None:

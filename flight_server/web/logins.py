@@ -1,0 +1,104 @@
+"""Who looks at the page: a login by a form, remembered by a cookie that is good for this page only.
+
+The form gives what a Flight client would send in its headers, and the same authenticator looks at it, so failures are
+counted, logged and slowed down as there. What the browser keeps is a random name of the login: the token behind it
+stays in this process, and is looked at again with each request. So a login ends when the token does, when the user is
+removed or gets another password, and when the server stops.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from engine.rights import ANONYMOUS, Identity
+from flight_server.auth.identity import Authenticator
+from flight_server.endpoint.status import UnauthenticatedError
+
+__all__ = ["Login", "PageLogins", "Ways"]
+
+_MOST = 10_000  # logins
+_MOST_OF_USER = 20
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How one may log in; where no way is offered, nobody has to."""
+
+    password: bool = False
+    token: bool = False
+
+    @property
+    def required(self) -> bool:
+        """Whether one has to log in."""
+        return self.password or self.token
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who looks, and the word that forms of theirs have to come with."""
+
+    identity: Identity
+    form_token: str
+
+
+@dataclass(frozen=True)
+class _Kept:
+    user: str
+    authorization: str
+
+
+class PageLogins:
+    """The logins of browsers. Thread-safe."""
+
+    def __init__(self, authenticator: Authenticator, ways: Ways) -> None:
+        self.ways = ways
+        self._authenticator = authenticator
+        self._key = secrets.token_bytes(32)
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+
+    def log_in(self, authorization: str) -> str:
+        """A new cookie for who proves something by `authorization`, as it stands in a header.
+
+        Raises UnauthenticatedError, LoginUnavailableError and ResourceExhaustedError as the authenticator does.
+        """
+        identity = self._authenticator.identify({"authorization": [authorization]})
+        token = self._authenticator.issue_token(identity)
+        kept = _Kept(identity.name, authorization if token is None else f"Bearer {token}")
+        cookie = secrets.token_urlsafe(32)
+        with self._lock:
+            own = [name for name, other in self._kept.items() if other.user == kept.user]
+            for name in own[: max(0, len(own) + 1 - _MOST_OF_USER)]:
+                del self._kept[name]
+            self._kept[cookie] = kept
+            while len(self._kept) > _MOST:
+                self._kept.popitem(last=False)
+        return cookie
+
+    def of(self, cookie: str | None) -> Login | None:
+        """The login behind a cookie; None where one still has to log in. Raises LoginUnavailableError."""
+        if not self.ways.required:
+            return Login(ANONYMOUS, self._form_token(""))
+        with self._lock:
+            kept = self._kept.get(cookie or "")
+        if kept is None or cookie is None:
+            return None
+        try:
+            identity = self._authenticator.identify({"authorization": [kept.authorization]})
+        except UnauthenticatedError:
+            self.log_out(cookie)
+            return None
+        return Login(identity, self._form_token(cookie))
+
+    def log_out(self, cookie: str | None) -> None:
+        """Forget a login."""
+        with self._lock:
+            self._kept.pop(cookie or "", None)
+
+    def _form_token(self, cookie: str) -> str:
+        return hmac.digest(self._key, cookie.encode(), hashlib.sha256).hex()

@@ -1,0 +1,119 @@
+"""The page where nobody logs in, and over TLS: pages served in this process, over a server that has run nothing."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from engine.rights import Rights
+from engine.statements.system_tables import SystemTables
+from flight_server.auth import Anonymous
+from flight_server.auth.login import Login
+from flight_server.auth.users import Users, add_user, remove_user
+from flight_server.gate import Gate
+from flight_server.monitoring.metrics import Metrics, Numbers
+from flight_server.monitoring.registry import OpenHandles, QueryRegistry
+from flight_server.web.app import make_app
+from flight_server.web.logins import PageLogins, Ways
+from flight_server.web.page import Page
+from flight_server.web.server import HttpServer, HttpTls
+from flight_server.web.server_view import ServerView
+from tests.flight_server.endpoint.certificates import Authority
+from tests.flight_server.web.visitor import Visitor
+
+PASSWORD = "correct horse battery"
+
+
+def serve(logins: PageLogins, tls: HttpTls | None = None) -> HttpServer:
+    """The page of a server that has run nothing, whose ``--host`` is `grism.internal`."""
+    view = ServerView(SystemTables(), QueryRegistry(10), Rights())
+    metrics = Metrics(Numbers(Gate(1, 1, 1.0, 1.0), lambda: OpenHandles(0, 0, 0), lambda: 0, []))
+    page = Page(view, logins, ("grism.internal",))
+    return HttpServer(make_app(metrics, lambda: True, page.routes), "127.0.0.1", 0, tls)
+
+
+def form_token(logins: PageLogins) -> str:
+    """The word that forms come with where nobody logs in."""
+    login = logins.of(None)
+    assert login is not None
+    return login.form_token
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:{port}", 200),
+        ("localhost:{port}", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:{port}", 200),
+        ("10.1.2.3", 200),
+        ("grism.internal:{port}", 200),
+        ("rebound.example:{port}", 421),
+        ("localhost.rebound.example", 421),
+        ("127.0.0.1.rebound.example", 421),
+        ("[", 421),
+        ("", 421),
+    ],
+)
+def test_where_nobody_logs_in_no_other_name_leads_here(host: str, status: int) -> None:
+    logins = PageLogins(Anonymous(), Ways())
+    with serve(logins) as http:
+        visitor = Visitor(http.address)
+        named = host.format(port=http.port)
+        assert visitor.get("/queries", {"Host": named}).status == status
+        form = {"token": form_token(logins)}
+        answer = visitor.post("/queries/x/kill", form, {"Host": named, "Origin": f"http://{named}"})
+        assert answer.status == (404 if status == 200 else 421)
+
+
+def test_where_nobody_logs_in_forms_of_other_sites_do_nothing() -> None:
+    logins = PageLogins(Anonymous(), Ways())
+    with serve(logins) as http:
+        visitor = Visitor(http.address)
+        assert visitor.get("/login").location == "/queries"
+        page = visitor.get("/queries")
+        assert page.status == 200
+        assert "Log out" not in page.text
+        form = {"token": form_token(logins)}
+        for origin in ("https://elsewhere.example", "null", None):
+            assert visitor.post("/queries/x/kill", form, {"Origin": origin}).status == 403
+        assert visitor.post("/queries/x/kill", {}).status == 403
+        assert visitor.post("/queries/x/kill", form).status == 404
+
+
+def test_over_tls_the_cookie_stays_on_tls(tmp_path: Path) -> None:
+    authority = Authority()
+    pair = authority.issue("localhost")
+    (tmp_path / "cert.pem").write_bytes(pair.certificate)
+    (tmp_path / "key.pem").write_bytes(pair.private_key)
+    add_user(tmp_path / "users", "ann", PASSWORD, frozenset({"admin"}))
+    logins = PageLogins(Login(Users(tmp_path / "users")), Ways(password=True))
+    context = ssl.create_default_context(cadata=authority.pem.decode())
+    with serve(logins, HttpTls(tmp_path / "cert.pem", tmp_path / "key.pem")) as http:
+        visitor = Visitor(f"https://localhost:{http.port}", context)
+        assert visitor.log_in("ann", PASSWORD).status == 303
+        assert visitor.set_cookie.startswith(f"__Host-grism-page-{http.port}=")
+        assert {part.strip() for part in visitor.set_cookie.split(";")[1:]} == {
+            "HttpOnly",
+            "Path=/",
+            "SameSite=strict",
+            "Secure",
+        }
+        assert visitor.get("/queries").status == 200
+        remove_user(tmp_path / "users", "ann")
+        assert visitor.get("/queries").location.startswith("/login")
+
+
+def test_of_one_user_the_last_logins_are_kept(tmp_path: Path) -> None:
+    add_user(tmp_path / "users", "ann", PASSWORD, frozenset({"admin"}))
+    add_user(tmp_path / "users", "bob", PASSWORD, frozenset({"reader"}))
+    logins = PageLogins(Login(Users(tmp_path / "users")), Ways(password=True))
+    of_bob = logins.log_in("Basic Ym9iOmNvcnJlY3QgaG9yc2UgYmF0dGVyeQ==")
+    cookies = [logins.log_in("Basic YW5uOmNvcnJlY3QgaG9yc2UgYmF0dGVyeQ==") for _ in range(25)]
+    assert [logins.of(cookie) is not None for cookie in cookies] == [False] * 5 + [True] * 20
+    found = logins.of(of_bob)
+    assert found is not None
+    assert found.identity.name == "bob"
+    assert len({login.form_token for cookie in cookies[5:] if (login := logins.of(cookie))}) == 20
