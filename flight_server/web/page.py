@@ -278,7 +278,11 @@ class Page:
 
     def _page(self, visit: _Visit, template: str, seconds: int = _INTERVAL, **values: Any) -> Response:
         """A page that is made anew after so many seconds."""
-        about = {"login": visit.login, "grants": visit.grants, "must_log_in": self._logins.ways.required}
+        about: dict[str, Any] = {
+            "login": visit.login,
+            "grants": visit.grants,
+            "must_log_in": self._logins.ways.required,
+        }
         return self._rendered(template, seconds=seconds, **about, **values)
 
     def _failure(self, error: GrismError) -> Response:
