@@ -222,6 +222,8 @@ def _facts(stage: StageProgress, planned: str) -> str:
         told.append(f"{repeated} repeated")
     if stage.rows:
         told += [f"{count(stage.rows)} rows", size(stage.bytes)]
+    if stage.spilled:
+        told.append(f"{size(stage.spilled)} spilled")
     return " · ".join(told)
 
 

@@ -78,13 +78,15 @@ def test_a_plan_of_each_runtime_is_drawn(runtime: SqlRuntime, make_runtime: obje
 def test_stages_tell_how_far_they_are() -> None:
     lines = ["Stage 0: 4 tasks -> shuffle Hash", "  TableScanExec main.t [k]", "Stage 1: up to 3 tasks -> result"]
     lines += ["  SortExec k", "    ExchangeSourceExec stage 0 shuffle"]
-    running = StageProgress(stage=0, tasks=4, running=2, done=1, attempts=4, rows=1_000, bytes=2_000_000)
+    running = StageProgress(
+        0, 4, running=2, done=1, attempts=4, rows=1_000, bytes=2_000_000, spilled=3_000, peak_memory=1
+    )
     drawn = picture(lines, [running])
     assert drawn is not None
     check(drawn)
     scan, result = drawn.frames
     assert (scan.title, scan.progress) == ("Stage 0 → shuffle Hash", 0.25)
-    assert scan.facts == "1 of 4 tasks · 2 running · 1 repeated · 1,000 rows · 2.0 MB"
+    assert scan.facts == "1 of 4 tasks · 2 running · 1 repeated · 1,000 rows · 2.0 MB · 3.0 kB spilled"
     assert (result.title, result.facts, result.progress) == ("Stage 1 → result", "up to 3 tasks", None)
     assert result.y < scan.y
 
