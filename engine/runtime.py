@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.physical import PhysicalPlan
     from engine.profile import QueryProfile
     from engine.sql.frontend import SqlFrontend
+    from engine.storage.indexes import IndexBuilder
     from engine.storage.protocol import FragmentSink, Storage, TableName
     from engine.streams import StreamCounters
 
@@ -195,6 +196,12 @@ class Runtime(Protocol):
         """The plan that puts the rows into `sink`, and gives what that tells of each part, in the order of the rows.
 
         Without a sink it is there to be explained.
+        """
+
+    def index_plan(self, builder: IndexBuilder) -> PhysicalPlan | None:
+        """The plan that builds the parts of an index beside each other, and gives what is told of each.
+
+        None where the index is better built as one, here.
         """
 
     def explain(self, plan: PhysicalPlan) -> str:

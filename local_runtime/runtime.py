@@ -15,6 +15,7 @@ from engine.profile import QueryProfile, kernel_profile
 from engine.runtime import QueryOptions, QueryResult, ResultParts, WorkerInfo
 from engine.sql.frontend import SqlFrontend
 from engine.statements.database import Database
+from engine.storage.indexes import IndexBuilder
 from engine.storage.protocol import FragmentSink, Storage, TableName
 from local_runtime.context import LocalExecutionContext
 from local_runtime.executor import LocalExecutor
@@ -93,6 +94,10 @@ class LocalRuntime:
         """Raises UnsupportedError."""
         del plan, table, sink
         raise UnsupportedError("The local runtime has no workers that could write.")
+
+    def index_plan(self, builder: IndexBuilder) -> None:
+        """None: there are no workers."""
+        del builder
 
     def explain(self, plan: PhysicalPlan) -> str:
         """The operator tree as text."""

@@ -19,7 +19,13 @@ from engine.run_progress import RunProgress
 from engine.storage.protocol import ArrowSource, Split, Storage
 from engine.streams import SlicedStream, sliced
 from engine.travel_types import Boundary
-from ray_runtime.operators import ExchangeSourceExec, PartitionIdExec, ReplicaExec, WriteFragmentsExec
+from ray_runtime.operators import (
+    BuildIndexExec,
+    ExchangeSourceExec,
+    PartitionIdExec,
+    ReplicaExec,
+    WriteFragmentsExec,
+)
 
 __all__ = [
     "TaskContext",
@@ -88,6 +94,8 @@ def execute_fragment(
     The rows are in the types that `boundary` asks for; one that writes them has done so then. `follow` is given what
     tells how far the kernel is. Raises the execution errors.
     """
+    if isinstance(fragment, BuildIndexExec):
+        return sliced(fragment.built(splits or (), context.cancellation))
     root = fragment if splits is None else with_splits(fragment, splits)
     if isinstance(root, WriteFragmentsExec):
         with closing(run(root.input, context, boundary, follow=follow).reader) as rows:

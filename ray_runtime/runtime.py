@@ -19,6 +19,7 @@ from engine.profile import QueryProfile
 from engine.runtime import ClusterCounts, QueryOptions, QueryResult, ResultParts, WorkerInfo
 from engine.sql.frontend import SqlFrontend
 from engine.statements.database import Database
+from engine.storage.indexes import IndexBuilder
 from engine.storage.protocol import FragmentSink, Storage, TableName
 from engine.travel_types import Boundary
 from flight_server.endpoint import PeerTls
@@ -141,6 +142,10 @@ class RayRuntime:
     def write_plan(self, plan: PhysicalPlan, table: TableName, sink: FragmentSink | None = None) -> DistributedPlan:
         """The stages of `plan`, whose last tasks write; see `Runtime.write_plan`."""
         return self._planner.write_plan(plan, table, sink)
+
+    def index_plan(self, builder: IndexBuilder) -> DistributedPlan | None:
+        """The stage whose tasks build an index; see `Runtime.index_plan`."""
+        return self._planner.index_plan(builder)
 
     def _context(self, options: QueryOptions | None) -> DistributedExecutionContext:
         cancellation = (options or QueryOptions()).cancellation

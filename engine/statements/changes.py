@@ -69,7 +69,7 @@ class Changes:
         self._definitions = Definitions(planning)
         self._tables = TableChanges(planning, self._definitions)
         self.care = Care(planning.catalog, planning.pins, self._tables.alone)
-        self._indexes = Indexes(self._catalog)
+        self._indexes = Indexes(planning)
         self._bound = BoundInserts(planning)
 
     def run(

@@ -84,7 +84,7 @@ class Database:
         self.loads = BulkLoads(self.frontend)
         self.settings = Settings(self.catalog, self.runtimes, has_endpoints)
         self.catalog.settings = self.settings.told
-        self._indexes = Indexes(self.catalog)
+        self._indexes = Indexes(self.planning)
         self._changes = Changes(self.planning, self.settings, Transactions(ignores_transactions))
 
     def sql(

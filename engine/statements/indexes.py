@@ -19,13 +19,16 @@ from engine.errors import (
     UnsupportedError,
     nearest,
 )
+from engine.physical import PhysicalPlan
 from engine.progress import tell_progress
 from engine.rights import Action
-from engine.statements.catalog import Catalog, Target
+from engine.run_progress import RunProgress
+from engine.statements.catalog import Target
 from engine.statements.context import StatementContext
 from engine.statements.descriptions import CreateIndex, DropIndex, Path
+from engine.statements.planning import Planning
 from engine.statements.session import TEMPORARY, Session
-from engine.storage.indexes import BuildProgress, IndexDefinition, StoredIndex, TableIndexes
+from engine.storage.indexes import BuildProgress, IndexBuilder, IndexDefinition, StoredIndex, TableIndexes
 from engine.storage.protocol import TableName
 
 __all__ = ["Indexes"]
@@ -48,8 +51,9 @@ _SHOWN = pa.schema(
 class Indexes:
     """Makes, drops and shows indexes. Who may alter a table may do so with its indexes, who reads it sees them."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, planning: Planning) -> None:
+        self._planning = planning
+        self._catalog = planning.catalog
 
     def create(self, context: StatementContext, statement: CreateIndex) -> int:
         """Build an index over the newest version of its table, again where too much of it has changed meanwhile; 0."""
@@ -63,10 +67,20 @@ class Indexes:
             indexes = self._of(context.session, target)
             if statement.if_not_exists and _find(indexes.all(), statement.name) is not None:
                 return
-            indexes.create(definition, context.cancellation, watch)
+            indexes.create(definition, context.cancellation, watch, apart)
+
+        runs: list[RunProgress] = []
+
+        def apart(builder: IndexBuilder) -> list[str] | None:
+            plan = self._planning.index_plan(context.session, builder)
+            return None if plan is None else self._built(replace(context, follow=follow), plan)
+
+        def follow(run: RunProgress) -> None:
+            runs.append(run)
+            context.follow(run)
 
         def watch(progress: BuildProgress) -> None:
-            tell_progress(f"building {statement.name}: {progress}")
+            tell_progress(f"building {statement.name}: {(runs and _tasks_of(runs[-1])) or progress}")
             context.poll()
 
         try:
@@ -75,6 +89,11 @@ class Indexes:
             if not statement.if_not_exists:
                 raise
         return 0
+
+    def _built(self, context: StatementContext, plan: PhysicalPlan) -> list[str]:
+        """What the tasks of a plan tell of the parts of an index that they built."""
+        with self._planning.execute(context, plan) as result:
+            return [text for batch in result for text in batch.column(0).to_pylist()]
 
     def drop(self, context: StatementContext, statement: DropIndex) -> int:
         """Drop an index; 0."""
@@ -154,6 +173,14 @@ class Indexes:
 
 def _find(indexes: tuple[StoredIndex, ...], name: str) -> StoredIndex | None:
     return next((index for index in indexes if index.name.lower() == name.lower()), None)
+
+
+def _tasks_of(run: RunProgress) -> BuildProgress | None:
+    """How many of the tasks that build are done; None where none is left."""
+    stage = next(iter(run.stages()), None)
+    if stage is None or stage.done == stage.tasks:
+        return None
+    return BuildProgress("build", stage.done, stage.tasks, "tasks done")
 
 
 def _again(build: Callable[[], None]) -> None:

@@ -21,6 +21,7 @@ from engine.statements.context import StatementContext
 from engine.statements.pins import Pins
 from engine.statements.session import Session
 from engine.statements.system_tables import reads_only_system
+from engine.storage.indexes import IndexBuilder
 from engine.storage.protocol import FragmentSink, Origins, Snapshot, TableName
 from engine.travel_types import Boundary, leaving_items
 
@@ -154,6 +155,10 @@ class Planning:
         """The plan that stores the rows of `plan` where they are made; None where they have to come here for that."""
         runtime = self.runtime_of(plan)
         return runtime.write_plan(plan, table, sink) if runtime.writes(plan) else None
+
+    def index_plan(self, session: Session, builder: IndexBuilder) -> PhysicalPlan | None:
+        """The plan of the session's runtime for parts of an index; None where it is better built as one, here."""
+        return self.runtimes[session.runtime or self._first].index_plan(builder)
 
     def runtime_of(self, plan: PhysicalPlan) -> Runtime:
         """The runtime that made a plan; the session may have chosen another since."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,7 +12,9 @@ from engine.cancellation import Cancellation
 from engine.errors import UnsupportedError
 
 __all__ = [
+    "BuildApart",
     "BuildProgress",
+    "IndexBuilder",
     "IndexDefinition",
     "IndexUse",
     "NoIndexes",
@@ -80,6 +82,27 @@ class BuildProgress:
         return f"{words}, {self.done:,}{total} {self.unit}".rstrip()
 
 
+class IndexBuilder(Protocol):
+    """Builds an index in parts, each in whatever process; picklable. Nobody sees them before they are committed.
+
+    As text it says which index that is, and of what.
+    """
+
+    @property
+    def bytes(self) -> int | None:
+        """The size of the table, None where it is not known."""
+
+    def parts(self, target: int) -> tuple[tuple[int, ...], ...]:
+        """At most `target` parts of about equal numbers of rows."""
+
+    def build(self, part: Sequence[int], cancellation: Cancellation) -> str:
+        """Build a part, and return what is to be told of it. Raises StorageError, and the cause where cancelled."""
+
+
+BuildApart = Callable[[IndexBuilder], Sequence[str] | None]
+"""Has all parts of an index built, and returns what is told of them; None where they are better built as one, here."""
+
+
 WatchBuild = Callable[[BuildProgress], None]
 
 
@@ -95,9 +118,15 @@ class TableIndexes(Protocol):
         """The indexes, by name."""
 
     def create(
-        self, definition: IndexDefinition, cancellation: Cancellation, watch: WatchBuild = watch_nothing
+        self,
+        definition: IndexDefinition,
+        cancellation: Cancellation,
+        watch: WatchBuild = watch_nothing,
+        apart: BuildApart | None = None,
     ) -> None:
         """Build an index over the rows of this version, and make it one of the table as it is then.
+
+        Where its kind can be built in parts, `apart` is asked for them, in another thread.
 
         While it is built, `watch` is called a few times a second, in this thread. Ends at once where it is cancelled,
         with the cause, and no index is made. Raises IndexExistsError where the name is taken, SchemaMismatchError for a
@@ -131,6 +160,7 @@ class NoIndexes:
         definition: IndexDefinition,  # noqa: ARG002
         cancellation: Cancellation,  # noqa: ARG002
         watch: WatchBuild = watch_nothing,  # noqa: ARG002
+        apart: BuildApart | None = None,  # noqa: ARG002
     ) -> None:
         """Raises UnsupportedError."""
         raise self._refusal()

@@ -27,7 +27,7 @@ from engine.storage.lance_commits import guarded
 from engine.storage.lance_fields import field_ids
 from engine.storage.protocol import FragmentWriters, TableName
 
-__all__ = ["FolderOutOfReachError", "LanceSink", "written_elsewhere"]
+__all__ = ["FolderOutOfReachError", "LanceSink", "gather_in", "remove_if_late", "written_elsewhere"]
 
 _GATHERING = ".gathering"
 """The file in the hidden folder by which writers know that somebody wants what they write."""
@@ -62,14 +62,24 @@ class LanceSink:
         try:
             written = guarded(self.table, incoming, lambda: write_fragments(incoming.reader(), self.folder, **options))
         finally:
-            if not (Path(self.folder) / _GATHERING).exists():  # given up meanwhile: what came late is nobody's
-                shutil.rmtree(self.folder, ignore_errors=True)
+            remove_if_late(self.folder)
         return [json.dumps(fragment.to_json()) for fragment in written if fragment.physical_rows]
 
     def _as_given(self, rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         for batch in rows:
             columns = [column.cast(field.type) for column, field in zip(batch.columns, self.given, strict=True)]
             yield pa.RecordBatch.from_arrays(columns, schema=self.given)
+
+
+def gather_in(folder: Path) -> None:
+    """Let writers know that somebody wants what they write into a hidden folder."""
+    (folder / _GATHERING).touch()
+
+
+def remove_if_late(folder: str) -> None:
+    """Remove a hidden folder that was given up meanwhile: what came late is nobody's."""
+    if not (Path(folder) / _GATHERING).exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def written_elsewhere(
@@ -82,7 +92,7 @@ def written_elsewhere(
     """
     version = None if dataset is None else dataset.data_storage_version
     sink = LanceSink(incoming.table, str(folder), incoming.given, incoming.schema, incoming.is_valid, version)
-    (folder / _GATHERING).touch()
+    gather_in(folder)
     fragments = [FragmentMetadata.from_json(text) for text in writers(sink)]
     incoming.rows = sum(fragment.physical_rows for fragment in fragments)
     (path / "data").mkdir(exist_ok=True)  # a dataset that never had rows has none

@@ -11,14 +11,14 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lance
 import pyarrow as pa
-from lance.indices import IndexConfig
 from sqlglot import exp
 
 from engine.cancellation import Cancellation
@@ -32,6 +32,7 @@ from engine.errors import (
 )
 from engine.storage.index_kinds import IndexKind, checked_options, kind_of, require_fit
 from engine.storage.indexes import (
+    BuildApart,
     BuildProgress,
     IndexDefinition,
     IndexUse,
@@ -40,64 +41,21 @@ from engine.storage.indexes import (
     WatchBuild,
     watch_nothing,
 )
-from engine.storage.lance_commits import guarded, open_newest, require_not_dropped, writing
+from engine.storage.lance_commits import failing, guarded, open_newest, require_not_dropped, writing
+from engine.storage.lance_fragments import FolderOutOfReachError
+from engine.storage.lance_segments import INDICES, LanceSegments, build_whole, see_files
 from engine.storage.lance_tables import LanceTables
+from engine.storage.lance_writes import staging
 from engine.storage.locks import held
 from engine.storage.protocol import TableHandle
 from engine.storage.stored_indexes import OWN
 
-__all__ = ["LanceIndexes", "build_segment", "build_whole"]
+__all__ = ["LanceIndexes"]
 
 _LONGEST = 200  # bytes of a name
 _POLL = 0.1  # seconds
 
 log = logging.getLogger(__name__)
-
-
-def build_segment(
-    dataset: Any,
-    definition: IndexDefinition,
-    options: dict[str, OptionValue],
-    fragments: Sequence[int],
-    progress: Callable[[Any], None],
-) -> Any:
-    """Write an index over some fragments, which no version names yet; Lance's description of it."""
-    kind = kind_of(definition.kind)
-    arguments: dict[str, Any] = dict(options)
-    if kind.name in _CONFIGURED and arguments:
-        form: Any = IndexConfig(kind.name.lower(), arguments)
-        arguments = {}
-    else:
-        form = kind.name
-    return dataset.create_index_uncommitted(
-        definition.column,
-        form,
-        name=definition.name,
-        fragment_ids=list(fragments),
-        progress_callback=progress,
-        **arguments,
-    )
-
-
-def build_whole(
-    dataset: Any,
-    definition: IndexDefinition,
-    options: dict[str, OptionValue],
-    progress: Callable[[Any], None],
-    folders: set[str],
-) -> Any:
-    """Write an index over all fragments, as `build_segment`; `folders` gets the names of what is written for it."""
-    numbers = [fragment.fragment_id for fragment in dataset.get_fragments()]
-    segment = build_segment(dataset, definition, options, numbers, progress)
-    folders.add(segment.uuid)
-    if definition.kind == "FTS":  # whose parts are put together by merging them, also where there is one
-        segment = dataset.merge_existing_index_segments([segment])
-        folders.add(segment.uuid)
-    return segment
-
-
-_CONFIGURED = ("BTREE", "ZONEMAP", "BLOOMFILTER")
-"""The kinds whose options Lance takes as a configuration."""
 
 
 class LanceIndexes:
@@ -118,6 +76,13 @@ class LanceIndexes:
         version = int(self._table.version)
         return guarded(self.name, None, lambda: lance.dataset(str(self.path), version=version))
 
+    def builder(self, definition: IndexDefinition, options: Mapping[str, OptionValue], folder: Path) -> LanceSegments:
+        """What builds parts of an index of the version in a hidden folder, in other processes too."""
+        rows = {fragment.fragment_id: fragment.metadata.num_rows for fragment in self.dataset.get_fragments()}
+        see_files(self.path, folder)
+        version, size = int(self._table.version), self._table.bytes
+        return LanceSegments(self.name, str(folder), version, definition, options, rows, size)
+
     def all(self) -> tuple[StoredIndex, ...]:
         """The indexes, by name."""
         return self._tables.stored_indexes(self._table)
@@ -131,7 +96,11 @@ class LanceIndexes:
         return self._tables.finds_few(self._table, predicate)
 
     def create(
-        self, definition: IndexDefinition, cancellation: Cancellation, watch: WatchBuild = watch_nothing
+        self,
+        definition: IndexDefinition,
+        cancellation: Cancellation,
+        watch: WatchBuild = watch_nothing,
+        apart: BuildApart | None = None,
     ) -> None:
         """Build an index, and commit it; see `TableIndexes.create`."""
         kind, field = kind_of(definition.kind), self._field(definition.column)
@@ -143,7 +112,8 @@ class LanceIndexes:
                 f"begin with {OWN}."
             )
         self._require_free(definition.name, [index.name for index in self.all()])
-        build = _Build(self, replace(definition, kind=kind.name, column=field.name), kind, options, watch)
+        definition = replace(definition, kind=kind.name, column=field.name)
+        build = _Build(self, definition, kind, options, watch, None if kind.is_vector else apart)
         build.run(cancellation)
 
     def drop(self, name: str) -> None:
@@ -217,9 +187,10 @@ class _Build:
         kind: IndexKind,
         options: dict[str, OptionValue],
         watch: WatchBuild,
+        apart: BuildApart | None,
     ) -> None:
         self._indexes, self._definition, self._kind = indexes, definition, kind
-        self._options, self._watch = options, watch
+        self._options, self._watch, self._apart = options, watch, apart
         self._progress = BuildProgress("start")
         self._lock = threading.Lock()
         self._given_up = False
@@ -271,13 +242,28 @@ class _Build:
             folders.discard(segment.uuid)
         finally:
             for folder in folders:
-                shutil.rmtree(self._indexes.path / "_indices" / folder, ignore_errors=True)
+                shutil.rmtree(self._indexes.path / INDICES / folder, ignore_errors=True)
 
     def _segment(self, folders: set[str]) -> Any:
         """The index over all fragments; `folders` are those that were written for it."""
         dataset = self._indexes.open_version()
+        if self._apart is not None and (built := self._built_apart(self._apart, folders)) is not None:
+            return built
         name, definition, options = self._indexes.name, self._definition, self._options
         return guarded(name, None, lambda: build_whole(dataset, definition, options, self._note, folders))
+
+    def _built_apart(self, apart: BuildApart, folders: set[str]) -> Any | None:
+        """The index, of parts that others have built; None where it has to be built here."""
+        name, path = self._indexes.name, self._indexes.path
+        with suppress(FolderOutOfReachError), staging(name, path) as folder, failing(name):
+            builder = self._indexes.builder(self._definition, self._options, folder)
+            told = apart(builder)
+            if told is not None:
+                self._progress = BuildProgress("merge")
+                built = builder.merged(told, path)
+                folders.add(built.uuid)
+                return built
+        return None
 
     def _note(self, progress: Any) -> None:
         """Called by Lance, which stops where this raises, but at the end of a stage."""

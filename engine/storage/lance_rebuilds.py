@@ -28,7 +28,7 @@ from engine.errors import SchemaMismatchError, StorageError, UnsupportedError
 from engine.storage.index_kinds import IndexKind, checked_options, kind_of, require_fit
 from engine.storage.indexes import IndexDefinition, OptionValue, StoredIndex
 from engine.storage.lance_commits import DETACHED, detached_manifest, guarded
-from engine.storage.lance_indexes import build_whole
+from engine.storage.lance_segments import build_whole
 from engine.storage.protocol import TableName
 from engine.storage.stored_indexes import stored_indexes
 

@@ -68,7 +68,7 @@ from engine.storage.protocol import (
     TableName,
 )
 
-__all__ = ["LanceWrites", "lance_schema"]
+__all__ = ["LanceWrites", "lance_schema", "staging"]
 
 HIDDEN = ".tmp"
 _BATCH_BYTES = 16 << 20
@@ -123,7 +123,7 @@ class LanceWrites:
         """
         schema = lance_schema(name, data.schema)
         incoming = Incoming(name, data, schema, is_valid)
-        with _staging(name, path) as staged:
+        with staging(name, path) as staged:
             made = _elsewhere(incoming, writers, path, staged, None)
             if made is None:
                 guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
@@ -226,7 +226,7 @@ class LanceWrites:
         dropped table goes on under the name, and this one was changed in place. Raises
         TableExistsError where the other name is `taken`.
         """
-        with _staging(name, to) as staged, held(path.parent), failing(name):
+        with staging(name, to) as staged, held(path.parent), failing(name):
             require_not_dropped(name, path)
             if taken():
                 raise TableExistsError(f'"{to.stem}" is there already; drop it or take another name.')
@@ -405,7 +405,7 @@ def _bury(path: Path) -> None:
 
 
 @contextmanager
-def _staging(name: TableName, path: Path) -> Iterator[Path]:
+def staging(name: TableName, path: Path) -> Iterator[Path]:
     """A hidden folder beside `path`, known to be in use; it is removed at the end, unless it has moved."""
     staged = _hidden(path)
     with ExitStack() as stack:
@@ -431,7 +431,7 @@ def _elsewhere(
     """What `written_elsewhere` gives for the dataset in the folder `target`; None where the rows have to come here."""
     if writers is None:
         return None
-    with suppress(FolderOutOfReachError), _staging(incoming.table, path) as folder, failing(incoming.table):
+    with suppress(FolderOutOfReachError), staging(incoming.table, path) as folder, failing(incoming.table):
         return written_elsewhere(incoming, writers, folder, target, dataset, anew=anew)
     return None
 

@@ -18,10 +18,12 @@ from engine.optimizer import optimize
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, walk
 from engine.schema import Column
 from engine.schema_inference import plan_columns, plan_origins
+from engine.storage.indexes import IndexBuilder
 from engine.storage.protocol import FragmentSink, Storage, TableName
 from engine.travel_types import travels
 from ray_runtime.explain import render_stages
-from ray_runtime.operators import ExchangeSourceExec
+from ray_runtime.operators import BuildIndexExec, ExchangeSourceExec
+from ray_runtime.operators.build_index import SEGMENTS
 from ray_runtime.operators.write_fragments import FRAGMENTS
 from ray_runtime.planner.column_types import ColumnTypes
 from ray_runtime.planner.distinct_in_tasks import distinct_in_tasks
@@ -42,7 +44,7 @@ from ray_runtime.planner.split_windows import split_windows
 from ray_runtime.planner.statistics import Estimates
 from ray_runtime.planner.two_phase_aggregates import two_phase_aggregates
 from ray_runtime.planner.write_stages import expected_bytes, write_stages
-from ray_runtime.stages import StageGraph
+from ray_runtime.stages import Stage, StageGraph
 
 __all__ = ["DistributedPlan", "DistributedPlanner"]
 
@@ -155,6 +157,15 @@ class DistributedPlanner:
         stages = write_stages(plan.stages, table, sink)
         root, columns = stages.result.root, (Column("fragment", "VARCHAR"),)
         return replace(plan, root=root, columns=columns, schema=FRAGMENTS, stages=stages, parts=None)
+
+    def index_plan(self, builder: IndexBuilder) -> DistributedPlan | None:
+        """The plan with a task for each part of an index, at most one for each slot; see `Runtime.index_plan`."""
+        parts = builder.parts(self.options.slots)
+        if len(parts) < 2 or (builder.bytes is not None and builder.bytes < self.options.written_bytes):
+            return None
+        root, columns = BuildIndexExec(builder), (Column("segment", "VARCHAR"),)
+        stages = StageGraph((Stage(0, root, splits=parts),))
+        return DistributedPlan(root, columns, SEGMENTS, ExecutionMode.DISTRIBUTED, stages)
 
     def explain(self, plan: DistributedPlan) -> str:
         """The stages as text; where there is one task for all, the reason is there, too."""

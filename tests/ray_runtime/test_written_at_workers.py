@@ -17,7 +17,9 @@ from engine.errors import CancelledError, GrismError, TableExistsError, UnknownT
 from engine.statements.context import StatementContext
 from engine.statements.session import Session
 from engine.storage import DirectoryStorage
+from engine.storage.indexes import IndexBuilder, IndexDefinition
 from engine.storage.lance_fragments import LanceSink
+from engine.storage.lance_segments import LanceSegments
 from engine.storage.protocol import FragmentSink, TableName, WriteMode
 from local_runtime import LocalRuntime
 from ray_runtime.runtime import RayRuntime
@@ -276,3 +278,97 @@ def test_a_server_that_is_killed_leaves_what_was_there(tmp_path: Path, statement
     if not is_new:
         assert_no_traces(data, "made")
         assert stored(data, "made").to_table().to_pylist() == [{"n": 1}]
+
+
+TEXTS = "SELECT v, sha256(s || v) || ' ' || sha256(v || s) || ' ' || s AS n FROM t, range(6)"
+
+
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        ("BTREE (v) WITH (zone_size = 64)", "v = 77"),
+        ("BITMAP (k)", "k = 7 AND v < 700"),
+        ("NGRAM (s)", "contains(s, '77') AND v < 700"),
+        ("FTS (s)", "v IN (SELECT v FROM text_search(this, 'the', k := 3))"),
+        ("IVF_FLAT (w) WITH (num_partitions = 2)", "v = 77"),
+    ],
+)
+def test_indexes_are_those_of_one_process(
+    both: dict[str, RayRuntime | LocalRuntime], runtime: RayRuntime, folder: Path, made: str, found: str
+) -> None:
+    run(both, "CREATE TABLE this AS SELECT v, k, s, [v, k]::FLOAT[2] AS w FROM t WHERE v < 5000")
+    assert fragments(folder, "ours") > 1
+    before, known = runtime.counts().tasks, index_folders(folder, "ours")
+    for name, each in both.items():
+        each.sql(f"CREATE INDEX i ON {name} USING {made}").read_all()
+    assert (runtime.counts().tasks - before >= 2) == ("IVF" not in made)
+    told = []
+    for name, each in both.items():
+        shown = each.sql(f"SHOW INDEXES FROM {name}").read_all().drop_columns(["version", "bytes"])
+        told.append((shown, each.sql(f"SELECT v, s FROM {name} WHERE {found.replace(TABLE_NAME, name)}").read_all()))
+    assert told[0][0].equals(told[1][0])
+    assert difference(told[0][1], told[1][1], ordered=False, tolerance=0.0) is None
+    assert len(index_folders(folder, "ours") - known) == 1
+    assert_no_traces(folder, "ours")
+
+
+def index_folders(folder: Path, name: str) -> set[Path]:
+    return set(folder.glob(f"{name}.lance/_indices/*"))
+
+
+def index_parts(folder: Path, name: str) -> list[Path]:
+    """The files of parts of an index that workers have begun to write."""
+    return list(folder.glob(f".{name}.lance.*.tmp/_indices/*/*"))
+
+
+def test_a_worker_that_dies_costs_no_part_of_an_index(runtime: RayRuntime, folder: Path) -> None:
+    runtime.sql(f"CREATE OR REPLACE TABLE kept AS {TEXTS}").read_all()
+    known = index_folders(folder, "kept")
+    answer = changing(runtime, "CREATE INDEX i ON kept USING FTS (n)")
+    until(lambda: index_parts(folder, "kept") or answer.done())
+    worker, _ = first(runtime, lambda status: status.running)
+    kill(runtime, worker)
+    answer.result(60)
+    [shown] = runtime.sql("SHOW INDEXES FROM kept").read_all().to_pylist()
+    assert (shown["rows_indexed"], shown["rows_not_indexed"]) == (6 * ROWS, 0)
+    assert len(index_folders(folder, "kept") - known) == 1
+    until(lambda: not list(folder.glob(".kept*")))
+    until(lambda: len(runtime.executor.workers()) == 2)
+
+
+def test_an_index_that_is_cancelled_leaves_nothing(runtime: RayRuntime, folder: Path) -> None:
+    runtime.sql(f"CREATE OR REPLACE TABLE kept AS {TEXTS}").read_all()
+    known, cancellation = index_folders(folder, "kept"), Cancellation()
+    context = StatementContext(Session(), cancellation)
+    answer: Future[object] = Future()
+
+    def build() -> None:
+        try:
+            answer.set_result(runtime._database.sql("CREATE INDEX i ON kept USING NGRAM (n)", context=context))
+        except CancelledError as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=build, daemon=True).start()
+    until(lambda: index_parts(folder, "kept") or answer.done())
+    cancellation.cancel("Enough.")
+    assert isinstance(answer.exception(60), CancelledError)
+    until(lambda: not list(folder.glob(".kept*")))
+    assert index_folders(folder, "kept") == known
+    assert runtime.sql("SHOW INDEXES FROM kept").read_all().num_rows == 0
+
+
+def test_an_index_is_built_here_where_workers_do_not_reach_the_folder(tmp_path: Path) -> None:
+    storage = DirectoryStorage(tmp_path)
+    storage.write(T, TABLE.to_reader(), WriteMode.CREATE)
+    asked = []
+
+    def apart(builder: IndexBuilder) -> list[str]:
+        asked.append(builder)
+        assert isinstance(builder, LanceSegments)
+        return [replace(builder, folder=str(tmp_path / "elsewhere")).build((0,), Cancellation())]
+
+    indexes = storage.indexes(storage.snapshot().table(T))
+    indexes.create(IndexDefinition("i", "BTREE", "v"), Cancellation(), apart=apart)
+    assert len(asked) == 1
+    assert [index.rows for index in storage.indexes(storage.snapshot().table(T)).all()] == [ROWS]
+    assert_no_traces(tmp_path, "t")

@@ -19,7 +19,8 @@ from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ConflictError, GrismError, IndexExistsError, UnsupportedError
 from engine.storage import DirectoryStorage
 from engine.storage.indexes import BuildProgress, IndexDefinition
-from engine.storage.lance_indexes import LanceIndexes, build_segment
+from engine.storage.lance_indexes import LanceIndexes
+from engine.storage.lance_segments import build_segment
 from engine.storage.protocol import DEFAULT_SCHEMA, ScanRequest, TableName
 from local_runtime import LocalRuntime
 from tests.harness.waiting import until
@@ -206,7 +207,7 @@ KILLED = textwrap.dedent(
     import lance
     from engine.storage.indexes import IndexDefinition
     from engine.storage.lance_commits import writing
-    from engine.storage.lance_indexes import build_segment
+    from engine.storage.lance_segments import build_segment
     from engine.storage.protocol import TableName
 
     path = Path(sys.argv[1], "t.lance")
