@@ -29,7 +29,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -m "not soak and not clients" --numprocesses 2
 
 test-clients: $(STAMP)
-	$(BIN)/python -m pytest tests/real_clients tests/clients/test_node.py tests/engine/substrait -m clients
+	$(BIN)/python -m pytest tests/real_clients tests/clients/test_node.py tests/engine/substrait tests/browser -m clients
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak

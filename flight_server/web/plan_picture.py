@@ -22,8 +22,8 @@ _MARGIN = 16  # inside a frame
 _HEAD = 58  # what a stage tells above its operators
 _BETWEEN = 44  # between stages
 _MAX_BOXES = 300
-_TITLE, _DETAIL = 26, 31  # characters that fit into a box
-_HEAD_CHARACTER = 7  # pixels
+_TITLE, _DETAIL = 24, 29  # characters that fit into a box
+_HEAD_CHARACTER = 8  # pixels
 _STAGE = re.compile(r"Stage (\d++): (?:(.*?) )?-> (.*+)")
 
 
