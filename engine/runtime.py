@@ -131,7 +131,8 @@ class QueryResult:
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """A worker of a cluster: where it is, the tasks that run on it, and what it keeps of their outputs, in bytes."""
+    """A worker of a cluster: where it is, the tasks that run on it, what it keeps of their outputs, and what its kernel
+    uses, in bytes."""
 
     id: str
     location: str
@@ -140,6 +141,8 @@ class WorkerInfo:
     outputs: int | None
     exchange_memory: int | None
     exchange_disk: int | None
+    kernel_memory: int | None
+    kernel_spilled: int | None
 
 
 @dataclass(frozen=True)

@@ -326,9 +326,16 @@ class OperationsOptions:
 
 @dataclass(frozen=True)
 class LogOptions:
-    """What is logged, on stderr."""
+    """What is logged, on stderr and in a table."""
 
     log_format: Annotated[str, Spec(_one_of("text", "json"), "text|json", "lines for people, or JSON objects")] = "text"
     log_level: Annotated[
         str, Spec(_one_of("debug", "info", "warning", "error"), "debug|info|warning|error", "what to log")
     ] = "info"
+    query_log_table: Annotated[
+        str | None, Spec(_text, "NAME", "the Lance table to which queries that have ended are appended")
+    ] = None
+    query_log_retain: Annotated[
+        timedelta | None,
+        Spec(parse_retention, "DURATION", "how long they stay there (default: for good)"),
+    ] = None

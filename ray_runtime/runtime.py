@@ -163,7 +163,10 @@ class RayRuntime:
         found = []
         for worker, description in sorted(self.executor.workers().items()):
             held = status.get(worker)
-            told = (None,) * 4 if held is None else (len(held.running), held.outputs, held.memory, held.disk)
+            told: tuple[int | None, ...] = (None,) * 6
+            if held is not None:
+                kernel = held.kernel
+                told = (len(held.running), held.outputs, held.memory, held.disk, kernel.memory, kernel.spilled)
             found.append(WorkerInfo(str(worker), description.location, description.pid, *told))
         return found
 

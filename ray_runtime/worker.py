@@ -23,7 +23,7 @@ from sqlglot.dialects.dialect import Dialect
 
 from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ExecutionError, GrismError
-from engine.kernel import Kernel, KernelConfig
+from engine.kernel import Kernel, KernelConfig, KernelUsage
 from engine.kernel_errors import execution_error
 from engine.run_progress import RunProgress, total_use
 from engine.storage.protocol import Storage
@@ -105,12 +105,14 @@ class WorkerDescription:
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """What a worker holds: running tasks, committed outputs, and bytes of them in memory and in files."""
+    """What a worker holds: running tasks, committed outputs, bytes of them in memory and in files, and the bytes of its
+    kernel's buffers and spill files."""
 
     running: tuple[OutputKey, ...]
     outputs: int
     memory: int
     disk: int
+    kernel: KernelUsage
 
 
 class Worker:
@@ -156,7 +158,8 @@ class Worker:
         """What the worker holds now."""
         with self._lock:
             running = tuple(self._running)
-        return WorkerStatus(running, len(self._store), self._store.current_usage, self._store.disk_usage)
+        store = self._store
+        return WorkerStatus(running, len(store), store.current_usage, store.disk_usage, self._kernel.usage())
 
     def run_task(self, spec: TaskSpec) -> TaskDone | GrismError:
         """Run one attempt to its end; its error comes back as a value, so that its type survives the way."""

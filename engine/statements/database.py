@@ -230,11 +230,14 @@ class Database:
         with self._places_in(parsed):
             return self._changes.report(context, parsed.statement)
 
+    def upkeep(self, *, optimizes: bool, retain: timedelta | None, thresholds: Thresholds | None = None) -> Upkeep:
+        """What looks after the tables of which it is told that they have changed, until it is closed."""
+        care, pins = self._changes.care, self.planning.pins
+        return Upkeep(care, pins, optimizes=optimizes, retain=retain, thresholds=thresholds)
+
     def look_after(self, *, optimizes: bool, retain: timedelta | None, thresholds: Thresholds | None = None) -> Upkeep:
         """Look after the tables that statements and uploads change, until what is given back is closed."""
-        upkeep = Upkeep(
-            self._changes.care, self.planning.pins, optimizes=optimizes, retain=retain, thresholds=thresholds
-        )
+        upkeep = self.upkeep(optimizes=optimizes, retain=retain, thresholds=thresholds)
         self._changes.heed = self.loads.heed = upkeep.changed
         return upkeep
 

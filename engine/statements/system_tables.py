@@ -33,6 +33,7 @@ LAYOUTS: Mapping[str, pa.Schema] = {
     "queries": pa.schema(
         [
             ("id", pa.string()),
+            ("trace", pa.string()),
             ("user", pa.string()),
             ("session", pa.string()),
             ("client", pa.string()),
@@ -44,6 +45,7 @@ LAYOUTS: Mapping[str, pa.Schema] = {
             ("progress", pa.float64()),
             ("rows", pa.int64()),
             ("bytes", pa.int64()),
+            ("received", pa.int64()),
             ("begun", _INSTANT),
             ("ended", _INSTANT),
             ("planning", pa.float64()),
@@ -128,6 +130,8 @@ LAYOUTS: Mapping[str, pa.Schema] = {
             ("outputs", pa.int64()),
             ("exchange_memory", pa.int64()),
             ("exchange_disk", pa.int64()),
+            ("kernel_memory", pa.int64()),
+            ("kernel_spilled", pa.int64()),
         ]
     ),
 }

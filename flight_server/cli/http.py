@@ -9,6 +9,7 @@ from engine.rights import Rights
 from engine.runtime import Runtime
 from flight_server.auth.counted import CountedLogins
 from flight_server.config import ServerConfig
+from flight_server.monitoring.query_log import QueryLog
 from flight_server.options import AuthOptions
 from flight_server.readiness import Readiness
 from flight_server.service import FlightSqlService
@@ -27,6 +28,7 @@ def open_http(
     readiness: Readiness,
     runtimes: Iterable[Runtime],
     rights: Rights,
+    query_log: QueryLog | None,
 ) -> HttpServer | None:
     """The HTTP server that the configuration asks for, if it does; with TLS where Flight has it. Close it after use."""
     port = config.operations.http_port
@@ -42,6 +44,7 @@ def open_http(
             open=service.open_handles,
             refused_logins=lambda: logins.refused,
             runtimes=list(runtimes),
+            query_log=query_log,
         )
     )
     service.registry.observe(metrics.ended)

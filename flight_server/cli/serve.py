@@ -28,6 +28,7 @@ from flight_server.cli.traces import open_traces, trace_variables
 from flight_server.config import ServerConfig, load, options
 from flight_server.endpoint import Endpoint, ServerTls
 from flight_server.health import HealthServer
+from flight_server.monitoring.query_log import open_query_log
 from flight_server.monitoring.tables import offer_settings
 from flight_server.monitoring.watchdog import Watchdog, answers
 from flight_server.readiness import Readiness
@@ -83,7 +84,11 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         service = FlightSqlService(runtime, config.service, version("grism"), rights=rights, others=others)
         closing.callback(service.close)
         offer_settings(service.system, config)
-        http = open_http(config, service, logins, readiness, (runtime, *others), rights)
+        query_log = open_query_log(config.log, service.database)
+        if query_log is not None:
+            closing.callback(query_log.close)
+            service.registry.observe(query_log.ended)
+        http = open_http(config, service, logins, readiness, (runtime, *others), rights, query_log)
         if http is not None:
             closing.callback(http.close)
         certified = isinstance(authenticator, Certificates)

@@ -29,7 +29,7 @@ class Call:
     """One RPC, from its headers to its last byte.
 
     `cancellation` is thrown when the client goes away, when the client's deadline passes and when the endpoint stops:
-    whatever works for the call should hang on it.
+    whatever works for the call should hang on it. `received` are the bytes of data that have come with it.
     """
 
     def __init__(self, method: str, headers: Headers, registry: CallRegistry, span: Span | None = None) -> None:
@@ -38,6 +38,7 @@ class Call:
         self._span = span
         self.cancellation = Cancellation()
         self.started = time.monotonic()
+        self.received = 0
         self._registry = registry
         self._lock = threading.Lock()
         self._context: flight.ServerCallContext | None = None

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from engine.runtime import Runtime
 from flight_server.gate import Gate
+from flight_server.monitoring.query_log import QueryLog
 from flight_server.monitoring.registry import OpenHandles
 
 __all__ = ["CONTENT_TYPE", "Metrics", "Numbers"]
@@ -41,6 +42,7 @@ class Numbers:
     open: Callable[[], OpenHandles]
     refused_logins: Callable[[], int]
     runtimes: Sequence[Runtime]
+    query_log: QueryLog | None = None
 
 
 class Metrics:
@@ -65,6 +67,9 @@ class Metrics:
         )
         self._rows = Counter("grism_query_rows", "Rows sent, changed or uploaded.", ["kind"], registry=self.registry)
         self._bytes = Counter("grism_query_sent_bytes", "Arrow bytes of results.", ["runtime"], registry=self.registry)
+        self._received = Counter(
+            "grism_query_received_bytes", "Arrow bytes of uploads and bound rows.", ["runtime"], registry=self.registry
+        )
         self._kinds: set[str] = set()
         self.registry.register(_Gauges(numbers))
         ProcessCollector(registry=self.registry)
@@ -79,6 +84,7 @@ class Metrics:
         self._waits.observe(described["queue"])
         self._rows.labels(kind).inc(described["rows"])
         self._bytes.labels(runtime).inc(described["bytes"])
+        self._received.labels(runtime).inc(described["received"])
 
     def text(self) -> bytes:
         """All of it, in the text format of Prometheus."""
@@ -107,6 +113,10 @@ class _Gauges(Collector):
         yield _gauge("prepared_statements_open", "Prepared statements.", kept.prepared)
         yield _gauge("planned_statements_open", "Planned statements that wait to be fetched.", kept.planned)
         yield CounterMetricFamily("grism_logins_refused", "Logins and tokens refused.", numbers.refused_logins())
+        log = numbers.query_log
+        if log is not None:
+            yield CounterMetricFamily("grism_query_log_rows", "Queries in the table of queries.", log.written)
+            yield CounterMetricFamily("grism_query_log_dropped", "Queries that are not in it.", log.dropped)
         memory = GaugeMetricFamily("grism_kernel_memory_bytes", "Memory of the kernel's buffers.", labels=["runtime"])
         spilled = GaugeMetricFamily(
             "grism_kernel_spilled_bytes", "Files that the kernel spills to.", labels=["runtime"]
@@ -130,6 +140,9 @@ def _of_cluster(runtime: Runtime) -> Iterator[Metric]:
     memory, disk = (sum(w.exchange_memory or 0 for w in workers), sum(w.exchange_disk or 0 for w in workers))
     yield _gauge("exchange_memory_bytes", "Outputs of tasks that workers keep in memory.", memory)
     yield _gauge("exchange_disk_bytes", "Outputs of tasks that workers keep in files.", disk)
+    memory, disk = (sum(w.kernel_memory or 0 for w in workers), sum(w.kernel_spilled or 0 for w in workers))
+    yield _gauge("workers_kernel_memory_bytes", "Memory of the buffers of the workers' kernels.", memory)
+    yield _gauge("workers_kernel_spilled_bytes", "Files that the workers' kernels spill to.", disk)
     yield CounterMetricFamily("grism_tasks_started", "Tasks that were handed to workers.", counts.tasks)
     yield CounterMetricFamily("grism_tasks_repeated", "Tasks that were handed out again.", counts.repeated)
     yield CounterMetricFamily("grism_workers_lost", "Workers that were lost.", counts.lost_workers)

@@ -300,6 +300,7 @@ class Query:
         used = total_use(list(self._runs))
         return {
             "id": self.id,
+            "trace": self._spans.trace,
             "user": self.user,
             "session": self.caller.session.id if self.caller.session.begun else None,
             "client": self.peer,
@@ -311,6 +312,7 @@ class Query:
             "progress": self._progress(),
             "rows": self._rows(),
             "bytes": self._bytes(),
+            "received": self.caller.call.received,
             "begun": _instant(self._begun_at),
             "ended": None if ended_at is None else _instant(ended_at),
             "planning": now - self._began if self._plans and not self._finished else self._statement.planning,

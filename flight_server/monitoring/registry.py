@@ -60,7 +60,7 @@ class QueryRegistry:
         self._observers: list[Callable[[Mapping[str, Any]], None]] = []
 
     def observe(self, ended: Callable[[Mapping[str, Any]], None]) -> None:
-        """Call `ended` with the row of each query that ends from here on."""
+        """Call `ended` with the row of each query that ends from here on; long texts are cut."""
         self._observers.append(ended)
 
     def add(self, query: Query) -> None:
@@ -84,7 +84,7 @@ class QueryRegistry:
             while len(self._ended) > self._kept or self._characters > _MOST_CHARACTERS:
                 self._characters -= self._ended.popleft().weight
         for observe in self._observers:
-            observe(described)
+            observe(ended.row)
 
     def rows(self, grants: Grants) -> Iterator[Mapping[str, Any]]:
         """What there is to tell: to an administrator of all, to others of their own. The rows of ``system.queries``."""

@@ -112,7 +112,7 @@ class PreparedStatements:
             command.prepared_statement_handle[_HANDLE_SIZE:],
         )
         prepared = self.open.get(own, request.holder)
-        bound = self._read(prepared, reader)
+        bound = self._read(request, prepared, reader)
         if not isinstance(bound, _Bound):
             raise BadRequestError("No parameters came to be bound: the upload has no schema.")
         binding = secrets.token_bytes(_HANDLE_SIZE)
@@ -163,7 +163,7 @@ class PreparedStatements:
         prepared = self.open.get(command.prepared_statement_handle[:_HANDLE_SIZE], request.holder)
         parsed, rows = prepared.parsed, None
         if len(prepared.parameters):
-            sent = self._read(prepared, reader, streams=isinstance(parsed.statement, Insert) and not parsed.before)
+            sent = self._read(request, prepared, reader, isinstance(parsed.statement, Insert) and not parsed.before)
             if isinstance(sent, ParameterStream):
                 return sql.DoPutUpdateResult(record_count=self._statements.run_stream(request, parsed, sent))
             rows = self._bound(request, command.prepared_statement_handle)[1] if sent is None else sent.rows
@@ -200,7 +200,11 @@ class PreparedStatements:
             return prepared, prepared.bindings[binding].rows
 
     def _read(
-        self, prepared: _Prepared, reader: flight.MetadataRecordBatchReader, streams: bool = False
+        self,
+        request: Request,
+        prepared: _Prepared,
+        reader: flight.MetadataRecordBatchReader,
+        streams: bool = False,
     ) -> _Bound | ParameterStream | None:
         """The rows that come in; None where only the descriptor does.
 
@@ -212,7 +216,7 @@ class PreparedStatements:
         entrance = entrance_of(reader, _NO_ARROW)
         _check_no_geometry(entrance.schema)
         places = list(_places(prepared, entrance.schema))
-        batches = (batch.select(places) for batch in received(reader, entrance, _NO_ARROW))
+        batches = (batch.select(places) for batch in received(request.call, reader, entrance, _NO_ARROW))
         schema = pa.schema([entrance.schema.field(place) for place in places])
         kept: list[pa.RecordBatch] = []
         count, size, options = 0, 0, self._options

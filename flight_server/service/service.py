@@ -93,7 +93,7 @@ class FlightSqlService(BaseHandler):
             self._upkeep = database.look_after(optimizes=options.optimize == "auto", retain=options.retain)
         catalog = database.catalog
         statements = Statements(database, options)
-        self._queries = statements.queries
+        self._statements, self._queries = statements, statements.queries
         listed = ListedSchemas(database.relations)
         metadata = Metadata(
             catalog,
@@ -171,6 +171,11 @@ class FlightSqlService(BaseHandler):
                 wrapped=False,
             ),
         }
+
+    @property
+    def database(self) -> Database:
+        """What runs statements."""
+        return self._statements.database
 
     @property
     def gate(self) -> Gate:

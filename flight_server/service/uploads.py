@@ -25,6 +25,7 @@ from engine.storage.protocol import WriteMode
 from engine.storage.stored_types import STORED_TYPE
 from engine.streams import scoped_reader
 from flight_server.column_metadata import PREFIX
+from flight_server.endpoint.calls import Call
 from flight_server.service.request import Request
 
 __all__ = ["Uploads", "entrance_of", "received", "sends_schema"]
@@ -91,7 +92,7 @@ class _Upload:
 
     def _received(self, entrance: Entrance) -> Iterator[pa.RecordBatch]:
         size = 0
-        for batch in received(self._reader, entrance, _NO_ARROW):
+        for batch in received(self._request.call, self._reader, entrance, _NO_ARROW):
             size += batch.nbytes
             if size > self._max_bytes:
                 raise ResourceExhaustedError(
@@ -126,8 +127,10 @@ def entrance_of(reader: flight.MetadataRecordBatchReader, refusal: str) -> Entra
     return Entrance(schema)
 
 
-def received(reader: flight.MetadataRecordBatchReader, entrance: Entrance, refusal: str) -> Iterator[pa.RecordBatch]:
-    """The batches that come in, each one valid, of the schema of `entrance`.
+def received(
+    call: Call, reader: flight.MetadataRecordBatchReader, entrance: Entrance, refusal: str
+) -> Iterator[pa.RecordBatch]:
+    """The batches that come in with a call, each one valid, of the schema of `entrance`.
 
     Raises InvalidDataError with the text of `refusal` for what is no Arrow data, and what `Entrance.entered` raises.
     """
@@ -139,6 +142,7 @@ def received(reader: flight.MetadataRecordBatchReader, entrance: Entrance, refus
         except _BROKEN:
             raise InvalidDataError(refusal) from None
         if batch is not None:
+            call.received += batch.nbytes
             yield from entrance.entered(batch)
 
 

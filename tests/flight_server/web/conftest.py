@@ -39,7 +39,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     (folder / "secret").write_text(SECRET)
     log = folder / "server.log"
     options = ("--users", str(folder / "users"), "--jwt-key", str(folder / "secret"), *JWT_OPTIONS)
-    options += ("--http-port", "0", "--threads", "1", "--max-queries", "2")
+    options += ("--http-port", "0", "--threads", "1", "--max-queries", "2", "--query-log-table", "audit.asked")
     with serve(tmp_path_factory.mktemp("data"), log, *options) as (uri, _):
         found = until(lambda: re.search(r"http=(\S+)", log.read_text()))
         assert found is not None

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 import ssl
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from urllib.error import HTTPError
 
 import grpc
+import pyarrow as pa
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pyarrow import flight
 
 from flight_server.gate import Gate
 from flight_server.monitoring.metrics import Metrics, Numbers
@@ -20,8 +25,9 @@ from flight_server.readiness import Readiness
 from flight_server.web.app import make_app
 from flight_server.web.server import HttpServer
 from tests.clients.raw import RawClient
-from tests.flight_server.web.conftest import Watched
+from tests.flight_server.web.conftest import PASSWORD, Watched
 from tests.harness.runtimes import SqlRuntime
+from tests.harness.waiting import until
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -74,6 +80,25 @@ def test_queries_are_counted_by_kind_and_status(watched: Watched, ann: RawClient
     assert count("grism_query_duration_seconds_bucket", runtime="local", le="+Inf") == 4
     assert count("grism_query_queue_seconds_count") == 4
     assert count("grism_query_planning_seconds_count") == 4
+
+
+def test_what_comes_in_is_counted(watched: Watched, ann: RawClient) -> None:
+    received = "grism_query_received_bytes_total", (("runtime", "local"),)
+    before = told(watched)
+    with flight.connect(watched.uri) as client:
+        proof = base64.b64encode(f"ann:{PASSWORD}".encode())
+        options = flight.FlightCallOptions(headers=[(b"authorization", b"Basic " + proof)])
+        data = pa.table({"n": pa.array(range(10_000), pa.int64())})
+        writer, _ = client.do_put(flight.FlightDescriptor.for_path("sent"), data.schema, options)
+        with writer:
+            writer.write_table(data)
+    ann.ask(sql.CommandStatementQuery(query="SELECT 1"))
+    after = told(watched)
+    assert after[received] - before.get(received, 0.0) == 80_000
+    rows = "grism_query_rows_total", (("kind", "UPLOAD"),)
+    assert after[rows] - before.get(rows, 0.0) == 10_000
+    until(lambda: told(watched)["grism_query_log_rows_total", ()] > before["grism_query_log_rows_total", ()])
+    assert told(watched)["grism_query_log_dropped_total", ()] == 0
 
 
 def test_what_is_open_and_what_is_refused_is_told(watched: Watched, ann: RawClient) -> None:
@@ -145,3 +170,24 @@ def test_both_runtimes_tell_of_their_kernel_and_their_workers(runtime: SqlRuntim
     assert after["grism_workers_ready", ()] >= 1
     assert after["grism_tasks_started_total", ()] > before["grism_tasks_started_total", ()]
     assert after["grism_exchange_disk_bytes", ()] == 0
+    assert after["grism_workers_kernel_memory_bytes", ()] >= after["grism_workers_kernel_spilled_bytes", ()] == 0
+
+
+@pytest.mark.parametrize("file", ["grafana.json", "operations.md"])
+def test_documented_metrics_are_there(runtime: SqlRuntime, file: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / file).read_text(encoding="utf-8")
+    if file == "grafana.json":
+        panels = json.loads(text)["panels"]
+        text = " ".join(target["expr"] for panel in panels for target in panel.get("targets", ()))
+    asked = set(re.findall(r"\b(?:grism|process)_[a-z_]+", text)) - {"process_"}
+    there = set()
+    for family in text_string_to_metric_families(of(runtime).text().decode()):
+        endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count", ""]}.get(family.type, [""])
+        there |= {family.name + ending for ending in endings}
+    missing = {name for name in asked - there if not name.startswith("grism_query_log_")}  # where there is such a table
+    if runtime.name == "local":
+        missing = {
+            name for name in missing if not name.startswith(("grism_workers_", "grism_tasks_", "grism_exchange_"))
+        }
+    assert missing == set()
+    assert len(asked) > 20
