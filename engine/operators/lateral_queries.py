@@ -6,6 +6,7 @@ search. The rows that are found for a query are joined with the rows that asked 
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 
 import pyarrow as pa
@@ -27,8 +28,10 @@ def query_statement(queries: Queries, inputs: tuple[tuple[str, PhysicalOperator]
     return SqlExec(queries.text, (QUERY,), inputs)
 
 
-def search_each(table: TableHandle, request: ScanRequest, statement: SqlExec, ctx: ExecutionContext) -> ArrowSource:
-    """What a search finds for each query that the `statement` gives.
+def search_each(
+    table: TableHandle, request: ScanRequest, statement: SqlExec, share: tuple[int, int], ctx: ExecutionContext
+) -> ArrowSource:
+    """What a search finds for each query that the `statement` gives, of those that are in a share: which, of how many.
 
     Raises ResourceExhaustedError for too many queries, or rows.
     """
@@ -40,6 +43,7 @@ def search_each(table: TableHandle, request: ScanRequest, statement: SqlExec, ct
             f'{len(queries)} different queries are searched for in table "{table.name}", each for up to '
             f"{table.search.request.k} rows: more than {_MOST_ROWS} together; search for fewer in each statement."
         )
+    queries = _of_share(queries, *share)
     found = []
     for start in range(0, max(1, len(queries)), _AT_ONCE):
         ctx.cancellation.check()
@@ -48,6 +52,15 @@ def search_each(table: TableHandle, request: ScanRequest, statement: SqlExec, ct
         assert isinstance(source.data, pa.Table)
         found.append(source.data)
     return ArrowSource(pa.concat_tables(found))
+
+
+def _of_share(queries: pa.Array, number: int, count: int) -> pa.Array:
+    """The queries that are in a share. It is told by their values: who reads them again may get another order."""
+    if count == 1:
+        return queries
+    # Zeros may have either sign, for the kernel takes one of equal queries.
+    numbers = (query.values.to_numpy(zero_copy_only=False) + 0.0 for query in queries)
+    return queries.filter(pa.array([zlib.crc32(own.tobytes()) % count == number for own in numbers], pa.bool_()))
 
 
 def _queries(table: TableHandle, statement: SqlExec, ctx: ExecutionContext) -> pa.Array:

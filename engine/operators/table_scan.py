@@ -67,7 +67,7 @@ class TableScanExec(PhysicalOperator):
         return select
 
     def _read(self, data: TableHandle | Split, sources: SourceBinder) -> exp.Select:
-        source = self._searched(sources) if self._is_each else sources.open(data, self.request)
+        source = self._searched(data, sources) if self._is_each else sources.open(data, self.request)
         bound = sources.bind(source, self.columns)
         if isinstance(source, ArrowSource) and self.columns and self.aliases == tuple(c.name for c in self.columns):
             return bound  # whose columns are these, in this order
@@ -81,13 +81,14 @@ class TableScanExec(PhysicalOperator):
     def _is_each(self) -> bool:
         return self.table.search is not None and self.table.search.queries is not None
 
-    def _searched(self, sources: SourceBinder) -> ArrowSource:
-        """What is found for each of many queries."""
+    def _searched(self, data: TableHandle | Split, sources: SourceBinder) -> ArrowSource:
+        """What is found for each of many queries, or for those in a share of them."""
         assert self.table.search is not None
         assert self.table.search.queries is not None
         queries = self.table.search.queries
         scans = tuple((name, TableScanExec(t, own, tuple(c.name for c in own))) for name, t, own in queries.tables)
-        return search_each(self.table, self.request, query_statement(queries, scans), sources.context)
+        first, count = data.part if isinstance(data, Split) else (0, 1)
+        return search_each(self.table, self.request, query_statement(queries, scans), (first, count), sources.context)
 
     def direct(self, ctx: ExecutionContext) -> pa.RecordBatchReader | None:
         if (

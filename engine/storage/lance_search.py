@@ -43,6 +43,7 @@ __all__ = ["find", "find_each", "resolve_search", "restricted", "search_fields",
 
 _NUMBER = "query_index"
 _REFINED = ("refine_factor", 10)
+_ASKED = 10_000  # rows that could be compared while an index is asked
 
 
 def search_fields(search: Search) -> list[pa.Field]:
@@ -81,11 +82,11 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
             "were asked for; make an index, or leave out indexed_only."
         )
     if index is None:
-        return Search(request, metric)
+        return Search(request, metric, compared=sum(fragment_rows.values()))
     if column.is_multiple and "refine_factor" not in dict(request.effort):
         # Without, rows are given at distances that are estimates, those with NaN too.
         request = replace(request, effort=(*request.effort, _REFINED))
-    return Search(request, metric, (index[0],))
+    return Search(request, metric, (index[0],), compared=index[0].unindexed + _ASKED)
 
 
 def restricted(search: Search, conditions: Conditions, push: Callable[[exp.Expr], Pushed]) -> Search:

@@ -227,8 +227,11 @@ class LanceTables:
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut between fragments where that is near.
 
-        A part is (first fragment, end of fragments, rows to skip, rows to take or None for all that is left).
+        A part is (first fragment, end of fragments, rows to skip, rows to take or None for all that is left); of a
+        search for many queries it is a share of the queries: (which, of how many).
         """
+        if table.search is not None and table.search.is_each:
+            return [Split(table, (share, target)) for share in range(target)]
         opened = self._pinned(table)
         if table.search is not None:
             return [

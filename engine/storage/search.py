@@ -120,6 +120,12 @@ class Queries:
     text: str
     tables: tuple[tuple[str, Any, RowType], ...]
 
+    @property
+    def expected(self) -> int:
+        """How many different ones there are likely to be, at most."""
+        rows = [MOST_QUERIES if table.rows is None else table.rows for _, table, _ in self.tables]
+        return min(MOST_QUERIES, max(rows, default=1))
+
 
 @dataclass(frozen=True)
 class IndexUse:
@@ -142,7 +148,7 @@ class Search:
 
     `filter` is a condition, in the language of the storage, that means what it does in SQL: only rows that meet it are
     searched; `asks_indexes` says whether other indexes may be asked for them. `filters_after` says that conditions on
-    what was found may leave fewer than `k` rows.
+    what was found may leave fewer than `k` rows. `compared` rows, roughly, are as much work as the search for a query.
     """
 
     request: SearchRequest
@@ -152,6 +158,7 @@ class Search:
     asks_indexes: bool = False
     filters_after: bool = False
     queries: Queries | None = None
+    compared: int = 0
 
     @property
     def is_each(self) -> bool:

@@ -21,11 +21,15 @@ _SPLITS_FOR_A_SLOT = 4
 def parts_of(scan: TableScanExec, options: DistributedOptions) -> int:
     """Into how many parts the table of `scan` is cut: one for each slot where that gives them enough to do.
 
-    One where an index finds the rows.
+    One where an index finds the rows. A search for many queries is cut by those.
     """
     table = scan.table
     if scan.is_lookup:
         return 1
+    if table.search is not None and table.search.queries is not None:
+        asked = table.search.queries.expected
+        parts = 1 if options.split_rows is None else math.ceil(asked / options.split_rows)
+        return max(1, min(options.slots, max(parts, asked * table.search.compared // _ROWS_OF_A_TASK)))
     parts = 1 if table.bytes is None else math.ceil(table.bytes / options.split_bytes)
     if table.rows is not None and options.split_rows is not None:
         parts = max(parts, min(math.ceil(table.rows / options.split_rows), _SPLITS_FOR_A_SLOT * options.slots))

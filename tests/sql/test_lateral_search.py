@@ -49,7 +49,7 @@ def with_points(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRu
         tables.put("points", points.slice(0, 10))
         for start in range(10, ROWS, 10):
             tables.storage.write(TableName("main", "points"), points.slice(start, 10).to_reader(), WriteMode.APPEND)
-        lists = [[0, 0, 0], [1.5, 1, 2], [2, 2, 2], [0, 0, 0], None]
+        lists = [[0, 0, 0], [1.5, 1, 2], [2, 2, 2], [-0.0, 0, 0], None]
         kind = pa.list_(pa.float32(), DIMENSIONS)
         tables.put("asked", pa.table({"id": range(5), "w": ["a", "b", "a", "b", "a"], "v": pa.array(lists, kind)}))
         known.add(runtime_name)
@@ -62,6 +62,14 @@ def test_the_nearest_of_each(runtime: SqlRuntime, k: int) -> None:
     text = f"SELECT q.id AS q, s.id AS s FROM asked q, LATERAL vector_search(points, vec, q.v, k := {k}) s ORDER BY ALL"
     wanted = [row for row in ask(runtime, EACH.format(k)) if row[0] != 4]  # of NULL nothing is near
     assert ask(runtime, text) == wanted
+
+
+def test_tasks_share_the_queries(runtime_name: str, runtime: SqlRuntime) -> None:
+    text = """SELECT q.id AS q, s.id AS s FROM points q, vector_search(points, vec, q.vec, k := 2) s ORDER BY ALL"""
+    assert ask(runtime, text) == ask(runtime, EACH.format(2).replace("asked q", "points q").replace("q.v)", "q.vec)"))
+    if runtime_name == "ray":
+        (stage,) = [told for told in explain(runtime, text).split("Stage ") if "search=" in told]
+        assert stage.split(": ")[1].startswith("4 tasks")
 
 
 def test_among_which_rows(runtime: SqlRuntime) -> None:
