@@ -11,7 +11,7 @@ from engine.statements.database import Database
 from engine.statements.session import Session
 from tests.harness.runtimes import SqlRuntime
 
-__all__ = ["Rows", "ask", "explain"]
+__all__ = ["Rows", "ask", "change", "explain"]
 
 Rows = list[tuple[Any, ...]]
 
@@ -29,3 +29,9 @@ def ask(
 def explain(runtime: SqlRuntime, text: str) -> str:
     """What EXPLAIN tells of a query."""
     return "\n".join(str(row[0]) for row in ask(runtime, f"EXPLAIN {text}"))
+
+
+def change(runtime: SqlRuntime, text: str, session: Session | None = None) -> None:
+    """Run a statement that gives no rows."""
+    database = Database(runtime)
+    database.run(StatementContext(session or Session()), database.parse(text))
