@@ -39,6 +39,8 @@ _MOST_ROWS = 200  # of a table
 _INTERVAL = 2  # seconds after which a page is made anew
 _TABLES_INTERVAL = 30  # which are looked up where they are stored
 _TEXT_IN_ROW, _TEXT = 160, 3_000  # characters of a statement in a table, and by itself
+_SEARCHED = ("id", "user", "session", "text", "kind", "error_type")
+_LONGEST_SEARCH = 200  # characters
 _LARGEST_FORM = 32 << 10  # bytes; the longest JWT that is taken has 16 KiB
 _SHOWN = {"all": None, "live": LIVE, "failed": ("failed", "cancelled")}
 _ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -223,6 +225,9 @@ class Page:
     def _queries(self, visit: _Visit) -> Response:
         rows = self._view.queries(visit.grants)
         chosen = visit.request.query_params.get("show", "all")
+        searched = visit.request.query_params.get("search", "")[:_LONGEST_SEARCH].strip()
+        if searched:
+            rows = [row for row in rows if _mentions(row, searched)]
         states = _SHOWN.get(chosen)
         counts = {name: len([row for row in rows if _is_in(row, of)]) for name, of in _SHOWN.items()}
         shown = [row for row in rows if _is_in(row, states)]
@@ -234,6 +239,7 @@ class Page:
             left_out=max(0, len(shown) - _MOST_ROWS),
             counts=counts,
             chosen=chosen if chosen in _SHOWN else "all",
+            searched=searched,
             text_length=_TEXT_IN_ROW,
         )
 
@@ -292,6 +298,10 @@ class Page:
     def _rendered(self, template: str, status: int = 200, **values: Any) -> Response:
         text = self._templates.get_template(template).render(values)
         return Response(text, status, media_type="text/html")
+
+
+def _mentions(row: Mapping[str, Any], searched: str) -> bool:
+    return any(searched.lower() in str(row[name] or "").lower() for name in _SEARCHED)
 
 
 def _is_in(row: Mapping[str, Any], states: tuple[str, ...] | None) -> bool:

@@ -52,10 +52,9 @@ class Box:
 
 @dataclass(frozen=True)
 class Line:
-    """From an input up to who reads it; `crosses` from one stage to another."""
+    """From an input up to who reads it."""
 
     path: str
-    crosses: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,18 @@ class Frame:
 
 @dataclass(frozen=True)
 class Picture:
-    """All of it; `left_out` operators are not drawn."""
+    """All of it; `left_out` operators are not drawn.
+
+    `exchanges` lead from stage to stage, behind what stands between, and `entries` from there to who reads them.
+    """
 
     width: float
     height: float
     frames: tuple[Frame, ...]
     boxes: tuple[Box, ...]
     lines: tuple[Line, ...]
+    exchanges: tuple[Line, ...]
+    entries: tuple[Line, ...]
     left_out: int
 
 
@@ -92,18 +96,15 @@ def picture(lines: Sequence[str], stages: Sequence[StageProgress]) -> Picture | 
     parts = [_Part.of(root, progress) for root in roots]
     _arrange(parts)
     known = {part.stage: part for part in parts if part.stage is not None}
-    crossing = [
-        Line(_path((known[stage].middle, known[stage].y), (box.middle, box.bottom)), crosses=True)
-        for part in parts
-        for stage, box in part.reads
-        if stage in known
-    ]
+    read = [(known[stage], part, box) for part in parts for stage, box in part.reads if stage in known]
     return Picture(
         max(part.x + part.width for part in parts) + 1,
         max(part.y + part.height for part in parts) + 1,
         tuple(part.frame for part in parts),
         tuple(box for part in parts for box in part.boxes),
-        (*crossing, *(line for part in parts for line in part.lines)),
+        tuple(line for part in parts for line in part.lines),
+        tuple(Line(_path((writer.middle, writer.y), (box.middle, part.bottom))) for writer, part, box in read),
+        tuple(Line(f"M{box.middle:.1f} {part.bottom:.1f}V{box.bottom:.1f}") for _, part, box in read),
         max(0, len(lines) - _MAX_BOXES),
     )
 
@@ -133,6 +134,10 @@ class _Part:
     @property
     def middle(self) -> float:
         return self.x + self.width / 2
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height
 
     @property
     def frame(self) -> Frame:

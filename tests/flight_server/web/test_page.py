@@ -273,6 +273,21 @@ def test_nothing_of_the_page_comes_from_elsewhere(visit: Callable[[str], Visitor
     assert visitor.get("/assets/..%2fpage.py").status == 404
 
 
+def test_queries_are_found_by_their_text_and_user(connect: Connect, visit: Callable[[str], Visitor]) -> None:
+    ask(connect("eve"), "SELECT 'a Needle & more'")
+    ask(connect("eve"), "SELECT 'hay'")
+    eve, ann = visit("eve"), visit("ann")
+    page = eve.get("/queries?search=needle+%26+MORE&show=all")
+    assert len(shown(page)) == 1
+    assert "needle & MORE" in page.values("input", "value")
+    assert "/queries?show=failed&search=needle+%26+MORE" in page.values("a", "href")
+    assert not shown(eve.get("/queries?search=needle&show=failed"))
+    assert not shown(eve.get("/queries?search=bob"))
+    found = shown(ann.get("/queries?search=eve"))
+    assert set(shown(eve.get("/queries"))) <= set(found)
+    assert shown(ann.get(f"/queries?search={found[0]}")) == found[:1]
+
+
 def test_long_texts_and_many_rows_are_cut(connect: Connect, visit: Callable[[str], Visitor]) -> None:
     client = connect("eve")
     ask(client, ";".join(["SELECT 1"] * 200))

@@ -63,7 +63,7 @@ def test_a_plan_of_each_runtime_is_drawn(runtime: SqlRuntime, make_runtime: obje
     assert len(drawn.boxes) == len(lines) - len(roots)
     assert [box for box in drawn.boxes if box.title == "TableScan"]
     reads = [line for line in lines if "ExchangeSourceExec stage" in line]
-    assert len([line for line in drawn.lines if line.crosses]) == len(reads)
+    assert len(drawn.exchanges) == len(drawn.entries) == len(reads)
     if runtime.name == "local":
         assert not stages
         assert len(drawn.frames) == 1
