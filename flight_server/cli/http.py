@@ -10,7 +10,6 @@ from engine.runtime import Runtime
 from flight_server.auth.counted import CountedLogins
 from flight_server.config import ServerConfig
 from flight_server.monitoring.query_log import QueryLog
-from flight_server.options import AuthOptions
 from flight_server.readiness import Readiness
 from flight_server.service import FlightSqlService
 
@@ -49,14 +48,9 @@ def open_http(
     )
     service.registry.observe(metrics.ended)
     auth = config.auth
-    tls = HttpTls(auth.tls_cert, auth.tls_key) if auth.tls_cert and auth.tls_key else None
-    routes = _page(config, service, logins, rights).routes if _has_page(auth) else []
-    return HttpServer(make_app(metrics, lambda: readiness.ready, routes), config.listen.host, port, tls)
-
-
-def _has_page(auth: AuthOptions) -> bool:
-    """Not where a certificate has to be shown, which this port does not ask for."""
-    return auth.tls_client_ca is None
+    tls = HttpTls(auth.tls_cert, auth.tls_key, auth.tls_client_ca) if auth.tls_cert and auth.tls_key else None
+    page = _page(config, service, logins, rights)
+    return HttpServer(make_app(metrics, lambda: readiness.ready, page.routes), config.listen.host, port, tls)
 
 
 def _page(config: ServerConfig, service: FlightSqlService, logins: CountedLogins, rights: Rights) -> Page:
@@ -64,6 +58,7 @@ def _page(config: ServerConfig, service: FlightSqlService, logins: CountedLogins
     from flight_server.web.page import Page
     from flight_server.web.server_view import ServerView
 
-    ways = Ways(password=config.auth.users is not None, token=config.auth.jwt_key is not None)
+    auth = config.auth
+    ways = Ways(auth.users is not None, auth.jwt_key is not None, auth.tls_client_ca is not None)
     view = ServerView(service.system, service.registry, rights)
     return Page(view, PageLogins(logins, ways), (config.listen.host,))

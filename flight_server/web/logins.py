@@ -27,15 +27,24 @@ _MOST_OF_USER = 20
 
 @dataclass(frozen=True)
 class Ways:
-    """How one may log in; where no way is offered, nobody has to."""
+    """How one may prove who one is; where no way is offered, nobody has to.
+
+    Where there is a `certificate`, everybody has to show one. It says who they are where there is no form for that.
+    """
 
     password: bool = False
     token: bool = False
+    certificate: bool = False
+
+    @property
+    def form(self) -> bool:
+        """Whether one logs in by a form."""
+        return self.password or self.token
 
     @property
     def required(self) -> bool:
-        """Whether one has to log in."""
-        return self.password or self.token
+        """Whether one has to prove who one is."""
+        return self.form or self.certificate
 
 
 @dataclass(frozen=True)
@@ -62,11 +71,12 @@ class PageLogins:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
-    def log_in(self, authorization: str) -> str:
+    def log_in(self, authorization: str, certificate: str | None = None) -> str:
         """A new cookie for who proves something by `authorization`, as it stands in a header.
 
         Raises UnauthenticatedError, LoginUnavailableError and ResourceExhaustedError as the authenticator does.
         """
+        self._check(certificate)
         identity = self._authenticator.identify({"authorization": [authorization]})
         token = self._authenticator.issue_token(identity)
         kept = _Kept(identity.name, authorization if token is None else f"Bearer {token}")
@@ -80,10 +90,14 @@ class PageLogins:
                 self._kept.popitem(last=False)
         return cookie
 
-    def of(self, cookie: str | None) -> Login | None:
-        """The login behind a cookie; None where one still has to log in. Raises LoginUnavailableError."""
-        if not self.ways.required:
-            return Login(ANONYMOUS, self._form_token(""))
+    def of(self, cookie: str | None, certificate: str | None = None) -> Login | None:
+        """The login behind a cookie, or whom a certificate names; None where one still has to log in.
+
+        Raises UnauthenticatedError where a certificate is missing, and LoginUnavailableError.
+        """
+        self._check(certificate)
+        if not self.ways.form:
+            return self._without_form(certificate)
         with self._lock:
             kept = self._kept.get(cookie or "")
         if kept is None or cookie is None:
@@ -94,6 +108,16 @@ class PageLogins:
             self.log_out(cookie)
             return None
         return Login(identity, self._form_token(cookie))
+
+    def _check(self, certificate: str | None) -> None:
+        if self.ways.certificate and not certificate:
+            raise UnauthenticatedError("Show a certificate of the authority that this server trusts.")
+
+    def _without_form(self, certificate: str | None) -> Login:
+        if not self.ways.certificate or not certificate:
+            return Login(ANONYMOUS, self._form_token(""))
+        roles = self._authenticator.identify({}).roles  # of everybody who shows one
+        return Login(Identity(certificate, roles), self._form_token(certificate))
 
     def log_out(self, cookie: str | None) -> None:
         """Forget a login."""

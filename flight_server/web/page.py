@@ -30,6 +30,7 @@ from flight_server.web import formats
 from flight_server.web.logins import Login, PageLogins
 from flight_server.web.origins import is_own_host, is_same_origin
 from flight_server.web.plan_picture import picture
+from flight_server.web.server import CERTIFICATE_NAME
 from flight_server.web.server_view import LIVE, ServerView
 
 __all__ = ["Page"]
@@ -144,7 +145,7 @@ class Page:
         """An endpoint for who is logged in, which others get to see after they have."""
 
         def answer(request: Request) -> Response:
-            login = self._logins.of(_cookie(request))
+            login = self._logins.of(_cookie(request), _certificate(request))
             if login is None:
                 return _to_login(request)
             return handler(_Visit(request, login, self._view.grants(login.identity)))
@@ -158,7 +159,7 @@ class Page:
         """An endpoint for a form of who is logged in: it comes with the token of the login."""
 
         def answer(request: Request, form: Mapping[str, str]) -> Response:
-            login = self._logins.of(_cookie(request))
+            login = self._logins.of(_cookie(request), _certificate(request))
             if login is None:
                 return _redirect("/login")
             if form.get("token") != login.form_token:
@@ -174,7 +175,7 @@ class Page:
     # ---- logins
 
     async def _login_form(self, request: Request) -> Response:
-        if not self._logins.ways.required:
+        if not self._logins.ways.form:
             return _redirect("/queries")
         return self._login_page(request, "")
 
@@ -189,12 +190,13 @@ class Page:
         )
 
     async def _log_in(self, request: Request) -> Response:
-        if not self._logins.ways.required:
+        if not self._logins.ways.form:
             return _redirect("/queries")
         form = await _form(request)
         try:
             authorization = _authorization(form)
-            cookie = await anyio.to_thread.run_sync(self._logins.log_in, authorization, limiter=self._doors)
+            log_in = partial(self._logins.log_in, authorization, _certificate(request))
+            cookie = await anyio.to_thread.run_sync(log_in, limiter=self._doors)
         except (UnauthenticatedError, LoginUnavailableError, ResourceExhaustedError) as error:
             return self._login_page(request, error.summary, _STATUS[type(error)])
         response = _redirect(_own_path(form.get("next")))
@@ -287,7 +289,7 @@ class Page:
         about: dict[str, Any] = {
             "login": visit.login,
             "grants": visit.grants,
-            "must_log_in": self._logins.ways.required,
+            "ways": self._logins.ways,
         }
         return self._rendered(template, seconds=seconds, **about, **values)
 
@@ -345,6 +347,10 @@ def _cookie_name(request: Request) -> str:
 
 def _cookie(request: Request) -> str | None:
     return request.cookies.get(_cookie_name(request))
+
+
+def _certificate(request: Request) -> str | None:
+    return getattr(request.state, CERTIFICATE_NAME, None)
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["HttpServer", "HttpTls"]
+__all__ = ["CERTIFICATE_NAME", "HttpServer", "HttpTls"]
+
+CERTIFICATE_NAME = "certificate_name"
+"""In a request's state: whom the certificate of its client names, where it has shown one."""
 
 _MAX_CONNECTIONS = 100
 _IDLE_SECONDS = 30
@@ -20,10 +27,11 @@ _CLOSE_SECONDS = 2
 
 @dataclass(frozen=True)
 class HttpTls:
-    """Files in PEM: the server's certificate and its key."""
+    """Files in PEM: the server's certificate, its key, and the authority whose certificates clients may show."""
 
     certificate: Path
     key: Path
+    authority: Path | None = None
 
 
 class HttpServer:
@@ -40,6 +48,7 @@ class HttpServer:
         self.address = f"{'http' if tls is None else 'https'}://{shown}:{self.port}"
         config = uvicorn.Config(
             app,
+            http=_Protocol,
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -52,6 +61,8 @@ class HttpServer:
             timeout_graceful_shutdown=_CLOSE_SECONDS,
             ssl_certfile=None if tls is None else str(tls.certificate),
             ssl_keyfile=None if tls is None else str(tls.key),
+            ssl_ca_certs=None if tls is None or tls.authority is None else str(tls.authority),
+            ssl_cert_reqs=ssl.CERT_NONE if tls is None or tls.authority is None else ssl.CERT_OPTIONAL,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="grism-http", daemon=True)
@@ -71,3 +82,21 @@ class HttpServer:
 
     def _run(self) -> None:
         asyncio.run(self._server.serve(sockets=[self._socket]))
+
+
+class _Protocol(H11Protocol):
+    """HTTP that tells requests which certificate their client has shown."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        shown = transport.get_extra_info("peercert")
+        if shown:
+            self.app_state = {**self.app_state, CERTIFICATE_NAME: _name(shown)}
+
+
+def _name(certificate: Mapping[str, Any]) -> str:
+    """Whom a certificate names, as gRPC has it: its first alternative name, and its common name where it has none."""
+    for _, name in certificate.get("subjectAltName", ()):
+        return str(name)
+    named = dict(pair for pairs in certificate.get("subject", ()) for pair in pairs)
+    return str(named.get("commonName", ""))

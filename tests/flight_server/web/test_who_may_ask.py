@@ -10,6 +10,7 @@ import pytest
 from engine.rights import Rights
 from engine.statements.system_tables import SystemTables
 from flight_server.auth import Anonymous
+from flight_server.auth.certificates import Certificates
 from flight_server.auth.login import Login
 from flight_server.auth.users import Users, add_user, remove_user
 from flight_server.gate import Gate
@@ -104,6 +105,38 @@ def test_over_tls_the_cookie_stays_on_tls(tmp_path: Path) -> None:
         assert visitor.get("/queries").status == 200
         remove_user(tmp_path / "users", "ann")
         assert visitor.get("/queries").location.startswith("/login")
+
+
+def test_certificates_say_who_looks_and_are_asked_for_beside_a_form(tmp_path: Path) -> None:
+    authority = Authority()
+    for name in ("localhost", "cora"):
+        pair = authority.issue(name)
+        (tmp_path / f"{name}.pem").write_bytes(pair.certificate)
+        (tmp_path / f"{name}.key").write_bytes(pair.private_key)
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    add_user(tmp_path / "users", "ann", PASSWORD, frozenset({"admin"}))
+    tls = HttpTls(tmp_path / "localhost.pem", tmp_path / "localhost.key", tmp_path / "ca.pem")
+    bare, known = (ssl.create_default_context(cadata=authority.pem.decode()) for _ in range(2))
+    known.load_cert_chain(tmp_path / "cora.pem", tmp_path / "cora.key")
+    with serve(PageLogins(Certificates("reader"), Ways(certificate=True)), tls) as http:
+        address = f"https://localhost:{http.port}"
+        page = Visitor(address, known).get("/queries")
+        assert (page.status, Visitor(address, bare).get("/queries").status) == (200, 401)
+        assert " cora " in page.text
+        assert "administrators see all" in page.text
+        assert Visitor(address, known).press("/sessions/x/kill", at="/queries").status == 404
+        assert Visitor(address, known).post("/sessions/x/kill", {"token": "0" * 64}).status == 403
+        assert Visitor(address, bare).get("/healthz").status == 200
+    with serve(PageLogins(Login(Users(tmp_path / "users")), Ways(password=True, certificate=True)), tls) as http:
+        address = f"https://localhost:{http.port}"
+        assert Visitor(address, bare).log_in("ann", PASSWORD).status == 401
+        visitor = Visitor(address, known)
+        assert visitor.get("/queries").location.startswith("/login")
+        assert visitor.log_in("ann", PASSWORD).status == 303
+        assert "ann administrator" in visitor.get("/queries").text
+        stolen = Visitor(address, bare)
+        stolen.cookies = visitor.cookies
+        assert stolen.get("/queries").status == 401
 
 
 def test_of_one_user_the_last_logins_are_kept(tmp_path: Path) -> None:
