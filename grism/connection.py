@@ -14,6 +14,7 @@ from engine.arrow_input import Entrance
 from engine.cancellation import Cancellation
 from engine.errors import CancelledError, InvalidValueError
 from engine.ingestion import Ingestion
+from engine.run_progress import RunProgress
 from engine.runtime import QueryResult, Runtime
 from engine.statements.answers import TableAnswer
 from engine.statements.context import StatementContext
@@ -85,6 +86,7 @@ class Connection:
         self._session.schema = schema
         self._ingestion = Ingestion(runtime.kernel)
         self._running: WeakSet[Cancellation] = WeakSet()
+        self._run: RunProgress | None = None
         self._closed = False
         if self._database.folder is not None:
             sweep_temporary(self._database.folder)
@@ -105,7 +107,7 @@ class Connection:
         session = self._session.overlaid() if tables else self._session
         for name, data in tables.items():
             self._hold(session, name, data, cancellation)
-        context = StatementContext(session, cancellation)
+        context = StatementContext(session, cancellation, follow=self._follow)
         with cancellation.heeded():
             parsed = self._database.parse(text)
             rows = self._bound(session, parsed, parameters)
@@ -117,7 +119,7 @@ class Connection:
             answer = self._database.ask(session, parsed, rows)
 
         def start() -> QueryResult:
-            return answer.open(StatementContext(session, self._cancellation()))
+            return answer.open(StatementContext(session, self._cancellation(), follow=self._follow))
 
         return Result(answer.schema, start)
 
@@ -155,6 +157,11 @@ class Connection:
         for cancellation in list(self._running):
             cancellation.cancel()
 
+    def progress(self) -> float | None:
+        """How much is done of the query that began last, from 0 to 1; None where that is not known. For any thread."""
+        run = self._run
+        return None if run is None else run.share()
+
     def close(self) -> None:
         """Stop what runs, and free what is held. A second call changes nothing."""
         if self._closed:
@@ -171,6 +178,9 @@ class Connection:
         self.close()
 
     # ----
+
+    def _follow(self, run: RunProgress) -> None:
+        self._run = run
 
     def _cancellation(self) -> Cancellation:
         if self._closed:

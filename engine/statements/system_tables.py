@@ -43,6 +43,7 @@ LAYOUTS: Mapping[str, pa.Schema] = {
             ("runtime", pa.string()),
             ("state", pa.string()),
             ("progress", pa.float64()),
+            ("doing", pa.string()),
             ("rows", pa.int64()),
             ("bytes", pa.int64()),
             ("received", pa.int64()),

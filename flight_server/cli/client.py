@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from flight_server.cli.connect import Target, refuse_login
 from flight_server.cli.interrupts import interruptible
-from flight_server.cli.output import effect_line, write
+from flight_server.cli.output import comes_at_once, effect_line, write
+from flight_server.cli.progress import showing_progress
 from flight_server.cli.server_source import ServerSource
 from flight_server.cli.source import RELATIONS, Source
 from flight_server.options import ConfigError
@@ -26,9 +27,10 @@ def query(arguments: argparse.Namespace) -> int:
     with open_source(arguments) as source:
 
         def run() -> None:
-            with source.run(arguments.sql) as answer:
+            with showing_progress(source.progress) as shown, source.run(arguments.sql) as answer:
                 if answer.changed is None or arguments.format != "table":  # programs get valid data without rows
-                    write(answer.reader, arguments.format)
+                    write(shown.until_rows(answer.reader, comes_at_once(arguments.format)), arguments.format)
+                shown.end()
                 if answer.changed is not None:
                     out = sys.stdout if arguments.format == "table" else sys.stderr
                     print(effect_line(arguments.sql, answer.changed), file=out, flush=True)

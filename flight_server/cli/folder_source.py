@@ -12,8 +12,9 @@ import pyarrow as pa
 
 import grism
 from engine.kernel import quote
+from engine.progress import telling_progress
 from flight_server.cli.failures import CommandError
-from flight_server.cli.progress import showing_progress
+from flight_server.cli.progress import Reached
 from flight_server.cli.runtimes import kept_signals
 from flight_server.cli.source import Answer, Relation
 from flight_server.config import ServerConfig
@@ -28,6 +29,7 @@ class FolderSource:
     def __init__(self, folder: str, runtime: Literal["local", "ray"] = "local") -> None:
         ServerConfig(data=DataOptions(Path(folder))).check()
         self._folder = folder
+        self._doing = ""
         with kept_signals():
             self._connection = grism.connect(folder, runtime=runtime)
 
@@ -38,7 +40,8 @@ class FolderSource:
     @contextmanager
     def run(self, text: str) -> Iterator[Answer]:
         """See `Source`."""
-        with showing_progress():
+        self._doing = ""
+        with telling_progress(self._tell):
             result = self._connection.sql(text)
         if result.changed is not None:
             yield Answer(pa.RecordBatchReader.from_batches(pa.schema([]), []), result.changed)
@@ -49,6 +52,13 @@ class FolderSource:
             raise  # whoever reads our output has seen enough
         except (pa.ArrowException, OSError) as error:  # of printing: the result's own are GrismErrors
             raise CommandError(str(error)) from None
+
+    def progress(self) -> Reached | None:
+        """See `Source`."""
+        return Reached(self._doing or "running", self._connection.progress())
+
+    def _tell(self, doing: str) -> None:
+        self._doing = doing
 
     def cancel(self) -> None:
         """See `Source`."""

@@ -15,7 +15,7 @@ from engine.sql.tokens import first_words
 from flight_server.cli.failures import CommandError
 from flight_server.cli.values import distinct, plain_values, time_texts
 
-__all__ = ["FORMATS", "count_line", "effect_line", "write"]
+__all__ = ["FORMATS", "comes_at_once", "count_line", "effect_line", "write"]
 
 _MAX_TABLE_ROWS = 1000
 _MAX_CELL = 60
@@ -27,6 +27,11 @@ _OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 def count_line(rows: int, did: str = "") -> str:
     """How many rows there are, or what became of them."""
     return f"({rows} row{'' if rows == 1 else 's'}{did})"
+
+
+def comes_at_once(format: str) -> bool:
+    """Whether rows in this format are seen on stdout as soon as they come: at a terminal, but for a table."""
+    return format != "table" and sys.stdout.isatty()
 
 
 def effect_line(text: str, changed: int) -> str:

@@ -9,8 +9,10 @@ import adbc_driver_flightsql.dbapi as flight_sql
 import adbc_driver_manager
 import pyarrow as pa
 
+from flight_server.cli.asking import ProgressAsker
 from flight_server.cli.connect import Target, failure
 from flight_server.cli.failures import ConnectionLostError
+from flight_server.cli.progress import Reached
 from flight_server.cli.source import Answer, Relation
 
 __all__ = ["ServerSource"]
@@ -21,6 +23,7 @@ class ServerSource:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._asker = ProgressAsker(target)
         self._connection: flight_sql.Connection | None = None
         self._cursor: flight_sql.Cursor | None = None
 
@@ -42,6 +45,10 @@ class ServerSource:
                 yield Answer(reader, None if len(reader.schema) else max(cursor.rowcount, 0))
             finally:
                 self._cursor = None
+
+    def progress(self) -> Reached | None:
+        """See `Source`."""
+        return self._asker.ask()
 
     def cancel(self) -> None:
         """See `Source`."""
@@ -75,6 +82,7 @@ class ServerSource:
     def close(self) -> None:
         """See `Source`."""
         connection, self._connection = self._connection, None
+        self._asker.close()
         if connection is not None:
             with suppress(adbc_driver_manager.Error):  # nobody is there any more to end the session with
                 connection.close()
@@ -84,7 +92,7 @@ class ServerSource:
         """The connection; what fails inside ends in one line, without the driver's own additions."""
         try:
             if self._connection is None:
-                options = dict(self._target.options)
+                options = {**self._target.options, **self._asker.options}
                 self._connection = flight_sql.connect(self._target.uri, db_kwargs=options, autocommit=True)
             yield self._connection
         except BrokenPipeError:

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from flight_server.cli.progress import Reached
+
 __all__ = ["RELATIONS", "Answer", "Relation", "Source"]
 
 
@@ -40,6 +42,9 @@ class Source(Protocol):
 
     def run(self, text: str) -> AbstractContextManager[Answer]:
         """Run one statement; its rows come while the reader is read. Leaving ends it."""
+
+    def progress(self) -> Reached | None:
+        """What the statement that runs is at, from any thread; None where nothing is known."""
 
     def cancel(self) -> None:
         """End the statement that runs, from any thread; without one this does nothing."""

@@ -35,13 +35,16 @@ from flight_server.monitoring.statement import MAX_LOGGED, StatementInfo
 if TYPE_CHECKING:
     from engine.streams import StreamCounters
 
-__all__ = ["Caller", "Query", "QueryPlan"]
+__all__ = ["TAG_HEADER", "Caller", "Query", "QueryPlan"]
 
 _log = logging.getLogger("grism.query")
 _audit = logging.getLogger("grism.audit")
 
+TAG_HEADER = "grism-query-tag"
+"""What a client calls its statements, to ask for them by that."""
+
 _AGENT = "user-agent"
-_LONGEST_AGENT = 200  # characters
+_LONGEST_HEADER = 200  # characters
 _MAX_PLANS = 4  # of a statement, which may run one for each row of its parameters
 _LONGEST_LINE = 1_000  # characters of a plan's line
 _LONGEST_PLAN = 20_000  # characters
@@ -60,8 +63,16 @@ class Caller:
     @property
     def agent(self) -> str | None:
         """What the client's library calls itself."""
-        for value in self.call.headers.get(_AGENT, ()):
-            return (value.decode(errors="replace") if isinstance(value, bytes) else str(value))[:_LONGEST_AGENT]
+        return self._header(_AGENT)
+
+    @property
+    def tag(self) -> str | None:
+        """What the client calls the statement."""
+        return self._header(TAG_HEADER)
+
+    def _header(self, name: str) -> str | None:
+        for value in self.call.headers.get(name, ()):
+            return (value.decode(errors="replace") if isinstance(value, bytes) else str(value))[:_LONGEST_HEADER]
         return None
 
 
@@ -107,6 +118,7 @@ class Query:
         self.id = f"{_SERVER}{next(_numbers):08x}"
         self.user, self.peer, self.caller = caller.user, caller.call.peer, caller
         self.rows: int | None = None
+        self.doing: str | None = None
         self._cancellation, self._unread_since = caller.call.cancellation, caller.call.unread_since
         self._statement, self._runtime = statement, runtime
         self._has_effects, self._plans = has_effects, plans
@@ -114,6 +126,7 @@ class Query:
         self._counters: list[StreamCounters] = []
         self._runs: list[RunProgress] = []
         self._plans_told: list[Callable[[], str]] = []
+        self._rows_taken = 0
         self._cleanup: list[Callable[[], None]] = []
         self._error: BaseException | None = None
         self._begun_at = time.time()
@@ -173,6 +186,14 @@ class Query:
     def watch(self, counters: StreamCounters) -> None:
         """Take what one of its executions gives for its own rows."""
         self._counters.append(counters)
+
+    def take(self, rows: int) -> None:
+        """So many rows of an upload have come in."""
+        self._rows_taken += rows
+
+    def tell(self, doing: str) -> None:
+        """What it is at, in a few words."""
+        self.doing = doing
 
     def follow(self, run: RunProgress) -> None:
         """Take what tells how far one of its executions is."""
@@ -310,6 +331,7 @@ class Query:
             "runtime": self._runtime,
             "state": self.state,
             "progress": self._progress(),
+            "doing": None if self._finished else self.doing,
             "rows": self._rows(),
             "bytes": self._bytes(),
             "received": self.caller.call.received,
@@ -349,7 +371,9 @@ class Query:
         return now - self._started if self._started else 0.0
 
     def _rows(self) -> int:
-        return sum(counters.rows for counters in self._counters) if self.rows is None else self.rows
+        if self.rows is not None:
+            return self.rows
+        return self._rows_taken + sum(counters.rows for counters in self._counters)
 
     def _bytes(self) -> int:
         return sum(counters.bytes for counters in self._counters)

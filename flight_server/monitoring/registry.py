@@ -129,6 +129,11 @@ class QueryRegistry:
             running = list(self._running.values())
         return [query for query in running if _may_see(grants, query.user)]
 
+    def tagged(self, tag: str, grants: Grants) -> Query | None:
+        """The newest that runs under a client's tag, as far as somebody with these rights may see; None without one."""
+        found = [query for query in self._running_for(grants) if query.caller.tag == tag]
+        return found[-1] if found else None
+
     def kill(self, identifier: str, grants: Grants) -> None:
         """Stop a query of one's own, or as an administrator anybody's. Raises UnknownQueryError."""
         query = self._running.get(identifier)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["MAX_LOGGED", "StatementInfo"]
+__all__ = ["MAX_LOGGED", "UPLOAD", "StatementInfo"]
 
 MAX_LOGGED = 500
 """Characters of a statement's text, or an error's, in the log."""
+
+UPLOAD = "UPLOAD"
+"""The kind of what comes in as data."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from engine.statements.catalog import Catalog, Target
 from engine.storage.protocol import CATALOG, WriteMode
 from flight_server.proto import sql
 from flight_server.service.request import Request
-from flight_server.service.uploads import Uploads
+from flight_server.service.uploads import Took, Uploads
 from flight_server.service.wire import BadRequestError
 
 __all__ = ["Ingest"]
@@ -25,9 +25,13 @@ class Ingest:
         self._uploads = uploads
 
     def put(
-        self, request: Request, command: sql.CommandStatementIngest, reader: flight.MetadataRecordBatchReader
+        self,
+        request: Request,
+        command: sql.CommandStatementIngest,
+        reader: flight.MetadataRecordBatchReader,
+        took: Took,
     ) -> sql.DoPutUpdateResult:
-        """Take an upload; answers with its number of rows.
+        """Take an upload, of which `took` is told while it comes in; answers with its number of rows.
 
         Raises TableExistsError and UnknownTableError by what the command says of tables that are there or not,
         ForbiddenError, UnsupportedError for options that are not known, and the errors of `Uploads.store`.
@@ -40,7 +44,7 @@ class Ingest:
         self._catalog.require_no_view(target)
         if mode is None:  # a table that has to be there
             target.storage.snapshot().table(target.name)
-        return sql.DoPutUpdateResult(record_count=self._uploads.store(request, reader, target, written))
+        return sql.DoPutUpdateResult(record_count=self._uploads.store(request, reader, target, written, took))
 
     def _target(
         self, request: Request, command: sql.CommandStatementIngest, mode: WriteMode

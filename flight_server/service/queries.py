@@ -13,6 +13,7 @@ from contextvars import ContextVar
 
 from engine.cancellation import Cancellation, current_cancellation, follow
 from engine.errors import ExecutionError
+from engine.progress import telling_progress
 from flight_server.gate import Gate
 from flight_server.monitoring.query import Query
 from flight_server.monitoring.registry import QueryRegistry
@@ -62,7 +63,7 @@ class Queries:
         """
         query = self._begin(request, statement, gated, has_effects=True, limited=limited)
         try:
-            with query.guarded(), request.call.cancellation.heeded():
+            with query.guarded(), request.call.cancellation.heeded(), telling_progress(query.tell):
                 yield query
         finally:
             query.finish()

@@ -27,8 +27,9 @@ from flight_server.endpoint.status import UnauthenticatedError
 from flight_server.endpoint.streams import ResultStream
 from flight_server.endpoint.tickets import TicketSigner
 from flight_server.gate import Gate
+from flight_server.monitoring import progress_action
 from flight_server.monitoring.registry import OpenHandles, QueryRegistry
-from flight_server.monitoring.statement import StatementInfo
+from flight_server.monitoring.statement import UPLOAD, StatementInfo
 from flight_server.monitoring.tables import offer_server_tables
 from flight_server.options import ServiceOptions
 from flight_server.proto import flight as messages
@@ -158,6 +159,9 @@ class FlightSqlService(BaseHandler):
                 "A ticket that is good for longer, for the same rows.",
                 wrapped=False,
             ),
+            progress_action.ACTION: _Action(
+                progress_action.StringValue, self._progress, "How far a query is that was tagged.", wrapped=False
+            ),
             "SetSessionOptions": _Action(
                 messages.SetSessionOptionsRequest, settings.set, "Set options of the session.", wrapped=False
             ),
@@ -224,6 +228,9 @@ class FlightSqlService(BaseHandler):
         self._sessions.kill(statement.id, grants)
         self._queries.registry.kill_session(statement.id, grants.identity.name)
 
+    def _progress(self, request: Request, tag: progress_action.StringValue) -> Iterable[Message]:
+        return progress_action.query_progress(self._queries.registry, request.session.grants, tag)
+
     # ---- Flight's methods
 
     def list_flights(self, call: Call, criteria: bytes) -> Iterable[flight.FlightInfo]:
@@ -266,7 +273,7 @@ class FlightSqlService(BaseHandler):
         answer: Message
         if descriptor.descriptor_type == flight.DescriptorType.PATH:
             with self._queries.change(request, _upload(self._tables.path(descriptor.path)), gated=False) as change:
-                change.rows = self._tables.put(request, descriptor.path, reader)
+                change.rows = self._tables.put(request, descriptor.path, reader, change.take)
             answer = sql.DoPutUpdateResult(record_count=change.rows)
         else:
             command = unwrap(_command(descriptor))
@@ -278,7 +285,7 @@ class FlightSqlService(BaseHandler):
     ) -> sql.DoPutUpdateResult:
         path = [name for name in (command.schema, command.table) if name]
         with self._queries.change(request, _upload(path), gated=False) as change:
-            answer = self._ingest.put(request, command, reader)
+            answer = self._ingest.put(request, command, reader, change.take)
             change.rows = answer.record_count
             return answer
 
@@ -336,7 +343,7 @@ class FlightSqlService(BaseHandler):
 
 
 def _upload(path: Sequence[str]) -> StatementInfo:
-    return StatementInfo("UPLOAD", ".".join(map(quote, path)))
+    return StatementInfo(UPLOAD, ".".join(map(quote, path)))
 
 
 def _command(descriptor: flight.FlightDescriptor) -> bytes:

@@ -14,7 +14,7 @@ from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import flight as messages
 from flight_server.service.request import Offer, Request
 from flight_server.service.statements import Statements
-from flight_server.service.uploads import Uploads
+from flight_server.service.uploads import Took, Uploads
 from flight_server.service.wire import BadRequestError
 
 __all__ = ["Tables"]
@@ -61,11 +61,15 @@ class Tables:
         """Read a table that was listed."""
         return self._statements.open(request, self._statements.start_table(request, self.path(descriptor.path)))
 
-    def put(self, request: Request, path: Sequence[bytes | str], reader: flight.MetadataRecordBatchReader) -> int:
+    def put(
+        self, request: Request, path: Sequence[bytes | str], reader: flight.MetadataRecordBatchReader, took: Took
+    ) -> int:
         """Append an upload to a table, which is made where it is not there: all rows, or none. Returns how many.
+
+        `took` is told while it comes in.
 
         Raises ForbiddenError, and the errors of `Uploads.store`.
         """
         target, mode = self._catalog.uploaded(request.session, self.path(path), WriteMode.CREATE_APPEND)
         self._catalog.require_no_view(target)
-        return self._uploads.store(request, reader, target, mode)
+        return self._uploads.store(request, reader, target, mode, took)

@@ -28,7 +28,10 @@ from flight_server.column_metadata import PREFIX
 from flight_server.endpoint.calls import Call
 from flight_server.service.request import Request
 
-__all__ = ["Uploads", "entrance_of", "received", "sends_schema"]
+__all__ = ["Took", "Uploads", "entrance_of", "received", "sends_schema"]
+
+Took = Callable[[int], None]
+"""Is told how many more rows have come in."""
 
 _NO_ARROW = "The upload is not valid Arrow data; nothing was written."
 _BROKEN = (pa.ArrowInvalid, OSError, UnicodeDecodeError)
@@ -41,8 +44,15 @@ class Uploads:
         self._loads = loads
         self._max_bytes = max_bytes
 
-    def store(self, request: Request, reader: flight.MetadataRecordBatchReader, target: Target, mode: WriteMode) -> int:
-        """Write all of an upload, or nothing; returns its number of rows.
+    def store(
+        self,
+        request: Request,
+        reader: flight.MetadataRecordBatchReader,
+        target: Target,
+        mode: WriteMode,
+        took: Took,
+    ) -> int:
+        """Write all of an upload, or nothing; returns its number of rows. `took` is told the rows that come.
 
         Raises InvalidDataError for what is not valid Arrow data, ResourceExhaustedError for too much of it,
         CancelledError where the client went away, SchemaMismatchError for what does not fit the table or any table,
@@ -50,7 +60,7 @@ class Uploads:
         """
 
         cancellation = request.call.cancellation
-        upload = _Upload(request, reader, self._max_bytes)
+        upload = _Upload(request, reader, self._max_bytes, took)
         return upload.into(lambda data: self._loads.store(target, data, mode, cancellation))
 
 
@@ -60,7 +70,8 @@ class _Upload:
     Its failures reach the client as they are, whatever the writer makes of a stream that breaks.
     """
 
-    def __init__(self, request: Request, reader: flight.MetadataRecordBatchReader, max_bytes: int) -> None:
+    def __init__(self, request: Request, reader: flight.MetadataRecordBatchReader, max_bytes: int, took: Took) -> None:
+        self._took = took
         self._request = request
         self._reader = reader
         self._max_bytes = max_bytes
@@ -94,6 +105,7 @@ class _Upload:
         size = 0
         for batch in received(self._request.call, self._reader, entrance, _NO_ARROW):
             size += batch.nbytes
+            self._took(batch.num_rows)
             if size > self._max_bytes:
                 raise ResourceExhaustedError(
                     f"The upload has more than {self._max_bytes} bytes, the most that is taken; send it in parts."

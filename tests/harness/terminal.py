@@ -55,6 +55,11 @@ class Terminal:
             assert time.monotonic() < give_up, f"{pattern!r} was not shown, but {shown!r}"
             self._unread += self._read()
 
+    @property
+    def unread(self) -> str:
+        """What was shown since the last call of `read_until`, without escapes."""
+        return _ESCAPES.sub("", self._unread).replace("\r", "")
+
     def end(self) -> int:
         """The status with which the program ends."""
         until(lambda: self._drained() and self.process.poll() is not None, _PATIENCE)

@@ -11,7 +11,8 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from flight_server.cli.failures import CommandError
-from flight_server.cli.output import count_line, effect_line, write
+from flight_server.cli.output import comes_at_once, count_line, effect_line, write
+from flight_server.cli.progress import showing_progress
 from flight_server.cli.shell.names import Names
 from flight_server.cli.source import RELATIONS, Source
 
@@ -66,12 +67,14 @@ class Shell:
         if not _is_utf8(text):
             raise CommandError("The statement is no text in UTF-8.")
         began = time.monotonic()
-        with self.source.run(text) as answer:
+        with showing_progress(self.source.progress) as shown, self.source.run(text) as answer:
             if answer.changed is not None:
                 self.names.forget()
+                shown.end()
                 self.tell(effect_line(text, answer.changed))
             else:
-                rows = write(answer.reader, self.format, self._file)
+                at_once = self._file is None and comes_at_once(self.format)
+                rows = write(shown.until_rows(answer.reader, at_once), self.format, self._file)
                 if self._file is not None:
                     self.tell(count_line(rows, f" to {self._path}"))
         if self.timing:
