@@ -103,6 +103,7 @@ class Connection:
 
         Raises PlanningError, and of statements with effects the errors of storages and execution.
         """
+        self._run = None
         cancellation = self._cancellation()
         session = self._session.overlaid() if tables else self._session
         for name, data in tables.items():

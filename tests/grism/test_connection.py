@@ -262,6 +262,18 @@ def test_cancel_stops_what_runs(db: grism.Connection, text: str) -> None:
     assert db.sql("SELECT 1 AS a").to_pylist() == [{"a": 1}]
 
 
+def test_progress_tells_how_much_of_a_query_is_done(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"i": range(100_000)}), tmp_path / "t.parquet", row_group_size=5_000)
+    with grism.connect(tmp_path, threads=1) as db:
+        assert db.progress() is None
+        seen = [db.progress() for _ in db.sql("SELECT i, j FROM t, range(20) r(j)")]
+        shares = [share for share in seen if share is not None]
+        assert shares == sorted(shares)
+        assert shares[0] < shares[-1] <= 1
+        db.sql("SELECT 1").to_arrow()
+        assert db.progress() is None
+
+
 def test_cancel_stops_data_that_comes_in(local: grism.Connection) -> None:
     schema, coming = pa.schema([("a", pa.int64())]), threading.Event()
 
