@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["MAX_LOGGED", "UPLOAD", "StatementInfo"]
+__all__ = ["MAX_LOGGED", "StatementInfo"]
 
 MAX_LOGGED = 500
 """Characters of a statement's text, or an error's, in the log."""
-
-UPLOAD = "UPLOAD"
-"""The kind of what comes in as data."""
 
 
 @dataclass(frozen=True)

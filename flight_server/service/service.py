@@ -29,7 +29,7 @@ from flight_server.endpoint.tickets import TicketSigner
 from flight_server.gate import Gate
 from flight_server.monitoring import progress_action
 from flight_server.monitoring.registry import OpenHandles, QueryRegistry
-from flight_server.monitoring.statement import UPLOAD, StatementInfo
+from flight_server.monitoring.statement import StatementInfo
 from flight_server.monitoring.tables import offer_server_tables
 from flight_server.options import ServiceOptions
 from flight_server.proto import flight as messages
@@ -343,7 +343,7 @@ class FlightSqlService(BaseHandler):
 
 
 def _upload(path: Sequence[str]) -> StatementInfo:
-    return StatementInfo(UPLOAD, ".".join(map(quote, path)))
+    return StatementInfo("UPLOAD", ".".join(map(quote, path)))
 
 
 def _command(descriptor: flight.FlightDescriptor) -> bytes:
