@@ -19,6 +19,7 @@ from engine.kernel_progress import KernelProgress, StreamProgress
 from engine.metrics import OperatorMetrics
 from engine.operators.collect import CollectExec
 from engine.operators.join import JoinExec
+from engine.operators.late_reads import late_reads
 from engine.operators.sql import identifier, over
 from engine.operators.sql_query import SqlExec
 from engine.operators.table_scan import TableScanExec
@@ -179,8 +180,10 @@ class StatementCache:
 
 
 def _compiled(operator: PhysicalOperator, compiler: _Compiler) -> Statement:
-    statement = compiler.statement(compiler.compile(operator))
     nodes = list(walk(operator))
+    if any(isinstance(node, TableScanExec) and node.table.beside for node in nodes):
+        operator = late_reads(operator)
+    statement = compiler.statement(compiler.compile(operator))
     whole = any(isinstance(node, SqlExec) and node.reads_again for node in nodes)
     return replace(statement, joined=whole or (compiler.scans > 1 and any(_meets(node) for node in nodes)))
 

@@ -13,9 +13,11 @@ from engine.logical.nodes import LogicalPlan, in_operators
 from engine.lowering import lower
 from engine.operators import RenameExec, TableScanExec
 from engine.operators.found_rows import found_rows
+from engine.operators.late_reads import is_late_chain
 from engine.optimizer import optimize
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan
-from engine.schema_inference import plan_columns, plan_origins
+from engine.schema import RowType
+from engine.schema_inference import operator_columns, plan_columns, plan_origins
 from engine.storage.protocol import Storage
 
 __all__ = ["LocalPhysicalPlanner", "LocalPlan"]
@@ -50,7 +52,10 @@ class LocalPhysicalPlanner:
         try:
             columns = plan_columns(query, self._kernel)
             outline = _outline(query)
-            root = outline if outline is not None and _only_reads(outline) else lower(optimize(query))
+            if outline is not None and (_only_reads(outline) or self._reads_late(outline, columns)):
+                root = outline
+            else:
+                root = lower(optimize(query))
             schema = self._kernel.arrow_schema(columns)
             found = None if outline is None else found_rows(outline, root, schema)
         except RecursionError:
@@ -64,6 +69,12 @@ class LocalPhysicalPlanner:
         if text_size(query) <= _MAX_REMEMBERED:
             self._known.put(id(query), (query, plan))
         return plan
+
+    def _reads_late(self, outline: PhysicalOperator, columns: RowType) -> bool:
+        """Whether its scan finds few rows before it reads their large values, which a whole statement cannot."""
+        if not is_late_chain(outline):
+            return False
+        return [c.type for c in operator_columns(outline, self._kernel)] == [c.type for c in columns]
 
     def explain(self, plan: PhysicalPlan, storage: Storage) -> str:
         """The operator tree, one line each, with the indexes that its scans of `storage` ask."""

@@ -14,7 +14,20 @@ from engine.physical import ExecutionContext, PhysicalOperator, SourceBinder
 from engine.schema import Column
 from engine.storage.protocol import ArrowSource, ScanRequest, Split, TableHandle
 
-__all__ = ["TableScanExec"]
+__all__ = ["Addresses", "TableScanExec"]
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The addresses of rows: the only column of what `rows` computes."""
+
+    rows: PhysicalOperator
+
+    def find(self, ctx: ExecutionContext) -> pa.Array:
+        """Compute them, in the order in which they come. Raises the execution errors."""
+        with ctx.run(self.rows) as reader:
+            found = [batch.column(0) for batch in reader]
+        return pa.concat_arrays(found) if found else pa.array([], pa.uint64())
 
 
 @dataclass(frozen=True)
@@ -23,7 +36,8 @@ class TableScanExec(PhysicalOperator):
 
     With `splits`, reads those parts only. `is_lookup`: an index finds the few rows of the filter, so the table is not
     cut into parts. `direct_schema` is the Arrow schema in which the kernel gives these columns: rows that lie in
-    storage in just that schema may go out as they are.
+    storage in just that schema may go out as they are. `wanted` finds the rows first, without the columns whose values
+    lie beside them; see `late_reads`.
     """
 
     table: TableHandle
@@ -34,6 +48,7 @@ class TableScanExec(PhysicalOperator):
     splits: tuple[Split, ...] | None = None
     direct_schema: pa.Schema | None = field(default=None, compare=False)
     is_lookup: bool = False
+    wanted: Addresses | None = None
 
     @property
     def schema(self) -> tuple[str, ...]:
@@ -52,7 +67,8 @@ class TableScanExec(PhysicalOperator):
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
         del inputs
-        parts = [self._read(data, sources) for data in (self.splits if self.splits is not None else (self.table,))]
+        whole = self.splits is None or self.wanted is not None
+        parts = [self._read(data, sources) for data in ((self.table,) if whole else self.splits or ())]
         if not parts:
             named = tuple(Column(a, c.type) for a, c in zip(self.aliases, self.columns, strict=True))
             return EmptyExec(named).relation((), sources)
@@ -67,7 +83,10 @@ class TableScanExec(PhysicalOperator):
         return select
 
     def _read(self, data: TableHandle | Split, sources: SourceBinder) -> exp.Select:
-        source = self._searched(data, sources) if self._is_each else sources.open(data, self.request)
+        request = self.request
+        if self.wanted is not None:
+            request = replace(request, addresses=self.wanted.find(sources.context))
+        source = self._searched(data, sources) if self._is_each else sources.open(data, request)
         bound = sources.bind(source, self.columns)
         if isinstance(source, ArrowSource) and self.columns and self.aliases == tuple(c.name for c in self.columns):
             return bound  # whose columns are these, in this order

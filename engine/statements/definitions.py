@@ -15,6 +15,7 @@ from engine.errors import (
     UnsupportedError,
 )
 from engine.kernel import quote
+from engine.logical.beside import columns_beside
 from engine.rights import Action
 from engine.sql import syntax
 from engine.sql.views import Names, View, Views
@@ -89,6 +90,9 @@ class Definitions:
         if not statement.with_data:
             text = f"SELECT * FROM ({text}) LIMIT 0"
         data = Rows(self._planning, context, [(text, row) for row in rows])
+        if not target.is_temporary:
+            logical = self._planning.logical(context.session, text, rows[0], data.snapshot)
+            data.keep(rewriting.fields_beside(logical.names, columns_beside(logical)))
         return self._write_new(target, data, statement.replace, statement.if_not_exists)
 
     def to_create(self, context: StatementContext, statement: CreateTable | CreateTableAs) -> TableName:

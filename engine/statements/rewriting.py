@@ -296,6 +296,16 @@ def new_values(column: ColumnDefinition, table: TableName) -> str:
     return f"SELECT CAST(({column.default or 'NULL'}) AS {column.type}) AS {quote(column.name)} FROM {full_name(table)}"
 
 
+def fields_beside(names: Sequence[str], beside: Sequence[bool]) -> dict[str, pa.Field]:
+    """The fields of the columns of a new table whose values are to lie beside its rows, by name."""
+    mark = {BLOB_MARK: b"true"}
+    return {
+        name: pa.field(name, pa.large_binary(), metadata=mark)
+        for name, is_so in zip(names, beside, strict=True)
+        if is_so
+    }
+
+
 def field_change(statement: AlterTable, stored: pa.Schema) -> DropField | RenameField | NoteField | None:
     """What a storage changes of one field, where that is all that the statement does."""
     match statement.action:

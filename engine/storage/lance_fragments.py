@@ -27,7 +27,14 @@ from engine.storage.lance_commits import guarded
 from engine.storage.lance_fields import field_ids
 from engine.storage.protocol import FragmentWriters, TableName
 
-__all__ = ["FolderOutOfReachError", "LanceSink", "gather_in", "remove_if_late", "written_elsewhere"]
+__all__ = [
+    "FolderOutOfReachError",
+    "LanceSink",
+    "gather_in",
+    "remove_if_late",
+    "schema_as_written",
+    "written_elsewhere",
+]
 
 _GATHERING = ".gathering"
 """The file in the hidden folder by which writers know that somebody wants what they write."""
@@ -102,6 +109,16 @@ def written_elsewhere(
         return fragments
     ids = list(field_ids(dataset.lance_schema.fields()))
     return [replace(fragment, files=[_numbered(file, ids) for file in fragment.files]) for fragment in fragments]
+
+
+def schema_as_written(schema: pa.Schema, folder: Path, dataset: Any) -> Any:
+    """Lance's own schema of what `written_elsewhere` gives for a dataset that is new, or written anew.
+
+    Blobs in their later form have parts, which have numbers too.
+    """
+    version = None if dataset is None else dataset.data_storage_version
+    options = {"mode": "create", "data_storage_version": version, "return_transaction": True}
+    return write_fragments(pa.Table.from_batches([], schema), str(folder), **options).operation.new_schema
 
 
 def _numbered(file: DataFile, ids: Sequence[int]) -> DataFile:

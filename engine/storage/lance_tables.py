@@ -10,13 +10,11 @@ many rows it has, and a stream else.
 from __future__ import annotations
 
 import logging
-import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
 import lance
@@ -29,7 +27,8 @@ from engine.errors import DataCorruptError, StorageError, UnsupportedError
 from engine.storage.care import StoredFacts
 from engine.storage.cutting import cut
 from engine.storage.indexes import IndexUse, StoredIndex
-from engine.storage.lance_blobs import scan_options
+from engine.storage.lance_blobs import is_blob, scan_options, taken, written_fields
+from engine.storage.lance_manifests import count_versions, manifest_identity, newest_manifest
 from engine.storage.lance_search import find, find_each, resolve_search, restricted, search_fields, search_parts
 from engine.storage.lance_unread import readable_fields, require_readable
 from engine.storage.names import unknown_tag, unknown_version
@@ -58,8 +57,6 @@ BATCH_BYTES = 16 << 20
 KEPT_OPEN = 64
 KEPT_FACTS = 4096
 _ADDRESS = pa.field(ROW_ADDRESS, pa.uint64())
-_TURNED = len("18446744073709551612.manifest")
-_MANIFEST = re.compile(r"([0-9]{1,20})\.manifest")
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -144,18 +141,19 @@ class LanceTables:
 
         Raises UnknownTableError for a version that is not there, DataCorruptError for a dataset that cannot be read.
         """
-        found = _newest(path) if version is None and at is None else None
+        found = newest_manifest(path) if version is None and at is None else None
         newest = None
         if found is None:
             newest = _guarded(name, lambda: lance.dataset(path))
             wanted = newest.version
             if version is not None or at is not None:
                 wanted = _wanted_version(name, path, newest, version, at)
-            found = wanted, _identity(path, wanted)
+            found = wanted, manifest_identity(path, wanted)
             newest = newest if newest.version == wanted else None
         wanted, identity = found
         facts = self._facts.get((path, identity, wanted)) or self._opened(name, path, identity, wanted, newest).facts
-        return TableHandle(name, KIND, (path, identity), str(wanted), facts.rows, facts.bytes, CAPS)
+        beside = tuple(field.name for field in facts.schema if is_blob(field))
+        return TableHandle(name, KIND, (path, identity), str(wanted), facts.rows, facts.bytes, CAPS, beside=beside)
 
     def probe(self, table: TableHandle) -> ArrowSource:
         """A Table of all columns and no rows.
@@ -195,7 +193,7 @@ class LanceTables:
         path, identity = table.location
         version = int(table.version)
         facts = self._facts.get((path, identity, version)) or self._pinned(table).facts
-        return StoredFacts(facts.fragments, _count_versions(path, facts.first_version), facts.indexes)
+        return StoredFacts(facts.fragments, count_versions(path, facts.first_version), facts.indexes)
 
     def used_indexes(self, table: TableHandle, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
         """The indexes that a scan of the version with this filter asks, as Lance plans it."""
@@ -213,7 +211,7 @@ class LanceTables:
 
     def newest(self, name: TableName, path: str) -> Any:
         """Lance's own view of the newest version; raises as `handle`."""
-        found = _newest(path)
+        found = newest_manifest(path)
         if found is None:
             return _guarded(name, lambda: lance.dataset(path))
         return self._opened(name, path, found[1], found[0]).dataset
@@ -221,7 +219,7 @@ class LanceTables:
     def keep(self, name: TableName, path: str, dataset: Any) -> None:
         """Keep a version that was just made, so that it need not be opened."""
         version = int(dataset.version)
-        if identity := _identity(path, version):
+        if identity := manifest_identity(path, version):
             self._opened(name, path, identity, version, dataset)
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
@@ -266,6 +264,8 @@ class LanceTables:
         wanted = pa.schema([known.field(c) for c in columns])
         require_readable(table.name, wanted)
         check_stored(wanted)
+        if request.addresses is not None:
+            return ArrowSource(self._taken(opened, wanted, request.addresses))
         blobs = scan_options(wanted)
         options: dict[str, Any] = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES, **blobs}
         rows, skip, take = opened.rows, 0, None
@@ -303,6 +303,17 @@ class LanceTables:
                 return ArrowSource(small)
         return ArrowSource(_guarded(table.name, scan), None if "filter" in options else rows)
 
+    def _taken(self, opened: _Opened, wanted: pa.Schema, addresses: pa.Array) -> pa.RecordBatchReader:
+        """The rows of these addresses, in that order, which are read as the stream is."""
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for start in range(0, len(addresses), BATCH_ROWS):
+                for batch in taken(opened.dataset, addresses.slice(start, BATCH_ROWS), wanted.names):
+                    yield pa.RecordBatch.from_arrays(batch.columns, schema=stored)
+
+        stored = written_fields(pa.schema([opened.dataset.schema.field(name) for name in wanted.names]))
+        return guarded(pa.RecordBatchReader.from_batches(stored, batches()), wanted)
+
     def _found(
         self, opened: _Opened, table: TableHandle, request: ScanRequest, fragments: Sequence[Any] | None
     ) -> pa.Table:
@@ -335,7 +346,7 @@ class LanceTables:
     def _pinned(self, table: TableHandle) -> _Opened:
         path, identity = table.location
         version = int(table.version)
-        if _identity(path, version) != identity:
+        if manifest_identity(path, version) != identity:
             raise StorageError(f'The version of table "{table.name}" that the query reads is gone; run it again.')
         return self._opened(table.name, path, identity, version)
 
@@ -381,7 +392,7 @@ def tags_of(dataset: Any) -> dict[str, int]:
 
 def is_newest(dataset: Any) -> bool:
     """Whether no version came after that of a dataset in a folder."""
-    found = _newest(dataset.uri)
+    found = newest_manifest(dataset.uri)
     return found is not None and found[0] == int(dataset.version)
 
 
@@ -418,47 +429,6 @@ def _describe(dataset: Any) -> _Opened:
     return _Opened(dataset, facts)
 
 
-def _newest(path: str) -> tuple[int, str] | None:
-    """The newest version and its identity by the names of the manifests, without opening one; None where none is there.
-
-    Version 3 is in the file ``3.manifest`` or, so that the newest comes first, ``18446744073709551612.manifest``.
-    """
-    folder = f"{path}/_versions"
-    try:
-        names = os.listdir(folder)  # noqa: PTH208 (a thousand names in a tenth of the time)
-        least = min(names, default="")
-        names = [least] if len(least) == _TURNED else names
-        found = [match for name in names if (match := _MANIFEST.fullmatch(name))]
-        versions = {_version_of(int(match[1])): match[0] for match in found}
-        if not versions:
-            return None
-        newest = max(versions)
-        return newest, str(Path(folder, versions[newest]).stat().st_mtime_ns)
-    except OSError:
-        return None
-
-
-def _count_versions(path: str, first: int) -> int:
-    """How many versions there are from the first on."""
-    names = os.listdir(f"{path}/_versions")  # noqa: PTH208 (as in `_newest`)
-    found = (match for name in names if (match := _MANIFEST.fullmatch(name)))
-    return sum(_version_of(int(match[1])) >= first for match in found)
-
-
-def _version_of(number: int) -> int:
-    return 2**64 - 1 - number if number >= 2**63 else number
-
-
-def _identity(path: str, version: int) -> str:
-    """Tells this version from one of the same number in another dataset at the same path; empty where it is gone."""
-    for manifest in (f"{2**64 - 1 - version}.manifest", f"{version}.manifest"):
-        try:
-            return str(Path(path, "_versions", manifest).stat().st_mtime_ns)
-        except OSError:
-            continue
-    return ""
-
-
 def _wanted_version(name: TableName, path: str, newest: Any, version: Version | None, at: datetime | None) -> int:
     """The number of the version that was asked for, one of the table as it is now."""
     first, last = first_version(newest.schema), int(newest.version)
@@ -479,7 +449,7 @@ def _wanted_version(name: TableName, path: str, newest: Any, version: Version | 
             return max(found)
     elif version is not None and re.fullmatch(r"[0-9]{1,18}", version.strip()):
         number = int(version)
-        if first <= number <= last and _identity(path, number):
+        if first <= number <= last and manifest_identity(path, number):
             return number
     raise unknown_version(name, at if at is not None else version or "", first, last)
 

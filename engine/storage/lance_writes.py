@@ -48,7 +48,7 @@ from engine.storage.lance_commits import (
     writing,
 )
 from engine.storage.lance_fields import may_append
-from engine.storage.lance_fragments import FolderOutOfReachError, written_elsewhere
+from engine.storage.lance_fragments import FolderOutOfReachError, schema_as_written, written_elsewhere
 from engine.storage.lance_links import is_as_written, link_files
 from engine.storage.lance_rebuilds import Rebuild, rebuilds, rebuilt
 from engine.storage.lance_tables import FIRST_VERSION, is_newest
@@ -128,7 +128,8 @@ class LanceWrites:
             if made is None:
                 guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
             else:
-                operation = lance.LanceOperation.Overwrite(schema, made)
+                written = guarded(name, None, lambda: schema_as_written(schema, staged, None))
+                operation = lance.LanceOperation.Overwrite(written, made)
                 guarded(name, None, lambda: lance.LanceDataset.commit(str(staged), operation))
             with held(path.parent):
                 free = not taken()
@@ -199,7 +200,9 @@ class LanceWrites:
             if made is None:
                 operation = guarded(name, incoming, lambda: _write_files(incoming, str(path), "overwrite")).operation
             else:
-                operation = lance.LanceOperation.Overwrite(schema, made)
+                with staging(name, path) as empty:
+                    written = guarded(name, None, lambda: schema_as_written(schema, empty, dataset))
+                operation = lance.LanceOperation.Overwrite(written, made)
             with visible_or_removed(path, added_files(operation)):
                 self._commit_whole(name, path, dataset, operation, expected, indexes)
         return incoming.rows

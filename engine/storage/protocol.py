@@ -119,6 +119,8 @@ class TableHandle:
     """Whether the table has the column `ROW_ADDRESS` behind its own."""
     search: Search | None = None
     """What finds some of its rows; the search's own columns stand behind the table's."""
+    beside: tuple[str, ...] = ()
+    """Columns whose values are large and lie beside the rows: they are read best by the addresses of few rows."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,8 @@ class ScanRequest:
     limit: int | None = None
     queries: pa.Array | None = None
     """What is searched for, lists of float64, where a search has many queries."""
+    addresses: pa.Array | None = None
+    """The rows wanted, by `ROW_ADDRESS`, in that order; `filter` and `limit` are for others than these then."""
 
 
 @dataclass(frozen=True)
