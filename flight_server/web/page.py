@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 import anyio.to_thread
 from anyio import CapacityLimiter
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -41,7 +41,7 @@ _INTERVAL = 2  # seconds after which a page is made anew
 _TABLES_INTERVAL = 30  # which are looked up where they are stored
 _TEXT_IN_ROW, _TEXT = 160, 3_000  # characters of a statement in a table, and by itself
 _SEARCHED = ("id", "user", "session", "text", "kind", "error_type")
-_LONGEST_SEARCH = 200  # characters
+_LONGEST_SEARCH, _LONGEST_SEARCHED = 200, 10_000  # characters of what is searched for, and in
 _LARGEST_FORM = 32 << 10  # bytes; the longest JWT that is taken has 16 KiB
 _SHOWN = {"all": None, "live": LIVE, "failed": ("failed", "cancelled")}
 _ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -109,6 +109,7 @@ class Page:
             Route("/sessions", self._visited(partial(self._table, "sessions", "Sessions"))),
             Route("/sessions/{id}/kill", self._posted(partial(self._kill, "SESSION")), methods=["POST"]),
             Route("/workers", self._visited(partial(self._table, "workers", "Workers"))),
+            Route("/settings", self._visited(partial(self._table, "settings", "Settings", seconds=_TABLES_INTERVAL))),
             Route("/tables", self._visited(partial(self._table, "tables", "Tables", seconds=_TABLES_INTERVAL))),
             Route("/login", self._guarded(self._login_form), methods=["GET"]),
             Route("/login", self._guarded(self._log_in, from_form=True), methods=["POST"]),
@@ -303,7 +304,7 @@ class Page:
 
 
 def _mentions(row: Mapping[str, Any], searched: str) -> bool:
-    return any(searched.lower() in str(row[name] or "").lower() for name in _SEARCHED)
+    return any(searched.lower() in str(row[name] or "")[:_LONGEST_SEARCHED].lower() for name in _SEARCHED)
 
 
 def _is_in(row: Mapping[str, Any], states: tuple[str, ...] | None) -> bool:
@@ -354,12 +355,15 @@ def _certificate(request: Request) -> str | None:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form; none of one that is too large."""
+    """The fields of a form; none where its sender has left. Raises ResourceExhaustedError where it is too large."""
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _LARGEST_FORM:
-            raise ResourceExhaustedError(f"A form of this page has {_LARGEST_FORM} bytes at most.")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > _LARGEST_FORM:
+                raise ResourceExhaustedError(f"A form of this page has {_LARGEST_FORM} bytes at most.")
+    except ClientDisconnect:
+        return {}
     return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
 
 

@@ -21,7 +21,7 @@ CERTIFICATE_NAME = "certificate_name"
 """In a request's state: whom the certificate of its client names, where it has shown one."""
 
 _MAX_CONNECTIONS = 100
-_IDLE_SECONDS = 30
+_PATIENCE = 30
 _CLOSE_SECONDS = 2
 
 
@@ -37,10 +37,13 @@ class HttpTls:
 class HttpServer:
     """Serves `app` on `host`:`port` (0 takes a free one). Raises OSError where the port cannot be opened.
 
-    Close it, or use it in a ``with`` block.
+    A client that has sent no whole request for `patience` seconds loses its connection. Close it, or use it in a
+    ``with`` block.
     """
 
-    def __init__(self, app: Starlette, host: str, port: int, tls: HttpTls | None = None) -> None:
+    def __init__(
+        self, app: Starlette, host: str, port: int, tls: HttpTls | None = None, patience: int = _PATIENCE
+    ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=_MAX_CONNECTIONS)
         self.port: int = self._socket.getsockname()[1]
@@ -57,7 +60,7 @@ class HttpServer:
             lifespan="off",
             ws="none",
             limit_concurrency=_MAX_CONNECTIONS,
-            timeout_keep_alive=_IDLE_SECONDS,
+            timeout_keep_alive=patience,
             timeout_graceful_shutdown=_CLOSE_SECONDS,
             ssl_certfile=None if tls is None else str(tls.certificate),
             ssl_keyfile=None if tls is None else str(tls.key),
@@ -85,13 +88,46 @@ class HttpServer:
 
 
 class _Protocol(H11Protocol):
-    """HTTP that tells requests which certificate their client has shown."""
+    """HTTP that tells requests which certificate their client has shown, and waits for clients only so long.
+
+    uvicorn limits the time between an answer and the next request, not that in which a request arrives: connections
+    that send none, or send it slowly, would take all there are.
+    """
+
+    _limit: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         shown = transport.get_extra_info("peercert")
         if shown:
             self.app_state = {**self.app_state, CERTIFICATE_NAME: _name(shown)}
+        self._limit_wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._limit_wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._limit is not None:
+            self._limit.cancel()
+
+    @property
+    def _waits(self) -> bool:
+        """Whether it is the client's turn: to begin a request, or to bring the rest of one."""
+        return self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+
+    def _limit_wait(self) -> None:
+        if self._waits and self._limit is None:
+            self._limit = self.loop.call_later(self.timeout_keep_alive, self._give_up)
+        elif not self._waits and self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+
+    def _give_up(self) -> None:
+        self._limit = None
+        if self._waits:
+            self.transport.close()
 
 
 def _name(certificate: Mapping[str, Any]) -> str:

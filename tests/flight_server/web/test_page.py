@@ -215,6 +215,12 @@ def test_tables_are_shown_to_who_may_read_them(connect: Connect, visit: Callable
     assert "kept" not in visit("eve").get("/tables").text
 
 
+def test_settings_are_shown_without_what_is_secret(visit: Callable[[str], Visitor]) -> None:
+    page = visit("ann").get("/settings")
+    assert "max_queries service 2 64" in page.text
+    assert SECRET not in page.body
+
+
 @pytest.mark.parametrize("path", ["/queries/x/kill", "/sessions/x/kill", "/logout"])
 @pytest.mark.parametrize("origin", [None, "null", "https://elsewhere.example", "http://127.0.0.1:1"])
 def test_a_form_of_another_site_does_nothing(visit: Callable[[str], Visitor], path: str, origin: str | None) -> None:
@@ -256,7 +262,7 @@ def test_texts_are_shown_as_texts(connect: Connect, visit: Callable[[str], Visit
 
 def test_nothing_of_the_page_comes_from_elsewhere(visit: Callable[[str], Visitor]) -> None:
     visitor = visit("ann")
-    for path in ("/queries", "/sessions", "/workers", "/tables", "/login"):
+    for path in ("/queries", "/sessions", "/workers", "/tables", "/settings", "/login"):
         answer = visitor.get(path)
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy

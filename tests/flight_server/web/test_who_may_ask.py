@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,12 +30,12 @@ from tests.flight_server.web.visitor import Visitor
 PASSWORD = "correct horse battery"
 
 
-def serve(logins: PageLogins, tls: HttpTls | None = None) -> HttpServer:
+def serve(logins: PageLogins, tls: HttpTls | None = None, patience: int = 30) -> HttpServer:
     """The page of a server that has run nothing, whose ``--host`` is `grism.internal`."""
     view = ServerView(SystemTables(), QueryRegistry(10), Rights())
     metrics = Metrics(Numbers(Gate(1, 1, 1.0, 1.0), lambda: OpenHandles(0, 0, 0), lambda: 0, []))
     page = Page(view, logins, ("grism.internal",))
-    return HttpServer(make_app(metrics, lambda: True, page.routes), "127.0.0.1", 0, tls)
+    return HttpServer(make_app(metrics, lambda: True, page.routes), "127.0.0.1", 0, tls, patience)
 
 
 def form_token(logins: PageLogins) -> str:
@@ -137,6 +140,26 @@ def test_certificates_say_who_looks_and_are_asked_for_beside_a_form(tmp_path: Pa
         stolen = Visitor(address, bare)
         stolen.cookies = visitor.cookies
         assert stolen.get("/queries").status == 401
+
+
+BEGUN = [
+    b"",
+    b"GET /queries HTTP/1.1\r\nHost: local",
+    b"POST /queries/x/kill HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nContent-Length: 99\r\n\r\ntoken=",
+    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHo",
+]
+"""Nothing, half a head, half a form, and a request and a half."""
+
+
+def test_who_sends_no_whole_request_loses_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    with serve(PageLogins(Anonymous(), Ways()), patience=1) as http, ExitStack() as opened:
+        clients = [opened.enter_context(socket.create_connection(("127.0.0.1", http.port), 20)) for _ in BEGUN]
+        for client, sent in zip(clients, BEGUN, strict=True):
+            client.sendall(sent)
+        received = [b"".join(iter(partial(client.recv, 4096), b"")) for client in clients]
+    assert [b"alive" in answer for answer in received] == [False, False, False, True]
+    assert not any(received[:3])
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_of_one_user_the_last_logins_are_kept(tmp_path: Path) -> None:
