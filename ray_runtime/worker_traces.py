@@ -65,6 +65,10 @@ class WorkerTraces:
         except ImportError:
             _log.warning("OpenTelemetry is not installed here: the tasks of %s are in no trace", self._worker)
             return None
-        exporter = OtlpExporter(f"{self._worker}@{socket.gethostname()}")
+        try:
+            exporter = OtlpExporter(f"{self._worker}@{socket.gethostname()}")
+        except (ValueError, OSError) as error:
+            _log.warning("the tasks of %s are in no trace: %s", self._worker, error)
+            return None
         send_to(exporter)
         return exporter

@@ -20,7 +20,7 @@ __all__ = ["open_traces", "trace_variables"]
 _PREFIX = "OTEL_"
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _HTTP = "http/protobuf"
-_PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+_PACKAGES = ("opentelemetry.sdk", "opentelemetry.proto")
 
 
 def trace_variables(config: ServerConfig) -> Mapping[str, str] | None:
@@ -45,7 +45,11 @@ def open_traces(config: ServerConfig) -> OtlpExporter | None:
         return None
     from engine.tracing.otlp import OtlpExporter
 
-    exporter = OtlpExporter(f"{os.getpid()}@{socket.gethostname()}", takes_texts=config.operations.trace_statements)
+    instance = f"{os.getpid()}@{socket.gethostname()}"
+    try:
+        exporter = OtlpExporter(instance, takes_texts=config.operations.trace_statements)
+    except (ValueError, OSError) as error:
+        raise ConfigError(str(error)) from None
     send_to(exporter)
     return exporter
 

@@ -7,22 +7,21 @@ what cannot be written, is counted and told, and no query waits for either.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from engine.batches import BatchLimits, BatchQueue
 from engine.errors import GrismError
 from engine.statements.appended_table import AppendedTable
 from engine.statements.database import Database
 from engine.statements.system_tables import LAYOUTS
 from flight_server.options import LogOptions
 
-__all__ = ["NEEDED", "QUERY_LOG_SCHEMA", "QueryLog", "QueryLogLimits", "RowsTable", "open_query_log"]
+__all__ = ["LIMITS", "NEEDED", "QUERY_LOG_SCHEMA", "QueryLog", "RowsTable", "open_query_log"]
 
 _log = logging.getLogger("grism.query_log")
 
@@ -32,7 +31,10 @@ QUERY_LOG_SCHEMA = pa.schema([field for field in LAYOUTS["queries"] if field.nam
 NEEDED = ("id", "user", "text", "state", "begun", "ended")
 """Those without which a table is another one, and not that of an older version."""
 
+LIMITS = BatchLimits(items=1000, seconds=5.0, waiting=20_000, weight=32_000_000)
+
 _ROW = 1000  # characters that a row counts beside its text
+_REMOVES_EVERY = 3600.0  # seconds
 
 
 class RowsTable(Protocol):
@@ -48,113 +50,48 @@ class RowsTable(Protocol):
         """End what looks after it."""
 
 
-@dataclass(frozen=True)
-class QueryLogLimits:
-    """A batch is written when it has so many `rows`, or its first one is so many `seconds` old. Of rows and characters
-    so many are `waiting_rows` and `waiting_characters` at most. What is told and what is removed is so once in
-    `telling_seconds` and `removing_seconds` at most."""
-
-    rows: int = 1000
-    seconds: float = 5.0
-    waiting_rows: int = 20_000
-    waiting_characters: int = 32_000_000
-    telling_seconds: float = 60.0
-    removing_seconds: float = 3600.0
-
-
 class QueryLog:
     """Appends queries to a `table`, and removes those that ended longer than `retain` ago. Thread-safe. Close it."""
 
-    def __init__(self, table: RowsTable, retain: timedelta | None = None, limits: QueryLogLimits | None = None) -> None:
+    def __init__(self, table: RowsTable, retain: timedelta | None = None, limits: BatchLimits | None = None) -> None:
         self._table, self._retain = table, retain
-        self._limits = limits or QueryLogLimits()
-        self.written = 0
-        self.dropped = 0
-        self._told = 0  # of those that were dropped
-        self._telling_at = self._removing_at = 0.0
-        self._wake = threading.Condition()
-        self._waiting: list[Mapping[str, Any]] = []
-        self._characters = 0
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="query-log", daemon=True)
-        self._thread.start()
+        self._removes_at = 0.0
+        self._queue: BatchQueue[Mapping[str, Any]] = BatchQueue(
+            "query-log", self._write, _tell, limits or LIMITS, lambda row: _ROW + len(row["text"])
+        )
+        self.ended = self._queue.put
 
-    def ended(self, described: Mapping[str, Any]) -> None:
-        """A query ended, which its row in ``system.queries`` describes."""
-        limits, weight = self._limits, _ROW + len(described["text"])
-        with self._wake:
-            if self._closed or len(self._waiting) >= limits.waiting_rows:
-                self.dropped += 1
-                return
-            if self._characters + weight > limits.waiting_characters:
-                self.dropped += 1
-                return
-            self._waiting.append(described)
-            self._characters += weight
-            if len(self._waiting) in (1, limits.rows):
-                self._wake.notify()
+    @property
+    def written(self) -> int:
+        """How many queries are in the table."""
+        return self._queue.written
+
+    @property
+    def dropped(self) -> int:
+        """How many are not."""
+        return self._queue.dropped
 
     def close(self, seconds: float = 3.0) -> None:
         """Write what waits, within so many seconds."""
-        with self._wake:
-            self._closed = True
-            self._wake.notify()
-        self._thread.join(seconds)
-        with self._wake:
-            self.dropped += len(self._waiting)
-            self._waiting = []
-        self._tell_dropped()
+        self._queue.close(seconds)
         self._table.close()
 
-    def _run(self) -> None:
-        while rows := self._next():
-            self._write(rows)
-            now = time.monotonic()
-            if now >= self._telling_at and self._tell_dropped():
-                self._telling_at = now + self._limits.telling_seconds
-            if self._retain is not None and now >= self._removing_at:
-                self._removing_at = now + self._limits.removing_seconds
-                self._remove(self._retain)
-
-    def _next(self) -> list[Mapping[str, Any]]:
-        """The rows of the next batch; none once it is closed and all are written."""
-        limits = self._limits
-        with self._wake:
-            self._wake.wait_for(lambda: self._waiting or self._closed)
-            self._wake.wait_for(lambda: len(self._waiting) >= limits.rows or self._closed, limits.seconds)
-            rows, self._waiting = self._waiting[: limits.rows], self._waiting[limits.rows :]
-            self._characters -= sum(_ROW + len(row["text"]) for row in rows)
-            return rows
-
     def _write(self, rows: list[Mapping[str, Any]]) -> None:
-        try:
-            self._table.append(pa.Table.from_pylist(rows, QUERY_LOG_SCHEMA))
-        except Exception as error:
-            self._failed("queries could not be written", error, len(rows))
-        else:
-            self.written += len(rows)
+        self._table.append(pa.Table.from_pylist(rows, QUERY_LOG_SCHEMA))
+        if self._retain is not None and time.monotonic() >= self._removes_at:
+            self._removes_at = time.monotonic() + _REMOVES_EVERY
+            self._remove(self._retain)
 
     def _remove(self, retain: timedelta) -> None:
         try:
             self._table.remove("ended", datetime.now(UTC) - retain)
-        except Exception as error:
-            self._failed("old queries could not be removed", error, 0)
+        except GrismError as error:
+            _log.warning("old queries could not be removed", extra={"fields": {"error": error.summary}})
 
-    def _failed(self, what: str, error: Exception, rows: int) -> None:
-        with self._wake:
-            self.dropped += rows
-            self._told += rows
-        if isinstance(error, GrismError):
-            _log.warning(what, extra={"fields": {"rows": rows, "error": error.summary}})
-        else:
-            _log.error(what, extra={"fields": {"rows": rows}}, exc_info=error)
 
-    def _tell_dropped(self) -> bool:
-        with self._wake:
-            new, self._told = self.dropped - self._told, self.dropped
-        if new:
-            _log.warning("queries were dropped: too many waited to be written", extra={"fields": {"rows": new}})
-        return new > 0
+def _tell(lost: int, error: Exception | None) -> None:
+    why = "too many waited" if error is None else error.summary if isinstance(error, GrismError) else str(error)
+    _log.warning("queries are not in the table", extra={"fields": {"queries": lost, "error": why}})
 
 
 def open_query_log(options: LogOptions, database: Database) -> QueryLog | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from engine.statements.appended_table import AppendedTable
 from engine.statements.database import Database
 from engine.statements.upkeep import Thresholds
 from engine.storage import DirectoryStorage
-from flight_server.monitoring.query_log import NEEDED, QUERY_LOG_SCHEMA, QueryLog, QueryLogLimits
+from flight_server.monitoring.query_log import LIMITS, NEEDED, QUERY_LOG_SCHEMA, QueryLog
 from local_runtime import LocalRuntime
 from tests.harness.runtimes import SqlRuntime, Tables
 from tests.harness.server import serve
@@ -78,7 +79,7 @@ def database(
 def test_both_runtimes_write_batches_and_remove_what_is_old(database: tuple[SqlRuntime, Database]) -> None:
     runtime, of_runtime = database
     table = AppendedTable(of_runtime, ["told"], QUERY_LOG_SCHEMA, NEEDED)
-    log = QueryLog(table, timedelta(days=1), QueryLogLimits(rows=2, seconds=600))
+    log = QueryLog(table, timedelta(days=1), replace(LIMITS, items=2, seconds=600))
     log.ended(row(1, NOW - timedelta(days=20_000)))
     log.ended(row(2, datetime.now(UTC)))
     until(lambda: log.written == 2)
@@ -127,7 +128,7 @@ class SlowTable:
 
 def test_what_does_not_fit_is_dropped_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
     table = SlowTable()
-    log = QueryLog(table, limits=QueryLogLimits(rows=10, waiting_rows=30))
+    log = QueryLog(table, limits=replace(LIMITS, items=10, waiting=30))
     for number in range(10):
         log.ended(row(number))
     assert table.begun.wait(20)
@@ -140,12 +141,12 @@ def test_what_does_not_fit_is_dropped_counted_and_told(caplog: pytest.LogCapture
     log.ended(row(1))
     assert log.dropped == 71
     (told,) = [record for record in caplog.records if record.name == "grism.query_log"]
-    assert told.fields == {"rows": 70}  # type: ignore[attr-defined]
+    assert told.fields == {"queries": 70, "error": "too many waited"}  # type: ignore[attr-defined]
 
 
 def test_long_texts_count(caplog: pytest.LogCaptureFixture) -> None:
     table = SlowTable()
-    log = QueryLog(table, limits=QueryLogLimits(waiting_characters=10_000, seconds=600))
+    log = QueryLog(table, limits=replace(LIMITS, weight=10_000, seconds=600))
     for number in range(5):
         log.ended({**row(number), "text": "x" * 4000})
     assert log.dropped == 3
@@ -159,22 +160,22 @@ def test_a_table_that_takes_nothing_costs_rows_and_not_the_end(caplog: pytest.Lo
     failing, stuck = SlowTable(), SlowTable()
     failing.failure = GrismError("The disk is full.")
     failing.taking.set()
-    log = QueryLog(failing, limits=QueryLogLimits(rows=1))
+    log = QueryLog(failing, limits=replace(LIMITS, items=1))
     log.ended(row(1))
     until(lambda: log.dropped == 1)
     failing.failure = None
     log.ended(row(2))
     log.close()
     assert (log.written, log.dropped, failing.rows) == (1, 1, 1)
-    log = QueryLog(stuck, limits=QueryLogLimits(rows=1))
+    log = QueryLog(stuck, limits=replace(LIMITS, items=1))
     log.ended(row(1))
     assert stuck.begun.wait(20)
     log.ended(row(2))
     log.close(seconds=0.01)
     assert log.dropped == 1
-    assert [record.getMessage() for record in caplog.records if record.name == "grism.query_log"] == [
-        "queries could not be written",
-        "queries were dropped: too many waited to be written",
+    assert [record.fields for record in caplog.records if record.name == "grism.query_log"] == [  # type: ignore[attr-defined]
+        {"queries": 1, "error": "The disk is full."},
+        {"queries": 1, "error": "too many waited"},
     ]
 
 

@@ -1,0 +1,207 @@
+"""``python -m benchmarks.watching``: what it costs to watch a server.
+
+Servers over the same files, all at once: one that nothing looks at, and others with scraped metrics, with spans, with
+the table of queries, and all of that. They take turns, run by run, first with TPC-H queries, then with many clients
+that ask `SELECT 1` at the same time. Medians over the runs of each one's ratio to the server that nothing looks at.
+CPU seconds are those of the server, in the system too: on a machine that is not quiet they say more than wall time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import adbc_driver_flightsql.dbapi as flightsql
+
+from benchmarks.measure import machine, tpch
+from tests.harness.server import serve
+from tests.tpch import dataset
+
+__all__ = ["main"]
+
+_SCRAPES = 5.0  # seconds between two; Prometheus's own default is 60
+_TICKS = os.sysconf("SC_CLK_TCK")
+_HTTP = ("--http-port", "0")
+_TRACES = ("--traces", "otlp")
+_TABLE = ("--query-log-table", "watched.queries")
+SIDES: Mapping[str, Sequence[str]] = {
+    "nothing": ("--query-history", "0"),
+    "scrapes": _HTTP,
+    "traces": _TRACES,
+    "table": _TABLE,
+    "everything": (*_HTTP, *_TRACES, *_TABLE),
+}
+
+
+@dataclass
+class Side:
+    """A server, its clients, and what its runs took: seconds of wall and of CPU by workload."""
+
+    pid: int
+    clients: list[flightsql.Connection]
+    wall: dict[str, list[float]] = field(default_factory=dict)
+    cpu: dict[str, list[float]] = field(default_factory=dict)
+
+    def run(self, workload: str, work: Callable[[list[flightsql.Connection]], None]) -> None:
+        """Measure one run."""
+        cpu, start = _cpu(self.pid), time.perf_counter()
+        work(self.clients)
+        self.wall.setdefault(workload, []).append(time.perf_counter() - start)
+        self.cpu.setdefault(workload, []).append(_cpu(self.pid) - cpu)
+
+
+def main() -> int:
+    """Print the results as Markdown."""
+    parser = argparse.ArgumentParser(description="What metrics, traces and the table of queries cost.")
+    parser.add_argument("--scale", type=float, default=0.1, help="scale factor of TPC-H (default 0.1)")
+    parser.add_argument("--runs", type=int, default=15, help="runs of each side (default 15)")
+    parser.add_argument("--clients", type=int, default=64, help="clients that ask SELECT 1 at once (default 64)")
+    parser.add_argument("--asks", type=int, default=20, help="SELECT 1 of each client in a run (default 20)")
+    parser.add_argument("--queries", type=int, nargs="*", default=list(dataset.QUERIES), help="only these queries")
+    parser.add_argument("--sides", nargs="*", default=list(SIDES), choices=list(SIDES), help="only these")
+    options = parser.parse_args()
+    texts = [dataset.query_text(number) for number in options.queries]
+    work = {"TPC-H": lambda clients: _tpch(clients[0], texts)} if texts else {}
+    work[f"{options.clients} x SELECT 1"] = lambda clients: _ask(clients, options.asks)
+    with ExitStack() as opened:
+        endpoint = opened.enter_context(_collector())
+        sides = {
+            name: opened.enter_context(_side(name, tpch(options.scale, None), endpoint, options.clients))
+            for name in options.sides
+        }
+        for run in range(options.runs + 1):
+            names = list(sides)
+            for workload, each in work.items():
+                for name in names[run % len(names) :] + names[: run % len(names)]:  # nobody is always the first
+                    sides[name].run(workload, each)
+            print(f"run {run} of {options.runs}", file=sys.stderr)
+    print(_report(sides, list(work), options.runs))
+    return 0
+
+
+@contextmanager
+def _side(name: str, tables: Path, endpoint: str, clients: int) -> Iterator[Side]:
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+        data, log = folder / "data", folder / "log"
+        data.mkdir()
+        for table in tables.glob("*.parquet"):
+            (data / table.name).symlink_to(table)
+        uri, pid = opened.enter_context(serve(data, log, *SIDES[name], variables=variables))
+        if "--http-port" in SIDES[name]:
+            found = re.search(r"http=(\S+)", log.read_text())
+            assert found is not None
+            opened.enter_context(_scraped(f"{found[1]}/metrics"))
+        yield Side(pid, [opened.enter_context(flightsql.connect(uri, autocommit=True)) for _ in range(clients)])
+
+
+@contextmanager
+def _scraped(url: str) -> Iterator[None]:
+    stopped = threading.Event()
+
+    def scrape() -> None:
+        while not stopped.wait(_SCRAPES):
+            with urllib.request.urlopen(url) as answer:
+                answer.read()
+
+    thread = threading.Thread(target=scrape)
+    thread.start()
+    yield
+    stopped.set()
+    thread.join()
+
+
+@contextmanager
+def _collector() -> Iterator[str]:
+    """The endpoint of a process that takes spans and forgets them."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_forget, args=(theirs,), daemon=True)
+    process.start()
+    yield f"http://127.0.0.1:{ours.recv()}"
+    process.terminate()
+    process.join()
+
+
+def _forget(told: Connection) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Tell nobody."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        told.send(server.server_port)
+        server.serve_forever()
+
+
+def _tpch(client: flightsql.Connection, texts: Sequence[str]) -> None:
+    with client.cursor() as cursor:
+        for text in texts:
+            cursor.execute(text)
+            cursor.fetch_arrow_table()
+
+
+def _ask(clients: Sequence[flightsql.Connection], times: int) -> None:
+    def ask(client: flightsql.Connection) -> None:
+        with client.cursor() as cursor:
+            for _ in range(times):
+                cursor.execute("SELECT 1")
+                cursor.fetchall()
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        list(pool.map(ask, clients))
+
+
+def _cpu(pid: int) -> float:
+    """CPU seconds of a process, its own and the system's for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _report(sides: Mapping[str, Side], workloads: Sequence[str], runs: int) -> str:
+    lines = [
+        f"Median of {runs} runs, and of the ratios to the first side, run by run. {machine()}.",
+        "",
+        "| workload | watched | wall s | server CPU s | wall ratio | CPU ratio |",
+        "|---|---|---|---|---|---|",
+    ]
+    first = next(iter(sides.values()))
+    for workload in workloads:
+        for name, side in sides.items():
+            wall, cpu = side.wall[workload][1:], side.cpu[workload][1:]  # the first run is a warm-up
+            ratios = (_ratio(wall, first.wall[workload][1:]), _ratio(cpu, first.cpu[workload][1:]))
+            medians = (statistics.median(wall), statistics.median(cpu))
+            cells = [f"{value:.3f}" for value in (*medians, *ratios)]
+            lines.append(f"| {workload} | {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

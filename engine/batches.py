@@ -1,0 +1,110 @@
+"""Things that go somewhere slow in batches, and that nobody waits for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+__all__ = ["BatchLimits", "BatchQueue"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """A batch goes when it has so many `items`, or when its first is so many `seconds` old. So many are `waiting` at
+    most, of so much `weight` together. What was lost is told once in `telling_seconds` at most."""
+
+    items: int
+    seconds: float
+    waiting: int
+    weight: int | None = None
+    telling_seconds: float = 60.0
+
+
+class BatchQueue(Generic[T]):
+    """Gives batches to `write`, in a thread of its own. What finds no room is lost, and so is what `write` fails with.
+
+    `tell` is told how many items were lost, and the last error if there was one. Thread-safe. Close it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        write: Callable[[list[T]], None],
+        tell: Callable[[int, Exception | None], None],
+        limits: BatchLimits,
+        weigh: Callable[[T], int] = lambda _: 0,
+    ) -> None:
+        self.written = 0
+        self.dropped = 0
+        self._write, self._tell, self._limits, self._weigh = write, tell, limits, weigh
+        self._told = 0  # of those that were dropped
+        self._tell_at = 0.0
+        self._error: Exception | None = None
+        self._wake = threading.Condition()
+        self._waiting: list[T] = []
+        self._weight = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, item: T) -> None:
+        """Let an item go with the next batch."""
+        limits = self._limits
+        weight = 0 if limits.weight is None else self._weigh(item)
+        with self._wake:
+            too_heavy = limits.weight is not None and self._weight + weight > limits.weight
+            if self._closed or too_heavy or len(self._waiting) >= limits.waiting:
+                self.dropped += 1
+                return
+            self._waiting.append(item)
+            self._weight += weight
+            if len(self._waiting) in (1, limits.items):
+                self._wake.notify()
+
+    def close(self, seconds: float) -> None:
+        """Write what waits, within so many seconds; what has not gone then is lost."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._thread.join(seconds)
+        with self._wake:
+            self.dropped += len(self._waiting)
+            self._waiting = []
+        self._tell_lost()
+
+    def _run(self) -> None:
+        while items := self._next():
+            try:
+                self._write(items)
+            except Exception as error:
+                with self._wake:
+                    self.dropped += len(items)
+                    self._error = error
+            else:
+                self.written += len(items)
+            if time.monotonic() >= self._tell_at:
+                self._tell_lost()
+
+    def _next(self) -> list[T]:
+        """The next batch; empty once it is closed and all has gone."""
+        limits = self._limits
+        with self._wake:
+            self._wake.wait_for(lambda: self._waiting or self._closed)
+            self._wake.wait_for(lambda: len(self._waiting) >= limits.items or self._closed, limits.seconds)
+            items, self._waiting = self._waiting[: limits.items], self._waiting[limits.items :]
+            if limits.weight is not None:
+                self._weight -= sum(map(self._weigh, items))
+            return items
+
+    def _tell_lost(self) -> None:
+        with self._wake:
+            lost, self._told = self.dropped - self._told, self.dropped
+            error, self._error = self._error, None
+        if lost:
+            self._tell_at = time.monotonic() + self._limits.telling_seconds
+            self._tell(lost, error)

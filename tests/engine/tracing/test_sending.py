@@ -1,0 +1,110 @@
+"""What the variables of OpenTelemetry say of where spans go."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from engine.tracing.sending import OtlpSender
+
+
+@dataclass
+class Heard:
+    """A server that answers with `codes`, and then 200; what it was sent."""
+
+    url: str
+    codes: list[int] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            heard.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            self.send_response(heard.codes.pop(0) if heard.codes else 200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Tell nobody."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        heard = Heard(f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield heard
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("variables", "path"),
+    [
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, "/v1/traces"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "/"}, "/v1/traces"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "/base/"}, "/base/v1/traces"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "/as/it/is"}, "/as/it/is"),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "/base", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "/own"},
+            "/own",
+        ),
+    ],
+    ids=["root", "slash", "base", "traces", "both"],
+)
+def test_the_endpoint(heard: Heard, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], path: str) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, heard.url + value)
+    OtlpSender().send(b"spans")
+    ((told, headers, body),) = heard.requests
+    assert (told, body, headers["content-type"]) == (path, b"spans", "application/x-protobuf")
+
+
+def test_headers_and_compression(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", heard.url)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "not=this")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "api-key=a%20key,x-team=data")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    OtlpSender().send(b"spans" * 100)
+    ((_, headers, body),) = heard.requests
+    assert gzip.decompress(body) == b"spans" * 100
+    assert (headers["api-key"], headers["x-team"], headers["content-encoding"]) == ("a key", "data", "gzip")
+    assert "not" not in headers
+
+
+def test_what_is_refused_is_not_sent_again(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", heard.url)
+    heard.codes = [401]
+    with pytest.raises(OSError, match="401"):
+        OtlpSender().send(b"spans")
+    assert len(heard.requests) == 1
+    heard.codes = [503]
+    OtlpSender().send(b"spans")
+    assert len(heard.requests) == 3
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "500")
+    heard.codes = [503]
+    with pytest.raises(OSError, match="503"):  # there is no time for another try
+        OtlpSender().send(b"spans")
+
+
+def test_nobody_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "500")
+    with pytest.raises(OSError, match="cannot be reached"):
+        OtlpSender().send(b"spans")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ENDPOINT", "collector:4318"), ("TIMEOUT", "soon"), ("COMPRESSION", "zip"), ("TRACES_COMPRESSION", "zip")],
+)
+def test_variables_that_cannot_be_followed_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", value)
+    with pytest.raises(ValueError, match=value):
+        OtlpSender()
