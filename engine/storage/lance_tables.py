@@ -28,6 +28,7 @@ from engine.storage.care import StoredFacts
 from engine.storage.cutting import cut
 from engine.storage.indexes import IndexUse, StoredIndex
 from engine.storage.lance_blobs import is_blob, scan_options, taken, written_fields
+from engine.storage.lance_estimates import Estimates
 from engine.storage.lance_manifests import count_versions, manifest_identity, newest_manifest
 from engine.storage.lance_search import find, find_each, resolve_search, restricted, search_fields, search_parts
 from engine.storage.lance_unread import readable_fields, require_readable
@@ -133,6 +134,7 @@ class LanceTables:
         self._table_bytes = table_bytes
         self._open: LruCache[tuple[str, str, int], _Opened] = LruCache(KEPT_OPEN)
         self._facts: LruCache[tuple[str, str, int], _Facts] = LruCache(KEPT_FACTS)
+        self._estimates = Estimates()
 
     def handle(
         self, name: TableName, path: str, version: Version | None = None, at: datetime | None = None
@@ -198,7 +200,7 @@ class LanceTables:
     def used_indexes(self, table: TableHandle, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
         """The indexes that a scan of the version with this filter asks, as Lance plans it."""
         opened = self._pinned(table)
-        pushed = opened.pushed(predicate)
+        pushed = self._pushed(table.name, opened, predicate)
         if table.search is not None or not pushed.asks_indexes:
             return ()
         scanner = opened.dataset.scanner(columns=[_cheapest(opened.schema)], filter=pushed.text)
@@ -207,7 +209,7 @@ class LanceTables:
 
     def finds_few(self, table: TableHandle, predicate: exp.Expr | None) -> bool:
         """Whether a scan of the version with this filter looks up single values in an index."""
-        return table.search is None and self._pinned(table).pushed(predicate).finds_few
+        return table.search is None and self._pushed(table.name, self._pinned(table), predicate).finds_few
 
     def newest(self, name: TableName, path: str) -> Any:
         """Lance's own view of the newest version; raises as `handle`."""
@@ -282,8 +284,9 @@ class LanceTables:
             rows = take if limit is None or request.filter is not None else min(take, limit)
             options |= {"offset": skip, "limit": rows}
         else:
-            pushed = opened.pushed(request.filter)
-            asks_indexes = pushed.asks_indexes and is_whole  # each part would ask the whole index
+            # Each part would ask the whole index.
+            pushed = self._pushed(table.name, opened, request.filter) if is_whole else opened.pushed(request.filter)
+            asks_indexes = pushed.asks_indexes and is_whole
             finds_few = pushed.finds_few and is_whole
             if pushed.text is not None:
                 options |= {"filter": pushed.text, "use_scalar_index": asks_indexes}
@@ -299,6 +302,8 @@ class LanceTables:
         width = opened.width([c for c in columns if c != ROW_ADDRESS])
         if finds_few or (not blobs and rows * width <= self._table_bytes):
             small = _guarded(table.name, lambda: self._read(scan()))
+            if finds_few:
+                self._estimates.note(opened.dataset, opened.rows, pushed, None if small is None else small.num_rows)
             if small is not None:
                 return ArrowSource(small)
         return ArrowSource(_guarded(table.name, scan), None if "filter" in options else rows)
@@ -342,6 +347,15 @@ class LanceTables:
             if size > 2 * self._table_bytes:
                 return None
         return pa.Table.from_batches(batches, reader.schema).replace_schema_metadata(None)
+
+    def _pushed(self, name: TableName, opened: _Opened, predicate: exp.Expr | None) -> Pushed:
+        """What of a filter Lance applies; by indexes only where these are worth to be asked."""
+        pushed = opened.pushed(predicate)
+        if pushed.asks_indexes:
+            estimates = self._estimates
+            if not _guarded(name, lambda: estimates.is_worth_asking(opened.dataset, opened.rows, pushed)):
+                return replace(pushed, asks_indexes=False, finds_few=False)
+        return pushed
 
     def _pinned(self, table: TableHandle) -> _Opened:
         path, identity = table.location
