@@ -52,17 +52,17 @@ class LocalPhysicalPlanner:
         try:
             columns = plan_columns(query, self._kernel)
             outline = _outline(query)
-            if outline is not None and (_only_reads(outline) or self._reads_late(outline, columns)):
+            schema = self._kernel.arrow_schema(columns)
+            found = None if outline is None else found_rows(outline, schema)
+            if found is not None:
+                root = found
+            elif outline is not None and (_only_reads(outline) or self._reads_late(outline, columns)):
                 root = outline
             else:
                 root = lower(optimize(query))
-            schema = self._kernel.arrow_schema(columns)
-            found = None if outline is None else found_rows(outline, root, schema)
         except RecursionError:
             raise too_deep() from None
-        if found is not None:
-            root = found
-        elif isinstance(root, TableScanExec):
+        if isinstance(root, TableScanExec):
             # Its rows may go out as they lie, where they lie in just the result's types.
             root = replace(root, direct_schema=schema)
         plan = LocalPlan(root, columns, schema, ExecutionMode.LOCAL, outline=outline, origins=plan_origins(query))

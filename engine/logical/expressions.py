@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
 from sqlglot import exp
 
-from engine.logical.nodes import LogicalPlan, NamedExpr, SortKey, SqlQuery
+from engine.logical.nodes import LogicalPlan, NamedExpr, SortKey, SqlQuery, field_names
 
 __all__ = ["node_expressions", "text_size"]
 
@@ -28,8 +28,8 @@ def node_expressions(node: object) -> Iterator[exp.Expr]:
                 yield from visit(item)
 
     if is_dataclass(node):
-        for f in fields(node):
-            yield from visit(getattr(node, f.name))
+        for name in field_names(node):
+            yield from visit(getattr(node, name))
 
 
 def text_size(plan: LogicalPlan) -> int:

@@ -42,6 +42,7 @@ __all__ = [
     "Values",
     "Window",
     "col",
+    "field_names",
     "in_operators",
     "lit",
     "walk",
@@ -88,6 +89,17 @@ class SortKey:
     nulls_first: bool = False
 
 
+_FIELD_NAMES: dict[Any, tuple[str, ...]] = {}
+
+
+def field_names(node: Any) -> tuple[str, ...]:
+    """The names of the fields of a dataclass, which are looked up once for each class: plans are walked often."""
+    found = _FIELD_NAMES.get(type(node))
+    if found is None:
+        found = _FIELD_NAMES[type(node)] = tuple(f.name for f in fields(node))
+    return found
+
+
 class LogicalPlan:
     """The base of all nodes. Children are the dataclass fields that are plans."""
 
@@ -99,11 +111,11 @@ class LogicalPlan:
     @property
     def children(self) -> tuple[LogicalPlan, ...]:
         """The inputs, left to right."""
-        return tuple(v for f in fields(self) if isinstance(v := getattr(self, f.name), LogicalPlan))  # type: ignore[arg-type]
+        return tuple(v for name in field_names(self) if isinstance(v := getattr(self, name), LogicalPlan))
 
     def with_children(self, children: tuple[LogicalPlan, ...]) -> LogicalPlan:
         """The same node over other inputs."""
-        names = [f.name for f in fields(self) if isinstance(getattr(self, f.name), LogicalPlan)]  # type: ignore[arg-type]
+        names = [name for name in field_names(self) if isinstance(getattr(self, name), LogicalPlan)]
         if len(names) != len(children):
             raise ValueError(f"{type(self).__name__} has {len(names)} inputs, {len(children)} were given")
         if all(getattr(self, n) is c for n, c in zip(names, children, strict=True)):

@@ -57,8 +57,8 @@ class FoundRowsExec(PhysicalOperator):
         return found.cast(self.direct_schema).to_reader()
 
 
-def found_rows(outline: PhysicalOperator, root: PhysicalOperator, schema: pa.Schema) -> PhysicalOperator | None:
-    """The operator for a statement `root` that does no more than a search, as its `outline` tells; None for another.
+def found_rows(outline: PhysicalOperator, schema: pa.Schema) -> PhysicalOperator | None:
+    """The operator for a statement that does no more than a search, as its `outline` tells; None for another.
 
     Another sort in the order that the search has anyway is no more. `schema` is that of the result.
     """
@@ -87,7 +87,7 @@ def found_rows(outline: PhysicalOperator, root: PhysicalOperator, schema: pa.Sch
     orders = [[(read[place], descends) for place, descends in own] for own in (keys, *sorts)]
     if orders[0] != search.order or any(own != search.order[: len(own)] for own in orders):
         return None
-    return FoundRowsExec(root, scan.table, read, tuple(places), tuple(orders[0]), node.count, schema)
+    return FoundRowsExec(outline, scan.table, read, tuple(places), tuple(orders[0]), node.count, schema)
 
 
 def _columns(keys: Sequence[SortKey], names: Sequence[str]) -> list[tuple[int, bool]] | None:

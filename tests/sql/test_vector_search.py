@@ -342,6 +342,25 @@ def test_what_is_found_may_go_out_as_it_is(local: SqlRuntime, text: str, straigh
     assert ask(local, text.format(search)) == ask(local, text.format(same)) or "kind = 3" in text
 
 
+def test_types_that_the_kernel_gives_in_another_form(runtime_name: str, make_runtime: Make) -> None:
+    """So that what is found cannot go out as it is."""
+    runtime, tables = make_runtime(runtime_name, "lance")
+    columns = {
+        "id": pa.array(range(6), pa.int32()),
+        "large": pa.array([f"text {i}" for i in range(6)], pa.large_string()),
+        "coded": pa.array(["a", "b", None, "a", "b", "a"]).dictionary_encode(),
+        "since": pa.array(range(6), pa.timestamp("s")),
+        "vec": pa.array([[i, 0] for i in range(6)], pa.list_(pa.float32(), 2)),
+    }
+    lance.write_dataset(pa.table(columns), f"{tables.storage.directories()[0]}/forms.lance", mode="overwrite")
+    text = "SELECT {} FROM vector_search(forms, vec, [0, 0], k := 3)"
+    for names in ("*", "since, coded", "large AS a, id AS a"):
+        plan = runtime.plan(runtime.frontend.plan(text.format(names)))
+        assert runtime_name == "ray" or isinstance(plan.root, FoundRowsExec)
+        wanted = ask(runtime, f"SELECT {names.replace('*', '*, vec[1] ** 2')} FROM forms ORDER BY id LIMIT 3")
+        assert ask(runtime, text.format(names)) == wanted
+
+
 def test_a_plan_is_good_for_other_values(local: SqlRuntime) -> None:
     """Only what is searched for differs, or is looked at as if it were the first."""
     text = "SELECT id, $2 AS given FROM vector_search(items, vec, $1::FLOAT[4], k := 3) ORDER BY _distance, id"
