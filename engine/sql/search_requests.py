@@ -31,7 +31,7 @@ from engine.sql.searches import VECTOR, SearchCall
 from engine.sql.syntax import Node, function_name, walk
 from engine.sql.unparsing import unparse
 from engine.storage.protocol import Storage, TableHandle
-from engine.storage.search import MAX_K, METRICS, Conditions, SearchRequest, TextRequest, VectorRequest
+from engine.storage.search import MAX_K, METRICS, RELEVANCE, Conditions, SearchRequest, TextRequest, VectorRequest
 
 __all__ = ["Searches"]
 _TABLE = "searched"
@@ -56,13 +56,18 @@ class Searches:
         if not bound:
             return self._outline(call, table, columns)
         options = {name: self._value(call, name, node) for name, node in call.options.items()}
-        for name, value in options.items():
+        wanted = options["k"] if call.fused is None else self._value(call, "k", call.fused)
+        found_by_each = "k" if call.fused is None else "candidates"
+        for name, value in {**options, found_by_each: options["k"], "k": wanted}.items():
             if value is None:
                 raise InvalidValueError(f'The option "{name}" of {call.function} is NULL; leave it out instead.')
-        k = _whole(call.function, "k" if call.fused is None else "candidates", options["k"], MAX_K)
+        k = _whole(call.function, found_by_each, options["k"], MAX_K)
         if call.fused is not None:
-            wanted = _whole(call.function, "k", self._value(call, "k", call.fused), MAX_K)
-            if wanted > k:
+            if any(column.name.lower() == RELEVANCE for column in columns):
+                raise UnsupportedError(
+                    f'Table "{table.name}" has a column "{RELEVANCE}" of its own; rename it to search the table.'
+                )
+            if _whole(call.function, "k", wanted, MAX_K) > k:
                 raise InvalidValueError(
                     f"{call.function} finds {k} candidates in each search, fewer than k := {wanted}; say more of them."
                 )

@@ -211,7 +211,7 @@ def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
     for select in selects:
         kind = select["from_table"]["alias"]
         if fused is not None:
-            select["modifiers"][-1]["limit"] = options.get("candidates") or _constant(parse, _candidates(k))
+            select["modifiers"][-1]["limit"] = options.get("candidates") or _candidates(k, parse)
         select["from_table"].update(copy.deepcopy(named))
         select["from_table"][SEARCH] = {
             "function": name,
@@ -266,11 +266,17 @@ def _constant(parse: Callable[[str], Node], number: int) -> Node:
     return found
 
 
-def _candidates(k: Node) -> int:
+def _candidates(k: Node, parse: Callable[[str], Node]) -> Node:
     """How many rows each of several searches finds, where `k` are wanted of them together."""
     literal = k.get("literal") or {}
-    wanted = int(literal["text"]) if literal.get("kind") == "INTEGER" else 0
-    return min(MAX_K, max(_CANDIDATES, 2 * wanted))
+    if literal.get("kind") == "INTEGER":
+        return _constant(parse, min(MAX_K, max(_CANDIDATES, 2 * int(literal["text"]))))
+    text = f"SELECT CAST(least({MAX_K}, greatest({_CANDIDATES}, 2 * CAST(0 AS BIGINT))) AS BIGINT)"
+    found: Node = parse(text)["node"]["select_list"][0]
+    for node, _ in walk(found):
+        if node.get("class") == "CAST" and node["child"].get("class") == "CONSTANT":
+            node["child"] = copy.deepcopy(k)
+    return found
 
 
 def _arguments(call: Node, name: str) -> tuple[dict[str, Node], dict[str, Node]]:

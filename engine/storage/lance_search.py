@@ -59,7 +59,8 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
     column that holds no vectors or a metric that does not fit them, InvalidValueError for another number of dimensions
     or a value that the vectors cannot have.
     """
-    taken = [field.name for field in search_fields(Search(request)) if field.name in dataset.schema.names]
+    stored = {column.lower() for column in dataset.schema.names}
+    taken = [field.name for field in search_fields(Search(request)) if field.name in stored]
     if taken:
         own = taken[0]
         raise UnsupportedError(f'Table "{name}" has a column "{own}" of its own; rename it to search the table.')

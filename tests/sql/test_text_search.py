@@ -13,7 +13,7 @@ from engine.statements.database import Database
 from engine.statements.session import Session
 from engine.storage.protocol import TableName, WriteMode
 from tests.harness.runtimes import SqlRuntime, Tables
-from tests.sql.searching import Rows, ask, explain
+from tests.sql.searching import Rows, ask, change, explain
 
 Make = Callable[[str, str], tuple[SqlRuntime, Tables]]
 
@@ -192,6 +192,44 @@ def test_hybrid_searches(runtime: SqlRuntime, where: str) -> None:
     rows = ask(runtime, f"{text} ORDER BY _relevance DESC, id", [1.0, 1.0], "quick")
     short = {row[0] for row in ask(runtime, f"SELECT id FROM docs {where}")}
     assert rows == [row for row in wanted if row[0] in short]
+
+
+@pytest.mark.parametrize(("near", "matching"), [("NULL", "'quick'"), ("[1, 1]", "NULL"), ("[1, 1]", "'the'")])
+def test_a_hybrid_search_of_which_one_finds_nothing(runtime: SqlRuntime, near: str, matching: str) -> None:
+    if near == "NULL":
+        text = f"SELECT id FROM text_search(docs, {matching}, body) ORDER BY _score DESC, id"
+    else:
+        text = f"SELECT id FROM vector_search(docs, v, {near}) ORDER BY _distance, id"
+    wanted = fused([row[0] for row in ask(runtime, text)], [], 4)
+    both = f"hybrid_search(docs, v, {near}, {matching}, body, k := ?)"
+    text = f"SELECT id, round(_relevance, 9), _distance IS NULL, _score IS NULL FROM {both}"
+    assert ask(runtime, text, 4) == [(*row, near == "NULL", near != "NULL") for row in wanted]
+
+
+def test_how_many_a_hybrid_search_finds(local: SqlRuntime) -> None:
+    """Each search finds twice as many as are wanted, and 100 at least, also where that is computed."""
+    text = "SELECT id FROM hybrid_search(docs, v, [1, 1], 'quick', body, {})"
+    for options, candidates in (("k := 3", 100), ("k := 60", 120), ("k := 59 + 1", 120), ("k := 9000", 10_000)):
+        assert f"nearest {candidates} by l2" in explain(local, text.format(options))
+    assert len(ask(local, text.format("k := ?"), 2000)) == 13
+    for options, name in (("k := NULL", "k"), ("k := 3, candidates := NULL", "candidates")):
+        with pytest.raises(errors.InvalidValueError, match=f'The option "{name}" of hybrid_search is NULL'):
+            ask(local, text.format(options))
+
+
+def test_columns_that_a_search_gives_are_of_no_table(make_runtime: Make) -> None:
+    runtime, tables = make_runtime("local", "lance")
+    rows = {"v": pa.array([[1.0, 1.0]], pa.list_(pa.float32(), 2)), "body": ["fox"]}
+    calls = {
+        "_relevance": "hybrid_search(own, v, [1, 1], 'fox', body)",
+        "_Distance": "vector_search(own, v, [1, 1])",
+        "_score": "text_search(own, 'fox', body)",
+    }
+    for column, call in calls.items():
+        tables.put("own", pa.table({**rows, column: [1]}))
+        change(runtime, "CREATE INDEX words ON own USING FTS (body)")
+        with pytest.raises(errors.UnsupportedError, match=f'has a column "{column.lower()}" of its own'):
+            ask(runtime, f"SELECT * FROM {call}")
 
 
 def test_what_hybrid_searches_give(local: SqlRuntime) -> None:
