@@ -28,7 +28,7 @@ def size(size: float | None) -> str:
     if size is None:
         return ""
     for unit in _UNITS[:-1]:
-        if size < 1000:
+        if size < 999.95:  # so that it is not rounded to 1000.0
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} {_UNITS[-1]}"
@@ -37,18 +37,18 @@ def size(size: float | None) -> str:
 def seconds(time: float | None) -> str:
     """A span of time.
 
-    >>> seconds(0.0123), seconds(3.21), seconds(125), seconds(7322)
-    ('12 ms', '3.2 s', '2 min 05 s', '2 h 02 min')
+    >>> seconds(0.0), seconds(0.0123), seconds(3.21), seconds(125), seconds(7322)
+    ('0 ms', '12 ms', '3.2 s', '2 min 05 s', '2 h 02 min')
     """
     if time is None:
         return ""
     if time < 0.001:
-        return f"{time * 1000:.1f} ms"
-    if time < 1:
+        return f"{time * 1000:.1f} ms" if time >= 0.00005 else "0 ms"
+    if time < 0.9995:  # so that it is not rounded to 1000 ms
         return f"{time * 1000:.0f} ms"
-    if time < 60:
+    if time < 59.95:
         return f"{time:.1f} s"
-    whole = int(time)
+    whole = round(time)
     if time < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"

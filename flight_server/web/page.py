@@ -17,6 +17,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlencode
 
 import anyio.to_thread
+import pyarrow as pa
 from anyio import CapacityLimiter
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import ClientDisconnect, Request
@@ -25,6 +26,7 @@ from starlette.routing import Route
 
 from engine.errors import ForbiddenError, GrismError, ResourceExhaustedError, UnknownQueryError
 from engine.rights import Grants
+from engine.statements.system_tables import LAYOUTS
 from flight_server.endpoint.status import LoginUnavailableError, UnauthenticatedError
 from flight_server.web import formats
 from flight_server.web.logins import Login, PageLogins
@@ -42,6 +44,7 @@ _TABLES_INTERVAL = 30  # which are looked up where they are stored
 _TEXT_IN_ROW, _TEXT = 160, 3_000  # characters of a statement in a table, and by itself
 _SEARCHED = ("id", "user", "session", "text", "kind", "error_type")
 _LONGEST_SEARCH, _LONGEST_SEARCHED = 200, 10_000  # characters of what is searched for, and in
+_SIZES = ("bytes", "exchange_memory", "exchange_disk")
 _LARGEST_FORM = 32 << 10  # bytes; the longest JWT that is taken has 16 KiB
 _SHOWN = {"all": None, "live": LIVE, "failed": ("failed", "cancelled")}
 _ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -271,7 +274,7 @@ class Page:
             seconds,
             title=title,
             table=table,
-            columns=list(rows[0]) if rows else [],
+            columns=_columns(table),
             rows=rows[:_MOST_ROWS],
             left_out=max(0, len(rows) - _MOST_ROWS),
         )
@@ -309,6 +312,21 @@ def _mentions(row: Mapping[str, Any], searched: str) -> bool:
 
 def _is_in(row: Mapping[str, Any], states: tuple[str, ...] | None) -> bool:
     return states is None or row["state"] in states
+
+
+def _columns(table: str) -> list[tuple[str, str]]:
+    """The columns of a table of the schema `system`, each with how its values are shown."""
+
+    def shown(field: pa.Field) -> str:
+        if pa.types.is_timestamp(field.type):
+            return "instant"
+        if field.name in _SIZES:
+            return "size"
+        if pa.types.is_floating(field.type):
+            return "seconds"
+        return "count" if pa.types.is_integer(field.type) and field.name != "pid" else "text"
+
+    return [(field.name, shown(field)) for field in LAYOUTS[table]]
 
 
 def _shares(times: Mapping[str, float]) -> list[tuple[str, float, float, float]]:
