@@ -14,7 +14,10 @@ import pyarrow as pa
 
 from engine.cancellation import current_cancellation
 
-__all__ = ["Nearest", "nearest_integers"]
+__all__ = ["NUMBERS_AT_ONCE", "Nearest", "nearest_integers"]
+
+NUMBERS_AT_ONCE = 1 << 19
+"""Numbers of vectors that are best in a batch: as float64, and what is computed of them, some times 4 MB."""
 
 _Numbers = np.ndarray[Any, Any]
 

@@ -20,7 +20,7 @@ import pyarrow.types as pt
 from sqlglot import exp
 
 from engine.errors import InvalidValueError, UnsupportedError
-from engine.storage.integer_search import Nearest, nearest_integers
+from engine.storage.integer_search import NUMBERS_AT_ONCE, Nearest, nearest_integers
 from engine.storage.lance_addresses import rows_at
 from engine.storage.lance_blobs import scan_options
 from engine.storage.lance_text_search import find_field, find_texts, index_use, resolve_text_search
@@ -251,7 +251,8 @@ class _Scan:
 
     def integers(self, queries: np.ndarray[Any, Any]) -> list[Nearest]:
         """The rows nearest to each query, which are compared here."""
-        scanner = self._scanner([self.request.column, ROW_ADDRESS])
+        size = max(1, NUMBERS_AT_ONCE // queries.shape[1])
+        scanner = self._scanner([self.request.column, ROW_ADDRESS], batch_size=size)
         return nearest_integers(scanner.to_reader(), self.search.metric, queries, self.request.k)
 
     def rows(self, columns: Sequence[str], nearest: Nearest) -> pa.Table:

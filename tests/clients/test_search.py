@@ -61,3 +61,22 @@ def test_what_a_search_finds_is_of_no_table(cursor: flight_sql.Cursor) -> None:
     cursor.execute("SELECT id, _distance FROM vector_search(searched, v, [3, 0, 1, 1], k := 1)")
     found = cursor.fetch_arrow_table().schema
     assert all(b"ARROW:FLIGHT:SQL:TABLE_NAME" not in (field.metadata or {}) for field in found)
+
+
+def test_vectors_of_bytes_and_several_in_a_row(cursor: flight_sql.Cursor) -> None:
+    """Queries are bound in the type that a client is told, and in others."""
+    cursor.execute(
+        "CREATE TABLE searched_more AS SELECT i AS id, [i - 10, 3]::TINYINT[2] AS t, "
+        "[[i, 1], [7, i % 4]]::FLOAT[2][] AS m FROM range(20) r(i)"
+    )
+    bytes_of = "SELECT id, _distance FROM vector_search(searched_more, t, ?, k := 2) ORDER BY _distance, id"
+    assert cursor.adbc_prepare(bytes_of).types == [pa.list_(pa.int8(), 2)]
+    for kind in (pa.list_(pa.int8(), 2), pa.list_(pa.float32()), pa.list_(pa.float16(), 2)):
+        value = [np.float16(-8), np.float16(3)] if kind.value_type == pa.float16() else [-8, 3]
+        cursor.execute(bytes_of, pa.record_batch({"1": pa.array([value], kind)}))
+        assert cursor.fetchall() == [(2, 0.0), (1, 1.0)]
+    several = "SELECT id, _distance FROM vector_search(searched_more, m, ?, k := 2) ORDER BY _distance, id"
+    assert cursor.adbc_prepare(several).types == [pa.list_(pa.list_(pa.float32(), 2))]
+    for kind in (pa.list_(pa.list_(pa.float32(), 2)), pa.list_(pa.list_(pa.float64()))):
+        cursor.execute(several, pa.record_batch({"1": pa.array([[[5, 1], [7, 3]]], kind)}))
+        assert cursor.fetchall() == [(6, 2.0), (3, 4.0)]
