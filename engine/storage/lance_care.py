@@ -21,7 +21,6 @@ from lance.optimize import Compaction, CompactionOptions
 from engine.cancellation import current_cancellation
 from engine.errors import StorageError, TableExistsError, UnsupportedError
 from engine.storage.care import LayoutFacts, Optimized, TagFacts, Vacuumed, VersionFacts
-from engine.storage.lance_changes import files_of
 from engine.storage.lance_commits import (
     WRITERS,
     guarded,
@@ -31,6 +30,7 @@ from engine.storage.lance_commits import (
     visible_or_removed,
     writing,
 )
+from engine.storage.lance_fields import files_of
 from engine.storage.lance_tables import KIND, first_version, tags_of
 from engine.storage.locks import held, take_if_free
 from engine.storage.names import unknown_tag

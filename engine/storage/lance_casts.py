@@ -21,8 +21,7 @@ import pyarrow as pa
 
 from engine.errors import StorageError
 from engine.storage.conform import Incoming
-from engine.storage.lance_changes import files_of
-from engine.storage.lance_fields import field_ids, with_field
+from engine.storage.lance_fields import field_ids, files_of, with_field
 from engine.storage.protocol import ROW_ADDRESS
 
 __all__ = ["ColumnCast", "ColumnFiles", "NewColumn"]

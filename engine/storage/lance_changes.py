@@ -23,9 +23,11 @@ from engine.errors import ConflictError, StorageError, UnsupportedError
 from engine.storage.conform import Incoming
 from engine.storage.lance_blobs import is_blob, taken, written_fields
 from engine.storage.lance_columns import with_columns
+from engine.storage.lance_commits import guarded
+from engine.storage.lance_fields import files_of
 from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, TableName
 
-__all__ = ["RowChange", "files_of"]
+__all__ = ["RowChange"]
 
 Addresses = np.ndarray[Any, np.dtype[np.uint64]]
 
@@ -141,7 +143,9 @@ class RowChange:
     def _patch(self, number: int, fragment: Any, rows: pa.Table) -> None:
         addresses = rows[ROW_ADDRESS].combine_chunks()
         values = rows.drop_columns([ROW_ADDRESS])
-        self._patched[number], fields = with_columns(self.path, fragment, addresses, values)
+        self._patched[number], fields = guarded(
+            self.name, None, lambda: with_columns(self.path, fragment, addresses, values)
+        )
         self._modified.update(fields)
         self._note(self._patched[number])
 
@@ -154,7 +158,7 @@ class RowChange:
             addresses = part.column(ROW_ADDRESS)
             self._gone.append(addresses.to_numpy())
             done = 0
-            for found in taken(self.dataset, addresses, others) if others else [part]:
+            for found in self._taken(addresses, others) if others else [part]:
                 own = part.slice(done, found.num_rows)
                 done += found.num_rows
                 if own.num_rows == found.num_rows:
@@ -163,6 +167,11 @@ class RowChange:
                     yield pa.RecordBatch.from_arrays([columns[column] for column in schema.names], schema=schema)
             if done != part.num_rows:
                 raise StorageError(f'Rows of table "{self.name}" are gone that were there a moment ago; try again.')
+
+    def _taken(self, addresses: pa.Array, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        parts = taken(self.dataset, addresses, columns)
+        while (found := guarded(self.name, None, lambda: next(parts, None))) is not None:
+            yield found
 
     def _note(self, *fragments: Any) -> None:
         """Take down the files of fragments that are not those of the version which was read."""
@@ -217,13 +226,6 @@ class RowChange:
             patched = self._patched.pop(int(number), None)  # other rows of the fragment that change in their place
             fewer.append(left if patched is None else replace(left, files=patched.files))
         return removed, fewer
-
-
-def files_of(fragment: Any) -> list[str]:
-    """The files that the metadata of a fragment names, within its dataset."""
-    deletions = fragment.deletion_file
-    own = [f"data/{file.path}" for file in fragment.files]
-    return own if deletions is None else [*own, deletions.path(fragment.id)]
 
 
 def _fragments(addresses: Sequence[Addresses]) -> set[int]:

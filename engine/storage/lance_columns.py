@@ -72,8 +72,9 @@ def with_columns(path: Path, fragment: Any, addresses: pa.Array, values: pa.Tabl
     ids = [own[name] for name in names]
     files = fragment.metadata.files
     if not _is_simple(fragment, values.schema, ids):
-        patch = values.append_column("_rowaddr", addresses)
-        metadata, modified = fragment.update_columns(patch, left_on="_rowaddr")
+        # A slice of structs has parts of other lengths than its own, which the join of Lance does not heed.
+        own = values.append_column("_rowaddr", addresses).take(pa.array(np.arange(values.num_rows)))
+        metadata, modified = fragment.update_columns(own, left_on="_rowaddr")
         return metadata, list(modified)
     name = f"{uuid.uuid4().hex}.lance"
     file = path / "data" / name

@@ -15,7 +15,7 @@ import pyarrow as pa
 from lance.commit import CommitConflictError
 
 from engine.errors import ConflictError, DataCorruptError, StorageError, UnknownTableError
-from engine.storage.lance_changes import files_of
+from engine.storage.lance_fields import files_of
 from engine.storage.lance_tables import is_panic
 from engine.storage.listing import DROPPED
 from engine.storage.locks import shared_writer

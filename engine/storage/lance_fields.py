@@ -13,7 +13,7 @@ from lance.schema import LanceSchema
 
 from engine.storage.conform import DEFAULT
 
-__all__ = ["field_ids", "may_append", "may_change", "with_field"]
+__all__ = ["field_ids", "files_of", "may_append", "may_change", "with_field"]
 
 _Proto = descriptor_pb2.FieldDescriptorProto
 _NO_PARENT = -1
@@ -24,6 +24,13 @@ def field_ids(fields: Sequence[Any]) -> Iterator[int]:
     for field in fields:
         yield field.id()
         yield from field_ids(field.children())
+
+
+def files_of(fragment: Any) -> list[str]:
+    """The files that the metadata of a fragment names, within its dataset."""
+    deletions = fragment.deletion_file
+    own = [f"data/{file.path}" for file in fragment.files]
+    return own if deletions is None else [*own, deletions.path(fragment.id)]
 
 
 def may_change(schema: Any, column: str) -> bool:

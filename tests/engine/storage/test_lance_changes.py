@@ -13,7 +13,14 @@ import lance
 import pyarrow as pa
 import pytest
 
-from engine.errors import ConflictError, InvalidValueError, SchemaMismatchError, UnknownTableError, UnsupportedError
+from engine.errors import (
+    ConflictError,
+    InvalidValueError,
+    SchemaMismatchError,
+    StorageError,
+    UnknownTableError,
+    UnsupportedError,
+)
 from engine.storage import DirectoryStorage, InMemoryStorage, TableHandle, WriteMode, lance_blobs, lance_changes
 from engine.storage.conform import NOT_NULL
 from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, AddField, DropField, NoteField, RenameField
@@ -155,6 +162,44 @@ def test_columns_with_parts_change_in_place(storage: DirectoryStorage, tmp_path:
         {"i": 1, "l": [], "r": {"a": None, "b": [2]}},
         {"i": 2, "l": [2, 3], "r": {"a": "x", "b": [1]}},
     ]
+
+
+def test_columns_with_parts_change_in_many_rows_of_several_fragments(
+    storage: DirectoryStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Lance is given of each fragment are no slices, of which it would not take the parts right."""
+    offsets: list[int] = []
+    update = lance.LanceFragment.update_columns
+
+    def update_columns(fragment: Any, data: pa.Table, **options: Any) -> object:
+        offsets.extend(chunk.offset for column in data.columns for chunk in column.chunks)
+        return update(fragment, data, **options)
+
+    monkeypatch.setattr(lance.LanceFragment, "update_columns", update_columns)
+    rows = [
+        {"i": i, "l": [i] * (i % 3), "r": None if i % 7 == 0 else {"a": "x" * (i % 5), "b": [i]}} for i in range(250)
+    ]
+    path = stored(tmp_path, pa.Table.from_pylist(rows))
+    new = {i: {"l": [-i, None], "r": {"a": None, "b": [i] * (i % 4)}} for i in range(250) if i % 50}
+    change(storage, new, "l", "r")
+    assert set(offsets) == {0}
+    assert {len(fragment.metadata.files) for fragment in lance.dataset(str(path)).get_fragments()} == {2}
+    assert lance.dataset(str(path)).to_table().to_pylist() == [row | new.get(row["i"], {}) for row in rows]
+
+
+def test_what_fails_in_lance_is_told_as_what_could_not_be_written(
+    storage: DirectoryStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = stored(tmp_path, numbers(0, 100))
+    files = set(path.rglob("*"))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("Task was aborted")
+
+    monkeypatch.setattr(lance_changes, "with_columns", fail)
+    with pytest.raises(StorageError, match="could not be written and was left as it was"):
+        change(storage, {i: {"s": "many"} for i in range(100)}, "s")
+    assert set(path.rglob("*")) - files <= {path / ".writers"}
 
 
 def test_stable_row_ids_stay(storage: DirectoryStorage, tmp_path: Path) -> None:
