@@ -155,7 +155,12 @@ class QueryRegistry:
 def _plan_of(query: Query) -> QueryPlan:
     try:
         return query.plan()
-    except GrismError:  # what it tells of may be gone, as an index that it asked
+    except (
+        GrismError,
+        OSError,
+        ValueError,
+        RuntimeError,
+    ):  # what it tells of, as an index, may be gone from the storage
         return QueryPlan()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import math
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -166,7 +167,7 @@ class Page:
             login = self._logins.of(_cookie(request), _certificate(request))
             if login is None:
                 return _redirect("/login")
-            if form.get("token") != login.form_token:
+            if not secrets.compare_digest(form.get("token", "").encode(), login.form_token.encode()):
                 return PlainTextResponse("The form is old; go back, reload the page and try again.\n", 403)
             return handler(_Visit(request, login, self._view.grants(login.identity)))
 
