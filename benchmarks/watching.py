@@ -2,7 +2,8 @@
 
 Servers over the same files, all at once: one that nothing looks at, and others with scraped metrics, with spans, with
 the table of queries, and all of that. They take turns, run by run, first with TPC-H queries, then with many clients
-that ask `SELECT 1` at the same time. Medians over the runs of each one's ratio to the server that nothing looks at.
+that ask `SELECT 1` at the same time. Medians over the runs, and of the ratios to the server that nothing looks at, with
+their quartiles.
 CPU seconds are those of the server, in the system too: on a machine that is not quiet they say more than wall time.
 """
 
@@ -183,7 +184,7 @@ def _cpu(pid: int) -> float:
 
 def _report(sides: Mapping[str, Side], workloads: Sequence[str], runs: int) -> str:
     lines = [
-        f"Median of {runs} runs, and of the ratios to the first side, run by run. {machine()}.",
+        f"Medians of {runs} runs, and of the ratios to the first side, run by run (quartiles). {machine()}.",
         "",
         "| workload | watched | wall s | server CPU s | wall ratio | CPU ratio |",
         "|---|---|---|---|---|---|",
@@ -192,15 +193,16 @@ def _report(sides: Mapping[str, Side], workloads: Sequence[str], runs: int) -> s
     for workload in workloads:
         for name, side in sides.items():
             wall, cpu = side.wall[workload][1:], side.cpu[workload][1:]  # the first run is a warm-up
-            ratios = (_ratio(wall, first.wall[workload][1:]), _ratio(cpu, first.cpu[workload][1:]))
-            medians = (statistics.median(wall), statistics.median(cpu))
-            cells = [f"{value:.3f}" for value in (*medians, *ratios)]
+            medians = [f"{statistics.median(taken):.3f}" for taken in (wall, cpu)]
+            cells = [*medians, _ratios(wall, first.wall[workload][1:]), _ratios(cpu, first.cpu[workload][1:])]
             lines.append(f"| {workload} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    return statistics.median(our / their for our, their in zip(ours, theirs, strict=True))
+def _ratios(ours: Sequence[float], theirs: Sequence[float]) -> str:
+    """The median of the runs' ratios, and between which half of them are."""
+    low, median, high = statistics.quantiles((our / their for our, their in zip(ours, theirs, strict=True)), n=4)
+    return f"{median:.3f} ({low:.3f} to {high:.3f})"
 
 
 if __name__ == "__main__":

@@ -158,10 +158,10 @@ class _CallFactory(flight.ServerMiddlewareFactory):
 
 def _span(method: str, headers: Headers) -> Span | None:
     """The span of a call, where spans are asked for, with what OpenTelemetry's conventions for RPCs have it say."""
-    name = f"arrow.flight.protocol.FlightService/{method}"
+    name = _SPAN_NAMES.get(method, method)
     span = begin(name, context_in(headers), is_server=True)
     if span is not None:
-        span.attributes |= {"rpc.system.name": "grpc", "rpc.method": name}
+        span.attributes = {"rpc.system.name": "grpc", "rpc.method": name}
     return span
 
 
@@ -177,6 +177,8 @@ _METHODS: dict[Any, str] = {
     flight.FlightMethod.DO_EXCHANGE: "DoExchange",
 }
 
+
+_SPAN_NAMES = {method: f"arrow.flight.protocol.FlightService/{method}" for method in _METHODS.values()}
 
 _GO_ON = frozenset({flight.FlightMethod.DO_GET, flight.FlightMethod.DO_ACTION})
 """Methods by which a client goes on with what it has begun. Which action it is, the server has to look at."""

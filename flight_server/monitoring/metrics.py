@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -29,6 +29,7 @@ __all__ = ["CONTENT_TYPE", "Metrics", "Numbers"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+M = TypeVar("M", Counter, Histogram)
 _MAX_KINDS = 100  # of statements; there are some thirty
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge beside each counter, which nothing asks for
@@ -71,6 +72,7 @@ class Metrics:
             "grism_query_received_bytes", "Arrow bytes of uploads and bound rows.", ["runtime"], registry=self.registry
         )
         self._kinds: set[str] = set()
+        self._children: dict[Any, Any] = {}
         self.registry.register(_Gauges(numbers))
         ProcessCollector(registry=self.registry)
 
@@ -78,17 +80,28 @@ class Metrics:
         """A query ended, which its row in ``system.queries`` describes."""
         kind, runtime = self._kind(described["kind"]), described["runtime"]
         status = {"done": "ok", "cancelled": "cancelled"}.get(described["state"]) or described["error_type"]
-        self._queries.labels(kind, runtime, status).inc()
-        self._seconds.labels(runtime).observe(described["run"])
+        self._labelled(self._queries, kind, runtime, status).inc()
+        self._labelled(self._seconds, runtime).observe(described["run"])
         self._planning.observe(described["planning"])
         self._waits.observe(described["queue"])
-        self._rows.labels(kind).inc(described["rows"])
-        self._bytes.labels(runtime).inc(described["bytes"])
-        self._received.labels(runtime).inc(described["received"])
+        for counter, label, count in (
+            (self._rows, kind, described["rows"]),
+            (self._bytes, runtime, described["bytes"]),
+            (self._received, runtime, described["received"]),
+        ):
+            self._labelled(counter, label).inc(count)
 
     def text(self) -> bytes:
         """All of it, in the text format of Prometheus."""
         return generate_latest(self.registry)
+
+    def _labelled(self, metric: M, *labels: str) -> M:
+        """The metric with these labels. To look it up there takes as long as to count."""
+        key = metric, labels
+        found = self._children.get(key)
+        if found is None:
+            found = self._children[key] = metric.labels(*labels)
+        return found
 
     def _kind(self, kind: str) -> str:
         if kind not in self._kinds and len(self._kinds) >= _MAX_KINDS:
