@@ -20,14 +20,16 @@ import pyarrow.compute as pc
 from engine.cache import LruCache
 from engine.storage.pushdown import Pushed
 
-__all__ = ["Estimates"]
+__all__ = ["Estimates", "sample_rows"]
 
 SMALL = 100_000  # rows of a table of which it does not matter
 SAMPLE = 1_000  # rows
+LEAST = 100  # rows of a sample, where rows are large
+SAMPLE_BYTES = 4 << 20  # of whole rows, as stored
 FEW = 0.02  # share of the rows
 TOGETHER = 0.5  # share of the rows between the first and the last that is found
 MOST = 0.5  # share of the rows from which on there is nothing to be gained
-_KEPT = 256
+_KEPT = 64
 _POSITION = "__position"
 
 _Key = tuple[str, pa.Schema]
@@ -35,9 +37,10 @@ _Key = tuple[str, pa.Schema]
 
 @dataclass(frozen=True)
 class _Sample:
-    """Some rows with their positions, in memory; of a table that had so many `rows`."""
+    """Some `size` rows with their positions, in memory; of a table that had so many `rows`."""
 
     rows: int
+    size: int
     dataset: Any
 
     def is_of(self, rows: int) -> bool:
@@ -52,8 +55,11 @@ class Estimates:
         self._samples: LruCache[_Key, _Sample] = LruCache(_KEPT)
         self._found_many: LruCache[_Key, bool] = LruCache(_KEPT)
 
-    def is_worth_asking(self, dataset: Any, rows: int, pushed: Pushed) -> bool:
-        """Whether the indexes that answer a filter are expected to spare reading much of the table."""
+    def is_worth_asking(self, dataset: Any, rows: int, size: int | None, pushed: Pushed) -> bool:
+        """Whether the indexes that answer a filter are expected to spare reading much of the table.
+
+        `size` is that of the table in bytes, where it is known.
+        """
         if rows < SMALL or pushed.text is None:
             return True
         key = _key(dataset, pushed.text)
@@ -61,10 +67,11 @@ class Estimates:
             return True
         sample = self._samples.get(key)
         if sample is None or not sample.is_of(rows):
-            sample = _Sample(rows, _sample(dataset, rows, key[1].names))
+            count = sample_rows(rows, size)
+            sample = _Sample(rows, count, _sample(dataset, rows, count, key[1].names))
             self._samples.put(key, sample)
         found = sample.dataset.to_table(columns=[_POSITION], filter=pushed.text)[_POSITION]
-        share = len(found) / min(rows, SAMPLE)
+        share = len(found) / sample.size
         if share <= FEW:
             return True
         first, last = (value.as_py() for value in pc.min_max(found).values())
@@ -81,7 +88,12 @@ def _key(dataset: Any, text: str) -> _Key:
     return dataset.uri, pa.schema([field for field in dataset.schema if f"`{field.name}`" in text])
 
 
-def _sample(dataset: Any, rows: int, columns: list[str]) -> Any:
-    positions = sorted(random.Random(rows).sample(range(rows), min(rows, SAMPLE)))
+def sample_rows(rows: int, size: int | None) -> int:
+    """How many rows of a table of so many rows and bytes are looked at: the fewer, the larger they are."""
+    return min(rows, SAMPLE if size is None else max(LEAST, min(SAMPLE, SAMPLE_BYTES * rows // max(1, size))))
+
+
+def _sample(dataset: Any, rows: int, count: int, columns: list[str]) -> Any:
+    positions = sorted(random.Random(rows).sample(range(rows), count))
     taken = dataset.take(positions, columns=columns)
     return lance.write_dataset(taken.append_column(_POSITION, pa.array(positions, pa.int64())), "memory://")

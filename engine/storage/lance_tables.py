@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import lance
@@ -352,8 +352,8 @@ class LanceTables:
         """What of a filter Lance applies; by indexes only where these are worth to be asked."""
         pushed = opened.pushed(predicate)
         if pushed.asks_indexes:
-            estimates = self._estimates
-            if not _guarded(name, lambda: estimates.is_worth_asking(opened.dataset, opened.rows, pushed)):
+            asks = partial(self._estimates.is_worth_asking, opened.dataset, opened.rows, opened.facts.bytes, pushed)
+            if not _guarded(name, asks):
                 return replace(pushed, asks_indexes=False, finds_few=False)
         return pushed
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from engine.storage import DirectoryStorage
-from engine.storage.lance_estimates import SMALL
+from engine.storage.lance_estimates import SMALL, sample_rows
 from local_runtime import LocalRuntime
 
 ROWS = SMALL + 20_000
@@ -82,6 +82,14 @@ def test_a_sample_serves_while_the_table_is_about_as_large(runtime: LocalRuntime
     runtime.sql("OPTIMIZE t")
     assert asked(runtime, "scattered = 7")
     assert not asked(runtime, "scattered < 100")
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "looked_at"),
+    [(10**6, 10**8, 1000), (10**6, None, 1000), (10**6, 10**10, 419), (10**6, 10**12, 100), (50, 10**9, 50)],
+)
+def test_of_large_rows_fewer_are_looked_at(rows: int, size: int | None, looked_at: int) -> None:
+    assert sample_rows(rows, size) == looked_at
 
 
 def test_of_small_tables_indexes_are_always_asked(runtime: LocalRuntime) -> None:
