@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from typing import Any
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import grpc
+import pyarrow as pa
 import pytest
 
 from flight_server.auth.users import add_user
@@ -266,6 +268,45 @@ def test_the_progress_of_a_query_grows_to_its_end(server_uri: Callable[[str], st
         assert 0 <= seen[0] < seen[-1] <= 1
         (row,) = looker.rows(f"SELECT progress, state, rows {OTHERS} AND text LIKE '%grows(i)'")
         assert row == {"progress": 1.0, "state": "done", "rows": 60_175 * 40}
+
+
+def test_an_upload_is_told_while_it_comes_in(login: Callable[[str], Client], guarded: str) -> None:
+    goes_on = threading.Event()
+    batch = pa.RecordBatch.from_pydict({"x": list(range(10_000))})
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from [batch] * 3
+        assert goes_on.wait(60)
+        yield from [batch] * 3
+
+    def upload() -> int:
+        options = {"username": "root", "password": PASSWORD}
+        with (
+            flight_sql.connect(guarded, db_kwargs=options, autocommit=True) as connection,
+            connection.cursor() as cursor,
+        ):
+            sent = pa.RecordBatchReader.from_batches(batch.schema, batches())
+            return int(cursor.adbc_ingest("sent", sent, mode="create"))
+
+    root, seen = login("root"), list[dict[str, Any]]()
+    told = "SELECT state, rows, received FROM system.queries WHERE kind = 'UPLOAD' AND text LIKE '%sent%'"
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(upload)
+
+        def arrived() -> bool:
+            seen[:] = root.rows(told)
+            return bool(seen) and seen[0]["rows"] > 0
+
+        until(arrived)
+        goes_on.set()
+        assert sent.result(60) == 60_000
+    assert seen[0]["state"] == "running"
+    assert seen[0]["rows"] in (10_000, 20_000, 30_000)
+    assert 8 * 10_000 <= seen[0]["received"] < 8 * 60_000
+    (ended,) = root.rows(told)
+    assert (ended["state"], ended["rows"]) == ("done", 60_000)
+    assert ended["received"] >= 8 * 60_000
+    root.rows("DROP TABLE sent")
 
 
 def test_the_stages_of_a_query_on_ray_are_told_while_it_runs(
