@@ -15,7 +15,7 @@ from sqlglot import exp
 from engine.cache import LruCache
 from engine.cancellation import Cancellation
 from engine.kernel import quote
-from engine.kernel_progress import KernelProgress, StreamProgress
+from engine.kernel_progress import KernelProgress, StreamProgress, Watch
 from engine.metrics import OperatorMetrics
 from engine.operators.collect import CollectExec
 from engine.operators.join import JoinExec
@@ -200,12 +200,13 @@ def run(
     statements: StatementCache | None = None,
     columns: RowType | None = None,
     follow: Callable[[RunProgress], None] = lambda _: None,
+    watch: Watch = Watch.USE,
 ) -> SlicedStream:
     """Execute the subtree for who stands behind `boundary`; the stream's batches stay under one Flight message.
 
     `statements` spare the compilation of a subtree that has run before, its `columns` the kernel to be asked for them.
     Rows that go out as they lie in storage do not pass through the kernel. `follow` is given what tells how far it is,
-    before it runs. Raises the execution errors.
+    before it runs; `watch` says what the kernel notes of it. Raises the execution errors.
     """
     ctx.cancellation.check()
     started = time.monotonic()
@@ -223,7 +224,8 @@ def run(
         return stream
     compiled = compile_statement if statements is None else statements.compile
     statement = compiled(operator, ctx)
-    progress = KernelProgress(statement.lengths) if statement.reads else None
+    is_watched = statement.reads or watch is Watch.OPERATORS
+    progress = KernelProgress(statement.lengths, watch) if is_watched else None
     if progress is not None:
         follow(progress)
     return ctx.kernel.stream(

@@ -40,7 +40,7 @@ from engine.kernel_errors import (
     too_deep,
 )
 from engine.kernel_instance import Execution, Instance, KernelConfig
-from engine.kernel_progress import KernelProgress
+from engine.kernel_progress import KernelProgress, Watch
 from engine.place import Place
 from engine.schema import Column, RowType
 from engine.streams import SlicedStream, StreamCounters, sliced
@@ -282,8 +282,8 @@ class Kernel:
         cancellation.check()
         instance = self._current()
         try:
-            observed = progress is not None and len(sql) <= _LONGEST_OBSERVED
-            execution = instance.begin(cancellation, observed)
+            watch = Watch.NOTHING if progress is None or len(sql) > _LONGEST_OBSERVED else progress.watch
+            execution = instance.begin(cancellation, watch)
         except duckdb.Error as error:
             self._look_after(instance, error)
             raise execution_error(error) from None

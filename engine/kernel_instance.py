@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -26,6 +27,7 @@ import pyarrow as pa
 from engine import borrowed_functions, value_bounds
 from engine.cancellation import Cancellation
 from engine.errors import ExecutionError
+from engine.kernel_progress import Watch
 from engine.memory_watch import MemoryWatch
 from engine.run_progress import ResourceUse
 
@@ -34,11 +36,14 @@ __all__ = ["Execution", "Instance", "KernelConfig"]
 _INSIST_SECONDS = 0.01
 _CLOSE_SECONDS = 10.0
 _IDLE_CURSORS = 8
-_OBSERVE = """
-    SET enable_progress_bar = true; SET enable_progress_bar_print = false;
-    SET enable_profiling = 'no_output'; SET tracked_metrics = '[system.total_bytes_spilled, system.peak_buffer_memory]'
-"""
-"""Settings of one cursor, and of none once the configuration is locked. They cost a statement 0.03 ms."""
+_PROGRESS = "SET enable_progress_bar = true; SET enable_progress_bar_print = false"
+_PROFILE = "SET enable_profiling = 'no_output'"
+_METRICS = "SET tracked_metrics = '[system.total_bytes_spilled, system.peak_buffer_memory]'"
+_SETTINGS = {
+    Watch.USE: "; ".join((_PROGRESS, _PROFILE, _METRICS)),
+    Watch.OPERATORS: "; ".join((_PROGRESS, _PROFILE)),
+}
+"""Settings of one cursor, and of none once the configuration is locked. USE costs a statement 0.03 ms."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class KernelConfig:
     Files are read only below `directories`. Spill files go to a folder of this kernel's own below `spill_directory`
     (the system's temporary folder where None) and are removed with it. Where the whole process has more than
     `process_memory` bytes, the statement that most of them came with ends. So many statements at a time are `observed`:
-    they can be asked how far they are, and what they have used.
+    they can be asked how far they are, and what they have used. So many are `profiled`: they tell of their operators.
     """
 
     directories: tuple[str, ...] = ()
@@ -57,20 +62,24 @@ class KernelConfig:
     spill_directory: str | None = None
     process_memory: int | None = None
     observed: int = 0
+    profiled: int = 0
 
 
 class Execution:
     """A cursor with a statement on it: an interrupt reaches it whenever it comes, and does nothing after its end.
 
-    What is `observed` is on a cursor that serves others after it.
+    What is watched is on a cursor that serves others after it.
     """
 
     def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, cancellation: Cancellation | None = None, observed: bool = False
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        cancellation: Cancellation | None = None,
+        watch: Watch = Watch.NOTHING,
     ) -> None:
         self.cursor = cursor
         self.grown = 0.0  # bytes of the process that count for it
-        self.observed = observed
+        self.watch = watch
         self._registered: list[str] = []
         self._loaded: list[str] = []
         self._used_before: ResourceUse | None = None  # by what was loaded
@@ -109,20 +118,24 @@ class Execution:
     def share(self) -> float | None:
         """How much is done, as the kernel says; see `ObservedStatement`."""
         with self._lock:
-            if self._closed or not self.observed:
+            if self._closed or self.watch is Watch.NOTHING:
                 return None
             percent = float(self.cursor.query_progress())
         return None if percent < 0 else min(percent / 100, 1.0)
 
     def used(self) -> ResourceUse | None:
         """What the statement has used, before its cursor is freed; see `ObservedStatement`."""
-        if not self.observed:
+        if self.watch is Watch.NOTHING:
             return None
         told = json.loads(self.cursor.get_profiling_information()).get("system")  # missing where rows were left
         if told is None:
             return None
         used = ResourceUse(told["total_bytes_spilled"], told["peak_buffer_memory"])
         return used if self._used_before is None else used + self._used_before
+
+    def profile(self) -> str | None:
+        """What the operators of the statement did; see `ObservedStatement`."""
+        return self.cursor.get_profiling_information() if self.watch is Watch.OPERATORS else None
 
     def close(self) -> None:
         """Free the cursor."""
@@ -173,13 +186,14 @@ class Instance:
         self._ended = threading.Condition(self._lock)
         self._running: set[Execution] = set()
         self._idle: list[duckdb.DuckDBPyConnection] = []
-        self._observed: list[duckdb.DuckDBPyConnection] = []
+        self._watched: dict[Watch, list[duckdb.DuckDBPyConnection]] = {watch: [] for watch in Watch}
         self._closed = False
         self._database = _connect(config, self._spill, optimizers)
-        for _ in range(config.observed):
-            cursor = self._database.cursor()
-            cursor.execute(_OBSERVE)
-            self._observed.append(cursor)
+        for watch, count in ((Watch.USE, config.observed), (Watch.OPERATORS, config.profiled)):
+            for _ in range(count):
+                cursor = self._database.cursor()
+                cursor.execute(_SETTINGS[watch])
+                self._watched[watch].append(cursor)
         self._database.execute("SET GLOBAL lock_configuration = true")
         self._watch = None
         if config.process_memory is not None:
@@ -206,28 +220,27 @@ class Instance:
             if not keep:
                 cursor.close()
 
-    def begin(self, cancellation: Cancellation | None = None, observed: bool = False) -> Execution:
+    def begin(self, cancellation: Cancellation | None = None, watch: Watch = Watch.NOTHING) -> Execution:
         """A cursor for one statement, which `close` interrupts; `end` it. Raises ExecutionError once it is closed.
 
-        Where it takes too much memory, `cancellation` is thrown. It is `observed` where that is wanted and not too many
-        are already.
+        Where it takes too much memory, `cancellation` is thrown. It is watched where not too many are already.
         """
         with self._lock:
             self._check_open()
-            observed = observed and bool(self._observed)
-            cursor = self._observed.pop() if observed else self._database.cursor()
-            execution = Execution(cursor, cancellation, observed)
+            ready = self._watched[watch]
+            cursor, watch = (ready.pop(), watch) if ready else (self._database.cursor(), Watch.NOTHING)
+            execution = Execution(cursor, cancellation, watch)
             self._running.add(execution)
         return execution
 
     def end(self, execution: Execution) -> None:
         """The statement is over; its cursor is closed, or waits for another statement."""
         execution.end()
-        kept = execution.observed and self._keep(execution)
+        kept = execution.watch is not Watch.NOTHING and self._keep(execution)
         with self._ended:
             self._running.discard(execution)
             if kept and not self._closed:
-                self._observed.append(execution.cursor)
+                self._watched[execution.watch].append(execution.cursor)
             else:
                 kept = False
         if not kept:
@@ -263,7 +276,7 @@ class Instance:
             if self._closed:
                 return
             self._closed = True
-            running, idle = list(self._running), [*self._idle, *self._observed]
+            running, idle = list(self._running), [*self._idle, *chain(*self._watched.values())]
         if self._watch is not None:
             self._watch.close()
         for execution in running:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
@@ -18,10 +19,18 @@ import pyarrow as pa
 from engine.run_progress import ResourceUse, StageProgress, TaskProgress
 from engine.streams import StreamCounters, sliced
 
-__all__ = ["KernelProgress", "ObservedStatement", "StreamProgress"]
+__all__ = ["KernelProgress", "ObservedStatement", "StreamProgress", "Watch"]
 
 Data = TypeVar("Data")
 _WHOLE = 1 << 62  # bytes of a batch: none is cut
+
+
+class Watch(Enum):
+    """What the kernel notes of a statement while it runs."""
+
+    NOTHING = auto()
+    USE = auto()  # how far it is, and what it uses
+    OPERATORS = auto()  # and what each of its operators does
 
 
 class ObservedStatement(Protocol):
@@ -33,11 +42,17 @@ class ObservedStatement(Protocol):
     def used(self) -> ResourceUse | None:
         """What it has used, once all its rows are there; None where the kernel does not know."""
 
+    def profile(self) -> str | None:
+        """What its operators did, as the kernel's JSON, where they are watched; as `used`."""
+
 
 class KernelProgress:
     """Follows one statement; a `RunProgress`. `lengths` are the rows of its streams, by name, where they are known."""
 
-    def __init__(self, lengths: Mapping[str, int]) -> None:
+    def __init__(self, lengths: Mapping[str, int], watch: Watch = Watch.USE) -> None:
+        self.watch = watch
+        self.profile: str | None = None
+        """What its operators did, once it is over; see `ObservedStatement`."""
         self._lengths = lengths
         self._lock = threading.Lock()
         self._statement: ObservedStatement | None = None
@@ -78,6 +93,7 @@ class KernelProgress:
         with self._lock:
             if self._statement is not None:
                 self._used = self._statement.used()
+                self.profile = self._statement.profile()
             self._statement = None
 
     def share(self) -> float | None:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from engine.execution import compile_statement
 from engine.physical import ExecutionContext, PhysicalOperator
-from engine.run_progress import ResourceUse
+from engine.run_progress import ResourceUse, add_up
 
-__all__ = ["KernelProfile", "OperatorProfile", "QueryProfile", "StageProfile", "kernel_profile"]
+__all__ = [
+    "KernelProfile",
+    "OperatorProfile",
+    "QueryProfile",
+    "StageProfile",
+    "TaskOperators",
+    "kernel_profile",
+    "merged",
+    "read_profile",
+]
 
 _SHOWN = (
     "Aggregates",
@@ -65,10 +74,18 @@ class KernelProfile:
 
 
 @dataclass(frozen=True)
+class TaskOperators:
+    """The operators of the kernel in `tasks` that had the same ones, with their rows, bytes and seconds added up."""
+
+    tasks: int
+    operators: tuple[OperatorProfile, ...]
+
+
+@dataclass(frozen=True)
 class StageProfile:
     """A stage: its tasks, how many times one was started, the rows and bytes that it wrote, the bytes that it read from
-    other stages, the seconds that each finished attempt took, and what these have used (None where that is not
-    known)."""
+    other stages, the seconds that each finished attempt took, what these have used (None where that is not known), and
+    the operators of the kernel in them."""
 
     stage: int
     tasks: int
@@ -78,6 +95,7 @@ class StageProfile:
     read: int
     seconds: Sequence[float]
     used: ResourceUse | None = None
+    operators: tuple[TaskOperators, ...] = ()
 
     @property
     def retries(self) -> int:
@@ -105,6 +123,13 @@ class QueryProfile:
     kernel: KernelProfile | None = None
     stages: tuple[StageProfile, ...] = ()
 
+    @property
+    def used(self) -> ResourceUse | None:
+        """What it has used in all; None where that is not known."""
+        if self.kernel is not None:
+            return ResourceUse(self.kernel.spilled, self.kernel.peak_memory)
+        return add_up(stage.used for stage in self.stages)
+
 
 def kernel_profile(operator: PhysicalOperator, ctx: ExecutionContext) -> KernelProfile:
     """Run the subtree in this process's kernel and tell what it did; its rows go to nobody. Raises as `run`."""
@@ -116,6 +141,11 @@ def kernel_profile(operator: PhysicalOperator, ctx: ExecutionContext) -> KernelP
         resident=statement.joined,
     )
     (text,) = stream.reader.read_all().column(1).to_pylist()
+    return read_profile(text)
+
+
+def read_profile(text: str) -> KernelProfile:
+    """What the kernel's JSON tells of a statement that ran to its end."""
     told = json.loads(text)
     query, system = told["query"], told["system"]
     return KernelProfile(
@@ -125,6 +155,36 @@ def kernel_profile(operator: PhysicalOperator, ctx: ExecutionContext) -> KernelP
         int(system["peak_buffer_memory"]),
         int(system["total_bytes_spilled"]),
         (int(query["total_row_groups_scanned"]), int(query["total_row_groups_to_scan"])),
+    )
+
+
+def merged(tasks: Iterable[Sequence[OperatorProfile]]) -> tuple[TaskOperators, ...]:
+    """The operators of several tasks: those of equal trees together, the most frequent first."""
+    groups: dict[object, list[Sequence[OperatorProfile]]] = {}
+    for operators in tasks:
+        groups.setdefault(_shape(operators), []).append(operators)
+    found = [TaskOperators(len(group), _added(group)) for group in groups.values()]
+    return tuple(sorted(found, key=lambda each: -each.tasks))
+
+
+def _shape(operators: Sequence[OperatorProfile]) -> object:
+    return tuple((operator.name, _shape(operator.inputs)) for operator in operators)
+
+
+def _added(tasks: Sequence[Sequence[OperatorProfile]]) -> tuple[OperatorProfile, ...]:
+    return tuple(
+        OperatorProfile(
+            same[0].name,
+            sum(each.rows for each in same),
+            sum(each.bytes for each in same),
+            sum(each.seconds for each in same),
+            None
+            if any(each.estimated_rows is None for each in same)
+            else sum(each.estimated_rows or 0 for each in same),
+            same[0].details,
+            _added([each.inputs for each in same]),
+        )
+        for same in zip(*tasks, strict=True)
     )
 
 

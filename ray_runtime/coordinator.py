@@ -25,8 +25,9 @@ from typing import TypeVar
 import pyarrow as pa
 
 from engine.errors import CancelledError, ExecutionError, GrismError, WorkerLostError
+from engine.kernel_progress import Watch
 from engine.metrics import MetricsSink, OperatorMetrics
-from engine.profile import StageProfile
+from engine.profile import OperatorProfile, StageProfile, merged
 from engine.run_progress import ResourceUse, StageProgress, TaskProgress, add_up
 from engine.runtime import ClusterCounts
 from engine.travel_types import Boundary
@@ -100,8 +101,10 @@ class Execution:
     tables: str | None = None
     boundary: Boundary = Boundary.CLIENT
     spans: StageSpans = field(default_factory=StageSpans)
+    watch: Watch = Watch.USE
     stats: tuple[StageStats, ...] = ()
     _measured: dict[int, list[_Measured]] = field(default_factory=dict)
+    _operators: dict[int, list[tuple[OperatorProfile, ...]]] = field(default_factory=dict)
     _fragments: dict[int, bytes] = field(default_factory=dict)
     _schemas: dict[int, pa.Schema] = field(default_factory=dict)
     _summaries: dict[int, dict[tuple[int, int], OutputSummary]] = field(default_factory=dict)
@@ -114,6 +117,8 @@ class Execution:
         self._measured.setdefault(key.stage, []).append(
             _Measured(key.task, done.seconds, done.read, done.summary.total_rows, done.summary.total_bytes, done.used)
         )
+        if done.operators:
+            self._operators.setdefault(key.stage, []).append(done.operators)
         self._summaries.setdefault(key.stage, {})[key.task, key.attempt] = done.summary
 
     def done(self, stages: tuple[StageStats, ...]) -> None:
@@ -143,6 +148,7 @@ class Execution:
                 sum(each.read for each in self._measured.get(stage.stage, ())),
                 [each.seconds for each in self._measured.get(stage.stage, ())],
                 self.used(stage.stage),
+                merged(self._operators.get(stage.stage, ())),
             )
             for stage in self.stats
         )
@@ -180,7 +186,9 @@ class Execution:
         splits = stage.splits[task.task] if stage.splits else None
         boundary = self.boundary if stage is self.graph.result else Boundary.KERNEL
         fragment, trace = self._fragment(stage), self.spans.launched(stage.id)
-        return TaskSpec(task, fragment, splits, inputs, stage.partitions, self.key, self.tables, boundary, trace)
+        return TaskSpec(
+            task, fragment, splits, inputs, stage.partitions, self.key, self.tables, boundary, trace, self.watch
+        )
 
     def ready(self, output: Output, location: str, outputs: int) -> ReadyOutput:
         """How the reader of the result gets an output of the last stage, which has `outputs` of them."""

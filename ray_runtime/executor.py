@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from engine.cancellation import Cancellation
 from engine.errors import CancelledError, WorkerLostError
+from engine.kernel_progress import Watch
 from engine.physical import ExecutionContext
 from engine.profile import StageProfile
 from engine.run_progress import ResourceUse, RunProgress, StageProgress, TaskProgress, share_done
@@ -98,10 +99,11 @@ class RayExecutor:
         context: ExecutionContext,
         follow: Callable[[RunProgress], None] = lambda _: None,
         trace: SpanContext | None = None,
+        watch: Watch = Watch.USE,
     ) -> DistributedResult:
         """Start `plan`, for the span `trace`, give `follow` what tells how far it is, and wait for its first rows.
 
-        Raises the execution errors.
+        `watch` says what the kernels note. Raises the execution errors.
         """
         cancellation = context.cancellation
         cancellation.check()
@@ -113,7 +115,7 @@ class RayExecutor:
         tables = self._tables.serve(query, key, context.storage) if reads_memory(plan.stages) else None
         metrics, deadline = context.metrics_sink, cancellation.deadline
         spans = StageSpans(trace)
-        execution = Execution(query, plan.stages, key, fetcher, metrics, deadline, tables, plan.boundary, spans)
+        execution = Execution(query, plan.stages, key, fetcher, metrics, deadline, tables, plan.boundary, spans, watch)
 
         def stop() -> None:
             coordinator.cancel(query, cancellation.cause or CancelledError("The result was closed."))

@@ -12,6 +12,7 @@ import pyarrow as pa
 from engine.cancellation import Cancellation
 from engine.execution import run
 from engine.kernel import Kernel
+from engine.kernel_progress import Watch
 from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.operators import SqlExec, TableScanExec
 from engine.physical import PhysicalOperator, walk
@@ -88,19 +89,20 @@ def execute_fragment(
     context: TaskContext,
     boundary: Boundary,
     follow: Callable[[RunProgress], None] = lambda _: None,
+    watch: Watch = Watch.USE,
 ) -> SlicedStream:
     """Start the fragment; `splits` is the task's entry of `Stage.splits`, None where the stage has none.
 
     The rows are in the types that `boundary` asks for; one that writes them has done so then. `follow` is given what
-    tells how far the kernel is. Raises the execution errors.
+    tells how far the kernel is; `watch` says what that notes. Raises the execution errors.
     """
     if isinstance(fragment, BuildIndexExec):
         return sliced(fragment.built(splits or (), context.cancellation))
     root = fragment if splits is None else with_splits(fragment, splits)
     if isinstance(root, WriteFragmentsExec):
-        with closing(run(root.input, context, boundary, follow=follow).reader) as rows:
+        with closing(run(root.input, context, boundary, follow=follow, watch=watch).reader) as rows:
             return sliced(root.written(rows))
-    return run(root, context, boundary, follow=follow)
+    return run(root, context, boundary, follow=follow, watch=watch)
 
 
 def fragment_scans(root: PhysicalOperator) -> list[TableScanExec]:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from engine.errors import UnsupportedError
 from engine.kernel import Kernel, KernelConfig
+from engine.kernel_progress import Watch
 from engine.logical.nodes import LogicalPlan
 from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.physical import PhysicalPlan
@@ -109,15 +110,17 @@ class RayRuntime:
 
     def execute(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> DistributedResult:
         """Start `plan`, which `plan()` made."""
+        return self._execute(plan, options or QueryOptions(), Watch.USE)
+
+    def _execute(self, plan: PhysicalPlan, options: QueryOptions, watch: Watch) -> DistributedResult:
         if not isinstance(plan, DistributedPlan):
             raise TypeError("The ray runtime executes the plans that it made; this one is another runtime's.")
-        options = options or QueryOptions()
-        return self.executor.execute(plan, self._context(options), options.follow, options.trace)
+        return self.executor.execute(plan, self._context(options), options.follow, options.trace, watch)
 
     def profile(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryProfile:
-        """Run `plan` and tell what its stages did."""
+        """Run `plan` and tell what its stages did, and the kernels in them."""
         began = time.monotonic()
-        result = self.execute(plan, options)
+        result = self._execute(plan, options or QueryOptions(), Watch.OPERATORS)
         with result:
             rows = sum(batch.num_rows for batch in result)
         return QueryProfile(rows, time.monotonic() - began, None, result.stages())

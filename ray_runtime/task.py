@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from engine.kernel_progress import Watch
+from engine.profile import OperatorProfile
 from engine.run_progress import ResourceUse
 from engine.tracing import SpanContext
 from engine.travel_types import Boundary
@@ -67,7 +69,7 @@ class TaskSpec:
     `splits` is the task's entry of `Stage.splits`, None where the stage has none. `partitions` is into how many the
     output is cut. `key` signs and opens the query's exchange tickets. `tables` is where the coordinator serves tables
     that it holds in memory, None where there are none. `boundary` says who reads the output, `trace` for which span the
-    task works.
+    task works, `watch` what the kernel notes of it.
     """
 
     task: OutputKey
@@ -79,18 +81,21 @@ class TaskSpec:
     tables: str | None = None
     boundary: Boundary = Boundary.KERNEL
     trace: SpanContext | None = None
+    watch: Watch = Watch.USE
 
 
 @dataclass(frozen=True)
 class TaskDone:
     """The committed output of an attempt and the Arrow schema of its rows; the seconds that it took, the bytes of other
-    stages' outputs that it read, and what it has used of its kernel, where that is known."""
+    stages' outputs that it read, what it has used of its kernel, where that is known, and the operators of the kernel
+    where they were watched."""
 
     summary: OutputSummary
     schema: pa.Schema
     seconds: float
     read: int
     used: ResourceUse | None = None
+    operators: tuple[OperatorProfile, ...] = ()
 
 
 class StageOutputs:

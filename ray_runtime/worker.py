@@ -25,6 +25,8 @@ from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ExecutionError, GrismError
 from engine.kernel import Kernel, KernelConfig, KernelUsage
 from engine.kernel_errors import execution_error
+from engine.kernel_progress import KernelProgress
+from engine.profile import OperatorProfile, read_profile
 from engine.run_progress import RunProgress, total_use
 from engine.storage.protocol import Storage
 from flight_server.endpoint import ClientTls, ConnectionPool, Endpoint, PeerTls, ServerTls
@@ -62,7 +64,8 @@ class WorkerConfig:
     `exchange_memory` and `exchange_disk` (None: no limit) are bytes of exchange output that are kept. Files go below
     `directory`, under names that begin with the `cluster`'s. `host` is the address to listen on, None for the node's
     own. With `tls`, endpoints of the cluster talk to each other only. So many tasks at a time are `observed`: they tell
-    what they have used. With `traces`, variables of OpenTelemetry that a node may not set, spans of tasks are sent.
+    what they have used; so many are `profiled`, of queries that ask for it. With `traces`, variables of OpenTelemetry
+    that a node may not set, spans of tasks are sent.
     """
 
     storage: Storage
@@ -77,6 +80,7 @@ class WorkerConfig:
     compression: Literal["lz4", "zstd"] | None = None
     read: ReadOptions = field(default_factory=ReadOptions)
     observed: int = 8
+    profiled: int = 4
     tls: PeerTls | None = None
     traces: Mapping[str, str] | None = None
 
@@ -135,6 +139,7 @@ class Worker:
                 str(self._spill.path),
                 config.process_memory,
                 config.observed,
+                config.profiled,
             )
         )
         self._keys = QueryKeys()
@@ -242,7 +247,7 @@ class Worker:
         )
         runs: list[RunProgress] = []
         try:
-            stream = execute_fragment(fragment, spec.splits, context, spec.boundary, runs.append)
+            stream = execute_fragment(fragment, spec.splits, context, spec.boundary, runs.append, spec.watch)
             with closing(stream.reader) as reader:
                 with_ids = has_partition_ids(fragment)
                 schema = payload_schema(reader.schema) if with_ids else reader.schema
@@ -253,7 +258,7 @@ class Worker:
                         writer.append(piece)
                     read = sum(sum(source.bytes) for source in spec.inputs)
                     summary, used = writer.commit(), total_use(runs)
-                    return TaskDone(summary, schema, time.monotonic() - began, read, used)
+                    return TaskDone(summary, schema, time.monotonic() - began, read, used, _operators(runs))
         except (GrismError, pa.ArrowException, OSError) as error:
             cancellation.check()
             inputs.check()
@@ -296,6 +301,12 @@ class _Inputs:
         for reader in self._readers:
             if reader.failure is not None:
                 raise reader.failure from None
+
+
+def _operators(runs: Sequence[RunProgress]) -> tuple[OperatorProfile, ...]:
+    """The operators of the kernel in these executions, where they were watched."""
+    profiles = [run.profile for run in runs if isinstance(run, KernelProgress)]
+    return tuple(operator for profile in profiles if profile for operator in read_profile(profile).operators)
 
 
 def _node_address() -> str:

@@ -14,7 +14,7 @@ from engine.errors import GrismError, TypeMismatchError
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.statements.context import StatementContext
-from engine.statements.explaining import EXPLAIN_SCHEMA, Format, profiled
+from engine.statements.explaining import EXPLAIN_SCHEMA, Before, Format, profiled
 from engine.statements.parsed import ParsedStatement
 from engine.statements.pins import Pin
 from engine.statements.places import places_of
@@ -130,7 +130,8 @@ class ProfileAnswer:
             profile = self.planning.runtime_of(self.plan).profile(self.plan, options)
         finally:
             forget()
-        return TableAnswer(profiled(self.lines, profile, self.planning_seconds, self.format)).open(context)
+        before = Before(self.planning_seconds, context.waited)
+        return TableAnswer(profiled(self.lines, profile, before, self.format)).open(context)
 
 
 @dataclass(frozen=True)

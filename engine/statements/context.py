@@ -39,7 +39,7 @@ class StatementContext:
 
     `watch` is given the counters of each execution that the run starts, `follow` what tells how far it is, `tell_plan`
     what gives its plan as text. `poll` finds out whether whoever asked is still there, and throws the cancellation
-    where it is not. `trace` is the span for which it is done.
+    where it is not. `trace` is the span for which it is done. It has `waited` so many seconds for its turn.
     """
 
     session: Session
@@ -49,3 +49,4 @@ class StatementContext:
     follow: Callable[[RunProgress], None] = _follow_nothing
     trace: SpanContext | None = None
     tell_plan: Callable[[Callable[[], str]], None] = _tell_nobody
+    waited: float = 0.0

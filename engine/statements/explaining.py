@@ -19,8 +19,19 @@ from typing import Any
 import pyarrow as pa
 
 from engine.profile import OperatorProfile, QueryProfile, StageProfile
+from engine.run_progress import ResourceUse
 
-__all__ = ["EXPLAIN_SCHEMA", "READS_STAGE", "Explain", "Format", "PlanNode", "explained", "plan_lines", "profiled"]
+__all__ = [
+    "EXPLAIN_SCHEMA",
+    "READS_STAGE",
+    "Before",
+    "Explain",
+    "Format",
+    "PlanNode",
+    "explained",
+    "plan_lines",
+    "profiled",
+]
 
 
 EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
@@ -78,6 +89,14 @@ class PlanNode:
         return {"operator": self.text, "inputs": [node.value() for node in self.inputs]}
 
 
+@dataclass(frozen=True)
+class Before:
+    """The seconds that a query took to be planned, and waited for its turn, before it ran."""
+
+    planning: float
+    queue: float
+
+
 def explained(lines: Sequence[str], format: Format) -> pa.Table:
     """The plan that these lines show, in a form."""
     if format is Format.TEXT:
@@ -86,14 +105,14 @@ def explained(lines: Sequence[str], format: Format) -> pa.Table:
     return plan_lines([_to_json([root.value() for root in roots]) if format is Format.JSON else _drawn(roots, format)])
 
 
-def profiled(lines: Sequence[str], profile: QueryProfile, planning: float, format: Format) -> pa.Table:
-    """What a query did that was planned in so many seconds, with the lines of its plan."""
-    told = list(_profile_lines(profile, planning))
+def profiled(lines: Sequence[str], profile: QueryProfile, before: Before, format: Format) -> pa.Table:
+    """What a query did, with the lines of its plan."""
+    told = list(_profile_lines(profile, before))
     if format is Format.TEXT:
         return plan_lines([*told, "Plan:", *(f"  {line}" for line in lines)])
     if format is Format.JSON:
         plan = [root.value() for root in PlanNode.of(lines)]
-        return plan_lines([_to_json({**_profile_value(profile, planning), "plan": plan})])
+        return plan_lines([_to_json({**_profile_value(profile, before), "plan": plan})])
     return plan_lines([_drawn(PlanNode.of(told), format)])
 
 
@@ -128,9 +147,12 @@ def _drawn(roots: Sequence[PlanNode], format: Format) -> str:
     return "\n".join([head, *nodes, *edges, *tail])
 
 
-def _profile_lines(profile: QueryProfile, planning: float) -> Iterator[str]:
+def _profile_lines(profile: QueryProfile, before: Before) -> Iterator[str]:
     """A profile as text."""
-    yield f"Planned in {_time(planning)}, ran in {_time(profile.seconds)}: {_count(profile.rows, 'row')}"
+    yield (
+        f"Planned in {_time(before.planning)}, waited {_time(before.queue)}, ran in {_time(profile.seconds)}: "
+        f"{_count(profile.rows, 'row')}{_resources(profile.used)}"
+    )
     kernel = profile.kernel
     if kernel is not None:
         read, there = kernel.row_groups
@@ -143,20 +165,30 @@ def _profile_lines(profile: QueryProfile, planning: float) -> Iterator[str]:
             yield from _operator_lines(operator, 1)
     for stage in profile.stages:
         shortest, middle, longest = stage.times
-        used = stage.used
-        resources = (
-            "" if used is None else f", at most {_size(used.peak_memory)} of memory, {_size(used.spilled)} spilled"
-        )
         yield (
             f"Stage {stage.stage}: {_count(stage.tasks, 'task')}, {stage.retries} repeated; times {_time(shortest)} / "
             f"{_time(middle)} / {_time(longest)} (min / median / max), skew {stage.skew:.1f}; "
-            f"{_count(stage.rows, 'row')}, {_size(stage.read)} read, {_size(stage.written)} written{resources}"
+            f"{_count(stage.rows, 'row')}, {_size(stage.read)} read, {_size(stage.written)} written"
+            f"{_resources(stage.used)}"
         )
+        for each in stage.operators:
+            depth = 1
+            if len(stage.operators) > 1:
+                yield f"  In {_count(each.tasks, 'task')}:"
+                depth = 2
+            for operator in each.operators:
+                yield from _operator_lines(operator, depth)
 
 
-def _profile_value(profile: QueryProfile, planning: float) -> dict[str, Any]:
+def _resources(used: ResourceUse | None) -> str:
+    return "" if used is None else f", at most {_size(used.peak_memory)} of memory, {_size(used.spilled)} spilled"
+
+
+def _profile_value(profile: QueryProfile, before: Before) -> dict[str, Any]:
     """A profile for JSON; times are in seconds, sizes in bytes."""
-    value: dict[str, Any] = {"planning": planning, "run": profile.seconds, "rows": profile.rows}
+    used = profile.used
+    value: dict[str, Any] = {**asdict(before), "run": profile.seconds, "rows": profile.rows}
+    value |= {"peak_memory": used.peak_memory, "spilled": used.spilled} if used is not None else {}
     if profile.kernel is not None:
         value["kernel"] = asdict(profile.kernel)
     if profile.stages:
@@ -211,7 +243,10 @@ def _size(size: float) -> str:
 
 
 def _mermaid_node(name: str, text: str) -> str:
-    shown = text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+    # A number sign begins the code of a character, which a semicolon ends.
+    shown = (
+        text.replace("#", "#35;").replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+    )
     return f'  {name}["{shown}"]'
 
 

@@ -161,7 +161,12 @@ class Query:
     def in_context(self, context: StatementContext) -> StatementContext:
         """What its executions may see: they tell it what they do."""
         return replace(
-            context, watch=self.watch, follow=self.follow, tell_plan=self._take_plan, trace=self._spans.context
+            context,
+            watch=self.watch,
+            follow=self.follow,
+            tell_plan=self._take_plan,
+            trace=self._spans.context,
+            waited=self._queue(time.monotonic()),
         )
 
     def expire_after(self, seconds: float) -> None:

@@ -12,6 +12,7 @@ from engine.statements.explaining import PlanNode
 from tests.harness.runtimes import SqlRuntime
 
 GROUPED = "SELECT s, count(*) AS n FROM range(1000) r(i), (VALUES ('a'), ('b')) v(s) WHERE i % 2 = 0 GROUP BY s"
+FIRST = r"Planned in [\d.]+ m?s, waited [\d.]+ m?s, ran in [\d.]+ m?s: 2 rows, at most .* of memory, 0 B spilled"
 
 
 def lines(runtime: SqlRuntime, text: str) -> list[str]:
@@ -24,14 +25,18 @@ def lines(runtime: SqlRuntime, text: str) -> list[str]:
 
 def test_analyze_tells_rows_and_times(runtime: SqlRuntime) -> None:
     first, *told = lines(runtime, f"EXPLAIN ANALYZE {GROUPED}")
-    assert re.fullmatch(r"Planned in [\d.]+ m?s, ran in [\d.]+ m?s: 2 rows", first)
+    assert re.fullmatch(FIRST, first)
     plan = told.index("Plan:")
     assert [line.removeprefix("  ") for line in told[plan + 1 :]] == lines(runtime, f"EXPLAIN {GROUPED}")
     if runtime.name == "ray":
         stage = (
-            r"Stage \d+: \d+ tasks?, 0 repeated; times .* \(min / median / max\), skew [\d.]+; \d+ rows?, .* written"
+            r"Stage \d+: \d+ tasks?, 0 repeated; times .* \(min / median / max\), skew [\d.]+; \d+ rows?, .* written, "
+            r"at most .* of memory, 0 B spilled"
         )
-        assert all(re.fullmatch(stage, line) for line in told[:plan])
+        stages = [line for line in told[:plan] if not line.startswith(" ")]
+        assert all(re.fullmatch(stage, line) for line in stages)
+        grouped = [line for line in told[:plan] if re.match(r" +HASH_GROUP_BY: \d+ rows", line)]
+        assert len(grouped) >= 2  # before the exchange, and behind it
         return
     assert re.fullmatch(r"Kernel: .* of CPU, at most .* of memory, 0 B spilled", told[0])
     assert any(re.match(r" +HASH_GROUP_BY: 2 rows .*; Aggregates: count_star\(\)", line) for line in told)
@@ -48,6 +53,10 @@ def test_analyze_as_json_has_what_the_text_has(runtime: SqlRuntime) -> None:
         assert (last["rows"], last["retries"]) == (2, 0)
         assert 0 < last["seconds"]["min"] <= last["seconds"]["median"] <= last["seconds"]["max"] <= told["run"]
         assert last["skew"] >= 1
+        assert sum(each["tasks"] for each in last["operators"]) == last["tasks"]
+        assert sum(each["operators"][0]["rows"] for each in last["operators"]) == 2
+        assert told["peak_memory"] == max(stage["used"]["peak_memory"] for stage in told["stages"])
+        assert (told["spilled"], told["queue"]) == (0, 0)
         return
     (root,) = told["kernel"]["operators"]
     assert root["rows"] == 2
@@ -71,6 +80,9 @@ def test_a_name_in_a_picture_is_a_text(runtime: SqlRuntime) -> None:
     query = 'SELECT i AS "<b>""x""\\" FROM range(3) t(i)'
     (mermaid,) = lines(runtime, f"EXPLAIN (FORMAT MERMAID) {query}")
     assert "<b>" not in mermaid
+    (mermaid,) = lines(runtime, f"EXPLAIN (ANALYZE, FORMAT MERMAID) {GROUPED}")
+    assert "#" in mermaid
+    assert not re.search(r"#(?!35;)", mermaid)
     (graph,) = lines(runtime, f"EXPLAIN (FORMAT GRAPHVIZ) {query}")
     assert all(
         re.fullmatch(r'  n\d+ \[shape=box, label="(?:[^"\\]|\\.)*"\]', x) for x in graph.splitlines() if "shape" in x
