@@ -120,22 +120,31 @@ class Execution:
         with self._lock:
             if self._closed or self.watch is Watch.NOTHING:
                 return None
-            percent = float(self.cursor.query_progress())
+            try:
+                percent = float(self.cursor.query_progress())
+            except duckdb.Error:  # its instance is lost or closed
+                return None
         return None if percent < 0 else min(percent / 100, 1.0)
 
     def used(self) -> ResourceUse | None:
         """What the statement has used, before its cursor is freed; see `ObservedStatement`."""
-        if self.watch is Watch.NOTHING:
+        told = self._told(self.watch is not Watch.NOTHING)
+        system = None if told is None else json.loads(told).get("system")  # missing where rows were left
+        if system is None:
             return None
-        told = json.loads(self.cursor.get_profiling_information()).get("system")  # missing where rows were left
-        if told is None:
-            return None
-        used = ResourceUse(told["total_bytes_spilled"], told["peak_buffer_memory"])
+        used = ResourceUse(system["total_bytes_spilled"], system["peak_buffer_memory"])
         return used if self._used_before is None else used + self._used_before
 
     def profile(self) -> str | None:
         """What the operators of the statement did; see `ObservedStatement`."""
-        return self.cursor.get_profiling_information() if self.watch is Watch.OPERATORS else None
+        return self._told(self.watch is Watch.OPERATORS)
+
+    def _told(self, asked: bool) -> str | None:
+        """What the kernel noted; None where it was not asked to, or is lost."""
+        try:
+            return str(self.cursor.get_profiling_information()) if asked else None
+        except duckdb.Error:
+            return None
 
     def close(self) -> None:
         """Free the cursor."""

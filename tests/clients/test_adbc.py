@@ -44,6 +44,12 @@ def test_each_way_to_fetch(cursor: flight_sql.Cursor) -> None:
     assert cursor.execute(query).fetch_polars().equals(pl.from_arrow(table))
 
 
+def test_polling_is_refused(cursor: flight_sql.Cursor) -> None:
+    cursor.adbc_statement.set_options(**{"adbc.statement.exec.incremental": "true"})
+    with pytest.raises(flight_sql.NotSupportedError):
+        cursor.adbc_execute_partitions("SELECT * FROM nation")
+
+
 def test_partitions_are_fetched_by_anybody_who_has_them(uri: str, cursor: flight_sql.Cursor) -> None:
     partitions, schema = cursor.adbc_execute_partitions("SELECT * FROM nation")
     assert schema.names[0] == "n_nationkey"
