@@ -174,6 +174,19 @@ def test_an_inline_script_does_not_run(window: Browser, served: Served) -> None:
     assert any("Content Security Policy" in line for line in window.complaints())
 
 
+def test_a_login_that_has_ended_and_a_server_that_is_away_are_noticed(window: Browser, served: Served) -> None:
+    log_in(window, served)
+    away = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    window.devtools("Network.enable")
+    window.devtools("Network.emulateNetworkConditions", offline=True, **away)
+    until(lambda: window.text("#stale") == "The server does not answer.")
+    assert "Queries" in window.text("h1"), "what was known is still there"
+    window.devtools("Network.emulateNetworkConditions", offline=False, **away)
+    until(lambda: window.run("return document.getElementById('stale').hidden"))
+    window.devtools("Network.clearBrowserCookies")
+    until(lambda: "/login?next=" in window.url)
+
+
 def test_without_javascript_it_is_the_same(
     window: Browser, served: Served, long_query: Callable[[], Future[str]]
 ) -> None:
