@@ -10,11 +10,18 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 
+from engine.binder import Bound
 from engine.errors import PlanningError, UnsupportedError
 from engine.kernel import Kernel
 from engine.logical.columns import VOLATILE
+from engine.logical.nodes import Scan
+from engine.logical.nodes import walk as walk_plan
+from engine.optimizer.prune_columns import narrowest
 from engine.schema import RowType
+from engine.sql.operator_reading import read_operators
+from engine.sql.plan_reader import NotRead
 from engine.sql.searches import SearchCall
 from engine.sql.syntax import Node, function_name, walk
 from engine.sql.unparsing import unparse
@@ -53,13 +60,46 @@ def lateral_queries(kernel: Kernel, call: SearchCall, tables: Mapping[str, tuple
                 "finds into a table first."
             )
     try:
-        kernel.binder.describe(text, {name: columns for name, (_, columns) in read.items()})
+        bound = kernel.binder.bind(text, {name: columns for name, (_, columns) in read.items()})
     except PlanningError as error:
         raise UnsupportedError(
             f"The query of {call.function} is a list of numbers, and may name columns of what stands before it in the "
             f"same FROM: {error.args[0]}"
         ) from None
-    return Queries(text, tuple((name, handle, columns) for name, (handle, columns) in read.items()))
+    needed = {name: columns for name, (_, columns) in read.items()}
+    if not _counts_columns(select):
+        fewer = _needed(bound, read)
+        with suppress(PlanningError):  # for a column that is named, but makes no difference
+            kernel.binder.describe(text, fewer)
+            needed = fewer
+    return Queries(text, tuple((name, handle, needed[name]) for name, (handle, _) in read.items()))
+
+
+def _counts_columns(select: Node) -> bool:
+    """Whether a statement may mean something else over tables with fewer columns than they have."""
+    return any(
+        node.get("column_name_alias")
+        or node.get("class") in ("STAR", "POSITIONAL_REFERENCE")
+        or node.get("ref_type") == "NATURAL"
+        or node.get("type") in ("PIVOT", "SHOW_REF", "UNPIVOT")
+        for node, _ in walk(select)
+    )
+
+
+def _needed(bound: Bound, tables: Mapping[str, tuple[TableHandle, RowType]]) -> dict[str, RowType]:
+    """The columns that a statement names of each table, by the table's name."""
+    try:
+        plan = read_operators(bound, tables)
+    except NotRead:
+        return {name: columns for name, (_, columns) in tables.items()}
+    read: dict[str, set[str]] = {name: set() for name in tables}
+    for node in walk_plan(plan):
+        if isinstance(node, Scan):
+            read[node.reference].update(column.name for column in node.columns)
+    return {
+        name: tuple(c for c in columns if c.name in read[name]) or (narrowest(columns),)
+        for name, (_, columns) in tables.items()
+    }
 
 
 def _is_told(kernel: Kernel, shell: Node, condition: Node, tables: Mapping[str, RowType]) -> bool:

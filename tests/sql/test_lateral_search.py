@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from engine import errors
+from engine.logical.nodes import Scan, in_operators, walk
 from engine.storage.protocol import TableName, WriteMode
 from tests.harness.runtimes import SqlRuntime, Tables
 from tests.sql.searching import ask, explain
@@ -77,6 +78,34 @@ def test_among_which_rows(runtime: SqlRuntime) -> None:
         vector_search(points, vec, q.v, k := 3, filter := 'kind = 2') s ON true WHERE w = 'a'
         GROUP BY ALL ORDER BY ALL"""
     assert ask(runtime, text) == [(0, 3, 2), (2, 3, 2), (4, 0, None)]
+
+
+HALVES = "vector_search(points, vec, q.v, k := 1) s"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        (f"SELECT s.id FROM halves q, {HALVES}", ["v"]),
+        (f"SELECT s.id FROM halves q, {HALVES} WHERE q.a = 1 OR q.b > 5", ["a", "b", "v"]),
+        (f"SELECT s.id FROM halves q, {HALVES} WHERE q.b = q.b OR true", ["a", "b", "v"]),
+        (f"SELECT s.id FROM halves a JOIN halves q USING (a), {HALVES}", ["a", "v"]),
+    ],
+)
+def test_only_what_queries_need_is_read(local: SqlRuntime, make_runtime: Make, text: str, columns: list[str]) -> None:
+    """The others may be large, or such that are not read at all, as half floats are."""
+    path = f"{make_runtime('local', 'lance')[1].storage.directories()[0]}/halves.lance"
+    kind = pa.list_(pa.float32(), DIMENSIONS)
+    rows = {"a": [1, 2], "b": [3, 4], "v": pa.array([[0, 0, 0], [2, 2, 2]], kind)}
+    if "OR true" not in text:  # of which all columns are read
+        rows["h"] = pa.array([np.float16(1), np.float16(2)])
+    lance.write_dataset(pa.table(rows), path, mode="overwrite")
+    found = ask(local, text)
+    assert found
+    plan = local.frontend.plan(text)
+    (search,) = {id(s): s for n in walk(in_operators(plan)) if isinstance(n, Scan) and (s := n.table.search)}.values()
+    assert search.queries is not None
+    assert sorted({c.name for _, _, own in search.queries.tables for c in own}) == columns
 
 
 def test_other_queries(runtime: SqlRuntime) -> None:
