@@ -20,6 +20,7 @@ import pyarrow as pa
 from lance.fragment import write_fragments
 
 from engine.errors import ConflictError, StorageError, UnsupportedError
+from engine.storage.alignment import unsliced
 from engine.storage.conform import Incoming
 from engine.storage.lance_blobs import is_blob, taken, written_fields
 from engine.storage.lance_columns import with_columns
@@ -164,7 +165,7 @@ class RowChange:
                 if own.num_rows == found.num_rows:
                     columns = {column: own.column(column) for column in own.schema.names}
                     columns |= {column: found.column(column) for column in others}
-                    yield pa.RecordBatch.from_arrays([columns[column] for column in schema.names], schema=schema)
+                    yield pa.RecordBatch.from_arrays([unsliced(columns[name]) for name in schema.names], schema=schema)
             if done != part.num_rows:
                 raise StorageError(f'Rows of table "{self.name}" are gone that were there a moment ago; try again.')
 

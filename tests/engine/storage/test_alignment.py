@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import ipc
 
-from engine.storage.alignment import aligned
+from engine.storage.alignment import aligned, unsliced
 
 
 def moved(buffer: pa.Buffer) -> pa.Buffer:
@@ -47,3 +47,34 @@ def test_data_at_odd_addresses_is_moved_once(array: pa.Array) -> None:
     assert moved_back is not batch
     assert moved_back.equals(pa.record_batch({"x": array}))
     assert aligned(moved_back) is moved_back
+
+
+NESTED = pa.array([None if i % 3 == 0 else {"a": {"b": i}, "c": [i]} for i in range(9)])
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        NESTED.slice(2, 5),
+        pa.StructArray.from_arrays([NESTED.slice(2, 5)], ["s"]).slice(1),
+        pa.StructArray.from_arrays([NESTED.slice(2, 5)], ["s"]),
+        pa.ListArray.from_arrays([0, 2, 5], NESTED.slice(2, 5)),
+        pa.MapArray.from_arrays([0, 2, 5], list("abcde"), NESTED.slice(2, 5)),
+        pa.FixedSizeListArray.from_arrays(NESTED.slice(2, 4), 2),
+    ],
+    ids=["struct", "struct of structs", "field", "list", "map", "array"],
+)
+def test_structs_with_structs_are_no_slices(array: pa.Array) -> None:
+    whole = unsliced(array)
+    assert whole is not array
+    assert whole.equals(array)
+    assert unsliced(whole) is whole
+    column = aligned(pa.record_batch({"x": array})).column(0)
+    assert unsliced(column) is column
+
+
+@pytest.mark.parametrize(
+    "array", [NESTED, NESTED.field("a").slice(2), NESTED.field("c").slice(2), pa.array([1]).slice(1)]
+)
+def test_other_slices_stay(array: pa.Array) -> None:
+    assert unsliced(array) is array
