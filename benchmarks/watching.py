@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import statistics
 import sys
 import tempfile
@@ -31,6 +32,7 @@ import adbc_driver_flightsql.dbapi as flightsql
 
 from benchmarks.measure import machine, tpch
 from tests.harness.server import serve
+from tests.harness.waiting import until
 from tests.tpch import dataset
 
 __all__ = ["main"]
@@ -103,10 +105,10 @@ def _side(name: str, tables: Path, endpoint: str, clients: int) -> Iterator[Side
         data, log = folder / "data", folder / "log"
         data.mkdir()
         for table in tables.glob("*.parquet"):
-            (data / table.name).symlink_to(table)
+            shutil.copy(table, data)
         uri, pid = opened.enter_context(serve(data, log, *SIDES[name], variables=variables))
         if "--http-port" in SIDES[name]:
-            found = re.search(r"http=(\S+)", log.read_text())
+            found = until(lambda: re.search(r"http=(\S+)", log.read_text()))
             assert found is not None
             opened.enter_context(_scraped(f"{found[1]}/metrics"))
         yield Side(pid, [opened.enter_context(flightsql.connect(uri, autocommit=True)) for _ in range(clients)])
@@ -123,9 +125,11 @@ def _scraped(url: str) -> Iterator[None]:
 
     thread = threading.Thread(target=scrape)
     thread.start()
-    yield
-    stopped.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
 
 
 @contextmanager
@@ -135,9 +139,11 @@ def _collector() -> Iterator[str]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_forget, args=(theirs,), daemon=True)
     process.start()
-    yield f"http://127.0.0.1:{ours.recv()}"
-    process.terminate()
-    process.join()
+    try:
+        yield f"http://127.0.0.1:{ours.recv()}"
+    finally:
+        process.terminate()
+        process.join()
 
 
 def _forget(told: Connection) -> None:
