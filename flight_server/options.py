@@ -225,7 +225,7 @@ class RuntimeOptions:
     ] = 32 << 20
     write_threshold: Annotated[
         int,
-        Spec(parse_size, "SIZE", "rows of a statement from this estimate on are stored, and indexes built, by tasks on Ray"),
+        Spec(parse_size, "SIZE", "from this size on rows are stored, and indexes built, by tasks on Ray (an estimate)"),
     ] = 32 << 20
     split_size: Annotated[int, Spec(parse_size, "SIZE", "a scan task's share of a table on Ray")] = 256 << 20
     exchange_memory: Annotated[
