@@ -39,10 +39,10 @@ _SEED = 20_26
 
 @dataclass(frozen=True)
 class _Side:
-    """What one side took, in seconds for each query, and what it found."""
+    """What one side took, in seconds for each query, and what it found: ids, or scores."""
 
     seconds: list[float]
-    found: list[list[int]]
+    found: list[list[float]]
 
     def quantile(self, share: float) -> float:
         """Milliseconds."""
@@ -203,7 +203,9 @@ def _report(
             taken = time.perf_counter() - started
             if number >= 0:
                 side.seconds.append(taken)
-                side.found.append(found.column(0).to_pylist())
+                # Of texts with equal scores one side may find others than the other.
+                values = found.column(0 if truth else -1).to_pylist()
+                side.found.append([round(value, 4) for value in values])
     own, other, least = sides.values()
     ratio = (own.quantile(0.5) - least.quantile(0.5)) / other.quantile(0.5)
     cells = [name]
@@ -214,8 +216,8 @@ def _report(
 
 
 def _recall(side: _Side, truth: list[set[int]] | None, other: _Side) -> str:
-    """How many of the true nearest were found; of texts, how many of what pylance finds."""
-    wanted = truth or [set(ids) for ids in other.found]
+    """How many of the true nearest were found; of texts, how many of the scores that pylance finds."""
+    wanted: Sequence[set[Any]] = truth or [set(scores) for scores in other.found]
     shares = [len(known & set(ids)) / len(known) for known, ids in zip(wanted, side.found, strict=True) if known]
     return f"{np.mean(shares):.3f}"
 
