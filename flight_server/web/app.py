@@ -33,4 +33,6 @@ def make_app(metrics: Metrics, is_ready: Callable[[], bool], pages: Sequence[Rou
         return PlainTextResponse("ready\n") if is_ready() else PlainTextResponse("not ready\n", 503)
 
     routes = [Route("/metrics", tell_metrics), Route("/healthz", tell_alive), Route("/readyz", tell_ready)]
-    return Starlette(routes=[*routes, *pages])
+    app = Starlette(routes=[*routes, *pages])
+    app.router.redirect_slashes = False  # it would send whoever asks to the host that they name, asked or not
+    return app

@@ -21,7 +21,7 @@ def is_same_origin(origin: str | None, host: str | None) -> bool:
     >>> is_same_origin("https://here:8080", "here:8080"), is_same_origin("null", "here:8080")
     (True, False)
     """
-    return bool(origin) and bool(host) and urlsplit(str(origin)).netloc.lower() == str(host).lower()
+    return bool(host) and (origin or "").lower() in {f"{scheme}://{host}".lower() for scheme in ("http", "https")}
 
 
 def is_own_host(host: str | None, names: Iterable[str]) -> bool:

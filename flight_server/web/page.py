@@ -204,6 +204,7 @@ class Page:
             cookie = await anyio.to_thread.run_sync(log_in, limiter=self._doors)
         except (UnauthenticatedError, LoginUnavailableError, ResourceExhaustedError) as error:
             return self._login_page(request, error.summary, _STATUS[type(error)])
+        self._logins.log_out(_cookie(request))  # the browser forgets the one that it had
         response = _redirect(_own_path(form.get("next")))
         secure = request.url.scheme == "https"
         response.set_cookie(_cookie_name(request), cookie, httponly=True, samesite="strict", secure=secure)

@@ -37,7 +37,8 @@ class HttpTls:
 class HttpServer:
     """Serves `app` on `host`:`port` (0 takes a free one). Raises OSError where the port cannot be opened.
 
-    A client that has sent no whole request for `patience` seconds loses its connection. Close it, or use it in a
+    A client that has sent no whole request for `patience` seconds, or read nothing of an answer, loses its connection.
+    Close it, or use it in a
     ``with`` block.
     """
 
@@ -90,14 +91,16 @@ class HttpServer:
 class _Protocol(H11Protocol):
     """HTTP that tells requests which certificate their client has shown, and waits for clients only so long.
 
-    uvicorn limits the time between an answer and the next request, not that in which a request arrives: connections
-    that send none, or send it slowly, would take all there are.
+    uvicorn limits the time between an answer and the next request, not that in which a request arrives or an answer is
+    taken: connections that send none, or send it slowly, or read nothing, would take all there are.
     """
 
     _limit: asyncio.TimerHandle | None = None
+    _read_limit: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=1)  # whatever is not taken pauses writing; with 0, TLS never resumes
         shown = transport.get_extra_info("peercert")
         if shown:
             self.app_state = {**self.app_state, CERTIFICATE_NAME: _name(shown)}
@@ -109,8 +112,18 @@ class _Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._limit is not None:
-            self._limit.cancel()
+        for limit in (self._limit, self._read_limit):
+            if limit is not None:
+                limit.cancel()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._limit_read()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._read_limit is not None:
+            self._read_limit.cancel()
 
     @property
     def _waits(self) -> bool:
@@ -128,6 +141,16 @@ class _Protocol(H11Protocol):
         self._limit = None
         if self._waits:
             self.transport.close()
+
+    def _limit_read(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._read_limit = self.loop.call_later(self.timeout_keep_alive, self._look_after_reader, left)
+
+    def _look_after_reader(self, left: int) -> None:
+        if self.transport.get_write_buffer_size() < left:
+            self._limit_read()
+        else:
+            self.transport.abort()  # to close it would wait for the reader
 
 
 def _name(certificate: Mapping[str, Any]) -> str:

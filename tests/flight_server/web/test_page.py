@@ -221,6 +221,15 @@ def test_settings_are_shown_without_what_is_secret(visit: Callable[[str], Visito
     assert SECRET not in page.body
 
 
+def test_who_logs_in_again_has_one_login(visit: Callable[[str], Visitor]) -> None:
+    visitor = visit("eve")
+    former = dict(visitor.cookies)
+    assert visitor.log_in("eve", PASSWORD).status == 303
+    assert visitor.get("/queries").status == 200
+    visitor.cookies = former
+    assert visitor.get("/queries").status == 303
+
+
 @pytest.mark.parametrize("path", ["/queries/x/kill", "/sessions/x/kill", "/logout"])
 @pytest.mark.parametrize("origin", [None, "null", "https://elsewhere.example", "http://127.0.0.1:1"])
 def test_a_form_of_another_site_does_nothing(visit: Callable[[str], Visitor], path: str, origin: str | None) -> None:

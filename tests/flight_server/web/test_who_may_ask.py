@@ -9,6 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from engine.rights import Rights
 from engine.statements.system_tables import SystemTables
@@ -19,6 +22,7 @@ from flight_server.auth.users import Users, add_user, remove_user
 from flight_server.gate import Gate
 from flight_server.monitoring.metrics import Metrics, Numbers
 from flight_server.monitoring.registry import OpenHandles, QueryRegistry
+from flight_server.web import server
 from flight_server.web.app import make_app
 from flight_server.web.logins import PageLogins, Ways
 from flight_server.web.page import Page
@@ -26,6 +30,7 @@ from flight_server.web.server import HttpServer, HttpTls
 from flight_server.web.server_view import ServerView
 from tests.flight_server.endpoint.certificates import Authority
 from tests.flight_server.web.visitor import Visitor
+from tests.harness.waiting import until
 
 PASSWORD = "correct horse battery"
 
@@ -77,11 +82,12 @@ def test_where_nobody_logs_in_forms_of_other_sites_do_nothing() -> None:
     with serve(logins) as http:
         visitor = Visitor(http.address)
         assert visitor.get("/login").location == "/queries"
+        assert visitor.get("/queries/", {"Host": "rebound.example"}).status == 404
         page = visitor.get("/queries")
         assert page.status == 200
         assert "Log out" not in page.text
         form = {"token": form_token(logins)}
-        for origin in ("https://elsewhere.example", "null", None):
+        for origin in ("https://elsewhere.example", "null", None, "http://[", f"//{http.address.partition('//')[2]}"):
             assert visitor.post("/queries/x/kill", form, {"Origin": origin}).status == 403
         assert visitor.post("/queries/x/kill", {}).status == 403
         assert visitor.post("/queries/x/kill", form).status == 404
@@ -160,6 +166,19 @@ def test_who_sends_no_whole_request_loses_the_connection(caplog: pytest.LogCaptu
     assert [b"alive" in answer for answer in received] == [False, False, False, True]
     assert not any(received[:3])
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_who_does_not_read_an_answer_loses_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_MAX_CONNECTIONS", 3)
+    large = Response(bytes(8 << 20))
+    app = Starlette(routes=[Route("/large", lambda _: large), Route("/small", lambda _: Response("small"))])
+    with HttpServer(app, "127.0.0.1", 0, patience=1) as http, ExitStack() as opened:
+        for _ in range(3):
+            client = opened.enter_context(socket.create_connection(("127.0.0.1", http.port), 20))
+            client.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert client.recv(5) == b"HTTP/"
+        assert Visitor(http.address).get("/small").status == 503
+        until(lambda: Visitor(http.address).get("/small").status == 200)
 
 
 def test_of_one_user_the_last_logins_are_kept(tmp_path: Path) -> None:
