@@ -1,4 +1,4 @@
-"""How the two processes of `make test` share the tests: all that needs Ray in one, so that it starts once; the attacks
+"""How the processes of `make test` share the tests: all that needs Ray in one, so that it starts once; the attacks
 in one, for they are made on one server; other files whole, since the tests of a file share what it starts.
 
 pytest-xdist's own groups (3.8) have no effect under pytest 9.2, which keeps a test's id elsewhere.

@@ -252,22 +252,30 @@ def test_both_runtimes_tell_what_runs(server_uri: Callable[[str], str], kind: st
         assert joined["n"] == 25
 
 
-def test_the_progress_of_a_query_grows_to_its_end(server_uri: Callable[[str], str]) -> None:
-    text = "SELECT * FROM lineitem, range(40) AS grows(i)"
+def test_the_progress_of_a_query_grows_to_its_end(
+    server_uri: Callable[[str], str], threads: ThreadPoolExecutor
+) -> None:
     uri = server_uri("parquet")
-    with RawClient(uri) as raw, flight_sql.connect(uri, autocommit=True) as connection:
-        looker, seen = Client(raw), []
+    with RawClient(uri) as raw, RawClient(uri) as other:
+        client, looker = Client(raw), Client(other)
+        text = "SELECT count(*) FROM lineitem, range(200000) AS grows(j) WHERE (l_orderkey * j) % 7 = 3"
+        answer = threads.submit(client.refusal, text)
+        seen: list[float] = []
 
-        with connection.cursor() as cursor:
-            cursor.execute(text)
-            for number, _ in enumerate(cursor.fetch_record_batch()):
-                if number % 15 == 0:
-                    seen += looker.rows(f"SELECT progress {OTHERS} AND text LIKE '%grows(i)' AND state = 'sending'")
-        seen = [row["progress"] for row in seen]
+        def has_grown() -> bool:
+            told = looker.rows(f"SELECT progress {OTHERS} AND text LIKE '%grows(j)%' AND state = 'running'")
+            seen.extend(row["progress"] or 0.0 for row in told)
+            return len(set(seen)) > 2
+
+        until(has_grown)
         assert seen == sorted(seen)
-        assert 0 <= seen[0] < seen[-1] <= 1
-        (row,) = looker.rows(f"SELECT progress, state, rows {OTHERS} AND text LIKE '%grows(i)'")
-        assert row == {"progress": 1.0, "state": "done", "rows": 60_175 * 40}
+        assert 0 <= seen[0] < seen[-1] < 1
+        (running,) = looker.rows(f"SELECT id {OTHERS} AND text LIKE '%grows(j)%'")
+        looker.rows(f"KILL QUERY '{running['id']}'")
+        assert "KILL QUERY" in answer.result(30)
+        looker.rows("SELECT count(*) FROM lineitem, range(2) AS ends(j)")
+        (row,) = looker.rows(f"SELECT progress, state {OTHERS} AND text LIKE '%ends(j)'")
+        assert row == {"progress": 1.0, "state": "done"}
 
 
 def test_an_upload_is_told_while_it_comes_in(login: Callable[[str], Client], guarded: str) -> None:
