@@ -26,7 +26,7 @@ test: $(STAMP)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not soak and not clients" --numprocesses 3
+	$(BIN)/python -m pytest -m "not soak and not clients" --numprocesses 2
 
 test-clients: $(STAMP)
 	$(BIN)/python -m pytest tests/real_clients tests/clients/test_node.py tests/engine/substrait tests/browser -m clients

@@ -18,6 +18,7 @@ import duckdb
 
 from engine.cancellation import current_cancellation
 from engine.errors import ExecutionError
+from engine.helper_threads import HelperThreads
 from engine.kernel_errors import bind_error, is_fatal, planning_error
 from engine.kernel_instance import Execution, Instance, KernelConfig
 from engine.schema import Column, RowType
@@ -31,6 +32,7 @@ _OPTIMIZERS = (
 _DESCRIBE = "DESCRIBE "
 _PLAN = "SELECT json_serialize_plan(?, optimize := ?, skip_null := true, skip_empty := true, skip_default := true)"
 _CONFIG = KernelConfig(memory_limit=256 << 20, threads=1)
+_CLOSE_SECONDS = 10.0
 _IDLE = 64  # cursors that keep their tables for the next statement over the same
 
 _ERRORS = (duckdb.Error, UnicodeDecodeError)  # a message that the kernel cuts may end within a character
@@ -61,6 +63,7 @@ class Binder:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._instance: Instance | None = None
+        self._helpers = HelperThreads()
         self._closed = False
         self._idle: OrderedDict[tuple[tuple[str, RowType], ...], list[Execution]] = OrderedDict()
         self._kept = 0
@@ -113,6 +116,7 @@ class Binder:
             self._idle.clear()
         if instance is not None:
             instance.close()
+        self._helpers.join(_CLOSE_SECONDS)
 
     @contextmanager
     def _cursor(self, tables: Tables) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -196,7 +200,7 @@ class Binder:
             return
         for execution in idle:
             instance.end(execution)
-        threading.Thread(target=instance.retire, name="grism-binder", daemon=True).start()
+        self._helpers.begin(instance.retire, "grism-binder-retire")
 
 
 def _bound(cursor: duckdb.DuckDBPyConnection, text: str, tables: Tables, columns: RowType, *, optimized: bool) -> Bound:

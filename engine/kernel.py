@@ -31,6 +31,7 @@ from engine.errors import (
     SqlSyntaxError,
     UnsupportedError,
 )
+from engine.helper_threads import HelperThreads
 from engine.kernel_errors import (
     execution_error,
     is_fatal,
@@ -51,6 +52,7 @@ __all__ = ["Kernel", "KernelConfig", "KernelState", "KernelUsage", "quote"]
 log = logging.getLogger(__name__)
 
 ArrowData = Any  # pa.Table | pyarrow.dataset.Dataset | pa.RecordBatchReader
+_CLOSE_SECONDS = 10.0
 _BATCH_BYTES = 32 << 20  # that the kernel may gather for an Arrow batch, outside of its memory limit
 _BATCH_ROWS = 32_768
 _BATCH_ROWS_OF_ANY_SIZE = 16_384
@@ -98,6 +100,7 @@ class Kernel:
         self._instance = Instance(self.config)
         self.binder = Binder()
         self._retiring: set[Instance] = set()  # lost, but for what still runs on them
+        self._helpers = HelperThreads()
         macros = self._functions("macro")
         self.aggregates = _aggregates(self._functions("aggregate"), macros)
         self.macros = frozenset(name for name, _, _ in macros)
@@ -348,6 +351,7 @@ class Kernel:
         for instance in instances:
             instance.close()
         self.binder.close()
+        self._helpers.join(_CLOSE_SECONDS)
 
     def __enter__(self) -> Kernel:
         return self
@@ -367,9 +371,7 @@ class Kernel:
     def _look_later(self, instance: Instance) -> None:
         """Replace `instance` where it is invalid, without delay for the caller."""
         if not self._closed:
-            threading.Thread(
-                target=self._replace_lost, args=(instance,), name="grism-kernel-check", daemon=True
-            ).start()
+            self._helpers.begin(lambda: self._replace_lost(instance), "grism-kernel-check")
 
     def _replace_lost(self, instance: Instance) -> None:
         if instance.is_valid():
@@ -388,7 +390,7 @@ class Kernel:
                 return
             self._retiring.add(instance)
             self._tell(KernelState.READY)
-        threading.Thread(target=self._retire, args=(instance,), name="grism-kernel-retire", daemon=True).start()
+        self._helpers.begin(lambda: self._retire(instance), "grism-kernel-retire")
 
     def _retire(self, instance: Instance) -> None:
         instance.retire()

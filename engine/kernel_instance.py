@@ -27,6 +27,7 @@ import pyarrow as pa
 from engine import borrowed_functions, value_bounds
 from engine.cancellation import Cancellation
 from engine.errors import ExecutionError
+from engine.helper_threads import HelperThreads
 from engine.kernel_progress import Watch
 from engine.memory_watch import MemoryWatch
 from engine.run_progress import ResourceUse
@@ -74,10 +75,12 @@ class Execution:
     def __init__(
         self,
         cursor: duckdb.DuckDBPyConnection,
+        helpers: HelperThreads,
         cancellation: Cancellation | None = None,
         watch: Watch = Watch.NOTHING,
     ) -> None:
         self.cursor = cursor
+        self._helpers = helpers
         self.grown = 0.0  # bytes of the process that count for it
         self.watch = watch
         self._registered: list[str] = []
@@ -92,7 +95,7 @@ class Execution:
         """Stop the statement, from any thread."""
         if self._interrupt() and not self.begun.is_set():
             # The kernel forgets an interrupt that comes before the statement runs.
-            threading.Thread(target=self._insist, name="grism-interrupt", daemon=True).start()
+            self._helpers.begin(self._insist, "grism-interrupt")
 
     def exceed(self) -> None:
         """End it because it takes too much memory."""
@@ -194,6 +197,7 @@ class Instance:
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
         self._running: set[Execution] = set()
+        self._helpers = HelperThreads()
         self._idle: list[duckdb.DuckDBPyConnection] = []
         self._watched: dict[Watch, list[duckdb.DuckDBPyConnection]] = {watch: [] for watch in Watch}
         self._closed = False
@@ -238,7 +242,7 @@ class Instance:
             self._check_open()
             ready = self._watched[watch]
             cursor, watch = (ready.pop(), watch) if ready else (self._database.cursor(), Watch.NOTHING)
-            execution = Execution(cursor, cancellation, watch)
+            execution = Execution(cursor, self._helpers, cancellation, watch)
             self._running.add(execution)
         return execution
 
@@ -293,6 +297,7 @@ class Instance:
         for cursor in idle:
             cursor.close()
         self._close_database()
+        self._helpers.join(_CLOSE_SECONDS)
         shutil.rmtree(self._spill, ignore_errors=True)
 
     def _statements(self) -> list[Execution]:

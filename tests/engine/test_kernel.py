@@ -26,9 +26,11 @@ from engine.errors import (
     UnsupportedError,
 )
 from engine.kernel import Kernel, KernelConfig, quote
+from engine.kernel_instance import Execution
 from engine.schema import Column
 from engine.streams import StreamCounters
 from engine.travel_types import Boundary
+from tests.harness.waiting import until
 
 ENDLESS = "SELECT * FROM range(1000000000000)"
 HEAVY = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"
@@ -293,6 +295,27 @@ def test_cancelling_between_two_batches_ends_the_stream(kernel: Kernel) -> None:
     with pytest.raises(OSError):
         for _ in stream.reader:
             pass
+
+
+def test_close_waits_for_who_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is in the kernel when the interpreter ends would abort the process."""
+    begun, steps = threading.Event(), []
+
+    def insist(execution: Execution) -> None:
+        begun.set()
+        until(lambda: execution.begun.is_set())
+        threading.Event().wait(0.2)
+        steps.append("interrupted")
+
+    monkeypatch.setattr(Execution, "_insist", insist)
+    kernel, cancellation = Kernel(), Cancellation()
+    threading.Timer(0.1, cancellation.cancel).start()
+    with pytest.raises(CancelledError):
+        kernel.stream(HEAVY, cancellation=cancellation)
+    assert begun.is_set()
+    kernel.close()
+    steps.append("closed")
+    assert steps == ["interrupted", "closed"]
 
 
 def test_a_cancelled_statement_does_not_start(kernel: Kernel) -> None:

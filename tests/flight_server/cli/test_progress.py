@@ -64,6 +64,7 @@ def test_a_terminal_shows_what_a_build_on_a_server_is_at(server: str, folder: Pa
     assert [index.name for index in lance.dataset(folder / "words.lance").describe_indices()] == ["i"]
 
 
+@pytest.mark.soak
 def test_the_shell_shows_what_a_build_on_a_folder_is_at(folder: Path) -> None:
     with closing(Terminal(["shell", "--data", str(folder)], {"HOME": str(folder)})) as terminal:
         terminal.read_until("grism>")

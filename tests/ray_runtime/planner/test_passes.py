@@ -78,15 +78,17 @@ def test_tpch(tpch: LocalRuntime, number: int, options: DistributedOptions) -> N
     check_passes(tpch, tpch.storage, query_text(number), small if options is SPREAD else options)
 
 
+@pytest.mark.parametrize("every", [2, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("file", SUITES, ids=lambda file: file.path.stem)
-def test_suite(file: SltFile) -> None:
+def test_suite(file: SltFile, every: int) -> None:
+    """Every so many queries of a suite; each is planned anew for each pass."""
     storage = InMemoryStorage()
     oracle = Oracle()
     with LocalRuntime(storage, threads=2) as runtime:
         for name, table in tables_of(file, oracle).items():
             oracle.put(name, table)
             storage.write(TableName("main", name), table.to_reader(), WriteMode.CREATE)
-        for record in file.records:
+        for record in file.records[::every]:
             if record.error is None and record.types is not None and record.runs_on("ray"):
                 try:
                     check_passes(runtime, storage, record.sql, SPREAD)
