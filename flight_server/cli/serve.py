@@ -104,6 +104,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         print(f"grism listening on {endpoint.location}", flush=True)
         _log.info("serving", extra={"fields": _told(config, endpoint, health, http)})
         signals.wait()
+        endpoint.drain()  # before anybody is told that it does
         readiness.draining()
         service.stop_upkeep()
         _drain(endpoint, config.operations.grace)
