@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 __all__ = ["HelperThreads"]
@@ -31,6 +32,7 @@ class HelperThreads:
         thread.start()
 
     def join(self, seconds: float) -> None:
-        """Wait for each of them, so long at most."""
+        """Wait for all of them, so long at most."""
+        give_up = time.monotonic() + seconds
         for thread in list(self._running):
-            thread.join(seconds)
+            thread.join(max(0.0, give_up - time.monotonic()))
