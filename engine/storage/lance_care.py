@@ -22,6 +22,7 @@ from engine.cancellation import current_cancellation
 from engine.errors import StorageError, TableExistsError, UnsupportedError
 from engine.storage.care import LayoutFacts, Optimized, TagFacts, Vacuumed, VersionFacts
 from engine.storage.lance_commits import (
+    MADE_BY,
     WRITERS,
     guarded,
     open_newest,
@@ -270,5 +271,5 @@ def _operation(dataset: Any, version: int, first: int) -> str | None:
         return None
     if transaction is None:
         return None
-    kind = type(transaction.operation).__name__
+    kind = (transaction.transaction_properties or {}).get(MADE_BY) or type(transaction.operation).__name__
     return "create" if kind == "Overwrite" and version == first else _OPERATIONS.get(kind)

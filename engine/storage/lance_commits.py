@@ -23,8 +23,10 @@ from engine.storage.protocol import TableName
 
 __all__ = [
     "DETACHED",
+    "MADE_BY",
     "WRITERS",
     "added_files",
+    "commit_next",
     "commit_over_newest",
     "detached_manifest",
     "failing",
@@ -40,6 +42,8 @@ __all__ = [
 WRITERS = ".writers"
 DETACHED = "grism.detached"
 """Property of the transaction that made a version outside of the history, for as long as a statement needs it."""
+MADE_BY = "grism.made_by"
+"""Property of a transaction that restores a version outside of the history: the operation that made what that has."""
 FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
 COMMIT_ATTEMPTS = 20
 DATA = ".lance"
@@ -91,6 +95,19 @@ def commit_over_newest(path: Path, operation: Any) -> Any:
         with suppress(CommitConflictError):
             return lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
     return lance.LanceDataset.commit(str(path), operation, read_version=lance.dataset(str(path)).version)
+
+
+def commit_next(name: TableName, path: Path, transaction: Any) -> Any:
+    """Commit what was made for a version as the one right behind it, for who holds the folder's lock; the new one.
+
+    Raises ConflictError where another tool, which does not heed the lock, came in between.
+    """
+    commit = lance.LanceDataset.commit
+    made = guarded(name, None, lambda: commit(str(path), transaction, max_retries=0))
+    if made.version != transaction.read_version + 1:  # which Lance takes for no conflict
+        guarded(name, None, lambda: lance.dataset(str(path), version=made.version - 1).restore())
+        raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
+    return made
 
 
 def open_newest(name: TableName, path: Path) -> Any:

@@ -1,40 +1,37 @@
 """Indexes of columns whose values a statement writes anew.
 
 They are built over what it has written while no version has that yet: over a version outside of the history, which
-nobody sees. The statement's commit makes the values visible, one more behind it the indexes::
+nobody sees. Another such version has the indexes too, and that one the statement's commit restores: values and indexes
+are visible at once, whatever ends the process::
 
-    version 3   a: INTEGER, with the index i
-    detached    a: BIGINT                       on which i is built
-    version 4   a: BIGINT
-    version 5   a: BIGINT, with the index i
+    version 3    a: INTEGER, with the index i
+    detached 1   a: BIGINT                       on which i is built
+    detached 2   a: BIGINT, with the index i
+    version 4    as detached 2
 """
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import lance
 import pyarrow as pa
-from lance.commit import CommitConflictError
 
 from engine.cancellation import current_cancellation
-from engine.errors import SchemaMismatchError, StorageError, UnsupportedError
+from engine.errors import SchemaMismatchError, UnsupportedError
 from engine.storage.index_kinds import IndexKind, checked_options, kind_of, require_fit
 from engine.storage.indexes import IndexDefinition, OptionValue, StoredIndex
-from engine.storage.lance_commits import DETACHED, detached_manifest, guarded
-from engine.storage.lance_segments import build_whole
+from engine.storage.lance_commits import DETACHED, MADE_BY, detached_manifest, guarded
+from engine.storage.lance_segments import INDICES, build_whole
 from engine.storage.protocol import TableName
 from engine.storage.stored_indexes import stored_indexes
 
-__all__ = ["Rebuild", "RebuiltIndexes", "rebuilds", "rebuilt"]
-
-log = logging.getLogger(__name__)
+__all__ = ["Rebuild", "rebuilds", "with_indexes"]
 
 
 @dataclass(frozen=True)
@@ -83,64 +80,48 @@ def _text(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-@dataclass
-class RebuiltIndexes:
-    """What was built for the version that is to follow `version`, in Lance's own descriptions; none names it yet."""
-
-    name: TableName
-    path: Path
-    version: int
-    segments: list[Any] = field(default_factory=list)
-    folders: set[str] = field(default_factory=set)
-    """What was written for it and is to go, within the dataset's folder of indexes."""
-
-    def commit(self, made: Any) -> None:
-        """Make them the indexes of `made`, the version that the statement made.
-
-        Raises StorageError, which says that the rest is done, where that fails.
-        """
-        if not self.segments:
-            return
-        here = [replace(segment, dataset_version=made.version) for segment in self.segments]
-        operation = lance.LanceOperation.CreateIndex(here, [])
-        try:
-            if made.version != self.version + 1:  # another tool came in between, and fragments have other numbers
-                raise CommitConflictError(f"version {made.version} is not the one that was expected")
-            lance.LanceDataset.commit(str(self.path), operation, read_version=made.version)
-        except (CommitConflictError, ValueError, OSError, RuntimeError) as error:
-            log.warning("The indexes of table %s could not be kept: %s", self.name, error)
-            names = ", ".join(f'"{segment.name}"' for segment in self.segments)
-            raise StorageError(
-                f'Table "{self.name}" was changed, but its indexes {names} are gone; make them again by CREATE INDEX.'
-            ) from None
-        self.folders -= {segment.uuid for segment in self.segments}
-
-
 @contextmanager
-def rebuilt(
-    name: TableName, path: Path, dataset: Any, operation: Any, wanted: Sequence[Rebuild]
-) -> Iterator[RebuiltIndexes]:
-    """Build indexes over what `operation` makes of the version that `dataset` is.
+def with_indexes(name: TableName, path: Path, dataset: Any, operation: Any, wanted: Sequence[Rebuild]) -> Iterator[Any]:
+    """The transaction that makes what `operation` makes of the version that `dataset` is, and these indexes of it.
 
-    What was written for them goes at the end, unless they were committed. Raises the cause of a cancellation.
+    The block commits it, or raises: then what was written for it goes. Raises the cause of a cancellation.
     """
-    built = RebuiltIndexes(name, path, dataset.version)
+    if not wanted:
+        yield lance.Transaction(dataset.version, operation)
+        return
+    folders: set[str] = set()  # what was written, within the dataset's folder of indexes
     try:
-        if wanted:
-            with _detached(name, path, dataset, operation) as made:
-                built.segments += [_build(name, made, each, built.folders) for each in wanted]
-        yield built
+        with _detached(name, path, dataset, operation) as made:
+            segments = [_build(name, made, each, folders) for each in wanted]
+            own = [replace(segment, dataset_version=dataset.version + 1) for segment in segments]
+            with _detached(name, path, made, lance.LanceOperation.CreateIndex(own, [])) as indexed:
+                told = {MADE_BY: type(operation).__name__}
+                restore = lance.LanceOperation.Restore(indexed.version)
+                yield lance.Transaction(dataset.version, restore, transaction_properties=told)
+        folders -= {segment.uuid for segment in segments}
+    except BaseException:
+        folders -= _named(path, folders)
+        raise
     finally:
-        for folder in built.folders:
-            shutil.rmtree(path / "_indices" / folder, ignore_errors=True)
+        for folder in folders:
+            shutil.rmtree(path / INDICES / folder, ignore_errors=True)
+
+
+def _named(path: Path, folders: set[str]) -> set[str]:
+    """Those folders of indexes that the newest version names; all of them where it cannot be told."""
+    try:
+        found = lance.dataset(str(path)).describe_indices()
+        return {segment.uuid for index in found for segment in index.segments}
+    except (ValueError, OSError):
+        return folders
 
 
 @contextmanager
 def _detached(name: TableName, path: Path, dataset: Any, operation: Any) -> Iterator[Any]:
-    """A version outside of the history, for as long as the block runs."""
+    """What an operation makes of a version, outside of the history, for as long as the block runs."""
     transaction = lance.Transaction(dataset.version, operation, transaction_properties={DETACHED: str(dataset.version)})
     commit = lance.LanceDataset.commit
-    made = guarded(name, None, lambda: commit(str(path), transaction, detached=True))
+    made = guarded(name, None, lambda: commit(dataset, transaction, detached=True))
     try:
         yield made
     finally:

@@ -37,6 +37,7 @@ from engine.storage.lance_columns import alter_field
 from engine.storage.lance_commits import (
     WRITERS,
     added_files,
+    commit_next,
     commit_over_newest,
     failing,
     failure,
@@ -50,7 +51,7 @@ from engine.storage.lance_commits import (
 from engine.storage.lance_fields import may_append
 from engine.storage.lance_fragments import FolderOutOfReachError, schema_as_written, written_elsewhere
 from engine.storage.lance_links import is_as_written, link_files
-from engine.storage.lance_rebuilds import Rebuild, rebuilds, rebuilt
+from engine.storage.lance_rebuilds import Rebuild, rebuilds, with_indexes
 from engine.storage.lance_tables import FIRST_VERSION, is_newest
 from engine.storage.lance_unread import require_changeable
 from engine.storage.listing import DROPPED
@@ -216,11 +217,14 @@ class LanceWrites:
         expected: TableHandle | None,
         indexes: Sequence[Rebuild],
     ) -> None:
-        with rebuilt(name, path, dataset, operation, indexes) as built, held(path.parent):
+        with with_indexes(name, path, dataset, operation, indexes) as change, held(path.parent):
             require_not_dropped(name, path)
-            if expected is not None and str(open_newest(name, path).version) != expected.version:
+            if expected is None:
+                guarded(name, None, lambda: commit_over_newest(path, operation))
+            elif expected.version == str(open_newest(name, path).version) == str(dataset.version):
+                commit_next(name, path, change)
+            else:
                 raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
-            built.commit(guarded(name, None, lambda: commit_over_newest(path, operation)))
 
     def rename(self, name: TableName, path: Path, to: Path, taken: Callable[[], bool]) -> None:
         """Put the newest version of the table under the path `to`, and drop the old one.
@@ -320,11 +324,9 @@ class LanceWrites:
     def _commit_column(name: TableName, path: Path, column: ColumnFiles, kept: Sequence[Rebuild] = ()) -> None:
         with writing(name, path), visible_or_removed(path, column.files):
             operation = guarded(name, column.rows, column.operation)
-            with rebuilt(name, path, column.dataset, operation, kept) as indexes, held(path.parent):
-                newest = _still_newest(name, path, column.dataset)
-                commit = lance.LanceDataset.commit
-                made = guarded(name, None, lambda: commit(str(path), operation, read_version=newest.version))
-                indexes.commit(made)
+            with with_indexes(name, path, column.dataset, operation, kept) as change, held(path.parent):
+                _still_newest(name, path, column.dataset)
+                commit_next(name, path, change)
 
     def drop(self, path: Path) -> bool:
         """Mark the table as dropped; False where somebody was faster. Its files go later, with a `sweep`."""

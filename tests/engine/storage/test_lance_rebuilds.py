@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,8 +16,8 @@ import pytest
 from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ConflictError, SchemaMismatchError
 from engine.storage import DirectoryStorage, lance_rebuilds
-from engine.storage.lance_commits import DETACHED, remove_unnamed
-from engine.storage.lance_rebuilds import rebuilds, rebuilt
+from engine.storage.lance_commits import DETACHED, commit_next, remove_unnamed
+from engine.storage.lance_rebuilds import rebuilds, with_indexes
 from engine.storage.protocol import TableName
 from engine.storage.stored_indexes import stored_indexes
 from local_runtime import LocalRuntime
@@ -83,7 +87,9 @@ def test_after_a_cast_it_is_asked(sql: Ask, path: Path, made: str, change: str, 
     assert "index=i" in sql(f"EXPLAIN SELECT * FROM t WHERE {asked}")[0]["plan"]  # type: ignore[operator]
     assert sql(f"SELECT count(*) AS n FROM t WHERE {asked}") == [{"n": found}]
     assert left_over(path) == set()
-    assert lance.dataset(str(path)).version == versions + 2
+    assert lance.dataset(str(path)).version == versions + 1
+    made = sql("SHOW VERSIONS FROM t")[0]
+    assert (made["version"], made["operation"]) == (versions + 1, "add columns")
 
 
 def stats(path: Path, index: str) -> dict[str, object]:
@@ -179,7 +185,7 @@ def test_a_cancelled_statement_leaves_nothing(path: Path, monkeypatch: pytest.Mo
     with (
         pytest.raises(CancelledError),
         cancellation.heeded(),
-        rebuilt(NAME, path, dataset, operation, wanted),
+        with_indexes(NAME, path, dataset, operation, wanted),
     ):
         pytest.fail("an index was built")
     assert {file for file in path.rglob("*") if file.is_file()} == files
@@ -196,6 +202,74 @@ def test_somebody_who_was_faster(sql: Ask, path: Path) -> None:
         storage.rewrite(handle, rows.to_reader())
     assert left_over(path) == set()
     assert sql("SELECT count(*) AS n FROM t WHERE k = 1000") == [{"n": 1}]
+
+
+KILLED = textwrap.dedent(
+    """
+    import os, signal, sys
+    from pathlib import Path
+    import lance
+    from engine.storage import DirectoryStorage
+    from local_runtime import LocalRuntime
+
+    root, statement, step, is_done = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "after"
+    commit, calls = lance.LanceDataset.commit, []
+
+    def commit_or_die(*arguments, **options):
+        calls.append(arguments)
+        made = commit(*arguments, **options) if len(calls) < step or is_done else None
+        if len(calls) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return made
+
+    lance.LanceDataset.commit = commit_or_die
+    with LocalRuntime(DirectoryStorage(Path(root)), threads=1) as runtime:
+        runtime.sql(statement).read_all()
+    """
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "step", "when"),
+    [
+        ("ALTER TABLE t ALTER k TYPE BIGINT", 2, "after"),
+        ("UPDATE t SET s = t::VARCHAR", 3, "before"),
+        ("ALTER TABLE t ALTER k TYPE BIGINT", 3, "after"),
+    ],
+)
+def test_kill_9_leaves_rows_and_indexes_of_one_version(path: Path, statement: str, step: int, when: str) -> None:
+    dataset = lance.dataset(str(path))
+    dataset.create_scalar_index("k", "BTREE", name="i")
+    dataset.create_scalar_index("s", "INVERTED", name="f")
+    indexes, version, before = told(path), dataset.version, dataset.to_table()
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(path.parent), statement, str(step), when], check=False, timeout=120
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list((path / "_versions").glob("d*"))) == 2
+    storage = DirectoryStorage(path.parent)
+    assert left_over(path) == set()
+    is_visible = (step, when) == (3, "after")
+    after = lance.dataset(str(path))
+    assert after.version == version + is_visible
+    assert (after.to_table() == before) is not is_visible
+    assert [index[:3] for index in told(path)] == [index[:3] for index in indexes]
+    assert not is_visible or all(index[4] == 0 for index in told(path))
+    with LocalRuntime(storage, threads=1) as runtime:
+        assert "index=i" in runtime.sql("EXPLAIN SELECT * FROM t WHERE k = 7").read_all().to_pylist()[0]["plan"]
+        assert runtime.sql("SELECT count(*) AS n FROM t WHERE k = 7").read_all().to_pylist() == [{"n": 1}]
+
+
+def test_another_tool_that_comes_in_between_keeps_its_change(path: Path) -> None:
+    lance.dataset(str(path)).create_scalar_index("k", "BTREE", name="i")
+    dataset = lance.dataset(str(path))
+    operation = lance.LanceOperation.Overwrite(dataset.schema, [])
+    with with_indexes(NAME, path, dataset, operation, rebuilds(NAME, dataset, dataset.schema)) as change:
+        lance.dataset(str(path)).insert(ROWS.slice(0, 5))
+        with pytest.raises(ConflictError):
+            commit_next(NAME, path, change)
+    assert lance.dataset(str(path)).count_rows() == COUNT - 2 + 5
+    assert [index[:2] for index in told(path)] == [("i", "BTREE")]
 
 
 def test_what_a_kill_leaves_goes(path: Path) -> None:
