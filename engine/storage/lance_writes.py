@@ -229,22 +229,24 @@ class LanceWrites:
     def rename(self, name: TableName, path: Path, to: Path, taken: Callable[[], bool]) -> None:
         """Put the newest version of the table under the path `to`, and drop the old one.
 
-        No row is copied, both have the same files, of which running queries keep theirs; but where the dataset of a
-        dropped table goes on under the name, and this one was changed in place. Raises
-        TableExistsError where the other name is `taken`.
+        No row is copied, both have the same files, of which running queries keep theirs. But where the dataset of a
+        dropped table goes on under the name, indexes are built anew, and so are the rows if they were changed in place.
+        Raises TableExistsError where the other name is `taken`.
         """
         with staging(name, to) as staged, held(path.parent), failing(name):
             require_not_dropped(name, path)
             if taken():
                 raise TableExistsError(f'"{to.stem}" is there already; drop it or take another name.')
             dataset = open_newest(name, path)
-            if not (to / DROPPED).exists() or is_as_written(dataset):
+            goes_on = (to / DROPPED).exists()
+            indexes = rebuilds(name, dataset, dataset.schema) if goes_on else ()
+            if not goes_on or is_as_written(dataset):
                 link_files(path, staged)
             else:
                 require_changeable(name, dataset.schema)
                 staged.rmdir()
                 lance.write_dataset(_rows(dataset), str(staged), mode="create")
-            _publish(name, staged, to)
+            _publish(name, staged, to, indexes)
             (path / DROPPED).touch()
 
     def change(
@@ -362,16 +364,16 @@ class LanceWrites:
                     _bury(path)
 
 
-def _publish(name: TableName, staged: Path, path: Path) -> None:
-    """Put a complete dataset in its place, which is free or that of a dropped one."""
+def _publish(name: TableName, staged: Path, path: Path, indexes: Sequence[Rebuild] = ()) -> None:
+    """Put a complete dataset in its place, which is free or that of a dropped one, where `indexes` are built anew."""
     if (path / DROPPED).exists():
         try:
-            first = int(open_newest(name, path).version) + 1
+            dropped = open_newest(name, path)
         except DataCorruptError:
             _bury(path)
         else:
             with writing(name, path):
-                _continue_dropped(name, staged, path, first)
+                _continue_dropped(name, staged, path, dropped, indexes)
             return
     try:
         staged.rename(path)
@@ -381,17 +383,18 @@ def _publish(name: TableName, staged: Path, path: Path) -> None:
         raise failure(name, error) from None
 
 
-def _continue_dropped(name: TableName, staged: Path, path: Path, first: int) -> None:
+def _continue_dropped(name: TableName, staged: Path, path: Path, dropped: Any, indexes: Sequence[Rebuild]) -> None:
     """Make the staged data the next version of a dropped dataset, and that a table again."""
     made = lance.dataset(str(staged))
     fragments = [fragment.metadata for fragment in made.get_fragments()]
-    schema = made.schema.with_metadata({FIRST_VERSION: str(first).encode()})
+    schema = made.schema.with_metadata({FIRST_VERSION: str(dropped.version + 1).encode()})
     operation = lance.LanceOperation.Overwrite(schema, fragments)
     with visible_or_removed(path, added_files(operation)), failing(name):
         (path / "data").mkdir(exist_ok=True)  # a dataset that never had rows has none
         for file in added_files(operation):
             move_data_file(file, staged, path)
-        commit_over_newest(path, operation)
+        with with_indexes(name, path, dropped, operation, indexes) as change:
+            commit_next(name, path, change)
     (path / DROPPED).unlink()
 
 

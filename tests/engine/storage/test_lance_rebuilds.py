@@ -159,6 +159,24 @@ def test_a_table_that_is_written_anew(sql: Ask, path: Path, statement: str) -> N
     assert left_over(path) == set()
 
 
+@pytest.mark.parametrize("change", [None, "UPDATE u SET k = 7 WHERE k = 599"])
+def test_a_new_name_that_a_dropped_table_had(sql: Ask, path: Path, change: str | None) -> None:
+    sql("CREATE TABLE u AS FROM t")
+    sql("CREATE INDEX a ON u (k)")
+    sql("CREATE INDEX b ON u USING FTS (s) WITH (stem = false)")
+    if change:
+        sql(change)
+    known = told(path.with_name("u.lance"))
+    sql("DROP TABLE t")
+    sql("ALTER TABLE u RENAME TO t")
+    rows = {"rows": COUNT - 2, "others": 0}
+    assert [(*index[:3], index[5]) for index in told(path)] == [(*index[:3], index[5]) for index in known]
+    assert [dict(zip(("rows", "others"), index[3:5], strict=True)) for index in told(path)] == [rows, rows]
+    assert sql("SELECT count(*) AS n FROM t WHERE k = 7") == [{"n": 2 if change else 1}]
+    assert sql("SHOW VERSIONS FROM t")[0]["operation"] == "create"
+    assert left_over(path) == set()
+
+
 def test_a_table_without_rows(sql: Ask, path: Path) -> None:
     sql("CREATE INDEX i ON t (k)")
     sql("DELETE FROM t")
