@@ -76,7 +76,8 @@ def _options(reader: Reader) -> tuple[tuple[str, str], ...]:
         if name.lower() in {known.lower() for known, _ in found}:
             raise reader.error(f'the option "{name}" is given twice')
         reader.expect("=")
-        found.append((name, reader.constant()))
+        sign = "-" if reader.accept("-") else ""
+        found.append((name, sign + reader.constant()))
         if not reader.another(")"):
             break
     reader.expect(")")

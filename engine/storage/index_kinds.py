@@ -18,7 +18,7 @@ from engine.storage.indexes import OptionValue
 from engine.storage.lance_blobs import has_blobs
 from engine.storage.stored_types import declared_type
 
-__all__ = ["ALIASES", "KINDS", "IndexKind", "checked_options", "fits", "kind_of", "require_fit"]
+__all__ = ["ALIASES", "KINDS", "IndexKind", "checked_options", "fits", "kind_of", "require_fit", "shown_type"]
 
 ALIASES = {"INVERTED": "FTS"}
 _INTEGER = re.compile(r"[0-9]{1,12}")
@@ -290,14 +290,19 @@ def kind_of(name: str) -> IndexKind:
     raise UnsupportedError(f'There is no kind of index "{name[:100]}"; {hint}')
 
 
-def require_fit(kind: IndexKind, field: pa.Field, shown: str) -> None:
-    """Raise SchemaMismatchError where the kind is not for the column, which SQL shows with the type `shown`."""
+def shown_type(field: pa.Field) -> str:
+    """The type of a stored column as messages tell it."""
+    return (declared_type(field) or str(field.type))[:200]
+
+
+def require_fit(kind: IndexKind, field: pa.Field) -> None:
+    """Raise SchemaMismatchError where the kind is not for the column."""
     if fits(kind, field):
         return
     fitting = [k.name for k in KINDS.values() if fits(k, field)]
     advice = f"take one of {', '.join(fitting)}" if fitting else "no kind of index is for it"
     raise SchemaMismatchError(
-        f'Column "{field.name}" of type {shown} cannot have an index of the kind {kind.name}, which is for '
+        f'Column "{field.name}" of type {shown_type(field)} cannot have an index of the kind {kind.name}, which is for '
         f"{kind.columns}; {advice}."
     )
 

@@ -267,6 +267,8 @@ def _operation(dataset: Any, version: int, first: int) -> str | None:
     """What made a version; None where its transaction is gone, or of a kind that has no name here."""
     try:
         transaction = dataset.read_transaction(version)
+    except TypeError:  # Lance lacks the words for the one that has an index come through
+        return _OPERATIONS["Rewrite"]
     except (ValueError, OSError):
         return None
     if transaction is None:

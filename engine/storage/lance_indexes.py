@@ -104,7 +104,7 @@ class LanceIndexes:
     ) -> None:
         """Build an index, and commit it; see `TableIndexes.create`."""
         kind, field = kind_of(definition.kind), self._field(definition.column)
-        require_fit(kind, field, str(field.type))
+        require_fit(kind, field)
         options = checked_options(kind, definition.options, field)
         if not 0 < len(definition.name.encode()) <= _LONGEST or definition.name.lower().startswith(OWN):
             raise UnsupportedError(

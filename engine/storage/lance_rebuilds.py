@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from engine.cancellation import current_cancellation
 from engine.errors import SchemaMismatchError, UnsupportedError
-from engine.storage.index_kinds import IndexKind, checked_options, kind_of, require_fit
+from engine.storage.index_kinds import IndexKind, checked_options, kind_of, require_fit, shown_type
 from engine.storage.indexes import IndexDefinition, OptionValue, StoredIndex
 from engine.storage.lance_commits import DETACHED, MADE_BY, detached_manifest, guarded
 from engine.storage.lance_segments import INDICES, build_whole
@@ -58,12 +58,12 @@ def _rebuild(name: TableName, dataset: Any, index: StoredIndex, fields: dict[str
         if len(index.columns) > 1:
             raise UnsupportedError("an index is on one column")
         kind = kind_of(index.kind)
-        require_fit(kind, own, str(own.type))
+        require_fit(kind, own)
         options = checked_options(kind, _options(dataset, index, kind), own)
     except (SchemaMismatchError, UnsupportedError) as error:
         raise SchemaMismatchError(
             f'Column "{own.name}" of table "{name}" has the index "{index.name}" of the kind {index.kind}, which '
-            f"cannot be built for {own.type}; DROP INDEX first, and make another one afterwards."
+            f"cannot be built for {shown_type(own)}; DROP INDEX first, and make another one afterwards."
         ) from error
     return Rebuild(IndexDefinition(index.name, kind.name, own.name), options)
 

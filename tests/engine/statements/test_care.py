@@ -203,6 +203,14 @@ def test_versions_are_told(database: Database) -> None:
     assert times == sorted(times, reverse=True)  # type: ignore[type-var]
 
 
+def test_versions_are_told_of_a_table_whose_indexes_came_through_a_compaction(database: Database) -> None:
+    table = made(database, "indexed_versions", 2)
+    run(database, f"CREATE INDEX x ON {table} (i)", f"OPTIMIZE {table}")
+    found = [row["operation"] for row in run(database, f"SHOW VERSIONS FROM {table}")]
+    assert found[-4:] == ["index", "append", "append", "create"]
+    assert "optimize" in found
+
+
 def test_restore_brings_rows_and_columns_back(database: Database) -> None:
     table = made(database, "restored", 3)
     before = run(database, f"SELECT *, typeof(u) AS kind FROM {table} ORDER BY i")
