@@ -16,6 +16,7 @@ from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flightsql
 import lance
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.measure import machine, measured, tpch
@@ -26,6 +27,7 @@ __all__ = ["main"]
 _INDEXES = ("(l_orderkey)", "USING BITMAP (l_shipmode)", "USING NGRAM (l_comment)", "USING ZONEMAP (l_shipdate)")
 _COLUMNS = ["l_orderkey", "l_linenumber", "l_shipmode", "l_extendedprice"]
 _QUERIES = {
+    "another key each time, bound": "l_orderkey = ?",
     "a key": "l_orderkey = {key}",
     "ten keys": "l_orderkey IN ({keys})",
     "a thousandth, by a range": "l_orderkey BETWEEN {key} AND {key} + 6000",
@@ -53,10 +55,10 @@ def main() -> int:
         with (
             serve(data, Path(folder) / "server.log") as (uri, _),
             flightsql.connect(uri, autocommit=True) as client,
-            client.cursor() as cursor,
         ):
-            _build(cursor)
-            _compare(cursor, str(data / "indexed.lance"), rows.num_rows, options.runs)
+            with client.cursor() as cursor:
+                _build(cursor)
+            _compare(client, str(data / "indexed.lance"), rows.num_rows, options.runs)
     return 0
 
 
@@ -70,17 +72,20 @@ def _build(cursor: flightsql.Cursor) -> None:
         print(f"| {made} | {result.wall:.2f} s | {size:,} |", flush=True)
 
 
-def _compare(cursor: flightsql.Cursor, path: str, rows: int, runs: int) -> None:
-    def ask(text: str) -> Callable[[], object]:
-        def run() -> object:
-            cursor.execute(text)
+def _compare(client: flightsql.Connection, path: str, rows: int, runs: int) -> None:
+    key = rows // 56 * 32 + 1  # of every 32 numbers the first eight are keys
+
+    def ask(text: str) -> Callable[[int], pa.Table]:
+        cursor = client.cursor()
+
+        def run(turn: int) -> pa.Table:
+            cursor.execute(text, (key + 32 * turn,) if "?" in text else None)
             return cursor.fetch_arrow_table()
 
         return run
 
     print("\n| WHERE | rows | with | without | times | pylance | with, less SELECT 1, to pylance |")
     print("|---|---|---|---|---|---|---|")
-    key = rows // 56 * 32 + 1  # of every 32 numbers the first eight are keys
     keys = ", ".join(str(key + 32 * each * 1000) for each in range(10))
     for name, predicate in _QUERIES.items():
         where = predicate.format(key=key, keys=keys, few=rows // 250)
@@ -88,14 +93,16 @@ def _compare(cursor: flightsql.Cursor, path: str, rows: int, runs: int) -> None:
             "one": ask("SELECT 1"),
             "with": ask(f"SELECT {', '.join(_COLUMNS)} FROM indexed WHERE {where}"),
             "without": ask(f"SELECT {', '.join(_COLUMNS)} FROM plain WHERE {where}"),
-            "pylance": lambda where=where: lance.dataset(path).to_table(columns=_COLUMNS, filter=where),
+            "pylance": lambda turn, where=where: lance.dataset(path).to_table(
+                columns=_COLUMNS, filter=where.replace("?", str(key + 32 * turn))
+            ),
         }
-        found = sides["with"]().num_rows  # type: ignore[attr-defined]
+        found = sides["with"](0).num_rows
         taken: dict[str, list[float]] = {side: [] for side in sides}
-        for _ in range(runs):
+        for turn in range(runs):
             for side, run in sides.items():
                 with measured() as result:
-                    run()
+                    run(turn)
                 taken[side].append(result.wall * 1000)
         one, own_time, other, least = (statistics.median(taken[side]) for side in sides)
         print(

@@ -79,6 +79,11 @@ class Binder:
         with self._cursor(tables) as cursor:
             return _bound(cursor, text, tables, (), optimized=False)
 
+    def open_plan(self, text: str, tables: Tables) -> Bound:
+        """The optimized plan of `text`, whose parameters may be open where casts tell their types, without columns."""
+        with self._cursor(tables) as cursor:
+            return _bound(cursor, text, tables, (), optimized=True)
+
     def describe(self, text: str, tables: Tables) -> RowType:
         """The columns of `text` alone."""
         with self._cursor(tables) as cursor:

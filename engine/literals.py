@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from engine.errors import InvalidValueError, UnsupportedError
 
-__all__ = ["constant", "literal", "retyped"]
+__all__ = ["INTEGER_RANGES", "constant", "literal", "retyped", "type_text"]
 
 _INTEGERS = {
     "int8": "TINYINT",
@@ -22,7 +22,7 @@ _INTEGERS = {
     "uint32": "UINTEGER",
     "uint64": "UBIGINT",
 }
-_RANGES = {
+INTEGER_RANGES = {
     name: range(2 ** int(kind[4:])) if kind[0] == "u" else range(-(2 ** int(kind[3:]) // 2), 2 ** int(kind[3:]) // 2)
     for kind, name in _INTEGERS.items()
 }
@@ -56,7 +56,7 @@ def retyped(value: pa.Scalar, to: str | None) -> str:
     if not value.is_valid:
         return literal(value) if to is None else f"CAST(NULL AS {to})"
     kind = "INTEGER" if to is None else to
-    if pa.types.is_integer(value.type) and value.as_py() in _RANGES.get(kind, ()):
+    if pa.types.is_integer(value.type) and value.as_py() in INTEGER_RANGES.get(kind, ()):
         return f"CAST('{value.as_py()}' AS {kind})"
     return constant(value)
 

@@ -33,6 +33,7 @@ from engine.sql.bounds import require_bounds, require_few_repeats
 from engine.sql.catalog_functions import functions_as_tables
 from engine.sql.described_tables import describe_tables
 from engine.sql.error_places import Source, at_place, client_place, node_place
+from engine.sql.generic_plans import GenericPlans
 from engine.sql.inputs import input_scans, little_won
 from engine.sql.names import shortened, with_short_names
 from engine.sql.operator_reading import read_operators
@@ -84,6 +85,7 @@ class SqlFrontend:
         self._origins = ColumnOrigins(kernel.binder)
         self._shell = kernel.parse("SELECT 1")
         self._searches, self._search_plans = Searches(kernel, storage), SearchPlans()
+        self._generic_plans = GenericPlans(kernel.binder)
         self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
         self._plans: LruCache[tuple[str, Names], Known[LogicalPlan]] = LruCache(_CACHED_PLANS)
         self._outputs: LruCache[tuple[str, Names], Known[RowType]] = LruCache(_CACHED_OUTPUTS)
@@ -109,12 +111,15 @@ class SqlFrontend:
         given = [Given(value, partial(constant, value), place) for place, value in enumerate(parameters or ())]
         if (asked_again := self._search_plans.get(text, names, given, snapshot)) is not None:
             return asked_again
+        filled = self._generic_plans.get(text, names, given, snapshot, self.table_columns)
+        if filled is not None:
+            return self._build(filled)
         try:
             read = self._read(text, given, snapshot, names)
         except TypeMismatchError:
             if not given:
                 raise
-            told = self.told_types(text, snapshot=snapshot, names=names).values()
+            told = self._told(text, snapshot, names)
             retold = [replace(one, text=partial(retyped, one.value, to)) for one, to in zip(given, told, strict=True)]
             read = self._read(text, retold, snapshot, names)
         plan = self._build(read.resolved)
@@ -123,6 +128,8 @@ class SqlFrontend:
                 self._plans.put((text, names), Known(read.resolved.pins, read.views, plan))
             else:
                 self._search_plans.put(text, names, given, read.resolved.pins, read.views, plan)
+                kinds = partial(self._told, text, snapshot, names)
+                self._generic_plans.learn(text, names, given, read, kinds, partial(self._put, text, snapshot, names))
         return plan
 
     def columns(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> RowType:
@@ -188,6 +195,9 @@ class SqlFrontend:
         types = self._parameter_types(text, snapshot, names)
         return {} if types is None else types.told()
 
+    def _told(self, text: str, snapshot: Snapshot, names: Names) -> list[str | None]:
+        return list(self.told_types(text, snapshot=snapshot, names=names).values())
+
     def _parameter_types(self, text: str, snapshot: Snapshot, names: Names) -> ParameterTypes | None:
         """What tells the kernel's type for each parameter of one SELECT; None where there are none."""
         parsed = self._parse(text, names, snapshot)
@@ -245,6 +255,14 @@ class SqlFrontend:
         parsed = self._parse(text, names, snapshot)
         lasting = self._bind_parameters(parsed, values, snapshot, names)
         return ReadText(self._resolve(parsed, snapshot, names), parsed.views, lasting)
+
+    def _put(
+        self, text: str, snapshot: Snapshot, names: Names, values: Sequence[Given]
+    ) -> tuple[str, dict[str, tuple[TableHandle, RowType]]]:
+        """The canonical text with `values` in the place of its parameters, and its tables."""
+        parsed = self._parse(text, names, snapshot)
+        self._bind_parameters(parsed, values, snapshot, names)
+        return self._pin(parsed, snapshot, names)[:2]
 
     def _bind_parameters(self, parsed: ParsedText, values: Sequence[Given], snapshot: Snapshot, names: Names) -> bool:
         """Put constants in the place of parameters and of functions that tell the time or the session.

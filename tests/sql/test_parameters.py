@@ -95,6 +95,18 @@ def test_a_text_takes_the_type_of_its_place(
     assert difference(got, oracle.run(sql, values), ordered=True) is None
 
 
+def test_a_statement_that_is_asked_again_has_the_rows_of_its_own_values(over: SqlRuntime, oracle: Oracle) -> None:
+    known = ["d", "ts", "i", "f", "b", "s"]  # of which a plan holds for all values
+    sql = f"SELECT id, i + $7 AS x FROM t WHERE {' OR '.join(f'{name} = ${n}' for n, name in enumerate(known, 1))}"
+    for i in (5, 8, 9, 12):
+        values = [pa.scalar(VALUES[name][1](i + n), VALUES[name][0]) for n, name in enumerate(known)]
+        read = sum(over.frontend.readings.values())
+        got = run(over, f"{sql} ORDER BY id", [*values, pa.scalar(i, pa.int32())])
+        assert (sum(over.frontend.readings.values()) == read) == (i > 8)
+        told = [*(value.as_py() for value in values), i]
+        assert difference(got, oracle.run(f"{sql} ORDER BY id", told), ordered=True) is None
+
+
 @pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())], ids=str)
 def test_every_type_of_text_is_one(kind: pa.DataType, over: SqlRuntime) -> None:
     day = pa.array(["2024-01-09"]).cast(kind)[0]

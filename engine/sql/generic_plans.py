@@ -1,0 +1,230 @@
+"""Plans of statements with parameters, which are right for whatever values: they are put in, nothing is bound again.
+
+The binder plans a text whose parameters are open; what it makes of it holds for all values of their types. The values
+then stand as constants in its plan, and as literals in its text. Such a plan is used only if, with the values of one
+statement, it is the one that this statement has when it is planned by itself: from a value the kernel may have computed
+more, as it does of ``LIMIT ?`` or ``date >= ? + INTERVAL 1 DAY``, and these are planned by themselves each time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from engine.binder import Binder, Bound
+from engine.cache import LruCache
+from engine.errors import GrismError
+from engine.literals import INTEGER_RANGES, retyped, type_text
+from engine.schema import RowType
+from engine.sql.operator_reading import read_operators
+from engine.sql.plan_reader import NotRead
+from engine.sql.search_values import Given
+from engine.sql.texts import ReadText, ResolvedText
+from engine.sql.tokens import Kind, tokens
+from engine.sql.views import Names, View
+from engine.storage.protocol import Snapshot, TableHandle, TableName
+
+__all__ = ["GenericPlans"]
+
+_CACHED = 256
+_MAX_TEXT = 10_000  # characters of a statement, and of a value
+_MAX_PARAMETERS = 32
+_EXACT = 1 << 53  # up to which each integer is a DOUBLE
+_DAYS = range(-719_162, 2_932_897)  # of the years 1 to 9999, from 1970 on
+_DAY = 86_400_000_000  # microseconds
+_UNTRIED: tuple[object, ...] = ()
+
+Key = tuple[str, Names, tuple[pa.DataType, ...]]
+Tables = Mapping[str, tuple[TableHandle, RowType]]
+Columns = Callable[[TableHandle], RowType]
+
+
+@dataclass(frozen=True)
+class _Generic:
+    """A plan with open parameters of the types `kinds`, and the statement that it was made of.
+
+    It is right for tables of the same columns, whatever their versions, and for the same views. `pieces` are the text
+    around the parameters, and `places` which of them stand there.
+    """
+
+    resolved: ResolvedText
+    views: Mapping[TableName, View]
+    kinds: tuple[str, ...]
+    bound: Bound
+    pieces: tuple[str, ...]
+    places: tuple[int, ...]
+
+    def tables(self, snapshot: Snapshot, names: Names, columns_of: Columns) -> Tables | None:
+        """The tables as they are in the snapshot; None where they, or views, are not what they were."""
+        found = {}
+        try:
+            if any(names.views is None or names.views.find(name) != view for name, view in self.views.items()):
+                return None
+            for pin, (name, (_, columns)) in zip(self.resolved.pins, self.resolved.tables.items(), strict=True):
+                handle = snapshot.table(pin.name, pin.version, pin.at)
+                if handle != pin.handle and columns_of(handle) != columns:
+                    return None
+                found[name] = (handle, columns)
+        except GrismError:
+            return None
+        return found
+
+    def with_values(self, given: Sequence[Given], tables: Tables) -> ResolvedText:
+        """The statement with these values. Raises NotRead where one is not of its parameter's type."""
+        values = [one.value for one in given]
+        constants = {
+            str(number): _constant(value, kind)
+            for number, (value, kind) in enumerate(zip(values, self.kinds, strict=True), 1)
+        }
+        operators = read_operators(replace(self.bound, plan=_put(self.bound.plan, constants)), tables)
+        literals = [retyped(value, kind) for value, kind in zip(values, self.kinds, strict=True)]
+        first, *others = self.pieces
+        text = first + "".join(literals[place] + piece for place, piece in zip(self.places, others, strict=True))
+        return replace(self.resolved, text=text, operators=operators, tables=dict(tables))
+
+
+class GenericPlans:
+    """Remembers plans by texts and the types of values, once a text is asked for a second time. Thread-safe."""
+
+    def __init__(self, binder: Binder) -> None:
+        self._binder = binder
+        self._plans: LruCache[Key, _Generic] = LruCache(_CACHED)
+        self._tried: LruCache[Key, tuple[object, ...]] = LruCache(_CACHED)  # the tables and views of the last trial
+
+    def get(
+        self, text: str, names: Names, given: Sequence[Given], snapshot: Snapshot, columns_of: Columns
+    ) -> ResolvedText | None:
+        """The statement with these values; None where it has to be planned by itself."""
+        known = self._plans.get(_key(text, names, given)) if given else None
+        tables = known.tables(snapshot, names, columns_of) if known is not None else None
+        if known is None or tables is None:
+            return None
+        try:
+            return known.with_values(given, tables)
+        except (NotRead, RecursionError):
+            return None
+
+    def learn(
+        self,
+        text: str,
+        names: Names,
+        given: Sequence[Given],
+        read: ReadText,
+        told: Callable[[], Sequence[str | None]],
+        opened: Callable[[Sequence[Given]], tuple[str, Tables]],
+    ) -> None:
+        """Look for a plan of `text` for other values than those that it was `read` with.
+
+        `told` gives the kernel's types of the parameters, `opened` the canonical text, and its tables, with other SQL
+        in the places of the parameters.
+        """
+        if not 0 < len(given) <= _MAX_PARAMETERS or len(text) > _MAX_TEXT:
+            return
+        key, shape = _key(text, names, given), _shape(read)
+        tried = self._tried.get(key)
+        self._tried.put(key, _UNTRIED if tried is None else shape)
+        if tried is not None and tried != shape:
+            with suppress(GrismError, NotRead, RecursionError):
+                self._plans.put(key, self._made(given, read, told, opened))
+
+    def _made(
+        self,
+        given: Sequence[Given],
+        read: ReadText,
+        told: Callable[[], Sequence[str | None]],
+        opened: Callable[[Sequence[Given]], tuple[str, Tables]],
+    ) -> _Generic:
+        """The plan for any values. Raises NotRead where the statement is to be planned by itself."""
+        resolved = read.resolved
+        tables = resolved.tables
+        if resolved.operators is None or any(handle.search is not None for handle, _ in tables.values()):
+            raise NotRead("a statement that runs whole, or that searches")
+        if [pin.handle for pin in resolved.pins] != [handle for handle, _ in tables.values()]:
+            raise NotRead("a statement that tells of tables, or repeats them")
+        kinds = tuple(_kind(one.value, kind) for one, kind in zip(given, told(), strict=True))
+        text, found = opened(
+            [replace(one, text=partial(_open, one.place + 1, kind)) for one, kind in zip(given, kinds, strict=True)]
+        )
+        bound = self._binder.open_plan(text, {name: columns for name, (_, columns) in found.items()})
+        places = [token for token in tokens(text) if token.kind is Kind.PARAMETER]
+        ends = [0, *(token.end for token in places)]
+        starts = [*(token.start for token in places), len(text)]
+        pieces = tuple(text[end:start] for end, start in zip(ends, starts, strict=True))
+        made = _Generic(resolved, read.views, kinds, bound, pieces, tuple(int(token.value[1:]) - 1 for token in places))
+        if found != tables or made.with_values(given, tables).operators != resolved.operators:
+            raise NotRead("a statement that has a plan of its own for each value")
+        return made
+
+
+def _key(text: str, names: Names, given: Sequence[Given]) -> Key:
+    return text, names, tuple(one.value.type for one in given)
+
+
+def _shape(read: ReadText) -> tuple[object, ...]:
+    """What a plan for any values depends on."""
+    resolved = read.resolved
+    pins = tuple((pin.name, pin.version, pin.at) for pin in resolved.pins)
+    return pins, tuple(columns for _, columns in resolved.tables.values()), tuple(read.views.items())
+
+
+def _open(number: int, kind: str) -> str:
+    return f"CAST(${number} AS {kind})"
+
+
+def _kind(value: pa.Scalar, told: str | None) -> str:
+    """The kernel's type that a parameter has in a plan for any values. Raises NotRead where there is none.
+
+    An integer has the type of its place, as a client's own number would, and a text stands only where a text is meant:
+    anywhere else the kernel reads it as what is meant there.
+    """
+    kind = type_text(value.type)
+    if pa.types.is_integer(value.type) and (told in INTEGER_RANGES or told == "DOUBLE"):
+        kind = told
+    if kind == "VARCHAR" and told != kind:
+        raise NotRead("a text that stands for something else")
+    return kind
+
+
+def _constant(value: pa.Scalar, kind: str) -> dict[str, Any]:
+    """A constant as in the kernel's plans."""
+    if not value.is_valid:
+        raise NotRead("NULL")
+    written, told = _written(value, kind), {"id": kind}
+    held = {"type": told, "is_null": False, "value": written}
+    return {"expression_class": "BOUND_CONSTANT", "type": "VALUE_CONSTANT", "return_type": told, "value": held}
+
+
+def _written(value: pa.Scalar, kind: str) -> int | float | str:
+    """The value as the kernel writes one of that type. Raises NotRead where it may be none."""
+    python: Any = value.as_py() if kind not in ("DATE", "TIMESTAMP") else None
+    match kind:
+        case "VARCHAR" if len(python) <= _MAX_TEXT and "\0" not in python:
+            return str(python)
+        case "BOOLEAN":
+            return bool(python)
+        case "DOUBLE" if isinstance(python, int) and abs(python) <= _EXACT:
+            return float(python)
+        case "DOUBLE" if isinstance(python, float) and python and math.isfinite(python):
+            return python
+        case "DATE" if pa.types.is_date32(value.type) and value.value in _DAYS:
+            return int(value.value)
+        case "TIMESTAMP" if value.value // _DAY in _DAYS:
+            return int(value.value)
+    if isinstance(python, int) and python in INTEGER_RANGES.get(kind, ()):
+        return python
+    raise NotRead(f"a value of type {value.type} as {kind}")
+
+
+def _put(node: Any, constants: Mapping[str, dict[str, Any]]) -> Any:
+    """The kernel's plan with constants in the places of its parameters."""
+    if isinstance(node, list):
+        return [_put(item, constants) if isinstance(item, dict | list) else item for item in node]
+    if node.get("expression_class") == "BOUND_PARAMETER":
+        return constants[node["identifier"]]
+    return {key: _put(item, constants) if isinstance(item, dict | list) else item for key, item in node.items()}

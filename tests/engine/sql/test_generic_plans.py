@@ -1,0 +1,172 @@
+"""Statements that are asked again with other values: which are not bound again, and that all give their own rows."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from engine.errors import UnknownTableError
+from engine.sql.frontend import SqlFrontend
+from engine.sql.views import Names, View
+from engine.storage import InMemoryStorage
+from engine.storage.protocol import TableName
+from local_runtime import LocalRuntime
+from tests.engine.querying import put, run, tuples
+
+_DAYS = [datetime.date(2020 + i % 4, 1, 1 + i) for i in range(20)]
+_ITEMS = pa.table(
+    {
+        "k": pa.array(range(20), pa.int64()),
+        "i": pa.array([*range(19), None], pa.int32()),
+        "s": [f"{'abc'[i % 3]}'{i % 2}" for i in range(20)],
+        "p": [float(i) / 4 for i in range(20)],
+        "day": _DAYS,
+        "ts": pa.array([datetime.datetime.combine(day, datetime.time(3)) for day in _DAYS], pa.timestamp("us")),
+        "m": pa.array([Decimal(i) for i in range(20)], pa.decimal128(15, 2)),
+        "b": [i % 2 == 0 for i in range(20)],
+    }
+)
+_OTHERS = pa.table({"k": pa.array(range(5, 15), pa.int64()), "t": [f"t{i}" for i in range(10)]})
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Iterator[LocalRuntime]:
+    with LocalRuntime(InMemoryStorage({"items": _ITEMS, "others": _OTHERS}), threads=1) as runtime:
+        yield runtime
+
+
+def _day(year: int) -> datetime.date:
+    return datetime.date(year, 1, 5)
+
+
+def _read(runtime: LocalRuntime) -> int:
+    return sum(runtime.frontend.readings.values())
+
+
+def _given(values: Sequence[Any]) -> list[pa.Scalar]:
+    return [value if isinstance(value, pa.Scalar) else pa.scalar(value) for value in values]
+
+
+def _ask(runtime: LocalRuntime, frontend: SqlFrontend, text: str, values: Sequence[Any]) -> tuple[pa.Schema, Any]:
+    table = run(runtime, frontend.plan(text, parameters=_given(values)))
+    return table.schema, sorted(tuples(table), key=repr)
+
+
+def _all_right(runtime: LocalRuntime, text: str, sets: Sequence[Sequence[Any]]) -> list[int]:
+    """How many statements were bound for each of the values; all have the rows of one who never heard of the text."""
+    bound = []
+    for values in sets:
+        before = _read(runtime)
+        found = _ask(runtime, runtime.frontend, text, values)
+        bound.append(_read(runtime) - before)
+        assert found == _ask(runtime, SqlFrontend(runtime.kernel, runtime.storage), text, values)
+    return bound
+
+
+@pytest.mark.parametrize(
+    ("text", "sets"),
+    [
+        ("SELECT k, s FROM items WHERE k = ?", [[3], [4], [19], [-1]]),
+        ("SELECT k FROM items WHERE i = ?", [[3], [4], [18], [0]]),  # a BIGINT beside INTEGER
+        ("SELECT k FROM items WHERE s = ? AND p > $2".replace("?", "$1"), [["a'0", 0.5], ["b'1", 0.25], ["it's", 1.5]]),
+        ("SELECT k FROM items WHERE p >= ?", [[1], [2], [3]]),
+        ("SELECT k FROM items WHERE k BETWEEN ? AND ?", [[1, 5], [7, 9], [9, 7], [2, 2]]),
+        ("SELECT k FROM items WHERE k IN (?, ?)", [[1, 5], [7, 9], [9, 9]]),
+        ("SELECT k, k + $x FROM items WHERE k < 3 OR k > $x", [[7], [8], [-5]]),
+        ("SELECT k FROM items WHERE day >= ?", [[_day(2020)], [_day(2021)], [_day(2022)]]),
+        ("SELECT k FROM items WHERE ts < ?", [[datetime.datetime(y, 1, 9, 2, 0, 0, 7)] for y in (2020, 2021, 2022)]),
+        ("SELECT k FROM items WHERE b = ?", [[True], [False], [True]]),
+        ("SELECT k FROM items WHERE i <> ? OR i IS NULL", [[7], [8], [3]]),
+        ("SELECT b, count(*) FROM items WHERE k < ? GROUP BY b HAVING count(*) > ?", [[9, 3], [12, 5], [4, 1]]),
+        ("SELECT k FROM items WHERE EXISTS (FROM others WHERE k = items.k AND t > ?)", [["t1"], ["t5"], ["t9"]]),
+        ("SELECT items.k, t FROM items LEFT JOIN others ON items.k = others.k WHERE p > ?", [[1.0], [2.0], [0.25]]),
+        ("SELECT CASE WHEN i > ? THEN s ELSE ? END FROM items", [[7, "x"], [8, "y"], [3, ""]]),
+    ],
+)
+def test_what_is_asked_for_a_third_time_is_not_bound_again(
+    runtime: LocalRuntime, text: str, sets: Sequence[Sequence[Any]]
+) -> None:
+    assert _all_right(runtime, text, sets) == [1, 1, *[0] * (len(sets) - 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "sets"),
+    [
+        ("SELECT k FROM items ORDER BY k LIMIT ?", [[5], [7], [9]]),
+        ("SELECT k FROM items WHERE k > 5 AND k > ?", [[7], [8], [3]]),  # of which the kernel leaves the larger
+        ("SELECT k FROM items WHERE k > ? AND k > ?", [[7, 3], [8, 3], [3, 9]]),
+        ("SELECT k FROM items WHERE s LIKE ?", [["a%"], ["%1"], ["b'1"]]),
+        ("SELECT k FROM items WHERE day >= ?", [["2020-01-05"], ["2021-01-05"], ["2022-01-05"]]),
+        ("SELECT k FROM items WHERE day >= ? + INTERVAL 1 DAY", [[_day(2020)], [_day(2021)], [_day(2022)]]),
+        ("SELECT k FROM items WHERE m = ?", [[Decimal("1.00")], [Decimal("2.00")], [Decimal("3.00")]]),
+        ("SELECT k FROM items WHERE k = ? AND now() > '2020-01-01'::TIMESTAMPTZ", [[1], [2], [3]]),
+        ("SELECT k FROM items WHERE p = ?", [[0.0], [-0.0], [float("nan")], [float("inf")]]),
+        ("SELECT k FROM items WHERE k = ?", [[pa.scalar(None, pa.int64())]] * 3),
+    ],
+)
+def test_what_depends_on_the_values_is_bound_each_time(
+    runtime: LocalRuntime, text: str, sets: Sequence[Sequence[Any]]
+) -> None:
+    assert _all_right(runtime, text, sets) == [1] * len(sets)
+
+
+def test_a_value_that_is_not_of_its_place_is_bound_by_itself(runtime: LocalRuntime) -> None:
+    text = "SELECT k FROM items WHERE i < ?"
+    others = [2**40], [-(2**31)], [2**31 - 1], [pa.scalar(None, pa.int64())], [pa.scalar(4, pa.int8())], [2.5]
+    assert _all_right(runtime, text, [[3], [4], *others]) == [1, 1, 1, 0, 0, 1, 1, 1]
+
+
+def test_other_versions_of_the_tables_have_the_same_plan_while_their_columns_are_the_same(
+    runtime: LocalRuntime,
+) -> None:
+    put(runtime.storage, "changing", _OTHERS)
+    text = "SELECT t FROM changing WHERE k = ?"
+    assert _all_right(runtime, text, [[5], [6], [7]]) == [1, 1, 0]
+    put(runtime.storage, "changing", pa.table({"k": pa.array([7, 70], pa.int64()), "t": ["new", "far"]}))
+    assert _ask(runtime, runtime.frontend, text, [70])[1] == [("far",)]
+    assert _all_right(runtime, text, [[7], [70]]) == [0, 0]
+    put(runtime.storage, "changing", pa.table({"t": pa.array([1, 2]), "k": pa.array(["7", "70"])}))
+    assert _all_right(runtime, text, [[7], [70]]) == [1, 0]
+    runtime.storage.drop(TableName("main", "changing"))
+    with pytest.raises(UnknownTableError):
+        runtime.frontend.plan(text, parameters=_given([7]))
+
+
+@dataclass(eq=False)
+class _Named:
+    """Views by name."""
+
+    queries: dict[str, str] = field(default_factory=dict)
+
+    def find(self, name: TableName) -> View | None:
+        query = self.queries.get(name.table)
+        return None if query is None else View(name, query)
+
+
+def test_a_view_that_has_changed_is_read_again(runtime: LocalRuntime) -> None:
+    views = _Named({"v": "SELECT k, s AS x FROM items WHERE k > 5"})
+    names = Names(views=views)
+
+    def ask(value: int) -> list[Any]:
+        return tuples(
+            run(runtime, runtime.frontend.plan("SELECT x FROM v WHERE k = ?", parameters=_given([value]), names=names))
+        )
+
+    assert [ask(value) for value in (3, 6, 7)] == [[], [("a'0",)], [("b'1",)]]
+    views.queries["v"] = "SELECT k, i AS x FROM items"
+    assert [ask(value) for value in (3, 6, 7)] == [[(3,)], [(6,)], [(7,)]]
+
+
+def test_a_version_that_is_asked_for_stays(runtime: LocalRuntime) -> None:
+    put(runtime.storage, "changing", _OTHERS)
+    first = runtime.storage.snapshot().table(TableName("main", "changing")).version
+    put(runtime.storage, "changing", pa.table({"k": pa.array([5], pa.int64()), "t": ["new"]}))
+    text = f"SELECT o.t, n.t FROM changing o AT (VERSION => {first}) LEFT JOIN changing n ON o.k = n.k WHERE o.k >= ?"
+    assert _all_right(runtime, text, [[12], [13], [5]])[0] == 1
+    assert ("t0", "new") in _ask(runtime, runtime.frontend, text, [5])[1]
