@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from engine.cache import LruCache
@@ -10,15 +11,17 @@ from engine.kernel import Kernel
 from engine.kernel_errors import too_deep
 from engine.logical.expressions import text_size
 from engine.logical.nodes import LogicalPlan, in_operators
+from engine.logical.templates import template_of
 from engine.lowering import lower
 from engine.operators import RenameExec, TableScanExec
-from engine.operators.found_rows import found_rows
+from engine.operators.found_rows import FoundRowsExec, found_rows
 from engine.operators.late_reads import is_late_chain
 from engine.optimizer import optimize
-from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan
+from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, walk
 from engine.schema import RowType
 from engine.schema_inference import operator_columns, plan_columns, plan_origins
-from engine.storage.protocol import Storage
+from engine.shared_nodes import once
+from engine.storage.protocol import Storage, TableHandle
 
 __all__ = ["LocalPhysicalPlanner", "LocalPlan"]
 
@@ -46,9 +49,14 @@ class LocalPhysicalPlanner:
 
     def plan(self, query: LogicalPlan) -> LocalPlan:
         """The operators, and the columns that they give. Raises the planning errors where the plan does not type."""
-        known = self._known.get(id(query))
-        if known is not None and known[0] is query:
-            return known[1]
+        known = self._recalled(query)
+        if known is not None:
+            return known
+        template = template_of(query)
+        if template is not None and (known := self._recalled(template.plan)) is not None:
+            anew = _over_tables(known, template.tables)
+            if anew is not None:
+                return anew
         try:
             columns = plan_columns(query, self._kernel)
             outline = _outline(query)
@@ -70,6 +78,10 @@ class LocalPhysicalPlanner:
             self._known.put(id(query), (query, plan))
         return plan
 
+    def _recalled(self, query: LogicalPlan) -> LocalPlan | None:
+        known = self._known.get(id(query))
+        return known[1] if known is not None and known[0] is query else None
+
     def _reads_late(self, outline: PhysicalOperator, columns: RowType) -> bool:
         """Whether its scan finds few rows before it reads their large values, which a whole statement cannot."""
         if not is_late_chain(outline):
@@ -86,6 +98,24 @@ def _outline(query: LogicalPlan) -> PhysicalOperator | None:
     """The operators of a statement that was taken apart."""
     operators = in_operators(query)
     return None if operators is query else lower(operators)
+
+
+def _over_tables(plan: LocalPlan, tables: Mapping[int, TableHandle]) -> LocalPlan | None:
+    """The same plan over other `tables`, by the identities of those that it has; None if it searches one besides."""
+    if any(isinstance(n, TableScanExec) and n.table.search and id(n.table) not in tables for n in walk(plan.root)):
+        return None
+    done: dict[int, tuple[PhysicalOperator, PhysicalOperator]] = {}
+
+    def visit(node: PhysicalOperator) -> PhysicalOperator:
+        return once(done, node, rewrite)
+
+    def rewrite(node: PhysicalOperator) -> PhysicalOperator:
+        found = node.with_children(tuple(map(visit, node.children)))
+        if isinstance(found, TableScanExec | FoundRowsExec) and (table := tables.get(id(found.table))) is not None:
+            return replace(found, table=table)
+        return found
+
+    return replace(plan, root=visit(plan.root), outline=None if plan.outline is None else visit(plan.outline))
 
 
 def _only_reads(outline: PhysicalOperator) -> bool:

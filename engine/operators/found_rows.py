@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlglot import exp
 
-from engine.logical.nodes import SortKey
+from engine.logical.columns import conjuncts, substitute
+from engine.logical.nodes import SortKey, col
+from engine.operators.filter import FilterExec
 from engine.operators.project import ProjectExec
 from engine.operators.rename import RenameExec
 from engine.operators.sort import SortExec
@@ -48,19 +51,22 @@ class FoundRowsExec(PhysicalOperator):
         source = ctx.storage.open(self.table, ScanRequest(self.read))
         if not isinstance(source, ArrowSource) or not isinstance(source.data, pa.Table):
             return None
-        order = [(name, "descending" if descends else "ascending") for name, descends in self.keys]
-        ordered = source.data.sort_by(order).slice(0, self.count)
-        found = pa.table([ordered.column(place) for place in self.places], names=self.direct_schema.names)
-        if found.schema != self.direct_schema.remove_metadata():
+        keys = [(name, "descending" if descends else "ascending") for name, descends in self.keys]
+        order = pc.sort_indices(source.data, sort_keys=keys).slice(0, self.count)
+        columns = source.data.select(self.places).take(order).columns
+        if [column.type for column in columns] != self.direct_schema.types:
             return None
-        # Equal schemas may name the items of their lists in other ways.
-        return found.cast(self.direct_schema).to_reader()
+        found = pa.Table.from_arrays(columns, self.direct_schema.names)
+        if not found.schema.equals(self.direct_schema, check_metadata=True):
+            found = found.cast(self.direct_schema)  # which may name the items of its lists in other ways
+        return found.to_reader()
 
 
 def found_rows(outline: PhysicalOperator, schema: pa.Schema) -> PhysicalOperator | None:
     """The operator for a statement that does no more than a search, as its `outline` tells; None for another.
 
-    Another sort in the order that the search has anyway is no more. `schema` is that of the result.
+    Another sort in the order that the search has anyway is no more, nor are conditions that all it finds meets.
+    `schema` is that of the result.
     """
     node, places = outline, list(range(len(outline.schema)))
     sorts: list[list[tuple[int, bool]]] = []
@@ -77,17 +83,26 @@ def found_rows(outline: PhysicalOperator, schema: pa.Schema) -> PhysicalOperator
             places = [given[place] for place in places]
             sorts = [[(given[place], descends) for place, descends in keys] for keys in sorts]
         node = node.input
+    conditions: list[exp.Expr] = []
+    if isinstance(node, FilterExec):
+        conditions, node = conjuncts(node.predicate), node.input
     if not isinstance(node, TopNExec) or node.offset or not isinstance(node.input, TableScanExec):
         return None
     scan, search = node.input, node.input.table.search
     keys = _columns(node.keys, scan.aliases)
     if search is None or keys is None or search.request.k != node.count or (scan.filter or scan.limit) is not None:
         return None
-    read = tuple(c.name for c in scan.columns)
-    orders = [[(read[place], descends) for place, descends in own] for own in (keys, *sorts)]
+    names = tuple(c.name for c in scan.columns)
+    stored: dict[str, exp.Expr] = {alias: col(name) for alias, name in zip(scan.aliases, names, strict=True)}
+    held = {part for condition in search.held for part in _bounds(condition)}
+    if not all(held.issuperset(_bounds(substitute(condition, stored))) for condition in conditions):
+        return None
+    orders = [[(names[place], descends) for place, descends in own] for own in (keys, *sorts)]
     if orders[0] != search.order or any(own != search.order[: len(own)] for own in orders):
         return None
-    return FoundRowsExec(outline, scan.table, read, tuple(places), tuple(orders[0]), node.count, schema)
+    read = tuple(dict.fromkeys(names[place] for place in (*places, *(place for place, _ in keys))))
+    at = tuple(read.index(names[place]) for place in places)
+    return FoundRowsExec(outline, scan.table, read, at, tuple(orders[0]), node.count, schema)
 
 
 def _columns(keys: Sequence[SortKey], names: Sequence[str]) -> list[tuple[int, bool]] | None:
@@ -102,3 +117,12 @@ def _given(project: ProjectExec) -> list[int] | None:
     if not all(isinstance(item.expr, exp.Column) for item in project.exprs):
         return None
     return [project.input.schema.index(item.expr.name) for item in project.exprs]
+
+
+def _bounds(condition: exp.Expr) -> list[exp.Expr]:
+    """A condition as the kernel writes it of a table alone: both bounds of a BETWEEN by themselves."""
+    inner = condition.unnest()
+    if not isinstance(inner, exp.Between):
+        return [inner]
+    value, low, high = inner.this, inner.args["low"], inner.args["high"]
+    return [exp.GTE(this=value.copy(), expression=low.copy()), exp.LTE(this=value.copy(), expression=high.copy())]

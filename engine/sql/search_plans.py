@@ -11,6 +11,7 @@ import numpy as np
 from engine.cache import LruCache
 from engine.errors import GrismError
 from engine.logical.nodes import LogicalPlan, Scan, SqlQuery, transform_up, walk
+from engine.logical.templates import Template, remember_template
 from engine.schema_inference import known_columns, plan_origins, remember_columns, remember_origins
 from engine.sql.remembered import Known, Pin
 from engine.sql.search_values import Given, ListCast, bound_query, bound_text
@@ -101,6 +102,7 @@ def _with_values(plan: LogicalPlan, given: Sequence[Given]) -> LogicalPlan:
     columns = known_columns(plan)
     if columns is not None:
         remember_columns(found, columns)
+    remember_template(found, Template(plan, handles))
     return remember_origins(found, plan_origins(plan))
 
 

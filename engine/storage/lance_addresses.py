@@ -11,7 +11,18 @@ import pyarrow as pa
 from engine.storage.lance_blobs import scan_options
 from engine.storage.protocol import ROW_ADDRESS
 
-__all__ = ["rows_at"]
+__all__ = ["address_column", "rows_at"]
+
+_ROW_ID = "_rowid"
+_BITS = 32  # of an address that tell the row in its fragment
+
+
+def address_column(dataset: Any) -> str:
+    """The column by which a scan tells where rows lie, under this name.
+
+    Rows without ids of their own have their addresses for ids, which every search finds anyway.
+    """
+    return ROW_ADDRESS if dataset.has_stable_row_ids else _ROW_ID
 
 
 def rows_at(
@@ -41,9 +52,19 @@ def rows_at(
     else:
         # Those that lie together are read together.
         order = np.argsort(addresses)
-        read = dataset._take_rows(pa.array(addresses[order]), columns=stored)
+        read = _taken(dataset, addresses[order], stored)
         found = _with_given(read, columns, {name: values[order] for name, values in given.items()})
-    return found.cast(pa.schema([schema.field(name) for name in columns]))
+    wanted = pa.schema([schema.field(name) for name in columns])
+    return found if found.schema.equals(wanted, check_metadata=True) else found.cast(wanted)
+
+
+def _taken(dataset: Any, addresses: np.ndarray[Any, Any], columns: Sequence[str]) -> pa.Table:
+    """Rows that are there, by their addresses in ascending order."""
+    first = int(addresses[0]) >> _BITS
+    fragment = dataset.get_fragment(first) if first == int(addresses[-1]) >> _BITS else None
+    if fragment is None or fragment.num_deletions:  # which a fragment does not count
+        return dataset._take_rows(pa.array(addresses), columns=list(columns))
+    return fragment.take((addresses & ((1 << _BITS) - 1)).tolist(), columns=list(columns))
 
 
 def _with_given(read: pa.Table, columns: Sequence[str], given: Mapping[str, np.ndarray[Any, Any]]) -> pa.Table:

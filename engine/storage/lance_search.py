@@ -111,6 +111,7 @@ def restricted(search: Search, conditions: Conditions, push: Callable[[exp.Expr]
         search,
         filter=pushed.text,
         asks_indexes=pushed.asks_indexes,
+        held=tuple(condition for condition in every if push(condition).exact),
         filters_after=conditions.others or not pushed.exact,
     )
 

@@ -24,8 +24,8 @@ from lance.query import (
 )
 
 from engine.errors import InvalidValueError, UnknownColumnError, UnsupportedError, nearest
-from engine.storage.lance_addresses import rows_at
-from engine.storage.protocol import ROW_ADDRESS, TableName
+from engine.storage.lance_addresses import address_column, rows_at
+from engine.storage.protocol import TableName
 from engine.storage.search import SCORE, IndexUse, Search, TextRequest
 from engine.storage.text_query import (
     All,
@@ -119,10 +119,10 @@ def find_texts(
     if request.demote is not None:
         demoted = _query(_parsed(request, request.demote), request.columns)
         query = query if demoted is None else BoostQuery(query, demoted, negative_boost=request.demotion)
-    limit = request.k + _MORE
+    limit, address = request.k + _MORE, address_column(dataset)
     while True:
         scanner = dataset.scanner(
-            columns=[SCORE, ROW_ADDRESS],
+            columns=[SCORE, address],
             full_text_query=query,
             limit=limit,
             filter=search.filter,
@@ -132,7 +132,7 @@ def find_texts(
             disable_scoring_autoprojection=True,
         )
         found = scanner.to_table()
-        scores, addresses = found.column(SCORE).to_numpy(), found.column(ROW_ADDRESS).to_numpy()
+        scores, addresses = found.column(SCORE).to_numpy(), found.column(address).to_numpy()
         best = np.lexsort((addresses, -scores))
         if len(best) < limit or scores[best[request.k - 1]] > scores[best[-1]]:
             best = best[: request.k]

@@ -147,8 +147,9 @@ class Search:
     """A request that fits its table: by which `metric` and `indexes`, and among which rows.
 
     `filter` is a condition, in the language of the storage, that means what it does in SQL: only rows that meet it are
-    searched; `asks_indexes` says whether other indexes may be asked for them. `filters_after` says that conditions on
-    what was found may leave fewer than `k` rows. `compared` rows, roughly, are as much work as the search for a query.
+    searched; `asks_indexes` says whether other indexes may be asked for them, and `held` are the conditions, over the
+    table's own column names, that it is made of. `filters_after` says that conditions on what was found may leave fewer
+    than `k` rows. `compared` rows, roughly, are as much work as the search for a query.
     """
 
     request: SearchRequest
@@ -156,6 +157,7 @@ class Search:
     indexes: tuple[IndexUse, ...] = ()
     filter: str | None = None
     asks_indexes: bool = False
+    held: tuple[exp.Expr, ...] = ()
     filters_after: bool = False
     queries: Queries | None = None
     compared: int = 0

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import lance
 import pyarrow as pa
 import pytest
 
 from engine import errors
+from engine.logical.nodes import LogicalPlan
+from engine.physical import PhysicalOperator
 from engine.statements.database import Database
 from engine.statements.session import Session
 from engine.storage.protocol import TableName, WriteMode
+from local_runtime import planner
 from tests.harness.runtimes import SqlRuntime, Tables
 from tests.sql.searching import Rows, ask, change, explain
 
@@ -111,6 +115,29 @@ def test_of_rows_with_one_score_the_first_are_taken(runtime_name: str, make_runt
         assert [row[0] for row in ask(runtime, text.format("quick", 7))] == list(range(0, 14, 2))
     assert [row[0] for row in ask(runtime, text.format("fox", 200))] == list(range(200))
     assert len(ask(runtime, text.format("fox", 1000))) == 900
+
+
+@pytest.mark.parametrize(("text", "scans"), [("quick", 1), ("fox", 2)], ids=["few equal scores", "many"])
+def test_how_often_a_table_is_searched(
+    make_runtime: Make, monkeypatch: pytest.MonkeyPatch, text: str, scans: int
+) -> None:
+    """Once, unless more rows than are looked at have the last score; the columns are read of the rows found alone."""
+    runtime, tables = make_runtime("local", "lance")
+    path = f"{tables.storage.directories()[0]}/often.lance"
+    rows = pa.table({"id": range(300), "body": ["quick dog"] * 50 + ["slow fox"] * 250})
+    dataset = lance.write_dataset(rows, path, mode="overwrite")
+    dataset.create_scalar_index("body", "INVERTED")
+    asked: list[list[str]] = []
+    scanner = lance.LanceDataset.scanner
+
+    def counted(self: lance.LanceDataset, *args: Any, **options: Any) -> Any:
+        asked.append(options["columns"])
+        return scanner(self, *args, **options)
+
+    monkeypatch.setattr(lance.LanceDataset, "scanner", counted)
+    found = ask(runtime, f"SELECT id FROM text_search(often, '{text}', body, k := 3)")
+    assert [row[0] for row in found] == ([0, 1, 2] if text == "quick" else [50, 51, 52])
+    assert asked == [["_score", "_rowid"]] * scans
 
 
 def test_options(runtime: SqlRuntime) -> None:
@@ -244,6 +271,25 @@ def test_what_hybrid_searches_give(local: SqlRuntime) -> None:
     assert not any(row[1] for row in rows)
     with pytest.raises(errors.InvalidValueError, match="3 candidates in each search, fewer than k := 4"):
         ask(local, "SELECT * FROM hybrid_search(docs, v, [1, 1], 'quick', body, k := 4, candidates := 3)")
+
+
+@pytest.mark.parametrize("where", ["", " WHERE id < 10", " WHERE v[1] < 9"])
+def test_what_is_planned_once(local: SqlRuntime, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    text = f"SELECT id FROM text_search(docs, ?, body, k := 3){where}"
+    wanted = [ask(local, text.replace("?", f"'{query}'")) for query in ("quick", "brown bread", "dog")]
+    planned: list[object] = []
+    lower = planner.lower
+
+    def counted(plan: LogicalPlan) -> PhysicalOperator:
+        planned.append(plan)
+        return lower(plan)
+
+    monkeypatch.setattr(planner, "lower", counted)
+    session, database, counts = Session(), Database(local), []
+    for query, rows in zip(("quick", "brown bread", "dog"), wanted, strict=True):
+        assert ask(local, text, query, session=session, database=database) == rows
+        counts.append(len(planned))
+    assert counts == counts[:1] * 3
 
 
 def test_a_plan_is_good_for_other_texts(local: SqlRuntime) -> None:
