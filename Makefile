@@ -7,6 +7,9 @@ STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 
+# Tests start servers, workers and commands by the hundred; without it each of them would compile the sources anew.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test test-clients soak bench format proto install clean
 
 install: $(STAMP)

@@ -44,7 +44,10 @@ def actor_class() -> type:
                 for package in packages:
                     importlib.import_module(package)
                 sys.path[:] = kept  # what is in a package is found through it
-                module = importlib.import_module("ray_runtime.worker")
+                start = importlib.import_module("engine.process_start")
+                start.leave_frames_out()
+                with start.uncollected():
+                    module = importlib.import_module("ray_runtime.worker")
                 worker = module.WorkerId(name, incarnation)
                 self.worker = module.Worker(worker, pickle.loads(config))  # noqa: S301 - from our coordinator
             except Exception as error:

@@ -15,7 +15,6 @@ from flight_server.cli.connect import Target, refuse_login
 from flight_server.cli.interrupts import interruptible
 from flight_server.cli.output import comes_at_once, effect_line, write
 from flight_server.cli.progress import showing_progress
-from flight_server.cli.server_source import ServerSource
 from flight_server.cli.source import RELATIONS, Source
 from flight_server.options import ConfigError
 
@@ -65,11 +64,17 @@ def open_source(arguments: argparse.Namespace) -> Iterator[Source]:
     """The server or the folder that a command's arguments name. Raises ConfigError and CommandError."""
     if arguments.runtime is not None and arguments.data is None:
         raise ConfigError("--runtime goes with --data; a server has its own.")
-    source = _folder(arguments) if arguments.data is not None else ServerSource(Target.of(arguments))
+    source = _folder(arguments) if arguments.data is not None else _server(arguments)
     try:
         yield source
     finally:
         source.close()
+
+
+def _server(arguments: argparse.Namespace) -> Source:
+    from flight_server.cli.server_source import ServerSource  # the driver, which a folder does without
+
+    return ServerSource(Target.of(arguments))
 
 
 def _folder(arguments: argparse.Namespace) -> Source:
