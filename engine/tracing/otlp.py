@@ -14,7 +14,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision
 from opentelemetry.trace import NonRecordingSpan, SpanKind, TraceFlags, set_span_in_context
 from opentelemetry.trace import SpanContext as OtelContext
 
@@ -46,6 +46,7 @@ class OtlpExporter:
         sdk = {**_SDK, "telemetry.sdk.version": version("opentelemetry-sdk")}
         self._resource = {**sdk, **ours, **{name: str(value) for name, value in told.items()}}
         self._sampler = TracerProvider(shutdown_on_exit=False).sampler
+        self._follows_clients = self._sampler is DEFAULT_ON  # the usual one, which need not be asked
         self._ids = RandomIdGenerator()
         self._sender = OtlpSender()
         limits = BatchLimits(
@@ -59,19 +60,36 @@ class OtlpExporter:
     def name(self, span: str, parent: SpanContext | None, is_server: bool) -> SpanContext:
         """A new context. What is done here for a span of ours is kept as that is; of others the sampler decides."""
         span_id = self._ids.generate_span_id()
+        trace_id = self._ids.generate_trace_id() if parent is None else parent.trace_id
         if parent is not None and not is_server:
-            return SpanContext(parent.trace_id, span_id, parent.sampled)
-        trace_id, around = self._ids.generate_trace_id() if parent is None else parent.trace_id, _NOTHING
-        if parent is not None:
-            remote = OtelContext(parent.trace_id, parent.span_id, True, _FLAGS[parent.sampled])
-            around = set_span_in_context(NonRecordingSpan(remote), _NOTHING)
-        kind = SpanKind.SERVER if is_server else SpanKind.INTERNAL
-        decision = self._sampler.should_sample(around, trace_id, span, kind).decision
-        return SpanContext(trace_id, span_id, decision is Decision.RECORD_AND_SAMPLE)
+            sampled = parent.sampled
+        elif self._follows_clients:
+            sampled = parent is None or parent.sampled
+        else:
+            sampled = self._samples(span, trace_id, parent, is_server)
+        return SpanContext(trace_id, span_id, sampled)
+
+    @property
+    def sent(self) -> int:
+        """How many spans have left."""
+        return self._queue.written
+
+    @property
+    def dropped(self) -> int:
+        """How many are lost: too many waited, or the collector did not take them."""
+        return self._queue.dropped
 
     def close(self, seconds: float) -> None:
         """Send what is kept, within so many seconds; what has not left then is lost."""
         self._queue.close(seconds)
+
+    def _samples(self, span: str, trace_id: int, parent: SpanContext | None, is_server: bool) -> bool:
+        around = _NOTHING
+        if parent is not None:
+            remote = OtelContext(parent.trace_id, parent.span_id, True, _FLAGS[parent.sampled])
+            around = set_span_in_context(NonRecordingSpan(remote), _NOTHING)
+        kind = SpanKind.SERVER if is_server else SpanKind.INTERNAL
+        return self._sampler.should_sample(around, trace_id, span, kind).decision is Decision.RECORD_AND_SAMPLE
 
     def _send(self, spans: list[Span]) -> None:
         self._sender.send(encode(self._resource, self._version, spans))

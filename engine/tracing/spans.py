@@ -37,13 +37,19 @@ class Span:
     __slots__ = ("_exporter", "attributes", "began", "context", "ended", "error", "is_server", "name", "parent")
 
     def __init__(
-        self, exporter: Exporter, name: str, context: SpanContext, parent: SpanContext | None, is_server: bool
+        self,
+        exporter: Exporter,
+        name: str,
+        context: SpanContext,
+        parent: SpanContext | None,
+        is_server: bool,
+        began: int,
     ) -> None:
         self._exporter = exporter
         self.name, self.context, self.parent, self.is_server = name, context, parent, is_server
         self.attributes: dict[str, str | int] = {}
         self.error: str | None = None
-        self.began, self.ended = time.time_ns(), 0
+        self.began, self.ended = began, 0
 
     @property
     def takes_texts(self) -> bool:
@@ -66,9 +72,11 @@ def send_to(exporter: Exporter | None) -> None:
     _exporter = exporter
 
 
-def begin(name: str, parent: SpanContext | None = None, *, is_server: bool = False) -> Span | None:
-    """A span that begins now; None where nobody wants any. Without a parent it begins a trace."""
+def begin(
+    name: str, parent: SpanContext | None = None, *, is_server: bool = False, at: int | None = None
+) -> Span | None:
+    """A span that begins now, or began `at` a time; None where nobody wants any. Without a parent it begins a trace."""
     exporter = _exporter
     if exporter is None:
         return None
-    return Span(exporter, name, exporter.name(name, parent, is_server), parent, is_server)
+    return Span(exporter, name, exporter.name(name, parent, is_server), parent, is_server, at or time.time_ns())

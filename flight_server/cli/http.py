@@ -13,7 +13,8 @@ from flight_server.monitoring.query_log import QueryLog
 from flight_server.readiness import Readiness
 from flight_server.service import FlightSqlService
 
-if TYPE_CHECKING:  # what serves HTTP is loaded only where it is asked for
+if TYPE_CHECKING:  # what serves HTTP, or traces, is loaded only where it is asked for
+    from engine.tracing.otlp import OtlpExporter
     from flight_server.web.page import Page
     from flight_server.web.server import HttpServer
 
@@ -28,6 +29,7 @@ def open_http(
     runtimes: Iterable[Runtime],
     rights: Rights,
     query_log: QueryLog | None,
+    traces: OtlpExporter | None,
 ) -> HttpServer | None:
     """The HTTP server that the configuration asks for, if it does; with TLS where Flight has it. Close it after use."""
     port = config.operations.http_port
@@ -44,6 +46,7 @@ def open_http(
             refused_logins=lambda: logins.refused,
             runtimes=list(runtimes),
             query_log=query_log,
+            traces=traces,
         )
     )
     service.registry.observe(metrics.ended)

@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> NoReturn:
         if query_log is not None:
             closing.callback(query_log.close)
             service.registry.observe(query_log.ended)
-        http = open_http(config, service, logins, readiness, (runtime, *others), rights, query_log)
+        http = open_http(config, service, logins, readiness, (runtime, *others), rights, query_log, traces)
         if http is not None:
             closing.callback(http.close)
         certified = isinstance(authenticator, Certificates)

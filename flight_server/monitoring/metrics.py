@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -35,6 +35,18 @@ _MAX_KINDS = 100  # of statements; there are some thirty
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge beside each counter, which nothing asks for
 
 
+class SpanCounts(Protocol):
+    """What became of the spans of this process."""
+
+    @property
+    def sent(self) -> int:
+        """How many have left."""
+
+    @property
+    def dropped(self) -> int:
+        """How many are lost."""
+
+
 @dataclass(frozen=True)
 class Numbers:
     """What is counted elsewhere, and asked for when somebody looks."""
@@ -44,6 +56,7 @@ class Numbers:
     refused_logins: Callable[[], int]
     runtimes: Sequence[Runtime]
     query_log: QueryLog | None = None
+    traces: SpanCounts | None = None
 
 
 class Metrics:
@@ -130,6 +143,9 @@ class _Gauges(Collector):
         if log is not None:
             yield CounterMetricFamily("grism_query_log_rows", "Queries in the table of queries.", log.written)
             yield CounterMetricFamily("grism_query_log_dropped", "Queries that are not in it.", log.dropped)
+        if numbers.traces is not None:
+            yield CounterMetricFamily("grism_spans_sent", "Spans that left for the collector.", numbers.traces.sent)
+            yield CounterMetricFamily("grism_spans_dropped", "Spans that are lost.", numbers.traces.dropped)
         memory = GaugeMetricFamily("grism_kernel_memory_bytes", "Memory of the kernel's buffers.", labels=["runtime"])
         spilled = GaugeMetricFamily(
             "grism_kernel_spilled_bytes", "Files that the kernel spills to.", labels=["runtime"]

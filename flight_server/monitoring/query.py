@@ -44,10 +44,13 @@ TAG_HEADER = "grism-query-tag"
 """What a client calls its statements, to ask for them by that."""
 
 _AGENT = "user-agent"
+_LONG_PARSING = 0.005  # seconds
 _LONGEST_HEADER = 200  # characters
 _MAX_PLANS = 4  # of a statement, which may run one for each row of its parameters
 _LONGEST_LINE = 1_000  # characters of a plan's line
 _LONGEST_PLAN = 20_000  # characters
+_STATES = {"ok": "done", "cancelled": "cancelled"}
+_SPAN_ERRORS = {"ok": None, "cancelled": CancelledError.__name__}
 _SERVER = secrets.token_hex(4)  # ids differ from those of other servers, and of this one's last run
 _numbers = itertools.count(1)
 
@@ -134,13 +137,20 @@ class Query:
         self._waits = False
         self._started = self._ended = 0.0
         self._finished = False
+        self._reads_since: float | None = None
+        self._status: str | None = None  # once it is over
         self._registry = registry
         self._spans = QuerySpans(caller.call)
         registry.add(self)
 
-    def trace_planning(self) -> None:
-        """Let its planning be a span."""
-        self._spans.begin("planning")
+    def trace_planning(self, reads: bool = False) -> None:
+        """Let its planning be a span; or where it only `reads` the text, which mostly is a matter of microseconds, let
+        that be one if it takes long, or fails.
+        """
+        if reads:
+            self._reads_since = time.thread_time()  # of work, not of a wait for its turn
+        else:
+            self._spans.begin("planning")
 
     def enter(self, gate: Gate) -> None:
         """Wait for its turn, which it has until it leaves."""
@@ -259,6 +269,8 @@ class Query:
         with self._lock:
             self._finished = True
         self.leave()
+        if self._reads_since is not None and time.thread_time() - self._reads_since >= _LONG_PARSING:
+            self._trace_parsing()
         self._spans.end(describe=self._describe)
         self._registry.forget(self)
 
@@ -271,42 +283,41 @@ class Query:
             self._finished = True
         if self._plans:
             self._statement = replace(self._statement, planning=self._ended - self._began)
-        self._tell_log()
-        status = self._status()
-        self._spans.end({"ok": None, "cancelled": CancelledError.__name__}.get(status, status), self._describe)
-        self._registry.finish(self, self.described(ended_at=time.time()))
+        status = self._status = self._outcome()
+        row = self.described(ended_at=time.time())
+        self._tell_log(row, status)
+        if self._reads_since is not None:
+            self._trace_parsing()
+        self._spans.end(_SPAN_ERRORS.get(status, status), lambda span: self._describe(span, row))
+        self._registry.finish(self, row)
         self._error = None
         self._runs.clear()  # which hold what they tell of
         self._plans_told.clear()
 
-    def _tell_log(self) -> None:
+    def _trace_parsing(self) -> None:
+        self._spans.begin("parsing", at=round(self._begun_at * 1e9))
+
+    def _tell_log(self, row: Mapping[str, Any], status: str) -> None:
         fields: dict[str, object] = {"event": "query", "query": self.id}
-        if self._spans.trace is not None:
-            fields["trace"] = self._spans.trace
+        if row["trace"] is not None:
+            fields["trace"] = row["trace"]
         fields |= {
             "user": self.user,
             "peer": self.peer,
             "kind": self._statement.kind,
             "statement": self._statement.shown,
         }
-        measured = {
-            "runtime": self._runtime,
-            "rows": self._rows(),
-            "bytes": self._bytes(),
-            "planning": round(self._statement.planning, 6),
-            "queue": round(self._queue(self._ended), 6),
-            "run": round(self._run(self._ended), 6),
-        }
-        outcome: dict[str, object] = {"status": self._status()}
-        error = self._failure()
-        if isinstance(error, GrismError):
-            outcome["error"] = error.summary[:MAX_LOGGED]
+        measured = {"runtime": self._runtime, "rows": row["rows"], "bytes": row["bytes"]}
+        measured |= {name: round(row[name], 6) for name in ("planning", "queue", "run")}
+        outcome: dict[str, object] = {"status": status}
+        if row["error"] is not None:
+            outcome["error"] = row["error"][:MAX_LOGGED]
         _log.info("query", extra={"fields": {**fields, **measured, **outcome}})
         if self._has_effects:
-            audited = {**fields, "event": "statement", "rows": self._rows(), **outcome}
+            audited = {**fields, "event": "statement", "rows": row["rows"], **outcome}
             _audit.info("statement", extra={"fields": audited})
 
-    def _describe(self, span: Span) -> None:
+    def _describe(self, span: Span, row: Mapping[str, Any] | None = None) -> None:
         """Tell of it in the terms of OpenTelemetry's conventions for databases, as far as these have some."""
         span.attributes |= {
             "db.system.name": "grism",
@@ -314,8 +325,8 @@ class Query:
             "grism.query.id": self.id,
             "grism.runtime": self._runtime,
         }
-        if not self._plans:
-            span.attributes |= {"db.response.returned_rows": self._rows(), "grism.response.bytes": self._bytes()}
+        if row is not None and not self._plans:
+            span.attributes |= {"db.response.returned_rows": row["rows"], "grism.response.bytes": row["bytes"]}
         if span.takes_texts:
             span.attributes["db.query.text"] = self._statement.text
 
@@ -355,8 +366,7 @@ class Query:
     def state(self) -> str:
         """What it does: planning, queued, running or sending; or how it ended: done, failed or cancelled."""
         if self._finished:
-            status = self._status()
-            return {"ok": "done", "cancelled": "cancelled"}.get(status, "failed")
+            return _STATES.get(self._status or self._outcome(), "failed")
         if self._plans:
             return "planning"
         if self._waits and not self._started:
@@ -386,7 +396,7 @@ class Query:
     def _failure(self) -> BaseException | None:
         return self._cancellation.cause or self._error
 
-    def _status(self) -> str:
+    def _outcome(self) -> str:
         error = self._failure()
         if error is None and self.rows is None and not all(counters.finished for counters in self._counters):
             return "cancelled"  # its client has left

@@ -28,10 +28,11 @@ class QuerySpans:
         around = self._call.trace
         return None if around is None else around.trace
 
-    def begin(self, name: str) -> None:
-        """What was done until now is over, and the next begins."""
-        self.end()
-        self._now = begin(name, self._call.trace)
+    def begin(self, name: str, at: int | None = None) -> None:
+        """What was done until now is over, and the next begins, or began `at` a time."""
+        if self._now is not None:
+            self.end()
+        self._now = begin(name, self._call.trace, at=at)
 
     def end(self, error: str | None = None, describe: Callable[[Span], None] | None = None) -> None:
         """What was done until now is over, by an error of this type if there was one; `describe` tells more of it."""

@@ -72,11 +72,10 @@ class Queries:
     def planning(self, request: Request, statement: StatementInfo, *, reads: bool = False) -> Iterator[None]:
         """Around the planning of a statement, `timed`: what fails here is logged, since it never runs.
 
-        While it only `reads` what the statement is, that is no span of its own.
+        While it only `reads` what the statement is, that is a span of its own where it takes long, or fails.
         """
         query = Query(request.caller, statement, self._runtime_of(request), self.registry, plans=True)
-        if not reads:
-            query.trace_planning()
+        query.trace_planning(reads)
         try:
             with query.guarded(), self.timed(request):
                 yield

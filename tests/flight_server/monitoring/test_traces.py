@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,7 +63,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def traced(tpch_dir: Path, log: Path, collector: Collector) -> Iterator[str]:
     """A server with one turn, in this process's runtime."""
-    options = ("--traces", "otlp", "--threads", "1", "--max-queries", "1")
+    options = ("--traces", "otlp", "--threads", "1", "--max-queries", "1", "--http-port", "0")
     with serve(tpch_dir, log, *options, variables=collector.variables()) as (uri, _):
         yield uri
 
@@ -69,6 +71,14 @@ def traced(tpch_dir: Path, log: Path, collector: Collector) -> Iterator[str]:
 @pytest.fixture
 def caller(traced: str, collector: Collector) -> Caller:
     return Caller(traced, collector)
+
+
+def counted(log: Path, what: str) -> float:
+    """How many spans a server has ``sent`` or ``dropped``, as it tells at its HTTP port."""
+    http = until(lambda: re.search(r"http=(\S+)", log.read_text()))
+    with urllib.request.urlopen(f"{http[1]}/metrics", timeout=20) as answer:
+        (value,) = re.findall(rf"^grism_spans_{what}_total (\S+)$", answer.read().decode(), re.MULTILINE)
+    return float(value)
 
 
 def named(spans: list[Collected], name: str) -> list[Collected]:
@@ -118,6 +128,14 @@ def test_a_query_is_told_from_its_call_to_its_tasks(
     )
 
 
+def test_what_leaves_is_counted(caller: Caller, log: Path) -> None:
+    before = counted(log, "sent")
+    caller.ask("SELECT 1")
+    here = caller.spans(f"{SERVICE}/DoGet")
+    until(lambda: counted(log, "sent") - before >= len(here))
+    assert counted(log, "dropped") == 0
+
+
 def test_the_log_has_the_trace_of_a_query(caller: Caller, log: Path) -> None:
     caller.ask("SELECT 1 AS told")
     (run,) = named(caller.spans(f"{SERVICE}/DoGet"), "run")
@@ -144,6 +162,28 @@ def test_failures_are_told_by_their_types(caller: Caller) -> None:
         f"{SERVICE}/DoGet": "InvalidValueError",
         "run": "InvalidValueError",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "failed"),
+    [
+        ("INSERT INTO missing VALUES ((", True),
+        (f"INSERT INTO missing VALUES {', '.join(['(1)'] * 3000)}", False),
+        ("SELECT 3", None),
+    ],
+    ids=["wrong", "long", "short"],
+)
+def test_reading_a_text_is_told_where_it_takes_long_or_fails(caller: Caller, text: str, failed: bool | None) -> None:
+    if failed is None:
+        caller.ask(text)
+    else:
+        with pytest.raises(grpc.RpcError):
+            caller.ask(text)
+    spans = caller.spans(f"{SERVICE}/GetFlightInfo")
+    assert [span.failed for span in named(spans, "parsing")] == ([] if failed is None else [failed])
+    for span in named(spans, "parsing"):
+        (call,) = [each for each in spans if each.id == span.parent]
+        assert call.began <= span.began < span.ended <= call.ended
 
 
 @pytest.mark.parametrize("header", ["", "00-0-0-01", f"ff-{'1' * 32}-{'1' * 16}-01", f"00-{'0' * 32}-{'1' * 16}-01"])
@@ -203,10 +243,12 @@ def test_a_collector_that_does_not_answer_is_in_nobodys_way(tmp_path: Path) -> N
             "OTEL_BSP_MAX_QUEUE_SIZE": "2",
             "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "1",
         }
-        options = ("--traces", "otlp", "--threads", "1")
+        options = ("--traces", "otlp", "--threads", "1", "--http-port", "0")
         with serve(tmp_path, tmp_path / "log", *options, variables=variables) as (uri, _), RawClient(uri) as client:
             for number in range(20):
                 assert client.ask(sql.CommandStatementQuery(query=f"SELECT {number}")).num_rows == 1
+            assert counted(tmp_path / "log", "sent") == 0
+            until(lambda: counted(tmp_path / "log", "dropped") == 4 * 20 - 1 - 2)  # one is being sent, two wait
     assert (tmp_path / "log").read_text().count("spans were lost") == 1
 
 

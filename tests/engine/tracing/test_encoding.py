@@ -1,0 +1,91 @@
+"""Spans as OTLP: what a reader of Protocol Buffers finds in them."""
+
+from __future__ import annotations
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from engine.tracing import Span, SpanContext
+from engine.tracing.encoding import encode
+
+LARGEST = (1 << 128) - 1
+LARGEST_ID = (1 << 64) - 1
+
+
+class Kept:
+    """An exporter that keeps what it takes."""
+
+    takes_texts = True
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+
+    def name(self, span: str, parent: SpanContext | None, is_server: bool) -> SpanContext:
+        raise AssertionError((span, parent, is_server))
+
+    def take(self, span: Span) -> None:
+        self.spans.append(span)
+
+
+def span_of(
+    context: SpanContext,
+    parent: SpanContext | None = None,
+    *,
+    name: str = "run",
+    is_server: bool = False,
+    error: str | None = None,
+    **attributes: str | int,
+) -> Span:
+    kept = Kept()
+    span = Span(kept, name, context, parent, is_server, 1_700_000_000_000_000_001)
+    span.attributes.update(attributes)
+    span.end(error, at=1_700_000_000_000_000_999)
+    (taken,) = kept.spans
+    return taken
+
+
+def read(*spans: Span) -> ExportTraceServiceRequest:
+    return ExportTraceServiceRequest.FromString(encode({"service.name": "grism"}, "1.2", spans))
+
+
+def test_the_process_and_its_version_are_told() -> None:
+    (process,) = read().resource_spans
+    assert [(pair.key, pair.value.string_value) for pair in process.resource.attributes] == [("service.name", "grism")]
+    (scope,) = process.scope_spans
+    assert (scope.scope.name, scope.scope.version, len(scope.spans)) == ("grism", "1.2", 0)
+
+
+@pytest.mark.parametrize("number", [1, 1 << 63, LARGEST])
+def test_who_a_span_is_and_for_whom(number: int) -> None:
+    identifier = min(number, LARGEST_ID)
+    around = SpanContext(number, 7, sampled=True)
+    request = read(
+        span_of(SpanContext(number, identifier, sampled=True), name="a"),
+        span_of(SpanContext(number, 3, sampled=True), around, is_server=True, error="CancelledError"),
+        span_of(SpanContext(number, 4, sampled=True), around),
+    )
+    root, server, inner = request.resource_spans[0].scope_spans[0].spans
+    assert {span.trace_id for span in (root, server, inner)} == {number.to_bytes(16, "big")}
+    assert (root.name, root.span_id, root.parent_span_id) == ("a", identifier.to_bytes(8, "big"), b"")
+    assert {span.parent_span_id for span in (server, inner)} == {(7).to_bytes(8, "big")}
+    assert [span.kind for span in (root, server, inner)] == [root.SPAN_KIND_INTERNAL, 2, 1]
+    assert [span.flags for span in (root, server, inner)] == [0x101, 0x301, 0x101]
+    assert [span.status.code for span in (root, server, inner)] == [0, 2, 0]
+    assert [(pair.key, pair.value.string_value) for pair in server.attributes] == [("error.type", "CancelledError")]
+    assert {(span.start_time_unix_nano, span.end_time_unix_nano) for span in (root, server, inner)} == {
+        (1_700_000_000_000_000_001, 1_700_000_000_000_000_999)
+    }
+
+
+@pytest.mark.parametrize("value", ["", "é" * 63, "x" * 127, "x" * 128, "ü" * 20_000, 0, 1, -1, 300, 2**63 - 1])
+def test_attributes_of_any_size(value: str | int) -> None:
+    context = SpanContext(1, 1, sampled=True)
+    spans = [span_of(context, text=value, other="o"), span_of(context, text=value), span_of(context)]
+    told = read(*spans).resource_spans[0].scope_spans[0].spans
+    kind = "string_value" if isinstance(value, str) else "int_value"
+    assert [[(pair.key, pair.value.WhichOneof("value")) for pair in span.attributes] for span in told] == [
+        [("text", kind), ("other", "string_value")],
+        [("text", kind)],
+        [],
+    ]
+    assert [getattr(span.attributes[0].value, kind) for span in told[:2]] == [value, value]
