@@ -41,7 +41,7 @@ from engine.sql.origins import ColumnOrigins
 from engine.sql.parameter_types import ParameterTypes
 from engine.sql.plan_reader import NotRead
 from engine.sql.qualified_names import Relation, shorten_names
-from engine.sql.remembered import Known, Pin
+from engine.sql.remembered import Memory, Pin, is_lasting
 from engine.sql.search_plans import SearchPlans
 from engine.sql.search_requests import Searches
 from engine.sql.search_values import UNKNOWN, Given, put_queries
@@ -87,8 +87,10 @@ class SqlFrontend:
         self._searches, self._search_plans = Searches(kernel, storage), SearchPlans()
         self._generic_plans = GenericPlans(kernel.binder)
         self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
-        self._plans: LruCache[tuple[str, Names], Known[LogicalPlan]] = LruCache(_CACHED_PLANS)
-        self._outputs: LruCache[tuple[str, Names], Known[RowType]] = LruCache(_CACHED_OUTPUTS)
+        self._plans: Memory[str, LogicalPlan] = Memory(_CACHED_PLANS)
+        self._outputs: Memory[str, RowType] = Memory(_CACHED_OUTPUTS)
+        self._parameters: Memory[tuple[str, RowType], pa.Schema] = Memory(_CACHED_PLANS)
+        self._results: Memory[tuple[str, Boundary], tuple[pa.Schema, Origins]] = Memory(_CACHED_PLANS)
 
     def plan(
         self,
@@ -104,10 +106,8 @@ class SqlFrontend:
         UnsupportedError, and the cause where the current cancellation is thrown; nothing runs.
         """
         snapshot = snapshot or self.storage.snapshot()
-        cacheable = not parameters and _is_lasting(names)
-        known = self._plans.get((text, names)) if cacheable else None
-        if known is not None and known.is_current(snapshot, names):
-            return known.value
+        if not parameters and (known := self._plans.get(text, names, snapshot)) is not None:
+            return known
         given = [Given(value, partial(constant, value), place) for place, value in enumerate(parameters or ())]
         if (asked_again := self._search_plans.get(text, names, given, snapshot)) is not None:
             return asked_again
@@ -123,27 +123,24 @@ class SqlFrontend:
             retold = [replace(one, text=partial(retyped, one.value, to)) for one, to in zip(given, told, strict=True)]
             read = self._read(text, retold, snapshot, names)
         plan = self._build(read.resolved)
-        if read.lasting and _is_lasting(names):
-            if cacheable:
-                self._plans.put((text, names), Known(read.resolved.pins, read.views, plan))
-            else:
-                self._search_plans.put(text, names, given, read.resolved.pins, read.views, plan)
-                kinds = partial(self._told, text, snapshot, names)
-                self._generic_plans.learn(text, names, given, read, kinds, partial(self._put, text, snapshot, names))
+        if read.lasting and not parameters:
+            self._plans.put(text, names, read.resolved.pins, read.views, plan)
+        elif read.lasting and is_lasting(names):
+            self._search_plans.put(text, names, given, read.resolved.pins, read.views, plan)
+            kinds = partial(self._told, text, snapshot, names)
+            self._generic_plans.learn(text, names, given, read, kinds, partial(self._put, text, snapshot, names))
         return plan
 
     def columns(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> RowType:
         """The output columns of one SELECT without parameters, in the kernel's types. Raises as `plan`."""
         snapshot = snapshot or self.storage.snapshot()
-        known = self._outputs.get((text, names)) if _is_lasting(names) else None
-        if known is not None and known.is_current(snapshot, names):
-            return known.value
+        if (known := self._outputs.get(text, names, snapshot)) is not None:
+            return known
         parsed = self._parse(text, names, snapshot)
         self._bind_parameters(parsed, (), snapshot, names)
         canonical, tables, pins = self._pin(parsed, snapshot, names)
         columns = self._describe(parsed, canonical, tables)
-        if _is_lasting(names):
-            self._outputs.put((text, names), Known(pins, parsed.views, columns))
+        self._outputs.put(text, names, pins, parsed.views, columns)
         return columns
 
     def parse(self, text: str) -> syntax.Node:
@@ -184,47 +181,58 @@ class SqlFrontend:
 
         What the text does not tell is utf8, or int64 or float64 where only a number fits.
         """
-        if self._plans.get((text, names)) is not None:  # what has parameters is not among them
+        if self._plans.has(text, names):  # what has parameters is not among them
             return pa.schema([])
-        types = self._parameter_types(text, snapshot or self.storage.snapshot(), names)
+        snapshot = snapshot or self.storage.snapshot()
+        if (known := self._parameters.get((text, columns), names, snapshot)) is not None:
+            return known
+        parsed, types, pins = self._parameter_types(text, snapshot, names)
         told = () if types is None else types.with_guesses(columns).items()
-        return self.kernel.arrow_schema(tuple(Column(name, kind) for name, kind in told))
+        schema = self.kernel.arrow_schema(tuple(Column(name, kind) for name, kind in told))
+        self._parameters.put((text, columns), names, pins, parsed.views, schema)
+        return schema
 
     def told_types(self, text: str, *, snapshot: Snapshot, names: Names = _PLAIN) -> dict[str, str | None]:
         """The kernel's type of each parameter of one SELECT, by name, None where the text does not tell it."""
-        types = self._parameter_types(text, snapshot, names)
+        types = self._parameter_types(text, snapshot, names)[1]
         return {} if types is None else types.told()
 
     def _told(self, text: str, snapshot: Snapshot, names: Names) -> list[str | None]:
         return list(self.told_types(text, snapshot=snapshot, names=names).values())
 
-    def _parameter_types(self, text: str, snapshot: Snapshot, names: Names) -> ParameterTypes | None:
+    def _parameter_types(
+        self, text: str, snapshot: Snapshot, names: Names
+    ) -> tuple[ParsedText, ParameterTypes | None, tuple[Pin, ...]]:
         """What tells the kernel's type for each parameter of one SELECT; None where there are none."""
         parsed = self._parse(text, names, snapshot)
         given = syntax.parameter_names(parsed.tree)
         if not given:
-            return None
-        canonical, tables, _ = self._pin(parsed, snapshot, names, bound=False)
-        return ParameterTypes(self.kernel.binder, canonical, _columns(tables), given)
+            return parsed, None, ()
+        canonical, tables, pins = self._pin(parsed, snapshot, names, bound=False)
+        return parsed, ParameterTypes(self.kernel.binder, canonical, _columns(tables), given), pins
 
     def result_schema(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> pa.Schema:
         """The Arrow schema of a SELECT whose parameters are not bound yet: that of NULLs without a type."""
-        return self.kernel.arrow_schema(self._unbound(text, snapshot or self.storage.snapshot(), names)[3])
+        return self.kernel.arrow_schema(self._unbound(text, snapshot or self.storage.snapshot(), names)[-1])
 
     def result(
         self, text: str, *, snapshot: Snapshot, names: Names, boundary: Boundary = Boundary.CLIENT
     ) -> tuple[pa.Schema, Origins]:
         """`result_schema` as it leaves at the `boundary`, and the tables that the columns come from."""
-        parsed, canonical, tables, columns = self._unbound(text, snapshot, names)
-        return self.kernel.arrow_schema(columns, boundary), self._origins.of(parsed, canonical, tables)
+        if (known := self._results.get((text, boundary), names, snapshot)) is not None:
+            return known
+        parsed, canonical, tables, pins, columns = self._unbound(text, snapshot, names)
+        result = self.kernel.arrow_schema(columns, boundary), self._origins.of(parsed, canonical, tables)
+        self._results.put((text, boundary), names, pins, parsed.views, result)
+        return result
 
     def _unbound(
         self, text: str, snapshot: Snapshot, names: Names
-    ) -> tuple[ParsedText, str, Mapping[str, tuple[TableHandle, RowType]], RowType]:
+    ) -> tuple[ParsedText, str, Mapping[str, tuple[TableHandle, RowType]], tuple[Pin, ...], RowType]:
         parsed = self._parse(text, names, snapshot)
         self._bind_parameters(parsed, [UNKNOWN] * len(syntax.parameter_names(parsed.tree)), snapshot, names)
-        canonical, tables, _ = self._pin(parsed, snapshot, names, bound=False)
-        return parsed, canonical, tables, self._describe(parsed, canonical, tables)
+        canonical, tables, pins = self._pin(parsed, snapshot, names, bound=False)
+        return parsed, canonical, tables, pins, self._describe(parsed, canonical, tables)
 
     def table_plan(
         self, name: TableName, snapshot: Snapshot | None = None, version: Version | None = None
@@ -460,11 +468,6 @@ class SqlFrontend:
 
     def _table_name(self, path: tuple[str, ...], default_schema: str) -> TableName:
         return full_name(path, default_schema, self.storage.schemas)
-
-
-def _is_lasting(names: Names) -> bool:
-    """Whether a text keeps its meaning: looked for in several schemas, a table that comes to be may change it."""
-    return len(names.schemas) == 1
 
 
 def _columns(tables: Mapping[str, tuple[TableHandle, RowType]]) -> dict[str, RowType]:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from engine.cache import LruCache
 from engine.errors import GrismError
 from engine.sql.views import Names, View
 from engine.storage.protocol import Snapshot, TableHandle, TableName, Version
 
-__all__ = ["Known", "Pin"]
+__all__ = ["Known", "Memory", "Pin", "is_lasting"]
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
+
+
+def is_lasting(names: Names) -> bool:
+    """Whether a text keeps its meaning: looked for in several schemas, a table that comes to be may change it."""
+    return len(names.schemas) == 1
 
 
 @dataclass(frozen=True)
@@ -42,3 +49,24 @@ class Known(Generic[T]):
             )
         except GrismError:
             return False
+
+
+class Memory(Generic[K, T]):
+    """What was made of the last `size` texts, by these and whatever else it depends on. Thread-safe."""
+
+    def __init__(self, size: int) -> None:
+        self._known: LruCache[tuple[K, Names], Known[T]] = LruCache(size)
+
+    def get(self, key: K, names: Names, snapshot: Snapshot) -> T | None:
+        """What is still right; None where nothing is."""
+        known = self._known.get((key, names))
+        return known.value if known is not None and known.is_current(snapshot, names) else None
+
+    def put(self, key: K, names: Names, pins: tuple[Pin, ...], views: Mapping[TableName, View], value: T) -> None:
+        """Remember `value`, which the tables and views gave, unless names may come to mean something else."""
+        if is_lasting(names):
+            self._known.put((key, names), Known(pins, views, value))
+
+    def has(self, key: K, names: Names) -> bool:
+        """Whether something was made of it, right or not."""
+        return self._known.get((key, names)) is not None

@@ -7,9 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from engine.errors import InvalidValueError
+from engine.errors import InvalidValueError, UnknownTableError
+from engine.sql.views import Names
+from engine.storage import InMemoryStorage
+from engine.storage.protocol import TableName
 from local_runtime import LocalRuntime
-from tests.engine.querying import result, rows
+from tests.engine.querying import put, result, rows
 
 
 @pytest.mark.parametrize(
@@ -83,3 +86,27 @@ def test_the_schema_of_a_result_before_parameters_are_bound(
 ) -> None:
     schema = local.frontend.result_schema(text)
     assert dict(zip(schema.names, schema.types, strict=True)) == want
+
+
+def test_what_is_prepared_again_is_not_bound_again_while_its_tables_are_the_same(
+    local: LocalRuntime, storage: InMemoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(storage, "prepared", pa.table({"a": pa.array([1], pa.int32())}))
+    text, names = "SELECT a FROM prepared WHERE a > ?", Names()
+    parsed: list[str] = []
+    parse = local.kernel.parse
+    monkeypatch.setattr(local.kernel, "parse", lambda given: parsed.append(given) or parse(given))
+
+    def prepare() -> list[pa.DataType]:
+        schema, _ = local.frontend.result(text, snapshot=storage.snapshot(), names=names)
+        return [*local.frontend.parameters(text).types, *schema.types]
+
+    assert prepare() == [pa.int32(), pa.int32()]
+    parsed.clear()
+    assert prepare() == [pa.int32(), pa.int32()]
+    assert parsed == []
+    put(storage, "prepared", pa.table({"a": pa.array(["1"])}))
+    assert prepare() == [pa.string(), pa.string()]
+    storage.drop(TableName("main", "prepared"))
+    with pytest.raises(UnknownTableError):
+        prepare()
