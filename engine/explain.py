@@ -5,13 +5,14 @@ from __future__ import annotations
 from engine.operators.collect import CollectExec
 from engine.operators.table_scan import TableScanExec
 from engine.physical import PhysicalOperator
+from engine.printable import on_one_line
 from engine.storage.protocol import Storage
 
 __all__ = ["render"]
 
 
 def render(operator: PhysicalOperator, indent: str = "", storage: Storage | None = None) -> str:
-    """The tree, root first, two spaces a level; a part that several places read is shown once.
+    """The tree, root first, a line for each, two spaces a level; a part that several places read is shown once.
 
     Scans of `storage` tell which indexes of their tables they ask.
     """
@@ -19,7 +20,7 @@ def render(operator: PhysicalOperator, indent: str = "", storage: Storage | None
     shown: set[str] = set()
 
     def visit(node: PhysicalOperator, depth: int) -> None:
-        lines.append(f"{indent}{'  ' * depth}{node.describe()}{_indexes(node, storage)}")
+        lines.append(f"{indent}{'  ' * depth}{on_one_line(node.describe() + _indexes(node, storage))}")
         if isinstance(node, CollectExec):
             if node.name in shown:
                 lines[-1] += " (shown above)"

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.execution import compile_statement
 from engine.physical import ExecutionContext, PhysicalOperator
+from engine.printable import on_one_line
 from engine.run_progress import ResourceUse, add_up
 
 __all__ = [
@@ -208,5 +209,5 @@ def _operators(nodes: Sequence[Mapping[str, Any]]) -> Iterator[OperatorProfile]:
 
 
 def _shown(value: object) -> str:
-    text = " ".join((", ".join(map(str, value)) if isinstance(value, list) else str(value)).split())
+    text = on_one_line(" ".join((", ".join(map(str, value)) if isinstance(value, list) else str(value)).split()))
     return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."

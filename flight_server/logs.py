@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
 
+from engine.printable import on_one_line
+
 __all__ = ["JsonFormatter", "TextFormatter", "configure"]
 
 _log = logging.getLogger("grism")
@@ -47,7 +49,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = "".join(f" {key}={_value(value)}" for key, value in _fields(record).items())
-        head = f"{_time(record)} {record.levelname} {record.name}: {_one_line(record.getMessage())}{fields}"
+        head = f"{_time(record)} {record.levelname} {record.name}: {on_one_line(record.getMessage())}{fields}"
         trace = _trace(self, record)
         return f"{head}\n{trace}" if trace else head
 
@@ -94,11 +96,6 @@ def _value(value: object) -> str:
     """As it is where it is one word, else as a JSON string."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text if _PLAIN.fullmatch(text) and text.isprintable() else json.dumps(text)
-
-
-def _one_line(text: str) -> str:
-    """`text` with escapes for what is not printable, line ends first of all: who is logged must not write the log."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

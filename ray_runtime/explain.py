@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.explain import render
+from engine.printable import on_one_line
 from engine.storage.protocol import Storage
 from ray_runtime.operators import partitioning_text
 from ray_runtime.stages import Stage, StageGraph
@@ -26,7 +27,7 @@ def render_stages(graph: StageGraph, storage: Storage) -> str:
     lines = []
     for stage in graph:
         target = "result" if stage is graph.result else f"{modes[stage.id]} {partitioning_text(stage.output)}"
-        lines.append(f"Stage {stage.id}: {_parallelism(stage, graph)} -> {target}")
+        lines.append(on_one_line(f"Stage {stage.id}: {_parallelism(stage, graph)} -> {target}"))
         whole = storage if len(stage.splits) <= 1 else None  # parts of a table are read without its indexes
         lines.append(render(stage.root, indent="  ", storage=whole))
     return "\n".join(lines)

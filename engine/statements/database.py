@@ -20,6 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from engine.errors import TypeMismatchError, UnknownTableError
+from engine.printable import on_one_line
 from engine.runtime import QueryResult, Runtime
 from engine.schema import RowType
 from engine.sql.described_tables import DESCRIBED, description
@@ -261,7 +262,7 @@ class Database:
         lines = []
         if parsed.has_effects and parsed.statement is not None:
             line, plans = self._changes.outline(session, parsed.statement, row)
-            lines.append(line)
+            lines.append(on_one_line(line))
         else:
             plans = [self.planning.plan(session, parsed.text, row)]
         for plan in plans:

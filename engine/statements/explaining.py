@@ -38,6 +38,9 @@ EXPLAIN_SCHEMA = pa.schema([pa.field("plan", pa.string())])
 """One row for each line of a text; one row in all for the other forms."""
 
 _LONGEST_LINE = 100_000  # characters of a line, which may hold the whole text
+_LONGEST_LABEL = 4_000  # characters of a line in a picture; Mermaid draws none of more than 50,000
+_MEANT_BY_MERMAID = re.compile(r"[\"#&<>`%$:\\]")
+"""What in a text in quotes is no text to Mermaid: HTML, Markdown, formulas, icons, directives, its own codes."""
 READS_STAGE = re.compile(r"ExchangeSourceExec stage (\d++)")
 """A line of a plan that reads what a stage wrote."""
 
@@ -118,8 +121,7 @@ def profiled(lines: Sequence[str], profile: QueryProfile, before: Before, format
 
 def plan_lines(lines: Sequence[str]) -> pa.Table:
     """Rows of `EXPLAIN_SCHEMA`."""
-    shown = [line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + " ..." for line in lines]
-    return pa.table([pa.array(shown, pa.string())], schema=EXPLAIN_SCHEMA)
+    return pa.table([pa.array([_cut(line, _LONGEST_LINE) for line in lines], pa.string())], schema=EXPLAIN_SCHEMA)
 
 
 def _drawn(roots: Sequence[PlanNode], format: Format) -> str:
@@ -132,7 +134,8 @@ def _drawn(roots: Sequence[PlanNode], format: Format) -> str:
 
     def visit(node: PlanNode) -> str:
         name = f"n{len(nodes)}"
-        nodes.append(_mermaid_node(name, node.text) if format is Format.MERMAID else _graphviz_node(name, node.text))
+        text = _cut(node.text, _LONGEST_LABEL)
+        nodes.append(_mermaid_node(name, text) if format is Format.MERMAID else _graphviz_node(name, text))
         edges.extend(f"  {visit(child)} {arrow} {name}" for child in node.inputs)
         found = READS_STAGE.match(node.text)
         if found is not None:
@@ -222,6 +225,10 @@ def _operator_lines(operator: OperatorProfile, depth: int) -> Iterator[str]:
         yield from _operator_lines(child, depth + 1)
 
 
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[:longest] + " ..."
+
+
 def _depth(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
@@ -243,13 +250,10 @@ def _size(size: float) -> str:
 
 
 def _mermaid_node(name: str, text: str) -> str:
-    # A number sign begins the code of a character, which a semicolon ends.
-    shown = (
-        text.replace("#", "#35;").replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
-    )
+    shown = _MEANT_BY_MERMAID.sub(lambda found: f"#{ord(found[0])};", text)
     return f'  {name}["{shown}"]'
 
 
 def _graphviz_node(name: str, text: str) -> str:
-    shown = text.replace("\\", "\\\\").replace('"', '\\"')
+    shown = text.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
     return f'  {name} [shape=box, label="{shown}"]'

@@ -16,6 +16,7 @@ from engine.lowering import lower
 from engine.operators import RenameExec
 from engine.optimizer import optimize
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, walk
+from engine.printable import on_one_line
 from engine.schema import Column
 from engine.schema_inference import plan_columns, plan_origins
 from engine.storage.indexes import IndexBuilder
@@ -170,8 +171,8 @@ class DistributedPlanner:
     def explain(self, plan: DistributedPlan) -> str:
         """The stages as text; where there is one task for all, the reason is there, too."""
         stages = render_stages(plan.stages, self._storage)
-        told = plan.whole is None or plan.whole in stages
-        return stages if told else f"In one task: {plan.whole}\n{stages}"
+        reason = on_one_line(plan.whole or "")
+        return stages if reason in stages else f"In one task: {reason}\n{stages}"
 
 
 def _not_read(query: LogicalPlan) -> str | None:

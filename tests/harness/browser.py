@@ -44,6 +44,10 @@ class Browser:
         """What a script returns, run in the page by the browser itself, so whatever the page's policy is."""
         return self._ask("POST", "/execute/sync", {"script": script, "args": arguments})
 
+    def run_to_end(self, script: str, *arguments: str) -> Any:
+        """What a script gives to the function that it gets as its last argument."""
+        return self._ask("POST", "/execute/async", {"script": script, "args": arguments})
+
     def find(self, selector: str) -> list[str]:
         """The elements, by a CSS selector."""
         found = self._ask("POST", "/elements", {"using": "css selector", "value": selector})

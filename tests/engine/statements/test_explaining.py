@@ -76,17 +76,33 @@ def test_a_plan_in_other_forms(runtime: SqlRuntime) -> None:
     assert graph.count("shape=box") == len(text)
 
 
+def test_each_operator_has_a_line_of_its_own(runtime: SqlRuntime) -> None:
+    def shape(literal: str, name: str) -> list[str]:
+        told = lines(runtime, f"EXPLAIN SELECT i, e'{literal}' AS \"{name}\" FROM range(3) t(i) GROUP BY ALL")
+        return [re.match(r" *\w*", line)[0] for line in told]  # type: ignore[index]
+
+    assert shape("a\n  b\x85\u2028\x01", "x\ny\r  z") == shape("a", "x y z")
+    (value,) = lines(runtime, "EXPLAIN (FORMAT JSON) SELECT 'a\nStage 7: b' AS \"x\nyy\"")
+    assert "x\\\\nyy" in value
+
+
 def test_a_name_in_a_picture_is_a_text(runtime: SqlRuntime) -> None:
-    query = 'SELECT i AS "<b>""x""\\" FROM range(3) t(i)'
+    query = """SELECT i AS "<b>""x""\\n &lt; #35; `$$y$$` fa:fa-user %%{z}%%" FROM range(3) t(i)"""
     (mermaid,) = lines(runtime, f"EXPLAIN (FORMAT MERMAID) {query}")
-    assert "<b>" not in mermaid
-    (mermaid,) = lines(runtime, f"EXPLAIN (ANALYZE, FORMAT MERMAID) {GROUPED}")
-    assert "#" in mermaid
-    assert not re.search(r"#(?!35;)", mermaid)
+    shown = [re.fullmatch(r'  n\d+\["(.*)"\]', line) for line in mermaid.splitlines()]
+    texts = [found[1] for found in shown if found]
+    assert any("x#34;#92;n #38;lt; #35;35; #96;#36;#36;y" in text for text in texts)
+    assert not any(re.search(r"[\"&<>`%$:\\]|#(?!\d+;)", text) for text in texts)
     (graph,) = lines(runtime, f"EXPLAIN (FORMAT GRAPHVIZ) {query}")
     assert all(
-        re.fullmatch(r'  n\d+ \[shape=box, label="(?:[^"\\]|\\.)*"\]', x) for x in graph.splitlines() if "shape" in x
+        re.fullmatch(r'  n\d+ \[shape=box, label="(?:[^"\\&]|\\.|&amp;)*"\]', x)
+        for x in graph.splitlines()
+        if "shape" in x
     )
+    assert "&amp;lt;" in graph
+    for format in ("MERMAID", "GRAPHVIZ"):
+        (picture,) = lines(runtime, f"EXPLAIN (FORMAT {format}) SELECT i || '{'x' * 30_000}' FROM range(3) t(i)")
+        assert len(picture) < 20_000
 
 
 @pytest.mark.parametrize(
