@@ -20,6 +20,7 @@ from engine.errors import PlanningError, StorageError, TableExistsError, Unsuppo
 from engine.storage.care import StoredFacts
 from engine.storage.indexes import NoIndexes, TableIndexes
 from engine.storage.lance_care import LanceCare
+from engine.storage.lance_formats import require_nulls
 from engine.storage.lance_indexes import LanceIndexes
 from engine.storage.lance_tables import KIND as LANCE
 from engine.storage.lance_tables import LanceTables
@@ -164,8 +165,14 @@ class DirectoryStorage:
         return self._writes.replace(name, self._writable(name, entry), data, is_valid, table)
 
     def addressed(self, table: TableHandle) -> TableHandle | None:
-        """The same version of a Lance table with the addresses of its rows; None of other tables."""
-        return replace(table, addressed=True) if table.kind == LANCE else None
+        """The same version of a Lance table with the addresses of its rows; None of other tables.
+
+        Raises UnsupportedError where rows of it cannot be changed.
+        """
+        if table.kind != LANCE:
+            return None
+        require_nulls(table.name, self._lance.dataset(table))
+        return replace(table, addressed=True)
 
     def change(
         self,

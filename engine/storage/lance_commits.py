@@ -14,8 +14,16 @@ import lance
 import pyarrow as pa
 from lance.commit import CommitConflictError
 
-from engine.errors import ConflictError, DataCorruptError, StorageError, UnknownTableError
+from engine.errors import (
+    ConflictError,
+    DataCorruptError,
+    GrismError,
+    StorageError,
+    UnknownTableError,
+    UnsupportedError,
+)
 from engine.storage.lance_fields import files_of
+from engine.storage.lance_formats import is_lack
 from engine.storage.lance_tables import is_panic
 from engine.storage.listing import DROPPED
 from engine.storage.locks import shared_writer
@@ -140,12 +148,17 @@ def failing(name: TableName) -> Iterator[None]:
         raise failure(name, error) from None
 
 
-def failure(name: TableName, error: BaseException) -> StorageError:
+def failure(name: TableName, error: BaseException) -> GrismError:
     """What a failed write means to who asked for it: ConflictError where another version came in between."""
     text = str(error)
     log.warning("Table %s could not be written: %s", name, text)
     if any(sign in text for sign in FULL):
         return StorageError(f'The disk is full: table "{name}" was left as it was. Free space and try again.')
+    if is_lack(text):
+        return UnsupportedError(
+            f'Table "{name}" was left as it was: it is stored in an older format of Lance\'s files, which cannot hold '
+            "these values. A new table has the present one."
+        )
     if isinstance(error, CommitConflictError) or "ncompatible transaction" in text or "ommit conflict" in text:
         return ConflictError(f'Table "{name}" was replaced while data for it was on its way; try again.')
     return StorageError(f'Table "{name}" could not be written and was left as it was; the log of the server has why.')

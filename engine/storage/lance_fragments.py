@@ -25,6 +25,7 @@ from engine.storage.conform import Incoming
 from engine.storage.lance_blobs import move_data_file
 from engine.storage.lance_commits import guarded
 from engine.storage.lance_fields import field_ids
+from engine.storage.lance_formats import new_format
 from engine.storage.protocol import FragmentWriters, TableName
 
 __all__ = [
@@ -97,7 +98,7 @@ def written_elsewhere(
     `dataset` is what is there, None where nothing is. The fragments number its fields as it does, or, for one that is
     written `anew`, from 0.
     """
-    version = None if dataset is None else dataset.data_storage_version
+    version = None if dataset is None else new_format(dataset)
     sink = LanceSink(incoming.table, str(folder), incoming.given, incoming.schema, incoming.is_valid, version)
     gather_in(folder)
     fragments = [FragmentMetadata.from_json(text) for text in writers(sink)]
@@ -116,7 +117,7 @@ def schema_as_written(schema: pa.Schema, folder: Path, dataset: Any) -> Any:
 
     Blobs in their later form have parts, which have numbers too.
     """
-    version = None if dataset is None else dataset.data_storage_version
+    version = None if dataset is None else new_format(dataset)
     options = {"mode": "create", "data_storage_version": version, "return_transaction": True}
     return write_fragments(pa.Table.from_batches([], schema), str(folder), **options).operation.new_schema
 

@@ -12,6 +12,7 @@ are visible at once, whatever ends the process::
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from typing import Any
 
 import lance
 import pyarrow as pa
+import pyarrow.types as pt
 
 from engine.cancellation import current_cancellation
 from engine.errors import SchemaMismatchError, UnsupportedError
@@ -32,6 +34,8 @@ from engine.storage.protocol import TableName
 from engine.storage.stored_indexes import stored_indexes
 
 __all__ = ["Rebuild", "rebuilds", "with_indexes"]
+
+_PART = re.compile("`((?:[^`]|``)+)`|([^.`]+)")
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,37 @@ def rebuilds(name: TableName, dataset: Any, fields: Sequence[pa.Field]) -> list[
     """
     by_name = {each.name: each for each in fields}
     found = guarded(name, None, lambda: stored_indexes(dataset))
-    return [_rebuild(name, dataset, index, by_name) for index in found if not by_name.keys().isdisjoint(index.columns)]
+    return [
+        _rebuild(name, dataset, index, by_name)
+        for index in found
+        if not by_name.keys().isdisjoint(_parts(column)[0] for column in index.columns)
+    ]
+
+
+def _parts(column: str) -> list[str]:
+    """The name of a column, and of a field within it where an index of another tool is on that: ``a.`b.c```."""
+    return [(quoted or plain).replace("``", "`") for quoted, plain in _PART.findall(column)]
+
+
+def _field(column: str, fields: dict[str, pa.Field]) -> pa.Field:
+    """The field that an index is on, named as there; SchemaMismatchError where it is gone."""
+    top, *within = _parts(column)
+    own = fields[top]
+    for part in within:
+        position = own.type.get_field_index(part) if pt.is_struct(own.type) else -1
+        if position < 0:
+            raise SchemaMismatchError(f'"{part}" is not one of its fields')
+        own = own.type.field(position)
+    return own.with_name(column)
 
 
 def _rebuild(name: TableName, dataset: Any, index: StoredIndex, fields: dict[str, pa.Field]) -> Rebuild:
-    own = next(fields[column] for column in index.columns if column in fields)
+    column = next(column for column in index.columns if _parts(column)[0] in fields)
+    own = fields[_parts(column)[0]]
     try:
         if len(index.columns) > 1:
             raise UnsupportedError("an index is on one column")
+        own = _field(column, fields)
         kind = kind_of(index.kind)
         require_fit(kind, own)
         options = checked_options(kind, _options(dataset, index, kind), own)

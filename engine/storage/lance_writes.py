@@ -25,7 +25,6 @@ from lance.fragment import write_fragments
 
 from engine.errors import (
     ConflictError,
-    DataCorruptError,
     SchemaMismatchError,
     TableExistsError,
 )
@@ -49,6 +48,7 @@ from engine.storage.lance_commits import (
     writing,
 )
 from engine.storage.lance_fields import may_append
+from engine.storage.lance_formats import new_format, require_nulls
 from engine.storage.lance_fragments import FolderOutOfReachError, schema_as_written, written_elsewhere
 from engine.storage.lance_links import is_as_written, link_files
 from engine.storage.lance_rebuilds import Rebuild, rebuilds, with_indexes
@@ -154,13 +154,14 @@ class LanceWrites:
         where the data does not fit the table.
         """
         schema = written_fields(dataset.schema.remove_metadata())
+        require_nulls(name, dataset)
         require_changeable(name, schema)
         check_fits(name, data.schema, schema)
         incoming = Incoming(name, data, schema, is_valid)
         with writing(name, path):
             made = _elsewhere(incoming, writers, path, path, dataset)
             if made is None:
-                change = guarded(name, incoming, lambda: _write_files(incoming, dataset, "append"))
+                change = guarded(name, incoming, lambda: _write_files(incoming, dataset, "append", None))
             else:
                 change = lance.Transaction(dataset.version, lance.LanceOperation.Append(made))
             if incoming.rows:
@@ -199,7 +200,10 @@ class LanceWrites:
         with writing(name, path):
             made = _elsewhere(incoming, writers, path, path, dataset, anew=True)
             if made is None:
-                operation = guarded(name, incoming, lambda: _write_files(incoming, str(path), "overwrite")).operation
+                form = new_format(dataset)
+                operation = guarded(
+                    name, incoming, lambda: _write_files(incoming, str(path), "overwrite", form)
+                ).operation
             else:
                 with staging(name, path) as empty:
                     written = guarded(name, None, lambda: schema_as_written(schema, empty, dataset))
@@ -238,14 +242,15 @@ class LanceWrites:
             if taken():
                 raise TableExistsError(f'"{to.stem}" is there already; drop it or take another name.')
             dataset = open_newest(name, path)
-            goes_on = (to / DROPPED).exists()
+            goes_on = _dropped_to_go_on(to, dataset) is not None
             indexes = rebuilds(name, dataset, dataset.schema) if goes_on else ()
             if not goes_on or is_as_written(dataset):
                 link_files(path, staged)
             else:
                 require_changeable(name, dataset.schema)
                 staged.rmdir()
-                lance.write_dataset(_rows(dataset), str(staged), mode="create")
+                form = dataset.data_storage_version
+                lance.write_dataset(_rows(dataset), str(staged), mode="create", data_storage_version=form)
             _publish(name, staged, to, indexes)
             (path / DROPPED).touch()
 
@@ -299,6 +304,7 @@ class LanceWrites:
         if is_blob(field):
             return False
         dataset = guarded(name, None, lambda: lance.dataset(str(path), version=version))
+        require_nulls(name, dataset)
         values = change.values if dataset.count_rows() else None
         if values is not None:
             column = NewColumn(dataset, field, Incoming(name, values, pa.schema([field]), change.is_valid))
@@ -366,21 +372,27 @@ class LanceWrites:
 
 def _publish(name: TableName, staged: Path, path: Path, indexes: Sequence[Rebuild] = ()) -> None:
     """Put a complete dataset in its place, which is free or that of a dropped one, where `indexes` are built anew."""
+    if (dropped := _dropped_to_go_on(path, lance.dataset(str(staged)))) is not None:
+        with writing(name, path):
+            _continue_dropped(name, staged, path, dropped, indexes)
+        return
     if (path / DROPPED).exists():
-        try:
-            dropped = open_newest(name, path)
-        except DataCorruptError:
-            _bury(path)
-        else:
-            with writing(name, path):
-                _continue_dropped(name, staged, path, dropped, indexes)
-            return
+        _bury(path)
     try:
         staged.rename(path)
     except OSError as error:
         if path.exists():
             raise TableExistsError(f'Table "{name}" is there already; drop it or take another name.') from None
         raise failure(name, error) from None
+
+
+def _dropped_to_go_on(path: Path, made: Any) -> Any | None:
+    """The dataset of a dropped table of which `made` is to be the next version, for it has the same format of files."""
+    if (path / DROPPED).exists():
+        with suppress(ValueError, OSError):
+            dropped = lance.dataset(str(path))
+            return dropped if dropped.data_storage_version == made.data_storage_version else None
+    return None
 
 
 def _continue_dropped(name: TableName, staged: Path, path: Path, dropped: Any, indexes: Sequence[Rebuild]) -> None:
@@ -444,9 +456,10 @@ def _elsewhere(
     return None
 
 
-def _write_files(incoming: Incoming, dataset: Any, mode: str) -> Any:
+def _write_files(incoming: Incoming, dataset: Any, mode: str, form: str | None) -> Any:
     """Data files that no version of a dataset, or of that at a path, names yet, as a Lance transaction."""
-    return write_fragments(incoming.reader(), dataset, mode=mode, return_transaction=True)
+    options = {"mode": mode, "data_storage_version": form, "return_transaction": True}
+    return write_fragments(incoming.reader(), dataset, **options)
 
 
 def _dropped_for(path: Path) -> float:

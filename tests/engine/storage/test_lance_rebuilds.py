@@ -177,6 +177,23 @@ def test_a_new_name_that_a_dropped_table_had(sql: Ask, path: Path, change: str |
     assert left_over(path) == set()
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE n SET k = length(n::VARCHAR) * 0 + k", 'ALTER TABLE n ALTER st TYPE STRUCT(a BIGINT, "b.c" VARCHAR)'],
+)
+def test_an_index_of_another_tool_on_a_field_of_a_column(sql: Ask, path: Path, statement: str) -> None:
+    rows = pa.table({"k": [1, 2], "a": [3, 4], "st": [{"a": 5, "b.c": "x"}, {"a": 6, "b.c": "y"}]})
+    dataset = lance.write_dataset(rows, str(path.with_name("n.lance")))
+    for column, name in (("st.a", "i"), ("st.`b.c`", "j"), ("a", "own")):
+        dataset.create_scalar_index(column, "BTREE", name=name)
+    known = told(path.with_name("n.lance"))
+    sql(statement)
+    assert told(path.with_name("n.lance")) == known
+    assert lance.dataset(str(path.with_name("n.lance"))).to_table(filter="st.a = 6")["k"].to_pylist() == [2]
+    with pytest.raises(SchemaMismatchError, match=r'has the index "j" .* cannot be built .* DROP INDEX first'):
+        sql("ALTER TABLE n ALTER st TYPE STRUCT(a INTEGER)")
+
+
 def test_a_table_without_rows(sql: Ask, path: Path) -> None:
     sql("CREATE INDEX i ON t (k)")
     sql("DELETE FROM t")
