@@ -7,7 +7,6 @@ turns, run by run, and drops what it has read; the best run of each counts.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import tempfile
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import flight
 
-from benchmarks.measure import Measured, machine, measured, tpch
+from benchmarks.measure import Measured, machine, measured, tpch, tpch_parser
 from tests.harness.server import serve
 
 __all__ = ["main"]
@@ -30,10 +29,7 @@ BARE = "bare Flight"
 
 def main() -> int:
     """Print the results as Markdown."""
-    parser = argparse.ArgumentParser(description="Throughput of do_get beside a bare pyarrow.flight server.")
-    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of the table (default 1: 1 GB)")
-    parser.add_argument("--data", type=Path, help="a folder with lineitem.parquet, instead of generated data")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each server; the best counts (default 5)")
+    parser = tpch_parser("Throughput of do_get beside a bare pyarrow.flight server.", runs=5)
     options = parser.parse_args()
     source = tpch(options.scale, options.data) / f"{TABLE}.parquet"
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

@@ -7,7 +7,6 @@ written: one with deleted rows is read more slowly.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.measure import Measured, machine, measured, tpch
+from benchmarks.measure import Measured, machine, measured, tpch, tpch_parser
 from tests.harness.server import serve
 
 __all__ = ["main"]
@@ -31,10 +30,7 @@ _MERGED = 10_000
 
 def main() -> int:
     """Print the results as Markdown."""
-    parser = argparse.ArgumentParser(description="Changes of single rows through a server and ADBC, beside pylance.")
-    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of the data (default 1)")
-    parser.add_argument("--data", type=Path, help="a folder with lineitem.parquet, instead of generated data")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each change; the best counts (default 5)")
+    parser = tpch_parser("Changes of single rows through a server and ADBC, beside pylance.", runs=5)
     options = parser.parse_args()
     rows = pq.read_table(tpch(options.scale, options.data) / "lineitem.parquet")
     with tempfile.TemporaryDirectory() as folder:

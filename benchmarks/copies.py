@@ -6,7 +6,6 @@ them pylance, in this process, copies the dataset by its own scan.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Callable
@@ -17,7 +16,7 @@ import adbc_driver_flightsql.dbapi as flightsql
 import lance
 import pyarrow.parquet as pq
 
-from benchmarks.measure import machine, measured, tpch
+from benchmarks.measure import in_turns, machine, tpch, tpch_parser
 from tests.harness.server import serve
 
 __all__ = ["main"]
@@ -32,10 +31,7 @@ _QUERIES = {
 
 def main() -> int:
     """Print the results as Markdown."""
-    parser = argparse.ArgumentParser(description="CREATE TABLE AS through servers and ADBC, locally and on Ray.")
-    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of the data (default 1)")
-    parser.add_argument("--data", type=Path, help="a folder with the Parquet files, instead of generated data")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each; the best counts (default 3)")
+    parser = tpch_parser("CREATE TABLE AS through servers and ADBC, locally and on Ray.", runs=3)
     options = parser.parse_args()
     source = tpch(options.scale, options.data)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
@@ -52,15 +48,15 @@ def main() -> int:
         for query, sql in _QUERIES.items():
             best = _best({server: _creation(cursor, sql) for server, cursor in cursors.items()}, options.runs)
             if sql == _QUERIES["all rows"]:
-                best |= _best({"pylance": lambda: _copied(folder)}, options.runs)
+                best |= _best({"pylance": lambda _: _copied(folder)}, options.runs)
             shown = [f"{seconds:.2f} s" for seconds in best.values()]
             ratio = best["Ray, 2 workers"] / best["local"]
             print(f"| {query} | {shown[0]} | {shown[1]} | {ratio:.2f} | {' '.join(shown[2:])} |", flush=True)
     return 0
 
 
-def _creation(cursor: flightsql.Cursor, sql: str) -> Callable[[], object]:
-    def create() -> None:
+def _creation(cursor: flightsql.Cursor, sql: str) -> Callable[[int], object]:
+    def create(_: int) -> None:
         cursor.execute(f"CREATE OR REPLACE TABLE made AS {sql}")
 
     return create
@@ -71,15 +67,9 @@ def _copied(folder: Path) -> None:
     lance.write_dataset(rows, str(folder.parent / "copy.lance"), mode="overwrite")
 
 
-def _best(works: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
-    """The seconds of the fastest run of each, run in turns."""
-    seconds = dict.fromkeys(works, float("inf"))
-    for _ in range(runs):
-        for name, work in works.items():
-            with measured() as result:
-                work()
-            seconds[name] = min(seconds[name], result.wall)
-    return seconds
+def _best(works: dict[str, Callable[[int], object]], runs: int) -> dict[str, float]:
+    """The seconds of the fastest run of each."""
+    return {name: min(seconds) for name, seconds in in_turns(works, runs).items()}
 
 
 if __name__ == "__main__":

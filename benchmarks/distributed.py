@@ -11,7 +11,6 @@ and ``tpcds_queries()``.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from benchmarks.measure import machine, measured, tpch, tree_seconds
+from benchmarks.measure import machine, measured, tpch, tpch_parser, tree_seconds
 from engine.storage import DirectoryStorage
 from local_runtime import LocalRuntime
 from ray_runtime.cluster import ClusterOptions
@@ -44,13 +43,10 @@ class Runs:
 
 def main() -> int:
     """Print the results as Markdown."""
-    parser = argparse.ArgumentParser(description="TPC-H or TPC-DS on Ray workers beside the local runtime.")
+    parser = tpch_parser("TPC-H or TPC-DS on Ray workers beside the local runtime.", runs=3)
     parser.add_argument("--suite", choices=("tpch", "tpcds"), default="tpch", help="which queries (default tpch)")
-    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of the data (default 1)")
-    parser.add_argument("--data", type=Path, help="a folder with the tables, instead of generated Parquet files")
     parser.add_argument("--workers", type=int, default=2, help="Ray workers (default 2)")
     parser.add_argument("--slots", type=int, default=1, help="tasks that a worker runs at once (default 1)")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each query; the best counts (default 3)")
     parser.add_argument("--queries", type=int, nargs="*", default=[], help="only these queries")
     options = parser.parse_args()
     if options.suite == "tpcds" and options.data is None:

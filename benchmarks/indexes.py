@@ -7,7 +7,6 @@ Each query runs through a server and ADBC, on a table with indexes and on one wi
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -19,7 +18,7 @@ import lance
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measure import machine, measured, tpch
+from benchmarks.measure import in_turns, machine, measured, tpch, tpch_parser
 from tests.harness.server import serve
 
 __all__ = ["main"]
@@ -41,10 +40,7 @@ _QUERIES = {
 
 def main() -> int:
     """Print the results as Markdown."""
-    parser = argparse.ArgumentParser(description="Queries with and without indexes, beside pylance.")
-    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of the data (default 1)")
-    parser.add_argument("--data", type=Path, help="a folder with lineitem.parquet, instead of generated data")
-    parser.add_argument("--runs", type=int, default=15, help="runs of each query; the median counts (default 15)")
+    parser = tpch_parser("Queries with and without indexes, beside pylance.", runs=15, counts="median")
     options = parser.parse_args()
     rows = pq.read_table(tpch(options.scale, options.data) / "lineitem.parquet")
     with tempfile.TemporaryDirectory() as folder:
@@ -98,13 +94,7 @@ def _compare(client: flightsql.Connection, path: str, rows: int, runs: int) -> N
             ),
         }
         found = sides["with"](0).num_rows
-        taken: dict[str, list[float]] = {side: [] for side in sides}
-        for turn in range(runs):
-            for side, run in sides.items():
-                with measured() as result:
-                    run(turn)
-                taken[side].append(result.wall * 1000)
-        one, own_time, other, least = (statistics.median(taken[side]) for side in sides)
+        one, own_time, other, least = (1000 * statistics.median(taken) for taken in in_turns(sides, runs).values())
         print(
             f"| {name} | {found:,} | {own_time:.1f} ms | {other:.1f} ms | {other / own_time:.1f} | {least:.1f} ms "
             f"| ({own_time:.1f} - {one:.1f}) / {least:.1f} = {(own_time - one) / least:.2f} |",

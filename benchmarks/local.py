@@ -6,7 +6,6 @@ each query counts. CPU seconds of grism are those of the server and of the ADBC 
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from pathlib import Path
 import adbc_driver_flightsql.dbapi as flightsql
 import duckdb
 
-from benchmarks.measure import Measured, machine, measured, tpch
+from benchmarks.measure import Measured, machine, measured, tpch, tpch_parser
 from tests.harness.compare import difference
 from tests.harness.server import serve
 from tests.tpch import dataset
@@ -37,12 +36,7 @@ class Runs:
 
 def main() -> int:
     """Print the results as Markdown."""
-    parser = argparse.ArgumentParser(description="TPC-H through a server and ADBC, beside DuckDB in process.")
-    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of the data (default 1)")
-    parser.add_argument(
-        "--data", type=Path, help="a folder with the tables as Parquet files, instead of generated ones"
-    )
-    parser.add_argument("--runs", type=int, default=5, help="runs of each query; the best counts (default 5)")
+    parser = tpch_parser("TPC-H through a server and ADBC, beside DuckDB in process.", runs=5)
     parser.add_argument("--queries", type=int, nargs="*", default=list(dataset.QUERIES), help="only these queries")
     options = parser.parse_args()
     data = tpch(options.scale, options.data)

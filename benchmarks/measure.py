@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from tests.tpch import dataset
 
-__all__ = ["Measured", "machine", "measured", "tpch", "tree_seconds", "user_seconds"]
+__all__ = ["Measured", "in_turns", "machine", "measured", "tpch", "tpch_parser", "tree_seconds", "user_seconds"]
 
 _PACKAGES = ("duckdb", "pyarrow", "pylance", "adbc-driver-flightsql")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -69,6 +70,17 @@ def measured(server: int | None = None) -> Iterator[Measured]:
     result.server_cpu = 0.0 if server is None else user_seconds(server) - other
 
 
+def in_turns(works: Mapping[str, Callable[[int], object]], runs: int) -> dict[str, list[float]]:
+    """The seconds of the runs of each work, which gets the number of its run; all do one before any does the next."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for run in range(runs):
+        for name, work in works.items():
+            with measured() as result:
+                work(run)
+            seconds[name].append(result.wall)
+    return seconds
+
+
 def machine() -> str:
     """The machine and the versions of what matters, in one line."""
     model = platform.processor() or platform.machine()
@@ -82,6 +94,17 @@ def machine() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     system = f"{platform.system()}, Python {platform.python_version()}"
     return f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, {system}, {packages}"
+
+
+def tpch_parser(description: str, *, runs: int, counts: str = "best") -> argparse.ArgumentParser:
+    """A parser of the options `scale` and `data` of `tpch`, and of how many `runs` there are, of which one counts."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of the data (default 1)")
+    parser.add_argument(
+        "--data", type=Path, help="a folder with the tables as Parquet files, instead of generated ones"
+    )
+    parser.add_argument("--runs", type=int, default=runs, help=f"runs of each; the {counts} counts (default {runs})")
+    return parser
 
 
 def tpch(scale: float, data: Path | None) -> Path:

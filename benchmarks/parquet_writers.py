@@ -6,7 +6,6 @@ kernel reads them by itself, in turns in one process; the best run by CPU time c
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measure import Measured, machine, measured, tpch
+from benchmarks.measure import Measured, machine, measured, tpch, tpch_parser
 from engine.storage import DirectoryStorage, ScanRequest, TableName
 from tests.tpch import dataset
 
@@ -38,10 +37,7 @@ FLOAT_QUERIES = (
 
 def main() -> int:
     """Print the results as Markdown."""
-    parser = argparse.ArgumentParser(description="Files of several writers, guarded and not.")
-    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of TPC-H (default 1)")
-    parser.add_argument("--data", type=Path, help="a folder with the tables as tpchgen wrote them")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each query; the best counts (default 3)")
+    parser = tpch_parser("Files of several writers, guarded and not.", runs=3)
     options = parser.parse_args()
     source = tpch(options.scale, options.data)
     print(f"CPU seconds, best of {options.runs}. {machine()}.\n")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
@@ -20,6 +20,7 @@ from sqlglot import exp
 from engine.cancellation import Cancellation
 from engine.metrics import MetricsSink
 from engine.schema import RowType
+from engine.shared_nodes import field_names
 from engine.travel_types import Boundary
 
 if TYPE_CHECKING:
@@ -164,11 +165,11 @@ class PhysicalOperator(ABC):
     @property
     def children(self) -> tuple[PhysicalOperator, ...]:
         """The inputs, left to right."""
-        return tuple(v for f in fields(self) if isinstance(v := getattr(self, f.name), PhysicalOperator))  # type: ignore[arg-type]
+        return tuple(v for name in field_names(self) if isinstance(v := getattr(self, name), PhysicalOperator))
 
     def with_children(self, children: tuple[PhysicalOperator, ...]) -> PhysicalOperator:
         """The same operator over other inputs."""
-        names = [f.name for f in fields(self) if isinstance(getattr(self, f.name), PhysicalOperator)]  # type: ignore[arg-type]
+        names = [name for name in field_names(self) if isinstance(getattr(self, name), PhysicalOperator)]
         if all(getattr(self, n) is c for n, c in zip(names, children, strict=True)):
             return self
         return replace(self, **dict(zip(names, children, strict=True)))  # type: ignore[type-var]

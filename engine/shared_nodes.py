@@ -1,14 +1,25 @@
-"""Trees in which a node may stand in several places: what is made of it is made once, and stays shared."""
+"""Trees of dataclasses whose nodes may stand in several places: what is made of one is made once, and stays shared."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import fields
+from typing import Any, TypeVar
 
-__all__ = ["once"]
+__all__ = ["field_names", "once"]
 
 Node = TypeVar("Node")
 T = TypeVar("T")
+
+_FIELD_NAMES: dict[Any, tuple[str, ...]] = {}
+
+
+def field_names(node: Any) -> tuple[str, ...]:
+    """The names of the fields of a dataclass, which are looked up once for each class: plans are walked often."""
+    found = _FIELD_NAMES.get(type(node))
+    if found is None:
+        found = _FIELD_NAMES[type(node)] = tuple(f.name for f in fields(node))
+    return found
 
 
 def once(known: dict[int, tuple[Node, T]], node: Node, make: Callable[[Node], T]) -> T:

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from sqlglot import exp
 
-from engine.logical.nodes import LogicalPlan, NamedExpr, SortKey, SqlQuery, field_names
+from engine.logical.nodes import LogicalPlan, NamedExpr, SortKey, SqlQuery
+from engine.shared_nodes import field_names
 
 __all__ = ["node_expressions", "text_size"]
 

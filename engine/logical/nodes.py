@@ -8,7 +8,7 @@ the kernel's binder has made joins of them. Expressions are sqlglot's, dialect d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from engine.literals import literal
 from engine.schema import Column
-from engine.shared_nodes import once
+from engine.shared_nodes import field_names, once
 from engine.storage.protocol import TableHandle
 
 __all__ = [
@@ -87,17 +87,6 @@ class SortKey:
     expr: exp.Expr
     descending: bool = False
     nulls_first: bool = False
-
-
-_FIELD_NAMES: dict[Any, tuple[str, ...]] = {}
-
-
-def field_names(node: Any) -> tuple[str, ...]:
-    """The names of the fields of a dataclass, which are looked up once for each class: plans are walked often."""
-    found = _FIELD_NAMES.get(type(node))
-    if found is None:
-        found = _FIELD_NAMES[type(node)] = tuple(f.name for f in fields(node))
-    return found
 
 
 class LogicalPlan:

@@ -225,8 +225,8 @@ class Changes:
         if isinstance(found, RowQueries):
             queries = [query for query in (found.changed, found.added) if query is not None]
             return line, [self._planning.plan(session, query.text, query.row, found.snapshot) for query in queries]
-        if found is None:
-            return line, []
+        if found is None or isinstance(found, PhysicalPlan):
+            return line, [] if found is None else [found]
         plan, table = self._planning.plan(session, found, row), self._filled_by_fragments(session, statement)
         return line, [plan if table is None else self._planning.written(plan, table) or plan]
 
@@ -243,7 +243,7 @@ class Changes:
 
     def _outline(
         self, session: Session, statement: Statement, row: Sequence[pa.Scalar]
-    ) -> tuple[str, str | RowQueries | None]:
+    ) -> tuple[str, str | RowQueries | PhysicalPlan | None]:
         context = StatementContext(session)
         self._authorize(context, statement)
         match statement:
@@ -267,7 +267,8 @@ class Changes:
             case CreateSchema(schema=path):
                 return f"Create schema {path[-1]}", None
             case CreateIndex(name=index):
-                return f"Create index {index} on {self._indexes.to_create(session, statement)}", None
+                table, parts = self._indexes.to_create(session, statement)
+                return f"Create index {index} on {table}", parts
             case DropIndex(name=path):
                 return f"Drop index {path[-1]} of {self._indexes.to_drop(session, statement)}", None
             case Use() | SetSetting():

@@ -57,11 +57,7 @@ class Indexes:
 
     def create(self, context: StatementContext, statement: CreateIndex) -> int:
         """Build an index over the newest version of its table, again where too much of it has changed meanwhile; 0."""
-        if len(statement.columns) > 1:
-            raise UnsupportedError("An index is on one column; make one for each, and a scan asks all of them.")
-        target = self._target(context.session, statement.table)
-        options = {name.lower(): text for name, text in statement.options}
-        definition = IndexDefinition(statement.name, statement.kind, statement.columns[0], options)
+        definition, target = _definition(statement), self._target(context.session, statement.table)
 
         def build() -> None:
             indexes = self._of(context.session, target)
@@ -106,9 +102,17 @@ class Indexes:
                 raise
         return 0
 
-    def to_create(self, session: Session, statement: CreateIndex) -> TableName:
-        """The table that a statement would make an index of; raises where it may not."""
-        return self._target(session, statement.table).shown
+    def to_create(self, session: Session, statement: CreateIndex) -> tuple[TableName, PhysicalPlan | None]:
+        """The table that a statement would make an index of, and the plan of the parts that others would build.
+
+        Raises as `create`.
+        """
+        definition, target = _definition(statement), self._target(session, statement.table)
+        indexes = self._of(session, target)
+        if statement.if_not_exists and _find(indexes.all(), statement.name) is not None:
+            return target.shown, None
+        builder = indexes.to_create(definition)
+        return target.shown, None if builder is None else self._planning.index_plan(session, builder)
 
     def to_drop(self, session: Session, statement: DropIndex) -> TableName:
         """The table whose index a statement would drop; raises where it may not."""
@@ -169,6 +173,14 @@ class Indexes:
         """The indexes of a table as it is now."""
         handle = self._catalog.snapshot(session).table(target.shown)
         return target.storage.indexes(replace(handle, name=target.name))
+
+
+def _definition(statement: CreateIndex) -> IndexDefinition:
+    """What a statement says of its index; UnsupportedError for one on several columns."""
+    if len(statement.columns) > 1:
+        raise UnsupportedError("An index is on one column; make one for each, and a scan asks all of them.")
+    options = {name.lower(): text for name, text in statement.options}
+    return IndexDefinition(statement.name, statement.kind, statement.columns[0], options)
 
 
 def _find(indexes: tuple[StoredIndex, ...], name: str) -> StoredIndex | None:

@@ -134,6 +134,9 @@ class TableIndexes(Protocol):
         where somebody else changed most of the table meanwhile.
         """
 
+    def to_create(self, definition: IndexDefinition) -> IndexBuilder | None:
+        """What would build an index in parts, to look at; None where it is built as one. Raises as `create`."""
+
     def drop(self, name: str) -> None:
         """Remove an index from the table as it is now; UnknownIndexError where it has none of that name."""
 
@@ -162,6 +165,10 @@ class NoIndexes:
         watch: WatchBuild = watch_nothing,  # noqa: ARG002
         apart: BuildApart | None = None,  # noqa: ARG002
     ) -> None:
+        """Raises UnsupportedError."""
+        raise self._refusal()
+
+    def to_create(self, definition: IndexDefinition) -> IndexBuilder | None:  # noqa: ARG002
         """Raises UnsupportedError."""
         raise self._refusal()
 

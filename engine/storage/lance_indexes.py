@@ -78,8 +78,11 @@ class LanceIndexes:
 
     def builder(self, definition: IndexDefinition, options: Mapping[str, OptionValue], folder: Path) -> LanceSegments:
         """What builds parts of an index of the version in a hidden folder, in other processes too."""
-        rows = {fragment.fragment_id: fragment.metadata.num_rows for fragment in self.dataset.get_fragments()}
         see_files(self.path, folder)
+        return self._segments(definition, options, folder)
+
+    def _segments(self, definition: IndexDefinition, options: Mapping[str, OptionValue], folder: Path) -> LanceSegments:
+        rows = {fragment.fragment_id: fragment.metadata.num_rows for fragment in self.dataset.get_fragments()}
         version, size = int(self._table.version), self._table.bytes
         return LanceSegments(self.name, str(folder), version, definition, options, rows, size)
 
@@ -103,18 +106,14 @@ class LanceIndexes:
         apart: BuildApart | None = None,
     ) -> None:
         """Build an index, and commit it; see `TableIndexes.create`."""
-        kind, field = kind_of(definition.kind), self._field(definition.column)
-        require_fit(kind, field)
-        options = checked_options(kind, definition.options, field)
-        if not 0 < len(definition.name.encode()) <= _LONGEST or definition.name.lower().startswith(OWN):
-            raise UnsupportedError(
-                f'An index cannot be called "{definition.name[:100]}": a name has 1 to {_LONGEST} bytes, and does not '
-                f"begin with {OWN}."
-            )
-        self._require_free(definition.name, [index.name for index in self.all()])
-        definition = replace(definition, kind=kind.name, column=field.name)
+        definition, kind, options = self._checked(definition)
         build = _Build(self, definition, kind, options, watch, None if kind.is_vector else apart)
         build.run(cancellation)
+
+    def to_create(self, definition: IndexDefinition) -> LanceSegments | None:
+        """What would build an index in parts; see `TableIndexes.to_create`."""
+        definition, kind, options = self._checked(definition)
+        return None if kind.is_vector else self._segments(definition, options, self.path)
 
     def drop(self, name: str) -> None:
         """Remove an index from the newest version; see `TableIndexes.drop`."""
@@ -128,6 +127,19 @@ class LanceIndexes:
                 advice = f'did you mean "{near}"?' if near else "SHOW INDEXES FROM the table lists them."
                 raise UnknownIndexError(f'Table "{self.name}" has no index "{name}"; {advice}')
             guarded(self.name, None, lambda: newest.drop_index(found))
+
+    def _checked(self, definition: IndexDefinition) -> tuple[IndexDefinition, IndexKind, dict[str, OptionValue]]:
+        """The definition with the names as they are written, its kind, and its options. Raises as `create`."""
+        kind, field = kind_of(definition.kind), self._field(definition.column)
+        require_fit(kind, field)
+        options = checked_options(kind, definition.options, field)
+        if not 0 < len(definition.name.encode()) <= _LONGEST or definition.name.lower().startswith(OWN):
+            raise UnsupportedError(
+                f'An index cannot be called "{definition.name[:100]}": a name has 1 to {_LONGEST} bytes, and does not '
+                f"begin with {OWN}."
+            )
+        self._require_free(definition.name, [index.name for index in self.all()])
+        return replace(definition, kind=kind.name, column=field.name), kind, options
 
     def _field(self, column: str) -> pa.Field:
         found = [field for field in self.dataset.schema if field.name.lower() == column.lower()]

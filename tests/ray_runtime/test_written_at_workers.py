@@ -299,8 +299,13 @@ def test_indexes_are_those_of_one_process(
     run(both, "CREATE TABLE this AS SELECT v, k, s, [v, k]::FLOAT[2] AS w FROM t WHERE v < 5000")
     assert fragments(folder, "ours") > 1
     before, known = runtime.counts().tasks, index_folders(folder, "ours")
+    in_parts = {"ours": "IVF" not in made, "theirs": False}
     for name, each in both.items():
-        each.sql(f"CREATE INDEX i ON {name} USING {made}").read_all()
+        text = f"CREATE INDEX i ON {name} USING {made}"
+        shown = "\n".join(each.sql(f"EXPLAIN {text}").read_all().column(0).to_pylist())
+        assert shown.startswith(f"Create index i on main.{name}")
+        assert ("BuildIndexExec i (" in shown and "tasks -> result" in shown) == in_parts[name]
+        each.sql(text).read_all()
     assert (runtime.counts().tasks - before >= 2) == ("IVF" not in made)
     told = []
     for name, each in both.items():
