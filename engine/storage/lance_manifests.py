@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 __all__ = ["count_versions", "manifest_identity", "newest_manifest"]
 
@@ -27,7 +26,7 @@ def newest_manifest(path: str) -> tuple[int, str] | None:
         if not versions:
             return None
         newest = max(versions)
-        return newest, str(Path(folder, versions[newest]).stat().st_mtime_ns)
+        return newest, _identity(f"{folder}/{versions[newest]}")
     except OSError:
         return None
 
@@ -47,7 +46,12 @@ def manifest_identity(path: str, version: int) -> str:
     """Tells this version from one of the same number in another dataset at the same path; empty where it is gone."""
     for manifest in (f"{2**64 - 1 - version}.manifest", f"{version}.manifest"):
         try:
-            return str(Path(path, "_versions", manifest).stat().st_mtime_ns)
+            return _identity(f"{path}/_versions/{manifest}")
         except OSError:
             continue
     return ""
+
+
+def _identity(manifest: str) -> str:
+    """Its time of change. Raises OSError where it is gone."""
+    return str(os.stat(manifest).st_mtime_ns)  # noqa: PTH116 (in a third of the time, and each query asks)

@@ -75,6 +75,11 @@ class _Facts:
     first_version: int
     indexes: int | None
 
+    @cached_property
+    def beside(self) -> tuple[str, ...]:
+        """The columns whose values lie beside the others."""
+        return tuple(field.name for field in self.schema if is_blob(field))
+
 
 @dataclass(frozen=True)
 class _Opened:
@@ -154,8 +159,8 @@ class LanceTables:
             newest = newest if newest.version == wanted else None
         wanted, identity = found
         facts = self._facts.get((path, identity, wanted)) or self._opened(name, path, identity, wanted, newest).facts
-        beside = tuple(field.name for field in facts.schema if is_blob(field))
-        return TableHandle(name, KIND, (path, identity), str(wanted), facts.rows, facts.bytes, CAPS, beside=beside)
+        location = path, identity
+        return TableHandle(name, KIND, location, str(wanted), facts.rows, facts.bytes, CAPS, beside=facts.beside)
 
     def probe(self, table: TableHandle) -> ArrowSource:
         """A Table of all columns and no rows.

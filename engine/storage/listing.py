@@ -129,7 +129,7 @@ class Listing:
     def _entry(self, item: os.DirEntry[str]) -> Entry | None:
         lower, folder = item.name.lower(), item.is_dir()
         if lower.endswith(LANCE) and folder:
-            dropped = Path(item.path, DROPPED).exists()
+            dropped = os.path.exists(f"{item.path}/{DROPPED}")  # noqa: PTH110 (in a third of the time, and each query asks)
             return None if dropped else _named(item.name[: -len(LANCE)], "lance", item.path, 0)
         if lower.endswith(PARQUET) and item.is_file():
             return _named(item.name[: -len(PARQUET)], "parquet", item.path, 1)
