@@ -47,6 +47,7 @@ class BatchQueue(Generic[T]):
         self._error: Exception | None = None
         self._wake = threading.Condition()
         self._waiting: list[T] = []
+        self._going = 0  # in the batch that is written
         self._weight = 0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -73,20 +74,29 @@ class BatchQueue(Generic[T]):
             self._wake.notify()
         self._thread.join(seconds)
         with self._wake:
-            self.dropped += len(self._waiting)
-            self._waiting = []
+            left = len(self._waiting) + self._going
+            if left:
+                self._error = self._error or TimeoutError("the end did not wait for them longer")
+            self.dropped += left
+            self._waiting, self._going = [], 0
         self._tell_lost()
 
     def _run(self) -> None:
         while items := self._next():
+            failure = None
             try:
                 self._write(items)
             except Exception as error:
-                with self._wake:
+                failure = error
+            with self._wake:
+                if not self._going:  # the end has not waited for them, and has said so
+                    return
+                self._going = 0
+                if failure is None:
+                    self.written += len(items)
+                else:
                     self.dropped += len(items)
-                    self._error = error
-            else:
-                self.written += len(items)
+                    self._error = failure
             if time.monotonic() >= self._tell_at:
                 self._tell_lost()
 
@@ -97,6 +107,7 @@ class BatchQueue(Generic[T]):
             self._wake.wait_for(lambda: self._waiting or self._closed)
             self._wake.wait_for(lambda: len(self._waiting) >= limits.items or self._closed, limits.seconds)
             items, self._waiting = self._waiting[: limits.items], self._waiting[limits.items :]
+            self._going = len(items)
             if limits.weight is not None:
                 self._weight -= sum(map(self._weigh, items))
             return items

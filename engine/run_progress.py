@@ -86,8 +86,13 @@ def add_up(used: Iterable[ResourceUse | None]) -> ResourceUse | None:
     return total
 
 
-def share_done(stages: Sequence[StageProgress]) -> float | None:
-    """How much is done, from 0 to 1, where each stage counts the same; None where there are no stages."""
+def share_done(stages: Sequence[StageProgress], sent: int) -> float | None:
+    """How much is done, from 0 to 1, where each stage counts the same, and so does the way of the rows of the last one
+    to who asked, of which so many are `sent`; None where there are no stages."""
     if not stages:
         return None
-    return sum(stage.done / stage.tasks if stage.tasks else 0.0 for stage in stages) / len(stages)
+    shares = [stage.done / stage.tasks if stage.tasks else 0.0 for stage in stages]
+    last = stages[-1]
+    if shares[-1] == 1.0:
+        shares.append(min(1.0, sent / last.rows) if last.rows else 1.0)
+    return sum(shares) / (len(stages) + 1)

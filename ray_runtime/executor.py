@@ -20,7 +20,7 @@ from engine.profile import StageProfile
 from engine.run_progress import ResourceUse, RunProgress, StageProgress, TaskProgress, share_done
 from engine.runtime import ClusterCounts, PartRows, QueryResult, ResultPart, ResultParts
 from engine.storage.protocol import Origins, Storage
-from engine.streams import sliced
+from engine.streams import StreamCounters, sliced
 from engine.tracing import SpanContext
 from flight_server.endpoint import ConnectionPool, Endpoint, ServerTls
 from flight_server.endpoint.status import to_flight
@@ -128,7 +128,8 @@ class RayExecutor:
 
         fetcher.start(query)
         coordinator.run(execution)
-        follow(_Followed(coordinator, execution))
+        followed = _Followed(coordinator, execution)
+        follow(followed)
         forget = cancellation.on_cancel(stop)
         try:
             fetcher.wait()
@@ -137,6 +138,7 @@ class RayExecutor:
             raise
         reader = pa.RecordBatchReader.from_batches(plan.schema, _conformed(fetcher, plan.schema))
         stream = sliced(reader, on_close=close)
+        followed.sent = stream.counters
         return DistributedResult(
             stream.reader,
             stream.counters,
@@ -217,15 +219,20 @@ class RayExecutor:
         self.close()
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Followed:
-    """Tells how far an execution is."""
+    """Tells how far an execution is, and its rows, once they are `sent`."""
 
     coordinator: Coordinator
     execution: Execution
+    sent: StreamCounters | None = None
+    _reached: float | None = None
 
     def share(self) -> float | None:
-        return share_done(self.stages())
+        share = share_done(self.stages(), self.sent.rows if self.sent else 0)
+        if share is not None:  # a task that was lost with its worker is done no longer
+            self._reached = max(share, self._reached or 0.0)
+        return self._reached
 
     def stages(self) -> Sequence[StageProgress]:
         return self.coordinator.stages(self.execution)

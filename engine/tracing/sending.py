@@ -8,6 +8,7 @@ import ssl
 import time
 import urllib.request
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 
 from opentelemetry.util.re import parse_env_headers
 
@@ -21,11 +22,11 @@ class OtlpSender:
     """Sends requests with spans. Raises ValueError for variables that it cannot follow."""
 
     def __init__(self) -> None:
-        self._url = _variable("ENDPOINT", "")
+        self._url = given = _variable("ENDPOINT", "")
         if not os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
             self._url = f"{(self._url or 'http://localhost:4318').rstrip('/')}/v1/traces"
-        if not self._url.startswith(("http://", "https://")):
-            raise ValueError(f"OTEL_EXPORTER_OTLP_ENDPOINT is {self._url!r}; it takes an http or https URL.")
+        if not _is_url(self._url):
+            raise ValueError(f"OTEL_EXPORTER_OTLP_ENDPOINT is {given!r}; it takes an http or https URL.")
         timeout = _variable("TIMEOUT", "10000")
         if not timeout.isdecimal():
             raise ValueError(f"OTEL_EXPORTER_OTLP_TIMEOUT is {timeout!r}; it takes milliseconds.")
@@ -68,9 +69,27 @@ def _variable(name: str, default: str) -> str:
     return default
 
 
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        found = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return found and not any(c.isspace() or not c.isprintable() for c in text)
+
+
 def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=_variable("CERTIFICATE", "") or None)
-    certificate = _variable("CLIENT_CERTIFICATE", "")
+    authority, certificate = _variable("CERTIFICATE", ""), _variable("CLIENT_CERTIFICATE", "")
+    try:
+        context = ssl.create_default_context(cafile=authority or None)
+    except OSError as error:
+        raise ValueError(f"OTEL_EXPORTER_OTLP_CERTIFICATE is {authority!r}, which cannot be read: {error}") from None
     if certificate:
-        context.load_cert_chain(certificate, _variable("CLIENT_KEY", "") or None)
+        try:
+            context.load_cert_chain(certificate, _variable("CLIENT_KEY", "") or None)
+        except OSError as error:
+            told = (
+                f"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE is {certificate!r}, which cannot be read with its key: {error}"
+            )
+            raise ValueError(told) from None
     return context

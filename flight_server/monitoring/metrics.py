@@ -80,7 +80,12 @@ class Metrics:
             "grism_query_queue_seconds", "Waiting for a turn.", buckets=_SECONDS, registry=self.registry
         )
         self._rows = Counter("grism_query_rows", "Rows sent, changed or uploaded.", ["kind"], registry=self.registry)
-        self._bytes = Counter("grism_query_sent_bytes", "Arrow bytes of results.", ["runtime"], registry=self.registry)
+        self._bytes = Counter(
+            "grism_query_sent_bytes",
+            "Arrow bytes of results, and of rows written.",
+            ["runtime"],
+            registry=self.registry,
+        )
         self._received = Counter(
             "grism_query_received_bytes", "Arrow bytes of uploads and bound rows.", ["runtime"], registry=self.registry
         )

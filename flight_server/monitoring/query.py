@@ -46,6 +46,7 @@ TAG_HEADER = "grism-query-tag"
 _AGENT = "user-agent"
 _LONG_PARSING = 0.005  # seconds
 _LONGEST_HEADER = 200  # characters
+_MOST_BEFORE_EFFECT = 0.99  # of its progress
 _MAX_PLANS = 4  # of a statement, which may run one for each row of its parameters
 _LONGEST_LINE = 1_000  # characters of a plan's line
 _LONGEST_PLAN = 20_000  # characters
@@ -371,13 +372,15 @@ class Query:
             return "planning"
         if self._waits and not self._started:
             return "queued"
-        return "sending" if self._bytes() else "running"
+        return "sending" if self._bytes() and not self._has_effects else "running"
 
     def _progress(self) -> float | None:
         if self._finished:
             return 1.0 if self.state == "done" else None
         runs = list(self._runs)
-        return runs[-1].share() if runs else None
+        share = runs[-1].share() if runs else None
+        # With its rows a statement with effects is not at its end.
+        return min(share, _MOST_BEFORE_EFFECT) if share is not None and self._has_effects else share
 
     def _queue(self, now: float) -> float:
         return (self._started or now) - self._began if self._waits else 0.0

@@ -95,12 +95,15 @@ def test_what_cannot_be_written_is_lost_and_the_next_goes() -> None:
     assert sink.batches == [[2]]
 
 
-def test_who_closes_does_not_wait_for_what_hangs() -> None:
+def test_what_the_end_does_not_wait_for_is_lost_and_told() -> None:
     sink = Sink()
-    queue = BatchQueue("test", sink.write, sink.tell, replace(LIMITS, items=1))
-    queue.put(1)
+    queue = BatchQueue("test", sink.write, sink.tell, LIMITS)
+    for item in range(3):
+        queue.put(item)
     assert sink.begun.wait(20)
-    queue.put(2)
+    queue.put(3)
     queue.close(0.01)
-    assert (queue.dropped, sink.told) == (1, [(1, "None")])
+    assert (queue.written, queue.dropped, sink.told) == (0, 4, [(4, "the end did not wait for them longer")])
     sink.open.set()
+    until(lambda: sink.batches)
+    assert (queue.written, queue.dropped) == (0, 4)

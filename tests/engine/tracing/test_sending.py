@@ -102,9 +102,26 @@ def test_nobody_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ENDPOINT", "collector:4318"), ("TIMEOUT", "soon"), ("COMPRESSION", "zip"), ("TRACES_COMPRESSION", "zip")],
+    [
+        ("ENDPOINT", "collector:4318"),
+        ("ENDPOINT", "http://"),
+        ("ENDPOINT", "http://collector:port"),
+        ("ENDPOINT", "http://collector:99999"),
+        ("TRACES_ENDPOINT", "http://a collector:4318"),
+        ("TIMEOUT", "soon"),
+        ("COMPRESSION", "zip"),
+        ("TRACES_COMPRESSION", "zip"),
+    ],
 )
 def test_variables_that_cannot_be_followed_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", value)
-    with pytest.raises(ValueError, match=value):
+    with pytest.raises(ValueError, match=f"'{value}'"):
+        OtlpSender()
+
+
+@pytest.mark.parametrize("name", ["CERTIFICATE", "CLIENT_CERTIFICATE"])
+def test_certificates_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1")
+    monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", "missing.pem")
+    with pytest.raises(ValueError, match=f"{name} is 'missing.pem'"):
         OtlpSender()

@@ -278,6 +278,41 @@ def test_the_progress_of_a_query_grows_to_its_end(
         assert row == {"progress": 1.0, "state": "done"}
 
 
+def test_rows_on_their_way_to_a_slow_reader_are_progress(server_uri: Callable[[str], str]) -> None:
+    uri, text = server_uri("ray"), "SELECT l.*, j AS travels FROM lineitem l, range(8) t(j)"
+    with (
+        RawClient(uri) as raw,
+        flight_sql.connect(uri, autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
+        told = f"SELECT state, progress, rows {OTHERS} AND text LIKE '%AS travels%' ORDER BY begun DESC LIMIT 1"
+        cursor.execute(text)
+        reader = cursor.fetch_record_batch()
+        rows, shares = reader.read_next_batch().num_rows, list[float]()
+        for _ in range(2):
+            (row,) = Client(raw).rows(told)
+            assert row["state"] == "sending"
+            assert rows <= row["rows"] < 8 * 60_175
+            shares.append(row["progress"])
+            rows += sum(reader.read_next_batch().num_rows for _ in range(10))
+        assert 0 < shares[0] < shares[1] < 1
+        rows += sum(batch.num_rows for batch in reader)
+        assert rows == 8 * 60_175
+        (row,) = until(lambda: [row for row in Client(raw).rows(told) if row["state"] == "done"])
+        assert row["progress"] == 1.0
+
+
+def test_a_statement_with_effects_sends_nothing(login: Callable[[str], Client], threads: ThreadPoolExecutor) -> None:
+    root = login("root")
+    text = "CREATE TABLE slowly AS SELECT i, md5(i::VARCHAR) AS t FROM range(1000000000) r(i)"
+    answer = threads.submit(login("root").refusal, text)
+    written = f"SELECT id, state, progress {OTHERS} AND text LIKE '%slowly%' AND rows > 0 AND ended IS NULL"
+    (row,) = until(lambda: root.rows(written))
+    root.rows(f"KILL QUERY '{row['id']}'")
+    assert "KILL QUERY" in answer.result(30)
+    assert row["state"] == "running"
+
+
 def test_an_upload_is_told_while_it_comes_in(login: Callable[[str], Client], guarded: str) -> None:
     goes_on = threading.Event()
     batch = pa.RecordBatch.from_pydict({"x": list(range(10_000))})
