@@ -121,7 +121,8 @@ class Indexes:
     def shown(self, session: Session, path: Path) -> pa.Table:
         """The answer to SHOW INDEXES."""
         target = self._catalog.existing(session, path, Action.READ)
-        self._catalog.require_no_view(target)
+        if not target.is_temporary and self._catalog.view(target.name) is not None:
+            raise UnsupportedError(f'"{target.shown}" is a view, which has no indexes; its tables do.')
         rows = [
             {
                 "name": index.name,

@@ -174,6 +174,8 @@ def test_names(ask: Ask) -> None:
         ask("CREATE VIEW ix_v AS SELECT 1 AS a")
         with pytest.raises(flight_sql.Error, match="is a view"):
             ask("CREATE INDEX i ON ix_v (a)")
+        with pytest.raises(flight_sql.Error, match=r'"main\.ix_v" is a view, which has no indexes; its tables do'):
+            ask("SHOW INDEXES FROM ix_v")
     finally:
         ask("DROP VIEW IF EXISTS ix_v")
         ask("DROP TABLE ix_u")
