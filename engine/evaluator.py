@@ -71,6 +71,6 @@ class ExprEvaluator:
         name = function_name(node)
         if isinstance(node, exp.Unnest | exp.Explode) or name in _ROW_MAKERS:
             return "A function that makes rows"
-        if isinstance(node, exp.AggFunc) or name in self._kernel.aggregates or name in _GROUPING:
+        if isinstance(node, exp.AggFunc) or name in self._kernel.functions.aggregates or name in _GROUPING:
             return "An aggregate"
         return ""

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -40,6 +38,7 @@ from engine.kernel_errors import (
     syntax_error,
     too_deep,
 )
+from engine.kernel_functions import KernelFunctions, read_functions
 from engine.kernel_instance import Execution, Instance, KernelConfig
 from engine.kernel_progress import KernelProgress, Watch
 from engine.place import Place
@@ -91,6 +90,8 @@ class KernelUsage:
 class Kernel:
     """A locked kernel instance. Thread-safe; `close()` interrupts what runs and removes the spill files."""
 
+    _functions: ClassVar[KernelFunctions | None] = None  # asked for once: it takes a third of an instance's start
+
     def __init__(self, config: KernelConfig | None = None) -> None:
         self.config = config or KernelConfig()
         self.losses = 0  # instances that a fatal error has made invalid
@@ -101,13 +102,17 @@ class Kernel:
         self.binder = Binder()
         self._retiring: set[Instance] = set()  # lost, but for what still runs on them
         self._helpers = HelperThreads()
-        macros = self._functions("macro")
-        self.aggregates = _aggregates(self._functions("aggregate"), macros)
-        self.macros = frozenset(name for name, _, _ in macros)
-        self.macro_repeats = _repeats(macros)
         self._arrow_types: BatchCache[str, pa.Field] = BatchCache(_KNOWN_TYPES, self._bind_types, _type_key)
         self._named_types: LruCache[str, bool] = LruCache(_KNOWN_TYPES)
         self._kernel_types: BatchCache[pa.Field, str] = BatchCache(_KNOWN_TYPES, self._bind_fields, binding_key)
+
+    @property
+    def functions(self) -> KernelFunctions:
+        """Those of every kernel in this process."""
+        if Kernel._functions is None:
+            with self._binder() as binder:
+                Kernel._functions = read_functions(binder)
+        return Kernel._functions
 
     def parse(self, text: str) -> dict[str, Any]:
         """The syntax tree of one SELECT, as the kernel's own JSON.
@@ -405,36 +410,6 @@ class Kernel:
         with self._binder() as binder:
             row = binder.execute(sql, [text]).fetchone()
         return row[0] if row else None
-
-    def _functions(self, kind: str) -> list[tuple[str, list[str], str]]:
-        """The functions of a kind: name, parameters, and definition, which macros have."""
-        with self._binder() as binder:
-            rows: list[tuple[str, list[str], str]] = binder.execute(
-                "SELECT function_name, parameters, coalesce(macro_definition, '') FROM duckdb_functions() "
-                "WHERE function_type = ?",
-                [kind],
-            ).fetchall()
-        return rows
-
-
-def _aggregates(functions: Iterable[tuple[str, Any, Any]], macros: list[tuple[str, list[str], str]]) -> frozenset[str]:
-    """The names of the aggregates, and of the macros that stand for some."""
-    known = {name for name, _, _ in functions}
-    called = {name: set(re.findall(r"\b(\w++)\(", text)) for name, _, text in macros}
-    while found := {name for name, names in called.items() if names & known} - known:
-        known |= found
-    return frozenset(known)
-
-
-def _repeats(macros: Iterable[tuple[str, list[str], str]]) -> dict[str, int]:
-    """How often a macro's definition names an argument, where that is more than once: it is bound as often."""
-    found: dict[str, int] = {}
-    for name, parameters, text in macros:
-        words = Counter(re.findall(r"\w++", text))
-        times = max((words[parameter] for parameter in parameters), default=0)
-        if times > 1:
-            found[name] = max(times, found.get(name, 0))
-    return found
 
 
 def _unreadable(fields: Iterable[pa.Field]) -> UnsupportedError:

@@ -289,6 +289,7 @@ class Instance:
             if self._closed:
                 return
             self._closed = True
+            self._ended.notify_all()  # whoever waits to retire it
             running, idle = list(self._running), [*self._idle, *chain(*self._watched.values())]
         if self._watch is not None:
             self._watch.close()

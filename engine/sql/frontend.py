@@ -160,7 +160,7 @@ class SqlFrontend:
         except syntax.Refused as refused:
             refused.error.place = node_place(refused.node, parsed.source)
             raise refused.error from None
-        require_few_repeats(tree, self.kernel.macro_repeats)
+        require_few_repeats(tree, self.kernel.functions.repeats)
         return parsed
 
     def _build(self, resolved: ResolvedText) -> LogicalPlan:
@@ -377,7 +377,7 @@ class SqlFrontend:
                 told, error.place = error.place, None
                 with suppress(GrismError):  # what is printed may be nested more deeply than the kernel parses
                     canonical = self.kernel.parse(told.text)
-                    error.place = client_place(told, str(error), canonical, parsed.source, self.kernel.macros)
+                    error.place = client_place(told, str(error), canonical, parsed.source, self.kernel.functions.macros)
             raise
 
     def _named(

@@ -100,12 +100,12 @@ def test_what_the_binder_reads_again_is_bounded(local: LocalRuntime, kind: str) 
 
 def test_many_beside_each_other_are_no_matter(kernel: Kernel) -> None:
     text = ", ".join(["nullif(1, 2)", "list_transform([1], lambda x: x + 1)"] * (MAX_REPEATED // 20))
-    require_few_repeats(Tree(kernel.parse("SELECT " + text)), kernel.macro_repeats)
+    require_few_repeats(Tree(kernel.parse("SELECT " + text)), kernel.functions.repeats)
 
 
 def test_macros_that_name_an_argument_again(kernel: Kernel) -> None:
-    assert kernel.macro_repeats["nullif"] == 2
-    assert "list_avg" not in kernel.macro_repeats
+    assert kernel.functions.repeats["nullif"] == 2
+    assert "list_avg" not in kernel.functions.repeats
 
 
 def test_subqueries_in_conditions_of_joins(local: LocalRuntime) -> None:
