@@ -30,7 +30,6 @@ from engine.kernel_instance import Execution
 from engine.schema import Column
 from engine.streams import StreamCounters
 from engine.travel_types import Boundary
-from tests.harness.waiting import until
 
 ENDLESS = "SELECT * FROM range(1000000000000)"
 HEAVY = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"
@@ -297,22 +296,29 @@ def test_cancelling_between_two_batches_ends_the_stream(kernel: Kernel) -> None:
             pass
 
 
+class Early(Cancellation):
+    """Thrown as soon as somebody listens: the kernel has the cursor, and no statement on it yet."""
+
+    def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
+        forget = super().on_cancel(callback)
+        self.cancel()
+        return forget
+
+
 def test_close_waits_for_who_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that is in the kernel when the interpreter ends would abort the process."""
-    begun, steps = threading.Event(), []
+    steps = []
+    stop = Execution._insist
 
     def insist(execution: Execution) -> None:
-        begun.set()
-        until(lambda: execution.begun.is_set())
+        stop(execution)
         threading.Event().wait(0.2)
         steps.append("interrupted")
 
     monkeypatch.setattr(Execution, "_insist", insist)
-    kernel, cancellation = Kernel(), Cancellation()
-    threading.Timer(0.1, cancellation.cancel).start()
+    kernel = Kernel()
     with pytest.raises(CancelledError):
-        kernel.stream(HEAVY, cancellation=cancellation)
-    assert begun.is_set()
+        kernel.stream(HEAVY, cancellation=Early())
     kernel.close()
     steps.append("closed")
     assert steps == ["interrupted", "closed"]
@@ -326,14 +332,6 @@ def test_a_cancelled_statement_does_not_start(kernel: Kernel) -> None:
 
 
 def test_a_cancel_that_comes_before_the_statement_runs_is_not_lost(kernel: Kernel) -> None:
-    class Early(Cancellation):
-        """Thrown as soon as somebody listens: the kernel has the cursor, and no statement on it yet."""
-
-        def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
-            forget = super().on_cancel(callback)
-            self.cancel()
-            return forget
-
     started = time.monotonic()
     with pytest.raises(CancelledError):
         kernel.stream(HEAVY, cancellation=Early())
