@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
+from functools import partial
 
 from engine.cancellation import Cancellation
 from engine.errors import ResourceExhaustedError
@@ -74,7 +75,8 @@ class Gate:
         turn = _Turn(owner, peer, cancellation, unread_since)
         with self._lock:
             if self.running < self._slots:  # then nobody waits
-                return self._admit(turn)
+                self._admit(turn)
+                return partial(self._leave, turn)
             if len(self._line) >= self._places:
                 raise ResourceExhaustedError(
                     f"{self.running} {self._do} and {len(self._line)} wait, the most that may; try again later."
@@ -90,35 +92,34 @@ class Gate:
         finally:
             forget()
             with self._lock:
-                if turn.leave is None:
+                if not turn.is_on:
                     self._line.leave(turn)
-        if turn.leave is not None:
+        if turn.is_on:
+            leave = partial(self._leave, turn)
             if not cancellation.cancelled:
-                return turn.leave
-            turn.leave()
+                return leave
+            leave()
         cancellation.check()
         raise ResourceExhaustedError(
             f"The query waited {time.monotonic() - began:.1f} s for its turn; {self.running} {self._do}, the most that "
             "may at once; try again later."
         )
 
-    def _admit(self, turn: _Turn) -> Callable[[], None]:
+    def _admit(self, turn: _Turn) -> None:
         self._running.add(turn)
         self._count(turn, 1)
+        turn.is_on = True
 
-        def leave() -> None:
-            with self._lock:
-                if turn in self._running:
-                    self._running.discard(turn)
-                elif turn in self._left:
-                    del self._left[turn]
-                else:
-                    return
-                self._count(turn, -1)
-                self._fill()
-
-        turn.leave = leave
-        return leave
+    def _leave(self, turn: _Turn) -> None:
+        with self._lock:
+            if turn in self._running:
+                self._running.discard(turn)
+            elif turn in self._left:
+                del self._left[turn]
+            else:
+                return
+            self._count(turn, -1)
+            self._fill()
 
     def _fill(self) -> None:
         """Give free slots to those whose turn it is."""
@@ -156,7 +157,7 @@ class Gate:
 
 
 class _Turn:
-    """A query's wait for a turn, and then its turn, from which on it has `leave`."""
+    """A query's wait for a turn, and then its turn, which `is_on` once it has been called."""
 
     def __init__(
         self, owner: str, peer: str, cancellation: Cancellation, unread_since: Callable[[], float | None]
@@ -164,7 +165,7 @@ class _Turn:
         self.owner, self.peer = owner, peer
         self.cancellation, self.unread_since = cancellation, unread_since
         self.called = threading.Event()
-        self.leave: Callable[[], None] | None = None
+        self.is_on = False
 
 
 class _Line:

@@ -94,6 +94,8 @@ def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 def _value(value: object) -> str:
     """As it is where it is one word, else as a JSON string."""
+    if type(value) is int or type(value) is float:
+        return repr(value)
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text if _PLAIN.fullmatch(text) and text.isprintable() else json.dumps(text)
 

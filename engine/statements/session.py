@@ -39,7 +39,7 @@ class Session:
     ignores_transactions: bool | None = None
     changes: int | None = None
     boundary: Boundary = Boundary.CLIENT
-    keep: Callable[[], None] = lambda: None
+    keeper: Callable[[Session], None] = lambda _: None
     begun: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     folder: Path | None = None
@@ -56,6 +56,12 @@ class Session:
     def origin(self) -> str:
         """Names it for what ends with it."""
         return f"session {self.id}"
+
+    def keep(self) -> None:
+        """Begin, by way of the `keeper`, which is no closure over the session: most never begin, and each of them would
+        wait for the garbage collector, with the call that it was made for.
+        """
+        self.keeper(self)
 
     @property
     def temporary(self) -> TemporaryTables | None:
@@ -79,7 +85,7 @@ class Session:
 
     def overlaid(self) -> Session:
         """The same session, but what is held in its temporary tables is seen by it alone."""
-        return replace(self, _temporary=TemporaryTables(None, self.make_temporary()), keep=lambda: None)
+        return replace(self, _temporary=TemporaryTables(None, self.make_temporary()), keeper=lambda _: None)
 
     def end(self) -> None:
         """Remove the temporary tables. A second call changes nothing."""

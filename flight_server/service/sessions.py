@@ -222,13 +222,13 @@ class Sessions:
         cookie = secrets.token_hex(16)
         session = Session.over(self._folder)
 
-        def keep() -> None:
+        def keep(session: Session) -> None:
             peer = call.peer
             share, now = Holder(identity, peer).share, time.monotonic()
             kept = _Kept(session, identity.name, share, cookie, peer, now, now, connections_of(peer))
             self._keep(kept, call)
 
-        session.keep = keep
+        session.keeper = keep
         return session
 
     def _keep(self, kept: _Kept, call: Call) -> None:
@@ -244,7 +244,7 @@ class Sessions:
                 self._ender.start()
         if evicted is not None:
             self._end(evicted)
-        kept.session.keep, kept.session.begun = lambda: None, True
+        kept.session.keeper, kept.session.begun = lambda _: None, True
         _send_cookie(call, kept)
 
     def _evict(self, asking: str) -> _Kept:

@@ -126,7 +126,7 @@ class Statements:
         with query.guarded():
             result = planned.answer.open(query.in_context(request.context))
         # Nobody works any more for a call that was stopped, even while its client leaves unread what was sent.
-        request.call.cancellation.on_cancel(query.leave)
+        query.at_end(request.call.cancellation.on_cancel(query.leave))
         return ResultStream(
             result.reader,
             result.close,

@@ -1,0 +1,46 @@
+"""What serving a call leaves in memory: nothing that waits for the garbage collector."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import adbc_driver_flightsql.dbapi as flight_sql
+
+from engine.statements.session import Session
+from flight_server.endpoint.calls import Call
+from flight_server.monitoring.query import Query
+from tests.harness.waiting import until
+
+KINDS = (Call, Query, Session)
+
+
+def living() -> dict[int, object]:
+    return {id(each): each for each in gc.get_objects() if isinstance(each, KINDS)}
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def test_calls_and_their_queries_and_sessions_are_freed_at_once(writer: flight_sql.Connection) -> None:
+    with writer.cursor() as cursor:
+
+        def ask() -> None:
+            cursor.execute("SELECT count(*) FROM range(10)")
+            assert cursor.fetchall() == [(10,)]
+
+        for _ in range(2):  # what is remembered of a text knows the session that it came from
+            ask()
+        gc.collect()
+        with without_collector():
+            before = living()  # others may come and go in this process
+            for _ in range(5):
+                ask()
+            until(lambda: not [each for key, each in living().items() if key not in before])
