@@ -41,6 +41,7 @@ __all__ = ["Cluster", "ClusterOptions", "ClusterUser", "RaySession"]
 log = logging.getLogger(__name__)
 
 _CONTROL = "control"  # the actors' threads that no task can occupy
+_CLOSE_SECONDS = 5.0  # for workers to remove their files
 _LOCAL_OBJECT_STORE = 80 << 20  # bytes; rows never travel through Ray
 _MAX_BACKOFF = 30.0
 _REMEMBERED_LOSSES = 100
@@ -202,7 +203,7 @@ class Cluster:
         begun = [member.actor for member in members if member.description is not None]
         closing = [actor.call.options(concurrency_group=_CONTROL).remote("close") for actor in begun]
         if closing:
-            ray.wait(closing, num_returns=len(closing), timeout=5.0)
+            ray.wait(closing, num_returns=len(closing), timeout=_CLOSE_SECONDS)
         for member in members:
             ray.kill(member.actor)
         RaySession.end()

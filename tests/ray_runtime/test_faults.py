@@ -215,7 +215,8 @@ def test_a_worker_that_hangs(whole, undisturbed):
         is_replaced(runtime, before)
 
 
-def test_a_stop_takes_the_files_of_a_worker_that_hangs(start_runtime, tmp_path):
+def test_a_stop_takes_the_files_of_a_worker_that_hangs(start_runtime, tmp_path, monkeypatch):
+    monkeypatch.setattr("ray_runtime.cluster._CLOSE_SECONDS", 1.0)
     runtime = start_runtime(workers=2, heartbeat_timeout=3600.0, memory=0)
     runtime.sql("SELECT s, count(*) FROM t GROUP BY s").read_all()
     victim, other = runtime.executor.workers()
