@@ -200,13 +200,14 @@ def run(
     statements: StatementCache | None = None,
     columns: RowType | None = None,
     follow: Callable[[RunProgress], None] = lambda _: None,
-    watch: Watch = Watch.USE,
+    watch: Watch | None = None,
 ) -> SlicedStream:
     """Execute the subtree for who stands behind `boundary`; the stream's batches stay under one Flight message.
 
     `statements` spare the compilation of a subtree that has run before, its `columns` the kernel to be asked for them.
     Rows that go out as they lie in storage do not pass through the kernel. `follow` is given what tells how far it is,
-    before it runs; `watch` says what the kernel notes of it. Raises the execution errors.
+    before it runs; `watch` says what the kernel notes of it, without that what it uses where it reads tables. Raises
+    the execution errors.
     """
     ctx.cancellation.check()
     started = time.monotonic()
@@ -224,8 +225,8 @@ def run(
         return stream
     compiled = compile_statement if statements is None else statements.compile
     statement = compiled(operator, ctx)
-    is_watched = statement.reads or watch is Watch.OPERATORS
-    progress = KernelProgress(statement.lengths, watch) if is_watched else None
+    is_watched = statement.reads or watch is not None
+    progress = KernelProgress(statement.lengths, watch or Watch.USE) if is_watched else None
     if progress is not None:
         follow(progress)
     return ctx.kernel.stream(

@@ -43,6 +43,7 @@ from flight_server.service.sessions import Sessions
 from flight_server.service.settings import SessionOptions
 from flight_server.service.sqlinfo import sql_info
 from flight_server.service.statements import Statements
+from flight_server.service.store import EvictedError
 from flight_server.service.tables import Tables
 from flight_server.service.tickets import Tickets
 from flight_server.service.uploads import Uploads
@@ -290,7 +291,12 @@ class FlightSqlService(BaseHandler):
             return answer
 
     def do_action(self, call: Call, name: str, body: bytes) -> Iterable[bytes]:
-        request = self._request(call, closing=name == "CloseSession")
+        try:
+            request = self._request(call, closing=name in ("CloseSession", "ClosePreparedStatement"))
+        except EvictedError:
+            if name != "ClosePreparedStatement":
+                raise
+            return ()  # it went with its session, of which the next statement is told
         action = self._actions.get(name)
         if action is None:
             raise UnsupportedError(f"There is no action {name[:200]!r}; there are {', '.join(sorted(self._actions))}.")
@@ -315,7 +321,7 @@ class FlightSqlService(BaseHandler):
         goes on without it, and one that is `closing` it has what it came for.
         """
         identity = identity_of(call, call.middleware(IDENTITY_KEY).identity)
-        session, origin = self._sessions.of(call, identity)
+        session, origin = self._sessions.of(call, identity, closing)
         grants = Grants(self._rights, identity)
         if session.grants is ALL:
             session.grants = grants

@@ -75,11 +75,11 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_cookie)
 
-    def of(self, call: Call, identity: Identity) -> tuple[Session, str]:
+    def of(self, call: Call, identity: Identity, closing: bool = False) -> tuple[Session, str]:
         """The session of a call, or a new one that begins when something is kept in it.
 
         Beside it stands the origin of what the call leaves behind: the session of a cookie, else the connection.
-        Raises EvictedError, once, where the session had to make room for others.
+        Raises EvictedError where the session was ended by others: once, and to calls that are `closing` what they had.
         """
         cookie = _cookie(call.headers)
         connections = frozenset[int]()
@@ -93,7 +93,8 @@ class Sessions:
                 if cookie is None:  # some lose one that came with the answer to an update
                     _send_cookie(call, found)
             elif cookie is not None and (told := self._ended.get(cookie)) and told[0] == identity.name:
-                del self._ended[cookie]
+                if not closing:
+                    del self._ended[cookie]
                 raise EvictedError(told[1])
         if ended is not None:
             self._end(ended)

@@ -199,6 +199,34 @@ def test_sessions_are_told_and_ended(login: Callable[[str], Client], threads: Th
     assert "mine" in login("ann").refusal("FROM mine")
 
 
+def test_a_driver_whose_session_is_ended_tells_of_it(
+    guarded: str, login: Callable[[str], Client], threads: ThreadPoolExecutor
+) -> None:
+    root, options = login("root"), {"username": "ann", "password": PASSWORD}
+    options["adbc.flight.sql.rpc.with_cookie_middleware"] = "true"
+    with flight_sql.connect(guarded, db_kwargs=options, autocommit=True) as connection:
+
+        def refused(text: str) -> str:
+            with pytest.raises(flight_sql.Error) as raised:
+                asked(text)
+            return str(raised.value)
+
+        def asked(text: str) -> list[tuple[Any, ...]]:
+            with connection.cursor() as cursor:
+                cursor.execute(text)
+                return cursor.fetchall()
+
+        with connection.cursor() as cursor:
+            cursor.execute("SET timeout = '10m'")
+        answer = threads.submit(refused, LONG)
+        (row,) = until(lambda: root.rows(f"SELECT session {OTHERS} AND user = 'ann' AND state = 'running'"))
+        root.rows(f"KILL SESSION '{row['session']}'")
+        # Closing the statement, which went with the session, is no error that would stand in the place of this one.
+        assert 'CANCELLED: [FlightSQL] The session was ended by "root" with KILL SESSION.' in answer.result(30)
+        assert "begin another" in refused("SELECT 1")
+        assert asked("SELECT 1") == [(1,)]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -228,7 +256,7 @@ def test_both_runtimes_tell_what_runs(server_uri: Callable[[str], str], kind: st
             "tasks",
             "workers",
         ]
-        client.rows("SELECT count(*) FROM lineitem GROUP BY l_orderkey")
+        client.rows("SELECT count(*) FROM lineitem, range(1) GROUP BY l_orderkey")
         (row,) = client.rows(
             f"SELECT runtime, rows, state, progress, spilled, peak_memory > 0 AS had_memory {OTHERS} "
             "AND text LIKE '%l_orderkey' ORDER BY begun DESC LIMIT 1"

@@ -83,9 +83,8 @@ def test_a_query_that_takes_longer_than_the_session_s_timeout_is_stopped(client:
     set_options(client, timeout=messages.SessionOptionValue(double_value=0.3))
     query = "SELECT count(*) FROM range(1000000000) a(i), range(1000000) b(j) WHERE i % 7 = j % 5"
     command = flight.FlightDescriptor.for_command(wrap(sql.CommandStatementQuery(query=query)))
-    ticket = client.get_flight_info(command).endpoints[0].ticket
-    with pytest.raises(flight.FlightTimedOutError, match="ran out of time"):
-        client.do_get(ticket).read_all()
+    with pytest.raises(flight.FlightTimedOutError, match="ran out of time"):  # planning may take that long under load
+        client.do_get(client.get_flight_info(command).endpoints[0].ticket).read_all()
     close(client)
 
 
