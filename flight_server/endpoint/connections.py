@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
 __all__ = ["ConnectionWatch", "connections_of", "ended"]
 
 _TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
+_DESCRIPTORS = Path("/proc/self/fd")
 _ESTABLISHED = "01"
 _INTERVAL = 1.0  # seconds
 
@@ -64,21 +67,47 @@ def ended(
 ) -> tuple[frozenset[str], dict[str, frozenset[int]]]:
     """Which of `peers` have no connection any more that they had `before`, and the numbers that the others have now.
 
-    One that was not known before is over where it has none now.
+    One that was not known before is over where it has none now. Only for such ones the system's lists are read, which
+    takes it milliseconds whatever is in them; of the others this process still has the sockets, or not.
     """
-    listed = _listed()
-    if listed is None:
-        return frozenset(), {}
+    own = _own_sockets()
+    if own is None:
+        return frozenset(), dict(before)
     over: set[str] = set()
     known: dict[str, frozenset[int]] = {}
+    unknown: list[str] = []
     for peer in peers:
+        if peer not in before:
+            unknown.append(peer)
+        elif now := before[peer] & own:
+            known[peer] = now
+        else:
+            over.add(peer)
+    listed = _listed() if unknown else None
+    if listed is None:
+        return frozenset(over), known
+    for peer in unknown:
         remotes = _as_listed(peer)
-        now = frozenset(number for remote in remotes for number in listed.get(remote, ()))
-        if now & before.get(peer, now):
+        now = own.intersection(number for remote in remotes for number in listed.get(remote, ()))
+        if now:
             known[peer] = now
         elif remotes:
             over.add(peer)
     return frozenset(over), known
+
+
+def _own_sockets() -> frozenset[int] | None:
+    """The numbers of all sockets of this process; None where the system does not tell them."""
+    found: set[int] = set()
+    try:
+        for descriptor in _DESCRIPTORS.iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                status = descriptor.stat()
+                if stat.S_ISSOCK(status.st_mode):
+                    found.add(status.st_ino)
+    except OSError:
+        return None
+    return frozenset(found)
 
 
 def _listed() -> dict[str, list[int]] | None:

@@ -70,6 +70,25 @@ def test_nothing_is_over_while_a_list_cannot_be_read(tmp_path: Path, monkeypatch
     assert not connections_of(peer)
 
 
+@NUMBERED
+def test_the_lists_are_read_only_for_who_is_not_known_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[int] = []
+    read = connections._texts
+    monkeypatch.setattr(connections, "_texts", lambda: listed.append(1) or read())
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        with connected(listening.getsockname()) as client:
+            peer = f"ipv4:127.0.0.1:{client.getsockname()[1]}"
+            with listening.accept()[0]:
+                over, known = ended({}, [peer])
+                assert not over
+                assert known[peer] == connections_of(peer)
+                listed.clear()
+                assert ended(known, [peer]) == (frozenset(), known)
+            assert ended(known, [peer]) == ({peer}, {})
+        assert listed == []
+        assert ended({}, [peer]) == ({peer}, {})
+
+
 @contextmanager
 def relayed(server: tuple[str, int], port: int) -> Iterator[flight.FlightClient]:
     """A client whose one connection reaches the server from `port`, and breaks at the end."""
