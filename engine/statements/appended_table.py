@@ -43,17 +43,21 @@ class AppendedTable:
     ) -> None:
         self._database = database
         self._cancellation = Cancellation()
-        if len(path) == 2:
-            self._run(f"CREATE SCHEMA IF NOT EXISTS {quote(path[0])}")
+        self._schema = path[0] if len(path) == 2 else None
+        self._make_schema()
         self._target = database.catalog.new(Session(), path, temporary=False)
         database.catalog.require_no_view(self._target)
         self._columns = self._checked(schema, needed)
         self._upkeep = database.upkeep(optimizes=True, retain=_OLD, thresholds=thresholds)
 
     def append(self, rows: pa.Table) -> None:
-        """Append rows, in one change. Raises what `Storage.write` raises."""
+        """Append rows, in one change; to a new table where it was dropped. Raises what `Storage.write` raises."""
         kept = rows.select(self._columns)
-        self._target.storage.write(self._target.name, kept.to_reader(), WriteMode.CREATE_APPEND)
+        try:
+            self._target.storage.write(self._target.name, kept.to_reader(), WriteMode.CREATE_APPEND)
+        except UnknownTableError:  # its schema was dropped as well
+            self._make_schema()
+            self._target.storage.write(self._target.name, kept.to_reader(), WriteMode.CREATE_APPEND)
         self._upkeep.changed(self._target, rows.num_rows)
 
     def remove(self, column: str, before: datetime) -> int:
@@ -67,6 +71,10 @@ class AppendedTable:
         """End what looks after it."""
         self._cancellation.cancel("The server stops.")
         self._upkeep.close(_CLOSE_SECONDS)
+
+    def _make_schema(self) -> None:
+        if self._schema is not None:
+            self._run(f"CREATE SCHEMA IF NOT EXISTS {quote(self._schema)}")
 
     def _run(self, text: str) -> int:
         return self._database.run(StatementContext(Session(), self._cancellation), self._database.parse(text))

@@ -105,6 +105,18 @@ def test_many_batches_do_not_stay_many_fragments(tmp_path: Path) -> None:
         table.close()
 
 
+def test_a_table_that_was_dropped_is_made_again_with_its_schema(tmp_path: Path) -> None:
+    with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime:
+        database = Database(runtime)
+        table = AppendedTable(database, ["audit", "told"], QUERY_LOG_SCHEMA, NEEDED)
+        for drops in ([], ["TABLE audit.told"], ["TABLE audit.told", "SCHEMA audit"]):
+            for dropped in drops:
+                database.sql(f"DROP {dropped}").close()
+            table.append(pa.Table.from_pylist([row(len(drops))], QUERY_LOG_SCHEMA))
+            assert runtime.sql("SELECT id FROM audit.told").read_all()["id"].to_pylist() == [f"q{len(drops)}"]
+        table.close()
+
+
 class SlowTable:
     """A table that takes rows when it is let, and fails where it is told to."""
 
