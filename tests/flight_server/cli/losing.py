@@ -12,6 +12,7 @@ from flight_server.cli.main import main
 
 def _lose_kernels() -> None:
     for _ in sys.stdin:
+        gc.unfreeze()  # what a server that serves has left out of the collector's searches
         for kernel in [found for found in gc.get_objects() if isinstance(found, Kernel)]:
             kernel._instance._database.close()
 
