@@ -13,7 +13,7 @@ from tests.harness.runtimes import SqlRuntime, Tables
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "300"))
 QUERIES = 50  # in a world, whose tables are stored once
-WORLDS = {"local": 10, "ray": 2}
+WORLDS = {"local": 7, "ray": 2}
 SOAKED = {"local": 20_000, "ray": 4_000}
 REDUCTION = 30.0  # seconds for each failure
 MOST_DRIFTS = 5
