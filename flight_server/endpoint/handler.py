@@ -33,13 +33,9 @@ class Handler(Protocol):
         """The rows behind a ticket."""
 
     def do_put(
-        self,
-        call: Call,
-        descriptor: flight.FlightDescriptor,
-        reader: flight.MetadataRecordBatchReader,
-        writer: flight.FlightMetadataWriter,
-    ) -> None:
-        """Take an upload. `reader.schema` may only be touched where the client sent one."""
+        self, call: Call, descriptor: flight.FlightDescriptor, reader: flight.MetadataRecordBatchReader
+    ) -> bytes:
+        """Take an upload; gives its answer. `reader.schema` may only be touched where the client sent one."""
 
     def do_exchange(
         self,
@@ -73,12 +69,8 @@ class BaseHandler:
         raise self._refuse(call)
 
     def do_put(
-        self,
-        call: Call,
-        descriptor: flight.FlightDescriptor,
-        reader: flight.MetadataRecordBatchReader,
-        writer: flight.FlightMetadataWriter,
-    ) -> None:
+        self, call: Call, descriptor: flight.FlightDescriptor, reader: flight.MetadataRecordBatchReader
+    ) -> bytes:
         raise self._refuse(call)
 
     def do_exchange(

@@ -12,8 +12,10 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import pyarrow as pa
 from pyarrow import flight
 
+from engine.errors import CancelledError
 from engine.tracing import Span, begin, context_in
 from flight_server.endpoint.calls import CALL_KEY, Call, CallRegistry, Headers
 from flight_server.endpoint.handler import Handler
@@ -225,7 +227,11 @@ class _Server(flight.FlightServerBase):
         writer: flight.FlightMetadataWriter,
     ) -> None:
         with flight_errors(context.add_trailer):
-            self._handler.do_put(_call(context), descriptor, reader, writer)
+            answer = self._handler.do_put(_call(context), descriptor, reader)
+            try:
+                writer.write(pa.py_buffer(answer))
+            except OSError as error:
+                raise CancelledError("The client was gone before it was told what its upload came to.") from error
 
     def do_exchange(
         self,

@@ -268,8 +268,7 @@ class FlightSqlService(BaseHandler):
         call: Call,
         descriptor: flight.FlightDescriptor,
         reader: flight.MetadataRecordBatchReader,
-        writer: flight.FlightMetadataWriter,
-    ) -> None:
+    ) -> bytes:
         request = self._request(call)
         answer: Message
         if descriptor.descriptor_type == flight.DescriptorType.PATH:
@@ -279,7 +278,7 @@ class FlightSqlService(BaseHandler):
         else:
             command = unwrap(_command(descriptor))
             answer = _chosen(self._uploads, command)(request, command, reader)
-        writer.write(pa.py_buffer(answer.SerializeToString()))
+        return answer.SerializeToString()
 
     def _ingested(
         self, request: Request, command: sql.CommandStatementIngest, reader: flight.MetadataRecordBatchReader

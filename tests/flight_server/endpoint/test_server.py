@@ -85,6 +85,33 @@ def test_a_client_process_that_dies_stops_the_work(serve: Serve) -> None:
     assert isinstance(handler.calls[0].cancellation.cause, CancelledError)
 
 
+def test_a_client_that_is_gone_before_it_has_its_answer_is_no_fault(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = threading.Event()
+
+    class Late(BaseHandler):
+        def do_put(
+            self, call: Call, descriptor: flight.FlightDescriptor, reader: flight.MetadataRecordBatchReader
+        ) -> bytes:
+            gone = threading.Event()
+            call.cancellation.on_cancel(gone.set)
+            assert gone.wait(30)
+            answers.set()
+            return b"late"
+
+    endpoint, _ = serve(Late())
+    code = (
+        "import os, sys, pyarrow as pa; from pyarrow import flight\n"
+        "writer, _ = flight.FlightClient(sys.argv[1]).do_put(flight.FlightDescriptor.for_path('x'), pa.schema([]))\n"
+        "writer.done_writing(); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, endpoint.location], timeout=60).returncode == 9
+    assert answers.wait(30)
+    assert endpoint._calls.wait_idle(10)
+    assert "incident" not in caplog.text
+
+
 def test_a_clients_deadline_stops_the_work(serve: Serve) -> None:
     handler = Streams()
     _, client = serve(handler)
