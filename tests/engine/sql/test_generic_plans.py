@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -13,11 +12,12 @@ import pytest
 
 from engine.errors import UnknownTableError
 from engine.sql.frontend import SqlFrontend
-from engine.sql.views import Names, View
+from engine.sql.views import Names
 from engine.storage import InMemoryStorage
 from engine.storage.protocol import TableName
 from local_runtime import LocalRuntime
 from tests.engine.querying import put, run, tuples
+from tests.engine.sql.named_views import Named
 
 _DAYS = [datetime.date(2020 + i % 4, 1, 1 + i) for i in range(20)]
 _ITEMS = pa.table(
@@ -138,19 +138,8 @@ def test_other_versions_of_the_tables_have_the_same_plan_while_their_columns_are
         runtime.frontend.plan(text, parameters=_given([7]))
 
 
-@dataclass(eq=False)
-class _Named:
-    """Views by name."""
-
-    queries: dict[str, str] = field(default_factory=dict)
-
-    def find(self, name: TableName) -> View | None:
-        query = self.queries.get(name.table)
-        return None if query is None else View(name, query)
-
-
 def test_a_view_that_has_changed_is_read_again(runtime: LocalRuntime) -> None:
-    views = _Named({"v": "SELECT k, s AS x FROM items WHERE k > 5"})
+    views = Named({"v": "SELECT k, s AS x FROM items WHERE k > 5"})
     names = Names(views=views)
 
     def ask(value: int) -> list[Any]:

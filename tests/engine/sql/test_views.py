@@ -16,17 +16,7 @@ from engine.sql.views import Names, View
 from engine.storage import InMemoryStorage
 from engine.storage.protocol import TableName, WriteMode
 from local_runtime import LocalRuntime
-
-
-@dataclass(eq=False)
-class Named:
-    """Views by name."""
-
-    queries: dict[str, str] = field(default_factory=dict)
-
-    def find(self, name: TableName) -> View | None:
-        query = self.queries.get(name.table)
-        return None if query is None else View(name, query)
+from tests.engine.sql.named_views import Named
 
 
 @pytest.fixture
