@@ -53,7 +53,7 @@ def nearest_integers(reader: pa.RecordBatchReader, metric: str, queries: _Number
         vectors, addresses = batch.column(0), batch.column(1).to_numpy()
         if vectors.null_count:
             addresses = addresses[vectors.is_valid().to_numpy(zero_copy_only=False)]
-        numbers = vectors.flatten().fill_null(0).to_numpy().reshape(len(addresses), -1).astype(np.float64)
+        numbers = vectors.flatten().fill_null(0).to_numpy().reshape(len(addresses), queries.shape[1]).astype(np.float64)
         for nearest, query in zip(found, queries, strict=True):
             with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
                 distances = distance(numbers, query).astype(np.float32)

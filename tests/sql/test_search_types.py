@@ -115,6 +115,11 @@ def test_the_nearest(runtime: SqlRuntime, name: str, metric: str) -> None:
 
 
 @pytest.mark.parametrize("name", TYPES)
+def test_rows_without_vectors(runtime: SqlRuntime, name: str) -> None:
+    assert ask(runtime, f"SELECT id FROM vector_search(embeddings, {name}, {QUERY}, metric := 'l2') WHERE id = 2") == []
+
+
+@pytest.mark.parametrize("name", TYPES)
 def test_by_cosine(runtime: SqlRuntime, name: str) -> None:
     text = f"SELECT id, _distance FROM vector_search(embeddings, {name}, {QUERY}, k := 1000, metric := 'cosine')"
     found = dict(ask(runtime, text))
