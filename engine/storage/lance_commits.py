@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -53,6 +54,7 @@ DETACHED = "grism.detached"
 MADE_BY = "grism.made_by"
 """Property of a transaction that restores a version outside of the history: the operation that made what that has."""
 FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
+_TOO_FEW = re.compile("KMeans cannot train|Not enough rows to train")
 COMMIT_ATTEMPTS = 20
 DATA = ".lance"
 AGES = timedelta(days=365_000)
@@ -158,6 +160,12 @@ def failure(name: TableName, error: BaseException) -> GrismError:
         return UnsupportedError(
             f'Table "{name}" was left as it was: it is stored in an older format of Lance\'s files, which cannot hold '
             "these values. A new table has the present one."
+        )
+    if _TOO_FEW.search(text):
+        return UnsupportedError(
+            f'Table "{name}" was left as it was: an index of vectors is made of those that are there, not NULL and '
+            "without NaN, and they are too few for one of this kind. Make it (or DROP INDEX, and make it again) when "
+            "there are more; searches need none."
         )
     if isinstance(error, CommitConflictError) or "ncompatible transaction" in text or "ommit conflict" in text:
         return ConflictError(f'Table "{name}" was replaced while data for it was on its way; try again.')

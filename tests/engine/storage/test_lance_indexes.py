@@ -256,3 +256,12 @@ def test_a_failed_build_leaves_nothing(storage: DirectoryStorage, tmp_path: Path
     with pytest.raises(GrismError):
         storage.indexes(handle).create(BY_K, Cancellation())
     assert list((tmp_path / "t.lance").glob("_indices/*/*")) == []
+
+
+@pytest.mark.parametrize(("kind", "rows"), [("IVF_FLAT", 0), ("IVF_HNSW_SQ", 0), ("IVF_PQ", 200)])
+def test_of_too_few_vectors(storage: DirectoryStorage, sql: Sql, tmp_path: Path, kind: str, rows: int) -> None:
+    vectors = [[float(i), 1.0] if i < rows else [float("nan"), 1.0] for i in range(300)]
+    lance.write_dataset(pa.table({"v": pa.array(vectors, pa.list_(pa.float32(), 2))}), tmp_path / "few.lance")
+    with pytest.raises(UnsupportedError, match="too few for one of this kind"):
+        sql(f"CREATE INDEX i ON few USING {kind} (v)")
+    assert sql("SHOW INDEXES FROM few").num_rows == 0
