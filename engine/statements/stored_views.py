@@ -1,4 +1,8 @@
-"""Views in the data directory: one file each, in a hidden folder of its own that no table listing sees."""
+"""Views in the data directory: one file each, in a hidden folder of its own that no table listing sees.
+
+A file's name is a digest of the view's. One that is about to be renamed has both names in its file, and is the one that
+the file is called after; so the file's renaming is the view's, whatever comes in between.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,10 @@ import hashlib
 import json
 import logging
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from engine.errors import StorageError, TableExistsError
 from engine.sql.views import View
@@ -21,6 +25,7 @@ from engine.storage.protocol import TableName
 __all__ = ["StoredViews"]
 
 FOLDER = ".views"
+_STAGED = ".new"
 
 log = logging.getLogger(__name__)
 
@@ -59,34 +64,45 @@ class StoredViews:
 
     def _write(self, view: View, replace: bool) -> None:
         self._folder.mkdir(exist_ok=True)
-        path = self._path(view.name)
-        staged = self._folder / f".{uuid.uuid4().hex}"
-        document = {
-            "schema": view.name.schema,
-            "name": view.name.table,
-            "query": view.query,
-            "columns": list(view.columns),
-            "home": view.home,
-        }
         with held(self._folder):
-            if path.exists() and not replace:
-                raise TableExistsError(f'View "{view.name}" is there already; drop it or say OR REPLACE.')
-            try:
-                with staged.open("w", encoding="utf-8") as file:
-                    json.dump(document, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                staged.replace(path)
-            finally:
-                staged.unlink(missing_ok=True)
+            if not replace:
+                self._require_free(view.name)
+            self._put(self._path(view.name), _document(view))
+
+    def _require_free(self, name: TableName) -> None:
+        if self._path(name).exists():
+            raise TableExistsError(f'View "{name}" is there already; drop it or say OR REPLACE.')
+
+    def _put(self, path: Path, document: dict[str, Any]) -> None:
+        """Write a file whole, for who holds the folder."""
+        staged = self._folder / _STAGED
+        try:
+            with staged.open("w", encoding="utf-8") as file:
+                json.dump(document, file)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(path)
+        finally:
+            staged.unlink(missing_ok=True)
 
     def rename(self, name: TableName, to: TableName) -> None:
         """Give a view another name. Raises UnknownTableError, and TableExistsError as `create`."""
+        check_table_name(to.table)
         view = self.find(name)
         if view is None:
             raise unknown_table(name, [known.name for known in self._read_all()])
-        self.create(dataclasses.replace(view, name=to), replace=False)
-        self.drop(name)
+        try:
+            with _failing(), held(self._folder):
+                self._require_free(to)
+                path = self._path(name)
+                path.stat()
+                self._put(
+                    path,
+                    _document(dataclasses.replace(view, name=to)) | {"before": [view.name.schema, view.name.table]},
+                )
+                path.rename(self._path(to))
+        except FileNotFoundError:
+            raise unknown_table(name, [known.name for known in self._read_all()]) from None
 
     def drop(self, name: TableName) -> None:
         """Remove a view; UnknownTableError where it is not there, StorageError where the disk refuses."""
@@ -98,7 +114,7 @@ class StoredViews:
 
     def _path(self, name: TableName) -> Path:
         # A digest is of one length and differs only where the names do, whatever characters they have.
-        return self._folder / f"{hashlib.sha256(json.dumps(name.key).encode()).hexdigest()}.json"
+        return self._folder / f"{_digest(name)}.json"
 
     def _read_all(self) -> Iterator[View]:
         for path in self._folder.glob("[!.]*.json"):
@@ -121,10 +137,27 @@ def _failing() -> Iterator[None]:
         ) from None
 
 
+def _digest(name: TableName) -> str:
+    return hashlib.sha256(json.dumps(name.key).encode()).hexdigest()
+
+
+def _document(view: View) -> dict[str, Any]:
+    """What the file of a view holds."""
+    return {
+        "schema": view.name.schema,
+        "name": view.name.table,
+        "query": view.query,
+        "columns": list(view.columns),
+        "home": view.home,
+    }
+
+
 def _read(path: Path) -> View | None:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         name = TableName(document["schema"], document["name"])
+        if _digest(name) != path.stem:
+            name = TableName(*document["before"])
         return View(name, document["query"], tuple(document["columns"]), document["home"])
     except FileNotFoundError:
         return None

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,14 +17,16 @@ import pyarrow as pa
 
 from engine.errors import PlanningError, StorageError, TableExistsError, UnsupportedError
 from engine.storage.care import StoredFacts
+from engine.storage.dropped import is_dropped
 from engine.storage.indexes import NoIndexes, TableIndexes
 from engine.storage.lance_care import LanceCare
+from engine.storage.lance_folders import bury
 from engine.storage.lance_formats import require_nulls
 from engine.storage.lance_indexes import LanceIndexes
 from engine.storage.lance_tables import KIND as LANCE
 from engine.storage.lance_tables import LanceTables
 from engine.storage.lance_writes import LanceWrites
-from engine.storage.listing import DROPPED, SCHEMA, Entry, Listing, Lookup
+from engine.storage.listing import SCHEMA, Entry, Listing, Lookup
 from engine.storage.locks import held
 from engine.storage.memory_tables import KIND as HELD
 from engine.storage.memory_tables import MEMORY, MemoryTables
@@ -262,19 +263,23 @@ class DirectoryStorage:
         schema, folder = self._folder(name)
         if schema == DEFAULT_SCHEMA:
             raise UnsupportedError(f'The schema "{DEFAULT_SCHEMA}" is always there.')
+        self._sweep()
         with held(folder):
-            kept = [item for item in folder.iterdir() if not (item / DROPPED).exists()]
+            kept = [item for item in folder.iterdir() if not is_dropped(str(item))]
             if kept:
                 raise PlanningError(f'Schema "{schema}" is not empty; drop what is in it first.')
             if self._others is not None and self._others.any_in(schema):
                 raise PlanningError(f'Schema "{schema}" is not empty, it has views; drop what is in it first.')
-            shutil.rmtree(folder)
+            bury(folder)
 
     def drop(self, name: TableName) -> None:
         """Remove a Lance table. Queries that run keep their version for a while."""
         schema, folder = self._folder(name.schema)
         entry = self._listing.find(folder, name.table)
-        if entry is None or not self._writes.drop(self._writable(TableName(schema, entry.name), entry)):
+        if entry is None:
+            raise unknown_table(name, self.tables())
+        found = TableName(schema, entry.name)
+        if not self._writes.drop(found, self._writable(found, entry)):
             raise unknown_table(name, self.tables())
         self._sweep()
 

@@ -23,10 +23,10 @@ from engine.errors import (
     UnknownTableError,
     UnsupportedError,
 )
+from engine.storage.dropped import is_dropped
 from engine.storage.lance_fields import files_of
 from engine.storage.lance_formats import is_lack
 from engine.storage.lance_tables import is_panic
-from engine.storage.listing import DROPPED
 from engine.storage.locks import shared_writer
 from engine.storage.protocol import TableName
 
@@ -174,7 +174,7 @@ def failure(name: TableName, error: BaseException) -> GrismError:
 
 def require_not_dropped(name: TableName, path: Path) -> None:
     """Raise UnknownTableError where the table is gone, which a holder of the folder's lock can tell."""
-    if (path / DROPPED).exists() or not path.exists():
+    if is_dropped(str(path)) or not path.exists():
         raise UnknownTableError(f'Table "{name}" was dropped while data for it was on its way.')
 
 

@@ -42,10 +42,10 @@ from engine.storage.indexes import (
     watch_nothing,
 )
 from engine.storage.lance_commits import failing, guarded, open_newest, require_not_dropped, writing
+from engine.storage.lance_folders import staging
 from engine.storage.lance_fragments import FolderOutOfReachError
 from engine.storage.lance_segments import INDICES, LanceSegments, build_whole, see_files
 from engine.storage.lance_tables import LanceTables
-from engine.storage.lance_writes import staging
 from engine.storage.locks import held
 from engine.storage.protocol import TableHandle
 from engine.storage.stored_indexes import OWN

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from engine.storage.dropped import DROPPED, RENAMED
 from engine.storage.lance_commits import WRITERS
-from engine.storage.listing import DROPPED
 
 __all__ = ["is_as_written", "link_files"]
 
@@ -37,6 +37,5 @@ def link_files(path: Path, staged: Path) -> None:
         except OSError:  # a file system that has no links
             shutil.copy2(source, target)
 
-    shutil.copytree(
-        path, staged, copy_function=link, dirs_exist_ok=True, ignore=shutil.ignore_patterns(WRITERS, DROPPED)
-    )
+    marks = shutil.ignore_patterns(WRITERS, f"{DROPPED}*", RENAMED)
+    shutil.copytree(path, staged, copy_function=link, dirs_exist_ok=True, ignore=marks)

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,8 @@ from engine.errors import (
     TableExistsError,
 )
 from engine.storage.conform import Incoming, check_fits, stored_schema
-from engine.storage.lance_blobs import has_blobs, is_blob, move_data_file, scan_options, written_fields
+from engine.storage.dropped import DROPPED, renaming, settle
+from engine.storage.lance_blobs import has_blobs, is_blob, scan_options, written_fields
 from engine.storage.lance_casts import ColumnCast, ColumnFiles, NewColumn
 from engine.storage.lance_changes import RowChange
 from engine.storage.lance_columns import alter_field
@@ -39,7 +38,6 @@ from engine.storage.lance_commits import (
     commit_next,
     commit_over_newest,
     failing,
-    failure,
     guarded,
     open_newest,
     remove_unnamed,
@@ -48,13 +46,13 @@ from engine.storage.lance_commits import (
     writing,
 )
 from engine.storage.lance_fields import may_append
+from engine.storage.lance_folders import HIDDEN, bury, dropped_for, dropped_to_go_on, publish, staging
 from engine.storage.lance_formats import new_format, require_nulls
 from engine.storage.lance_fragments import FolderOutOfReachError, schema_as_written, written_elsewhere
 from engine.storage.lance_links import is_as_written, link_files
 from engine.storage.lance_rebuilds import Rebuild, rebuilds, with_indexes
 from engine.storage.lance_tables import FIRST_VERSION, is_newest
 from engine.storage.lance_unread import require_changeable
-from engine.storage.listing import DROPPED
 from engine.storage.locks import held, take_if_free
 from engine.storage.protocol import (
     ROW_ADDRESS,
@@ -69,9 +67,8 @@ from engine.storage.protocol import (
     TableName,
 )
 
-__all__ = ["LanceWrites", "lance_schema", "staging"]
+__all__ = ["LanceWrites", "lance_schema"]
 
-HIDDEN = ".tmp"
 _BATCH_BYTES = 16 << 20
 RESERVED = ("_rowid", "_rowaddr", "_rowoffset", "_row_created_at_version", "_row_last_updated_at_version")
 
@@ -132,10 +129,11 @@ class LanceWrites:
                 written = guarded(name, None, lambda: schema_as_written(schema, staged, None))
                 operation = lance.LanceOperation.Overwrite(written, made)
                 guarded(name, None, lambda: lance.LanceDataset.commit(str(staged), operation))
-            with held(path.parent):
+            with failing(name), held(path.parent):
+                settle(path.parent)
                 free = not taken()
                 if free:
-                    _publish(name, staged, path)
+                    publish(name, staged, path)
             return incoming.rows if free else instead(_rows(lance.dataset(str(staged))))
 
     def append(
@@ -238,11 +236,12 @@ class LanceWrites:
         Raises TableExistsError where the other name is `taken`.
         """
         with staging(name, to) as staged, held(path.parent), failing(name):
+            settle(path.parent)
             require_not_dropped(name, path)
             if taken():
                 raise TableExistsError(f'"{to.stem}" is there already; drop it or take another name.')
             dataset = open_newest(name, path)
-            goes_on = _dropped_to_go_on(to, dataset) is not None
+            goes_on = dropped_to_go_on(to, dataset) is not None
             indexes = rebuilds(name, dataset, dataset.schema) if goes_on else ()
             if not goes_on or is_as_written(dataset):
                 link_files(path, staged)
@@ -251,8 +250,8 @@ class LanceWrites:
                 staged.rmdir()
                 form = dataset.data_storage_version
                 lance.write_dataset(_rows(dataset), str(staged), mode="create", data_storage_version=form)
-            _publish(name, staged, to, indexes)
-            (path / DROPPED).touch()
+            with renaming(path, staged, to):
+                publish(name, staged, to, indexes)
 
     def change(
         self,
@@ -336,9 +335,10 @@ class LanceWrites:
                 _still_newest(name, path, column.dataset)
                 commit_next(name, path, change)
 
-    def drop(self, path: Path) -> bool:
+    def drop(self, name: TableName, path: Path) -> bool:
         """Mark the table as dropped; False where somebody was faster. Its files go later, with a `sweep`."""
-        with held(path.parent):
+        with failing(name), held(path.parent):
+            settle(path.parent)
             try:
                 (path / DROPPED).touch(exist_ok=False)
             except (FileExistsError, FileNotFoundError):
@@ -347,6 +347,8 @@ class LanceWrites:
 
     def sweep(self, folder: Path) -> None:
         """Remove from a schema's folder what dead writers left, and tables dropped longer ago than they are kept."""
+        with held(folder):
+            settle(folder)
         for item in sorted(folder.iterdir()):
             if item.name.startswith(".") and item.name.endswith(HIDDEN):
                 with ExitStack() as stack:
@@ -364,50 +366,10 @@ class LanceWrites:
                 if free:
                     remove_unnamed(path)
                     mark.unlink(missing_ok=True)
-        elif _dropped_for(path) > self._keep_dropped:
+        elif dropped_for(path) > self._keep_dropped:
             with held(path.parent):
                 if not mark.exists() and (path / DROPPED).exists():
-                    _bury(path)
-
-
-def _publish(name: TableName, staged: Path, path: Path, indexes: Sequence[Rebuild] = ()) -> None:
-    """Put a complete dataset in its place, which is free or that of a dropped one, where `indexes` are built anew."""
-    if (dropped := _dropped_to_go_on(path, lance.dataset(str(staged)))) is not None:
-        with writing(name, path):
-            _continue_dropped(name, staged, path, dropped, indexes)
-        return
-    if (path / DROPPED).exists():
-        _bury(path)
-    try:
-        staged.rename(path)
-    except OSError as error:
-        if path.exists():
-            raise TableExistsError(f'Table "{name}" is there already; drop it or take another name.') from None
-        raise failure(name, error) from None
-
-
-def _dropped_to_go_on(path: Path, made: Any) -> Any | None:
-    """The dataset of a dropped table of which `made` is to be the next version, for it has the same format of files."""
-    if (path / DROPPED).exists():
-        with suppress(ValueError, OSError):
-            dropped = lance.dataset(str(path))
-            return dropped if dropped.data_storage_version == made.data_storage_version else None
-    return None
-
-
-def _continue_dropped(name: TableName, staged: Path, path: Path, dropped: Any, indexes: Sequence[Rebuild]) -> None:
-    """Make the staged data the next version of a dropped dataset, and that a table again."""
-    made = lance.dataset(str(staged))
-    fragments = [fragment.metadata for fragment in made.get_fragments()]
-    schema = made.schema.with_metadata({FIRST_VERSION: str(dropped.version + 1).encode()})
-    operation = lance.LanceOperation.Overwrite(schema, fragments)
-    with visible_or_removed(path, added_files(operation)), failing(name):
-        (path / "data").mkdir(exist_ok=True)  # a dataset that never had rows has none
-        for file in added_files(operation):
-            move_data_file(file, staged, path)
-        with with_indexes(name, path, dropped, operation, indexes) as change:
-            commit_next(name, path, change)
-    (path / DROPPED).unlink()
+                    bury(path)
 
 
 def _rows(dataset: Any) -> pa.RecordBatchReader:
@@ -417,23 +379,6 @@ def _rows(dataset: Any) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(
         schema, (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in found)
     )
-
-
-def _bury(path: Path) -> None:
-    """Remove a dataset; nobody sees it half removed."""
-    shutil.rmtree(path.rename(_hidden(path)), ignore_errors=True)
-
-
-@contextmanager
-def staging(name: TableName, path: Path) -> Iterator[Path]:
-    """A hidden folder beside `path`, known to be in use; it is removed at the end, unless it has moved."""
-    staged = _hidden(path)
-    with ExitStack() as stack:
-        with failing(name), held(path.parent):  # else a sweep could come between making and taking it
-            staged.mkdir()
-            stack.enter_context(held(staged))
-        stack.callback(shutil.rmtree, staged, ignore_errors=True)
-        yield staged
 
 
 def _still_newest(name: TableName, path: Path, dataset: Any) -> Any:
@@ -460,19 +405,6 @@ def _write_files(incoming: Incoming, dataset: Any, mode: str, form: str | None) 
     """Data files that no version of a dataset, or of that at a path, names yet, as a Lance transaction."""
     options = {"mode": mode, "data_storage_version": form, "return_transaction": True}
     return write_fragments(incoming.reader(), dataset, **options)
-
-
-def _dropped_for(path: Path) -> float:
-    """Seconds since the table was dropped; negative where it was not."""
-    try:
-        return time.time() - (path / DROPPED).stat().st_mtime
-    except OSError:
-        return -1.0
-
-
-def _hidden(path: Path) -> Path:
-    """A new hidden name beside `path`."""
-    return path.parent / f".{path.name}.{uuid.uuid4().hex}{HIDDEN}"
 
 
 def _storable(kind: pa.DataType) -> bool:

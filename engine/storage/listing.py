@@ -14,8 +14,7 @@
 Hidden files and what leads outside of DIR by a symbolic link are no tables. A folder of another table format (Delta
 Lake, Iceberg, Hudi) is listed and cannot be read: its files also hold rows that were changed or deleted. Where several
 entries have one name, without regard to case, a Lance dataset comes before a file and a file before a folder; the
-others are left out with a warning. A Lance dataset that holds the file `.dropped` was dropped and is kept for queries
-that still read it.
+others are left out with a warning. A Lance dataset that was dropped is kept for queries that still read it.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from engine.errors import UnsupportedError
+from engine.storage.dropped import is_dropped
 from engine.storage.protocol import DEFAULT_SCHEMA
 
-__all__ = ["DROPPED", "SCHEMA", "Entry", "Listing", "Lookup", "ParquetFile", "parquet_files"]
+__all__ = ["SCHEMA", "Entry", "Listing", "Lookup", "ParquetFile", "parquet_files"]
 
-DROPPED = ".dropped"
 LANCE, PARQUET, SCHEMA = ".lance", ".parquet", ".schema"
 MAX_DEPTH = 16
 _FEW = 4  # tables of a folder that are looked for each by itself
@@ -129,8 +128,7 @@ class Listing:
     def _entry(self, item: os.DirEntry[str]) -> Entry | None:
         lower, folder = item.name.lower(), item.is_dir()
         if lower.endswith(LANCE) and folder:
-            dropped = os.path.exists(f"{item.path}/{DROPPED}")  # noqa: PTH110 (in a third of the time, and each query asks)
-            return None if dropped else _named(item.name[: -len(LANCE)], "lance", item.path, 0)
+            return None if is_dropped(item.path) else _named(item.name[: -len(LANCE)], "lance", item.path, 0)
         if lower.endswith(PARQUET) and item.is_file():
             return _named(item.name[: -len(PARQUET)], "parquet", item.path, 1)
         if folder and _holds_files(Path(item.path), self.root):
