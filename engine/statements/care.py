@@ -50,7 +50,7 @@ _VERSIONS = pa.schema(
     ]
 )
 _TAGS = pa.schema([("tag", pa.string()), ("version", pa.int64()), ("timestamp", _INSTANT)])
-_ATTEMPTS = 5
+_FREE_ATTEMPTS = 2
 
 Alone = Callable[[Target, Callable[[], int]], int]
 """Runs something while no other statement rewrites a table; again where one from outside did."""
@@ -92,7 +92,7 @@ class Care:
     def optimize(self, target: Target, threads: int | None = None) -> Optimized:
         """Optimise a table. Again where a writer was faster; after some attempts while writers of this process wait."""
         care = target.storage.care(target.name)
-        for _ in range(_ATTEMPTS):
+        for _ in range(_FREE_ATTEMPTS):
             with suppress(ConflictError):
                 return care.optimize(threads)
         found: list[Optimized] = []

@@ -33,7 +33,7 @@ from engine.storage.protocol import TableName
 
 __all__ = ["Indexes"]
 
-_ATTEMPTS = 5
+_FREE_ATTEMPTS = 3
 _SHOWN = pa.schema(
     [
         ("name", pa.string()),
@@ -80,7 +80,7 @@ class Indexes:
             context.poll()
 
         try:
-            _again(build)
+            _again(build, target)
         except IndexExistsError:  # somebody was faster
             if not statement.if_not_exists:
                 raise
@@ -196,8 +196,10 @@ def _tasks_of(run: RunProgress) -> BuildProgress | None:
     return BuildProgress("build", stage.done, stage.tasks, "tasks done")
 
 
-def _again(build: Callable[[], None]) -> None:
-    for _ in range(_ATTEMPTS - 1):
+def _again(build: Callable[[], None], target: Target) -> None:
+    """`build()`, again where somebody was faster; at last while others who change the table wait."""
+    for _ in range(_FREE_ATTEMPTS):
         with suppress(ConflictError):
             return build()
-    return build()
+    with target.storage.reserved(target.name):
+        return build()

@@ -40,6 +40,7 @@ from engine.storage.protocol import AddField, ReplaceField, TableHandle, TableNa
 __all__ = ["TableChanges"]
 
 _ATTEMPTS = 10
+_FREE_ATTEMPTS = 3
 _LOCKS = 64
 
 
@@ -316,12 +317,19 @@ class TableChanges:
         return sees_all_columns(parse, statement, (column.name for column in columns))
 
     def alone(self, target: Target, write: Callable[[], int]) -> int:
-        """`write()` while no other statement of this server rewrites the table; again where one from outside did."""
+        """`write()` while no other statement of this server rewrites the table; again where somebody was faster.
+
+        After some attempts while others who change the table wait, in whatever process.
+        """
         with self._locks[hash(target.shown.key) % _LOCKS]:
-            for _ in range(_ATTEMPTS - 1):
+            for _ in range(_FREE_ATTEMPTS):
                 with suppress(ConflictError):
                     return write()
-            return write()
+            with target.storage.reserved(target.name):
+                for _ in range(_ATTEMPTS - _FREE_ATTEMPTS - 1):  # for other tools do not wait
+                    with suppress(ConflictError):
+                        return write()
+                return write()
 
     # ---- parts
 

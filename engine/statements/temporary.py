@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pyarrow as pa
@@ -111,6 +111,10 @@ class TemporaryTables:
     def alter(self, table: TableHandle, change: FieldChange) -> bool:
         """Change one column of a table; see `Storage.alter`."""
         return self._of(table.name).alter(table, change)
+
+    def reserved(self, name: TableName) -> AbstractContextManager[None]:
+        """A table for oneself; see `Storage.reserved`."""
+        return self._of(name).reserved(name)
 
     def care(self, name: TableName) -> TableCare:
         """What keeps a table in order; see `Storage.care`."""

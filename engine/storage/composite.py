@@ -117,6 +117,10 @@ class CompositeStorage:
         """Change one column in the table's storage; see `Storage.alter`."""
         return self._of(table.name.schema).alter(table, change)
 
+    def reserved(self, name: TableName) -> AbstractContextManager[None]:
+        """A table for oneself; see `Storage.reserved`."""
+        return self._of(name.schema).reserved(name)
+
     def care(self, name: TableName) -> TableCare:
         """What keeps a table in order; see `Storage.care`."""
         return self._of(name.schema).care(name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from engine.storage.care import StoredFacts
 from engine.storage.dropped import is_dropped
 from engine.storage.indexes import NoIndexes, TableIndexes
 from engine.storage.lance_care import LanceCare
+from engine.storage.lance_commits import failing
 from engine.storage.lance_folders import bury
 from engine.storage.lance_formats import require_nulls
 from engine.storage.lance_indexes import LanceIndexes
@@ -47,6 +48,7 @@ from engine.storage.protocol import (
     Version,
     WriteMode,
 )
+from engine.storage.reservations import reserved
 from engine.storage.search import Conditions, SearchRequest
 
 __all__ = ["DirectoryStorage"]
@@ -205,6 +207,19 @@ class DirectoryStorage:
         if table.kind != LANCE:
             raise not_searched(table)
         return self._lance.searched(table, request, conditions)
+
+    @contextmanager
+    def reserved(self, name: TableName) -> Iterator[None]:
+        """A Lance table for oneself; see `Storage.reserved`."""
+        _, folder = self._folder(name.schema)
+        entry = self._listing.find(folder, name.table)
+        if entry is None:
+            raise unknown_table(name, self.tables())
+        path = self._writable(name, entry)
+        with ExitStack() as stack:
+            with failing(name):
+                stack.enter_context(reserved(path))
+            yield
 
     def care(self, name: TableName) -> TableCare:
         """What keeps a Lance table in order; UnsupportedError for a table of Parquet files."""

@@ -33,9 +33,10 @@ from engine.storage.lance_commits import (
 )
 from engine.storage.lance_fields import files_of
 from engine.storage.lance_tables import KIND, first_version, tags_of
-from engine.storage.locks import held, take_if_free
+from engine.storage.locks import take_if_free
 from engine.storage.names import unknown_tag
 from engine.storage.protocol import TableHandle, TableName
+from engine.storage.reservations import committing
 
 __all__ = ["LanceCare"]
 
@@ -99,7 +100,7 @@ class LanceCare:
                 results.append(guarded(self._name, None, lambda task=task: task.execute(dataset)))  # type: ignore[misc]
                 files += [file for fragment in results[-1].new_fragments for file in files_of(fragment)]
             if results:
-                with held(self._path.parent):
+                with committing(self._path):
                     require_not_dropped(self._name, self._path)
                     guarded(self._name, None, lambda: Compaction.commit(dataset, results, options))
 
@@ -191,7 +192,7 @@ class LanceCare:
                 f"{name[:_LONGEST_TAG]!r} cannot be a tag: one has up to {_LONGEST_TAG} letters and digits of ASCII, "
                 "dots, dashes and underscores, does not begin with a dot and does not end with .lock."
             )
-        with writing(self._name, self._path), held(self._path.parent):
+        with writing(self._name, self._path), committing(self._path):
             require_not_dropped(self._name, self._path)
             dataset = open_newest(self._name, self._path)
             known = guarded(self._name, None, lambda: tags_of(dataset))
@@ -207,7 +208,7 @@ class LanceCare:
 
     def drop_tag(self, name: str) -> None:
         """Remove a tag; see `TableCare.drop_tag`."""
-        with writing(self._name, self._path), held(self._path.parent):
+        with writing(self._name, self._path), committing(self._path):
             known = [fact.tag for fact in self.tags()]
             if name not in known:
                 raise unknown_tag(self._name, name, known)
@@ -216,7 +217,7 @@ class LanceCare:
 
     def restore(self, version: TableHandle) -> None:
         """Make the content of a version the newest; see `TableCare.restore`."""
-        with writing(self._name, self._path), held(self._path.parent):
+        with writing(self._name, self._path), committing(self._path):
             require_not_dropped(self._name, self._path)
             try:
                 old = lance.dataset(str(self._path), version=int(version.version))

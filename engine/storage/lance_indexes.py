@@ -13,6 +13,7 @@ import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ from engine.storage.lance_folders import staging
 from engine.storage.lance_fragments import FolderOutOfReachError
 from engine.storage.lance_segments import INDICES, LanceSegments, build_whole, see_files
 from engine.storage.lance_tables import LanceTables
-from engine.storage.locks import held
 from engine.storage.protocol import TableHandle
+from engine.storage.reservations import committing
 from engine.storage.stored_indexes import OWN
 
 __all__ = ["LanceIndexes"]
@@ -117,7 +118,7 @@ class LanceIndexes:
 
     def drop(self, name: str) -> None:
         """Remove an index from the newest version; see `TableIndexes.drop`."""
-        with writing(self.name, self.path), held(self.path.parent):
+        with writing(self.name, self.path), committing(self.path):
             require_not_dropped(self.name, self.path)
             newest = open_newest(self.name, self.path)
             known = _names(newest)
@@ -159,7 +160,7 @@ class LanceIndexes:
 
     def commit(self, definition: IndexDefinition, segment: Any) -> None:
         """Make what was built an index of the newest version. Raises as `TableIndexes.create`."""
-        with held(self.path.parent):
+        with committing(self.path):
             require_not_dropped(self.name, self.path)
             newest = open_newest(self.name, self.path)
             self._require_free(definition.name, _names(newest))
@@ -214,7 +215,8 @@ class _Build:
         """Wait for the end, or for the cancellation: raises its cause, and then nothing is committed any more."""
         cancellation.check()
         forget = cancellation.on_cancel(self._give_up)
-        threading.Thread(target=self._work, name="grism-index-build", daemon=True).start()
+        work = copy_context().run  # which knows whether the table is reserved
+        threading.Thread(target=work, args=(self._work,), name="grism-index-build", daemon=True).start()
         try:
             while not self._ended.wait(_POLL):
                 self._watch(self._progress)

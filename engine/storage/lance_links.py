@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.storage.dropped import DROPPED, RENAMED
 from engine.storage.lance_commits import WRITERS
+from engine.storage.reservations import RESERVED
 
 __all__ = ["is_as_written", "link_files"]
 
@@ -37,5 +38,5 @@ def link_files(path: Path, staged: Path) -> None:
         except OSError:  # a file system that has no links
             shutil.copy2(source, target)
 
-    marks = shutil.ignore_patterns(WRITERS, f"{DROPPED}*", RENAMED)
+    marks = shutil.ignore_patterns(WRITERS, f"{DROPPED}*", RENAMED, RESERVED)
     shutil.copytree(path, staged, copy_function=link, dirs_exist_ok=True, ignore=marks)

@@ -66,6 +66,7 @@ from engine.storage.protocol import (
     TableHandle,
     TableName,
 )
+from engine.storage.reservations import committing
 
 __all__ = ["LanceWrites", "lance_schema"]
 
@@ -163,7 +164,7 @@ class LanceWrites:
             else:
                 change = lance.Transaction(dataset.version, lance.LanceOperation.Append(made))
             if incoming.rows:
-                with held(path.parent), visible_or_removed(path, added_files(change.operation)):
+                with committing(path), visible_or_removed(path, added_files(change.operation)):
                     require_not_dropped(name, path)
                     newest = dataset if is_newest(dataset) else open_newest(name, path)
                     if not may_append(dataset.lance_schema, newest.lance_schema):
@@ -219,7 +220,7 @@ class LanceWrites:
         expected: TableHandle | None,
         indexes: Sequence[Rebuild],
     ) -> None:
-        with with_indexes(name, path, dataset, operation, indexes) as change, held(path.parent):
+        with with_indexes(name, path, dataset, operation, indexes) as change, committing(path):
             require_not_dropped(name, path)
             if expected is None:
                 guarded(name, None, lambda: commit_over_newest(path, operation))
@@ -235,7 +236,7 @@ class LanceWrites:
         dropped table goes on under the name, indexes are built anew, and so are the rows if they were changed in place.
         Raises TableExistsError where the other name is `taken`.
         """
-        with staging(name, to) as staged, held(path.parent), failing(name):
+        with staging(name, to) as staged, committing(path), failing(name):
             settle(path.parent)
             require_not_dropped(name, path)
             if taken():
@@ -278,7 +279,7 @@ class LanceWrites:
         with writing(name, path), visible_or_removed(path, change.files):
             operation = guarded(name, change, lambda: change.operation())
             if operation is not None:
-                with held(path.parent):
+                with committing(path):
                     require_not_dropped(name, path)
                     change.require_current(open_newest(name, path))
                     commit = lance.LanceDataset.commit
@@ -290,7 +291,7 @@ class LanceWrites:
             return self._add_field(name, path, version, change)
         if isinstance(change, ReplaceField):
             return self._replace_field(name, path, version, change)
-        with writing(name, path), held(path.parent):
+        with writing(name, path), committing(path):
             dataset = _still_newest(name, path, guarded(name, None, lambda: lance.dataset(str(path), version=version)))
             if isinstance(change, NoteField) and is_blob(dataset.schema.field(change.name)):
                 return False  # what marks it as blobs is noted there, too
@@ -310,7 +311,7 @@ class LanceWrites:
             self._commit_column(name, path, column)
             return True
         if field.nullable:
-            with writing(name, path), held(path.parent):
+            with writing(name, path), committing(path):
                 newest = _still_newest(name, path, dataset)
                 guarded(name, None, lambda: newest.add_columns(field))
         return bool(field.nullable)
@@ -331,7 +332,7 @@ class LanceWrites:
     def _commit_column(name: TableName, path: Path, column: ColumnFiles, kept: Sequence[Rebuild] = ()) -> None:
         with writing(name, path), visible_or_removed(path, column.files):
             operation = guarded(name, column.rows, column.operation)
-            with with_indexes(name, path, column.dataset, operation, kept) as change, held(path.parent):
+            with with_indexes(name, path, column.dataset, operation, kept) as change, committing(path):
                 _still_newest(name, path, column.dataset)
                 commit_next(name, path, change)
 

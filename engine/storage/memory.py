@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -219,6 +219,10 @@ class InMemoryStorage:
     def alter(self, table: TableHandle, change: FieldChange) -> bool:  # noqa: ARG002
         """False: a table is written anew."""
         return False
+
+    def reserved(self, name: TableName) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Nothing is kept from others: see `Storage.reserved`."""
+        return nullcontext()
 
     def care(self, name: TableName) -> TableCare:
         """Raises UnsupportedError: an Arrow table needs none."""

@@ -391,6 +391,12 @@ class TableStore(Protocol):
     def drop(self, name: TableName) -> None:
         """Remove the table; UnknownTableError where it is not there. Running queries keep their version."""
 
+    def reserved(self, name: TableName) -> AbstractContextManager[None]:
+        """Within, no change of the table by others takes effect, of whatever process: those wait.
+
+        For one that others have outrun again and again. Does nothing where the storage knows no such thing.
+        """
+
     def care(self, name: TableName) -> TableCare:
         """What keeps a table in order; UnsupportedError where nothing need, UnknownTableError where it is not there."""
 
