@@ -29,7 +29,12 @@ _BEGAN, _ENDED, _FLAGS = b"\x39", b"\x41", b"\x85\x01"
 _SPAN = b"\x12"  # in ScopeSpans
 _SCOPE_SPANS = b"\x12"  # in ResourceSpans
 _RESOURCE_SPANS = b"\x0a"  # in the request
+_ATTRIBUTE = b"\x4a"
+_KEY, _VALUE = b"\x0a", b"\x12"  # of an attribute
+_TEXT, _NUMBER = b"\x0a", b"\x18"  # in a value
 
+_SHORT = [bytes((number,)) for number in range(0x80)]
+_ALL_BITS = (1 << 64) - 1  # of a whole number, which is as its two's complement where it is below zero
 _LONGEST_KEPT = 64  # characters; longer values, as texts of statements, are seldom the same
 
 
@@ -78,20 +83,26 @@ def _named(name: str, is_server: bool) -> bytes:
 
 @lru_cache(4096)
 def _attribute(name: str, value: str | int) -> bytes:
-    return trace_pb2.Span(attributes=[_pair(name, value)]).SerializeToString()
+    told = _field(_TEXT, value.encode()) if isinstance(value, str) else _NUMBER + _varint(value & _ALL_BITS)
+    return _field(_ATTRIBUTE, _field(_KEY, name.encode()) + _field(_VALUE, told))
 
 
-def _pair(name: str, value: str | int) -> KeyValue:
-    return KeyValue(
-        key=name, value=AnyValue(string_value=value) if isinstance(value, str) else AnyValue(int_value=value)
-    )
+def _pair(name: str, value: str) -> KeyValue:
+    return KeyValue(key=name, value=AnyValue(string_value=value))
 
 
 def _field(tag: bytes, value: bytes) -> bytes:
-    """A field of bytes: its tag, their number in groups of seven bits, and they."""
-    length, left = bytearray(), len(value)
-    while left > 0x7F:
-        length.append(left & 0x7F | 0x80)
-        left >>= 7
-    length.append(left)
-    return tag + length + value
+    """A field of bytes: its tag, their number, and they."""
+    return tag + _varint(len(value)) + value
+
+
+def _varint(number: int) -> bytes:
+    """A number from zero on in groups of seven bits, the lowest first."""
+    if number < len(_SHORT):
+        return _SHORT[number]
+    groups = bytearray()
+    while number > 0x7F:
+        groups.append(number & 0x7F | 0x80)
+        number >>= 7
+    groups.append(number)
+    return bytes(groups)

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ CERTIFICATE_NAME = "certificate_name"
 _MAX_CONNECTIONS = 100
 _PATIENCE = 30
 _CLOSE_SECONDS = 2
+_TICK = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,13 @@ class HttpServer:
             ssl_ca_certs=None if tls is None or tls.authority is None else str(tls.authority),
             ssl_cert_reqs=ssl.CERT_NONE if tls is None or tls.authority is None else ssl.CERT_OPTIONAL,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._run, name="grism-http", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Close the port and what is connected to it. A second call changes nothing."""
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(2 * _CLOSE_SECONDS)
         self._socket.close()
 
@@ -86,6 +88,28 @@ class HttpServer:
 
     def _run(self) -> None:
         asyncio.run(self._server.serve(sockets=[self._socket]))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which looks at the clock, for the time in its answers, once a second and not ten times."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ends = asyncio.Event()
+
+    def end(self) -> None:
+        """End it at once, from any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended, and its loop is closed
+                self._loop.call_soon_threadsafe(self._ends.set)
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._ends.wait(), _TICK)
 
 
 class _Protocol(H11Protocol):

@@ -77,7 +77,9 @@ def test_who_a_span_is_and_for_whom(number: int) -> None:
     }
 
 
-@pytest.mark.parametrize("value", ["", "é" * 63, "x" * 127, "x" * 128, "ü" * 20_000, 0, 1, -1, 300, 2**63 - 1])
+@pytest.mark.parametrize(
+    "value", ["", "é" * 63, "x" * 127, "x" * 128, "ü" * 20_000, 0, 1, -1, 127, 128, 2**63 - 1, -(2**63)]
+)
 def test_attributes_of_any_size(value: str | int) -> None:
     context = SpanContext(1, 1, sampled=True)
     spans = [span_of(context, text=value, other="o"), span_of(context, text=value), span_of(context)]

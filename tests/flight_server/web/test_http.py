@@ -8,8 +8,10 @@ import re
 import ssl
 import urllib.request
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 
 import grpc
 import pyarrow as pa
@@ -135,6 +137,17 @@ def of(runtime: SqlRuntime) -> Metrics:
     """The metrics of a runtime without a service."""
     gate = Gate(1, 1, 1.0, 1.0)
     return Metrics(Numbers(gate, lambda: OpenHandles(0, 0, 0), lambda: 0, [runtime]))
+
+
+def test_answers_tell_the_time_and_the_port_closes_when_it_is_told_to(runtime: SqlRuntime) -> None:
+    http = HttpServer(make_app(of(runtime), lambda: True), "127.0.0.1", 0)
+    with urllib.request.urlopen(f"{http.address}/healthz", timeout=20) as answer:
+        told = parsedate_to_datetime(answer.headers["date"])
+    assert abs(datetime.now(UTC) - told) < timedelta(minutes=5)
+    http.close()
+    http.close()
+    with pytest.raises(URLError):
+        get(f"{http.address}/healthz")
 
 
 def test_readiness_follows_the_server(runtime: SqlRuntime) -> None:
