@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import lance
+from lance.dataset import Index
 from lance.optimize import Compaction, CompactionOptions
 
 from engine.cancellation import current_cancellation
@@ -24,6 +25,7 @@ from engine.storage.care import LayoutFacts, Optimized, TagFacts, Vacuumed, Vers
 from engine.storage.lance_commits import (
     MADE_BY,
     WRITERS,
+    commit_next,
     guarded,
     open_newest,
     remove_unnamed,
@@ -32,16 +34,17 @@ from engine.storage.lance_commits import (
     writing,
 )
 from engine.storage.lance_fields import files_of
+from engine.storage.lance_rebuilds import rebuilds, with_indexes
 from engine.storage.lance_tables import KIND, first_version, tags_of
 from engine.storage.locks import take_if_free
 from engine.storage.names import unknown_tag
 from engine.storage.protocol import TableHandle, TableName
 from engine.storage.reservations import committing
+from engine.storage.stored_indexes import OWN, awaits_remap
 
 __all__ = ["LanceCare"]
 
 _FRAGMENT_ROWS = 1 << 20
-_OWN_INDEX = "__lance"  # how the names of indexes begin that Lance keeps for itself
 _LONGEST_TAG = 100
 _LONGEST = timedelta(days=365_000)
 _TAG = re.compile(r"(?!\.)(?!.*\.\.)(?!.*\.lock$)[A-Za-z0-9._-]+")
@@ -83,11 +86,28 @@ class LanceCare:
         with writing(self._name, self._path):
             dataset = open_newest(self._name, self._path)
             before = _layout(dataset)
-            self._compact(dataset, threads)
+            self._compact(self._with_indexes_anew(dataset), threads)
             indexed = self._update_indexes()
             dataset = open_newest(self._name, self._path)
         fragments, files, size = zip(before, _layout(dataset), strict=True)
         return Optimized(int(dataset.version), *fragments, *files, *size, indexed)
+
+    def _with_indexes_anew(self, dataset: Any) -> Any:
+        """The dataset; with indexes that were built anew where those that it has wait for what another tool owes them.
+
+        Raises SchemaMismatchError, by the index's name, where one is not to be built here.
+        """
+        described = dataset.describe_indices()
+        if not awaits_remap(described):
+            return dataset
+        wanted = rebuilds(self._name, dataset, list(dataset.schema))
+        operation = lance.LanceOperation.CreateIndex([], [part for index in described for part in _parts(index)])
+        with (
+            with_indexes(self._name, self._path, dataset, operation, wanted) as transaction,
+            committing(self._path),
+        ):
+            require_not_dropped(self._name, self._path)
+            return commit_next(self._name, self._path, transaction)
 
     def _compact(self, dataset: Any, threads: int | None) -> None:
         options: CompactionOptions = {} if threads is None else {"num_threads": threads}
@@ -228,9 +248,17 @@ class LanceCare:
             guarded(self._name, None, old.restore)
 
 
+def _parts(index: Any) -> list[Index]:
+    """An index as a commit names it that removes it."""
+    return [
+        Index(part.uuid, index.name, [], part.dataset_version_at_last_update, part.fragment_ids, part.index_version)
+        for part in index.segments
+    ]
+
+
 def rows_not_indexed(dataset: Any) -> dict[str, int]:
     """How many of a dataset's rows each index has not, told without opening one."""
-    described = [each for each in dataset.describe_indices() if not each.name.startswith(_OWN_INDEX)]
+    described = [each for each in dataset.describe_indices() if not each.name.startswith(OWN)]
     rows = dataset.count_rows() if described else 0
     return {each.name: max(0, rows - int(each.num_rows_indexed)) for each in described}
 

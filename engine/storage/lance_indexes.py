@@ -121,7 +121,7 @@ class LanceIndexes:
         with writing(self.name, self.path), committing(self.path):
             require_not_dropped(self.name, self.path)
             newest = open_newest(self.name, self.path)
-            known = _names(newest)
+            known = [each for each in _names(newest) if not each.lower().startswith(OWN)]
             found = next((each for each in known if each.lower() == name.lower()), None)
             if found is None:
                 near = nearest(name, known)

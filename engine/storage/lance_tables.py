@@ -46,7 +46,7 @@ from engine.storage.protocol import (
 )
 from engine.storage.pushdown import Pushed, push
 from engine.storage.search import Conditions, SearchRequest
-from engine.storage.stored_indexes import count_indexes, kinds_by_column, stored_indexes
+from engine.storage.stored_indexes import awaits_remap, count_indexes, kinds_by_column, stored_indexes
 
 __all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_newest", "is_panic", "tags_of"]
 
@@ -106,10 +106,10 @@ class _Opened:
 
     @cached_property
     def kinds(self) -> dict[str, frozenset[str]]:
-        """The kinds of index that columns have; none where what tells of indexes cannot be read, which scans can do
-        without."""
+        """The kinds of index that columns have, as far as they are to be asked; none where what tells of indexes cannot
+        be read, which scans can do without."""
         try:
-            return kinds_by_column(self.indexes)
+            return {} if awaits_remap(self.dataset.describe_indices()) else kinds_by_column(self.indexes)
         except (ValueError, OSError, RuntimeError) as error:
             log.warning("The indexes of a Lance table cannot be read, and are not asked: %s", error)
             return {}

@@ -7,9 +7,10 @@ from typing import Any
 
 from engine.storage.indexes import OptionValue, StoredIndex
 
-__all__ = ["OWN", "count_indexes", "kinds_by_column", "stored_indexes"]
+__all__ = ["OWN", "awaits_remap", "count_indexes", "kinds_by_column", "stored_indexes"]
 
 OWN = "__lance"  # what Lance itself keeps among the indexes
+_MOVES = "__lance_frag_reuse"  # which rows moved in compactions since when indexes do not follow
 _KINDS = {
     "BTree": "BTREE",
     "Bitmap": "BITMAP",
@@ -45,6 +46,15 @@ def stored_indexes(dataset: Any) -> tuple[StoredIndex, ...]:
             )
         )
     return tuple(sorted(found, key=lambda index: index.name))
+
+
+def awaits_remap(described: Iterable[Any]) -> bool:
+    """Whether a compaction left it to the reading of the indexes to follow its moves (`defer_index_remap`).
+
+    Of such a table the next compaction that does not leave it so makes indexes that lack rows, and tell nothing of it:
+    none of them is to be asked.
+    """
+    return any(index.name == _MOVES for index in described)
 
 
 def count_indexes(dataset: Any) -> int | None:

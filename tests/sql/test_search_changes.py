@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import lance
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -71,3 +72,33 @@ def test_rows_that_no_index_has(runtime: SqlRuntime) -> None:
     assert left == [(163,)]
     change(runtime, "DROP INDEX vi ON changed")
     assert "every row, exact" in explain(runtime, f"SELECT id FROM {VECTORS.format('')}")
+
+
+def test_indexes_that_another_tool_left_behind(runtime_name: str, make_runtime: Make, runtime: SqlRuntime) -> None:
+    """After a compaction that leaves the remapping for later, the next one makes indexes of Lance's that lack rows."""
+    (folder,) = make_runtime(runtime_name, "lance")[1].storage.directories()
+    path = f"{folder}/changed.lance"
+    lance.write_dataset(lance.dataset(path).to_table(), path, mode="overwrite", max_rows_per_file=100)
+    for index in ("ki ON changed (id)", "vi ON changed USING IVF_FLAT (v)", "ti ON changed USING FTS (body)"):
+        change(runtime, f"CREATE INDEX {index}")
+    lance.dataset(path).optimize.compact_files(defer_index_remap=True)
+    lance.dataset(path).delete("id = 3")
+    lance.dataset(path).optimize.compact_files(materialize_deletions_threshold=0.0)
+    by_id = "SELECT id FROM changed WHERE id IN (271, 280, 299) ORDER BY id"
+    near = f"SELECT id FROM {VECTORS.format('')}"
+    texts = f"SELECT id FROM {TEXTS.format('')}"
+    assert ask(runtime, by_id) == [(271,), (280,), (299,)]
+    assert "index=" not in explain(runtime, by_id)
+    assert "every row, exact" in explain(runtime, near)
+    with pytest.raises(errors.UnsupportedError, match=r"are behind: .*OPTIMIZE main.changed"):
+        ask(runtime, texts)
+    with pytest.raises(errors.UnknownIndexError):
+        change(runtime, "DROP INDEX __lance_frag_reuse ON changed")
+    change(runtime, "OPTIMIZE changed")
+    assert ask(runtime, by_id) == [(271,), (280,), (299,)]
+    assert "index=ki (BTREE of id)" in explain(runtime, by_id)
+    assert "index vi (IVF_FLAT" in explain(runtime, near)
+    assert len(ask(runtime, texts)) == 149
+    dataset = lance.dataset(path)
+    assert sorted(index.name for index in dataset.describe_indices()) == ["ki", "ti", "vi"]
+    assert dataset.count_rows("id > 270") == 29
