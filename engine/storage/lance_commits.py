@@ -159,7 +159,7 @@ def failure(name: TableName, error: BaseException) -> GrismError:
     if is_lack(text):
         return UnsupportedError(
             f'Table "{name}" was left as it was: it is stored in an older format of Lance\'s files, which cannot hold '
-            "these values. A new table has the present one."
+            f"these values. CREATE OR REPLACE TABLE {name} AS FROM {name} writes it in the present one."
         )
     if _TOO_FEW.search(text):
         return UnsupportedError(

@@ -47,7 +47,7 @@ from engine.storage.lance_commits import (
 )
 from engine.storage.lance_fields import may_append
 from engine.storage.lance_folders import HIDDEN, bury, dropped_for, dropped_to_go_on, publish, staging
-from engine.storage.lance_formats import new_format, require_nulls
+from engine.storage.lance_formats import PRESENT, is_older, new_format, require_nulls
 from engine.storage.lance_fragments import FolderOutOfReachError, schema_as_written, written_elsewhere
 from engine.storage.lance_links import is_as_written, link_files
 from engine.storage.lance_rebuilds import Rebuild, rebuilds, with_indexes
@@ -123,13 +123,7 @@ class LanceWrites:
         schema = lance_schema(name, data.schema)
         incoming = Incoming(name, data, schema, is_valid)
         with staging(name, path) as staged:
-            made = _elsewhere(incoming, writers, path, staged, None)
-            if made is None:
-                guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
-            else:
-                written = guarded(name, None, lambda: schema_as_written(schema, staged, None))
-                operation = lance.LanceOperation.Overwrite(written, made)
-                guarded(name, None, lambda: lance.LanceDataset.commit(str(staged), operation))
+            _write_new(incoming, writers, path, staged)
             with failing(name), held(path.parent):
                 settle(path.parent)
                 free = not taken()
@@ -188,6 +182,8 @@ class LanceWrites:
         """
         dataset = open_newest(name, path)
         before = dataset.schema
+        if expected is None and is_older(dataset):
+            return self._replace_older(name, path, data, is_valid, dataset, writers)
         if expected is not None:
             require_changeable(name, before)
         schema = lance_schema(name, data.schema)
@@ -209,6 +205,29 @@ class LanceWrites:
                 operation = lance.LanceOperation.Overwrite(written, made)
             with visible_or_removed(path, added_files(operation)):
                 self._commit_whole(name, path, dataset, operation, expected, indexes)
+        return incoming.rows
+
+    @staticmethod
+    def _replace_older(
+        name: TableName,
+        path: Path,
+        data: pa.RecordBatchReader,
+        is_valid: bool,
+        dataset: Any,
+        writers: FragmentWriters | None,
+    ) -> int:
+        """Put other rows in the place of a dataset in an older format, into the present one.
+
+        Lance takes that up only where it writes the files itself. So the rows are copied once they are there, which
+        only the disk can end. Who drops the table meanwhile drops it after this.
+        """
+        incoming = Incoming(name, data, lance_schema(name, data.schema), is_valid)
+        first = (dataset.schema.metadata or {}).get(FIRST_VERSION)
+        with staging(name, path) as staged, writing(name, path):
+            _write_new(incoming, writers, path, staged)
+            rows = _rows(lance.dataset(str(staged)), None if first is None else {FIRST_VERSION: first})
+            options = {"mode": "overwrite", "data_storage_version": PRESENT}
+            guarded(name, None, lambda: lance.write_dataset(rows, str(path), **options))
         return incoming.rows
 
     @staticmethod
@@ -373,9 +392,20 @@ class LanceWrites:
                     bury(path)
 
 
-def _rows(dataset: Any) -> pa.RecordBatchReader:
-    """All rows of a dataset, in the form in which they are written."""
-    schema = written_fields(dataset.schema.remove_metadata())
+def _write_new(incoming: Incoming, writers: FragmentWriters | None, path: Path, staged: Path) -> None:
+    """Make a hidden folder beside the path of a table a dataset of these rows."""
+    name = incoming.table
+    made = _elsewhere(incoming, writers, path, staged, None)
+    if made is None:
+        guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
+        return
+    written = guarded(name, None, lambda: schema_as_written(incoming.schema, staged, None))
+    guarded(name, None, lambda: lance.LanceDataset.commit(str(staged), lance.LanceOperation.Overwrite(written, made)))
+
+
+def _rows(dataset: Any, noted: dict[bytes, bytes] | None = None) -> pa.RecordBatchReader:
+    """All rows of a dataset, in the form in which they are written; `noted` is in the schema."""
+    schema = written_fields(dataset.schema.with_metadata(noted))
     found = dataset.scanner(batch_size_bytes=_BATCH_BYTES, **scan_options(schema)).to_reader()
     return pa.RecordBatchReader.from_batches(
         schema, (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in found)

@@ -55,11 +55,25 @@ def test_what_loses_nulls_is_not_changed(sql: Ask, tmp_path: Path, statement: st
 def test_what_an_older_format_lacks_is_told(sql: Ask, tmp_path: Path) -> None:
     lance.write_dataset(ROWS, str(tmp_path / "t.lance"), data_storage_version="2.0")
     with pytest.raises(UnsupportedError, match="stored in an older format of Lance's files, which cannot hold these"):
-        sql(f"CREATE OR REPLACE TABLE t AS {A_STRUCT}")
-    assert sql("SELECT count(*) AS n FROM t") == [{"n": 10}]
+        sql("ALTER TABLE t ADD COLUMN m MAP(VARCHAR, INTEGER) DEFAULT MAP {'a': 1}")
     sql("INSERT INTO t VALUES (NULL, NULL)")
-    assert sql("SELECT count(*) AS n FROM t WHERE k IS NULL") == [{"n": 1}]
+    assert sql("SELECT count(*) AS n, count(k) AS k FROM t") == [{"n": 11, "k": 10}]
     assert format_of(tmp_path / "t.lance") == "2.0"
+
+
+@pytest.mark.parametrize("old", ["2.0", "2.1"])
+def test_a_table_that_takes_the_place_of_an_older_one_has_the_present_format(
+    sql: Ask, tmp_path: Path, old: str
+) -> None:
+    lance.write_dataset(ROWS, str(tmp_path / "t.lance"), data_storage_version=old)
+    sql("CREATE OR REPLACE TABLE main.t AS SELECT *, MAP {'a': k} AS m, NULL::STRUCT(a INTEGER) AS st FROM main.t")
+    sql("ALTER TABLE t ADD COLUMN n MAP(VARCHAR, INTEGER) DEFAULT MAP {'a': 1}")
+    assert sql("SELECT k, m, st FROM t WHERE k = 7") == [{"k": 7, "m": [("a", 7)], "st": None}]
+    assert sql("SELECT s FROM t AT (VERSION => 1) WHERE k = 7") == [{"s": "w7"}]
+    assert format_of(tmp_path / "t.lance") == format_of(lance.write_dataset(ROWS, str(tmp_path / "new")).uri)
+    sql("RESTORE t TO VERSION 1")
+    sql("INSERT INTO t VALUES (10, NULL)")
+    assert sql("SELECT count(*) AS n, count(s) AS s FROM t") == [{"n": 11, "s": 10}]
 
 
 def test_a_table_over_a_dropped_one_of_an_older_format(sql: Ask, tmp_path: Path) -> None:
