@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import ssl
 import time
 import urllib.request
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-
-from opentelemetry.util.re import parse_env_headers
+from urllib.parse import unquote, urlsplit
 
 __all__ = ["OtlpSender"]
 
 _AGAIN = {429, 502, 503, 504}
 """Answers after which a request is worth another try."""
+_LONGEST = 3_600_000
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\x20-\x7e]*")
 
 
 class OtlpSender:
     """Sends requests with spans. Raises ValueError for variables that it cannot follow."""
 
     def __init__(self) -> None:
-        self._url = given = _variable("ENDPOINT", "")
-        if not os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
-            self._url = f"{(self._url or 'http://localhost:4318').rstrip('/')}/v1/traces"
-        if not _is_url(self._url):
-            raise ValueError(f"OTEL_EXPORTER_OTLP_ENDPOINT is {given!r}; it takes an http or https URL.")
-        timeout = _variable("TIMEOUT", "10000")
-        if not timeout.isdecimal():
-            raise ValueError(f"OTEL_EXPORTER_OTLP_TIMEOUT is {timeout!r}; it takes milliseconds.")
+        name, self._url = _variable("ENDPOINT", "http://localhost:4318")
+        _require_url(name, self._url)
+        if "_TRACES_" not in name:
+            self._url = f"{self._url.rstrip('/')}/v1/traces"
+        name, timeout = _variable("TIMEOUT", "10000")
+        if not timeout.isdecimal() or not 0 < int(timeout) <= _LONGEST:
+            raise ValueError(f"{name} is {timeout!r}; it takes milliseconds, from 1 to {_LONGEST}.")
         self._timeout = int(timeout) / 1000
-        compression = _variable("COMPRESSION", "none")
+        name, compression = _variable("COMPRESSION", "none")
         if compression not in ("none", "gzip"):
-            raise ValueError(f"OTEL_EXPORTER_OTLP_COMPRESSION is {compression!r}; it takes none or gzip.")
-        self._headers = {**parse_env_headers(_variable("HEADERS", "")), "content-type": "application/x-protobuf"}
+            raise ValueError(f"{name} is {compression!r}; it takes none or gzip.")
+        self._headers = {**_headers(*_variable("HEADERS", "")), "content-type": "application/x-protobuf"}
         self._zips = compression == "gzip"
         if self._zips:
             self._headers["content-encoding"] = "gzip"
-        self._tls = _tls() if self._url.startswith("https:") else None
+        self._tls = _tls() if urlsplit(self._url).scheme == "https" else None
 
     def send(self, request: bytes) -> None:
         """Send a request, again where that may help, within the time for it. Raises OSError."""
@@ -61,35 +62,48 @@ class OtlpSender:
             wait *= 2
 
 
-def _variable(name: str, default: str) -> str:
-    """A variable for traces, or else for all that is sent."""
+def _variable(name: str, default: str) -> tuple[str, str]:
+    """A variable for traces, or else for all that is sent: its name, and what it says."""
     for each in (f"OTEL_EXPORTER_OTLP_TRACES_{name}", f"OTEL_EXPORTER_OTLP_{name}"):
         if os.environ.get(each):
-            return os.environ[each].strip()
-    return default
+            return each, os.environ[each].strip()
+    return f"OTEL_EXPORTER_OTLP_{name}", default
 
 
-def _is_url(text: str) -> bool:
+def _require_url(name: str, text: str) -> None:
     try:
         parts = urlsplit(text)
-        found = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        return False
-    return found and not any(c.isspace() or not c.isprintable() for c in text)
+        is_url = False
+    if not is_url or any(c.isspace() or not c.isprintable() for c in text):
+        raise ValueError(f"{name} is {text!r}; it takes an http or https URL.")
+    if parts.username is not None:  # beside which may be a password, so it is not shown
+        raise ValueError(f"{name} has a user in its URL, who is not sent; OTEL_EXPORTER_OTLP_HEADERS takes logins.")
+
+
+def _headers(name: str, text: str) -> dict[str, str]:
+    """Headers written as ``name=value,...``, with values in the encoding of URLs or as they are."""
+    found = {}
+    for position, part in enumerate(filter(None, map(str.strip, text.split(","))), 1):
+        header, sign, value = part.partition("=")
+        header, value = header.strip(), unquote(value.strip())
+        if not sign or not _HEADER.fullmatch(header) or not _VALUE.fullmatch(value):  # which may be a secret
+            raise ValueError(f"{name} has no header at place {position}; it takes name=value,name=value in ASCII.")
+        found[header.lower()] = value
+    return found
 
 
 def _tls() -> ssl.SSLContext:
-    authority, certificate = _variable("CERTIFICATE", ""), _variable("CLIENT_CERTIFICATE", "")
+    name, authority = _variable("CERTIFICATE", "")
     try:
         context = ssl.create_default_context(cafile=authority or None)
     except OSError as error:
-        raise ValueError(f"OTEL_EXPORTER_OTLP_CERTIFICATE is {authority!r}, which cannot be read: {error}") from None
+        raise ValueError(f"{name} is {authority!r}, which cannot be read: {error}") from None
+    name, certificate = _variable("CLIENT_CERTIFICATE", "")
     if certificate:
         try:
-            context.load_cert_chain(certificate, _variable("CLIENT_KEY", "") or None)
+            context.load_cert_chain(certificate, _variable("CLIENT_KEY", "")[1] or None)
         except OSError as error:
-            told = (
-                f"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE is {certificate!r}, which cannot be read with its key: {error}"
-            )
-            raise ValueError(told) from None
+            raise ValueError(f"{name} is {certificate!r}, which cannot be read with its key: {error}") from None
     return context

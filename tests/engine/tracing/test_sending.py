@@ -69,12 +69,13 @@ def test_the_endpoint(heard: Heard, monkeypatch: pytest.MonkeyPatch, variables: 
 def test_headers_and_compression(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", heard.url)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "not=this")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "api-key=a%20key,x-team=data")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "api-key=a%20key,x-team=data, Authorization=Basic YWI=")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
     OtlpSender().send(b"spans" * 100)
     ((_, headers, body),) = heard.requests
     assert gzip.decompress(body) == b"spans" * 100
     assert (headers["api-key"], headers["x-team"], headers["content-encoding"]) == ("a key", "data", "gzip")
+    assert headers["authorization"] == "Basic YWI="
     assert "not" not in headers
 
 
@@ -108,18 +109,39 @@ def test_nobody_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ENDPOINT", "http://collector:port"),
         ("ENDPOINT", "http://collector:99999"),
         ("TRACES_ENDPOINT", "http://a collector:4318"),
-        ("TIMEOUT", "soon"),
+        ("TRACES_TIMEOUT", "soon"),
+        ("TIMEOUT", "0"),
+        ("TIMEOUT", "99999999999999999999"),
         ("COMPRESSION", "zip"),
         ("TRACES_COMPRESSION", "zip"),
     ],
 )
 def test_variables_that_cannot_be_followed_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", value)
-    with pytest.raises(ValueError, match=f"'{value}'"):
+    with pytest.raises(ValueError, match=f"OTEL_EXPORTER_OTLP_{name} is '{value}'"):
         OtlpSender()
 
 
-@pytest.mark.parametrize("name", ["CERTIFICATE", "CLIENT_CERTIFICATE"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HEADERS", "a=b,s3cret"),
+        ("TRACES_HEADERS", "a b=s3cret"),
+        ("HEADERS", "a=s3cret%0d%0ab: c"),
+        ("HEADERS", "a=s3crét"),
+        ("TRACES_ENDPOINT", "http://me:s3cret@collector:4318"),
+    ],
+)
+def test_what_may_be_secret_is_refused_unseen(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", value)
+    with pytest.raises(ValueError, match=f"OTEL_EXPORTER_OTLP_{name} has") as caught:
+        OtlpSender()
+    assert "s3cr" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["CERTIFICATE", "TRACES_CERTIFICATE", "CLIENT_CERTIFICATE", "TRACES_CLIENT_CERTIFICATE"]
+)
 def test_certificates_that_are_not_there_are_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1")
     monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", "missing.pem")
