@@ -16,6 +16,7 @@ from engine.lowering import lower
 from engine.operators import RenameExec, TableScanExec
 from engine.operators.found_rows import FoundRowsExec, found_rows
 from engine.operators.late_reads import is_late_chain
+from engine.operators.look_up import look_up
 from engine.optimizer import optimize
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, walk
 from engine.schema import RowType
@@ -67,7 +68,8 @@ class LocalPhysicalPlanner:
             elif outline is not None and (_only_reads(outline) or self._reads_late(outline, columns)):
                 root = outline
             else:
-                root = lower(optimize(query))
+                whole = lower(optimize(query))
+                root = whole if outline is None else look_up(outline, whole, schema)
         except RecursionError:
             raise too_deep() from None
         if isinstance(root, TableScanExec):

@@ -77,7 +77,7 @@ def found_rows(outline: PhysicalOperator, schema: pa.Schema) -> PhysicalOperator
                 return None
             sorts.append(sorted_by)
         elif isinstance(node, ProjectExec):
-            given = _given(node)
+            given = node.passed()
             if given is None:
                 return None
             places = [given[place] for place in places]
@@ -110,13 +110,6 @@ def _columns(keys: Sequence[SortKey], names: Sequence[str]) -> list[tuple[int, b
     if not all(isinstance(key.expr, exp.Column) for key in keys):
         return None
     return [(names.index(key.expr.name), key.descending) for key in keys]
-
-
-def _given(project: ProjectExec) -> list[int] | None:
-    """The places of the columns that a projection passes as they are; None where it computes some."""
-    if not all(isinstance(item.expr, exp.Column) for item in project.exprs):
-        return None
-    return [project.input.schema.index(item.expr.name) for item in project.exprs]
 
 
 def _bounds(condition: exp.Expr) -> list[exp.Expr]:

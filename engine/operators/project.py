@@ -24,6 +24,12 @@ class ProjectExec(PhysicalOperator):
     def schema(self) -> tuple[str, ...]:
         return tuple(e.name for e in self.exprs)
 
+    def passed(self) -> list[int] | None:
+        """The places of the input's columns that go out, where all go as they are; None where some are computed."""
+        if not all(isinstance(item.expr, exp.Column) for item in self.exprs):
+            return None
+        return [self.input.schema.index(item.expr.name) for item in self.exprs]
+
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
         items = named(self.exprs, sources) or [exp.alias_(exp.Literal.number(1), identifier("__row"))]
         return projected(inputs[0], items)

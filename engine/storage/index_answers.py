@@ -1,7 +1,8 @@
 """Which questions an index of a kind answers as the kernel does, for the type of its column.
 
 Only what a differential test has shown to lose no row stands here (`tests/engine/storage/test_index_answers.py`). What
-an index gives too much the kernel takes away again, for it applies the whole filter.
+an index gives too much the kernel takes away again, for it applies the whole filter; but not of look-ups, of which the
+same test shows that nothing is too much.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import pyarrow as pa
 from sqlglot import exp
 
 from engine.cancellation import Cancellation
@@ -146,6 +147,12 @@ class TableIndexes(Protocol):
     def finds_few(self, predicate: exp.Expr | None) -> bool:
         """Whether a scan with this filter looks up single values, so that it is not worth to be cut into parts."""
 
+    def look_up(self, wanted: pa.Schema, predicate: exp.Expr) -> pa.Table | None:
+        """The columns `wanted` of the rows for which a filter is true, where an index finds just these, and few.
+
+        None where the table is to be scanned, and its rows to be filtered, or where a column lies in another type.
+        """
+
 
 @dataclass(frozen=True)
 class NoIndexes:
@@ -183,6 +190,10 @@ class NoIndexes:
     def finds_few(self, predicate: exp.Expr | None) -> bool:  # noqa: ARG002
         """False."""
         return False
+
+    def look_up(self, wanted: pa.Schema, predicate: exp.Expr) -> pa.Table | None:  # noqa: ARG002
+        """None."""
+        return None
 
     def _refusal(self) -> UnsupportedError:
         return UnsupportedError(

@@ -99,6 +99,10 @@ class LanceIndexes:
         """Whether a scan with this filter looks up single values."""
         return self._tables.finds_few(self._table, predicate)
 
+    def look_up(self, wanted: pa.Schema, predicate: exp.Expr) -> pa.Table | None:
+        """The few rows that an index finds; see `TableIndexes.look_up`."""
+        return self._tables.look_up(self._table, wanted, predicate)
+
     def create(
         self,
         definition: IndexDefinition,

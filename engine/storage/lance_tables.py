@@ -216,6 +216,17 @@ class LanceTables:
         """Whether a scan of the version with this filter looks up single values in an index."""
         return table.search is None and self._pushed(table.name, self._pinned(table), predicate).finds_few
 
+    def look_up(self, table: TableHandle, wanted: pa.Schema, predicate: exp.Expr) -> pa.Table | None:
+        """The few rows that an index finds; see `TableIndexes.look_up`."""
+        opened = self._pinned(table)
+        pushed = self._pushed(table.name, opened, predicate)
+        if not pushed.exact or not pushed.finds_few:
+            return None
+        if any(opened.schema.field(field.name).type != field.type for field in wanted):
+            return None
+        found = self.open(table, ScanRequest(tuple(wanted.names), predicate)).data
+        return found if isinstance(found, pa.Table) else None
+
     def newest(self, name: TableName, path: str) -> Any:
         """Lance's own view of the newest version; raises as `handle`."""
         found = newest_manifest(path)

@@ -3,7 +3,8 @@
 Only what means the same to Lance and to the kernel, for every value and for NULL, is given away: comparisons of a
 column with constants that its type holds exactly, IN, BETWEEN, IS NULL, and AND, OR and NOT of those. Where a column
 has an index that answers them, comparisons of floats, and what texts and lists contain. The kernel applies the whole
-filter again, so leaving a conjunct out costs time and no rows.
+filter again, unless all of it is given away and an index looks up its values; so leaving a conjunct out costs time and
+no rows.
 
 >>> text = push(parse_one("price > 0.05 AND f(name)"), schema).text
 >>> text

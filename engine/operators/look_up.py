@@ -1,0 +1,85 @@
+"""LookUpExec: the few rows that an index finds, as they lie in storage, without a statement of the kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from sqlglot import exp
+
+from engine.operators.limit import LimitExec
+from engine.operators.project import ProjectExec
+from engine.operators.rename import RenameExec
+from engine.operators.table_scan import TableScanExec
+from engine.physical import ExecutionContext, PhysicalOperator, SourceBinder
+from engine.storage.protocol import TableHandle
+
+__all__ = ["LookUpExec", "look_up"]
+
+
+@dataclass(frozen=True)
+class LookUpExec(PhysicalOperator):
+    """Gives the rows of `input`, which are rows of `table` that pass `filter`, at most `limit` of them.
+
+    `read` are columns of the table, of which those at `places` go out, in the Arrow schema `direct_schema`. Where no
+    index finds just these rows, or they do not lie in just that schema, `input` computes them.
+    """
+
+    input: PhysicalOperator
+    table: TableHandle
+    filter: exp.Expr
+    limit: int | None
+    read: tuple[str, ...]
+    places: tuple[int, ...]
+    direct_schema: pa.Schema = field(compare=False)
+
+    @property
+    def schema(self) -> tuple[str, ...]:
+        return self.input.schema
+
+    def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
+        del sources
+        return inputs[0]
+
+    def direct(self, ctx: ExecutionContext) -> pa.RecordBatchReader | None:
+        types = dict(zip(self.places, self.direct_schema.types, strict=True))
+        wanted = pa.schema([(name, types[place]) for place, name in enumerate(self.read)])
+        found = ctx.storage.indexes(self.table).look_up(wanted, self.filter)
+        if found is None:
+            return None
+        columns = found.slice(0, self.limit).select(self.places).columns
+        rows = pa.Table.from_arrays(columns, self.direct_schema.names)
+        if not rows.schema.equals(self.direct_schema, check_metadata=True):
+            rows = rows.cast(self.direct_schema)  # which may name the items of its lists in other ways
+        return rows.to_reader()
+
+
+def look_up(outline: PhysicalOperator, whole: PhysicalOperator, schema: pa.Schema) -> PhysicalOperator:
+    """`whole`, which computes a statement of this `outline`, and where that only filters a table the operator around it
+    that asks an index first. `schema` is that of the result.
+    """
+    node, places, limits = outline, list(range(len(outline.schema))), []
+    while isinstance(node, RenameExec | ProjectExec | LimitExec):
+        if isinstance(node, LimitExec):
+            if node.offset:
+                return whole
+            limits.append(node.count)
+        elif isinstance(node, ProjectExec):
+            passed = node.passed()
+            if passed is None:
+                return whole
+            places = [passed[place] for place in places]
+        node = node.input
+    if not isinstance(node, TableScanExec) or node.filter is None or node.table.search is not None:
+        return whole
+    if not places or node.table.addressed:
+        return whole
+    asked = [node.columns[place].name for place in places]
+    if not set(asked).isdisjoint(node.table.beside):
+        return whole
+    read = tuple(dict.fromkeys(asked))
+    request = node.request
+    assert request.filter is not None
+    at = tuple(map(read.index, asked))
+    limit = min((count for count in (*limits, node.limit) if count is not None), default=None)
+    return LookUpExec(whole, node.table, request.filter, limit, read, at, schema)
