@@ -161,7 +161,7 @@ class StatementCache:
     """The statements of plans that run again. Thread-safe.
 
     A statement is good as long as its scans open to the very objects that it was compiled over: storages give the same
-    one for files that have not changed. What reads Arrow data, or no table, or is very long is compiled each time.
+    one for files that have not changed. What reads Arrow data or is very long is compiled each time.
     """
 
     def __init__(self) -> None:
@@ -174,7 +174,7 @@ class StatementCache:
             return known[2]
         compiler = _Compiler(ctx)
         statement = _compiled(operator, compiler)
-        if compiler.opened and not statement.sources and len(statement.sql) <= _MAX_REMEMBERED:
+        if not statement.sources and len(statement.sql) <= _MAX_REMEMBERED:
             self._known.put(id(operator), (operator, tuple(compiler.opened), statement))
         return statement
 

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from operator import is_
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
@@ -152,8 +153,10 @@ class SourceBinder(ABC):
         """`expr` in the kernel's language, a copy that may be put into a statement."""
 
 
-class PhysicalOperator(ABC):
+class PhysicalOperator:
     """One operator: a frozen dataclass, stateless between runs. Children are the fields that are operators."""
+
+    # No ABC: plans are walked for each query, and `isinstance` of an ABC is a call of Python.
 
     capabilities: ClassVar[OperatorCaps] = OperatorCaps()
 
@@ -165,14 +168,14 @@ class PhysicalOperator(ABC):
     @property
     def children(self) -> tuple[PhysicalOperator, ...]:
         """The inputs, left to right."""
-        return tuple(v for name in field_names(self) if isinstance(v := getattr(self, name), PhysicalOperator))
+        return tuple([v for name in field_names(self) if isinstance(v := getattr(self, name), PhysicalOperator)])
 
     def with_children(self, children: tuple[PhysicalOperator, ...]) -> PhysicalOperator:
         """The same operator over other inputs."""
-        names = [name for name in field_names(self) if isinstance(getattr(self, name), PhysicalOperator)]
-        if all(getattr(self, n) is c for n, c in zip(names, children, strict=True)):
+        own = {name: v for name in field_names(self) if isinstance(v := getattr(self, name), PhysicalOperator)}
+        if len(own) == len(children) and all(map(is_, own.values(), children)):
             return self
-        return replace(self, **dict(zip(names, children, strict=True)))  # type: ignore[type-var]
+        return replace(self, **dict(zip(own, children, strict=True)))  # type: ignore[type-var]
 
     @abstractmethod
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:

@@ -32,6 +32,10 @@ class Entrance:
         self._numbers = numbers_schema(schema)
         self._looked_at = [i for i, field in enumerate(self.schema) if needs_look(field)]
 
+    def takes(self, schema: pa.Schema) -> bool:
+        """Whether it is the way in for batches of this schema."""
+        return bool(schema.equals(self._given, check_metadata=True))
+
     def entered(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """`batch` once it is checked in full, in one piece or, where its encodings hide much data, in several.
 

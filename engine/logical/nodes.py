@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from operator import is_
 from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
@@ -100,16 +101,16 @@ class LogicalPlan:
     @property
     def children(self) -> tuple[LogicalPlan, ...]:
         """The inputs, left to right."""
-        return tuple(v for name in field_names(self) if isinstance(v := getattr(self, name), LogicalPlan))
+        return tuple([v for name in field_names(self) if isinstance(v := getattr(self, name), LogicalPlan)])
 
     def with_children(self, children: tuple[LogicalPlan, ...]) -> LogicalPlan:
         """The same node over other inputs."""
-        names = [name for name in field_names(self) if isinstance(getattr(self, name), LogicalPlan)]
-        if len(names) != len(children):
-            raise ValueError(f"{type(self).__name__} has {len(names)} inputs, {len(children)} were given")
-        if all(getattr(self, n) is c for n, c in zip(names, children, strict=True)):
+        own = {name: v for name in field_names(self) if isinstance(v := getattr(self, name), LogicalPlan)}
+        if len(own) != len(children):
+            raise ValueError(f"{type(self).__name__} has {len(own)} inputs, {len(children)} were given")
+        if all(map(is_, own.values(), children)):
             return self
-        return replace(self, **dict(zip(names, children, strict=True)))  # type: ignore[type-var]
+        return replace(self, **dict(zip(own, children, strict=True)))  # type: ignore[type-var]
 
 
 def _require_unique(node: LogicalPlan) -> None:

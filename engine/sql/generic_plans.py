@@ -50,13 +50,14 @@ class _Generic:
     """A plan with open parameters of the types `kinds`, and the statement that it was made of.
 
     It is right for tables of the same columns, whatever their versions, and for the same views. `pieces` are the text
-    around the parameters, and `places` which of them stand there.
+    around the parameters, and `places` which of them stand there; `marks` say where they stand in the kernel's plan.
     """
 
     resolved: ResolvedText
     views: Mapping[TableName, View]
     kinds: tuple[str, ...]
     bound: Bound
+    marks: Any
     pieces: tuple[str, ...]
     places: tuple[int, ...]
 
@@ -82,7 +83,7 @@ class _Generic:
             str(number): _constant(value, kind)
             for number, (value, kind) in enumerate(zip(values, self.kinds, strict=True), 1)
         }
-        operators = read_operators(replace(self.bound, plan=_put(self.bound.plan, constants)), tables)
+        operators = read_operators(replace(self.bound, plan=_put(self.bound.plan, self.marks, constants)), tables)
         literals = [retyped(value, kind) for value, kind in zip(values, self.kinds, strict=True)]
         first, *others = self.pieces
         text = first + "".join(literals[place] + piece for place, piece in zip(self.places, others, strict=True))
@@ -156,7 +157,8 @@ class GenericPlans:
         ends = [0, *(token.end for token in places)]
         starts = [*(token.start for token in places), len(text)]
         pieces = tuple(text[end:start] for end, start in zip(ends, starts, strict=True))
-        made = _Generic(resolved, read.views, kinds, bound, pieces, tuple(int(token.value[1:]) - 1 for token in places))
+        numbers = tuple(int(token.value[1:]) - 1 for token in places)
+        made = _Generic(resolved, read.views, kinds, bound, _marks(bound.plan), pieces, numbers)
         if found != tables or made.with_values(given, tables).operators != resolved.operators:
             raise NotRead("a statement that has a plan of its own for each value")
         return made
@@ -221,10 +223,23 @@ def _written(value: pa.Scalar, kind: str) -> int | float | str:
     raise NotRead(f"a value of type {value.type} as {kind}")
 
 
-def _put(node: Any, constants: Mapping[str, dict[str, Any]]) -> Any:
-    """The kernel's plan with constants in the places of its parameters."""
-    if isinstance(node, list):
-        return [_put(item, constants) if isinstance(item, dict | list) else item for item in node]
-    if node.get("expression_class") == "BOUND_PARAMETER":
-        return constants[node["identifier"]]
-    return {key: _put(item, constants) if isinstance(item, dict | list) else item for key, item in node.items()}
+def _marks(node: Any) -> Any:
+    """Where parameters stand in the kernel's plan: below each key or place their marks, or the name of one.
+
+    >>> _marks([{"left": {"column": "k"}, "right": {"expression_class": "BOUND_PARAMETER", "identifier": "1"}}])
+    {0: {'right': '1'}}
+    """
+    if isinstance(node, dict) and node.get("expression_class") == "BOUND_PARAMETER":
+        return node["identifier"]
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return {key: marks for key, item in items if (marks := _marks(item))}
+
+
+def _put(node: Any, marks: Any, constants: Mapping[str, dict[str, Any]]) -> Any:
+    """The kernel's plan with constants in the places of its parameters; what holds none of them is shared."""
+    if isinstance(marks, str):
+        return constants[marks]
+    made = node.copy()
+    for key, below in marks.items():
+        made[key] = _put(node[key], below, constants)
+    return made

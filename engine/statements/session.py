@@ -42,7 +42,7 @@ class Session:
     keeper: Callable[[Session], None] = lambda _: None
     begun: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(8))
-    folder: Path | None = None
+    data: Path | None = None
     _temporary: TemporaryTables | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _ended: bool = False
@@ -50,7 +50,12 @@ class Session:
     @classmethod
     def over(cls, data: Path | None) -> Session:
         """A session over the tables in a folder; None where they are not in one."""
-        return cls(folder=None if data is None else data / _FOLDER / secrets.token_hex(8))
+        return cls(data=data)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its temporary tables lie, once it has some."""
+        return None if self.data is None else self.data / _FOLDER / self.id
 
     @property
     def origin(self) -> str:

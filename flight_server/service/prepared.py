@@ -22,7 +22,7 @@ from itertools import chain
 import pyarrow as pa
 from pyarrow import flight
 
-from engine.arrow_input import has_extension
+from engine.arrow_input import Entrance, has_extension
 from engine.errors import ResourceExhaustedError, TypeMismatchError, UnsupportedError
 from engine.statements.descriptions import Insert
 from engine.statements.parameter_rows import parameter_rows
@@ -52,10 +52,20 @@ class _Bound:
     size: int  # in bytes
 
 
+@dataclass(frozen=True)
+class _WayIn:
+    """For parameters that come in types once known: the place of each in what comes, and their schema."""
+
+    entrance: Entrance
+    places: list[int]
+    schema: pa.Schema
+
+
 @dataclass
 class _Prepared:
     parsed: ParsedStatement
     parameters: pa.Schema
+    way_in: _WayIn | None = None
     own: bytes = b""  # the binding that the statement's own handle stands for
     bindings: OrderedDict[bytes, _Bound] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -213,11 +223,12 @@ class PreparedStatements:
         """
         if not sends_schema(reader):
             return None
-        entrance = entrance_of(reader, _NO_ARROW)
-        _check_no_geometry(entrance.schema)
-        places = list(_places(prepared, entrance.schema))
+        way = prepared.way_in
+        entrance = entrance_of(reader, _NO_ARROW, None if way is None else way.entrance)
+        if way is None or entrance is not way.entrance:
+            way = prepared.way_in = _way_in(prepared, entrance)
+        places, schema = way.places, way.schema
         batches = (batch.select(places) for batch in received(request.call, reader, entrance, _NO_ARROW))
-        schema = pa.schema([entrance.schema.field(place) for place in places])
         kept: list[pa.RecordBatch] = []
         count, size, options = 0, 0, self._options
         for batch in batches:
@@ -244,6 +255,12 @@ def _bounded(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.Record
         if size > most:
             raise ResourceExhaustedError(f"The parameters have more than {most} bytes; bind them in parts.")
         yield batch
+
+
+def _way_in(prepared: _Prepared, entrance: Entrance) -> _WayIn:
+    _check_no_geometry(entrance.schema)
+    places = list(_places(prepared, entrance.schema))
+    return _WayIn(entrance, places, pa.schema([entrance.schema.field(place) for place in places]))
 
 
 def _places(prepared: _Prepared, given: pa.Schema) -> Sequence[int]:

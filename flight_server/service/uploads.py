@@ -127,8 +127,9 @@ def sends_schema(reader: flight.MetadataRecordBatchReader) -> bool:
         return True
 
 
-def entrance_of(reader: flight.MetadataRecordBatchReader, refusal: str) -> Entrance:
-    """The way in for what `reader` gives. Raises InvalidDataError with the text of `refusal` where that has no schema.
+def entrance_of(reader: flight.MetadataRecordBatchReader, refusal: str, known: Entrance | None = None) -> Entrance:
+    """The way in for what `reader` gives, `known` where it is that. Raises InvalidDataError with the text of `refusal`
+    where there is no schema.
 
     Raises InvalidDataError and UnsupportedError, by the column's name, where a column may not enter.
     """
@@ -136,7 +137,7 @@ def entrance_of(reader: flight.MetadataRecordBatchReader, refusal: str) -> Entra
         schema = reader.schema
     except _BROKEN:
         raise InvalidDataError(refusal) from None
-    return Entrance(schema)
+    return known if known is not None and known.takes(schema) else Entrance(schema)
 
 
 def received(
