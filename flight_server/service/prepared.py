@@ -15,16 +15,16 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
 import pyarrow as pa
 from pyarrow import flight
 
-from engine.arrow_input import Entrance, has_extension
-from engine.errors import ResourceExhaustedError, TypeMismatchError, UnsupportedError
+from engine.errors import ResourceExhaustedError
 from engine.statements.descriptions import Insert
+from engine.statements.parameter_entrance import ParameterEntrance
 from engine.statements.parameter_rows import parameter_rows
 from engine.statements.parsed import ParsedStatement
 from engine.statements.planning import Parameters, ParameterStream
@@ -52,20 +52,11 @@ class _Bound:
     size: int  # in bytes
 
 
-@dataclass(frozen=True)
-class _WayIn:
-    """For parameters that come in types once known: the place of each in what comes, and their schema."""
-
-    entrance: Entrance
-    places: list[int]
-    schema: pa.Schema
-
-
 @dataclass
 class _Prepared:
     parsed: ParsedStatement
     parameters: pa.Schema
-    way_in: _WayIn | None = None
+    way_in: ParameterEntrance | None = None
     own: bytes = b""  # the binding that the statement's own handle stands for
     bindings: OrderedDict[bytes, _Bound] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -225,10 +216,9 @@ class PreparedStatements:
             return None
         way = prepared.way_in
         entrance = entrance_of(reader, _NO_ARROW, None if way is None else way.entrance)
-        if way is None or entrance is not way.entrance:
-            way = prepared.way_in = _way_in(prepared, entrance)
-        places, schema = way.places, way.schema
-        batches = (batch.select(places) for batch in received(request.call, reader, entrance, _NO_ARROW))
+        if way is None or entrance is not way.entrance:  # most send each row in the same types
+            way = prepared.way_in = ParameterEntrance(entrance, prepared.parameters.names)
+        schema, batches = way.schema, map(way.ordered, received(request.call, reader, entrance, _NO_ARROW))
         kept: list[pa.RecordBatch] = []
         count, size, options = 0, 0, self._options
         for batch in batches:
@@ -255,28 +245,3 @@ def _bounded(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.Record
         if size > most:
             raise ResourceExhaustedError(f"The parameters have more than {most} bytes; bind them in parts.")
         yield batch
-
-
-def _way_in(prepared: _Prepared, entrance: Entrance) -> _WayIn:
-    _check_no_geometry(entrance.schema)
-    places = list(_places(prepared, entrance.schema))
-    return _WayIn(entrance, places, pa.schema([entrance.schema.field(place) for place in places]))
-
-
-def _places(prepared: _Prepared, given: pa.Schema) -> Sequence[int]:
-    """The column of each parameter: by name where the columns have just the parameters' names, with or without their
-    dollar sign, else in the order of both. Raises TypeMismatchError where there are more or fewer.
-    """
-    asked, sent = prepared.parameters.names, [name.removeprefix("$") for name in given.names]
-    if len(sent) != len(asked):
-        raise TypeMismatchError(f"The statement has {len(asked)} parameters; {len(sent)} were bound.")
-    return list(map(sent.index, asked)) if sorted(sent) == sorted(asked) else range(len(asked))
-
-
-def _check_no_geometry(given: pa.Schema) -> None:
-    """A bound value is told by its type only, and a geometry's says that it is binary."""
-    for parameter in given:
-        if has_extension(parameter, "geoarrow.wkb"):
-            raise UnsupportedError(
-                f'Parameter "{parameter.name}" is a geometry; bind its text and cast that to GEOMETRY.'
-            )

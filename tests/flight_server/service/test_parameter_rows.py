@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import grpc
@@ -200,6 +201,17 @@ NULLS = [
     (pa.uuid(), "UUID"),
     (pa.json_(), "JSON"),
 ]
+
+
+def test_each_row_may_come_in_other_types(cursor: flight_sql.Cursor) -> None:
+    """A statement that is prepared once is bound in the types that come with each binding."""
+    text = "SELECT $1 AS a, $2 AS b"
+    values = [pa.array(kind) for kind in ([1], ["x"], [1.5], [b"y"], [True], [None], [2])]
+    for one, other in pairwise(values):
+        given = pa.record_batch([one, other], ["1", "2"])
+        assert rows(cursor, text, given).to_pylist() == [{"a": one[0].as_py(), "b": other[0].as_py()}]
+        turned = pa.record_batch([other, one], ["2", "1"])
+        assert rows(cursor, text, turned).to_pylist() == [{"a": one[0].as_py(), "b": other[0].as_py()}]
 
 
 @pytest.mark.parametrize(("kind", "name"), NULLS, ids=str)
