@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from engine.cancellation import current_cancellation
 
-__all__ = ["NUMBERS_AT_ONCE", "Nearest", "nearest_integers"]
+__all__ = ["NUMBERS_AT_ONCE", "Nearest", "has_no_null", "nearest_integers"]
 
 NUMBERS_AT_ONCE = 1 << 19
 """Numbers of vectors that are best in a batch: as float64, and what is computed of them, some times 4 MB."""
@@ -43,22 +43,30 @@ class Nearest:
 def nearest_integers(reader: pa.RecordBatchReader, metric: str, queries: _Numbers, k: int) -> list[Nearest]:
     """The `k` rows that are nearest to each of the `queries`, vectors of float64.
 
-    The reader gives a column of vectors and one of addresses. Rows whose vector is NULL are not found; a NULL in a
-    vector counts as 0, as Lance has it. Raises CancelledError where the statement is cancelled.
+    The reader gives a column of vectors and one of addresses. Rows whose vector is NULL, or has a NULL in it, are not
+    found. Raises CancelledError where the statement is cancelled.
     """
     found = [Nearest(k) for _ in queries]
     distance = _DISTANCES[metric]
     for batch in reader:
         current_cancellation().check()
-        vectors, addresses = batch.column(0), batch.column(1).to_numpy()
-        if vectors.null_count:
-            addresses = addresses[vectors.is_valid().to_numpy(zero_copy_only=False)]
-        numbers = vectors.flatten().fill_null(0).to_numpy().reshape(len(addresses), queries.shape[1]).astype(np.float64)
+        there = batch.filter(batch.column(0).is_valid())
+        there = there.filter(has_no_null(there.column(0)))
+        addresses = there.column(1).to_numpy()
+        numbers = there.column(0).flatten().to_numpy().reshape(len(addresses), queries.shape[1]).astype(np.float64)
         for nearest, query in zip(found, queries, strict=True):
             with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
                 distances = distance(numbers, query).astype(np.float32)
             nearest.add(addresses, distances)
     return found
+
+
+def has_no_null(vectors: pa.Array) -> pa.Array:
+    """Of each of some vectors, of which none is NULL, whether there is no NULL in it."""
+    numbers = vectors.flatten()
+    if not numbers.null_count:
+        return pa.repeat(True, len(vectors))
+    return pa.array(numbers.is_valid().to_numpy(zero_copy_only=False).reshape(len(vectors), -1).all(axis=1))
 
 
 def _l2(numbers: _Numbers, query: _Numbers) -> _Numbers:

@@ -20,7 +20,7 @@ import pyarrow.types as pt
 from sqlglot import exp
 
 from engine.errors import InvalidValueError, UnsupportedError
-from engine.storage.integer_search import NUMBERS_AT_ONCE, Nearest, nearest_integers
+from engine.storage.integer_search import NUMBERS_AT_ONCE, Nearest, has_no_null, nearest_integers
 from engine.storage.lance_addresses import rows_at
 from engine.storage.lance_blobs import scan_options
 from engine.storage.lance_text_search import find_field, find_texts, index_use, resolve_text_search
@@ -44,6 +44,7 @@ __all__ = ["find", "find_each", "resolve_search", "restricted", "search_fields",
 
 _NUMBER = "query_index"
 _REFINED = ("refine_factor", 10)
+_READ = 4_096  # vectors that are read at once
 _ASKED = 10_000  # rows that could be compared while an index is asked
 
 
@@ -161,8 +162,8 @@ def find(
         return scan.rows(columns, nearest)
     names = list(dict.fromkeys([*columns, DISTANCE, ROW_ADDRESS]))
     if search.indexes:
-        return scan.read(names, vector, request.k).select(list(columns))
-    found = scan.read(names, vector, request.k + 1)
+        return scan.whole(names, vector, request.k).select(list(columns))
+    found = scan.whole(names, vector, request.k + 1)
     order = np.sort(found.column(DISTANCE).to_numpy())
     if len(order) <= request.k or order[request.k - 1] < order[request.k]:
         return found.select(list(columns))
@@ -182,21 +183,26 @@ def find_each(
     vectors = [vector for one in asked if (vector := column.encoded(one, search.metric)) is not None]
     own = [name for name in columns if name != QUERY]
     scan = _Scan(dataset, search, None, schema)
+
+    def alone(one: VectorRequest) -> pa.Table:
+        given = list(dict.fromkeys([*own, DISTANCE, ROW_ADDRESS]))
+        rows = find(table, dataset, replace(search, request=one), given, None, schema)
+        return rows.sort_by([(name, "ascending") for name in (DISTANCE, ROW_ADDRESS)]).slice(0, request.k)
+
     if not column.is_compared_by_lance(search.metric):
         found = [scan.rows(own, nearest) for nearest in scan.integers(np.stack(vectors))]
     elif pt.is_float64(column.items):  # of several queries Lance makes float32
-        given = list(dict.fromkeys([*own, DISTANCE, ROW_ADDRESS]))
-        every = (find(table, dataset, replace(search, request=one), given, None, schema) for one in asked)
-        order = [(name, "ascending") for name in (DISTANCE, ROW_ADDRESS)]
-        found = [rows.sort_by(order).slice(0, request.k) for rows in every]
+        found = [alone(one) for one in asked]
     else:
-        found = _of_each(scan, own, vectors)
+        found = _of_each(scan, own, vectors, lambda number: alone(asked[number]))
     chosen = np.repeat(np.arange(len(queries)), [rows.num_rows for rows in found])
     return pa.concat_tables(found).append_column(QUERY, queries.take(pa.array(chosen))).select(list(columns))
 
 
-def _of_each(scan: _Scan, columns: Sequence[str], vectors: Sequence[np.ndarray[Any, Any]]) -> list[pa.Table]:
-    """The rows that are nearest to each of the vectors, by one scan."""
+def _of_each(
+    scan: _Scan, columns: Sequence[str], vectors: Sequence[np.ndarray[Any, Any]], alone: Callable[[int], pa.Table]
+) -> list[pa.Table]:
+    """The rows that are nearest to each of the vectors, by one scan; `alone` searches for one of them by itself."""
     if _NUMBER in scan.dataset.schema.names:
         raise UnsupportedError(f'The table has a column "{_NUMBER}", which Lance needs for many queries; rename it.')
     k, is_exact = scan.request.k, not scan.search.indexes
@@ -205,11 +211,15 @@ def _of_each(scan: _Scan, columns: Sequence[str], vectors: Sequence[np.ndarray[A
     every = every.sort_by([(_NUMBER, "ascending"), (DISTANCE, "ascending"), (ROW_ADDRESS, "ascending")])
     numbers, distances = every.column(_NUMBER).to_numpy(), every.column(DISTANCE).to_numpy()
     bounds = np.searchsorted(numbers, np.arange(len(vectors) + 1))
+    addresses = every.column(ROW_ADDRESS).to_numpy()
+    not_whole = scan.not_whole(np.unique(addresses))
     every, parts = every.drop_columns([_NUMBER]), []
     for number, (start, stop) in enumerate(pairwise(bounds)):
         last = start + k - 1
         found = every.slice(start, min(stop - start, k))
-        if is_exact and stop - start > k and distances[last] == distances[last + 1]:
+        if np.isin(addresses[start:stop], not_whole).any():
+            found = alone(number).select(names)
+        elif is_exact and stop - start > k and distances[last] == distances[last + 1]:
             found = _with_first(scan, found, vectors[number], float(distances[last]))
         parts.append(found)
     return parts
@@ -251,6 +261,54 @@ class _Scan:
         }
         return self._scanner(columns, nearest=asked, fast_search=self.request.indexed_only).to_table()
 
+    def whole(self, columns: Sequence[str], vector: np.ndarray[Any, Any], k: int) -> pa.Table:
+        """The `k` nearest rows that Lance finds, but those in whose vectors there is a NULL.
+
+        For these indexes do not have, and in a scan Lance takes what lies beneath a NULL for a number.
+        """
+        more = 0
+        while True:
+            found = self.read(self.with_vectors(columns), vector, k + more)
+            whole = found.filter(self._whole(found))
+            if whole.num_rows >= k or found.num_rows < k + more:
+                nearest = whole if whole.num_rows <= k else whole.sort_by(DISTANCE).slice(0, k)
+                return nearest.select(list(columns))
+            more = 2 * (found.num_rows - whole.num_rows)
+
+    def with_vectors(self, columns: Sequence[str]) -> list[str]:
+        """The columns, and that of the vectors where there may be a NULL in some that are found."""
+        column = self.request.column
+        kind = self.dataset.schema.field(column).type
+        may_have = pt.is_fixed_size_list(kind) and kind.value_field.nullable
+        compared = not self.search.indexes or (self.search.indexes[0].unindexed and not self.request.indexed_only)
+        return list(dict.fromkeys([*columns, column] if may_have and compared else columns))
+
+    def _whole(self, found: pa.Table) -> pa.Array:
+        """Of each row whether there is no NULL in its vector."""
+        if self.request.column not in self.with_vectors([]):
+            return pa.repeat(True, found.num_rows)
+        return has_no_null(found.column(self.request.column).combine_chunks())
+
+    def first(self, addresses: np.ndarray[Any, Any], count: int) -> np.ndarray[Any, Any]:
+        """The first `count` of the addresses at which no vector has a NULL in it."""
+        chosen = addresses[:0]
+        for start in range(0, len(addresses), max(1, count)):
+            if len(chosen) >= count:
+                break
+            part = addresses[start : start + count]
+            chosen = np.concatenate([chosen, part[~np.isin(part, self.not_whole(part))]])
+        return chosen[:count]
+
+    def not_whole(self, addresses: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Those of the addresses at which the vector has a NULL in it."""
+        found = [addresses[:0]]
+        columns = self.with_vectors([])
+        for start in range(0, len(addresses) if columns else 0, _READ):
+            condition = f"{ROW_ADDRESS} IN ({', '.join(map(str, addresses[start : start + _READ]))})"
+            rows = self.dataset.scanner(columns=[*columns, ROW_ADDRESS], filter=condition).to_table()
+            found.append(rows.filter(pc.invert(self._whole(rows))).column(ROW_ADDRESS).to_numpy())
+        return np.concatenate(found)
+
     def integers(self, queries: np.ndarray[Any, Any]) -> list[Nearest]:
         """The rows nearest to each query, which are compared here."""
         size = max(1, NUMBERS_AT_ONCE // queries.shape[1])
@@ -283,7 +341,7 @@ def _with_first(scan: _Scan, found: pa.Table, vector: np.ndarray[Any, Any], last
     fragments = scan.fragments
     most = scan.dataset.count_rows() if fragments is None else sum(one.count_rows() for one in fragments)
     tied = scan.read([ROW_ADDRESS, DISTANCE], vector, most, distance_range=(last, beyond))
-    addresses = np.sort(tied.column(ROW_ADDRESS).to_numpy())[: k - nearer.num_rows]
+    addresses = scan.first(np.sort(tied.column(ROW_ADDRESS).to_numpy()), k - nearer.num_rows)
     chosen = scan.rows(found.column_names, Nearest(k, addresses, np.full(len(addresses), last, np.float32)))
     return pa.concat_tables([nearer, chosen.cast(found.schema)])
 

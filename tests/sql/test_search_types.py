@@ -95,12 +95,12 @@ def with_embeddings(runtime_name: str, make_runtime: Make, known: set[str]) -> S
 
 
 def wanted(name: str, metric: str, k: int, query: Sequence[float] = QUERY) -> list[tuple[int, float]]:
-    """The ids and distances of the nearest rows: a NULL in a vector is 0, and NaN no distance."""
+    """The ids and distances of the nearest rows: of a vector with a NULL in it there is none, and NaN is none."""
     found = []
     for i, row in enumerate(vectors(name)):
         with np.errstate(invalid="ignore", divide="ignore"):
-            if row is not None:
-                distance = DISTANCES[metric](np.array([x or 0.0 for x in row]), np.array(query, np.float64))
+            if row is not None and None not in row:
+                distance = DISTANCES[metric](np.array(row), np.array(query, np.float64))
                 found.append((distance, i))
     return [(i, distance) for distance, i in sorted(pair for pair in found if not np.isnan(pair[0]))[:k]]
 
@@ -112,6 +112,47 @@ def test_the_nearest(runtime: SqlRuntime, name: str, metric: str) -> None:
     for k in (5, 1000):
         assert ask(runtime, text.format(k)) == wanted(name, metric, k)
     assert f"nearest 5 by {metric} of {name}: every row, exact" in explain(runtime, text.format(5))
+
+
+def with_holes(items: pa.DataType, numbers: Sequence[int]) -> pa.Table:
+    """A vector [n, n, n, n] for each number; every second one has a NULL in it, and n beneath that."""
+    beneath = pa.array(np.repeat(numbers, 4).astype(items.to_pandas_dtype()))
+    valid = pa.array([row % 2 == 1 or place != 2 for row in range(len(numbers)) for place in range(4)])
+    holes = pa.Array.from_buffers(items, len(beneath), [valid.buffers()[1], beneath.buffers()[1]])
+    return pa.table({"id": range(len(numbers)), "v": pa.FixedSizeListArray.from_arrays(holes, 4)})
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_vectors_with_a_null_in_them_are_not_found(runtime_name: str, make_runtime: Make, name: str) -> None:
+    """Indexes do not have them, and what lies beneath a NULL may be any number."""
+    runtime, tables = make_runtime(runtime_name, "lance")
+    path = f"{tables.storage.directories()[0]}/holes_{name}.lance"
+    rows = with_holes(TYPES[name], range(40))
+    dataset = lance.write_dataset(rows.slice(0, 20), path, mode="overwrite")
+    searches = ["", ", use_index := false"]
+    metric = "hamming" if name == "u8" else "l2"
+    if name in (*FLOATS, "u8"):
+        dataset.create_index("v", "IVF_FLAT", metric=metric, num_partitions=1)
+    lance.write_dataset(rows.slice(20), path, mode="append", max_rows_per_file=7)
+    for options in searches:
+        found = f"vector_search(holes_{name}, v, {{}}, k := {{}}, metric := '{metric}'{options})"
+        every = ask(runtime, f"SELECT id FROM {found.format([0] * 4, 100)} ORDER BY id")
+        assert every == [(i,) for i in range(1, 40, 2)]
+        if metric == "l2":
+            near = ask(runtime, f"SELECT id FROM {found.format([28] * 4, 4)} ORDER BY id")
+            assert near == [(25,), (27,), (29,), (31,)]
+            each = found.format("[x, x, x, x]", 2)
+            each = f"SELECT q.x, s.id FROM (VALUES (28), (4)) q(x), {each} s ORDER BY x DESC, id"
+            assert ask(runtime, each) == [(28, 27), (28, 29), (4, 3), (4, 5)]
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_the_first_of_equals_has_no_null_in_it(runtime_name: str, make_runtime: Make, name: str) -> None:
+    runtime, tables = make_runtime(runtime_name, "lance")
+    path = f"{tables.storage.directories()[0]}/equal_{name}.lance"
+    lance.write_dataset(with_holes(TYPES[name], [1] * 40), path, mode="overwrite")
+    text = f"SELECT id FROM vector_search(equal_{name}, v, [1, 1, 1, 1], k := 5, metric := 'l2') ORDER BY id"
+    assert ask(runtime, text) == [(1,), (3,), (5,), (7,), (9,)]
 
 
 @pytest.mark.parametrize("name", TYPES)
