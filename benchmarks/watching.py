@@ -1,17 +1,18 @@
 """``python -m benchmarks.watching``: what it costs to watch a server.
 
-Servers over the same files, all at once: one that nothing looks at, and others with scraped metrics, with spans, with
-the table of queries, and all of that. They take turns, run by run, first with TPC-H queries, then with many clients
-that ask `SELECT 1` at the same time. Medians over the runs, and of the ratios to the server that nothing looks at, with
-their quartiles.
+Servers over the same files, all at once: some that nothing looks at, and others with scraped metrics, with spans, with
+the table of queries, and all of that. They are asked one after the other in an order that is drawn for each run, first
+TPC-H queries, then by many clients that ask `SELECT 1` at the same time.
+Of each kind there are several processes: one that is like another in all that we know still takes some per cent more or
+less CPU than that, for as long as it runs. A side's value is the mean of its processes.
 CPU seconds are those of the server, in the system too: on a machine that is not quiet they say more than wall time.
-What a server does once its clients have their rows, as sending spans or appending to its table, counts to the run
-before.
+What a server does once its clients have their rows, as sending spans or appending to its table, counts to the run.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import re
 import shutil
 import statistics
@@ -53,38 +54,39 @@ SIDES: Mapping[str, Sequence[str]] = {
 
 
 @dataclass
-class Side:
-    """A server, its clients, and what its runs took: seconds of wall and of CPU by workload."""
+class Server:
+    """A server process, its clients, and what its runs took: seconds of wall and of CPU by workload."""
 
     pid: int
     clients: list[flightsql.Connection]
     wall: dict[str, list[float]] = field(default_factory=dict)
     cpu: dict[str, list[float]] = field(default_factory=dict)
-    _last: list[float] | None = None
-    _since: float = 0.0
+    _afterwards: threading.Timer | None = None
 
     def run(self, workload: str, work: Callable[[list[flightsql.Connection]], None]) -> None:
-        """Measure one run."""
+        """Measure one run, and go on while what is left of it is done."""
         self.settle()
-        start = time.perf_counter()
+        cpu, start = _cpu(self.pid), time.perf_counter()
         work(self.clients)
         self.wall.setdefault(workload, []).append(time.perf_counter() - start)
-        self._last = self.cpu.setdefault(workload, [])
-        self._last.append(0.0)
+        self._afterwards = threading.Timer(_AFTERWARDS, self._count, (workload, cpu))
+        self._afterwards.start()
 
     def settle(self) -> None:
-        """Count what it has done since to the last run."""
-        now = _cpu(self.pid)
-        if self._last is not None:
-            self._last[-1] += now - self._since
-        self._since = now
+        """Wait until the last run is counted."""
+        if self._afterwards is not None:
+            self._afterwards.join()
+
+    def _count(self, workload: str, since: float) -> None:
+        self.cpu.setdefault(workload, []).append(_cpu(self.pid) - since)
 
 
 def main() -> int:
     """Print the results as Markdown."""
     parser = argparse.ArgumentParser(description="What metrics, traces and the table of queries cost.")
     parser.add_argument("--scale", type=float, default=0.1, help="scale factor of TPC-H (default 0.1)")
-    parser.add_argument("--runs", type=int, default=15, help="runs of each side (default 15)")
+    parser.add_argument("--runs", type=int, default=15, help="runs of each server (default 15)")
+    parser.add_argument("--processes", type=int, default=3, help="servers of each side (default 3)")
     parser.add_argument("--clients", type=int, default=64, help="clients that ask SELECT 1 at once (default 64)")
     parser.add_argument("--asks", type=int, default=20, help="SELECT 1 of each client in a run (default 20)")
     parser.add_argument("--queries", type=int, nargs="*", default=list(dataset.QUERIES), help="only these queries")
@@ -95,25 +97,27 @@ def main() -> int:
     work[f"{options.clients} x SELECT 1"] = lambda clients: _ask(clients, options.asks)
     with ExitStack() as opened:
         endpoint = opened.enter_context(_collector())
-        sides = {
-            name: opened.enter_context(_side(name, tpch(options.scale, None), endpoint, options.clients))
+        sides: dict[str, list[Server]] = {
+            name: [
+                opened.enter_context(_server(name, tpch(options.scale, None), endpoint, options.clients))
+                for _ in range(options.processes)
+            ]
             for name in options.sides
         }
+        servers = [server for side in sides.values() for server in side]
         for run in range(options.runs + 1):
-            names = list(sides)
             for workload, each in work.items():
-                for name in names[run % len(names) :] + names[: run % len(names)]:  # nobody is always the first
-                    sides[name].run(workload, each)
+                for server in random.sample(servers, len(servers)):
+                    server.run(workload, each)
             print(f"run {run} of {options.runs}", file=sys.stderr)
-        time.sleep(_AFTERWARDS)
-        for side in sides.values():
-            side.settle()
+        for server in servers:
+            server.settle()
     print(_report(sides, list(work), options.runs))
     return 0
 
 
 @contextmanager
-def _side(name: str, tables: Path, endpoint: str, clients: int) -> Iterator[Side]:
+def _server(side: str, tables: Path, endpoint: str, clients: int) -> Iterator[Server]:
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
@@ -121,12 +125,12 @@ def _side(name: str, tables: Path, endpoint: str, clients: int) -> Iterator[Side
         data.mkdir()
         for table in tables.glob("*.parquet"):
             shutil.copy(table, data)
-        uri, pid = opened.enter_context(serve(data, log, *SIDES[name], variables=variables))
-        if "--http-port" in SIDES[name]:
+        uri, pid = opened.enter_context(serve(data, log, *SIDES[side], variables=variables))
+        if "--http-port" in SIDES[side]:
             found = until(lambda: re.search(r"http=(\S+)", log.read_text()))
             assert found is not None
             opened.enter_context(_scraped(f"{found[1]}/metrics"))
-        yield Side(pid, [opened.enter_context(flightsql.connect(uri, autocommit=True)) for _ in range(clients)])
+        yield Server(pid, [opened.enter_context(flightsql.connect(uri, autocommit=True)) for _ in range(clients)])
 
 
 @contextmanager
@@ -202,27 +206,38 @@ def _cpu(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | 2)  # its clock, as clock_getcpuclockid(3) names it on Linux
 
 
-def _report(sides: Mapping[str, Side], workloads: Sequence[str], runs: int) -> str:
+def _report(sides: Mapping[str, Sequence[Server]], workloads: Sequence[str], runs: int) -> str:
+    count = len(next(iter(sides.values())))
+    told = (
+        f"Means of {runs} runs of {count} servers a side, and of the runs' ratios to the first side (standard error)."
+    )
     lines = [
-        f"Medians of {runs} runs, and of the ratios to the first side, run by run (quartiles). {machine()}.",
+        f"{told} {machine()}.",
         "",
-        "| workload | watched | wall s | server CPU s | wall ratio | CPU ratio |",
-        "|---|---|---|---|---|---|",
+        "| workload | watched | wall s | server CPU s | wall ratio | CPU ratio | CPU ratio of each server |",
+        "|---|---|---|---|---|---|---|",
     ]
     first = next(iter(sides.values()))
     for workload in workloads:
         for name, side in sides.items():
-            wall, cpu = side.wall[workload][1:], side.cpu[workload][1:]  # the first run is a warm-up
-            medians = [f"{statistics.median(taken):.3f}" for taken in (wall, cpu)]
-            cells = [*medians, _ratios(wall, first.wall[workload][1:]), _ratios(cpu, first.cpu[workload][1:])]
+            wall, cpu = ([getattr(server, of)[workload][1:] for server in side] for of in ("wall", "cpu"))
+            beside_wall, beside_cpu = (_means([getattr(s, of)[workload][1:] for s in first]) for of in ("wall", "cpu"))
+            each = " ".join(f"{statistics.mean(taken) / statistics.mean(beside_cpu):.3f}" for taken in cpu)
+            cells = [f"{statistics.mean(_means(taken)):.3f}" for taken in (wall, cpu)]
+            cells += [_ratio(_means(wall), beside_wall), _ratio(_means(cpu), beside_cpu), each]
             lines.append(f"| {workload} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _ratios(ours: Sequence[float], theirs: Sequence[float]) -> str:
-    """The median of the runs' ratios, and between which half of them are."""
-    low, median, high = statistics.quantiles((our / their for our, their in zip(ours, theirs, strict=True)), n=4)
-    return f"{median:.3f} ({low:.3f} to {high:.3f})"
+def _means(servers: Sequence[Sequence[float]]) -> list[float]:
+    """Of each run the mean of the servers; the first run, a warm-up, is left out before."""
+    return [statistics.mean(run) for run in zip(*servers, strict=True)]
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
+    """The mean of the runs' ratios, and its standard error."""
+    ratios = [our / their for our, their in zip(ours, theirs, strict=True)]
+    return f"{statistics.mean(ratios):.3f} ± {statistics.stdev(ratios) / len(ratios) ** 0.5:.3f}"
 
 
 if __name__ == "__main__":
