@@ -5,34 +5,23 @@ No label holds a user's name or text: their values are words of this code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from engine.runtime import Runtime
 from flight_server.gate import Gate
+from flight_server.monitoring.query_counts import QueryCounts
 from flight_server.monitoring.query_log import QueryLog
 from flight_server.monitoring.registry import OpenHandles
 
 __all__ = ["CONTENT_TYPE", "Metrics", "Numbers"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
-M = TypeVar("M", Counter, Histogram)
-_MAX_KINDS = 100  # of statements; there are some thirty
-
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge beside each counter, which nothing asks for
 
 
 class SpanCounts(Protocol):
@@ -63,69 +52,16 @@ class Metrics:
     """Counts what ends, and tells it with the `numbers` of now."""
 
     def __init__(self, numbers: Numbers) -> None:
-        self.registry = CollectorRegistry()
-        names = ["kind", "runtime", "status"]
-        self._queries = Counter("grism_queries", "Statements and uploads that ended.", names, registry=self.registry)
-        self._seconds = Histogram(
-            "grism_query_duration_seconds",
-            "From its turn until its last row has left, or it failed.",
-            ["runtime"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._planning = Histogram(
-            "grism_query_planning_seconds", "Planning of statements.", buckets=_SECONDS, registry=self.registry
-        )
-        self._waits = Histogram(
-            "grism_query_queue_seconds", "Waiting for a turn.", buckets=_SECONDS, registry=self.registry
-        )
-        self._rows = Counter("grism_query_rows", "Rows sent, changed or uploaded.", ["kind"], registry=self.registry)
-        self._bytes = Counter(
-            "grism_query_sent_bytes",
-            "Arrow bytes of results, and of rows written.",
-            ["runtime"],
-            registry=self.registry,
-        )
-        self._received = Counter(
-            "grism_query_received_bytes", "Arrow bytes of uploads and bound rows.", ["runtime"], registry=self.registry
-        )
-        self._kinds: set[str] = set()
-        self._children: dict[Any, Any] = {}
-        self.registry.register(_Gauges(numbers))
-        ProcessCollector(registry=self.registry)
-
-    def ended(self, described: Mapping[str, Any]) -> None:
-        """A query ended, which its row in ``system.queries`` describes."""
-        kind, runtime = self._kind(described["kind"]), described["runtime"]
-        status = {"done": "ok", "cancelled": "cancelled"}.get(described["state"]) or described["error_type"]
-        self._labelled(self._queries, kind, runtime, status).inc()
-        self._labelled(self._seconds, runtime).observe(described["run"])
-        self._planning.observe(described["planning"])
-        self._waits.observe(described["queue"])
-        for counter, label, count in (
-            (self._rows, kind, described["rows"]),
-            (self._bytes, runtime, described["bytes"]),
-            (self._received, runtime, described["received"]),
-        ):
-            self._labelled(counter, label).inc(count)
+        self._registry = CollectorRegistry()
+        counts = QueryCounts()
+        self.ended = counts.ended
+        self._registry.register(counts)
+        self._registry.register(_Gauges(numbers))
+        ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
         """All of it, in the text format of Prometheus."""
-        return generate_latest(self.registry)
-
-    def _labelled(self, metric: M, *labels: str) -> M:
-        """The metric with these labels. To look it up there takes as long as to count."""
-        key = metric, labels
-        found = self._children.get(key)
-        if found is None:
-            found = self._children[key] = metric.labels(*labels)
-        return found
-
-    def _kind(self, kind: str) -> str:
-        if kind not in self._kinds and len(self._kinds) >= _MAX_KINDS:
-            return "OTHER"
-        self._kinds.add(kind)
-        return kind
+        return generate_latest(self._registry)
 
 
 class _Gauges(Collector):

@@ -1,0 +1,111 @@
+"""What Prometheus is told of queries that have ended: how many, how long they took, and what they moved.
+
+A query is counted in one step, in the thread that ends it: prometheus-client's own counters and histograms take a lock
+for each of their values, and three times as long.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+__all__ = ["QueryCounts"]
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+_BOUNDS = [*map(str, map(float, _SECONDS)), "+Inf"]  # as prometheus-client writes them
+_MAX_KINDS = 100  # of statements; there are some thirty
+_STATUS = {"done": "ok", "cancelled": "cancelled"}
+
+
+class _Durations:
+    """How many took at most so many seconds, by bound."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * len(_BOUNDS)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(_SECONDS, seconds)] += 1
+        self.total += seconds
+
+    def tell(self, family: HistogramMetricFamily, *labels: str) -> None:
+        family.add_metric(labels, list(zip(_BOUNDS, accumulate(self.counts), strict=True)), self.total)
+
+
+class QueryCounts(Collector):
+    """Counts queries as they end. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kinds: set[str] = set()
+        self._queries: Counter[tuple[str, ...]] = Counter()
+        self._rows: Counter[tuple[str, ...]] = Counter()
+        self._sent: Counter[tuple[str, ...]] = Counter()
+        self._received: Counter[tuple[str, ...]] = Counter()
+        self._run: defaultdict[str, _Durations] = defaultdict(_Durations)
+        self._planning, self._queue = _Durations(), _Durations()
+
+    def ended(self, described: Mapping[str, Any]) -> None:
+        """A query ended, which its row in ``system.queries`` describes."""
+        runtime, status = described["runtime"], _STATUS.get(described["state"]) or described["error_type"]
+        with self._lock:
+            kind = self._kind(described["kind"])
+            self._queries[kind, runtime, status] += 1
+            self._rows[kind,] += described["rows"]
+            self._sent[runtime,] += described["bytes"]
+            self._received[runtime,] += described["received"]
+            self._run[runtime].add(described["run"])
+            self._planning.add(described["planning"])
+            self._queue.add(described["queue"])
+
+    def collect(self) -> Iterator[Metric]:
+        """The families of metrics."""
+        with self._lock:
+            families = [
+                _counter("queries", "Statements and uploads that ended.", ("kind", "runtime", "status"), self._queries),
+                _counter("query_rows", "Rows sent, changed or uploaded.", ("kind",), self._rows),
+                _counter("query_sent_bytes", "Arrow bytes of results, and of rows written.", ("runtime",), self._sent),
+                _counter(
+                    "query_received_bytes", "Arrow bytes of uploads and bound rows.", ("runtime",), self._received
+                ),
+                *self._durations(),
+            ]
+        yield from families
+
+    def _durations(self) -> Iterator[Metric]:
+        run = _histogram("duration", "From its turn until its last row has left, or it failed.", ("runtime",))
+        for runtime, durations in self._run.items():
+            durations.tell(run, runtime)
+        yield run
+        for name, text, durations in (
+            ("planning", "Planning of statements.", self._planning),
+            ("queue", "Waiting for a turn.", self._queue),
+        ):
+            family = _histogram(name, text)
+            durations.tell(family)
+            yield family
+
+    def _kind(self, kind: str) -> str:
+        if kind not in self._kinds:
+            if len(self._kinds) >= _MAX_KINDS:
+                return "OTHER"
+            self._kinds.add(kind)
+        return kind
+
+
+def _counter(name: str, text: str, labels: tuple[str, ...], counts: Mapping[tuple[str, ...], int]) -> Metric:
+    family = CounterMetricFamily(f"grism_{name}", text, labels=labels)
+    for values, count in counts.items():
+        family.add_metric(values, count)
+    return family
+
+
+def _histogram(name: str, text: str, labels: tuple[str, ...] = ()) -> HistogramMetricFamily:
+    return HistogramMetricFamily(f"grism_query_{name}_seconds", text, labels=labels)
