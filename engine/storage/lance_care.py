@@ -10,6 +10,7 @@ import logging
 import re
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +27,7 @@ from engine.storage.lance_commits import (
     MADE_BY,
     WRITERS,
     commit_next,
+    failing,
     guarded,
     open_newest,
     remove_unnamed,
@@ -35,8 +37,9 @@ from engine.storage.lance_commits import (
 )
 from engine.storage.lance_fields import files_of
 from engine.storage.lance_rebuilds import rebuilds, with_indexes
+from engine.storage.lance_segments import INDICES
 from engine.storage.lance_tables import KIND, first_version, tags_of
-from engine.storage.locks import take_if_free
+from engine.storage.locks import held, take_if_free
 from engine.storage.names import unknown_tag
 from engine.storage.protocol import TableHandle, TableName
 from engine.storage.reservations import committing
@@ -46,6 +49,7 @@ __all__ = ["LanceCare"]
 
 _FRAGMENT_ROWS = 1 << 20
 _LONGEST_TAG = 100
+_EMPTY_FOR = 3600.0  # seconds after which a folder is nobody's who is about to write into it, also of other tools
 _LONGEST = timedelta(days=365_000)
 _TAG = re.compile(r"(?!\.)(?!.*\.\.)(?!.*\.lock$)[A-Za-z0-9._-]+")
 _OPERATIONS = {
@@ -138,6 +142,11 @@ class LanceCare:
 
     def vacuum(self, retain: timedelta, in_use: Collection[TableHandle]) -> Vacuumed:
         """Remove old versions and what dead writers left; see `TableCare.vacuum`."""
+        told = self._remove_versions(retain, in_use)
+        self._remove_empty_folders()
+        return told
+
+    def _remove_versions(self, retain: timedelta, in_use: Collection[TableHandle]) -> Vacuumed:
         used = {int(t.version) for t in in_use if t.kind == KIND and t.location[:1] == (str(self._path),)}
         left_files, left_bytes = self._remove_leftovers()
         since = self._writers_since()
@@ -176,6 +185,17 @@ class LanceCare:
             stats = remove_unnamed(self._path)
             mark.unlink(missing_ok=True)
         return (0, 0) if stats is None else (stats.data_files_removed + stats.index_files_removed, stats.bytes_removed)
+
+    def _remove_empty_folders(self) -> None:
+        """Remove the folders of indexes whose files are gone, which Lance leaves, where nobody writes."""
+        since = time.time() - _EMPTY_FOR
+        with failing(self._name), held(self._path):  # so that nobody begins to
+            if (self._path / WRITERS).exists():
+                return
+            folders = (self._path / INDICES).glob("**/*/")
+            for folder in sorted((each for each in folders if each.stat().st_mtime < since), reverse=True):
+                with suppress(OSError):  # it is not empty
+                    folder.rmdir()
 
     def _writers_since(self) -> datetime:
         """The instant before which no writer began that still writes; now where there is none."""

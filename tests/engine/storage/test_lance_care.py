@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,10 @@ from pathlib import Path
 import lance
 import pytest
 
+from engine.cancellation import Cancellation
 from engine.storage import DirectoryStorage, WriteMode
+from engine.storage.indexes import IndexDefinition
+from engine.storage.lance_commits import writing
 from tests.engine.storage.reading import MAIN_T, numbers, put, read_all
 
 ROWS = 60
@@ -81,6 +85,30 @@ def test_care_that_is_killed_leaves_the_old_version_or_the_new_one(
     assert (told.versions_removed, told.files_removed) == (0, files - len(named))
     assert {file.name for file in (path / "data").iterdir()} == named
     assert sorted(read_all(storage, storage.snapshot().table(MAIN_T))) == [*((i,) for i in range(rows)), (ROWS,)]
+
+
+def test_the_folders_of_indexes_that_are_gone_go(tmp_path: Path) -> None:
+    storage, path = DirectoryStorage(tmp_path), tmp_path / "t.lance"
+    put(storage, numbers(0, ROWS))
+    care = storage.care(MAIN_T)
+    storage.indexes(storage.snapshot().table(MAIN_T)).create(IndexDefinition("f", "FTS", "s"), Cancellation())
+    put(storage, numbers(ROWS, 2 * ROWS), WriteMode.APPEND)
+    care.optimize()
+    live = lance.dataset(str(path)).describe_indices()[0].segments[0].uuid
+    assert care.vacuum(timedelta(0), ()).versions_removed > 1
+    begun = path / "_indices" / "begun"  # by somebody who is about to write into it
+    begun.mkdir()
+    left = {folder.name for folder in (path / "_indices").iterdir()}
+    assert len(left) > 2
+    for folder in (path / "_indices").glob("*/**/"):
+        if folder != begun:
+            os.utime(folder, (0, 0))
+    with writing(MAIN_T, path):
+        care.vacuum(timedelta(0), ())
+    assert {folder.name for folder in (path / "_indices").iterdir()} == left
+    care.vacuum(timedelta(0), ())
+    assert {folder.name for folder in (path / "_indices").iterdir()} == {live, "begun"}
+    assert lance.dataset(str(path)).scanner(full_text_query="100").to_table().num_rows == 1
 
 
 def data_files(path: Path, version: int) -> list[lance.fragment.DataFile]:
