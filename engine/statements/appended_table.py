@@ -47,17 +47,21 @@ class AppendedTable:
         self._make_schema()
         self._target = database.catalog.new(Session(), path, temporary=False)
         database.catalog.require_no_view(self._target)
-        self._columns = self._checked(schema, needed)
+        self._columns, self._needed = schema, needed
+        self._checked()
         self._upkeep = database.upkeep(optimizes=True, retain=_OLD, thresholds=thresholds)
 
     def append(self, rows: pa.Table) -> None:
-        """Append rows, in one change; to a new table where it was dropped. Raises what `Storage.write` raises."""
-        kept = rows.select(self._columns)
+        """Append rows, in one change; to a new table where it was dropped.
+
+        Raises what `Storage.write` raises, and SchemaMismatchError where the table has other columns by now.
+        """
         try:
-            self._target.storage.write(self._target.name, kept.to_reader(), WriteMode.CREATE_APPEND)
+            columns = self._checked()
         except UnknownTableError:  # its schema was dropped as well
             self._make_schema()
-            self._target.storage.write(self._target.name, kept.to_reader(), WriteMode.CREATE_APPEND)
+            columns = self._checked()
+        self._target.storage.write(self._target.name, rows.select(columns).to_reader(), WriteMode.CREATE_APPEND)
         self._upkeep.changed(self._target, rows.num_rows)
 
     def remove(self, column: str, before: datetime) -> int:
@@ -79,9 +83,9 @@ class AppendedTable:
     def _run(self, text: str) -> int:
         return self._database.run(StatementContext(Session(), self._cancellation), self._database.parse(text))
 
-    def _checked(self, schema: pa.Schema, needed: Sequence[str]) -> list[str]:
-        """The names of the columns that the table has; it is made where it is not there."""
-        target = self._target
+    def _checked(self) -> list[str]:
+        """The names of the columns that the table has now; it is made where it is not there."""
+        target, schema, needed = self._target, self._columns, self._needed
         try:
             handle = target.storage.snapshot().table(target.name)
         except UnknownTableError:

@@ -117,6 +117,30 @@ def test_a_table_that_was_dropped_is_made_again_with_its_schema(tmp_path: Path) 
         table.close()
 
 
+def test_a_table_that_is_altered_takes_what_it_has_columns_for(tmp_path: Path) -> None:
+    with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime:
+        database = Database(runtime)
+        table = AppendedTable(database, ["told"], QUERY_LOG_SCHEMA, NEEDED)
+
+        def append(number: int, *changes: str) -> None:
+            for change in changes:
+                database.sql(f"ALTER TABLE {change}").close()
+            table.append(pa.Table.from_pylist([row(number)], QUERY_LOG_SCHEMA))
+
+        append(1, "told DROP COLUMN rows", "told ADD COLUMN mine INTEGER")
+        append(2, "told ADD COLUMN rows BIGINT")
+        with pytest.raises(SchemaMismatchError, match='no column "text"'):
+            append(3, "told RENAME text TO statement")
+        append(4, "told RENAME statement TO text")
+        found = runtime.sql("SELECT id, text, rows, mine FROM told ORDER BY id").read_all().to_pylist()
+        assert [tuple(each.values()) for each in found] == [
+            ("q1", "SELECT 1", None, None),
+            ("q2", "SELECT 2", 2, None),
+            ("q4", "SELECT 4", 4, None),
+        ]
+        table.close()
+
+
 class SlowTable:
     """A table that takes rows when it is let, and fails where it is told to."""
 
