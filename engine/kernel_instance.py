@@ -10,11 +10,9 @@ import ctypes
 import importlib.util
 import json
 import os
-import shutil
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,10 +28,12 @@ from engine.errors import ExecutionError
 from engine.helper_threads import HelperThreads
 from engine.kernel_progress import Watch
 from engine.memory_watch import MemoryWatch
+from engine.owned_directory import OwnedDirectory, sweep
 from engine.run_progress import ResourceUse
 
 __all__ = ["Execution", "Instance", "KernelConfig"]
 
+_SPILL = "grism-spill-"  # and the process id
 _INSIST_SECONDS = 0.01
 _CLOSE_SECONDS = 10.0
 _IDLE_CURSORS = 8
@@ -191,9 +191,9 @@ class Instance:
     """
 
     def __init__(self, config: KernelConfig, optimizers: Collection[str] | None = None) -> None:
-        base = config.spill_directory or tempfile.gettempdir()
-        Path(base).mkdir(parents=True, exist_ok=True)
-        self._spill = Path(base) / f"grism-spill-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        base = Path(config.spill_directory or tempfile.gettempdir())
+        sweep(base, _SPILL)
+        self._spill = OwnedDirectory(base, f"{_SPILL}{os.getpid()}-")
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
         self._running: set[Execution] = set()
@@ -201,7 +201,11 @@ class Instance:
         self._idle: list[duckdb.DuckDBPyConnection] = []
         self._watched: dict[Watch, list[duckdb.DuckDBPyConnection]] = {watch: [] for watch in Watch}
         self._closed = False
-        self._database = _connect(config, self._spill, optimizers)
+        try:
+            self._database = _connect(config, self._spill.path, optimizers)
+        except BaseException:
+            self._spill.remove()
+            raise
         for watch, count in ((Watch.USE, config.observed), (Watch.OPERATORS, config.profiled)):
             for _ in range(count):
                 cursor = self._database.cursor()
@@ -299,7 +303,7 @@ class Instance:
             cursor.close()
         self._close_database()
         self._helpers.join(_CLOSE_SECONDS)
-        shutil.rmtree(self._spill, ignore_errors=True)
+        self._spill.remove()
 
     def _statements(self) -> list[Execution]:
         with self._lock:

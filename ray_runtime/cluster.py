@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from engine.errors import ExecutionError, GrismError, UnsupportedError
+from engine.owned_directory import disown
 from ray_runtime.actor import actor_arguments, actor_class
-from ray_runtime.exchange import OutputKey, WorkerId
-from ray_runtime.exchange.directory import disown
+from ray_runtime.exchange import OWNED, OutputKey, WorkerId
 from ray_runtime.scheduler import Heartbeats
 from ray_runtime.task import TaskDone, TaskSpec
 from ray_runtime.worker import WorkerConfig, WorkerDescription, WorkerStatus
@@ -207,7 +207,8 @@ class Cluster:
         for member in members:
             ray.kill(member.actor)
         RaySession.end()
-        disown(Path(self._config.directory), f"{self._config.cluster}-")  # of those that did not, where they were here
+        # What those left that did not, where they were here.
+        disown(Path(self._config.directory), f"{OWNED}{self._config.cluster}-")
 
     # --- starts and losses -------------------------------------------------------------------------------------------
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 from engine.errors import UnsupportedError
 from engine.kernel import Kernel, KernelConfig
 from engine.kernel_progress import Watch
 from engine.logical.nodes import LogicalPlan
 from engine.metrics import MetricsSink, NoopMetricsSink
+from engine.owned_directory import OwnedDirectory, sweep
 from engine.physical import PhysicalPlan
 from engine.profile import QueryProfile
 from engine.runtime import ClusterCounts, QueryOptions, QueryResult, ResultParts, WorkerInfo
@@ -32,6 +33,8 @@ from ray_runtime.planner.planner import DistributedPlan, DistributedPlanner
 from ray_runtime.worker import WorkerConfig
 
 __all__ = ["RayOptions", "RayRuntime"]
+
+_DIRECTORY = "grism-ray-"  # how the names of such begin that belong to one runtime
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class RayRuntime:
     ) -> None:
         options = options or RayOptions()
         self.storage = storage
-        directory = spill_directory or tempfile.mkdtemp(prefix="grism-ray-")
+        own = None if spill_directory else _own_directory()
+        directory = str(own.path) if own is not None else str(spill_directory)
         config = WorkerConfig(
             storage,
             directory,
@@ -91,8 +95,8 @@ class RayRuntime:
             traces=options.traces,
         )
         with ExitStack() as started:
-            if not spill_directory:
-                started.callback(shutil.rmtree, directory, ignore_errors=True)
+            if own is not None:
+                started.callback(own.remove)
             self.kernel = Kernel(KernelConfig(tuple(storage.directories()), None, 1, directory, process_memory))
             started.callback(self.kernel.close)
             self.executor = RayExecutor(config, options.executor)
@@ -194,3 +198,10 @@ class RayRuntime:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _own_directory() -> OwnedDirectory:
+    """A directory for this runtime among the temporary ones; what runtimes left that were killed goes."""
+    parent = Path(tempfile.gettempdir())
+    sweep(parent, _DIRECTORY)
+    return OwnedDirectory(parent, _DIRECTORY)

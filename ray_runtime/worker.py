@@ -26,11 +26,13 @@ from engine.errors import CancelledError, ExecutionError, GrismError
 from engine.kernel import Kernel, KernelConfig, KernelUsage
 from engine.kernel_errors import execution_error
 from engine.kernel_progress import KernelProgress
+from engine.owned_directory import OwnedDirectory, disown
 from engine.profile import OperatorProfile, read_profile
 from engine.run_progress import RunProgress, total_use
 from engine.storage.protocol import Storage
 from flight_server.endpoint import ClientTls, ConnectionPool, Endpoint, PeerTls, ServerTls
 from ray_runtime.exchange import (
+    OWNED,
     ExchangeHandler,
     ExchangeReader,
     ExchangeStore,
@@ -42,7 +44,6 @@ from ray_runtime.exchange import (
     payload_schema,
     whole,
 )
-from ray_runtime.exchange.directory import OwnedDirectory, disown
 from ray_runtime.fragment import TaskContext, execute_fragment, has_partition_ids, input_stages, may_reread
 from ray_runtime.tables import TaskStorage
 from ray_runtime.task import TaskDone, TaskInput, TaskSpec
@@ -130,7 +131,7 @@ class Worker:
         self._store = ExchangeStore(
             worker, directory, config.exchange_memory, config.exchange_disk, config.compression, owner
         )
-        self._spill = OwnedDirectory(directory, owner)
+        self._spill = OwnedDirectory(directory, OWNED + owner)
         self._kernel = Kernel(
             KernelConfig(
                 tuple(config.storage.directories()),
@@ -204,7 +205,7 @@ class Worker:
     def disown(self, workers: Sequence[WorkerId]) -> None:
         """Remove the files that lost workers left on this machine."""
         for worker in workers:
-            disown(Path(self._config.directory), self._config.owner(worker))
+            disown(Path(self._config.directory), OWNED + self._config.owner(worker))
 
     def close(self) -> None:
         """Stop everything and remove all files."""

@@ -19,9 +19,10 @@ from ray_runtime.exchange.protocol import OutputRef, QueryKeys, ReadRequest
 from ray_runtime.exchange.reader import ExchangeReader, ReadOptions
 from ray_runtime.exchange.service import ExchangeHandler
 from ray_runtime.exchange.sources import ExchangeSource
-from ray_runtime.exchange.store import ExchangeStore, OutputWriter
+from ray_runtime.exchange.store import OWNED, ExchangeStore, OutputWriter
 
 __all__ = [
+    "OWNED",
     "ExchangeHandler",
     "ExchangeReader",
     "ExchangeSource",

@@ -29,15 +29,18 @@ from pathlib import Path
 import pyarrow as pa
 
 from engine.errors import CancelledError, ExecutionError, StorageError
+from engine.owned_directory import OwnedDirectory, sweep
 from ray_runtime.exchange.batches import Piece, joined
 from ray_runtime.exchange.budget import ByteBudget, Reservation
-from ray_runtime.exchange.directory import OwnedDirectory, sweep
 from ray_runtime.exchange.identity import OutputFailedError, OutputKey, OutputSummary, WorkerId
 from ray_runtime.exchange.segments import Compression, Segment, SegmentReader, SegmentWriter, storage_errors
 
-__all__ = ["ExchangeStore", "OutputWriter"]
+__all__ = ["OWNED", "ExchangeStore", "OutputWriter"]
 
 log = logging.getLogger(__name__)
+
+OWNED = "exchange-"
+"""How the names of the directories of workers begin."""
 
 _REMEMBERED_QUERIES = 10_000
 
@@ -91,12 +94,12 @@ class ExchangeStore:
         owner: str = "",
     ) -> None:
         self.worker = worker
-        if swept := sweep(directory):
+        if swept := sweep(directory, OWNED):
             log.info("removed %d directories that crashed processes left in %s", swept, directory)
         self.memory = ByteBudget(memory_budget)
         self.disk = ByteBudget(disk_budget)
         self.compression = compression
-        self._directory = OwnedDirectory(directory, owner)
+        self._directory = OwnedDirectory(directory, OWNED + owner)
         self._lock = threading.Lock()
         self._outputs: dict[OutputKey, _Output] = {}
         self._written: set[OutputKey] = set()

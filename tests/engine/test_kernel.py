@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -389,6 +391,25 @@ def test_more_than_the_memory_limit_goes_to_the_spill_directory(tmp_path: Path) 
         with pytest.raises(MemoryExceededError, match="raise the memory limit"):
             kernel.stream("SELECT list(range) FROM range(60000000)")
         assert read(kernel, "SELECT count(*) AS n FROM range(1000)") == [{"n": 1000}]
+        assert bytes_below(tmp_path) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_spilled_goes_at_the_next_start(tmp_path: Path) -> None:
+    opens = "import sys; from engine.kernel import Kernel, KernelConfig; "
+    opens += "kernel = Kernel(KernelConfig(spill_directory=sys.argv[1])); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", opens, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        (left,) = (path for path in tmp_path.iterdir() if path.is_dir())
+        (left / "block").write_bytes(bytes(1 << 20))
+        with Kernel(KernelConfig(spill_directory=str(tmp_path))):
+            assert bytes_below(tmp_path) == 1 << 20  # it is in use
+        process.kill()
+        process.wait(10)
+    with Kernel(KernelConfig(spill_directory=str(tmp_path))):
         assert bytes_below(tmp_path) == 0
     assert list(tmp_path.iterdir()) == []
 

@@ -4,13 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ray_runtime.exchange.directory import OwnedDirectory, disown, sweep
+from engine.owned_directory import OwnedDirectory, disown, sweep
 
 OWN = """
 import sys
 from pathlib import Path
-from ray_runtime.exchange.directory import OwnedDirectory
-own = OwnedDirectory(Path(sys.argv[1]))
+from engine.owned_directory import OwnedDirectory
+own = OwnedDirectory(Path(sys.argv[1]), "own-")
 (own.path / "data").write_text("rows")
 print(own.path, flush=True)
 sys.stdin.read()
@@ -23,18 +23,18 @@ def test_a_living_owner_is_left_alone_and_a_dead_one_is_swept(tmp_path: Path) ->
     ) as process:
         assert process.stdout is not None
         path = Path(process.stdout.readline().strip())
-        assert sweep(tmp_path) == 0
+        assert sweep(tmp_path, "own-") == 0
         assert (path / "data").read_text() == "rows"
         process.kill()
         process.wait(10)
-    assert sweep(tmp_path) == 1
+    assert sweep(tmp_path, "own-") == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_own_directories_are_not_swept_and_go_when_removed(tmp_path: Path) -> None:
-    first, second = OwnedDirectory(tmp_path), OwnedDirectory(tmp_path)
+    first, second = OwnedDirectory(tmp_path, "own-"), OwnedDirectory(tmp_path, "own-")
     assert first.path != second.path
-    assert sweep(tmp_path) == 0
+    assert sweep(tmp_path, "own-") == 0
     first.remove()
     first.remove()
     assert second.path.is_dir()
@@ -43,10 +43,11 @@ def test_own_directories_are_not_swept_and_go_when_removed(tmp_path: Path) -> No
 
 
 def test_who_is_given_up_for_dead_loses_its_directories_and_nobody_else(tmp_path: Path) -> None:
-    dead, living = OwnedDirectory(tmp_path, "c-w1-0-"), [OwnedDirectory(tmp_path, f"c-w{i}-") for i in ("1-1", "10-0")]
+    dead = OwnedDirectory(tmp_path, "own-c-w1-0-")
+    living = [OwnedDirectory(tmp_path, f"own-c-w{i}-") for i in ("1-1", "10-0")]
     (dead.path / "data").write_text("rows")
-    disown(tmp_path, "c-w1-0-")
-    disown(tmp_path / "none", "c-")
+    disown(tmp_path, "own-c-w1-0-")
+    disown(tmp_path / "none", "own-c-")
     assert not dead.path.exists()
     assert all(one.path.is_dir() for one in living)
     for one in (dead, *living):
@@ -57,9 +58,11 @@ def test_who_is_given_up_for_dead_loses_its_directories_and_nobody_else(tmp_path
 def test_other_files_stay(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other.lock").touch()
-    assert sweep(tmp_path) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"other", "other.lock"}
+    (tmp_path / "own-link").mkdir()
+    (tmp_path / "own-link.lock").symlink_to("other.lock")
+    assert sweep(tmp_path, "own-") == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"other", "other.lock", "own-link", "own-link.lock"}
 
 
 def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
-    assert sweep(tmp_path / "none") == 0
+    assert sweep(tmp_path / "none", "own-") == 0

@@ -1,4 +1,4 @@
-"""A directory that belongs to one process and is removed by another one where that process is gone.
+"""A directory for temporary files that belongs to one process, and is removed by another one where that is gone.
 
 Each owner has ``NAME/`` and ``NAME.lock`` beside it, and holds an exclusive `flock` on the lock file for as long as it
 lives. The kernel of the operating system drops the lock however the owner ends, so a lock that can be taken marks what
@@ -13,6 +13,7 @@ import glob
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["OwnedDirectory", "disown", "sweep"]
@@ -21,13 +22,13 @@ __all__ = ["OwnedDirectory", "disown", "sweep"]
 class OwnedDirectory:
     """A new, empty directory below `parent` that is this process's until `remove`, or until the process ends.
 
-    Its name begins with `owner`, for `disown`.
+    Its name begins with `name`, for `sweep` and `disown`. Raises OSError where it cannot be made.
     """
 
-    def __init__(self, parent: Path, owner: str = "") -> None:
+    def __init__(self, parent: Path, name: str) -> None:
         parent.mkdir(parents=True, exist_ok=True)
         while True:
-            self.path = parent / f"exchange-{owner}{secrets.token_hex(8)}"
+            self.path = parent / f"{name}{secrets.token_hex(8)}"
             self._lock_path = _lock_of(self.path)
             lock = _take(self._lock_path)
             if lock is not None:  # otherwise a sweep got in between opening and locking
@@ -43,10 +44,13 @@ class OwnedDirectory:
         self._lock = -1
 
 
-def sweep(parent: Path) -> int:
-    """Remove the directories below `parent` whose owners are gone; gives how many there were."""
+def sweep(parent: Path, name: str) -> int:
+    """Remove the directories below `parent` that begin with `name` and whose owners are gone; gives how many went.
+
+    What belongs to another user stays.
+    """
     removed = 0
-    for lock_path in parent.glob("exchange-*.lock"):
+    for lock_path in parent.glob(f"{glob.escape(name)}*.lock"):
         lock = _take(lock_path, create=False)
         if lock is not None:
             _delete(lock_path.with_suffix(""), lock)
@@ -54,9 +58,11 @@ def sweep(parent: Path) -> int:
     return removed
 
 
-def disown(parent: Path, owner: str) -> None:
-    """Remove the directories below `parent` of an owner that is given up for dead, whoever holds their locks."""
-    for lock_path in parent.glob(f"exchange-{glob.escape(owner)}*.lock"):
+def disown(parent: Path, name: str) -> None:
+    """Remove the directories below `parent` that begin with `name`, whose owner is given up for dead, whoever holds
+    their locks.
+    """
+    for lock_path in parent.glob(f"{glob.escape(name)}*.lock"):
         shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
         lock_path.unlink(missing_ok=True)
 
@@ -66,14 +72,18 @@ def _lock_of(path: Path) -> Path:
 
 
 def _take(path: Path, create: bool = True) -> int | None:
-    """The descriptor of `path`, locked; None where somebody else holds it or has removed it."""
+    """The descriptor of `path`, locked; None where somebody else holds it or has removed it, and of another user's."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
-    except FileNotFoundError:
+        descriptor = os.open(path, flags | (os.O_CREAT if create else 0), 0o600)
+    except OSError:
+        if create:
+            raise
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), os.stat(path)):  # noqa: PTH116 - beside fstat
+        held = os.fstat(descriptor)
+        if held.st_uid == os.geteuid() and os.path.samestat(held, os.stat(path)):  # noqa: PTH116 - beside fstat
             return descriptor
     except OSError:
         os.close(descriptor)
@@ -84,5 +94,6 @@ def _take(path: Path, create: bool = True) -> int | None:
 
 def _delete(path: Path, lock: int) -> None:
     shutil.rmtree(path, ignore_errors=True)
-    _lock_of(path).unlink(missing_ok=True)
+    with suppress(OSError):  # others may have removed even the folder around it
+        _lock_of(path).unlink()
     os.close(lock)
