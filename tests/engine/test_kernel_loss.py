@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -115,9 +116,7 @@ def test_an_instance_that_cannot_be_replaced_is_told_of(tmp_path: Path) -> None:
     with Kernel(KernelConfig(threads=1, spill_directory=str(folder))) as kernel:
         kernel.watch(told.append)
         lose(kernel)
-        for left in folder.iterdir():
-            left.rmdir()
-        folder.rmdir()
+        shutil.rmtree(folder)
         folder.write_text("no folder any more")
         with pytest.raises(KernelLostError):
             kernel.parse("SELECT 1")
