@@ -264,7 +264,7 @@ class _Scan:
     def whole(self, columns: Sequence[str], vector: np.ndarray[Any, Any], k: int) -> pa.Table:
         """The `k` nearest rows that Lance finds, but those in whose vectors there is a NULL.
 
-        For these indexes do not have, and in a scan Lance takes what lies beneath a NULL for a number.
+        For these indexes do not have, but by cosine; there and in a scan Lance takes what lies beneath for a number.
         """
         more = 0
         while True:
@@ -280,7 +280,8 @@ class _Scan:
         column = self.request.column
         kind = self.dataset.schema.field(column).type
         may_have = pt.is_fixed_size_list(kind) and kind.value_field.nullable
-        compared = not self.search.indexes or (self.search.indexes[0].unindexed and not self.request.indexed_only)
+        rest = self.search.indexes[0].unindexed if self.search.indexes and not self.request.indexed_only else 0
+        compared = not self.search.indexes or rest or self.search.metric == "cosine"
         return list(dict.fromkeys([*columns, column] if may_have and compared else columns))
 
     def _whole(self, found: pa.Table) -> pa.Array:

@@ -147,6 +147,19 @@ def test_vectors_with_a_null_in_them_are_not_found(runtime_name: str, make_runti
 
 
 @pytest.mark.parametrize("name", FLOATS)
+def test_an_index_by_cosine_has_vectors_with_a_null_in_them(runtime_name: str, make_runtime: Make, name: str) -> None:
+    runtime, tables = make_runtime(runtime_name, "lance")
+    path = f"{tables.storage.directories()[0]}/angles_{name}.lance"
+    dataset = lance.write_dataset(with_holes(TYPES[name], range(1, 11)), path, mode="overwrite")
+    dataset.create_index("v", "IVF_FLAT", metric="cosine", num_partitions=1)
+    found = ask(runtime, f"SELECT id FROM vector_search(angles_{name}, v, [1, 1, 1, 1], k := 4) ORDER BY id")
+    assert len(found) == 4
+    assert {id % 2 for (id,) in found} == {1}
+    each = f"(VALUES (1), (2)) q(x), vector_search(angles_{name}, v, [x, x, x, 1], k := 4) s"
+    assert ask(runtime, f"SELECT count(*), min(s.id % 2) FROM {each}") == [(8, 1)]
+
+
+@pytest.mark.parametrize("name", FLOATS)
 def test_the_first_of_equals_has_no_null_in_it(runtime_name: str, make_runtime: Make, name: str) -> None:
     runtime, tables = make_runtime(runtime_name, "lance")
     path = f"{tables.storage.directories()[0]}/equal_{name}.lance"
