@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 from contextlib import AbstractContextManager, ExitStack
@@ -10,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from engine.arrow_validation import kernel_rows_are_valid
-from engine.errors import TableExistsError
+from engine.errors import StorageError, TableExistsError
 from engine.statements.held_views import HeldViews
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.indexes import TableIndexes
@@ -29,6 +30,8 @@ from engine.storage.protocol import (
 )
 
 __all__ = ["TEMPORARY", "TemporaryTables"]
+
+_log = logging.getLogger(__name__)
 
 TEMPORARY = "temp"
 """The schema of temporary tables and views."""
@@ -159,15 +162,26 @@ class TemporaryTables:
     def _on_disk(self, folder: Path) -> DirectoryStorage:
         with self._lock:
             if self._disk is None:
-                folder.parent.mkdir(exist_ok=True)
-                with held(folder.parent):  # else a sweep could come between making and taking it
-                    folder.mkdir()
-                    self._cleanup.enter_context(held(folder))
-                self._cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-                tables = folder / "tables"  # writers lock this one
-                tables.mkdir()
-                self._disk = DirectoryStorage(tables)
+                try:
+                    self._disk = DirectoryStorage(self._made(folder))
+                except OSError as error:
+                    _log.warning("The folder of temporary tables cannot be made: %s", error)
+                    why = error.strerror or "the disk refuses"
+                    raise StorageError(
+                        f"There is no place for temporary tables: {why}; ask an administrator."
+                    ) from None
             return self._disk
+
+    def _made(self, folder: Path) -> Path:
+        """The folder for tables within that of the session, which is removed at the end. Raises OSError."""
+        folder.parent.mkdir(exist_ok=True)
+        with held(folder.parent):  # else a sweep could come between making and taking it
+            folder.mkdir()
+            self._cleanup.enter_context(held(folder))
+        self._cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+        tables = folder / "tables"  # writers lock this one
+        tables.mkdir()
+        return tables
 
 
 def _has(storage: TableStore, name: TableName) -> bool:

@@ -269,7 +269,8 @@ class DirectoryStorage:
         if name.lower() in {known.lower() for known in self._listing.schemas()}:
             raise TableExistsError(f'Schema "{name}" is there already.')
         try:
-            (self._root / f"{name}{SCHEMA}").mkdir()
+            with self._changing(name):
+                (self._root / f"{name}{SCHEMA}").mkdir()
         except FileExistsError:
             raise TableExistsError(f'Schema "{name}" is there already.') from None
 
@@ -285,7 +286,21 @@ class DirectoryStorage:
                 raise PlanningError(f'Schema "{schema}" is not empty; drop what is in it first.')
             if self._others is not None and self._others.any_in(schema):
                 raise PlanningError(f'Schema "{schema}" is not empty, it has views; drop what is in it first.')
-            bury(folder)
+            with self._changing(schema):
+                bury(folder)
+
+    @staticmethod
+    @contextmanager
+    def _changing(schema: str) -> Iterator[None]:
+        """What the file system refuses as a storage error, but for a file that is there."""
+        try:
+            yield
+        except FileExistsError:
+            raise
+        except OSError as error:
+            log.warning("The folder of the schema %s cannot be made or removed: %s", schema, error)
+            why = error.strerror or "the disk refuses"
+            raise StorageError(f'Schema "{schema}" was left as it was: {why}; ask an administrator.') from None
 
     def drop(self, name: TableName) -> None:
         """Remove a Lance table. Queries that run keep their version for a while."""

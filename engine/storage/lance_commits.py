@@ -55,6 +55,7 @@ MADE_BY = "grism.made_by"
 """Property of a transaction that restores a version outside of the history: the operation that made what that has."""
 FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
 _TOO_FEW = re.compile("KMeans cannot train|Not enough rows to train")
+READ_ONLY = ("os error 30", "os error 13", "Read-only file system", "Permission denied")
 COMMIT_ATTEMPTS = 20
 DATA = ".lance"
 AGES = timedelta(days=365_000)
@@ -156,6 +157,10 @@ def failure(name: TableName, error: BaseException) -> GrismError:
     log.warning("Table %s could not be written: %s", name, text)
     if any(sign in text for sign in FULL):
         return StorageError(f'The disk is full: table "{name}" was left as it was. Free space and try again.')
+    if any(sign in text for sign in READ_ONLY):
+        return StorageError(
+            f'Table "{name}" was left as it was: the server may only read its folder; ask an administrator.'
+        )
     if is_lack(text):
         return UnsupportedError(
             f'Table "{name}" was left as it was: it is stored in an older format of Lance\'s files, which cannot hold '
