@@ -77,11 +77,10 @@ def resolve_text_search(
             f'The indexes of table "{name}" are behind: another tool has moved its rows (defer_index_remap). OPTIMIZE '
             f"{name} makes them anew."
         )
-    indexes = {
-        found.field_names[0]: found
-        for found in every
-        if found.type_url.endswith("InvertedIndexDetails") and len(found.field_names) == 1
-    }
+    indexes: dict[str, list[Any]] = {}  # a column may have several, of which Lance asks the one that was made first
+    for found in every:
+        if found.type_url.endswith("InvertedIndexDetails") and len(found.field_names) == 1:
+            indexes.setdefault(found.field_names[0], []).append(found)
     columns = tuple(find_field(name, dataset.schema, column).name for column in request.columns) or tuple(indexes)
     if not columns:
         raise UnsupportedError(
@@ -93,15 +92,19 @@ def resolve_text_search(
                 f'Column "{column}" of table "{name}" has no index of texts; '
                 f"CREATE INDEX ... ON {name} USING FTS ({column}) makes one."
             )
-    used = tuple(index_use(indexes[column], fragment_rows) for column in columns)
+    used = tuple(
+        max((index_use(index, fragment_rows) for index in indexes[column]), key=lambda use: use.unindexed)
+        for column in columns
+    )
     for text in (request.query, request.demote):
         node = None if text is None else _parsed(request, text)
         if node is None:
             continue
         for column, index in zip(columns, used, strict=True):
-            if phrases(node) and not (indexes[column].details or {}).get("with_position"):
+            bare = [each.name for each in indexes[column] if not (each.details or {}).get("with_position")]
+            if phrases(node) and bare:
                 raise UnsupportedError(
-                    f'The index "{index.name}" has no positions of words, so no phrases are found; '
+                    f'The index "{bare[0]}" has no positions of words, so no phrases are found; '
                     "make it with the option with_position = true."
                 )
             if is_fuzzy(node) and index.unindexed and not request.indexed_only:
@@ -118,6 +121,7 @@ def find_texts(
 ) -> pa.Table:
     """The rows that match best, and of equal ones those that lie first, with these columns of `schema`, in any order.
 
+    A row of which an index has several texts (`document_granularity`) matches as well as the best of them.
     Lance gives any of those with the last score, others each time: more are asked for until all with that are there.
     """
     query = None if request.query is None else _query(_parsed(request, request.query), request.columns)
@@ -140,8 +144,9 @@ def find_texts(
         )
         found = scanner.to_table()
         scores, addresses = found.column(SCORE).to_numpy(), found.column(address).to_numpy()
-        best = np.lexsort((addresses, -scores))
-        if len(best) < limit or scores[best[request.k - 1]] > scores[best[-1]]:
+        order = np.lexsort((addresses, -scores))
+        best = order[np.sort(np.unique(addresses[order], return_index=True)[1])]
+        if len(order) < limit or (len(best) >= request.k and scores[best[request.k - 1]] > scores[order[-1]]):
             best = best[: request.k]
             return rows_at(dataset, schema, columns, addresses[best], {SCORE: scores[best]})
         limit *= _FACTOR

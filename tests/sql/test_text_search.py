@@ -8,6 +8,7 @@ from typing import Any
 import lance
 import pyarrow as pa
 import pytest
+from lance.query import DocumentGranularity
 
 from engine import errors
 from engine.logical.nodes import LogicalPlan
@@ -304,3 +305,30 @@ def test_a_plan_is_good_for_other_texts(local: SqlRuntime) -> None:
         ask(local, text, "quick~1", session=session, database=database)
     with pytest.raises(errors.TypeMismatchError, match="is a text"):
         ask(local, text, 3, session=session, database=database)
+
+
+def test_rows_with_several_texts_are_found_once(runtime_name: str, make_runtime: Make) -> None:
+    """Though an index has each text of a list by itself."""
+    runtime, tables = make_runtime(runtime_name, "lance")
+    texts = [["fox", "red fox", "dog"] if i % 2 else ["dog"] for i in range(300)]
+    path = f"{tables.storage.directories()[0]}/listed.lance"
+    dataset = lance.write_dataset(pa.table({"id": range(300), "texts": texts}), path, mode="overwrite")
+    dataset.create_scalar_index("texts", "INVERTED", document_granularity=DocumentGranularity.LIST_ELEMENT)
+    every = ask(runtime, "SELECT id FROM text_search(listed, 'fox', k := 1000) ORDER BY id")
+    assert every == [(i,) for i in range(1, 300, 2)]
+    first = ask(runtime, "SELECT id FROM text_search(listed, 'fox', k := 140) ORDER BY id")
+    assert first == every[:140]
+
+
+def test_a_column_with_two_indexes_of_texts(make_runtime: Make) -> None:
+    """Lance asks the one that was made first, whatever they are called."""
+    runtime, tables = make_runtime("local", "lance")
+    path = f"{tables.storage.directories()[0]}/twice.lance"
+    dataset = lance.write_dataset(pa.table({"s": ["quick fox"]}), path, mode="overwrite")
+    dataset.create_scalar_index("s", "INVERTED", name="a")
+    lance.write_dataset(pa.table({"s": ["slow fox"]}), path, mode="append")
+    lance.dataset(path).create_scalar_index("s", "INVERTED", name="b", with_position=True)
+    assert len(ask(runtime, "SELECT s FROM text_search(twice, 'fox')")) == 2
+    for text, told in (("fux~1", '"a" does not have 1 rows'), ('"slow fox"', '"a" has no positions')):
+        with pytest.raises(errors.UnsupportedError, match=told):
+            ask(runtime, f"SELECT s FROM text_search(twice, '{text}')")
