@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -86,7 +88,10 @@ class LanceCare:
 
     def optimize(self, threads: int | None = None) -> Optimized:
         """Join fragments of less than a million rows with their neighbours, and write those anew of which a tenth of
-        the rows is deleted; then bring indexes up to date."""
+        the rows is deleted; then bring indexes up to date. Where it is cancelled, what is done by then stays."""
+        return _left_where_cancelled(lambda: self._optimize(threads))
+
+    def _optimize(self, threads: int | None) -> Optimized:
         with writing(self._name, self._path):
             dataset = open_newest(self._name, self._path)
             before = _layout(dataset)
@@ -274,6 +279,32 @@ def _parts(index: Any) -> list[Index]:
         Index(part.uuid, index.name, [], part.dataset_version_at_last_update, part.fragment_ids, part.index_version)
         for part in index.segments
     ]
+
+
+def _left_where_cancelled(work: Callable[[], Optimized]) -> Optimized:
+    """`work()`, or at once the cause of a cancellation: it runs in a thread of its own, which ends when Lance does."""
+    results: list[Optimized] = []
+    errors: list[BaseException] = []
+    ended, cancellation = threading.Event(), current_cancellation()
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+            if cancellation.cancelled:
+                log.info("What OPTIMIZE still did when it was cancelled has ended: %s", error)
+        finally:
+            ended.set()
+
+    threading.Thread(target=copy_context().run, args=(run,), name="grism-optimize", daemon=True).start()
+    forget = cancellation.on_cancel(ended.set)
+    ended.wait()
+    forget()
+    if not results:
+        cancellation.check()
+        raise errors[0]
+    return results[0]
 
 
 def rows_not_indexed(dataset: Any) -> dict[str, int]:

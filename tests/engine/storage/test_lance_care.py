@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,10 +14,13 @@ import lance
 import pytest
 
 from engine.cancellation import Cancellation
+from engine.errors import CancelledError
 from engine.storage import DirectoryStorage, WriteMode
 from engine.storage.indexes import IndexDefinition
+from engine.storage.lance_care import LanceCare
 from engine.storage.lance_commits import writing
 from tests.engine.storage.reading import MAIN_T, numbers, put, read_all
+from tests.harness.waiting import until
 
 ROWS = 60
 
@@ -109,6 +113,30 @@ def test_the_folders_of_indexes_that_are_gone_go(tmp_path: Path) -> None:
     care.vacuum(timedelta(0), ())
     assert {folder.name for folder in (path / "_indices").iterdir()} == {live, "begun"}
     assert lance.dataset(str(path)).scanner(full_text_query="100").to_table().num_rows == 1
+
+
+def test_who_cancels_does_not_wait_for_lance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage, cancellation = DirectoryStorage(tmp_path), Cancellation()
+    for start in range(0, ROWS, ROWS // 6):
+        put(storage, numbers(start, start + ROWS // 6), WriteMode.CREATE_APPEND)
+    at_work, goes_on = threading.Event(), threading.Event()
+    update = LanceCare._update_indexes
+
+    def wait_and_update(care: LanceCare) -> int:
+        at_work.set()
+        goes_on.wait()
+        return update(care)
+
+    monkeypatch.setattr(LanceCare, "_update_indexes", wait_and_update)
+    canceller = threading.Thread(target=lambda: (at_work.wait(), cancellation.cancel("enough")))
+    canceller.start()
+    with pytest.raises(CancelledError, match="enough"), cancellation.heeded():
+        storage.care(MAIN_T).optimize()
+    assert not goes_on.is_set()
+    goes_on.set()
+    canceller.join()
+    until(lambda: not (tmp_path / "t.lance" / ".writers").exists())
+    assert len(read_all(storage, storage.snapshot().table(MAIN_T))) == ROWS
 
 
 def data_files(path: Path, version: int) -> list[lance.fragment.DataFile]:
