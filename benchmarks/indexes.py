@@ -2,7 +2,7 @@
 
 Each query runs through a server and ADBC, on a table with indexes and on one without, and as
 ``lance.dataset(...).to_table(filter=...)`` on the table with indexes, in turns; the median of the runs counts.
-`SELECT 1` is what a query takes at all.
+`SELECT 1` is what a query takes at all. At last several clients at once ask for keys, with the index and without.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flightsql
@@ -24,6 +27,9 @@ from tests.harness.server import serve
 __all__ = ["main"]
 
 _INDEXES = ("(l_orderkey)", "USING BITMAP (l_shipmode)", "USING NGRAM (l_comment)", "USING ZONEMAP (l_shipdate)")
+_CLIENTS = 8
+_SECONDS = 4.0
+_ROUNDS = 3
 _COLUMNS = ["l_orderkey", "l_linenumber", "l_shipmode", "l_extendedprice"]
 _QUERIES = {
     "another key each time, bound": "l_orderkey = ?",
@@ -55,6 +61,7 @@ def main() -> int:
             with client.cursor() as cursor:
                 _build(cursor)
             _compare(client, str(data / "indexed.lance"), rows.num_rows, options.runs)
+            _together(uri, rows.num_rows)
     return 0
 
 
@@ -69,7 +76,7 @@ def _build(cursor: flightsql.Cursor) -> None:
 
 
 def _compare(client: flightsql.Connection, path: str, rows: int, runs: int) -> None:
-    key = rows // 56 * 32 + 1  # of every 32 numbers the first eight are keys
+    key = _key(rows)
 
     def ask(text: str) -> Callable[[int], pa.Table]:
         cursor = client.cursor()
@@ -100,6 +107,40 @@ def _compare(client: flightsql.Connection, path: str, rows: int, runs: int) -> N
             f"| ({own_time:.1f} - {one:.1f}) / {least:.1f} = {(own_time - one) / least:.2f} |",
             flush=True,
         )
+
+
+def _key(rows: int) -> int:
+    """A key in the middle; of every 32 numbers the first eight are keys."""
+    return rows // 56 * 32 + 1
+
+
+def _together(uri: str, rows: int) -> None:
+    """How many look-ups a second the server answers while several clients ask, another key each time."""
+    rates: dict[str, list[float]] = {"indexed": [], "plain": []}
+    with ExitStack() as opened, ThreadPoolExecutor(_CLIENTS) as threads:
+        cursors = []
+        for _ in range(_CLIENTS):
+            client = opened.enter_context(flightsql.connect(uri, autocommit=True))
+            cursors.append({table: opened.enter_context(client.cursor()) for table in rates})
+        for _ in range(_ROUNDS):
+            for table, found in rates.items():
+                text = f"SELECT {', '.join(_COLUMNS)} FROM {table} WHERE l_orderkey = ?"
+                end = time.perf_counter() + _SECONDS
+
+                def ask(number: int, table: str = table, text: str = text, end: float = end) -> int:
+                    count, cursor = 0, cursors[number][table]
+                    while time.perf_counter() < end:
+                        cursor.execute(text, (_key(rows) + 32 * (number + _CLIENTS * count),))
+                        cursor.fetch_arrow_table()
+                        count += 1
+                    return count
+
+                started = time.perf_counter()
+                answered = sum(threads.map(ask, range(_CLIENTS)))
+                found.append(answered / (time.perf_counter() - started))
+    own, other = map(statistics.median, rates.values())
+    told = f"{own:.0f} look-ups a second with the index, {other:.1f} without: {own / other:.1f} times"
+    print(f"\n{_CLIENTS} clients: {told}")
 
 
 if __name__ == "__main__":
