@@ -36,9 +36,14 @@ def parse_merge(reader: Reader) -> Merge:
         reader.expect("USING")
         pairs = (f"{quote(alias)}.{quote(name)} = {quote(source_alias)}.{quote(name)}" for name in reader.names())
         condition = " AND ".join(pairs)
-    clauses = []
-    while reader.accept("WHEN"):
-        clauses.append(_clause(reader))
+    clauses: list[MergeClause] = []
+    while reader.peek() == "WHEN":
+        unreachable = reader.error("a clause without a condition has all these rows already")
+        reader.expect("WHEN")
+        clause = _clause(reader)
+        if any(before.rows == clause.rows and before.condition is None for before in clauses):
+            raise unreachable
+        clauses.append(clause)
     if reader.peek() == "RETURNING":
         raise UnsupportedError("RETURNING is not handled; ask for the rows with a SELECT.")
     if not clauses:

@@ -201,6 +201,16 @@ def test_what_is_left_to_the_kernel(text: str) -> None:
         ("MERGE INTO t USING s ON true", SqlSyntaxError, "expected WHEN"),
         ("MERGE INTO t USING s ON true WHEN MATCHED THEN ERROR", UnsupportedError, "ERROR"),
         ("MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE RETURNING *", UnsupportedError, "RETURNING"),
+        (
+            "MERGE INTO t USING s ON true WHEN MATCHED THEN DO NOTHING WHEN MATCHED AND a THEN DELETE",
+            SqlSyntaxError,
+            "without a condition has all these rows already at or near .WHEN MATCHED AND",
+        ),
+        (
+            "MERGE INTO t USING s ON true WHEN NOT MATCHED THEN INSERT WHEN NOT MATCHED BY TARGET THEN DO NOTHING",
+            SqlSyntaxError,
+            "has all these rows already",
+        ),
         ("SAVEPOINT s", UnsupportedError, "no savepoints"),
         ("RELEASE s", UnsupportedError, "no savepoints"),
         ("ROLLBACK TO SAVEPOINT s", UnsupportedError, "no savepoints"),
