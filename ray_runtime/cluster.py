@@ -359,6 +359,16 @@ class RaySession:
     @classmethod
     def _connect(cls, address: str | None) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            cls._init(address)
+        except Exception as error:  # of many classes, the base of all among them
+            what = "could not be started here" if address is None else f"at {address!r} cannot be used"
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ExecutionError(f"The Ray cluster {what}: {why}") from error
+        cls._ours, cls._local = True, address is None
+
+    @staticmethod
+    def _init(address: str | None) -> None:
         if address is not None:
             ray.init(address=address, log_to_driver=False)
         else:
@@ -372,4 +382,3 @@ class RaySession:
                     logging_level=logging.ERROR,
                     object_store_memory=_LOCAL_OBJECT_STORE,
                 )
-        cls._ours, cls._local = True, address is None

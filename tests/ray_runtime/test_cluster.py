@@ -1,7 +1,8 @@
 import pytest
 
+from engine.errors import ExecutionError
 from engine.storage import InMemoryStorage
-from ray_runtime.cluster import _Machine, _machines, _shared
+from ray_runtime.cluster import RaySession, _Machine, _machines, _shared
 from ray_runtime.worker import WorkerConfig
 
 CONFIG = WorkerConfig(InMemoryStorage(), "somewhere")
@@ -28,3 +29,8 @@ def test_what_is_configured_or_not_known_stays():
     assert (shared.memory_limit, shared.threads) == (7, 3)
     assert _shared(CONFIG, 2, [_Machine(0, 1)]).memory_limit is None
     assert _shared(CONFIG, 2, []) is CONFIG
+
+
+def test_a_cluster_that_cannot_be_used_is_named():
+    with pytest.raises(ExecutionError, match=r"^The Ray cluster at 'nowhere' cannot be used: .+"):
+        RaySession._connect("nowhere")
