@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import secrets
+import socket
 import threading
 import time
 import warnings
@@ -41,6 +42,7 @@ __all__ = ["Cluster", "ClusterOptions", "ClusterUser", "RaySession"]
 log = logging.getLogger(__name__)
 
 _CONTROL = "control"  # the actors' threads that no task can occupy
+_CONNECT_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0  # for workers to remove their files
 _LOCAL_OBJECT_STORE = 80 << 20  # bytes; rows never travel through Ray
 _MAX_BACKOFF = 30.0
@@ -370,6 +372,7 @@ class RaySession:
     @staticmethod
     def _init(address: str | None) -> None:
         if address is not None:
+            _require_listener(address)
             ray.init(address=address, log_to_driver=False)
         else:
             with warnings.catch_warnings():
@@ -382,3 +385,10 @@ class RaySession:
                     logging_level=logging.ERROR,
                     object_store_memory=_LOCAL_OBJECT_STORE,
                 )
+
+
+def _require_listener(address: str) -> None:
+    """Raise OSError where nobody listens at an address with a port: Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()

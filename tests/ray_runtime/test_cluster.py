@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 
 from engine.errors import ExecutionError
@@ -31,6 +33,10 @@ def test_what_is_configured_or_not_known_stays():
     assert _shared(CONFIG, 2, []) is CONFIG
 
 
-def test_a_cluster_that_cannot_be_used_is_named():
-    with pytest.raises(ExecutionError, match=r"^The Ray cluster at 'nowhere' cannot be used: .+"):
-        RaySession._connect("nowhere")
+@pytest.mark.parametrize("form", ["nowhere", "127.0.0.1:{}", "ray://localhost:{}"])
+def test_a_cluster_that_cannot_be_used_is_named(form):
+    with socket.socket() as bound:  # and does not listen
+        bound.bind(("127.0.0.1", 0))
+        address = form.format(bound.getsockname()[1])
+        with pytest.raises(ExecutionError, match=rf"^The Ray cluster at '{address}' cannot be used: .+"):
+            RaySession._connect(address)
