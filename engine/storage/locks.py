@@ -37,7 +37,7 @@ def take_if_free(path: Path) -> Iterator[bool]:
         yield False
         return
     try:
-        yield _lock_now(descriptor)
+        yield _lock_now(descriptor) and _is_at(descriptor, path)
     finally:
         os.close(descriptor)
 
@@ -73,12 +73,17 @@ def _enter(mark: Path) -> int:
             if not is_new and _lock_now(descriptor) and not os.fstat(descriptor).st_size:
                 os.write(descriptor, _LEFT)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-            try:
-                if os.path.samestat(os.fstat(descriptor), mark.stat()):
-                    return descriptor
-            except OSError:
-                pass
+            if _is_at(descriptor, mark):
+                return descriptor
             os.close(descriptor)  # the last writer removed the file between our opening and locking it
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether what was opened is what lies there now."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
 
 
 def _lock_now(descriptor: int) -> bool:
