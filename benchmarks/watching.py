@@ -112,7 +112,7 @@ def main() -> int:
             print(f"run {run} of {options.runs}", file=sys.stderr)
         for server in servers:
             server.settle()
-    print(_report(sides, list(work), options.runs))
+        print(_report(sides, list(work), options.runs), flush=True)  # to close all clients takes a while
     return 0
 
 

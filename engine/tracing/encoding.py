@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from engine.tracing.spans import Span
 
-__all__ = ["encode"]
+__all__ = ["encode_span", "request"]
 
 _FAILED = trace_pb2.Span(status=trace_pb2.Status(code=trace_pb2.Status.STATUS_CODE_ERROR)).SerializeToString()
 _KNOWS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
@@ -38,13 +38,18 @@ _ALL_BITS = (1 << 64) - 1  # of a whole number, which is as its two's complement
 _LONGEST_KEPT = 64  # characters; longer values, as texts of statements, are seldom the same
 
 
-def encode(resource: Mapping[str, str], version: str, spans: Iterable[Span]) -> bytes:
-    """The request by which a process of this resource sends spans of a version of grism."""
+def request(resource: Mapping[str, str], version: str, spans: Iterable[bytes]) -> bytes:
+    """The request by which a process of this resource sends encoded spans of a version of grism."""
     process = Resource(attributes=[_pair(name, value) for name, value in resource.items()])
     scope = trace_pb2.ScopeSpans(scope=InstrumentationScope(name="grism", version=version)).SerializeToString()
-    scope += b"".join(_field(_SPAN, b"".join(_parts(span))) for span in spans)
+    scope += b"".join(spans)
     told = trace_pb2.ResourceSpans(resource=process).SerializeToString() + _field(_SCOPE_SPANS, scope)
     return _field(_RESOURCE_SPANS, told)
+
+
+def encode_span(span: Span) -> bytes:
+    """A span that has ended, as a `request` has it."""
+    return _field(_SPAN, b"".join(_parts(span)))
 
 
 def _parts(span: Span) -> Iterator[bytes]:

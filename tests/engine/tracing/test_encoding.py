@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from engine.tracing import Span, SpanContext
-from engine.tracing.encoding import encode
+from engine.tracing.encoding import encode_span, request
 
 LARGEST = (1 << 128) - 1
 LARGEST_ID = (1 << 64) - 1
@@ -45,7 +45,7 @@ def span_of(
 
 
 def read(*spans: Span) -> ExportTraceServiceRequest:
-    return ExportTraceServiceRequest.FromString(encode({"service.name": "grism"}, "1.2", spans))
+    return ExportTraceServiceRequest.FromString(request({"service.name": "grism"}, "1.2", map(encode_span, spans)))
 
 
 def test_the_process_and_its_version_are_told() -> None:
