@@ -188,8 +188,10 @@ class LanceCare:
             if not free:
                 return 0, 0
             stats = remove_unnamed(self._path)
+            if stats is None:
+                return 0, 0
             mark.unlink(missing_ok=True)
-        return (0, 0) if stats is None else (stats.data_files_removed + stats.index_files_removed, stats.bytes_removed)
+        return stats.data_files_removed + stats.index_files_removed, stats.bytes_removed
 
     def _remove_empty_folders(self) -> None:
         """Remove the folders of indexes whose files are gone, which Lance leaves, where nobody writes."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any, Protocol, TypeVar
 
 import lance
@@ -57,7 +59,9 @@ FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
 _TOO_FEW = re.compile("KMeans cannot train|Not enough rows to train")
 READ_ONLY = ("os error 30", "os error 13", "Read-only file system", "Permission denied")
 COMMIT_ATTEMPTS = 20
+QUIET = 600.0  # seconds without a change, after which no other tool is taken to be writing
 DATA = ".lance"
+FOLDERS = ("data", "_indices", "_deletions")
 AGES = timedelta(days=365_000)
 
 log = logging.getLogger(__name__)
@@ -184,16 +188,25 @@ def require_not_dropped(name: TableName, path: Path) -> None:
 
 
 def remove_unnamed(path: Path) -> Any | None:
-    """Remove the data files that no version names, and tell what went; None where that failed.
+    """Remove the data files that no version names, and tell what went; None where that failed, or has to wait.
 
-    Nobody may be writing. No version is old enough to go.
+    None of ours may be writing. Whether another tool is cannot be seen, and what it has not committed yet has no name
+    either: so nothing goes before all files have been as they are for a while. No version is old enough to go.
     """
     try:
+        if time.time() - _last_change(path) < QUIET:
+            return None
         _remove_detached(path)
         return lance.dataset(str(path)).cleanup_old_versions(older_than=AGES, delete_unverified=True)
     except (ValueError, OSError) as error:
         log.warning("What a write to %s left could not be removed: %s", path.name, error)
         return None
+
+
+def _last_change(path: Path) -> float:
+    """When a data file, or one of an index or of deletions, was last written, in seconds since 1970."""
+    found = (file.lstat() for folder in FOLDERS for file in (path / folder).rglob("*"))
+    return max((stat.st_mtime for stat in found if not S_ISDIR(stat.st_mode)), default=0.0)
 
 
 def detached_manifest(path: Path, version: int) -> Path:

@@ -383,8 +383,7 @@ class LanceWrites:
         mark = path / WRITERS
         if mark.exists():
             with take_if_free(mark) as free:
-                if free:
-                    remove_unnamed(path)
+                if free and remove_unnamed(path) is not None:
                     mark.unlink(missing_ok=True)
         elif dropped_for(path) > self._keep_dropped:
             with held(path.parent):

@@ -23,6 +23,7 @@ from engine.storage.lance_segments import LanceSegments
 from engine.storage.protocol import FragmentSink, TableName, WriteMode
 from local_runtime import LocalRuntime
 from ray_runtime.runtime import RayRuntime
+from tests.engine.storage.reading import as_if_long_ago
 from tests.flight_server.service.test_two_servers import LostError, Server
 from tests.harness.compare import difference
 from tests.harness.waiting import until
@@ -276,6 +277,8 @@ def test_a_server_that_is_killed_leaves_what_was_there(tmp_path: Path, statement
     until(swept)
     assert [name.table for name in storage.tables()] == (["t"] if is_new else ["made", "t"])
     if not is_new:
+        as_if_long_ago(data / "made.lance")
+        DirectoryStorage(data)
         assert_no_traces(data, "made")
         assert stored(data, "made").to_table().to_pylist() == [{"n": 1}]
 

@@ -19,7 +19,7 @@ from engine.storage import DirectoryStorage, WriteMode
 from engine.storage.indexes import IndexDefinition
 from engine.storage.lance_care import LanceCare
 from engine.storage.lance_commits import writing
-from tests.engine.storage.reading import MAIN_T, numbers, put, read_all
+from tests.engine.storage.reading import MAIN_T, as_if_long_ago, numbers, put, read_all
 from tests.harness.waiting import until
 
 ROWS = 60
@@ -85,6 +85,7 @@ def test_care_that_is_killed_leaves_the_old_version_or_the_new_one(
     path = tmp_path / "t.lance"
     files = len(list((path / "data").iterdir()))
     named = {file.path for v in lance.dataset(str(path)).versions() for file in data_files(path, int(v["version"]))}
+    as_if_long_ago(path)
     told = storage.care(MAIN_T).vacuum(timedelta(days=7), ())
     assert (told.versions_removed, told.files_removed) == (0, files - len(named))
     assert {file.name for file in (path / "data").iterdir()} == named

@@ -23,6 +23,7 @@ from engine.storage.lance_indexes import LanceIndexes
 from engine.storage.lance_segments import build_segment
 from engine.storage.protocol import DEFAULT_SCHEMA, ScanRequest, TableName
 from local_runtime import LocalRuntime
+from tests.engine.storage.reading import as_if_long_ago
 from tests.harness.waiting import until
 
 T = TableName(DEFAULT_SCHEMA, "t")
@@ -236,6 +237,7 @@ def test_kill_9_before_the_commit(storage: DirectoryStorage, tmp_path: Path) -> 
         builder.wait(30)
         builder.stdin.close()
         builder.stdout.close()
+    as_if_long_ago(tmp_path / "t.lance")
     again = DirectoryStorage(tmp_path)
     assert indexes(again).all() == ()
     assert list((tmp_path / "t.lance").glob("_indices/*/*")) == []

@@ -28,7 +28,7 @@ from engine.errors import (
     UnknownTableError,
 )
 from engine.storage import DirectoryStorage, WriteMode
-from tests.engine.storage.reading import MAIN_T, numbers, put, read_all
+from tests.engine.storage.reading import MAIN_T, as_if_long_ago, numbers, put, read_all
 
 CREATE, APPEND, REPLACE, EITHER = WriteMode.CREATE, WriteMode.APPEND, WriteMode.REPLACE, WriteMode.CREATE_APPEND
 
@@ -380,7 +380,11 @@ def test_kill_9_in_the_middle_leaves_what_was_there(tmp_path, mode):
         writer.stdout.close()
     assert all(path.exists() for path in hidden)
     if not is_new:  # what a killed writer of larger data leaves
-        (tmp_path / "t.lance" / "data" / "unnamed.lance").write_bytes(b"half a file")
+        unnamed = tmp_path / "t.lance" / "data" / "unnamed.lance"
+        unnamed.write_bytes(b"half a file")
+        assert now(DirectoryStorage(tmp_path)) == one_to(2)
+        assert unnamed.exists()  # another tool might be about to commit it
+        as_if_long_ago(tmp_path / "t.lance")
     storage = DirectoryStorage(tmp_path)
     assert storage.tables() == ([] if is_new else [MAIN_T])
     if not is_new:
