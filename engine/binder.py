@@ -31,7 +31,7 @@ _OPTIMIZERS = (
 )
 _DESCRIBE = "DESCRIBE "
 _PLAN = "SELECT json_serialize_plan(?, optimize := ?, skip_null := true, skip_empty := true, skip_default := true)"
-_CONFIG = KernelConfig(memory_limit=256 << 20, threads=1)
+_CONFIG = KernelConfig(memory_limit=256 << 20, threads=1, spills=False)
 _CLOSE_SECONDS = 10.0
 _IDLE = 64  # cursors that keep their tables for the next statement over the same
 

@@ -52,9 +52,10 @@ class KernelConfig:
     """What a kernel may use. `memory_limit` is in bytes, `threads` a count; None lets the kernel choose.
 
     Files are read only below `directories`. Spill files go to a folder of this kernel's own below `spill_directory`
-    (the system's temporary folder where None) and are removed with it. Where the whole process has more than
-    `process_memory` bytes, the statement that most of them came with ends. So many statements at a time are `observed`:
-    they can be asked how far they are, and what they have used. So many are `profiled`: they tell of their operators.
+    (the system's temporary folder where None) and are removed with it; a kernel for small things never `spills`, and
+    leaves nothing behind where nobody closes it. Where the whole process has more than `process_memory` bytes, the
+    statement that most of them came with ends. So many statements at a time are `observed`: they can be asked how far
+    they are, and what they have used. So many are `profiled`: they tell of their operators.
     """
 
     directories: tuple[str, ...] = ()
@@ -64,6 +65,7 @@ class KernelConfig:
     process_memory: int | None = None
     observed: int = 0
     profiled: int = 0
+    spills: bool = True
 
 
 class Execution:
@@ -191,9 +193,7 @@ class Instance:
     """
 
     def __init__(self, config: KernelConfig, optimizers: Collection[str] | None = None) -> None:
-        base = Path(config.spill_directory or tempfile.gettempdir())
-        sweep(base, _SPILL)
-        self._spill = OwnedDirectory(base, f"{_SPILL}{os.getpid()}-")
+        self._spill = _spill_directory(config) if config.spills else None
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
         self._running: set[Execution] = set()
@@ -202,9 +202,9 @@ class Instance:
         self._watched: dict[Watch, list[duckdb.DuckDBPyConnection]] = {watch: [] for watch in Watch}
         self._closed = False
         try:
-            self._database = _connect(config, self._spill.path, optimizers)
+            self._database = _connect(config, self._spill, optimizers)
         except BaseException:
-            self._spill.remove()
+            self._remove_spill()
             raise
         for watch, count in ((Watch.USE, config.observed), (Watch.OPERATORS, config.profiled)):
             for _ in range(count):
@@ -303,7 +303,11 @@ class Instance:
             cursor.close()
         self._close_database()
         self._helpers.join(_CLOSE_SECONDS)
-        self._spill.remove()
+        self._remove_spill()
+
+    def _remove_spill(self) -> None:
+        if self._spill is not None:
+            self._spill.remove()
 
     def _statements(self) -> list[Execution]:
         with self._lock:
@@ -350,9 +354,18 @@ def _give_back() -> Callable[[], None]:
     return give_back
 
 
-def _connect(config: KernelConfig, spill: Path, optimizers: Collection[str] | None = None) -> duckdb.DuckDBPyConnection:
+def _spill_directory(config: KernelConfig) -> OwnedDirectory:
+    """A directory for one instance; what processes left there that were killed goes. Raises OSError."""
+    base = Path(config.spill_directory or tempfile.gettempdir())
+    sweep(base, _SPILL)
+    return OwnedDirectory(base, f"{_SPILL}{os.getpid()}-")
+
+
+def _connect(
+    config: KernelConfig, spill: OwnedDirectory | None, optimizers: Collection[str] | None = None
+) -> duckdb.DuckDBPyConnection:
     options: dict[str, str] = {
-        "temp_directory": str(spill),
+        "temp_directory": "" if spill is None else str(spill.path),
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "python_enable_replacements": "false",

@@ -414,6 +414,14 @@ def test_what_a_killed_process_spilled_goes_at_the_next_start(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_kernel_that_never_spills_has_no_directory(tmp_path: Path) -> None:
+    with Kernel(KernelConfig(memory_limit=60 << 20, threads=1, spill_directory=str(tmp_path), spills=False)) as kernel:
+        assert read(kernel, "SELECT count(*) AS n FROM range(1000)") == [{"n": 1000}]
+        with pytest.raises(MemoryExceededError):
+            kernel.stream("SELECT list(hash(range)) FROM range(60000000)")
+        assert list(tmp_path.iterdir()) == []
+
+
 # The end
 
 

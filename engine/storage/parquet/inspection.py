@@ -150,7 +150,7 @@ class Inspector:
     def _kernel(self) -> Kernel:
         with self._lock:
             if self._made is None:
-                self._made = Kernel(KernelConfig((self._root,), _MEMORY, 1))
+                self._made = Kernel(KernelConfig((self._root,), _MEMORY, 1, spills=False))
             return self._made
 
 
