@@ -2,7 +2,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -84,6 +86,9 @@ func failure(err error) Object {
 
 // code is the one that gRPC has for an error, or null.
 func code(err error) any {
+	if errors.Is(err, context.DeadlineExceeded) { // which database/sql may say before the server's answer is there
+		return "DEADLINE_EXCEEDED"
+	}
 	told, ok := status.FromError(err)
 	if !ok {
 		return nil
