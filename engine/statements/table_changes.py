@@ -145,7 +145,8 @@ class TableChanges:
 
     def _alter_field(self, context: StatementContext, statement: AlterTable, target: Target) -> int | None:
         """Change the one column that a statement is about; None where the table must be written anew."""
-        handle = self._pin(context, target)
+        snapshot = self._catalog.snapshot(context.session)
+        handle = snapshot.table(target.shown)
         stored, columns = self._stored(target, handle), self._types(handle)
         if rewriting.altered(statement, handle.name, columns) is None:
             return 0
@@ -159,7 +160,7 @@ class TableChanges:
         if not isinstance(statement.action, AddColumn):
             return None
         column = statement.action.column
-        data = Rows(self._planning, context, [(rewriting.new_values(column, handle.name), ())])
+        data = Rows(self._planning, context, [(rewriting.new_values(column, handle.name), ())], snapshot=snapshot)
         data.keep(rewriting.defined_fields([column]))
         if column.default is None:
             return 0 if target.storage.alter(own, AddField(data.schema.field(0))) else None
