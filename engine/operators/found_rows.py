@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from engine.logical.columns import conjuncts, substitute
 from engine.logical.nodes import SortKey, col
+from engine.operators.direct_rows import direct_rows
 from engine.operators.filter import FilterExec
 from engine.operators.project import ProjectExec
 from engine.operators.rename import RenameExec
@@ -56,10 +57,7 @@ class FoundRowsExec(PhysicalOperator):
         columns = source.data.select(self.places).take(order).columns
         if [column.type for column in columns] != self.direct_schema.types:
             return None
-        found = pa.Table.from_arrays(columns, self.direct_schema.names)
-        if not found.schema.equals(self.direct_schema, check_metadata=True):
-            found = found.cast(self.direct_schema)  # which may name the items of its lists in other ways
-        return found.to_reader()
+        return direct_rows(columns, self.direct_schema)
 
 
 def found_rows(outline: PhysicalOperator, schema: pa.Schema) -> PhysicalOperator | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from sqlglot import exp
 
+from engine.operators.direct_rows import direct_rows
 from engine.operators.limit import LimitExec
 from engine.operators.project import ProjectExec
 from engine.operators.rename import RenameExec
@@ -47,11 +48,7 @@ class LookUpExec(PhysicalOperator):
         found = ctx.storage.indexes(self.table).look_up(wanted, self.filter)
         if found is None:
             return None
-        columns = found.slice(0, self.limit).select(self.places).columns
-        rows = pa.Table.from_arrays(columns, self.direct_schema.names)
-        if not rows.schema.equals(self.direct_schema, check_metadata=True):
-            rows = rows.cast(self.direct_schema)  # which may name the items of its lists in other ways
-        return rows.to_reader()
+        return direct_rows(found.slice(0, self.limit).select(self.places).columns, self.direct_schema)
 
 
 def look_up(outline: PhysicalOperator, whole: PhysicalOperator, schema: pa.Schema) -> PhysicalOperator:
