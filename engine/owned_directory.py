@@ -72,7 +72,9 @@ def _lock_of(path: Path) -> Path:
 
 
 def _take(path: Path, create: bool = True) -> int | None:
-    """The descriptor of `path`, locked; None where somebody else holds it or has removed it, and of another user's."""
+    """The descriptor of `path`, locked; None where somebody else holds it or has removed it, and of another user's that
+    was there: some file systems give one that was just made another owner.
+    """
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         descriptor = os.open(path, flags | (os.O_CREAT if create else 0), 0o600)
@@ -83,7 +85,7 @@ def _take(path: Path, create: bool = True) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         held = os.fstat(descriptor)
-        if held.st_uid == os.geteuid() and os.path.samestat(held, os.stat(path)):  # noqa: PTH116 - beside fstat
+        if (create or held.st_uid == os.geteuid()) and os.path.samestat(held, os.stat(path)):  # noqa: PTH116 - beside fstat
             return descriptor
     except OSError:
         os.close(descriptor)

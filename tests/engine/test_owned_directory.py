@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from engine.owned_directory import OwnedDirectory, disown, sweep
 
@@ -66,3 +69,14 @@ def test_other_files_stay(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     assert sweep(tmp_path / "none", "own-") == 0
+
+
+def test_what_belongs_to_another_user_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One can be made, also where the file system says that it is another's, but is not swept."""
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        own = OwnedDirectory(tmp_path, "own-")
+        os.close(own._lock)
+        assert sweep(tmp_path, "own-") == 0
+    assert own.path.is_dir()
+    assert sweep(tmp_path, "own-") == 1
