@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from engine.errors import (
     PlanningError,
     ResourceExhaustedError,
     SqlSyntaxError,
+    StorageError,
     UnsupportedError,
 )
 from engine.helper_threads import HelperThreads
@@ -98,7 +100,11 @@ class Kernel:
         self._lock = threading.Lock()
         self._watchers: list[Callable[[KernelState], None]] = []
         self._closed = False
-        self._instance = Instance(self.config)
+        try:
+            self._instance = Instance(self.config)
+        except OSError as error:
+            why = f"{self.config.spill_directory or tempfile.gettempdir()}: {error.strerror or error}"
+            raise StorageError(f"There is no place for spill files in {why}; name another folder.") from None
         self.binder = Binder()
         self._retiring: set[Instance] = set()  # lost, but for what still runs on them
         self._helpers = HelperThreads()

@@ -24,6 +24,7 @@ from engine.errors import (
     InvalidValueError,
     MemoryExceededError,
     SqlSyntaxError,
+    StorageError,
     TypeMismatchError,
     UnsupportedError,
 )
@@ -412,6 +413,12 @@ def test_what_a_killed_process_spilled_goes_at_the_next_start(tmp_path: Path) ->
     with Kernel(KernelConfig(spill_directory=str(tmp_path))):
         assert bytes_below(tmp_path) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_where_nothing_can_spill_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"no place for spill files in .*/file/below: Not a directory; name another"):
+        Kernel(KernelConfig(spill_directory=str(tmp_path / "file" / "below")))
 
 
 def test_a_kernel_that_never_spills_has_no_directory(tmp_path: Path) -> None:
