@@ -33,9 +33,14 @@ class HeldViews:
         """Whether a view has the name."""
         return name.key in self._views
 
-    def any_in(self, schema: str) -> bool:
-        """Whether a view is in the schema."""
-        return any(view.name.schema.lower() == schema.lower() for view in self.all())
+    def names_in(self, schema: str) -> list[TableName]:
+        """The views of a schema."""
+        return [view.name for view in self.all() if view.name.schema.lower() == schema.lower()]
+
+    def remove_in(self, schema: str) -> None:
+        """Remove the views of a schema."""
+        with self._lock:
+            self._views = {key: view for key, view in self._views.items() if key[0] != schema.lower()}
 
     def create(self, view: View, replace: bool) -> None:
         """Keep `view`. Raises TableExistsError where one of its name is there and not to be replaced."""

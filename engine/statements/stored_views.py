@@ -21,6 +21,7 @@ from engine.sql.views import View
 from engine.storage.locks import held
 from engine.storage.names import check_table_name, unknown_table
 from engine.storage.protocol import TableName
+from engine.storage.schema_folders import schema_is_dropped
 
 __all__ = ["StoredViews"]
 
@@ -34,23 +35,35 @@ class StoredViews:
     """The views below one data directory; read from its files each time. Thread-safe, also between processes."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._folder = directory / FOLDER
 
     def find(self, name: TableName) -> View | None:
         """The view of that name, in any case, or None."""
-        return _read(self._path(name))
+        view = _read(self._path(name))
+        return None if view is None or schema_is_dropped(self._directory, name.schema) else view
 
     def all(self) -> list[View]:
         """Every view, by name."""
-        return sorted(self._read_all(), key=lambda view: view.name)
+        found = sorted(self._read_all(), key=lambda view: view.name)
+        schemas = {view.name.schema for view in found}
+        gone = {schema for schema in schemas if schema_is_dropped(self._directory, schema)}
+        return [view for view in found if view.name.schema not in gone]
 
     def has(self, name: TableName) -> bool:
         """Whether a view has the name."""
-        return self._path(name).exists()
+        return self._path(name).exists() and not schema_is_dropped(self._directory, name.schema)
 
-    def any_in(self, schema: str) -> bool:
-        """Whether a view is in the schema."""
-        return any(view.name.schema.lower() == schema.lower() for view in self._read_all())
+    def names_in(self, schema: str) -> list[TableName]:
+        """The views of a schema."""
+        return [view.name for view in self.all() if view.name.schema.lower() == schema.lower()]
+
+    def remove_in(self, schema: str) -> None:
+        """Remove the views of a schema, also of one that was dropped. Raises StorageError where the disk refuses."""
+        with _failing():
+            for path, view in self._files():
+                if view.name.schema.lower() == schema.lower():
+                    path.unlink(missing_ok=True)
 
     def create(self, view: View, replace: bool) -> None:
         """Keep `view`.
@@ -90,7 +103,7 @@ class StoredViews:
         check_table_name(to.table)
         view = self.find(name)
         if view is None:
-            raise unknown_table(name, [known.name for known in self._read_all()])
+            raise unknown_table(name, [known.name for known in self.all()])
         try:
             with _failing(), held(self._folder):
                 self._require_free(to)
@@ -102,7 +115,7 @@ class StoredViews:
                 )
                 path.rename(self._path(to))
         except FileNotFoundError:
-            raise unknown_table(name, [known.name for known in self._read_all()]) from None
+            raise unknown_table(name, [known.name for known in self.all()]) from None
 
     def drop(self, name: TableName) -> None:
         """Remove a view; UnknownTableError where it is not there, StorageError where the disk refuses."""
@@ -110,17 +123,20 @@ class StoredViews:
             with _failing():
                 self._path(name).unlink()
         except FileNotFoundError:
-            raise unknown_table(name, [view.name for view in self._read_all()]) from None
+            raise unknown_table(name, [view.name for view in self.all()]) from None
 
     def _path(self, name: TableName) -> Path:
         # A digest is of one length and differs only where the names do, whatever characters they have.
         return self._folder / f"{_digest(name)}.json"
 
     def _read_all(self) -> Iterator[View]:
+        return (view for _, view in self._files())
+
+    def _files(self) -> Iterator[tuple[Path, View]]:
         for path in self._folder.glob("[!.]*.json"):
             view = _read(path)
             if view is not None:
-                yield view
+                yield path, view
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
@@ -151,11 +151,11 @@ class CompositeStorage:
             raise TableExistsError(f'Schema "{name}" is there already.')
         self._default.create_schema(name)
 
-    def drop_schema(self, name: str) -> None:
+    def drop_schema(self, name: str, along: Collection[TableName] = ()) -> None:
         """Remove a schema of the default storage; see `Storage.drop_schema`."""
         if name.lower() in self._mounted:
             raise UnsupportedError(f'The schema "{name}" is mounted and stays; drop its tables.')
-        self._default.drop_schema(name)
+        self._default.drop_schema(name, along)
 
     def share_names(self, others: OtherNames) -> None:
         """Make no table under a name that is one of `others`, and drop no schema that has some."""

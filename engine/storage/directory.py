@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -15,23 +15,22 @@ from typing import Any
 
 import pyarrow as pa
 
-from engine.errors import PlanningError, StorageError, TableExistsError, UnsupportedError
+from engine.errors import StorageError, TableExistsError, UnsupportedError
 from engine.storage.care import StoredFacts
-from engine.storage.dropped import is_dropped
+from engine.storage.dropped import settle
 from engine.storage.indexes import NoIndexes, TableIndexes
 from engine.storage.lance_care import LanceCare
 from engine.storage.lance_commits import failing
-from engine.storage.lance_folders import bury
 from engine.storage.lance_formats import require_nulls
 from engine.storage.lance_indexes import LanceIndexes
 from engine.storage.lance_tables import KIND as LANCE
 from engine.storage.lance_tables import LanceTables
 from engine.storage.lance_writes import LanceWrites
-from engine.storage.listing import SCHEMA, Entry, Listing, Lookup
+from engine.storage.listing import Entry, Listing, Lookup
 from engine.storage.locks import held
 from engine.storage.memory_tables import KIND as HELD
 from engine.storage.memory_tables import MEMORY, MemoryTables
-from engine.storage.names import check_table_name, not_searched, unknown_schema, unknown_table
+from engine.storage.names import check_table_name, not_searched, require_along, unknown_schema, unknown_table
 from engine.storage.parquet import ParquetTables
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
@@ -49,6 +48,7 @@ from engine.storage.protocol import (
     WriteMode,
 )
 from engine.storage.reservations import reserved
+from engine.storage.schema_folders import drop_schema, make_schema, sweep_schemas
 from engine.storage.search import Conditions, SearchRequest
 
 __all__ = ["DirectoryStorage"]
@@ -250,6 +250,7 @@ class DirectoryStorage:
     def share_names(self, others: OtherNames) -> None:
         """Make no table under a name that is one of `others`, and drop no schema that has some."""
         self._others = others
+        self._sweep()
 
     @contextmanager
     def vacant(self, name: TableName) -> Iterator[None]:
@@ -270,24 +271,22 @@ class DirectoryStorage:
             raise TableExistsError(f'Schema "{name}" is there already.')
         try:
             with self._changing(name):
-                (self._root / f"{name}{SCHEMA}").mkdir()
+                make_schema(self._root, name, self._others)
         except FileExistsError:
             raise TableExistsError(f'Schema "{name}" is there already.') from None
 
-    def drop_schema(self, name: str) -> None:
-        """Remove a schema without tables; PlanningError where it has some."""
+    def drop_schema(self, name: str, along: Collection[TableName] = ()) -> None:
+        """Remove a schema together with the tables and views `along`; see `Storage.drop_schema`."""
         schema, folder = self._folder(name)
         if schema == DEFAULT_SCHEMA:
             raise UnsupportedError(f'The schema "{DEFAULT_SCHEMA}" is always there.')
         self._sweep()
-        with held(folder):
-            kept = [item for item in folder.iterdir() if not is_dropped(str(item))]
-            if kept:
-                raise PlanningError(f'Schema "{schema}" is not empty; drop what is in it first.')
-            if self._others is not None and self._others.any_in(schema):
-                raise PlanningError(f'Schema "{schema}" is not empty, it has views; drop what is in it first.')
-            with self._changing(schema):
-                bury(folder)
+        with self._changing(schema), held(folder):
+            schema, folder = self._folder(name)
+            settle(folder)
+            tables = {TableName(schema, entry.name): entry.path for entry in self._listing.entries(folder).values()}
+            require_along(schema, tables, self._others, along)
+            drop_schema(schema, folder, set(tables.values()), self._others)
 
     @staticmethod
     @contextmanager
@@ -393,6 +392,8 @@ class DirectoryStorage:
                 self._writes.sweep(folder)
             except OSError as error:
                 log.warning("What earlier writers left in the data directory could not be removed: %s", error)
+        if self._others is not None:
+            sweep_schemas(self._root, self._others, self._options[1])
 
 
 def _restored(path: str, table_bytes: int, keep_dropped: float) -> DirectoryStorage:

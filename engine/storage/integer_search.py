@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
 
 from engine.cancellation import current_cancellation
 
@@ -62,7 +64,13 @@ def nearest_integers(reader: pa.RecordBatchReader, metric: str, queries: _Number
 
 
 def has_no_null(vectors: pa.Array) -> pa.Array:
-    """Of each of some vectors, of which none is NULL, whether there is no NULL in it."""
+    """Of each of some vectors, or lists of vectors, of which none is NULL, whether there is no NULL in it."""
+    if not pt.is_fixed_size_list(vectors.type):
+        inner, rows = vectors.flatten(), pc.list_parent_indices(vectors)
+        good = np.ones(len(vectors), bool)
+        good[rows.filter(inner.is_null()).to_numpy()] = False
+        good[rows.filter(inner.is_valid()).filter(pc.invert(has_no_null(inner.drop_null()))).to_numpy()] = False
+        return pa.array(good)
     numbers = vectors.flatten()
     if not numbers.null_count:
         return pa.repeat(True, len(vectors))

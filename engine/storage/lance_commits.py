@@ -46,6 +46,7 @@ __all__ = [
     "open_newest",
     "remove_unnamed",
     "require_not_dropped",
+    "require_schema",
     "visible_or_removed",
     "writing",
 ]
@@ -182,9 +183,15 @@ def failure(name: TableName, error: BaseException) -> GrismError:
 
 
 def require_not_dropped(name: TableName, path: Path) -> None:
-    """Raise UnknownTableError where the table is gone, which a holder of the folder's lock can tell."""
-    if is_dropped(str(path)) or not path.exists():
+    """Raise UnknownTableError where the table, or its schema, is gone, which a holder of the folder's lock can tell."""
+    if is_dropped(str(path)) or is_dropped(str(path.parent)) or not path.exists():
         raise UnknownTableError(f'Table "{name}" was dropped while data for it was on its way.')
+
+
+def require_schema(name: TableName, path: Path) -> None:
+    """Raise UnknownTableError where the schema is gone in which the table is made, for who holds its folder."""
+    if is_dropped(str(path.parent)) or not path.parent.exists():
+        raise UnknownTableError(f'The schema "{name.schema}" was dropped while data for "{name}" was on its way.')
 
 
 def remove_unnamed(path: Path) -> Any | None:

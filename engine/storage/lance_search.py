@@ -279,7 +279,9 @@ class _Scan:
         """The columns, and that of the vectors where there may be a NULL in some that are found."""
         column = self.request.column
         kind = self.dataset.schema.field(column).type
-        may_have = pt.is_fixed_size_list(kind) and kind.value_field.nullable
+        may_have = kind.value_field.nullable
+        if not pt.is_fixed_size_list(kind):
+            may_have = may_have or kind.value_type.value_field.nullable
         rest = self.search.indexes[0].unindexed if self.search.indexes and not self.request.indexed_only else 0
         compared = not self.search.indexes or rest or self.search.metric == "cosine"
         return list(dict.fromkeys([*columns, column] if may_have and compared else columns))

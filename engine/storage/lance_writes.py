@@ -42,6 +42,7 @@ from engine.storage.lance_commits import (
     open_newest,
     remove_unnamed,
     require_not_dropped,
+    require_schema,
     visible_or_removed,
     writing,
 )
@@ -126,6 +127,7 @@ class LanceWrites:
             _write_new(incoming, writers, path, staged)
             with failing(name), held(path.parent):
                 settle(path.parent)
+                require_schema(name, path)
                 free = not taken()
                 if free:
                     publish(name, staged, path)

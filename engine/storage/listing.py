@@ -73,7 +73,7 @@ class Listing:
         found = {DEFAULT_SCHEMA: self.root}
         for item in self._items(self.root, lambda name: name.endswith(SCHEMA)):
             name = item.name[: -len(SCHEMA)]
-            if name and item.is_dir():
+            if name and item.is_dir() and not is_dropped(item.path):
                 if name.lower() in {known.lower() for known in found}:
                     self._warn(item.path, f'The folder of schema "{name}" is left out: there is another of that name.')
                 else:

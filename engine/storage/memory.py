@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +18,6 @@ import pyarrow as pa
 
 from engine.errors import (
     ConflictError,
-    PlanningError,
     SchemaMismatchError,
     StorageError,
     TableExistsError,
@@ -31,6 +30,7 @@ from engine.storage.memory_tables import MEMORY, HeldTable
 from engine.storage.names import (
     check_table_name,
     not_searched,
+    require_along,
     unknown_schema,
     unknown_table,
     unknown_tag,
@@ -270,7 +270,7 @@ class InMemoryStorage:
         with self._lock:
             self._schemas[name.lower()] = name
 
-    def drop_schema(self, name: str) -> None:
+    def drop_schema(self, name: str, along: Collection[TableName] = ()) -> None:
         """Remove a schema; see `Storage.drop_schema`."""
         if name.lower() == DEFAULT_SCHEMA:
             raise UnsupportedError(f'The schema "{DEFAULT_SCHEMA}" is always there.')
@@ -278,10 +278,12 @@ class InMemoryStorage:
         with self._lock:
             if name.lower() not in {schema.lower() for schema in known}:
                 raise unknown_schema(name, known)
-            if any(schema == name.lower() for schema, _ in self._tables):
-                raise PlanningError(f'Schema "{name}" is not empty; drop what is in it first.')
-            if self._others is not None and self._others.any_in(name):
-                raise PlanningError(f'Schema "{name}" is not empty, it has views; drop what is in it first.')
+            own = [key for key in self._tables if key[0] == name.lower()]
+            require_along(name, [TableName(*key) for key in own], self._others, along)
+            for key in own:
+                del self._tables[key]
+            if self._others is not None:
+                self._others.remove_in(name)
             self._schemas.pop(name.lower(), None)  # one that nobody made goes with its last table
 
     def share_names(self, others: OtherNames) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
-from engine.errors import UnknownTableError, UnsupportedError, nearest
-from engine.storage.protocol import CATALOG, TableHandle, TableName
+from engine.errors import PlanningError, UnknownTableError, UnsupportedError, nearest
+from engine.storage.protocol import CATALOG, OtherNames, TableHandle, TableName
 
 __all__ = [
     "check_table_name",
     "full_name",
     "not_searched",
+    "require_along",
     "unknown_schema",
     "unknown_table",
     "unknown_tag",
@@ -39,6 +40,17 @@ def check_table_name(name: str) -> None:
         problem = f"it takes more than {MAX_BYTES} bytes"
     if problem:
         raise UnsupportedError(f"{_shortened(name)!r} cannot be a table's name: {problem}.")
+
+
+def require_along(
+    schema: str, tables: Collection[TableName], others: OtherNames | None, along: Collection[TableName]
+) -> None:
+    """Raise PlanningError where a schema has tables or other names beside those that go `along` with it."""
+    known = {name.key for name in along}
+    if any(name.key not in known for name in tables):
+        raise PlanningError(f'Schema "{schema}" is not empty; drop what is in it first.')
+    if others is not None and any(name.key not in known for name in others.names_in(schema)):
+        raise PlanningError(f'Schema "{schema}" is not empty, it has views; drop what is in it first.')
 
 
 def full_name(path: Sequence[str], home: str, schemas: Callable[[], Collection[str]]) -> TableName:

@@ -274,8 +274,11 @@ class OtherNames(Protocol):
     def has(self, name: TableName) -> bool:
         """Whether something has the name."""
 
-    def any_in(self, schema: str) -> bool:
-        """Whether something is in the schema."""
+    def names_in(self, schema: str) -> list[TableName]:
+        """What is in the schema."""
+
+    def remove_in(self, schema: str) -> None:
+        """Remove all that is in the schema, also of one that was dropped."""
 
 
 class TableCare(Protocol):
@@ -441,8 +444,11 @@ class Storage(TableStore, Protocol):
     def create_schema(self, name: str) -> None:
         """Make a schema; TableExistsError where it is there."""
 
-    def drop_schema(self, name: str) -> None:
-        """Remove a schema without tables; PlanningError where it has some, UnknownTableError where it is not there."""
+    def drop_schema(self, name: str, along: Collection[TableName] = ()) -> None:
+        """Remove a schema together with the tables and views `along`, in one step.
+
+        Raises PlanningError where it has others, UnknownTableError where it is not there.
+        """
 
     def share_names(self, others: OtherNames) -> None:
         """Make no table under a name that is one of `others`, and drop no schema that has some."""

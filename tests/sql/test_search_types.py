@@ -259,6 +259,42 @@ def test_several_vectors_in_a_row(runtime: SqlRuntime, name: str, metric: str) -
     assert ask(runtime, text.format("[4, 0, 1]")) == nearest_of_several(name, several_asked[1:], metric, 6)
 
 
+def several_with_holes(items: pa.DataType) -> pa.Table:
+    """Rows of the vectors [n, 1] and [0, n]; the even ones have a NULL in them, and what lies beneath is nearest."""
+    rows: list[list[list[float | None] | None]] = [[[n, 1], [0, n]] for n in range(1, 13)]
+    number, vector = pa.array([True] * 48), pa.array([True] * 24)
+    for row in range(0, 12, 2):
+        first = row * 2
+        if row % 4:
+            vector = pa.concat_arrays([vector[:first], pa.array([False]), vector[first + 1 :]])
+        else:
+            number = pa.concat_arrays([number[: first * 2], pa.array([False]), number[first * 2 + 1 :]])
+    beneath = pa.array(np.array(rows, np.float64).ravel().astype(items.to_pandas_dtype()))
+    numbers = pa.Array.from_buffers(items, 48, [number.buffers()[1], beneath.buffers()[1]])
+    vectors = pa.Array.from_buffers(pa.list_(items, 2), 24, [vector.buffers()[1]], children=[numbers])
+    return pa.table({"id": range(12), "v": pa.ListArray.from_arrays(pa.array(range(0, 25, 2), pa.int32()), vectors)})
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("indexed", [False, True])
+def test_rows_with_a_null_in_one_of_their_vectors_are_not_found(
+    runtime_name: str, make_runtime: Make, name: str, indexed: bool
+) -> None:
+    runtime, tables = make_runtime(runtime_name, "lance")
+    path = f"{tables.storage.directories()[0]}/several_holes_{name}.lance"
+    dataset = lance.write_dataset(several_with_holes(TYPES[name]), path, mode="overwrite", max_rows_per_file=5)
+    if indexed:
+        dataset.create_index("v", "IVF_FLAT", metric="cosine", num_partitions=1)
+        lance.write_dataset(several_with_holes(TYPES[name]).slice(8), path, mode="append")
+    whole = [1, 3, 5, 7, 9, 11, *([9, 11] if indexed else [])]
+    for metric in ("cosine",) if indexed else ("l2", "cosine", "dot"):
+        found = f"vector_search(several_holes_{name}, v, [[1, 0], [0, 1]], k := {{}}, metric := '{metric}')"
+        assert sorted(ask(runtime, f"SELECT id FROM {found.format(100)}")) == sorted((i,) for i in whole)
+        near = ask(runtime, f"SELECT id FROM {found.format(3)}")
+        assert len(near) == 3
+        assert {i % 2 for (i,) in near} == {1}
+
+
 def test_several_vectors_in_an_index(runtime_name: str, make_runtime: Make) -> None:
     """Distances are exact, for of what the index finds the vectors are read; those of the index are estimates."""
     runtime, tables = make_runtime(runtime_name, "lance")

@@ -35,6 +35,7 @@ def test_what_writes_says_why_it_does_not(
             db.sql(f"CREATE {made}")
         monkeypatch.setattr(os, "mkdir", refuse)
         monkeypatch.setattr(os, "rename", refuse)
+        monkeypatch.setattr(Path, "touch", refuse)
         with pytest.raises(StorageError, match=message):
             db.sql(statement)
         monkeypatch.undo()

@@ -213,3 +213,43 @@ def _file_size_limit(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_who_writes_in_a_schema_that_is_dropped_is_told_so_and_brings_nothing_back(tmp_path: Path) -> None:
+    """Its rows come while the schema is dropped: for a table that is there, one that is changed, and a new one."""
+    storage, schema = DirectoryStorage(tmp_path), pa.schema([("x", pa.int64())])
+    names = [TableName("s", table) for table in ("t", "u")]
+
+    def batches(along: list[TableName]) -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"x": [1]})
+        storage.drop_schema("s", along)
+        yield pa.record_batch({"x": [2]})
+
+    for name, mode in ((names[0], WriteMode.APPEND), (names[0], WriteMode.REPLACE), (names[1], WriteMode.CREATE)):
+        storage.create_schema("s")
+        put(storage, pa.table({"x": [0]}), name=names[0])
+        reader = pa.RecordBatchReader.from_batches(schema, batches(names[:1]))
+        with pytest.raises(UnknownTableError, match="was dropped while data for"):
+            storage.write(name, reader, mode)
+        assert (storage.schemas(), storage.tables()) == (["main"], [])
+
+
+def test_queries_of_a_schema_that_is_dropped_end(tmp_path: Path) -> None:
+    storage, name = DirectoryStorage(tmp_path), TableName("s", "t")
+    storage.create_schema("s")
+    put(storage, numbers(0, 3), name=name)
+    table = storage.snapshot().table(name)
+    storage.drop_schema("s", [name])
+    assert read_all(storage, table) == [(0,), (1,), (2,)]
+
+
+def test_a_schema_with_files_of_others_stays_with_all_that_is_in_it(tmp_path: Path) -> None:
+    storage, name = DirectoryStorage(tmp_path), TableName("s", "t")
+    storage.create_schema("s")
+    put(storage, numbers(0, 3), name=name)
+    (tmp_path / "s.schema" / "notes.txt").write_text("mine")
+    with pytest.raises(PlanningError, match=r'in its folder is "notes\.txt"'):
+        storage.drop_schema("s", [name])
+    with pytest.raises(PlanningError, match="is not empty"):
+        storage.drop_schema("s")
+    assert storage.tables() == [name]

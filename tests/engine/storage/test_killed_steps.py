@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,20 +20,33 @@ from tests.engine.storage.reading import numbers, put, read_all
 
 A, B, C = (TableName("main", name) for name in "abc")
 VIEW = View(A, "SELECT 1 AS x")
+V = TableName("s", "v")
+IN_S = [TableName("s", "t"), TableName("s", "u"), V]
 
 # Makes each change in copies of its folder, each time in a process that dies one step later; the last one lives.
 KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
+from engine.statements.context import StatementContext
+from engine.statements.database import Database
+from engine.statements.session import Session
 from engine.statements.stored_views import StoredViews
 from engine.storage import DirectoryStorage, TableName
+from local_runtime import LocalRuntime
+
+
+def run(root, text):
+    database = Database(LocalRuntime(DirectoryStorage(root)))
+    database.run(StatementContext(Session()), database.parse(text))
+
 
 a, b = TableName("main", "a"), TableName("main", "b")
 changes = {
     "renamed": lambda root: DirectoryStorage(root).rename(a, "b"),
     "renamed over a dropped one": lambda root: DirectoryStorage(root).rename(a, "b"),
     "view": lambda root: StoredViews(root).rename(a, b),
-    "schema": lambda root: DirectoryStorage(root).drop_schema("s"),
+    "schema": lambda root: run(root, "DROP SCHEMA s CASCADE"),
+    "schema again": lambda root: run(root, "CREATE SCHEMA s"),
 }
 left = 0
 
@@ -63,11 +78,20 @@ for name, change in changes.items():
 """
 
 
+def make_schema(storage: DirectoryStorage, root: Path) -> None:
+    """A schema with two tables, a third that was dropped, and a view."""
+    storage.create_schema("s")
+    for table in ("t", "u", "gone"):
+        put(storage, numbers(5, 9), name=TableName("s", table))
+    storage.drop(TableName("s", "gone"))
+    StoredViews(root).create(View(V, "FROM s.t"), replace=False)
+
+
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Path]]:
     """What each change leaves where it is killed at its first, second, ... step, and last where it ends."""
     folder = tmp_path_factory.mktemp("killed")
-    for change in ("renamed", "renamed over a dropped one", "view", "schema"):
+    for change in ("renamed", "renamed over a dropped one", "view", "schema", "schema again"):
         root = folder / change / "before"
         root.mkdir(parents=True)
         if change == "view":
@@ -76,10 +100,13 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Pat
         storage = DirectoryStorage(root)
         put(storage, numbers(0, 3), name=A)
         lance.dataset(str(root / "a.lance")).create_scalar_index("i", "BTREE", name="x")
-        storage.create_schema("s")
-        for dropped in {"schema": (TableName("s", "t"),), "renamed over a dropped one": (B,)}.get(change, ()):
-            put(storage, numbers(5, 9), name=dropped)
-            storage.drop(dropped)
+        if change == "renamed over a dropped one":
+            put(storage, numbers(5, 9), name=B)
+            storage.drop(B)
+        if change.startswith("schema"):
+            make_schema(storage, root)
+        if change == "schema again":
+            storage.drop_schema("s", IN_S)  # which knows of no views, as if it was killed then
     subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=True, timeout=120)
 
     def steps(change: str) -> list[Path]:
@@ -158,8 +185,43 @@ def test_a_view_has_one_name_at_any_step(killed: Callable[[str], list[Path]]) ->
     assert set(names) == {A, B}
 
 
-def test_a_schema_goes_without_its_tables_coming_back(killed: Callable[[str], list[Path]]) -> None:
+def what_is_there(storage: DirectoryStorage, views: StoredViews) -> list[TableName]:
+    return [*storage.tables("s"), *(view.name for view in views.all())]
+
+
+def test_a_schema_goes_in_one_step_with_what_is_in_it(killed: Callable[[str], list[Path]]) -> None:
+    """All of it is there or nothing, and it can be made again, empty, or goes from the disk."""
+    left = []
     for root in killed("schema"):
-        assert Living(root).tables() == [A]
-        DirectoryStorage(root)
-        assert {item.name for item in root.iterdir()} <= {"a.lance", "s.schema"}
+        storage, views = Living(root), StoredViews(root)
+        storage.share_names(views)
+        left.append(what_is_there(storage, views))
+        assert ("s" in storage.schemas()) == bool(left[-1]) == views.has(V) == (views.find(V) is not None)
+        if left[-1]:
+            assert read_all(storage, storage.snapshot().table(IN_S[0])) == [(5,), (6,), (7,), (8,)]
+            continue
+        swept = shutil.copytree(root, root.with_name(f"{root.name} swept"))
+        os.utime(swept / "s.schema" / ".dropped", (0, 0))
+        DirectoryStorage(swept).share_names(StoredViews(swept))
+        assert {item.name for item in swept.iterdir()} - {".views"} == {"a.lance"}
+        assert list((swept / ".views").iterdir()) == []
+        storage.create_schema("s")
+        assert what_is_there(storage, views) == []
+        put(storage, numbers(0, 1), name=IN_S[0])
+        assert read_all(storage, storage.snapshot().table(IN_S[0])) == [(0,)]
+    assert left == [IN_S] * left.count(IN_S) + [[]] * left.count([])
+    assert left.count(IN_S)
+    assert left.count([])
+
+
+def test_a_schema_that_is_made_again_is_empty_at_any_step(killed: Callable[[str], list[Path]]) -> None:
+    for root in killed("schema again"):
+        storage, views = Living(root), StoredViews(root)
+        storage.share_names(views)
+        assert what_is_there(storage, views) == []
+        if "s" not in storage.schemas():
+            storage.create_schema("s")
+        put(storage, numbers(0, 1), name=IN_S[1])
+        assert what_is_there(storage, views) == IN_S[1:2]
+        views.create(View(V, "FROM s.u"), replace=False)
+        assert what_is_there(storage, views) == IN_S[1:]
