@@ -34,6 +34,7 @@ from engine.errors import (
     UnsupportedError,
     nearest,
 )
+from engine.hidden_columns import is_hidden
 from engine.place import Place
 from engine.value_bounds import TOO_LARGE
 
@@ -259,9 +260,9 @@ def _missing_column(line: str) -> str:
 
 def _unknown_column(name: str, message: str, columns: Iterable[str]) -> UnknownColumnError:
     bound = [text.split(".")[-1] for text in _quoted(message.partition("Candidate bindings")[2])]
-    near = nearest(name, [*bound, *(other for other in columns if other.lower() != name.lower())]) or next(
-        iter(bound), None
-    )
+    bound = [other for other in bound if not is_hidden(other)]
+    known = [other for other in columns if other.lower() != name.lower() and not is_hidden(other)]
+    near = nearest(name, [*bound, *known]) or next(iter(bound), None)
     hint = f'did you mean "{near}"?' if near else "list the table's columns to see what there is."
     return UnknownColumnError(f'There is no column "{name}" in reach; {hint}')
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from engine.hidden_columns import QUERY, ROW_ADDRESS
 from engine.schema import RowType
 
 __all__ = [
@@ -27,10 +28,6 @@ __all__ = [
     "VectorRequest",
 ]
 
-ROW_ADDRESS = "_rowaddr"
-"""The column in which a table that is read with addresses tells where each row lies; uint64. No table of Lance has one
-of this name."""
-
 DISTANCE = "_distance"
 """The column in which a vector search tells how far a row is; FLOAT."""
 
@@ -42,9 +39,6 @@ MOST_QUERIES = 10_000
 
 RELEVANCE = "_relevance"
 """The column in which a hybrid search tells how well a row does in both searches; DOUBLE."""
-
-QUERY = "_query"
-"""The column in which a search for many queries tells for which one a row was found; DOUBLE[]."""
 
 METRICS = ("l2", "cosine", "dot", "hamming")
 MAX_K = 10_000

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from engine.errors import GrismError
+from engine.errors import GrismError, UnknownColumnError
 from engine.place import Place
 from engine.sql.frontend import SqlFrontend
 from engine.statements.context import StatementContext
@@ -279,3 +279,34 @@ def test_a_name_is_not_advised_that_is_not_in_reach(frontend: SqlFrontend) -> No
     with pytest.raises(GrismError) as caught:
         frontend.plan("SELECT d FROM u, (SELECT a FROM t) x")
     assert not re.search(r'did you mean "d"', caught.value.message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DELETE FROM t WHERE rowid = 1",
+        "UPDATE t SET a = _rowid",
+        "UPDATE t SET a = rowaddr FROM u",
+        "MERGE INTO t USING u ON rowid = u.d WHEN MATCHED THEN DELETE",
+        "MERGE INTO t USING u ON t.a = u.d WHEN MATCHED THEN UPDATE SET a = t.rowid",
+        "ALTER TABLE t ALTER COLUMN a TYPE BIGINT USING rowid",
+        "UPDATE t SET a = grism_stays",
+        "SELECT rowid FROM vector_search(vectors, v, [1, 2])",
+        "SELECT a._rowadd FROM vectors b, LATERAL vector_search(vectors, v, b.v) a",
+        "SELECT query FROM vectors b, LATERAL vector_search(vectors, v, b.v) a",
+        "SELECT rowid FROM hybrid_search(vectors, v, [1, 2], 'x')",
+    ],
+)
+def test_no_column_is_advised_that_only_we_may_name(
+    text: str, runtime_name: str, databases: Callable[[str], Database]
+) -> None:
+    database = databases(runtime_name)
+    if "vectors" in text:
+        for made in (
+            "CREATE OR REPLACE TABLE vectors AS SELECT [1, 2]::FLOAT[2] AS v, 'x' AS s",
+            "CREATE INDEX IF NOT EXISTS texts ON vectors USING FTS (s)",
+        ):
+            database.sql(made).close()
+    with pytest.raises(UnknownColumnError) as caught:
+        database.sql(text).close()
+    assert not re.search("_rowaddr|_query|__grism", caught.value.message)

@@ -1,0 +1,20 @@
+"""Columns that stand in statements of ours and that nobody else may name."""
+
+from __future__ import annotations
+
+__all__ = ["OWN", "QUERY", "ROW_ADDRESS", "is_hidden"]
+
+ROW_ADDRESS = "_rowaddr"
+"""The column in which a table that is read with addresses tells where each row lies; uint64. No table of Lance has one
+of this name."""
+
+QUERY = "_query"
+"""The column in which a search for many queries tells for which one a row was found; DOUBLE[]."""
+
+OWN = "__grism_"
+"""What the other names begin with."""
+
+
+def is_hidden(column: str) -> bool:
+    """Whether a column has such a name."""
+    return column.lower() in (ROW_ADDRESS, QUERY) or column.lower().startswith(OWN)
