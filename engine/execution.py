@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from engine.cache import LruCache
 from engine.cancellation import Cancellation
-from engine.kernel import quote
+from engine.hidden_columns import STORED
 from engine.kernel_progress import KernelProgress, StreamProgress, Watch
 from engine.metrics import OperatorMetrics
 from engine.operators.collect import CollectExec
@@ -101,11 +101,21 @@ class _Compiler(SourceBinder):
         if source.length is not None:
             self.lengths[name] = source.length
         items: list[exp.Expr] = []
+        rows: exp.Expr = exp.Table(this=identifier(name))
         declared = {field.name: declared_type(field) for field in source.data.schema}
+        stored = {c.name for c in columns if declared.get(c.name) == c.type}
+        if stored:  # under names by which errors can tell that it is what is stored that has no cast
+            named = [
+                exp.alias_(exp.column(identifier(c.name)), identifier(STORED + c.name))
+                if c.name in stored
+                else exp.column(identifier(c.name))
+                for c in columns
+            ]
+            rows = exp.Subquery(this=exp.Select(expressions=named, from_=exp.From(this=rows)))
         for c in columns:
             column: exp.Expr = exp.column(identifier(c.name))
-            if declared.get(c.name) == c.type:
-                made = exp.Var(this=arriving_item(quote(c.name), c.type))
+            if c.name in stored:
+                made = exp.Var(this=arriving_item(STORED + c.name, c.type))
                 column = exp.alias_(made, identifier(c.name), copy=False)
             elif is_retyped(c.type):
                 to = exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=c.type)
@@ -113,7 +123,7 @@ class _Compiler(SourceBinder):
             items.append(column)
         if not items:
             items.append(exp.alias_(exp.Literal.number(1), identifier("__row")))
-        return exp.Select(expressions=items, from_=exp.From(this=exp.Table(this=identifier(name))))
+        return exp.Select(expressions=items, from_=exp.From(this=rows))
 
     def shared(self, name: str, relation: exp.Select) -> exp.Select:
         self.ctes.setdefault(name, relation)

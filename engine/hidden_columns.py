@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["OWN", "QUERY", "ROW_ADDRESS", "is_hidden"]
+__all__ = ["OWN", "QUERY", "ROW_ADDRESS", "STORED", "is_hidden"]
 
 ROW_ADDRESS = "_rowaddr"
 """The column in which a table that is read with addresses tells where each row lies; uint64. No table of Lance has one
@@ -13,6 +13,10 @@ QUERY = "_query"
 
 OWN = "__grism_"
 """What the other names begin with."""
+
+
+STORED = f"{OWN}stored "
+"""What the name begins with under which the kernel gets the stored form of a column, whose name follows."""
 
 
 def is_hidden(column: str) -> bool:

@@ -20,6 +20,7 @@ from engine.errors import (
     ExecutionError,
     ForbiddenError,
     GrismError,
+    InvalidDataError,
     InvalidValueError,
     KernelFailedError,
     KernelLostError,
@@ -34,8 +35,9 @@ from engine.errors import (
     UnsupportedError,
     nearest,
 )
-from engine.hidden_columns import is_hidden
+from engine.hidden_columns import STORED, is_hidden
 from engine.place import Place
+from engine.travel_types import CAST_FROM
 from engine.value_bounds import TOO_LARGE
 
 __all__ = ["bind_error", "execution_error", "is_fatal", "planning_error", "require_text", "syntax_error", "too_deep"]
@@ -44,6 +46,7 @@ _log = logging.getLogger(__name__)
 
 _FORBIDDEN = "The statement reaches for files or settings that a client may not touch."
 _UNREADABLE = "A file of a table could not be read; check the table's files."
+_GONE = "A file of the version that the query reads is not there: another tool removed it, or lost it. Run it again."
 _DEPTH_EXCEEDED = ("Max expression depth limit", "Serialized JSON exceeds the maximum nesting depth")
 _SETTING_ADVICE = re.compile(r'(?:,? or|\.?\s(?:Use|You can use)) "?SET \w+[^.]*')  # settings are locked
 _MISSING_COLUMN = re.compile(
@@ -65,8 +68,6 @@ _NO_VALUE_S_FAULT = frozenset(
 _ADVICE = ("\n\tCandidate functions:", "\nThe coordinate system definition may", "\n\nPlease try installing")
 # Behind it comes the column's name in the statement that the kernel got, where a join's column or an aggregate has
 # a name that the client never wrote.
-_SOURCE_COLUMN = " when casting from source column "
-
 
 _OF_A_FILE = (
     "Failed to read file",
@@ -152,6 +153,9 @@ def execution_error(error: BaseException) -> GrismError:
     kind, message = _parts(error)
     if (found := stored_value_error(message)) is not None:
         return found
+    cause, _, stored = message.rpartition(f"{CAST_FROM}{STORED}")
+    if cause:
+        return InvalidDataError(f'A stored value of column "{stored}" is not of its type, {_shortened(cause)}.')
     text = _shortened(message)
     if message.startswith(_DEPTH_EXCEEDED):
         return too_deep()
@@ -164,6 +168,8 @@ def execution_error(error: BaseException) -> GrismError:
         return MemoryExceededError(TOO_LARGE)
     if _OF_LANCE.search(message):
         _log.warning("A Lance table could not be read: %s", message)
+        if "Not found: " in message:
+            return StorageError(_GONE)
         return DataCorruptError(_UNREADABLE)
     if message.startswith(_OF_A_FILE) or "Parquet file" in message or _OF_A_STREAM.match(message):
         return DataCorruptError(_UNREADABLE)
@@ -243,8 +249,8 @@ def _message(text: str) -> str:
 def _shortened(message: str) -> str:
     for advice in _ADVICE:
         message = message.partition(advice)[0]
-    if _SOURCE_COLUMN in message:
-        message = message.rpartition(_SOURCE_COLUMN)[0]
+    if CAST_FROM in message:
+        message = message.rpartition(CAST_FROM)[0]
     text = _SETTING_ADVICE.sub("", message)
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + " ..."
 

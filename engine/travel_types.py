@@ -37,7 +37,16 @@ from functools import lru_cache
 
 from engine.kernel_types import ARRAY, LIST, KernelType, parse_type, unquoted
 
-__all__ = ["Boundary", "arriving_item", "is_retyped", "is_stored_as_it_is", "leaving_items", "leaving_type", "travels"]
+__all__ = [
+    "CAST_FROM",
+    "Boundary",
+    "arriving_item",
+    "is_retyped",
+    "is_stored_as_it_is",
+    "leaving_items",
+    "leaving_type",
+    "travels",
+]
 
 
 class Boundary(Enum):
@@ -49,6 +58,10 @@ class Boundary(Enum):
     STORAGE = "storage"
 
 
+CAST_FROM = " when casting from source column "
+"""What the kernel says behind the reason why a value of a column, whose name follows, has no cast."""
+
+_REFUSED = "__grism_refused"
 _TEXT = KernelType("VARCHAR")
 _BYTES = KernelType("BLOB")
 _VARIANT = KernelType("VARIANT")
@@ -119,8 +132,10 @@ def leaving_items(columns: Sequence[tuple[str, str]], boundary: Boundary) -> lis
 
 
 def arriving_item(column: str, kind: str) -> str:
-    """The expression that makes a column of type `kind` of the stored `column`, an expression too."""
-    return _arriving(column, _parsed(kind), 0)
+    """The expression that makes a column of type `kind` of what is stored as `column`, a name."""
+    made = _arriving('"' + column.replace('"', '""') + '"', _parsed(kind), 0)
+    message = f"{kind} has no such member{CAST_FROM}{column}"
+    return made.replace(_REFUSED, f"error({_literal(message)})")
 
 
 def is_stored_as_it_is(kind: str) -> bool:
@@ -248,17 +263,18 @@ def _arriving(value: str, kind: KernelType, depth: int) -> str:
                 _arriving(f"struct_extract({value}, '{_member(i)}')", member, depth)
                 for i, member in enumerate(kind.members)
             ]
-            return _union(f"struct_extract({value}, 'tag')", members, kind)
+            tag = f"struct_extract({value}, 'tag')"
+            return _union(tag, members, kind, f" ELSE CASE WHEN {tag} IS NOT NULL THEN {_REFUSED} END")
     return f"CAST({_inside(value, kind, depth, _arriving)} AS {kind})"
 
 
-def _union(tag: str, members: Sequence[str], kind: KernelType) -> str:
-    """The union of type `kind` whose member `tag` names, of `members`, one expression for each."""
+def _union(tag: str, members: Sequence[str], kind: KernelType, otherwise: str = "") -> str:
+    """The union of type `kind` whose member `tag` names, of `members`, one expression for each; `otherwise` is ELSE."""
     arms = []
     for name, own, member in zip(kind.names, members, kind.members, strict=True):
         made = f"CAST(union_value({name} := CAST({own} AS {member})) AS {kind})"
         arms.append(f"WHEN {_literal(unquoted(name))} THEN {made}")
-    return f"CASE {tag} {' '.join(arms)} END"
+    return f"CASE {tag} {' '.join(arms)}{otherwise} END"
 
 
 def _inside(value: str, kind: KernelType, depth: int, change: Callable[[str, KernelType, int], str]) -> str:

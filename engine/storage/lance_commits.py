@@ -26,9 +26,9 @@ from engine.errors import (
     UnsupportedError,
 )
 from engine.storage.dropped import is_dropped
+from engine.storage.lance_failures import is_panic
 from engine.storage.lance_fields import files_of
 from engine.storage.lance_formats import is_lack
-from engine.storage.lance_tables import is_panic
 from engine.storage.locks import shared_writer
 from engine.storage.protocol import TableName
 

@@ -11,24 +11,25 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import Any
 
 import lance
 import pyarrow as pa
 from sqlglot import exp
 
-from engine.arrow_input import check_stored, guarded, stored_value_error
+from engine.arrow_input import check_stored
 from engine.cache import LruCache
-from engine.errors import DataCorruptError, StorageError, UnsupportedError
+from engine.errors import DataCorruptError, UnsupportedError
 from engine.storage.care import StoredFacts
 from engine.storage.cutting import cut
 from engine.storage.indexes import IndexUse, StoredIndex
 from engine.storage.lance_blobs import is_blob, scan_options, taken, written_fields
 from engine.storage.lance_estimates import Estimates
+from engine.storage.lance_failures import reading, require_version
 from engine.storage.lance_manifests import count_versions, manifest_identity, newest_manifest
 from engine.storage.lance_search import find, find_each, resolve_search, restricted, search_fields, search_parts
 from engine.storage.lance_unread import readable_fields, require_readable
@@ -47,8 +48,9 @@ from engine.storage.protocol import (
 from engine.storage.pushdown import Pushed, push
 from engine.storage.search import Conditions, SearchRequest
 from engine.storage.stored_indexes import awaits_remap, count_indexes, kinds_by_column, stored_indexes
+from engine.storage.stored_types import looked_at
 
-__all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_newest", "is_panic", "tags_of"]
+__all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_newest", "tags_of"]
 
 KIND = "lance"
 CAPS = ScanCaps(predicate_pushdown=True)
@@ -60,7 +62,6 @@ KEPT_FACTS = 4096
 _ADDRESS = pa.field(ROW_ADDRESS, pa.uint64())
 
 log = logging.getLogger(__name__)
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -148,10 +149,21 @@ class LanceTables:
 
         Raises UnknownTableError for a version that is not there, DataCorruptError for a dataset that cannot be read.
         """
+        if version is not None or at is not None:
+            return self._handle(name, path, version, at)
+        while True:
+            before = newest_manifest(path)
+            try:
+                return self._handle(name, path, None, None)
+            except DataCorruptError:
+                if before in (None, newest_manifest(path)):
+                    raise  # else the newest one was replaced and removed while it was opened
+
+    def _handle(self, name: TableName, path: str, version: Version | None, at: datetime | None) -> TableHandle:
         found = newest_manifest(path) if version is None and at is None else None
         newest = None
         if found is None:
-            newest = _guarded(name, lambda: lance.dataset(path))
+            newest = reading(name, lambda: lance.dataset(path))
             wanted = newest.version
             if version is not None or at is not None:
                 wanted = _wanted_version(name, path, newest, version, at)
@@ -182,7 +194,7 @@ class LanceTables:
         """The rows that a search finds; see `Storage.searched`."""
         opened = self._pinned(table)
         rows = {f.fragment_id: n for f, n in zip(opened.fragments, opened.fragment_rows, strict=True)}
-        search = _guarded(table.name, lambda: resolve_search(table.name, opened.dataset, rows, request))
+        search = reading(table, lambda: resolve_search(table.name, opened.dataset, rows, request))
         search = restricted(search, conditions, opened.pushed)
         if search.is_each:
             return replace(table, addressed=True, search=search, rows=None, bytes=None)
@@ -193,7 +205,7 @@ class LanceTables:
     def stored_indexes(self, table: TableHandle) -> tuple[StoredIndex, ...]:
         """The indexes of the version, by name."""
         opened = self._pinned(table)
-        return _guarded(table.name, lambda: opened.indexes)
+        return reading(table, lambda: opened.indexes)
 
     def stored(self, table: TableHandle) -> StoredFacts:
         """How the version is stored; the files of versions are counted, and none is opened."""
@@ -205,21 +217,21 @@ class LanceTables:
     def used_indexes(self, table: TableHandle, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
         """The indexes that a scan of the version with this filter asks, as Lance plans it."""
         opened = self._pinned(table)
-        pushed = self._pushed(table.name, opened, predicate)
+        pushed = self._pushed(table, opened, predicate)
         if table.search is not None or not pushed.asks_indexes:
             return ()
         scanner = opened.dataset.scanner(columns=[_cheapest(opened.schema)], filter=pushed.text)
-        plan = _guarded(table.name, lambda: str(scanner.explain_plan()))
+        plan = reading(table, lambda: str(scanner.explain_plan()))
         return tuple(IndexUse(i.name, i.kind, i.columns[0]) for i in opened.indexes if f"]@{i.name}(" in plan)
 
     def finds_few(self, table: TableHandle, predicate: exp.Expr | None) -> bool:
         """Whether a scan of the version with this filter looks up single values in an index."""
-        return table.search is None and self._pushed(table.name, self._pinned(table), predicate).finds_few
+        return table.search is None and self._pushed(table, self._pinned(table), predicate).finds_few
 
     def look_up(self, table: TableHandle, wanted: pa.Schema, predicate: exp.Expr) -> pa.Table | None:
         """The few rows that an index finds; see `TableIndexes.look_up`."""
         opened = self._pinned(table)
-        pushed = self._pushed(table.name, opened, predicate)
+        pushed = self._pushed(table, opened, predicate)
         if not pushed.exact or not pushed.finds_few:
             return None
         if any(opened.schema.field(field.name).type != field.type for field in wanted):
@@ -231,7 +243,7 @@ class LanceTables:
         """Lance's own view of the newest version; raises as `handle`."""
         found = newest_manifest(path)
         if found is None:
-            return _guarded(name, lambda: lance.dataset(path))
+            return reading(name, lambda: lance.dataset(path))
         return self._opened(name, path, found[1], found[0]).dataset
 
     def keep(self, name: TableName, path: str, dataset: Any) -> None:
@@ -301,7 +313,7 @@ class LanceTables:
             options |= {"offset": skip, "limit": rows}
         else:
             # Each part would ask the whole index.
-            pushed = self._pushed(table.name, opened, request.filter) if is_whole else opened.pushed(request.filter)
+            pushed = self._pushed(table, opened, request.filter) if is_whole else opened.pushed(request.filter)
             asks_indexes = pushed.asks_indexes and is_whole
             finds_few = pushed.finds_few and is_whole
             if pushed.text is not None:
@@ -312,17 +324,17 @@ class LanceTables:
 
         def scan() -> pa.RecordBatchReader:
             reader = opened.dataset.scanner(columns=list(columns), **options).to_reader()
-            return guarded(reader, wanted)
+            return looked_at(reader, wanted)
 
         # How large blobs are is not known before they are read.
         width = opened.width([c for c in columns if c != ROW_ADDRESS])
         if finds_few or (not blobs and rows * width <= self._table_bytes):
-            small = _guarded(table.name, lambda: self._read(scan()))
+            small = reading(table, lambda: self._read(scan()))
             if finds_few:
                 self._estimates.note(opened.dataset, opened.rows, pushed, None if small is None else small.num_rows)
             if small is not None:
                 return ArrowSource(small)
-        return ArrowSource(_guarded(table.name, scan), None if "filter" in options else rows)
+        return ArrowSource(reading(table, scan), None if "filter" in options else rows)
 
     def _taken(self, opened: _Opened, wanted: pa.Schema, addresses: pa.Array) -> pa.RecordBatchReader:
         """The rows of these addresses, in that order, which are read as the stream is."""
@@ -333,7 +345,7 @@ class LanceTables:
                     yield pa.RecordBatch.from_arrays(batch.columns, schema=stored)
 
         stored = written_fields(pa.schema([opened.dataset.schema.field(name) for name in wanted.names]))
-        return guarded(pa.RecordBatchReader.from_batches(stored, batches()), wanted)
+        return looked_at(pa.RecordBatchReader.from_batches(stored, batches()), wanted)
 
     def _found(
         self, opened: _Opened, table: TableHandle, request: ScanRequest, fragments: Sequence[Any] | None
@@ -350,9 +362,9 @@ class LanceTables:
                 found = find_each(table.name, opened.dataset, search, wanted.names, request.queries, known)
             else:
                 found = find(table.name, opened.dataset, search, wanted.names, fragments, known)
-            return pa.Table.from_batches(list(guarded(found.to_reader(), wanted)), wanted)
+            return pa.Table.from_batches(list(looked_at(found.to_reader(), wanted)), wanted)
 
-        return _guarded(table.name, read)
+        return reading(table, read)
 
     def _read(self, reader: pa.RecordBatchReader) -> pa.Table | None:
         """All rows as a Table, or None where the estimate was wrong and they take more than twice the limit."""
@@ -364,27 +376,28 @@ class LanceTables:
                 return None
         return pa.Table.from_batches(batches, reader.schema).replace_schema_metadata(None)
 
-    def _pushed(self, name: TableName, opened: _Opened, predicate: exp.Expr | None) -> Pushed:
+    def _pushed(self, table: TableHandle, opened: _Opened, predicate: exp.Expr | None) -> Pushed:
         """What of a filter Lance applies; by indexes only where these are worth to be asked."""
         pushed = opened.pushed(predicate)
         if pushed.asks_indexes:
             asks = partial(self._estimates.is_worth_asking, opened.dataset, opened.rows, opened.facts.bytes, pushed)
-            if not _guarded(name, asks):
+            if not reading(table, asks):
                 return replace(pushed, asks_indexes=False, finds_few=False)
         return pushed
 
     def _pinned(self, table: TableHandle) -> _Opened:
         path, identity = table.location
         version = int(table.version)
-        if manifest_identity(path, version) != identity:
-            raise StorageError(f'The version of table "{table.name}" that the query reads is gone; run it again.')
-        return self._opened(table.name, path, identity, version)
+        require_version(table)
+        return self._opened(table, path, identity, version)
 
-    def _opened(self, name: TableName, path: str, identity: str, version: int, dataset: Any = None) -> _Opened:
+    def _opened(
+        self, name: TableName | TableHandle, path: str, identity: str, version: int, dataset: Any = None
+    ) -> _Opened:
         key = (path, identity, version)
         found = self._open.get(key)
         if found is None:
-            found = _guarded(name, lambda: _describe(dataset or lance.dataset(path, version=version)))
+            found = reading(name, lambda: _describe(dataset or lance.dataset(path, version=version)))
             self._open.put(key, found)
             self._facts.put(key, found.facts)
         return found
@@ -426,24 +439,6 @@ def is_newest(dataset: Any) -> bool:
     return found is not None and found[0] == int(dataset.version)
 
 
-def is_panic(error: BaseException) -> bool:
-    """Whether Lance's native code gave up with an assertion, which does not arrive as an Exception."""
-    return type(error).__name__ == "PanicException"
-
-
-def _guarded(name: TableName, read: Callable[[], Result]) -> Result:
-    """`read()`, whose failures mean that the dataset cannot be read."""
-    try:
-        return read()
-    except BaseException as error:
-        if not isinstance(error, (ValueError, OSError, RuntimeError, pa.ArrowException)) and not is_panic(error):
-            raise
-        if (found := stored_value_error(str(error))) is not None:
-            raise found from None
-        log.warning("Lance table %s cannot be read: %s", name, error)
-        raise DataCorruptError(f'Table "{name}" cannot be read: its files are damaged or missing.') from None
-
-
 def _describe(dataset: Any) -> _Opened:
     told = dataset.get_version()["metadata"]
     rows, size = int(told["total_rows"]), int(told["total_files_size"])
@@ -463,7 +458,7 @@ def _wanted_version(name: TableName, path: str, newest: Any, version: Version | 
     """The number of the version that was asked for, one of the table as it is now."""
     first, last = first_version(newest.schema), int(newest.version)
     if isinstance(version, Tag):
-        known = {tag: number for tag, number in _guarded(name, lambda: tags_of(newest)).items() if number >= first}
+        known = {tag: number for tag, number in reading(name, lambda: tags_of(newest)).items() if number >= first}
         if version.name not in known:
             raise unknown_tag(name, version.name, known)
         return known[version.name]

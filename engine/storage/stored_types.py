@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 
 import pyarrow as pa
+import pyarrow.types as pt
 
-from engine.errors import SchemaMismatchError
+from engine.arrow_input import guarded
+from engine.errors import SchemaMismatchError, UnsupportedError
 from engine.kernel import Kernel
 from engine.kernel_types import KernelType, parse_type
 from engine.schema import Column, RowType
 from engine.travel_types import Boundary, is_stored_as_it_is, leaving_type
 
-__all__ = ["STORED_TYPE", "declared_type", "kernel_columns", "storable_type", "stored_fields"]
+__all__ = ["STORED_TYPE", "declared_type", "kernel_columns", "looked_at", "storable_type", "stored_fields"]
 
 STORED_TYPE = b"grism.type"
 """Metadata of a stored field: the kernel's type, where the field has another form."""
@@ -43,6 +45,39 @@ def kernel_columns(kernel: Kernel, schema: pa.Schema) -> RowType:
     """
     natural = kernel.column_types(pa.Table.from_batches([], schema))
     return tuple(_believed(kernel, own, declared_type(field)) for own, field in zip(natural, schema, strict=True))
+
+
+def looked_at(reader: pa.RecordBatchReader, fields: pa.Schema) -> pa.RecordBatchReader:
+    """`reader`, of stored data of these fields, `guarded`; JSON that lies in texts is looked at, too."""
+    return guarded(reader, pa.schema([_with_declared_json(field) for field in fields]))
+
+
+def _with_declared_json(field: pa.Field) -> pa.Field:
+    """A stored field with Arrow's type of JSON wherever it lies in texts that the kernel's type says to be that."""
+    declared = declared_type(field) or ""
+    if "JSON" not in declared:
+        return field
+    try:
+        return field.with_type(_with_json(parse_type(declared), field.type))
+    except (ValueError, UnsupportedError):  # and then it is not believed
+        return field
+
+
+def _with_json(kind: KernelType, stored: pa.DataType) -> pa.DataType:
+    """`stored` with JSON in the places of the texts that have it by the kernel's type; of unions and variants none."""
+    match kind.name:
+        case "JSON" if pt.is_string(stored) or pt.is_large_string(stored):
+            return pa.json_(stored)
+        case "LIST" | "ARRAY" if pt.is_list(stored):
+            return pa.list_(stored.value_field.with_type(_with_json(kind.members[0], stored.value_type)))
+        case "STRUCT" | "TUPLE" if pt.is_struct(stored) and stored.num_fields == len(kind.members):
+            return pa.struct([f.with_type(_with_json(k, f.type)) for k, f in zip(kind.members, stored, strict=True)])
+        case "MAP" if pt.is_map(stored):
+            key, item = (
+                _with_json(k, t) for k, t in zip(kind.members, (stored.key_type, stored.item_type), strict=True)
+            )
+            return pa.map_(stored.key_field.with_type(key), stored.item_field.with_type(item))
+    return stored
 
 
 def _believed(kernel: Kernel, natural: Column, declared: str | None) -> Column:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import duckdb
 import pytest
 
-from engine.errors import CancelledError, DataCorruptError, GrismError, InvalidValueError
+from engine.errors import CancelledError, DataCorruptError, GrismError, InvalidValueError, StorageError
 from engine.kernel_errors import execution_error, planning_error
 
 
@@ -34,11 +34,16 @@ def test_damaged_files(kind: str, message: str) -> None:
         assert "/data" not in str(told)
 
 
-def test_a_stream_of_a_damaged_lance_table() -> None:
-    message = "reading the stream registered as '__s0' failed: Not found: /data/t/1.lance, /lance-io/src/local.rs:2"
+@pytest.mark.parametrize(
+    ("reason", "kind"), [("Not found: /data/t/1.lance", StorageError), ("magic", DataCorruptError)]
+)
+def test_a_stream_of_a_lance_table_that_is_damaged_or_of_which_a_version_was_removed(
+    reason: str, kind: type[GrismError]
+) -> None:
+    message = f"reading the stream registered as '__s0' failed: {reason}, /lance-io/src/local.rs:2"
     for text in (message, f"Invalid Input Error: {message}"):
         told = execution_error(duckdb.Error(text))
-        assert type(told) is DataCorruptError
+        assert type(told) is kind
         assert "/data" not in str(told)
 
 

@@ -59,6 +59,43 @@ def test_columns_that_are_not_what_they_say(
     assert query(runtime, "SELECT 1 AS x").num_rows == 1
 
 
+def declared(kind: str, stored: pa.DataType, *values: object) -> pa.Table:
+    """A column in the form in which grism stores values of the type `kind`."""
+    fields = [pa.field("id", pa.int64()), pa.field("odd one", stored, metadata={"grism.type": kind})]
+    return pa.table([range(len(values)), pa.array(values, stored)], schema=pa.schema(fields))
+
+
+UNION = pa.struct([("tag", pa.string()), ("m0", pa.int32()), ("m1", pa.string())])
+DECLARED = {
+    "json": declared("JSON", pa.string(), '{"a": 1}', None, "nope"),
+    "json in a list": declared("JSON[]", pa.list_(pa.string()), ["{}", "nope"]),
+    "json in a map": declared("MAP(VARCHAR, JSON)", pa.map_(pa.string(), pa.string()), [("a", "nope")]),
+    "json in a struct": declared(
+        'STRUCT(a INTEGER, "b c" JSON[])',
+        pa.struct([("a", pa.int32()), ("b c", pa.list_(pa.string()))]),
+        {"a": 1, "b c": ["[", None]},
+    ),
+    "uuid": declared("UUID", pa.string(), "nope"),
+    "enum": declared("ENUM('a', 'b')", pa.string(), "a", "c"),
+    "large": declared("HUGEINT", pa.string(), "1", "nope"),
+    "time": declared("TIME WITH TIME ZONE", pa.string(), "nope"),
+    "geometry": declared("GEOMETRY", pa.binary(), b"nope"),
+    "union": declared("UNION(a INTEGER, b VARCHAR)", UNION, {"tag": "c", "m0": 1, "m1": None}),
+}
+
+
+@pytest.mark.parametrize("rows", DECLARED.values(), ids=DECLARED.keys())
+def test_another_tool_adds_what_is_not_of_a_columns_type(
+    rows: pa.Table, foreign: Callable[[pa.Table], SqlRuntime]
+) -> None:
+    """To a table of grism's, where the kernel's types lie in others."""
+    runtime = foreign(rows)
+    for sql in ('SELECT "odd one" FROM others', 'SELECT max("odd one"::VARCHAR || id) AS x FROM others GROUP BY id'):
+        with pytest.raises(InvalidDataError, match='A stored value of column "odd one" is not of its type'):
+            query(runtime, sql)
+    assert query(runtime, "SELECT count(id) AS x FROM others").to_pylist() == [{"x": rows.num_rows}]
+
+
 def test_values_of_the_kernels_own_types(foreign: Callable[[pa.Table], SqlRuntime]) -> None:
     runtime = foreign(
         pa.table(

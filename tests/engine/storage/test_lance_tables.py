@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pickle
+import re
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from sqlglot import parse_one
 
 from engine.errors import DataCorruptError, StorageError, UnknownTableError
+from engine.kernel_errors import execution_error
 from engine.storage import DirectoryStorage, ScanRequest, TableHandle, WriteMode
 from tests.engine.storage.reading import MAIN_T, numbers, put, read, read_all, rows_of_splits
 
@@ -254,3 +257,57 @@ def test_an_opened_version_is_opened_once(tmp_path, monkeypatch):
     monkeypatch.setattr(lance, "dataset", lambda *a, **k: pytest.fail("opened again"))
     for split in storage.splits(table, 4):
         storage.open(split, ScanRequest(("i",)))
+
+
+# ---- another tool that removes what is read
+
+
+def replace_and_remove(path: Path) -> None:
+    """As another tool does: a new version, after which the files of the others go."""
+    dataset = lance.dataset(str(path))
+    dataset.delete("i % 2 = 1")
+    dataset.optimize.compact_files(materialize_deletions_threshold=0.0)
+    for index in dataset.describe_indices():
+        dataset.create_scalar_index(dataset.schema.names[index.fields[0]], "BTREE", name=index.name, replace=True)
+    lance.dataset(str(path)).cleanup_old_versions(older_than=timedelta(0), delete_unverified=True)
+
+
+def once_before(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, act: Callable[[], None]) -> None:
+    """Have `act` done before the next call of a function."""
+    real = getattr(owner, name)
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(owner, name, real)
+        act()
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, called)
+
+
+@pytest.mark.parametrize("predicate", [None, "i = 4"])
+@pytest.mark.parametrize("table_bytes", [0, 1 << 20])
+def test_a_version_that_goes_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table_bytes: int, predicate: str | None
+) -> None:
+    """The table is not damaged: who asks again reads the newest version."""
+    path = tmp_path / "t.lance"
+    lance.write_dataset(numbers(0, 100), path).create_scalar_index("i", "BTREE")
+    storage, table = resolve(tmp_path, table_bytes=table_bytes)
+    request = {} if predicate is None else {"filter": parse_one(predicate, dialect="duckdb")}
+    once_before(monkeypatch, lance.LanceDataset, "scanner", lambda: replace_and_remove(path))
+    with pytest.raises((StorageError, ValueError, OSError, pa.ArrowException)) as caught:
+        read_all(storage, table, **request)
+    assert re.search("is gone; run it again|is not there: another tool", execution_error(caught.value).message)
+    with pytest.raises(StorageError, match="is gone; run it again"):
+        read_all(storage, table, **request)
+    found = read_all(storage, storage.snapshot().table(MAIN_T), **request)
+    assert found == [(i,) for i in range(0, 100, 2) if predicate is None or i == 4]
+
+
+def test_the_newest_version_goes_before_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.lance"
+    lance.write_dataset(numbers(0, 100), path)
+    storage = DirectoryStorage(tmp_path)
+    once_before(monkeypatch, lance, "dataset", lambda: replace_and_remove(path))
+    table = storage.snapshot().table(MAIN_T)
+    assert (table.rows, len(read_all(storage, table))) == (50, 50)

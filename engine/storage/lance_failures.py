@@ -1,0 +1,54 @@
+"""What it means where a Lance dataset cannot be read: its files are damaged, or the version that is read is gone.
+
+Another tool, or another server, may remove old versions while they are read here. Then the newest one can be read all
+the same, so that the query is to be run again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+import pyarrow as pa
+
+from engine.arrow_input import stored_value_error
+from engine.errors import DataCorruptError, StorageError
+from engine.storage.lance_manifests import manifest_identity
+from engine.storage.protocol import TableHandle, TableName
+
+__all__ = ["is_panic", "reading", "require_version"]
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+def reading(table: TableName | TableHandle, read: Callable[[], Result]) -> Result:
+    """`read()`, whose failures mean that the dataset, or the version that a handle pins, cannot be read.
+
+    Raises DataCorruptError, and StorageError where that version is gone.
+    """
+    try:
+        return read()
+    except BaseException as error:
+        if not isinstance(error, (ValueError, OSError, RuntimeError, pa.ArrowException)) and not is_panic(error):
+            raise
+        if (found := stored_value_error(str(error))) is not None:
+            raise found from None
+        if isinstance(table, TableHandle):
+            require_version(table)
+        name = table.name if isinstance(table, TableHandle) else table
+        log.warning("Lance table %s cannot be read: %s", name, error)
+        raise DataCorruptError(f'Table "{name}" cannot be read: its files are damaged or missing.') from None
+
+
+def require_version(table: TableHandle) -> None:
+    """Raise StorageError where the version that a handle pins is gone."""
+    path, identity = table.location
+    if manifest_identity(path, int(table.version)) != identity:
+        raise StorageError(f'The version of table "{table.name}" that the query reads is gone; run it again.') from None
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether Lance's native code gave up with an assertion, which does not arrive as an Exception."""
+    return type(error).__name__ == "PanicException"
