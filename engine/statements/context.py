@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from engine.cancellation import Cancellation
 from engine.run_progress import RunProgress
 from engine.statements.session import Session
 from engine.tracing import SpanContext
 
-if TYPE_CHECKING:
-    from engine.streams import StreamCounters
-
-__all__ = ["StatementContext"]
+__all__ = ["RowCounters", "StatementContext", "watch_nothing"]
 
 
-def _watch_nothing(counters: StreamCounters) -> None:
+class RowCounters(Protocol):
+    """What an execution has given so far. May be read from any thread."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+
+    @property
+    def bytes(self) -> int:
+        """Their size."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether that is all."""
+
+
+def watch_nothing(counters: RowCounters) -> None:
+    """What is given is not for whoever asks."""
     del counters
 
 
@@ -44,7 +58,7 @@ class StatementContext:
 
     session: Session
     cancellation: Cancellation = field(default_factory=Cancellation)
-    watch: Callable[[StreamCounters], None] = _watch_nothing
+    watch: Callable[[RowCounters], None] = watch_nothing
     poll: Callable[[], None] = _poll_nobody
     follow: Callable[[RunProgress], None] = _follow_nothing
     trace: SpanContext | None = None

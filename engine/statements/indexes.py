@@ -24,7 +24,7 @@ from engine.progress import tell_progress
 from engine.rights import Action
 from engine.run_progress import RunProgress
 from engine.statements.catalog import Target
-from engine.statements.context import StatementContext
+from engine.statements.context import StatementContext, watch_nothing
 from engine.statements.descriptions import CreateIndex, DropIndex, Path
 from engine.statements.planning import Planning
 from engine.statements.session import TEMPORARY, Session
@@ -88,7 +88,7 @@ class Indexes:
 
     def _built(self, context: StatementContext, plan: PhysicalPlan) -> list[str]:
         """What the tasks of a plan tell of the parts of an index that they built."""
-        with self._planning.execute(context, plan) as result:
+        with self._planning.execute(replace(context, watch=watch_nothing), plan) as result:
             return [text for batch in result for text in batch.column(0).to_pylist()]
 
     def drop(self, context: StatementContext, statement: DropIndex) -> int:

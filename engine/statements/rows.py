@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -12,7 +12,7 @@ from engine.errors import PlanningError, TypeMismatchError
 from engine.physical import PhysicalPlan
 from engine.schema import Column, RowType
 from engine.statements.catalog import Target
-from engine.statements.context import StatementContext
+from engine.statements.context import StatementContext, watch_nothing
 from engine.statements.planning import Planning
 from engine.storage.conform import NOT_NULL
 from engine.storage.protocol import FragmentSink, Snapshot, WriteMode
@@ -20,6 +20,15 @@ from engine.storage.stored_types import STORED_TYPE, storable_type, stored_field
 from engine.streams import scoped_reader
 
 __all__ = ["Rows"]
+
+
+@dataclass
+class _Written:
+    """What was written elsewhere so far."""
+
+    rows: int = 0
+    bytes: int = 0
+    finished: bool = False
 
 
 @dataclass
@@ -79,8 +88,15 @@ class Rows:
         plan = self.planning.written(self._first, sink.table, sink)
         if plan is None:
             raise ValueError("the rows of this plan come here")
-        with self.planning.execute(self.context, plan) as result:
-            told = [text for batch in result for text in batch.column(0).to_pylist()]
+        written = _Written()
+        self.context.watch(written)
+        told: list[str] = []
+        with self.planning.execute(replace(self.context, watch=watch_nothing), plan) as result:
+            for task in (row for batch in result for row in batch.to_pylist()):
+                told += task["fragments"]
+                written.rows += task["rows"]
+                written.bytes += task["bytes"]
+        written.finished = True
         self.context.poll()
         self.context.cancellation.check()
         return told

@@ -20,20 +20,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from engine.errors import CancelledError, GrismError
 from engine.run_progress import RunProgress, StageProgress, TaskProgress, total_use
-from engine.statements.context import StatementContext
+from engine.statements.context import RowCounters, StatementContext
 from engine.statements.session import Session
 from engine.tracing import Span
 from flight_server.endpoint.calls import Call
 from flight_server.gate import Gate
 from flight_server.monitoring.spans import QuerySpans
 from flight_server.monitoring.statement import MAX_LOGGED, StatementInfo
-
-if TYPE_CHECKING:
-    from engine.streams import StreamCounters
 
 __all__ = ["TAG_HEADER", "Caller", "Query", "QueryPlan"]
 
@@ -127,7 +124,7 @@ class Query:
         self._statement, self._runtime = statement, runtime
         self._has_effects, self._plans = has_effects, plans
         self._lock = threading.Lock()
-        self._counters: list[StreamCounters] = []
+        self._counters: list[RowCounters] = []
         self._runs: list[RunProgress] = []
         self._plans_told: list[Callable[[], str]] = []
         self._rows_taken = 0
@@ -199,7 +196,7 @@ class Query:
                 return
         free()
 
-    def watch(self, counters: StreamCounters) -> None:
+    def watch(self, counters: RowCounters) -> None:
         """Take what one of its executions gives for its own rows."""
         self._counters.append(counters)
 

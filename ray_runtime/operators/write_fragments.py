@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -9,18 +10,19 @@ from sqlglot import exp
 
 from engine.physical import PhysicalOperator, SourceBinder
 from engine.storage.protocol import FragmentSink, TableName
+from engine.streams import sliced
 
 __all__ = ["FRAGMENTS", "WriteFragmentsExec"]
 
-FRAGMENTS = pa.schema([pa.field("fragment", pa.string())])
-"""What a plan with this root gives: a row for each fragment."""
+FRAGMENTS = pa.schema([("fragments", pa.list_(pa.string())), ("rows", pa.int64()), ("bytes", pa.int64())])
+"""What a plan with this root gives: a row for each task, with its fragments, and what there is in them."""
 
 
 @dataclass(frozen=True)
 class WriteFragmentsExec(PhysicalOperator):
-    """Writes its input's rows into the `sink`, and gives a row for each fragment that holds them, with what it is.
+    """Writes its input's rows into the `sink`, and gives one row: the fragments that hold them, how many, how large.
 
-    Nobody sees the fragments before whoever gets these rows commits them. The root of a stage, and of nothing else: it
+    Nobody sees the fragments before whoever gets that row commits them. The root of a stage, and of nothing else: it
     is no query of the kernel. Without a sink it can only be shown.
     """
 
@@ -37,11 +39,14 @@ class WriteFragmentsExec(PhysicalOperator):
         raise RuntimeError("fragments are written by a task of a stage only")
 
     def written(self, rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
-        """Store `rows`, which are the input's, and give those of the fragments. Raises what the sink raises."""
+        """Store `rows`, which are the input's, and tell of them. Raises what the sink raises."""
         if self.sink is None:
             raise RuntimeError("there is nowhere to write to")
-        fragments = pa.array(self.sink.write(rows), pa.string())
-        return pa.RecordBatchReader.from_batches(FRAGMENTS, [pa.RecordBatch.from_arrays([fragments], schema=FRAGMENTS)])
+        stream = sliced(rows)
+        with closing(stream.reader) as reader:
+            fragments = self.sink.write(reader)
+        told = {"fragments": fragments, "rows": stream.counters.rows, "bytes": stream.counters.bytes}
+        return pa.RecordBatchReader.from_batches(FRAGMENTS, [pa.RecordBatch.from_pylist([told], FRAGMENTS)])
 
     def describe(self) -> str:
         return f"WriteFragmentsExec {self.table}"

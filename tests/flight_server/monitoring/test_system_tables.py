@@ -280,6 +280,30 @@ def test_both_runtimes_tell_what_runs(server_uri: Callable[[str], str], kind: st
         assert joined["n"] == 25
 
 
+def test_what_workers_write_is_told_as_what_is_written_here(server_uri: Callable[[str], str]) -> None:
+    texts = [
+        "CREATE TABLE weighed AS SELECT l_orderkey, l_comment FROM lineitem",
+        "INSERT INTO weighed SELECT l_orderkey, l_comment FROM lineitem",
+        "CREATE INDEX weighed_i ON weighed (l_orderkey)",
+    ]
+    told: dict[str, list[dict[str, Any]]] = {"local": [], "ray": []}
+    with RawClient(server_uri("ray")) as raw:
+        client = Client(raw)
+        for runtime, rows in told.items():
+            client.rows(f"SET runtime = '{runtime}'")
+            for text in texts:
+                client.rows(text)
+                rows += client.rows(
+                    f"SELECT runtime, rows, bytes FROM system.queries WHERE text = '{text}' ORDER BY begun DESC LIMIT 1"
+                )
+            client.rows("DROP TABLE weighed")
+    for here, there in zip(told["local"], told["ray"], strict=True):
+        assert (here["runtime"], there["runtime"]) == ("local", "ray")
+        assert there["rows"] == here["rows"]
+        assert there["bytes"] == pytest.approx(here["bytes"], rel=0.02)
+    assert [row["rows"] for row in told["ray"]] == [60_175, 60_175, 0]
+
+
 def test_the_progress_of_a_query_grows_to_its_end(
     server_uri: Callable[[str], str], threads: ThreadPoolExecutor
 ) -> None:
