@@ -167,9 +167,10 @@ class SystemTables:
         self._rows[table] = rows
 
     def rows(self, table: str, grants: Grants) -> list[Mapping[str, Any]]:
-        """What is in one of the `LAYOUTS` now, as somebody with these rights sees it."""
+        """What is in one of the `LAYOUTS` now, as somebody with these rights sees it; what is not known is None."""
         rows = self._rows.get(table)
-        return [] if rows is None else list(rows(grants))
+        unknown = dict.fromkeys(LAYOUTS[table].names)
+        return [] if rows is None else [{**unknown, **row} for row in rows(grants)]
 
     def names(self) -> list[TableName]:
         """The tables, sorted."""

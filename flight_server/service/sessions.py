@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +32,10 @@ COOKIE = "grism_session"
 _LEAST_WAIT = 0.1
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass
 class _Kept:
     session: Session
@@ -39,11 +43,16 @@ class _Kept:
     share: str
     cookie: str
     peer: str
-    begun_at: float
-    used_at: float
     connections: frozenset[int]
+    used_at: float  # on the clock of `time.monotonic()`
+    begun: datetime = field(default_factory=_now)
+    used: datetime = field(default_factory=_now)
     calls: int = 0
     bound: bool = True  # to its connection: no call has come with its cookie
+
+    def touch(self) -> None:
+        """It is in use now."""
+        self.used_at, self.used = time.monotonic(), _now()
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -119,7 +128,6 @@ class Sessions:
         """The rows of ``system.sessions``: all to an administrator, to others their own."""
         with self._changed:
             kept = list(self._by_cookie.values())
-        clock = time.time() - time.monotonic()
         for each in kept:
             if each.owner != grants.identity.name and not grants.is_administrator:
                 continue
@@ -129,8 +137,8 @@ class Sessions:
                 "user": each.owner,
                 "client": each.peer,
                 "calls": each.calls,
-                "begun": datetime.fromtimestamp(clock + each.begun_at, UTC),
-                "used": datetime.fromtimestamp(clock + each.used_at, UTC),
+                "begun": each.begun,
+                "used": each.used,
                 "schema": session.schema,
                 "timeout": session.timeout,
                 "runtime": session.runtime,
@@ -225,8 +233,8 @@ class Sessions:
 
         def keep(session: Session) -> None:
             peer = call.peer
-            share, now = Holder(identity, peer).share, time.monotonic()
-            kept = _Kept(session, identity.name, share, cookie, peer, now, now, connections_of(peer))
+            share = Holder(identity, peer).share
+            kept = _Kept(session, identity.name, share, cookie, peer, connections_of(peer), time.monotonic())
             self._keep(kept, call)
 
         session.keeper = keep
@@ -268,12 +276,12 @@ class Sessions:
 
     def _enter(self, kept: _Kept, call: Call) -> None:
         kept.calls += 1
-        kept.used_at = time.monotonic()
+        kept.touch()
 
         def leave() -> None:
             with self._changed:
                 kept.calls -= 1
-                kept.used_at = time.monotonic()
+                kept.touch()
 
         call.on_end(leave)
 

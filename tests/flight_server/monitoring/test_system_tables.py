@@ -51,13 +51,26 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def guarded(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def guarded(log: Path, data: Path) -> Iterator[str]:
     """A server with one turn for queries, where root is an administrator."""
-    users = log.parent / "users"
-    for name, role in (("ann", "writer"), ("bob", "reader"), ("root", "admin")):
+    users, rights = log.parent / "users", log.parent / "rights.toml"
+    for name, role in (
+        ("ann", "writer"),
+        ("bob", "reader"),
+        ("root", "admin"),
+        ("carl", "narrow"),
+        ("dora", "nothing"),
+    ):
         add_user(users, name, PASSWORD, frozenset({role}))
-    options = ("--users", str(users), "--max-queries", "1", "--max-queued", "1", "--query-history", "40")
-    with serve(tmp_path_factory.mktemp("data"), log, "--threads", "1", *options) as (uri, _):
+    rights.write_text('[roles.narrow]\nread = ["main.*"]\n')
+    options = ("--users", str(users), "--rights", str(rights))
+    options += ("--max-queries", "1", "--max-queued", "1", "--query-history", "40")
+    with serve(data, log, "--threads", "1", *options) as (uri, _):
         yield uri
 
 
@@ -171,6 +184,70 @@ def test_tables_are_told_with_what_they_are_made_of(login: Callable[[str], Clien
     root.rows("DROP TABLE aside.empty")
     root.rows("DROP SCHEMA aside")
     assert root.rows("SELECT * FROM system.tables") == []
+
+
+def test_tables_that_may_not_be_read_are_not_told(login: Callable[[str], Client], data: Path) -> None:
+    root = login("root")
+    for text in (
+        "CREATE SCHEMA closed",
+        "CREATE TABLE closed.hidden AS SELECT * FROM range(1234) t(x)",
+        "CREATE TABLE open AS SELECT * FROM range(555) t(x)",
+        "CREATE VIEW through AS SELECT * FROM closed.hidden",
+        "CREATE TEMP TABLE mine AS SELECT 1 AS x",
+    ):
+        root.rows(text)
+    for folder in (data, data / "closed.schema"):
+        (folder / "damaged.parquet").write_bytes(b"PAR1, but no Parquet")
+    told = 'SELECT schema, "table", rows FROM system.tables ORDER BY ALL'
+    seen = {name: [tuple(row.values()) for row in login(name).rows(told)] for name in ("root", "bob", "carl", "dora")}
+    refused = login("carl").refusal("SELECT count(*) FROM through")
+    for folder in (data, data / "closed.schema"):
+        (folder / "damaged.parquet").unlink()
+    for text in ("DROP VIEW through", "DROP TABLE open", "DROP SCHEMA closed CASCADE"):
+        root.rows(text)
+    opened = [("main", "damaged", None), ("main", "open", 555)]
+    everything = [("closed", "damaged", None), ("closed", "hidden", 1234), *opened]
+    assert seen == {"root": everything, "bob": everything, "carl": opened, "dora": []}
+    assert "1234" not in refused
+    assert "1,234" not in refused
+
+
+def test_what_others_ask_is_not_told(login: Callable[[str], Client], threads: ThreadPoolExecutor) -> None:
+    root, carl = login("root"), login("carl")
+    answer, id = begun(threads, login("ann"), root)
+    assert root.rows(f"SELECT text FROM system.queries WHERE id = '{id}'") == [{"text": LONG}]
+    root.rows(f"KILL QUERY '{id}'")
+    assert "KILL QUERY" in answer.result(30)
+    for table in ("queries", "stages", "tasks", "sessions", "settings", "workers"):
+        for row in carl.rows(f"SELECT * FROM system.{table}"):
+            assert row["user"] == "carl"
+            assert LONG not in str(row)
+
+
+def test_sessions_of_several_users_are_told_to_whom_they_belong(login: Callable[[str], Client]) -> None:
+    root, clients = login("root"), {name: login(name) for name in ("ann", "bob", "carl")}
+    until(lambda: not root.rows("SELECT * FROM system.sessions"))  # those of connections that are gone end soon
+    clients["ann"].rows("SET timeout = '10m'")
+    clients["bob"].rows("CREATE TEMP TABLE mine AS SELECT 1 AS x")
+    clients["carl"].rows("SET timeout = '5m'")
+    told = "SELECT * FROM system.sessions ORDER BY user"
+    first = root.rows(told)
+    assert [(row["user"], row["timeout"], row["temporary_tables"], row["calls"]) for row in first] == [
+        ("ann", 600.0, 0, 0),
+        ("bob", None, 1, 0),
+        ("carl", 300.0, 0, 0),
+    ]
+    for name, client in clients.items():
+        assert [row["user"] for row in client.rows(told)] == [name]
+    for _ in range(20):  # the same moment, whenever it is told
+        assert [row["begun"] for row in root.rows(told)] == [row["begun"] for row in first]
+    after = root.rows(told)
+    assert all(row["begun"] <= before["used"] < row["used"] for before, row in zip(first, after, strict=True))
+    root.rows(f"KILL SESSION '{after[0]['id']}'")
+    clients["bob"].rows(f"KILL SESSION '{after[1]['id']}'")  # its own
+    assert [row["user"] for row in root.rows(told)] == ["carl"]
+    root.rows(f"KILL SESSION '{after[2]['id']}'")
+    assert root.rows(told) == []
 
 
 def test_settings_are_for_administrators(login: Callable[[str], Client]) -> None:

@@ -29,6 +29,7 @@ class Watched:
     uri: str
     http: str
     log: Path
+    data: Path
 
 
 @pytest.fixture(scope="package")
@@ -40,10 +41,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     log = folder / "server.log"
     options = ("--users", str(folder / "users"), "--jwt-key", str(folder / "secret"), *JWT_OPTIONS)
     options += ("--http-port", "0", "--threads", "1", "--max-queries", "2", "--query-log-table", "audit.asked")
-    with serve(tmp_path_factory.mktemp("data"), log, *options) as (uri, _):
+    data = tmp_path_factory.mktemp("data")
+    with serve(data, log, *options) as (uri, _):
         found = until(lambda: re.search(r"http=(\S+)", log.read_text()))
         assert found is not None
-        yield Watched(uri, found[1], log)
+        yield Watched(uri, found[1], log, data)
 
 
 @pytest.fixture

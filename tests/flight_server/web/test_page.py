@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import adbc_driver_flightsql.dbapi as flight_sql
 import grpc
 import jwt
+import pyarrow as pa
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -213,6 +216,56 @@ def test_tables_are_shown_to_who_may_read_them(connect: Connect, visit: Callable
     assert "i" not in [name for name, _ in page.tags]
     ask(connect("ann"), 'DROP TABLE "<i>kept"')
     assert "kept" not in visit("eve").get("/tables").text
+
+
+def test_a_table_that_is_damaged_is_shown_beside_the_others(
+    watched: Watched, connect: Connect, visit: Callable[[str], Visitor]
+) -> None:
+    ask(connect("ann"), "CREATE TABLE whole AS SELECT range AS k FROM range(1234)")
+    (watched.data / "damaged.parquet").write_bytes(b"PAR1, but no Parquet")
+    page = visit("eve").get("/tables")
+    (watched.data / "damaged.parquet").unlink()
+    ask(connect("ann"), "DROP TABLE whole")
+    assert page.status == 200
+    assert "main damaged – – – – – – –" in page.text
+    assert "main whole lance 1,234" in page.text
+
+
+def test_an_upload_is_shown_while_it_comes_in(
+    watched: Watched, connect: Connect, visit: Callable[[str], Visitor]
+) -> None:
+    goes_on, visitor = threading.Event(), visit("ann")
+    batch = pa.RecordBatch.from_pydict({"x": range(100_000)})  # 0.8 MB
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from [batch] * 2
+        assert goes_on.wait(60)
+
+    def upload() -> int:
+        options = {"username": "ann", "password": PASSWORD}
+        with (
+            flight_sql.connect(watched.uri, db_kwargs=options, autocommit=True) as connection,
+            connection.cursor() as cursor,
+        ):
+            sent = pa.RecordBatchReader.from_batches(batch.schema, batches())
+            return int(cursor.adbc_ingest("coming", sent, mode="create"))
+
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(upload)
+        try:
+            until(lambda: "200,000 1.6 MB" in visitor.get("/queries?show=live&search=coming").text)
+            (id,) = shown(visitor.get("/queries?show=live&search=coming"))
+            page = visitor.get(f"/queries/{id}")
+        finally:
+            goes_on.set()
+        assert sent.result(60) == 200_000
+    assert "KindUPLOAD Runtimelocal Rows200,000 Received1.6 MB" in page.text
+    assert "Plan" not in page.text  # an upload has none
+    (ended,) = [line for line in visitor.get("/queries?search=coming").body.split("</tr>") if f"q-{id}" in line]
+    assert "1.6 MB" in ended
+    assert "done" in ended
+    assert "coming lance 200,000" in visitor.get("/tables").text
+    ask(connect("ann"), "DROP TABLE coming")
 
 
 def test_settings_are_shown_without_what_is_secret(visit: Callable[[str], Visitor]) -> None:
