@@ -139,11 +139,19 @@ class LanceCare:
         missing = rows_not_indexed(dataset)
         names = [name for name, rows in missing.items() if rows]
         if names:
-            current_cancellation().check()
-            guarded(self._name, None, lambda: dataset.optimize.optimize_indices(index_names=names))
+            try:
+                self._update(dataset, names)
+            except UnsupportedError:  # there are too few vectors for one of them, which waits for more
+                for name in names:
+                    with suppress(UnsupportedError):
+                        self._update(dataset, [name])
             left = rows_not_indexed(dataset)
             return sum(missing[name] - left.get(name, 0) for name in names)
         return 0
+
+    def _update(self, dataset: Any, names: list[str]) -> None:
+        current_cancellation().check()
+        guarded(self._name, None, lambda: dataset.optimize.optimize_indices(index_names=names))
 
     def vacuum(self, retain: timedelta, in_use: Collection[TableHandle]) -> Vacuumed:
         """Remove old versions and what dead writers left; see `TableCare.vacuum`."""

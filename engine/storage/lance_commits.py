@@ -57,7 +57,8 @@ DETACHED = "grism.detached"
 MADE_BY = "grism.made_by"
 """Property of a transaction that restores a version outside of the history: the operation that made what that has."""
 FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
-_TOO_FEW = re.compile("KMeans cannot train|Not enough rows to train")
+# The last where Lance sorts none into partitions, and looks for the file of one.
+_TOO_FEW = re.compile(r"KMeans cannot train|Not enough rows to train|Not found: \S*/ivf_\d+\.lance")
 READ_ONLY = ("os error 30", "os error 13", "Read-only file system", "Permission denied")
 COMMIT_ATTEMPTS = 20
 QUIET = 600.0  # seconds without a change, after which no other tool is taken to be writing

@@ -13,13 +13,16 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import lance
+import pyarrow as pa
 from lance.dataset import Index, IndexFile
 from lance.indices import IndexConfig
 
@@ -72,12 +75,29 @@ def build_whole(
 ) -> Any:
     """Write an index over all fragments, as `build_segment`; `folders` gets the names of what is written for it."""
     numbers = [fragment.fragment_id for fragment in dataset.get_fragments()]
+    if not numbers and definition.kind == "BITMAP":
+        segment = _of_no_rows(dataset, definition)
+        folders.add(segment.uuid)
+        return segment
     segment = build_segment(dataset, definition, options, numbers, progress)
     folders.add(segment.uuid)
     if definition.kind == "FTS":  # whose parts are put together by merging them, also where there is one
         segment = dataset.merge_existing_index_segments([segment])
         folders.add(segment.uuid)
     return segment
+
+
+def _of_no_rows(dataset: Any, definition: IndexDefinition) -> Index:
+    """A BITMAP of a table without fragments, of which Lance makes one when it commits it itself: elsewhere, then."""
+    with TemporaryDirectory() as folder:
+        alone = lance.write_dataset(pa.schema([dataset.schema.field(definition.column)]).empty_table(), folder)
+        alone.create_scalar_index(definition.column, definition.kind, name=definition.name)
+        (made,) = alone.read_transaction(alone.version).operation.new_indices
+        place = Path(INDICES, made.uuid)
+        shutil.copytree(Path(folder, place), Path(dataset.uri, place))
+    return replace(
+        made, fields=[dataset.lance_schema.field(definition.column).id()], dataset_version=int(dataset.version)
+    )
 
 
 @dataclass(frozen=True)

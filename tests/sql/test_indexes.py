@@ -207,5 +207,51 @@ def test_rows_that_come_and_go(ask: Ask) -> None:
         ask("DROP TABLE ix_w")
 
 
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [
+        *((kind, "k") for kind in ("BTREE", "BITMAP", "ZONEMAP", "BLOOMFILTER")),
+        ("NGRAM", "s"),
+        ("FTS", "s"),
+        ("LABEL_LIST", "l"),
+    ],
+)
+def test_an_index_is_made_before_the_rows(ask: Ask, kind: str, column: str) -> None:
+    ask(f"CREATE TABLE ix_e AS {ROWS} LIMIT 0")
+    try:
+        ask(f"CREATE INDEX ix_n ON ix_e USING {kind} ({column})")
+        assert [row[:5] for row in ask("SHOW INDEXES FROM ix_e")] == [("ix_n", kind, [column], 0, 0)]
+        for rows in (600, 0, 40):
+            ask(f"INSERT INTO ix_e {ROWS} LIMIT {rows}")
+            ask("OPTIMIZE ix_e")
+            assert [row[4] for row in ask("SHOW INDEXES FROM ix_e")] == [0]
+            assert ask("SELECT count(*) FROM ix_e WHERE k = 7 AND s LIKE '%w7xyz%'") == [(1 if rows else 0,)]
+            if kind == "FTS":
+                assert len(ask("SELECT k FROM text_search(ix_e, 'w7xyz', k := 100)")) == (
+                    12 if rows == 600 else rows // 40
+                )
+            ask("TRUNCATE ix_e")
+        ask("ALTER TABLE ix_e ALTER COLUMN k TYPE INTEGER")
+        assert [row[0] for row in ask("SHOW INDEXES FROM ix_e")] == ["ix_n"]
+    finally:
+        ask("DROP TABLE ix_e")
+
+
+def test_an_index_of_vectors_waits_for_some_while_others_are_brought_up_to_date(ask: Ask) -> None:
+    ask(f"CREATE TABLE ix_w AS {ROWS}")
+    try:
+        ask("CREATE INDEX a ON ix_w USING IVF_FLAT (v) WITH (num_partitions = 2)")
+        ask("CREATE INDEX b ON ix_w (k)")
+        ask("UPDATE ix_w SET v = NULL, k = k + 1")
+        ask("OPTIMIZE ix_w")
+        assert [(row[0], row[4]) for row in ask("SHOW INDEXES FROM ix_w")] == [("a", 600), ("b", 0)]
+        ask("INSERT INTO ix_w BY NAME SELECT 1000 AS k, [1, 2, 3, 4]::FLOAT[4] AS v FROM range(10)")
+        ask("OPTIMIZE ix_w")
+        assert [(row[0], row[4]) for row in ask("SHOW INDEXES FROM ix_w")] == [("a", 0), ("b", 0)]
+        assert ask("SELECT k FROM vector_search(ix_w, v, [1, 2, 3, 4], k := 100)") == [(1000,)] * 10
+    finally:
+        ask("DROP TABLE ix_w")
+
+
 def _plan(ask: Ask, text: str) -> str:
     return "\n".join(line for (line,) in ask(f"EXPLAIN {text}"))
