@@ -45,7 +45,8 @@ class BatchQueue(Generic[T]):
         self._told = 0  # of those that were dropped
         self._tell_at = 0.0
         self._error: Exception | None = None
-        self._wake = threading.Condition()
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
         self._waiting: list[T] = []
         self._going = 0  # in the batch that is written
         self._weight = 0
@@ -57,7 +58,7 @@ class BatchQueue(Generic[T]):
         """Let an item go with the next batch."""
         limits = self._limits
         weight = 0 if limits.weight is None else self._weigh(item)
-        with self._wake:
+        with self._lock:
             too_heavy = limits.weight is not None and self._weight + weight > limits.weight
             if self._closed or too_heavy or len(self._waiting) >= limits.waiting:
                 self.dropped += 1
@@ -69,11 +70,11 @@ class BatchQueue(Generic[T]):
 
     def close(self, seconds: float) -> None:
         """Write what waits, within so many seconds; what has not gone then is lost."""
-        with self._wake:
+        with self._lock:
             self._closed = True
             self._wake.notify()
         self._thread.join(seconds)
-        with self._wake:
+        with self._lock:
             left = len(self._waiting) + self._going
             if left:
                 self._error = self._error or TimeoutError("the end did not wait for them longer")
@@ -88,7 +89,7 @@ class BatchQueue(Generic[T]):
                 self._write(items)
             except Exception as error:
                 failure = error
-            with self._wake:
+            with self._lock:
                 if not self._going:  # the end has not waited for them, and has said so
                     return
                 self._going = 0
@@ -103,7 +104,7 @@ class BatchQueue(Generic[T]):
     def _next(self) -> list[T]:
         """The next batch; empty once it is closed and all has gone."""
         limits = self._limits
-        with self._wake:
+        with self._lock:
             self._wake.wait_for(lambda: self._waiting or self._closed)
             self._wake.wait_for(lambda: len(self._waiting) >= limits.items or self._closed, limits.seconds)
             items, self._waiting = self._waiting[: limits.items], self._waiting[limits.items :]
@@ -113,7 +114,7 @@ class BatchQueue(Generic[T]):
             return items
 
     def _tell_lost(self) -> None:
-        with self._wake:
+        with self._lock:
             lost, self._told = self.dropped - self._told, self.dropped
             error, self._error = self._error, None
         if lost:

@@ -7,7 +7,7 @@ in common, as their names and most of their attributes, is encoded once. That ta
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
@@ -33,7 +33,6 @@ _ATTRIBUTE = b"\x4a"
 _KEY, _VALUE = b"\x0a", b"\x12"  # of an attribute
 _TEXT, _NUMBER = b"\x0a", b"\x18"  # in a value
 
-_SHORT = [bytes((number,)) for number in range(0x80)]
 _ALL_BITS = (1 << 64) - 1  # of a whole number, which is as its two's complement where it is below zero
 _LONGEST_KEPT = 64  # characters; longer values, as texts of statements, are seldom the same
 
@@ -49,35 +48,30 @@ def request(resource: Mapping[str, str], version: str, spans: Iterable[bytes]) -
 
 def encode_span(span: Span) -> bytes:
     """A span that has ended, as a `request` has it."""
-    return _field(_SPAN, b"".join(_parts(span)))
-
-
-def _parts(span: Span) -> Iterator[bytes]:
     context, parent = span.context, span.parent
-    yield _NUMBERS.pack(
-        _TRACE_ID,
-        context.trace_id.to_bytes(16, "big"),
-        _SPAN_ID,
-        context.span_id.to_bytes(8, "big"),
-        _BEGAN,
-        span.began,
-        _ENDED,
-        span.ended,
-        _FLAGS,
-        context.sampled | (_IS_REMOTE if span.is_server and parent else _KNOWS_REMOTE),
-    )
-    yield _named(span.name, span.is_server)
+    parts = [
+        _NUMBERS.pack(
+            _TRACE_ID,
+            context.trace_id.to_bytes(16, "big"),
+            _SPAN_ID,
+            context.span_id.to_bytes(8, "big"),
+            _BEGAN,
+            span.began,
+            _ENDED,
+            span.ended,
+            _FLAGS,
+            context.sampled | (_IS_REMOTE if span.is_server and parent else _KNOWS_REMOTE),
+        ),
+        _named(span.name, span.is_server),
+    ]
     if parent is not None:
-        yield _PARENT_ID
-        yield parent.span_id.to_bytes(8, "big")
+        parts += (_PARENT_ID, parent.span_id.to_bytes(8, "big"))
     if span.error is not None:
-        yield _FAILED
-        yield _attribute("error.type", span.error)
+        parts += (_FAILED, _attribute("error.type", span.error))
     for name, value in span.attributes.items():
-        if isinstance(value, str) and len(value) > _LONGEST_KEPT:
-            yield _attribute.__wrapped__(name, value)
-        else:
-            yield _attribute(name, value)
+        is_long = isinstance(value, str) and len(value) > _LONGEST_KEPT
+        parts.append(_attribute.__wrapped__(name, value) if is_long else _attribute(name, value))
+    return _field(_SPAN, b"".join(parts))
 
 
 @lru_cache(256)
@@ -98,16 +92,19 @@ def _pair(name: str, value: str) -> KeyValue:
 
 def _field(tag: bytes, value: bytes) -> bytes:
     """A field of bytes: its tag, their number, and they."""
-    return tag + _varint(len(value)) + value
+    size = len(value)
+    return tag + (_SMALL[size] if size < len(_SMALL) else _varint(size)) + value
 
 
 def _varint(number: int) -> bytes:
     """A number from zero on in groups of seven bits, the lowest first."""
-    if number < len(_SHORT):
-        return _SHORT[number]
     groups = bytearray()
     while number > 0x7F:
         groups.append(number & 0x7F | 0x80)
         number >>= 7
     groups.append(number)
     return bytes(groups)
+
+
+_SMALL = [_varint(number) for number in range(1024)]
+"""The numbers that are written most: most spans, and all that stands in them, are smaller than that."""

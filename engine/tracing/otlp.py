@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import os
 from importlib.metadata import version
+from random import getrandbits
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision
 from opentelemetry.trace import NonRecordingSpan, SpanKind, TraceFlags, set_span_in_context
 from opentelemetry.trace import SpanContext as OtelContext
@@ -47,7 +47,6 @@ class OtlpExporter:
         self._resource = {**sdk, **ours, **{name: str(value) for name, value in told.items()}}
         self._sampler = TracerProvider(shutdown_on_exit=False).sampler
         self._follows_clients = self._sampler is DEFAULT_ON  # the usual one, which need not be asked
-        self._ids = RandomIdGenerator()
         self._sender = OtlpSender()
         limits = BatchLimits(
             items=_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512),
@@ -58,8 +57,8 @@ class OtlpExporter:
 
     def name(self, span: str, parent: SpanContext | None, is_server: bool) -> SpanContext:
         """A new context. What is done here for a span of ours is kept as that is; of others the sampler decides."""
-        span_id = self._ids.generate_span_id()
-        trace_id = self._ids.generate_trace_id() if parent is None else parent.trace_id
+        span_id = getrandbits(64) or 1  # which zero may not be
+        trace_id = (getrandbits(128) or 1) if parent is None else parent.trace_id
         if parent is not None and not is_server:
             sampled = parent.sampled
         elif self._follows_clients:
