@@ -21,6 +21,7 @@ from flight_server.endpoint.calls import CALL_KEY, Call, CallRegistry, Headers
 from flight_server.endpoint.handler import Handler
 from flight_server.endpoint.status import DrainingError, ShutdownError, flight_errors
 from flight_server.endpoint.streams import flight_stream
+from flight_server.endpoint.thread_state import HeldThreadState
 
 __all__ = ["Endpoint", "ServerTls"]
 
@@ -135,13 +136,20 @@ def _location(host: str, port: int, tls: bool) -> str:
 
 
 class _CallMiddleware(flight.ServerMiddleware):
-    """Carries a Call from the headers of an RPC to its very end, which only middleware gets to see."""
+    """Carries a Call from the headers of an RPC to its very end, which only middleware gets to see.
+
+    gRPC serves a call in one thread, from here to there.
+    """
 
     def __init__(self, call: Call) -> None:
         self.call = call
+        self._thread_state = HeldThreadState()
 
     def call_completed(self, exception: BaseException | None) -> None:
-        self.call.finish(exception)
+        try:
+            self.call.finish(exception)
+        finally:
+            self._thread_state.release()
 
 
 class _CallFactory(flight.ServerMiddlewareFactory):
