@@ -53,7 +53,7 @@ class OtlpExporter:
             seconds=_number("OTEL_BSP_SCHEDULE_DELAY", 5000) / 1000,
             waiting=_number("OTEL_BSP_MAX_QUEUE_SIZE", 2048),
         )
-        self._queue: BatchQueue[bytes] = BatchQueue("traces", self._send, _tell, limits)
+        self._queue: BatchQueue[Span] = BatchQueue("traces", self._send, _tell, limits)
 
     def name(self, span: str, parent: SpanContext | None, is_server: bool) -> SpanContext:
         """A new context. What is done here for a span of ours is kept as that is; of others the sampler decides."""
@@ -68,9 +68,10 @@ class OtlpExporter:
         return SpanContext(trace_id, span_id, sampled)
 
     def take(self, span: Span) -> None:
-        """Let it go with the next batch. It is encoded at once, which takes half the time that it takes once what it
-        holds has left the processor's caches; and bytes are nothing that the garbage collector looks through."""
-        self._queue.put(encode_span(span))
+        """Let it go with the next batch. It is encoded with the others: each call of a client that is held up by less
+        matters more than the batch, and code that runs for hundreds of spans at once takes a fifth of the time.
+        """
+        self._queue.put(span)
 
     @property
     def sent(self) -> int:
@@ -94,8 +95,8 @@ class OtlpExporter:
         kind = SpanKind.SERVER if is_server else SpanKind.INTERNAL
         return self._sampler.should_sample(around, trace_id, span, kind).decision is Decision.RECORD_AND_SAMPLE
 
-    def _send(self, spans: list[bytes]) -> None:
-        self._sender.send(request(self._resource, self._version, spans))
+    def _send(self, spans: list[Span]) -> None:
+        self._sender.send(request(self._resource, self._version, map(encode_span, spans)))
 
 
 def _number(name: str, default: int) -> int:

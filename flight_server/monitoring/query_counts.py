@@ -1,7 +1,7 @@
 """What Prometheus is told of queries that have ended: how many, how long they took, and what they moved.
 
-A query is counted in one step, in the thread that ends it: prometheus-client's own counters and histograms take a lock
-for each of their values, and three times as long.
+Queries are counted some at once, in one step: prometheus-client's own counters and histograms take a lock for each of
+their values, and code that runs once for a call of some milliseconds takes five times as long as the same in a loop.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = ["QueryCounts"]
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _BOUNDS = [*map(str, map(float, _SECONDS)), "+Inf"]  # as prometheus-client writes them
 _MAX_KINDS = 100  # of statements; there are some thirty
+_AT_ONCE = 100  # queries
 _STATUS = {"done": "ok", "cancelled": "cancelled"}
 
 
@@ -44,6 +45,7 @@ class QueryCounts(Collector):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._waiting: list[Mapping[str, Any]] = []
         self._kinds: set[str] = set()
         self._queries: Counter[tuple[str, ...]] = Counter()
         self._rows: Counter[tuple[str, ...]] = Counter()
@@ -54,20 +56,15 @@ class QueryCounts(Collector):
 
     def ended(self, described: Mapping[str, Any]) -> None:
         """A query ended, which its row in ``system.queries`` describes."""
-        runtime, status = described["runtime"], _STATUS.get(described["state"]) or described["error_type"]
         with self._lock:
-            kind = self._kind(described["kind"])
-            self._queries[kind, runtime, status] += 1
-            self._rows[kind,] += described["rows"]
-            self._sent[runtime,] += described["bytes"]
-            self._received[runtime,] += described["received"]
-            self._run[runtime].add(described["run"])
-            self._planning.add(described["planning"])
-            self._queue.add(described["queue"])
+            self._waiting.append(described)
+            if len(self._waiting) >= _AT_ONCE:
+                self._count()
 
     def collect(self) -> Iterator[Metric]:
         """The families of metrics."""
         with self._lock:
+            self._count()
             families = [
                 _counter("queries", "Statements and uploads that ended.", ("kind", "runtime", "status"), self._queries),
                 _counter("query_rows", "Rows sent, changed or uploaded.", ("kind",), self._rows),
@@ -78,6 +75,20 @@ class QueryCounts(Collector):
                 *self._durations(),
             ]
         yield from families
+
+    def _count(self) -> None:
+        """Count the queries that wait for it."""
+        for ended in self._waiting:
+            runtime, status = ended["runtime"], _STATUS.get(ended["state"]) or ended["error_type"]
+            kind = self._kind(ended["kind"])
+            self._queries[kind, runtime, status] += 1
+            self._rows[kind,] += ended["rows"]
+            self._sent[runtime,] += ended["bytes"]
+            self._received[runtime,] += ended["received"]
+            self._run[runtime].add(ended["run"])
+            self._planning.add(ended["planning"])
+            self._queue.add(ended["queue"])
+        self._waiting.clear()
 
     def _durations(self) -> Iterator[Metric]:
         run = _histogram("duration", "From its turn until its last row has left, or it failed.", ("runtime",))
