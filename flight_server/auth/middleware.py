@@ -27,8 +27,7 @@ _WAITING = 16  # Handshakes whose message is awaited at a time
 
 
 _pending: set[int] = set()
-"""The threads whose Handshake is still to say who calls. gRPC takes a call through one thread, of which Python keeps
-nothing between two of our methods but its number."""
+"""The threads whose Handshake is still to say who calls. gRPC takes a call through one thread."""
 
 
 class HandshakeHandler(flight.ServerAuthHandler):

@@ -28,6 +28,7 @@ Headers = Mapping[str, list[str] | list[bytes]]
 class Call:
     """One RPC, from its headers to its last byte.
 
+    `middleware` are the instances for this call by the keys of the endpoint's factories.
     `cancellation` is thrown when the client goes away, when the client's deadline passes and when the endpoint stops:
     whatever works for the call should hang on it. `received` are the bytes of data that have come with it.
     """
@@ -35,6 +36,7 @@ class Call:
     def __init__(self, method: str, headers: Headers, registry: CallRegistry, span: Span | None = None) -> None:
         self.method = method
         self.headers = headers
+        self.middleware: Mapping[str, Any] = {}
         self._span = span
         self.cancellation = Cancellation()
         self.started = time.monotonic()
@@ -65,10 +67,6 @@ class Call:
     def trace(self) -> SpanContext | None:
         """The span of this call, or where there are none that of its client; None where nobody traces it."""
         return context_in(self.headers) if self._span is None else self._span.context
-
-    def middleware(self, key: str) -> Any:
-        """The middleware instance for this call of the factory registered under `key`, or None."""
-        return self._in_call().get_middleware(key)
 
     def add_header(self, key: str, value: str) -> None:
         """Send a response header; only before the first message."""

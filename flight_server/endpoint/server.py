@@ -73,7 +73,7 @@ class Endpoint:
                 tls_certificates=[(tls.certificate, tls.private_key)] if tls else None,
                 verify_client=bool(tls and tls.client_ca),
                 root_certificates=(tls.client_ca or b"") if tls else b"",
-                middleware={CALL_KEY: _CallFactory(self._calls, self._draining, traced), **(middleware or {})},
+                middleware={CALL_KEY: _CallFactory(self._calls, self._draining, traced, middleware or {})},
             )
         except BaseException:
             self._calls.stop()
@@ -138,32 +138,56 @@ def _location(host: str, port: int, tls: bool) -> str:
 class _CallMiddleware(flight.ServerMiddleware):
     """Carries a Call from the headers of an RPC to its very end, which only middleware gets to see.
 
-    gRPC serves a call in one thread, from here to there.
+    With it go the `others`, in one: each that pyarrow knows is asked by itself at each step of a call. gRPC serves a
+    call in one thread, which holds its state from here to the end.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, others: Mapping[str, flight.ServerMiddleware]) -> None:
         self.call = call
+        self._others = others
         self._thread_state = HeldThreadState()
+
+    def sending_headers(self) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        for other in self._others.values():
+            headers |= other.sending_headers() or {}
+        return headers
 
     def call_completed(self, exception: BaseException | None) -> None:
         try:
+            for other in self._others.values():
+                other.call_completed(exception)
             self.call.finish(exception)
         finally:
             self._thread_state.release()
 
 
 class _CallFactory(flight.ServerMiddlewareFactory):
-    def __init__(self, calls: CallRegistry, draining: threading.Event, traced: bool) -> None:
+    def __init__(
+        self,
+        calls: CallRegistry,
+        draining: threading.Event,
+        traced: bool,
+        others: Mapping[str, flight.ServerMiddlewareFactory],
+    ) -> None:
         self._calls = calls
         self._draining = draining
         self._traced = traced
+        self._others = others
 
     def start_call(self, info: flight.CallInfo, headers: Headers) -> _CallMiddleware:
         if self._draining.is_set() and info.method not in _GO_ON:
             with flight_errors():
                 raise DrainingError
         method = _METHODS.get(info.method, str(info.method))
-        return _CallMiddleware(Call(method, headers, self._calls, _span(method, headers) if self._traced else None))
+        call = Call(method, headers, self._calls, _span(method, headers) if self._traced else None)
+        try:
+            others = {key: other.start_call(info, headers) for key, other in self._others.items()}
+        except Exception as error:  # of which pyarrow tells no middleware
+            call.finish(error)
+            raise
+        call.middleware = {key: other for key, other in others.items() if other is not None}
+        return _CallMiddleware(call, call.middleware)
 
 
 def _span(method: str, headers: Headers) -> Span | None:

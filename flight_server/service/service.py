@@ -319,7 +319,7 @@ class FlightSqlService(BaseHandler):
         Such a session has then ended, since what is in its temporary tables might not be for these roles: the next call
         goes on without it, and one that is `closing` it has what it came for.
         """
-        identity = identity_of(call, call.middleware(IDENTITY_KEY).identity)
+        identity = identity_of(call, call.middleware[IDENTITY_KEY].identity)
         session, origin = self._sessions.of(call, identity, closing)
         grants = Grants(self._rights, identity)
         if session.grants is ALL:

@@ -15,6 +15,7 @@ import adbc_driver_flightsql.dbapi as flight_sql
 import grpc
 import pytest
 
+from flight_server.auth.users import add_user
 from flight_server.cli.traces import trace_variables
 from flight_server.config import ServerConfig
 from flight_server.options import ConfigError, OperationsOptions
@@ -184,6 +185,19 @@ def test_reading_a_text_is_told_where_it_takes_long_or_fails(caller: Caller, tex
     for span in named(spans, "parsing"):
         (call,) = [each for each in spans if each.id == span.parent]
         assert call.began <= span.began < span.ended <= call.ended
+
+
+def test_a_call_that_is_refused_is_a_span_too(tmp_path: Path, collector: Collector) -> None:
+    add_user(tmp_path / "users", "ann", "right password", frozenset({"reader"}))
+    options = ("--traces", "otlp", "--threads", "1", "--users", str(tmp_path / "users"))
+    with serve(tmp_path, tmp_path / "log", *options, variables=collector.variables()) as (uri, _):
+        caller = Caller(uri, collector)
+        with pytest.raises(grpc.RpcError, match="UNAUTHENTICATED"):
+            caller.ask("SELECT 1")
+        (call,) = caller.spans(f"{SERVICE}/GetFlightInfo")
+    assert (call.failed, call.parent) == (True, caller.span)
+    assert call.attributes["error.type"] == "UnauthenticatedError"
+    assert call.attributes["rpc.response.status_code"] == "UNAUTHENTICATED"
 
 
 @pytest.mark.parametrize("header", ["", "00-0-0-01", f"ff-{'1' * 32}-{'1' * 16}-01", f"00-{'0' * 32}-{'1' * 16}-01"])

@@ -1,0 +1,107 @@
+"""What a thread knows by `threading.local` lies in its thread state, and so tells of that."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+
+import pyarrow as pa
+import pytest
+from pyarrow import flight
+
+from engine.errors import UnsupportedError
+from flight_server.endpoint import BaseHandler, Call, Endpoint, ResultStream
+from flight_server.endpoint.thread_state import HeldThreadState
+
+BATCH = pa.record_batch({"a": [1]})
+Serve = Callable[..., tuple[Endpoint, flight.FlightClient]]
+
+
+class Remembers(BaseHandler):
+    """Each method notes in its thread which call it serves. `found` has the notes when a call came, and at its end."""
+
+    def __init__(self) -> None:
+        self.noted = threading.local()
+        self.found: list[tuple[str | None, str | None]] = []
+
+    def _begin(self, call: Call) -> None:
+        before = getattr(self.noted, "method", None)
+        self.noted.method = call.method
+        call.on_end(lambda: self.found.append((before, getattr(self.noted, "method", None))))
+
+    def do_get(self, call: Call, ticket: bytes) -> ResultStream:
+        self._begin(call)
+        return ResultStream(pa.RecordBatchReader.from_batches(BATCH.schema, self._batches()))
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        assert self.noted.method == "DoGet"
+        yield BATCH
+        assert self.noted.method == "DoGet"
+
+    def do_put(
+        self, call: Call, descriptor: flight.FlightDescriptor, reader: flight.MetadataRecordBatchReader
+    ) -> bytes:
+        self._begin(call)
+        reader.read_all()
+        return b""
+
+    def do_action(self, call: Call, name: str, body: bytes) -> Iterable[bytes]:
+        self._begin(call)
+        if name == "fails":
+            raise UnsupportedError(name)
+        yield str(self.noted.method).encode()
+
+
+def put(client: flight.FlightClient) -> None:
+    writer, _ = client.do_put(flight.FlightDescriptor.for_path("x"), BATCH.schema)
+    with writer:
+        writer.write_batch(BATCH)
+
+
+def failing(client: flight.FlightClient) -> None:
+    with pytest.raises(pa.ArrowNotImplementedError):
+        list(client.do_action("fails"))
+
+
+CALLS: dict[str, Callable[[flight.FlightClient], object]] = {
+    "DoGet": lambda client: client.do_get(flight.Ticket(b"")).read_all(),
+    "DoPut": put,
+    "DoAction": lambda client: list(client.do_action("works")),
+    "a failing DoAction": failing,
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_has_one_thread_state_and_the_next_call_another(serve: Serve, name: str) -> None:
+    handler = Remembers()
+    endpoint, client = serve(handler)
+    for _ in range(3):
+        CALLS[name](client)
+        assert endpoint._calls.wait_idle(10)
+    assert handler.found == [(None, name.split()[-1])] * 3
+
+
+def test_calls_that_middleware_refuses_leave_no_thread_state_behind(serve: Serve) -> None:
+    class Refuses(flight.ServerMiddlewareFactory):
+        def start_call(self, info: flight.CallInfo, headers: dict[str, list[str]]) -> None:
+            before.append(getattr(noted, "seen", False))
+            noted.seen = True
+            raise flight.FlightUnauthenticatedError("not you")
+
+    before: list[bool] = []
+    noted = threading.local()
+    _, client = serve(Remembers(), middleware={"auth": Refuses()})
+    for _ in range(3):
+        with pytest.raises(flight.FlightUnauthenticatedError):
+            list(client.do_action("works"))
+    assert before == [False] * 3
+
+
+def test_a_thread_state_is_not_released_by_another_thread() -> None:
+    """That would be its own that is released, and the end of the process."""
+    held: list[HeldThreadState] = []
+    thread = threading.Thread(target=lambda: held.append(HeldThreadState()))
+    thread.start()
+    thread.join()
+    held[0].release()
+    assert threading.current_thread().is_alive()
