@@ -21,7 +21,8 @@ _release.argtypes, _release.restype = (ctypes.c_int,), None
 class HeldThreadState:
     """The calling thread keeps its state from here on, until it calls `release`, which it may do once.
 
-    See https://docs.python.org/3/c-api/init.html#c.PyGILState_Ensure: both sides of a pair must be the same thread's.
+    See https://docs.python.org/3/c-api/init.html#c.PyGILState_Ensure: both sides of a pair must be the same thread's,
+    as they are where pyarrow calls middleware.
     """
 
     __slots__ = ("_state", "_thread")
