@@ -63,28 +63,31 @@ def make_schema(root: Path, name: str, others: OtherNames | None) -> None:
 
     Raises FileExistsError where somebody was faster, and OSError.
     """
-    for old, folder in dropped_schemas(root):
-        if old.lower() == name.lower():
-            with suppress(FileNotFoundError), held(folder):
+    with ExitStack() as stack:
+        for old, folder in dropped_schemas(root):
+            if old.lower() != name.lower():
+                continue
+            with suppress(FileNotFoundError):  # its files were just removed
+                stack.enter_context(held(folder))
                 if others is not None:
                     others.remove_in(old)
                 if old == name and is_dropped(str(folder)):
                     _drop_tables(folder)
                     (folder / DROPPED).unlink()
                     return
-    (root / f"{name}{SCHEMA}").mkdir()
+        (root / f"{name}{SCHEMA}").mkdir()
 
 
 def sweep_schemas(root: Path, others: OtherNames, keep_dropped: float) -> None:
     """Remove what is left of schemas that were dropped more than so many seconds ago, where nobody writes in them."""
     for name, folder in dropped_schemas(root):
         try:
-            _sweep(name, folder, others, keep_dropped)
+            _sweep(root, name, folder, others, keep_dropped)
         except (OSError, StorageError) as error:
             log.warning("The files of the dropped schema %s could not be removed: %s", name, error)
 
 
-def _sweep(name: str, folder: Path, others: OtherNames, keep_dropped: float) -> None:
+def _sweep(root: Path, name: str, folder: Path, others: OtherNames, keep_dropped: float) -> None:
     if dropped_for(folder) <= keep_dropped:
         return
     with ExitStack() as stack:
@@ -93,7 +96,8 @@ def _sweep(name: str, folder: Path, others: OtherNames, keep_dropped: float) -> 
             if not stack.enter_context(take_if_free(used)) and used.exists():
                 return
         if is_dropped(str(folder)):
-            others.remove_in(name)
+            if schema_is_dropped(root, name):  # else it was made again, with another case of letters
+                others.remove_in(name)
             bury(folder)
 
 

@@ -225,3 +225,18 @@ def test_a_schema_that_is_made_again_is_empty_at_any_step(killed: Callable[[str]
         assert what_is_there(storage, views) == IN_S[1:2]
         views.create(View(V, "FROM s.u"), replace=False)
         assert what_is_there(storage, views) == IN_S[1:]
+
+
+def test_a_schema_that_was_made_again_in_another_case_keeps_its_views(tmp_path: Path) -> None:
+    storage, views = DirectoryStorage(tmp_path, keep_dropped=0.0), StoredViews(tmp_path)
+    make_schema(storage, tmp_path)
+    storage.share_names(views)
+    storage.drop_schema("s", IN_S)
+    storage.create_schema("S")
+    assert what_is_there(storage, views) == []
+    view = View(TableName("S", "v"), "SELECT 1 AS x")
+    views.create(view, replace=False)
+    os.utime(tmp_path / "s.schema" / ".dropped", (0, 0))
+    DirectoryStorage(tmp_path).share_names(views)
+    assert {item.name for item in tmp_path.iterdir()} == {"S.schema", ".views"}
+    assert views.all() == [view]
