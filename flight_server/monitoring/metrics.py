@@ -53,7 +53,7 @@ class Metrics:
 
     def __init__(self, numbers: Numbers) -> None:
         self._registry = CollectorRegistry()
-        counts = QueryCounts()
+        counts = QueryCounts([runtime.name for runtime in numbers.runtimes])
         self.ended = counts.ended
         self._registry.register(counts)
         self._registry.register(_Gauges(numbers))

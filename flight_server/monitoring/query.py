@@ -32,10 +32,13 @@ from flight_server.gate import Gate
 from flight_server.monitoring.spans import QuerySpans
 from flight_server.monitoring.statement import MAX_LOGGED, StatementInfo
 
-__all__ = ["TAG_HEADER", "Caller", "Query", "QueryPlan"]
+__all__ = ["INTERNAL", "TAG_HEADER", "Caller", "Query", "QueryPlan"]
 
 _log = logging.getLogger("grism.query")
 _audit = logging.getLogger("grism.audit")
+
+INTERNAL = "InternalError"
+"""How an error is called that nobody raised on purpose."""
 
 TAG_HEADER = "grism-query-tag"
 """What a client calls its statements, to ask for them by that."""
@@ -406,7 +409,7 @@ class Query:
 
 
 def _type_of(error: BaseException) -> str:
-    return type(error).__name__ if isinstance(error, GrismError) else "InternalError"
+    return type(error).__name__ if isinstance(error, GrismError) else INTERNAL
 
 
 def _instant(seconds: float) -> datetime:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from engine.errors import CancelledError, GrismError
+from flight_server.monitoring.query import INTERNAL
 
 __all__ = ["QueryCounts"]
 
@@ -41,17 +44,22 @@ class _Durations:
 
 
 class QueryCounts(Collector):
-    """Counts queries as they end. Thread-safe."""
+    """Counts queries as they end. Thread-safe.
 
-    def __init__(self) -> None:
+    What can be known before is there at zero from the start: what a rate tells of begins with a counter's second value,
+    so the first failure of a kind would not be seen, nor the first query of one of the `runtimes`.
+    """
+
+    def __init__(self, runtimes: Collection[str] = ()) -> None:
         self._lock = threading.Lock()
         self._waiting: list[Mapping[str, Any]] = []
         self._kinds: set[str] = set()
         self._queries: Counter[tuple[str, ...]] = Counter()
+        self._failures: Counter[tuple[str, ...]] = Counter({(status,): 0 for status in sorted(_failures())})
         self._rows: Counter[tuple[str, ...]] = Counter()
-        self._sent: Counter[tuple[str, ...]] = Counter()
-        self._received: Counter[tuple[str, ...]] = Counter()
-        self._run: defaultdict[str, _Durations] = defaultdict(_Durations)
+        self._sent: Counter[tuple[str, ...]] = Counter({(runtime,): 0 for runtime in runtimes})
+        self._received = self._sent.copy()
+        self._run: defaultdict[str, _Durations] = defaultdict(_Durations, {name: _Durations() for name in runtimes})
         self._planning, self._queue = _Durations(), _Durations()
 
     def ended(self, described: Mapping[str, Any]) -> None:
@@ -67,6 +75,7 @@ class QueryCounts(Collector):
             self._count()
             families = [
                 _counter("queries", "Statements and uploads that ended.", ("kind", "runtime", "status"), self._queries),
+                _counter("query_failures", "Those that failed or were cancelled.", ("status",), self._failures),
                 _counter("query_rows", "Rows sent, changed or uploaded.", ("kind",), self._rows),
                 _counter("query_sent_bytes", "Arrow bytes of results, and of rows written.", ("runtime",), self._sent),
                 _counter(
@@ -82,6 +91,8 @@ class QueryCounts(Collector):
             runtime, status = ended["runtime"], _STATUS.get(ended["state"]) or ended["error_type"]
             kind = self._kind(ended["kind"])
             self._queries[kind, runtime, status] += 1
+            if status != "ok":
+                self._failures[status,] += 1
             self._rows[kind,] += ended["rows"]
             self._sent[runtime,] += ended["bytes"]
             self._received[runtime,] += ended["received"]
@@ -109,6 +120,17 @@ class QueryCounts(Collector):
                 return "OTHER"
             self._kinds.add(kind)
         return kind
+
+
+def _failures() -> Iterator[str]:
+    """Each status there can be but ``ok``."""
+    yield from ("cancelled", INTERNAL)
+    kinds = [GrismError]
+    while kinds:
+        for kind in kinds.pop().__subclasses__():
+            if not issubclass(kind, CancelledError):
+                kinds.append(kind)
+                yield kind.__name__
 
 
 def _counter(name: str, text: str, labels: tuple[str, ...], counts: Mapping[tuple[str, ...], int]) -> Metric:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from flight_server.monitoring.query_counts import QueryCounts
+from flight_server.service.store import EvictedError
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -60,6 +61,36 @@ def test_how_queries_ended_and_what_they_moved() -> None:
     assert (found["grism_query_rows_total", ("SELECT",)], found["grism_query_rows_total", ("UPLOAD",)]) == (3, 5)
     assert found["grism_query_sent_bytes_total", ("local",)] == 17
     assert found["grism_query_received_bytes_total", ("local",)] == 70
+
+
+def test_failures_are_counted_from_zero_by_each_name_they_may_have() -> None:
+    counts = QueryCounts(["local", "ray"])
+    before = {
+        labels[0]: count for (name, labels), count in told(counts).items() if name == "grism_query_failures_total"
+    }
+    assert {
+        "cancelled",
+        "InternalError",
+        "WorkerLostError",
+        "UnknownTableError",
+        EvictedError.__name__,
+    } <= before.keys()
+    assert not {"ok", "GrismError", "CancelledError", "ShutdownError"} & before.keys()
+    assert set(before.values()) == {0}
+    counts.ended(query())
+    counts.ended(query(state="failed", error_type="WorkerLostError"))
+    counts.ended(query(state="cancelled", error_type="ShutdownError"))
+    found = told(counts)
+    assert {labels[0] for (name, labels), count in found.items() if name == "grism_query_failures_total" and count} == {
+        "WorkerLostError",
+        "cancelled",
+    }
+
+
+def test_what_runtimes_do_is_told_from_the_start() -> None:
+    found = told(QueryCounts(["local", "ray"]))
+    for name in ("sent_bytes_total", "received_bytes_total", "duration_seconds_count"):
+        assert [found[f"grism_query_{name}", (runtime,)] for runtime in ("local", "ray")] == [0, 0]
 
 
 def test_nothing_is_lost_between_threads_and_kinds_have_a_bound() -> None:
