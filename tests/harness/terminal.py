@@ -13,6 +13,7 @@ import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from tests.harness.waiting import until
 
@@ -24,15 +25,16 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])")
 
 
 class Terminal:
-    """Runs `grism` with some arguments; close it after use."""
+    """Runs `grism` with some arguments; close it after use. What it says on stderr goes to the terminal, or a file."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], errors: Path | None = None) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
         # Without CPR: the program asks the terminal nothing that this one would have to answer.
         variables = {**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **environment}
         # Who leads a session and opens a terminal has it for its own, and so gets its Ctrl-C.
-        opening = ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(theirs)]
+        opening = ["sh", "-c", 'exec <"$0" >"$0" 2>"$1"; shift; exec "$@"', os.ttyname(theirs)]
+        opening.append(os.ttyname(theirs) if errors is None else str(errors))
         self.process = subprocess.Popen(
             [*opening, sys.executable, "-m", "flight_server.cli", *arguments], env=variables, start_new_session=True
         )

@@ -75,6 +75,56 @@ def test_the_shell_shows_what_a_build_on_a_folder_is_at(folder: Path) -> None:
         assert terminal.end() == 0
 
 
+def typed(terminal: Terminal, statement: str) -> None:
+    """Enter it at the shell's prompt; what is shown from there on is the answer."""
+    terminal.send(f"{statement};{ENTER}")
+    terminal.read_until(r";\n")
+
+
+def test_the_shell_shows_what_takes_long_and_nothing_of_what_does_not(server: str, folder: Path) -> None:
+    with closing(Terminal(["shell", "--uri", server], {"XDG_STATE_HOME": str(folder)})) as terminal:
+        terminal.read_until("grism>")
+        typed(terminal, "SELECT 'quick' AS what")
+        assert terminal.read_until("grism>") == "what\n-----\nquick\n(1 row)\ngrism>"
+        typed(terminal, SHORT)
+        assert "Traceback" not in terminal.read_until(r"running [^%\n]*[1-9]\d?%")
+        rows = terminal.read_until("grism>")
+        assert "%" not in rows.split("count_star()")[-1]
+        typed(terminal, "CREATE INDEX j ON others USING FTS (s) WITH (num_workers = 1)")
+        assert "Traceback" not in terminal.read_until(BUILDS.replace("building i", "building j"))
+        assert terminal.read_until("grism>").endswith("(done)\ngrism>")
+        typed(terminal, "DROP INDEX j ON others")
+        terminal.read_until("grism>")
+        terminal.send(CTRL_D)
+        assert terminal.end() == 0
+
+
+def test_what_shows_in_the_shell_is_cancelled_at_the_server(server: str, folder: Path) -> None:
+    ended = "SELECT state FROM system.queries WHERE text LIKE '%1000000%' AND text NOT LIKE '%system.%' ORDER BY begun"
+    with closing(Terminal(["shell", "--uri", server], {"XDG_STATE_HOME": str(folder)})) as terminal:
+        terminal.read_until("grism>")
+        typed(terminal, LONG)
+        terminal.read_until("running ")
+        terminal.send(CTRL_C)
+        terminal.read_until(r"error: cancelled\n")
+        terminal.read_until("grism>")
+        typed(terminal, f"{ended} DESC LIMIT 1")  # which has the only turn once the other has left it
+        assert "cancelled\n(1 row)" in terminal.read_until("grism>")
+        terminal.send(CTRL_D)
+        assert terminal.end() == 0
+
+
+def test_the_shell_shows_nothing_where_stderr_is_no_terminal(server: str, folder: Path, tmp_path: Path) -> None:
+    told = tmp_path / "stderr"
+    with closing(Terminal(["shell", "--uri", server], {"XDG_STATE_HOME": str(folder)}, errors=told)) as terminal:
+        terminal.read_until("grism>")
+        typed(terminal, SHORT)
+        assert "running" not in terminal.read_until("grism>")
+        terminal.send(CTRL_D)
+        assert terminal.end() == 0
+    assert told.read_text() == ""
+
+
 def test_a_statement_that_waits_for_its_turn_is_told(server: str) -> None:
     with closing(Terminal(["query", LONG, "--uri", server], {})) as first:
         first.read_until("running ")
