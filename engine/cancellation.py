@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
+from functools import partial
 
 from engine.errors import CancelledError, DeadlineExceededError, MemoryExceededError
 
@@ -63,7 +64,8 @@ class Cancellation:
                 return
             self._cause = cause
             callbacks, self._callbacks = self._callbacks, []
-            self._set_alarm()
+            if self.deadline is not None:
+                self._set_alarm(self.deadline)
         for callback in callbacks:
             callback()
 
@@ -72,23 +74,18 @@ class Cancellation:
         if self.cancelled and self._cause is not None:
             raise _fresh(self._cause)
 
-    @contextmanager
-    def heeded(self) -> Iterator[None]:
+    def heeded(self) -> AbstractContextManager[None]:
         """Around planning: within, in this thread, this is the `current_cancellation`. Raises the cause."""
-        self.check()
-        token = _current.set(self)
-        try:
-            yield
-        finally:
-            _current.reset(token)
+        return _Heeded(self)
 
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Run `callback` on cancellation; returns a function that takes the callback back."""
         with self._lock:
             if self._cause is None:
                 self._callbacks.append(callback)
-                self._set_alarm()
-                return lambda: self._forget(callback)
+                if self.deadline is not None:
+                    self._set_alarm(self.deadline)
+                return partial(self._forget, callback)
         callback()
         return lambda: None
 
@@ -96,17 +93,34 @@ class Cancellation:
         with self._lock:
             if callback in self._callbacks:
                 self._callbacks.remove(callback)
-                self._set_alarm()
+                if self.deadline is not None:
+                    self._set_alarm(self.deadline)
 
-    def _set_alarm(self) -> None:
+    def _set_alarm(self, deadline: float) -> None:
         """Wait for the deadline while there are callbacks. The lock is held."""
-        if self._alarm is None and self._callbacks and self.deadline is not None:
-            self._alarm = threading.Timer(max(0.0, self.deadline - time.monotonic()), self.expire)
+        if self._alarm is None and self._callbacks:
+            self._alarm = threading.Timer(max(0.0, deadline - time.monotonic()), self.expire)
             self._alarm.daemon = True
             self._alarm.start()
         elif self._alarm is not None and not self._callbacks:
             self._alarm.cancel()
             self._alarm = None
+
+
+class _Heeded:
+    """See `Cancellation.heeded`."""
+
+    __slots__ = ("_cancellation", "_token")
+
+    def __init__(self, cancellation: Cancellation) -> None:
+        self._cancellation = cancellation
+
+    def __enter__(self) -> None:
+        self._cancellation.check()
+        self._token: Token[Cancellation | None] = _current.set(self._cancellation)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
 
 
 def _fresh(cause: Cause) -> Cause:

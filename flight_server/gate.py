@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from engine.cancellation import Cancellation
@@ -40,7 +40,7 @@ class Gate:
         self._line = _Line()
         self._running: set[_Turn] = set()
         self._left: OrderedDict[_Turn, None] = OrderedDict()  # whose clients do not read; the first for longest
-        self._held: Counter[tuple[str, ...]] = Counter()  # queries of identities, and of their connections
+        self._held: dict[tuple[str, ...], int] = {}  # queries of identities, and of their connections, where some are
         self._looked_at = 0.0
 
     @property
@@ -74,18 +74,19 @@ class Gate:
         cancellation.check()
         turn = _Turn(owner, peer, cancellation, unread_since)
         with self._lock:
-            if self.running < self._slots:  # then nobody waits
+            if len(self._running) < self._slots:  # then nobody waits
                 self._admit(turn)
                 return partial(self._leave, turn)
             if len(self._line) >= self._places:
                 raise ResourceExhaustedError(
                     f"{self.running} {self._do} and {len(self._line)} wait, the most that may; try again later."
                 )
+            called = turn.called = threading.Event()
             self._line.join(turn)
-        forget = cancellation.on_cancel(turn.called.set)
+        forget = cancellation.on_cancel(called.set)
         began = time.monotonic()
         try:
-            while not turn.called.wait(min(_LOOK_AROUND, max(0.0, began + self._timeout - time.monotonic()))):
+            while not called.wait(min(_LOOK_AROUND, max(0.0, began + self._timeout - time.monotonic()))):
                 if time.monotonic() - began >= self._timeout:
                     break
                 self._take_back()
@@ -123,9 +124,10 @@ class Gate:
 
     def _fill(self) -> None:
         """Give free slots to those whose turn it is."""
-        while self.running < self._slots and (following := self._line.pop(self._held)) is not None:
+        while len(self._running) < self._slots and (following := self._line.pop(self._held)) is not None:
             self._admit(following)
-            following.called.set()
+            if following.called is not None:
+                following.called.set()
 
     def _take_back(self) -> None:
         """Let those go on who wait, as far as others leave unread what was sent to them."""
@@ -151,20 +153,22 @@ class Gate:
 
     def _count(self, turn: _Turn, by: int) -> None:
         for key in ((turn.owner,), (turn.owner, turn.peer)):
-            self._held[key] += by
-            if not self._held[key]:
+            held = self._held.get(key, 0) + by
+            if held:
+                self._held[key] = held
+            else:
                 del self._held[key]
 
 
 class _Turn:
-    """A query's wait for a turn, and then its turn, which `is_on` once it has been called."""
+    """A query's turn, which `is_on` once it has it. One that has to wait for it is `called` then."""
 
     def __init__(
         self, owner: str, peer: str, cancellation: Cancellation, unread_since: Callable[[], float | None]
     ) -> None:
         self.owner, self.peer = owner, peer
         self.cancellation, self.unread_since = cancellation, unread_since
-        self.called = threading.Event()
+        self.called: threading.Event | None = None
         self.is_on = False
 
 
@@ -184,13 +188,13 @@ class _Line:
         peers.setdefault(turn.peer, deque()).append(turn)
         self._length += 1
 
-    def pop(self, held: Counter[tuple[str, ...]]) -> _Turn | None:
+    def pop(self, held: Mapping[tuple[str, ...], int]) -> _Turn | None:
         """Whose turn it is, by what each holds; its identity and its connection are then the last of their equals."""
         if not self._owners:
             return None
-        owner = min(self._owners, key=lambda owner: held[owner,])
+        owner = min(self._owners, key=lambda owner: held.get((owner,), 0))
         peers = self._owners[owner]
-        peer = min(peers, key=lambda peer: held[owner, peer])
+        peer = min(peers, key=lambda peer: held.get((owner, peer), 0))
         turn = peers[peer].popleft()
         self._owners.move_to_end(owner)
         peers.move_to_end(peer)

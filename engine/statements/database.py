@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -244,8 +244,12 @@ class Database:
 
     # ----
 
+    def _places_in(self, parsed: ParsedStatement) -> AbstractContextManager[None]:
+        """What is raised inside leaves with its place in what the client wrote."""
+        return places_of(parsed, self.frontend.kernel.parse) if parsed.part is None else self._places_in_part(parsed)
+
     @contextmanager
-    def _places_in(self, parsed: ParsedStatement) -> Iterator[None]:
+    def _places_in_part(self, parsed: ParsedStatement) -> Iterator[None]:
         with part_told(parsed.part, runs=True), places_of(parsed, self.frontend.kernel.parse):
             yield
 

@@ -8,10 +8,12 @@ is in none, no place is told rather than a wrong one. Nothing of this happens wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 from engine.errors import ForbiddenError, GrismError, SqlSyntaxError
+from engine.on_error import OnError
 from engine.place import Place
 from engine.sql.escapes import WrittenText
 from engine.statements.descriptions import DEFAULT_VALUE, Insert, Statement, Update
@@ -22,38 +24,40 @@ from engine.statements.reader import numbered, parameters_of
 __all__ = ["no_places", "places_in", "places_of"]
 
 
-@contextmanager
-def places_in(written: WrittenText, parse: Callable[[str], object]) -> Iterator[None]:
+def places_in(written: WrittenText, parse: Callable[[str], object]) -> OnError:
     """What is raised inside leaves with its place in the statement's text as it was `written`, or with none.
 
     `parse` is the kernel's parser, which knows statements of every kind.
     """
-    text = written.text
-    try:
-        yield
-    except GrismError as error:
-        place, error.place = error.place, None
-        if isinstance(error, SqlSyntaxError) and (place is None or place.text not in (text, numbered(text))):
-            with suppress(ForbiddenError):  # what it says of one that is right, but no query
-                parse(text)
-        found = None if place is None else _place_in(text, place)
-        error.place = None if found is None else written.place(found)
-        raise
+    return OnError(partial(_find_place, written, parse))
 
 
-def places_of(parsed: ParsedStatement, parse: Callable[[str], object]) -> AbstractContextManager[None]:
+def places_of(parsed: ParsedStatement, parse: Callable[[str], object]) -> OnError:
     """As `places_in` what a client wrote, and as `no_places` where that was a plan."""
     return no_places() if parsed.is_plan else places_in(parsed.written, parse)
 
 
-@contextmanager
-def no_places() -> Iterator[None]:
+def no_places() -> OnError:
     """What is raised inside leaves without a place: it would be one in a text that nobody wrote."""
-    try:
-        yield
-    except GrismError as error:
+    return OnError(_forget_place)
+
+
+def _find_place(written: WrittenText, parse: Callable[[str], object], error: BaseException) -> None:
+    """Tell the place of an error in what was written, or raise what the kernel's parser says of that."""
+    if not isinstance(error, GrismError):
+        return
+    text = written.text
+    place, error.place = error.place, None
+    if isinstance(error, SqlSyntaxError) and (place is None or place.text not in (text, numbered(text))):
+        with suppress(ForbiddenError):  # what it says of one that is right, but no query
+            parse(text)
+    found = None if place is None else _place_in(text, place)
+    error.place = None if found is None else written.place(found)
+
+
+def _forget_place(error: BaseException) -> None:
+    if isinstance(error, GrismError):
         error.place = None
-        raise
 
 
 def _place_in(text: str, place: Place) -> Place | None:

@@ -6,14 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 
 from pyarrow import flight
 
 from engine.cancellation import Cancellation, Cause
 from engine.streams import StreamCounters
-from engine.tracing import Span, SpanContext, context_in
+from engine.tracing import Span, SpanContext
 from flight_server.endpoint.status import code_of
 
 __all__ = ["CALL_KEY", "Call", "CallRegistry", "Headers"]
@@ -30,17 +29,28 @@ class Call:
 
     `middleware` are the instances for this call by the keys of the endpoint's factories.
     `cancellation` is thrown when the client goes away, when the client's deadline passes and when the endpoint stops:
-    whatever works for the call should hang on it. `received` are the bytes of data that have come with it.
+    whatever works for the call should hang on it. `received` are the bytes of data that have come with it. `peer` is
+    the client's address as gRPC writes it, for instance ``ipv4:127.0.0.1:40112``, once it is served. `trace` is the
+    span of this call, or where there are none that of its client; None where nobody traces it.
     """
 
-    def __init__(self, method: str, headers: Headers, registry: CallRegistry, span: Span | None = None) -> None:
+    def __init__(
+        self,
+        method: str,
+        headers: Headers,
+        registry: CallRegistry,
+        span: Span | None = None,
+        trace: SpanContext | None = None,
+    ) -> None:
         self.method = method
         self.headers = headers
+        self.trace = trace
         self.middleware: Mapping[str, Any] = {}
         self._span = span
         self.cancellation = Cancellation()
         self.started = time.monotonic()
         self.received = 0
+        self.peer = ""
         self._registry = registry
         self._lock = threading.Lock()
         self._context: flight.ServerCallContext | None = None
@@ -52,21 +62,11 @@ class Call:
         return f"Call({self.method})"
 
     @property
-    def peer(self) -> str:
-        """The client's address as gRPC writes it, for instance ``ipv4:127.0.0.1:40112``."""
-        return str(self._in_call().peer())
-
-    @property
     def identity(self) -> str:
         """Who is calling, by the endpoint's auth handler, or else by the client's TLS certificate, where gRPC takes the
         first alternative name, and the common name where there is none. May be empty.
         """
         return bytes(self._in_call().peer_identity()).decode()
-
-    @cached_property
-    def trace(self) -> SpanContext | None:
-        """The span of this call, or where there are none that of its client; None where nobody traces it."""
-        return context_in(self.headers) if self._span is None else self._span.context
 
     def add_header(self, key: str, value: str) -> None:
         """Send a response header; only before the first message."""
@@ -88,6 +88,7 @@ class Call:
         """Begin to be served. The context is gRPC's and lives until `finish`."""
         with self._lock:
             self._context = context
+        self.peer = str(context.peer())
         self._registry.add(self)
 
     def sends(self, counters: StreamCounters) -> None:
@@ -142,6 +143,8 @@ class CallRegistry:
         self._lock = threading.Lock()
         self._begun = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
+        self._rests = False  # the watcher, until a call begins
+        self._ends = False  # who shuts down waits for the last call
         self._calls: set[Call] = set()
         self._stop_cause: Cause | None = None
         self._stopped = threading.Event()
@@ -156,7 +159,8 @@ class CallRegistry:
         with self._lock:
             self._calls.add(call)
             cause = self._stop_cause
-            self._begun.notify()
+            if self._rests:
+                self._begun.notify()
         if cause is not None:
             call.cancellation.stop(cause)
 
@@ -164,7 +168,7 @@ class CallRegistry:
         """A call is over."""
         with self._lock:
             self._calls.discard(call)
-            if not self._calls:
+            if self._ends and not self._calls:
                 self._idle.notify_all()
 
     def stop_all(self, cause: Cause) -> None:
@@ -177,6 +181,7 @@ class CallRegistry:
     def wait_idle(self, timeout: float) -> bool:
         """Wait until no call runs; False where some still do after `timeout` seconds."""
         with self._lock:
+            self._ends = True
             return self._idle.wait_for(lambda: not self._calls, timeout)
 
     def stop(self) -> None:
@@ -196,4 +201,6 @@ class CallRegistry:
             for call in self._running():
                 call.poll(self._stall_timeout)
             with self._lock:
+                self._rests = True
                 self._begun.wait_for(lambda: bool(self._calls) or self._stopped.is_set())
+                self._rests = False

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import flight
 
 from engine.errors import CancelledError
-from engine.tracing import Span, begin, context_in
+from engine.tracing import Span, SpanContext, begin, context_in
 from flight_server.endpoint.calls import CALL_KEY, Call, CallRegistry, Headers
 from flight_server.endpoint.handler import Handler
 from flight_server.endpoint.status import DrainingError, ShutdownError, flight_errors
@@ -179,8 +179,10 @@ class _CallFactory(flight.ServerMiddlewareFactory):
         if self._draining.is_set() and info.method not in _GO_ON:
             with flight_errors():
                 raise DrainingError
-        method = _METHODS.get(info.method, str(info.method))
-        call = Call(method, headers, self._calls, _span(method, headers) if self._traced else None)
+        method = _METHODS.get(info.method) or str(info.method)
+        around = context_in(headers)
+        span = _span(method, around) if self._traced else None
+        call = Call(method, headers, self._calls, span, around if span is None else span.context)
         try:
             others = {key: other.start_call(info, headers) for key, other in self._others.items()}
         except Exception as error:  # of which pyarrow tells no middleware
@@ -190,10 +192,10 @@ class _CallFactory(flight.ServerMiddlewareFactory):
         return _CallMiddleware(call, call.middleware)
 
 
-def _span(method: str, headers: Headers) -> Span | None:
+def _span(method: str, around: SpanContext | None) -> Span | None:
     """The span of a call, where spans are asked for, with what OpenTelemetry's conventions for RPCs have it say."""
     name = _SPAN_NAMES.get(method, method)
-    span = begin(name, context_in(headers), is_server=True)
+    span = begin(name, around, is_server=True)
     if span is not None:
         span.attributes = {"rpc.system.name": "grpc", "rpc.method": name}
     return span

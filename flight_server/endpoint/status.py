@@ -14,8 +14,7 @@ from __future__ import annotations
 import logging
 import secrets
 import string
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import NoReturn
 
@@ -162,20 +161,26 @@ def _incident(error: BaseException) -> str:
     return f"An internal error occurred; the log has it as {incident}"
 
 
-@contextmanager
-def flight_errors(add_trailer: Callable[[str, str], None] | None = None) -> Iterator[None]:
+class flight_errors:
     """Around everything that pyarrow's server calls: whatever is raised leaves as `to_flight` has it.
 
     `add_trailer` is the call context's method of that name.
     """
-    try:
-        yield
-    except GeneratorExit:
-        raise
-    except BaseException as error:  # a panic in native code is no Exception
-        translated = to_flight(error)
-        if add_trailer is not None:
-            add_trailer(ERROR_TRAILER, type(translated).__name__)
+
+    __slots__ = ("_add_trailer",)
+
+    def __init__(self, add_trailer: Callable[[str, str], None] | None = None) -> None:
+        self._add_trailer = add_trailer
+
+    def __enter__(self) -> None:
+        """Nothing happens until something is raised."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None or isinstance(error, GeneratorExit):
+            return
+        translated = to_flight(error)  # a panic in native code, too, which is no Exception
+        if self._add_trailer is not None:
+            self._add_trailer(ERROR_TRAILER, type(translated).__name__)
         try:
             raise translated from None
         finally:

@@ -88,8 +88,8 @@ class TicketSigner:
         return self._hmac(b"ticket", scope.encode(), body)
 
     def _hmac(self, *parts: bytes) -> bytes:
-        mac = hmac.new(self._key, digestmod=hashlib.sha256)
+        signed = bytearray()
         for part in parts:
-            mac.update(len(part).to_bytes(8, "big"))
-            mac.update(part)
-        return mac.digest()
+            signed += len(part).to_bytes(8, "big")
+            signed += part
+        return hmac.digest(self._key, signed, "sha256")

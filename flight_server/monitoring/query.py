@@ -16,13 +16,14 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from engine.errors import CancelledError, GrismError
+from engine.on_error import OnError
 from engine.run_progress import RunProgress, StageProgress, TaskProgress, total_use
 from engine.statements.context import RowCounters, StatementContext
 from engine.statements.session import Session
@@ -246,14 +247,9 @@ class Query:
             self._error = self._error or error
         return error
 
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
+    def guarded(self) -> AbstractContextManager[None]:
         """Remember what is raised inside."""
-        try:
-            yield
-        except BaseException as error:
-            self.failed(error)
-            raise
+        return OnError(self.failed)
 
     def leave(self) -> None:
         """The work is over: give the turn to the next."""
@@ -391,10 +387,10 @@ class Query:
     def _rows(self) -> int:
         if self.rows is not None:
             return self.rows
-        return self._rows_taken + sum(counters.rows for counters in self._counters)
+        return self._rows_taken + sum([counters.rows for counters in self._counters])
 
     def _bytes(self) -> int:
-        return sum(counters.bytes for counters in self._counters)
+        return sum([counters.bytes for counters in self._counters])
 
     def _failure(self) -> BaseException | None:
         return self._cancellation.cause or self._error

@@ -40,7 +40,7 @@ class _Ended:
     def of(cls, described: Mapping[str, Any], plan: QueryPlan) -> _Ended:
         row = {name: value[:_LONGEST_TEXT] if isinstance(value, str) else value for name, value in described.items()}
         texts = [*row.values(), *plan.lines]
-        return cls(row, plan, sum(len(value) for value in texts if isinstance(value, str)))
+        return cls(row, plan, sum([len(value) for value in texts if isinstance(value, str)]))
 
 
 class QueryRegistry:

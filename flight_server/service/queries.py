@@ -7,7 +7,7 @@ waits for a query to end. Administrators plan among themselves: others cannot ke
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -77,9 +77,10 @@ class Queries:
         query = Query(request.caller, statement, self._runtime_of(request), self.registry, plans=True)
         query.trace_planning(reads)
         try:
-            with query.guarded(), self.timed(request):
+            with self.timed(request):
                 yield
-        except BaseException:
+        except BaseException as error:
+            query.failed(error)
             query.finish()
             raise
         query.forget()
@@ -97,28 +98,32 @@ class Queries:
         cancellation = Cancellation(min(deadlines, default=None))
         forget = follow(request.call.cancellation, cancellation)
         try:
-            with self._turn_to_plan(request, cancellation), cancellation.heeded():
-                yield
+            leave = self._turn_to_plan(request, cancellation)
+            try:
+                with cancellation.heeded():
+                    yield
+            finally:
+                leave()
         finally:
             forget()
 
-    @contextmanager
-    def _turn_to_plan(self, request: Request, cancellation: Cancellation) -> Iterator[None]:
+    def _turn_to_plan(self, request: Request, cancellation: Cancellation) -> Callable[[], None]:
+        """Wait for a turn to plan, unless this thread has one; returns what gives it back. Raises as `Gate.enter`."""
         if _plans.get():
-            yield
-            return
+            return lambda: None
         gate = self.admin_plan_gate if request.session.grants.is_administrator else self.plan_gate
         leave = gate.enter(request.identity.name, request.call.peer, cancellation)
         token = _plans.set(True)
-        try:
-            yield
-        finally:
+
+        def give_back() -> None:
             _plans.reset(token)
             leave()
 
+        return give_back
+
     def _limit(self, request: Request) -> float | None:
         """How long a query of this session may take, in seconds."""
-        return min((limit for limit in (request.session.timeout, self._timeout) if limit), default=None)
+        return min(filter(None, (request.session.timeout, self._timeout)), default=None)
 
     def _runtime_of(self, request: Request) -> str:
         return request.session.runtime or self._runtime
@@ -130,14 +135,15 @@ class Queries:
         request.call.on_end(query.finish)
         limit = self._limit(request)
         try:
-            with query.guarded():
-                if limit is not None and (gated or limited):
-                    query.expire_after(max(0.0, limit - statement.planning))
-                if gated:
-                    query.enter(self.gate)
-                else:
-                    query.start()
-        except ExecutionError:
-            query.finish()
+            if limit is not None and (gated or limited):
+                query.expire_after(max(0.0, limit - statement.planning))
+            if gated:
+                query.enter(self.gate)
+            else:
+                query.start()
+        except BaseException as error:
+            query.failed(error)
+            if isinstance(error, ExecutionError):
+                query.finish()
             raise
         return query

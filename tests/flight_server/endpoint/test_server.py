@@ -134,7 +134,7 @@ def test_a_call_that_is_over_refuses_to_touch_grpc(serve: Serve) -> None:
     get(client, b"table").read_all()
     assert handler.closed.wait(5)
     with pytest.raises(RuntimeError, match="is over"):
-        _ = handler.calls[0].peer
+        _ = handler.calls[0].identity
     late = threading.Event()
     handler.calls[0].on_end(late.set)
     assert late.is_set()
