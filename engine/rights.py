@@ -75,8 +75,9 @@ def grant(pattern: str, action: Action) -> Grant:
 _EVERYTHING = grant("*.*", Action.ADMIN)
 
 BUILT_IN: Mapping[str, tuple[Grant, ...]] = {
-    name: (grant("*.*", action),)
-    for name, action in (("reader", Action.READ), ("writer", Action.WRITE), ("admin", Action.ADMIN))
+    "reader": (grant("*.*", Action.READ),),
+    "writer": (grant("*.*", Action.WRITE),),
+    "admin": (_EVERYTHING,),
 }
 
 
@@ -124,8 +125,7 @@ class Grants:
     @cached_property
     def is_administrator(self) -> bool:
         """Whether everything may be done with every table, of whatever name."""
-        roles = (self.rights.roles.get(role, ()) for role in self.identity.roles)
-        return any(_EVERYTHING in grants for grants in roles)
+        return any(_EVERYTHING in self.rights.roles.get(role, ()) for role in self.identity.roles)
 
     def check(self, action: Action, table: TableName, tables: Iterable[TableName] = ()) -> None:
         """Raise as `Rights.check`."""

@@ -82,7 +82,7 @@ class Connection:
     def __init__(self, runtime: Runtime, schema: str = DEFAULT_SCHEMA) -> None:
         self._runtime = runtime
         self._database = Database(runtime)
-        self._session = Session.over(self._database.folder)
+        self._session = Session(data=self._database.folder)
         self._session.schema = schema
         self._ingestion = Ingestion(runtime.kernel)
         self._running: WeakSet[Cancellation] = WeakSet()

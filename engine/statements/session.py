@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -25,7 +25,7 @@ _FOLDER = ".sessions"
 class Session:
     """What a client has set. `timeout` is in seconds; None leaves the server's own, and so for `runtime`. `boundary`
     says in which types results leave. `changes` counts the statements that changed something since BEGIN;
-    None where there was none, or COMMIT has come.
+    None where there was none, or COMMIT has come. `data` is the folder of the tables; None where they are in none.
 
     It begins with `keep`, and is of no use after its end.
     """
@@ -41,16 +41,11 @@ class Session:
     boundary: Boundary = Boundary.CLIENT
     keeper: Callable[[Session], None] = lambda _: None
     begun: bool = False
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    id: str = field(default_factory=lambda: os.urandom(8).hex())
     data: Path | None = None
     _temporary: TemporaryTables | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _ended: bool = False
-
-    @classmethod
-    def over(cls, data: Path | None) -> Session:
-        """A session over the tables in a folder; None where they are not in one."""
-        return cls(data=data)
 
     @property
     def folder(self) -> Path | None:

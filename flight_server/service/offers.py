@@ -34,7 +34,8 @@ class _Offer:
     fetched: bool = False
     parts: ResultParts | None = None
     calls: set[Call] = field(default_factory=set)
-    changed: threading.Condition = field(default_factory=threading.Condition)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    left: threading.Condition | None = None  # for who waits until no call fetches it
 
     def release(self) -> None:
         """Give up what lies at workers."""
@@ -70,7 +71,7 @@ class Offers:
         """
         try:
             offer = self.kept.get(handle, holder)
-            with offer.changed:
+            with offer.lock:
                 if offer.planned is None:
                     raise CancelledError("The query was cancelled.")
                 offer.parts = result
@@ -87,9 +88,9 @@ class Offers:
 
         Raises WorkerLostError where the worker is gone, and as `fetch`.
         """
-        handle, part = self._parts.get(_digest(ticket)) or (b"", None)
-        if part is None:
+        if not self._parts or (found := self._parts.get(_digest(ticket))) is None:
             return None
+        handle, part = found
         offer = self.kept.get(handle, request.holder)
         if offer.planned is None or offer.parts is None:
             raise CancelledError("The query was cancelled.")
@@ -105,16 +106,17 @@ class Offers:
     ) -> ResultStream:
         """`start` the plan for this call. Raises BadRequestError, and CancelledError where it was cancelled."""
         offer, call = self.kept.get(handle, request.holder), request.call
-        with offer.changed:
+        with offer.lock:
             if offer.planned is None:
                 raise CancelledError("The query was cancelled.")
             planned = offer.planned
             offer.calls.add(call)
 
         def leave() -> None:
-            with offer.changed:
+            with offer.lock:
                 offer.calls.discard(call)
-                offer.changed.notify_all()
+                if offer.left is not None:
+                    offer.left.notify_all()
 
         call.on_end(leave)
         stream = start(request, planned)
@@ -128,16 +130,17 @@ class Offers:
         NOT_CANCELLABLE where nothing is left to stop; CANCELLING where something takes its time to stop.
         """
         offer = self.kept.get(handle, holder)
-        with offer.changed:
+        with offer.lock:
             if offer.planned is not None and not offer.calls and (offer.fetched or not offer.planned.is_query):
                 return messages.CANCEL_STATUS_NOT_CANCELLABLE
             offer.planned = None
             calls = list(offer.calls)
+            left = offer.left = offer.left or threading.Condition(offer.lock)
         offer.release()
         for call in calls:
             call.cancellation.cancel("The query was cancelled.")
-        with offer.changed:
-            stopped = offer.changed.wait_for(lambda: not offer.calls, _PATIENCE)
+        with left:
+            stopped = left.wait_for(lambda: not offer.calls, _PATIENCE)
         return messages.CANCEL_STATUS_CANCELLED if stopped else messages.CANCEL_STATUS_CANCELLING
 
     def renew(self, handle: bytes, holder: Holder) -> None:

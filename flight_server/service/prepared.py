@@ -12,7 +12,7 @@ not used for longest.
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ from engine.statements.planning import Parameters, ParameterStream
 from flight_server.drivers import parameter_schema
 from flight_server.options import ServiceOptions
 from flight_server.proto import sql
-from flight_server.service.request import Offer, PlannedAnswer, Request
+from flight_server.service.request import Offer, Request
 from flight_server.service.statements import Statements, text_of
 from flight_server.service.store import HandleStore
 from flight_server.service.uploads import entrance_of, received, sends_schema
@@ -59,12 +59,17 @@ class _Prepared:
     way_in: ParameterEntrance | None = None
     own: bytes = b""  # the binding that the statement's own handle stands for
     bindings: OrderedDict[bytes, _Bound] = field(default_factory=OrderedDict)
+    bound_size: int = 0  # of the bindings together
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def weight(self) -> int:
         """The bytes of what is kept."""
-        return len(self.parsed.text) + sum(bound.size for bound in self.bindings.values())
+        return len(self.parsed.text) + self.bound_size
+
+    def forget_oldest(self) -> None:
+        """Lose what was bound first. The lock is held."""
+        self.bound_size -= self.bindings.popitem(last=False)[1].size
 
 
 class PreparedStatements:
@@ -116,13 +121,14 @@ class PreparedStatements:
         bound = self._read(request, prepared, reader)
         if not isinstance(bound, _Bound):
             raise BadRequestError("No parameters came to be bound: the upload has no schema.")
-        binding = secrets.token_bytes(_HANDLE_SIZE)
+        binding = os.urandom(_HANDLE_SIZE)
         with prepared.lock:
             prepared.bindings[binding] = bound
+            prepared.bound_size += bound.size
             if not bound_to:
                 prepared.own = binding
             while len(prepared.bindings) > _MAX_BINDINGS:
-                prepared.bindings.popitem(last=False)
+                prepared.forget_oldest()
             self._weigh(request, own, prepared)
         return sql.DoPutPreparedStatementResult(prepared_statement_handle=own + binding)
 
@@ -136,15 +142,15 @@ class PreparedStatements:
             try:
                 return self.open.weigh(handle, request.holder, prepared.weight, sparing=not last)
             except ResourceExhaustedError:
-                prepared.bindings.popitem(last=False)
+                prepared.forget_oldest()
                 if last:
                     self.open.weigh(handle, request.holder, prepared.weight)
                     raise
 
     def info(self, request: Request, command: sql.CommandPreparedStatementQuery) -> Offer:
         """Plan a prepared query with what is bound to the handle."""
-        prepared, _ = self._find(request, command.prepared_statement_handle)
-        planned = self._plan(request, command)
+        prepared, rows = self._bound(request, command.prepared_statement_handle)
+        planned = self._statements.start(request, prepared.parsed, rows)
         return self._statements.offer(request, planned, len(prepared.parsed.text))
 
     def schema(self, request: Request, command: sql.CommandPreparedStatementQuery) -> pa.Schema:
@@ -169,10 +175,6 @@ class PreparedStatements:
                 return sql.DoPutUpdateResult(record_count=self._statements.run_stream(request, parsed, sent))
             rows = self._bound(request, command.prepared_statement_handle)[1] if sent is None else sent.rows
         return sql.DoPutUpdateResult(record_count=self._statements.run_update(request, parsed, rows))
-
-    def _plan(self, request: Request, command: sql.CommandPreparedStatementQuery) -> PlannedAnswer:
-        prepared, rows = self._bound(request, command.prepared_statement_handle)
-        return self._statements.start(request, prepared.parsed, rows)
 
     def _schema(self, request: Request, parsed: ParsedStatement, parameters: pa.Schema) -> pa.Schema:
         """The schema of the result, as far as it can be told while nothing is bound."""

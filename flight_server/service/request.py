@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import pyarrow as pa
@@ -24,20 +24,12 @@ __all__ = ["Offer", "PlannedAnswer", "Request"]
 
 @dataclass(frozen=True)
 class Request:
-    """A call, who makes it, and in which session.
-
-    `origin` is the session or the connection with whose end all ends that the call leaves behind.
-    """
+    """A call, who makes it, and in which session. What the call leaves behind is kept for its `holder`."""
 
     call: Call
     identity: Identity
-    session: Session = field(default_factory=Session)
-    origin: str = ""
-
-    @property
-    def holder(self) -> Holder:
-        """For whom something is kept that the call leaves behind."""
-        return Holder(self.identity, self.origin)
+    session: Session
+    holder: Holder
 
     @property
     def caller(self) -> Caller:

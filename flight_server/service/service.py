@@ -43,7 +43,7 @@ from flight_server.service.sessions import Sessions
 from flight_server.service.settings import SessionOptions
 from flight_server.service.sqlinfo import sql_info
 from flight_server.service.statements import Statements
-from flight_server.service.store import EvictedError
+from flight_server.service.store import EvictedError, Holder
 from flight_server.service.tables import Tables
 from flight_server.service.tickets import Tickets
 from flight_server.service.uploads import Uploads
@@ -329,7 +329,7 @@ class FlightSqlService(BaseHandler):
             self._sessions.close(session, origin)
             if not closing:
                 raise UnauthenticatedError("The session was begun in other roles and has ended; begin another.")
-        return Request(call, identity, session, origin=origin)
+        return Request(call, identity, session, Holder(identity, origin))
 
     def _begin(self, session: Session, call: Call) -> None:
         """Give a new session the first values that stand in the headers of its call, where JDBC puts what its URL has.

@@ -73,7 +73,8 @@ class Sessions:
     ) -> None:
         self._folder = folder
         self._options, self._release = options, release
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._ender: threading.Thread | None = None
         self._by_cookie: dict[str, _Kept] = {}
         self._by_peer: dict[tuple[str, str], _Kept] = {}
@@ -94,7 +95,7 @@ class Sessions:
         connections = frozenset[int]()
         if cookie is None and (identity.name, call.peer) in self._by_peer:
             connections = connections_of(call.peer)
-        with self._changed:
+        with self._lock:
             found, ended = self._find(call, identity, cookie, connections)
             if found is not None:
                 self._enter(found, call)
@@ -126,7 +127,7 @@ class Sessions:
 
     def rows(self, grants: Grants) -> Iterator[Mapping[str, Any]]:
         """The rows of ``system.sessions``: all to an administrator, to others their own."""
-        with self._changed:
+        with self._lock:
             kept = list(self._by_cookie.values())
         for each in kept:
             if each.owner != grants.identity.name and not grants.is_administrator:
@@ -171,7 +172,7 @@ class Sessions:
 
     def peers(self) -> set[str]:
         """The connections that sessions end with."""
-        with self._changed:
+        with self._lock:
             return {kept.peer for kept in self._by_cookie.values() if kept.bound}
 
     def disconnect(self, peers: Container[str]) -> None:
@@ -228,11 +229,10 @@ class Sessions:
         return kept, None
 
     def _new(self, call: Call, identity: Identity) -> Session:
-        cookie = secrets.token_hex(16)
-        session = Session.over(self._folder)
+        session = Session(data=self._folder)
 
         def keep(session: Session) -> None:
-            peer = call.peer
+            peer, cookie = call.peer, secrets.token_hex(16)
             share = Holder(identity, peer).share
             kept = _Kept(session, identity.name, share, cookie, peer, connections_of(peer), time.monotonic())
             self._keep(kept, call)
@@ -241,19 +241,20 @@ class Sessions:
         return session
 
     def _keep(self, kept: _Kept, call: Call) -> None:
-        with self._changed:
-            if kept.cookie in self._by_cookie:
+        with self._lock:
+            if kept.session.begun:
                 return
             evicted = self._evict(kept.share) if len(self._by_cookie) >= self._options.max_sessions else None
             self._by_cookie[kept.cookie] = kept
             self._by_peer[kept.owner, kept.peer] = kept
             self._enter(kept, call)
+            kept.session.begun = True
             if self._ender is None:
                 self._ender = threading.Thread(target=self._end_idle, name="grism-sessions", daemon=True)
                 self._ender.start()
         if evicted is not None:
             self._end(evicted)
-        kept.session.keeper, kept.session.begun = lambda _: None, True
+        kept.session.keeper = lambda _: None
         _send_cookie(call, kept)
 
     def _evict(self, asking: str) -> _Kept:
@@ -279,7 +280,7 @@ class Sessions:
         kept.touch()
 
         def leave() -> None:
-            with self._changed:
+            with self._lock:
                 kept.calls -= 1
                 kept.touch()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -26,22 +26,16 @@ class EvictedError(BadRequestError):
     """What the handle stands for was given up, since its holder kept most when room was needed."""
 
 
-@dataclass(frozen=True)
 class Holder:
-    """For whom something is kept. `owner` may use it; with the end of `origin`, a session or a connection, it ends."""
+    """For whom something is kept. `owner` may use it; with the end of `origin`, a session or a connection, it ends.
 
-    identity: Identity
-    origin: str
+    What has one `share` counts together: all of an identity, and of nobody in particular all of an origin.
+    """
 
-    @property
-    def owner(self) -> str:
-        """The name of who may use it."""
-        return self.identity.name
-
-    @property
-    def share(self) -> str:
-        """What counts together: all of an identity, and of nobody in particular all of an origin."""
-        return self.origin if self.identity == ANONYMOUS else f"user {self.identity.name}"
+    def __init__(self, identity: Identity, origin: str) -> None:
+        self.owner = identity.name
+        self.origin = origin
+        self.share = origin if identity == ANONYMOUS else f"user {identity.name}"
 
 
 @dataclass(eq=False)
@@ -105,7 +99,7 @@ class HandleStore(Generic[T]):
 
     def put(self, value: T, holder: Holder, weight: int = 1, *, spent: bool = False) -> bytes:
         """Keep `value`; returns its handle. ResourceExhaustedError where the holder's share has no room for it."""
-        handle = secrets.token_bytes(16)
+        handle = os.urandom(16)
         with self._lock:
             self._expire()
             self._make_room(holder.share, 1, weight)
@@ -187,7 +181,7 @@ class HandleStore(Generic[T]):
         self, share: str, entries: int, weight: int, kept: bytes | None = None, sparing: bool = False
     ) -> None:
         """Let go until `entries` more, of `weight` more, fit in for `share`; `kept` stays, and `sparing` all of it."""
-        while len(self) + entries > self._max_entries:
+        while len(self._entries) + entries > self._max_entries:
             self._evict(self._first(share, entries, len, kept, sparing))
         while self._weight + weight > self._max_weight:
             possible = weight <= self._max_weight
@@ -222,17 +216,28 @@ class HandleStore(Generic[T]):
         return entry
 
     def _renew(self, handle: bytes, entry: _Entry[T], holder: Holder) -> None:
-        self._leave(handle, entry)
-        entry.holder, entry.share, entry.expires_at = holder, holder.share, self._clock() + self._ttl
+        entry.holder, entry.expires_at = holder, self._clock() + self._ttl
         self._entries.move_to_end(handle)
-        self._join(handle, entry)
+        if entry.share != holder.share:
+            self._leave(handle, entry)
+            entry.share = holder.share
+            self._join(handle, entry)
+        else:
+            self._use(handle, entry)
 
     def _join(self, handle: bytes, entry: _Entry[T]) -> None:
         """Let it count for its share, as the one that was used last."""
-        share = self._shares.setdefault(entry.share, _Share())
+        if entry.share not in self._shares:
+            self._shares[entry.share] = _Share()
+        share = self._shares[entry.share]
         (share.spent if entry.spent else share.fresh)[handle] = None
         share.weight += entry.weight
         self._weight += entry.weight
+        self._use(handle, entry)
+
+    def _use(self, handle: bytes, entry: _Entry[T]) -> None:
+        share = self._shares[entry.share]
+        (share.spent if entry.spent else share.fresh).move_to_end(handle)
         entry.used = self._uses = self._uses + 1
 
     def _leave(self, handle: bytes, entry: _Entry[T]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from typing import TypeVar
 
 import pyarrow as pa
@@ -55,14 +54,20 @@ def unwrap(data: bytes) -> Message:
 
 def unwrap_or_text(data: bytes) -> Message:
     """As `unwrap`; what is no Any, and is text, is a statement that a bare Flight client asks for."""
-    with suppress(DecodeError):
-        if _MESSAGE_NAME.fullmatch(Any.FromString(data).type_url.rpartition("/")[2]):
-            return unwrap(data)
+    if _is_wrapped(data):
+        return unwrap(data)
     try:
         text = data.decode()
     except UnicodeDecodeError:
         return unwrap(data)
     return unwrap(data) if _CONTROL.search(text) or not text.strip() else sql.CommandStatementQuery(query=text)
+
+
+def _is_wrapped(data: bytes) -> bool:
+    try:
+        return _MESSAGE_NAME.fullmatch(Any.FromString(data).type_url.rpartition("/")[2]) is not None
+    except DecodeError:
+        return False
 
 
 _MESSAGE_NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")

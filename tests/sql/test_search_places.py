@@ -155,7 +155,7 @@ def test_what_is_not_understood(runtime: SqlRuntime, query: str, message: str) -
 def test_temporary_tables(runtime: SqlRuntime, tmp_path: Path) -> None:
     """Those on disk are tables as others are; in those in memory nothing is searched, and that is told."""
     text = "SELECT id FROM vector_search(mine, v, [0, 0], k := 2)"
-    on_disk, in_memory = Session.over(tmp_path), Session()
+    on_disk, in_memory = Session(data=tmp_path), Session()
     for session in (on_disk, in_memory):
         change(runtime, "CREATE TEMP TABLE mine AS SELECT id, v, body FROM placed", session)
     assert ask(runtime, text, session=on_disk) == [(0,), (1,)]

@@ -286,7 +286,7 @@ def test_parquet_tables_need_no_care(local: Database, tmp_path: Path) -> None:
 
 
 def test_temporary_tables_too(local: Database, tmp_path: Path) -> None:
-    context = StatementContext(Session.over(tmp_path))
+    context = StatementContext(Session(data=tmp_path))
     for text in ("CREATE TEMP TABLE tt (i INT)", *["INSERT INTO tt VALUES (1)"] * 3, "OPTIMIZE tt"):
         with local.sql(text, None, context) as result:
             told = result.read_all().to_pylist()

@@ -58,7 +58,7 @@ def test_names_are_those_of_the_session(database: Database) -> None:
     assert values(database, all_of("other", "t")) == [10]
     assert values(database, all_of("grism", "main", "T")) == [1, 2, 3]
     assert values(database, all_of("v")) == [2]
-    own = Session.over(database.folder)
+    own = Session(data=database.folder)
     change(database, "CREATE TEMPORARY TABLE t AS SELECT 7::BIGINT AS x", own)
     assert values(database, all_of("t"), own) == [7]
     own.end()

@@ -111,11 +111,7 @@ class FakePeer(Call):
     def __init__(self, registry: CallRegistry, peer: str, cookie: str | None = None) -> None:
         super().__init__("DoAction", {} if cookie is None else {"cookie": [f"other=1; {COOKIE}={cookie}"]}, registry)
         self.sent: list[str] = []
-        self._peer = peer
-
-    @property
-    def peer(self) -> str:
-        return self._peer
+        self.peer = peer
 
     def add_header(self, key: str, value: str) -> None:
         assert key == "set-cookie"

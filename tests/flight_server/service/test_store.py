@@ -136,7 +136,7 @@ def test_the_weight_is_shared_out_too() -> None:
 def test_the_end_of_a_session_gives_back_what_came_from_it() -> None:
     things = store(Clock())
     handle = things.put("a", ANN)
-    other = things.put("b", Holder(ANN.identity, "session 1"))
+    other = things.put("b", Holder(Identity("ann"), "session 1"))
     assert things.end(ANN.origin) == ["a"]
     assert things.end(ANN.origin) == []
     with pytest.raises(BadRequestError, match="was closed"):
@@ -150,7 +150,7 @@ def test_what_came_over_a_lost_connection_goes_first_unless_it_is_used_again() -
     assert things.origins() == {ANN.origin}
     things.disconnect({ANN.origin})
     assert things.origins() == set()
-    back = Holder(ANN.identity, "ipv4:127.0.0.1:2")
+    back = Holder(Identity("ann"), "ipv4:127.0.0.1:2")
     assert things.get(handles[0], back) == "a"
     assert things.origins() == {back.origin}
     things.put("d", back)
