@@ -19,6 +19,9 @@ from flight_server import logs
 def lines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What is logged, in the form that is the test's parameter; all is as it was afterwards."""
     monkeypatch.setenv("GRPC_VERBOSITY", "ERROR")
+    for gathered in ("logThreads", "logProcesses", "logMultiprocessing"):
+        monkeypatch.setattr(logging, gathered, True)
+    monkeypatch.setattr(logging, "_srcfile", logging._srcfile)
     root, stream = logging.getLogger(), io.StringIO()
     level, handlers, hooks = root.level, root.handlers[:], (sys.excepthook, threading.excepthook)
     for handler in handlers:
