@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
+from sqlglot.dialects import DuckDB
 
 from engine.cache import LruCache
 from engine.cancellation import Cancellation
@@ -36,6 +36,7 @@ __all__ = ["Statement", "StatementCache", "compile_statement", "run"]
 
 _REMEMBERED = 256
 _MAX_REMEMBERED = 64_000  # characters
+_DIALECT = DuckDB()
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class _Compiler(SourceBinder):
     lengths: dict[str, int] = field(default_factory=dict)
     ctes: dict[str, exp.Select] = field(default_factory=dict)
     raws: dict[str, str] = field(default_factory=dict)
-    readers: Counter[str] = field(default_factory=Counter)
+    readers: dict[str, int] = field(default_factory=dict)
     scans: int = 0
     opened: list[_Opened] = field(default_factory=list)
 
@@ -153,12 +154,12 @@ class _Compiler(SourceBinder):
         sql = re.sub(
             r'"(__raw\d+)"',
             lambda found: f"({self.raws[found[1]]})" if found[1] in self.raws else found[0],
-            root.sql("duckdb", copy=False),
+            root.sql(_DIALECT, copy=False),
         )
         return Statement(sql, self.sources, lengths=self.lengths, reads=self.scans > 0)
 
     def _named(self, name: str) -> exp.Select:
-        self.readers[name] += 1
+        self.readers[name] = self.readers.get(name, 0) + 1
         return exp.Select(expressions=[exp.Star()], from_=exp.From(this=exp.Table(this=identifier(name))))
 
 
@@ -223,10 +224,9 @@ def run(
     started = time.monotonic()
 
     def record(counters: StreamCounters) -> None:
-        ctx.metrics_sink.record(
-            type(operator).__name__,
-            OperatorMetrics(counters.rows, counters.batches, counters.bytes, time.monotonic() - started),
-        )
+        given, seconds = counters.now, time.monotonic() - started
+        metrics = OperatorMetrics(given.rows, given.batches, given.bytes, seconds)
+        ctx.metrics_sink.record(type(operator).__name__, metrics)
 
     reader = operator.direct(ctx) if boundary is Boundary.CLIENT else None
     if reader is not None:

@@ -337,7 +337,7 @@ class Kernel:
             cancellation.check()
             raise execution_error(error) from None
         finally:
-            execution.begun.set()
+            execution.begun = True
         if cancellation.cancelled:
             stream.reader.close()
             cancellation.check()
@@ -440,10 +440,10 @@ def _batch_rows(kinds: Iterable[str]) -> int:
 def _reader(
     cursor: duckdb.DuckDBPyConnection, sql: str, boundary: Boundary | None, batch_rows: int | None
 ) -> pa.RecordBatchReader:
-    relation = cursor.sql(sql)
+    relation = cursor.sql(sql, alias="statement")  # or it is given a random name
     if boundary is not None:
         relation = _leaving(relation, boundary)
-    return relation.to_arrow_reader(batch_rows or _batch_rows(kind.id for kind in relation.types))
+    return relation.to_arrow_reader(batch_rows or _batch_rows([kind.id for kind in relation.types]))
 
 
 def _leaving(relation: duckdb.DuckDBPyRelation, boundary: Boundary) -> duckdb.DuckDBPyRelation:

@@ -89,13 +89,13 @@ class Execution:
         self._loaded: list[str] = []
         self._used_before: ResourceUse | None = None  # by what was loaded
         self._cancellation = cancellation
-        self.begun = threading.Event()
+        self.begun = False  # or over
         self._lock = threading.Lock()
         self._closed = False
 
     def interrupt(self) -> None:
         """Stop the statement, from any thread."""
-        if self._interrupt() and not self.begun.is_set():
+        if self._interrupt() and not self.begun:
             # The kernel forgets an interrupt that comes before the statement runs.
             self._helpers.begin(self._insist, "grism-interrupt")
 
@@ -151,16 +151,11 @@ class Execution:
         except duckdb.Error:
             return None
 
-    def close(self) -> None:
-        """Free the cursor."""
-        self.end()
-        self.cursor.close()
-
     def end(self) -> None:
         """The statement is over: no interrupt reaches the cursor any more."""
         with self._lock:
             self._closed = True
-        self.begun.set()
+        self.begun = True
 
     def clear(self) -> None:
         """Leave nothing of the statement on the cursor, which another is to have. Raises what the kernel does."""
@@ -172,8 +167,8 @@ class Execution:
             self.cursor.abort()
 
     def _insist(self) -> None:
-        while not self.begun.wait(_INSIST_SECONDS) and self._interrupt():
-            pass
+        while not self.begun and self._interrupt():
+            time.sleep(_INSIST_SECONDS)
 
     def _interrupt(self) -> bool:
         with self._lock:
@@ -196,6 +191,7 @@ class Instance:
         self._spill = _spill_directory(config) if config.spills else None
         self._lock = threading.Lock()
         self._ended = threading.Condition(self._lock)
+        self._retires = False  # and waits for what runs to end
         self._running: set[Execution] = set()
         self._helpers = HelperThreads()
         self._idle: list[duckdb.DuckDBPyConnection] = []
@@ -254,16 +250,17 @@ class Instance:
         """The statement is over; its cursor is closed, or waits for another statement."""
         execution.end()
         kept = execution.watch is not Watch.NOTHING and self._keep(execution)
-        with self._ended:
+        with self._lock:
             self._running.discard(execution)
             if kept and not self._closed:
                 self._watched[execution.watch].append(execution.cursor)
             else:
                 kept = False
         if not kept:
-            execution.close()
-        with self._ended:
-            self._ended.notify_all()
+            execution.cursor.close()
+        if self._retires or self._closed:
+            with self._ended:
+                self._ended.notify_all()
 
     @staticmethod
     def _keep(execution: Execution) -> bool:
@@ -316,6 +313,7 @@ class Instance:
     def retire(self) -> None:
         """Close the instance once what runs on it has ended."""
         with self._ended:
+            self._retires = True
             self._ended.wait_for(lambda: self._closed or not self._running)
         self.close()
 

@@ -32,6 +32,7 @@ __all__ = [
     "ArrowArrayStream",
     "SlicedStream",
     "StreamCounters",
+    "StreamCounts",
     "native_function",
     "scoped_reader",
     "sliced",
@@ -50,7 +51,9 @@ class ArrowArrayStream(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in ("get_schema", "get_next", "get_last_error", "release", "data")]
 
 
-class _Progress(ctypes.Structure):
+class StreamCounts(ctypes.Structure):
+    """What a stream has given at one moment; see `StreamCounters`."""
+
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("rows", "batches", "bytes", "first_batch_at", "ended_at")),
         *((name, ctypes.c_int32) for name in ("finished", "failed", "stopped")),
@@ -59,6 +62,7 @@ class _Progress(ctypes.Structure):
 
 
 _CloseHook = ctypes.CFUNCTYPE(None, ctypes.c_uint64)
+_Message = ctypes.c_char * 4096
 
 
 def _library_path() -> str:
@@ -95,7 +99,7 @@ _library.grism_stream_prime.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes
 
 # These return at once, so they keep the GIL.
 _quick = ctypes.PyDLL(_library._name)
-_quick.grism_stream_progress.argtypes = [ctypes.c_void_p, ctypes.POINTER(_Progress)]
+_quick.grism_stream_progress.argtypes = [ctypes.c_void_p, ctypes.POINTER(StreamCounts)]
 _quick.grism_stream_progress.restype = None
 _quick.grism_stream_stop.argtypes = [ctypes.c_void_p]
 _quick.grism_stream_stop.restype = None
@@ -131,8 +135,8 @@ class _Handle:
     def address(self) -> int:
         return self._address
 
-    def progress(self) -> _Progress:
-        progress = _Progress()
+    def progress(self) -> StreamCounts:
+        progress = StreamCounts()
         _quick.grism_stream_progress(self._address, progress)
         return progress
 
@@ -152,6 +156,11 @@ class StreamCounters:
 
     def __init__(self, handle: _Handle) -> None:
         self._handle = handle
+
+    @property
+    def now(self) -> StreamCounts:
+        """All of these at one moment."""
+        return self._handle.progress()
 
     @property
     def rows(self) -> int:
@@ -220,7 +229,7 @@ class SlicedStream:
 
     def prime(self) -> None:
         """Pull the first batch ahead, before anything reads. Raises OSError with the text of what failed at once."""
-        message = ctypes.create_string_buffer(4096)
+        message = _Message()
         if _library.grism_stream_prime(self._handle.address, message, len(message)) != 0:
             raise OSError(message.value.decode(errors="replace"))
 
@@ -266,7 +275,7 @@ def sliced(
     key, hook = next(_keys), _CloseHook()
     if on_close is not None:
         _close_callbacks[key], hook = on_close, _close_hook
-    address, message = ctypes.c_void_p(), ctypes.create_string_buffer(512)
+    address, message = ctypes.c_void_p(), _Message()
     code = _library.grism_stream_open(inner, max_bytes, keep_error, hook, key, outer, address, message, len(message))
     if code == errno.ENOMEM:
         raise MemoryError

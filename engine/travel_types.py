@@ -124,8 +124,9 @@ def leaving_items(columns: Sequence[tuple[str, str]], boundary: Boundary) -> lis
 
     Evaluating them raises InvalidValueError for a value that the type of its column cannot hold.
     """
-    items = [_leaving(f"#{i}", kind, boundary) for i, (_, kind) in enumerate(columns, 1)]
-    if all(item == f"#{i}" for i, item in enumerate(items, 1)):
+    places = [f"#{i}" for i in range(1, len(columns) + 1)]
+    items = [_leaving(place, kind, boundary) for place, (_, kind) in zip(places, columns, strict=True)]
+    if items == places:
         return None
     names = ('"' + name.replace('"', '""') + '"' for name, _ in columns)
     return [f"{item} AS {name}" for item, name in zip(items, names, strict=True)]

@@ -167,9 +167,10 @@ class Planning:
 
     def _runtime_for(self, session: Session, logical: LogicalPlan) -> Runtime:
         """What the session has chosen; what tells of the server needs no cluster, which may be what it is asked for."""
-        if LOCAL in self.runtimes and reads_only_system(logical):
+        chosen = session.runtime or self._first
+        if chosen != LOCAL and LOCAL in self.runtimes and reads_only_system(logical):
             return self.runtimes[LOCAL]
-        return self.runtimes[session.runtime or self._first]
+        return self.runtimes[chosen]
 
     def _physical(self, session: Session, logical: LogicalPlan) -> PhysicalPlan:
         """The plan of the runtime that the session has chosen, whose rows leave in the types that it has chosen."""
