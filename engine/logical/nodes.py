@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from operator import is_
+from operator import attrgetter, is_, itemgetter
 from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
@@ -90,8 +90,11 @@ class SortKey:
     nulls_first: bool = False
 
 
+_name_of = attrgetter("name")
+
+
 class LogicalPlan:
-    """The base of all nodes. Children are the dataclass fields that are plans."""
+    """The base of all nodes. Children are the fields that are plans."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,16 +104,29 @@ class LogicalPlan:
     @property
     def children(self) -> tuple[LogicalPlan, ...]:
         """The inputs, left to right."""
-        return tuple([v for name in field_names(self) if isinstance(v := getattr(self, name), LogicalPlan)])
+        return tuple([value for value in vars(self).values() if isinstance(value, LogicalPlan)])
 
     def with_children(self, children: tuple[LogicalPlan, ...]) -> LogicalPlan:
         """The same node over other inputs."""
-        own = {name: v for name in field_names(self) if isinstance(v := getattr(self, name), LogicalPlan)}
+        own = {name: value for name, value in vars(self).items() if isinstance(value, LogicalPlan)}
         if len(own) != len(children):
             raise ValueError(f"{type(self).__name__} has {len(own)} inputs, {len(children)} were given")
         if all(map(is_, own.values(), children)):
             return self
         return replace(self, **dict(zip(own, children, strict=True)))  # type: ignore[type-var]
+
+
+class _Leaf(LogicalPlan):
+    """A node without inputs."""
+
+    @property
+    def children(self) -> tuple[LogicalPlan, ...]:
+        return ()
+
+    def with_children(self, children: tuple[LogicalPlan, ...]) -> LogicalPlan:
+        if children:
+            raise ValueError(f"{type(self).__name__} has no inputs, {len(children)} were given")
+        return self
 
 
 def _require_unique(node: LogicalPlan) -> None:
@@ -122,7 +138,7 @@ def _require_unique(node: LogicalPlan) -> None:
 
 
 @dataclass(frozen=True)
-class Scan(LogicalPlan):
+class Scan(_Leaf):
     """Columns of one table version. `filter` and `limit` are pushed down by the optimizer.
 
     `columns` names the table's columns in order with their kernel types; `aliases` names the columns that the plan
@@ -148,7 +164,7 @@ class Scan(LogicalPlan):
 
 
 @dataclass(frozen=True)
-class Values(LogicalPlan):
+class Values(_Leaf):
     """Rows of constants. Without columns it is one row of none, the input of ``SELECT 1``."""
 
     columns: tuple[str, ...]
@@ -160,7 +176,7 @@ class Values(LogicalPlan):
 
 
 @dataclass(frozen=True)
-class Empty(LogicalPlan):
+class Empty(_Leaf):
     """No rows of `columns`."""
 
     columns: tuple[Column, ...]
@@ -194,7 +210,7 @@ class Project(LogicalPlan):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(e.name for e in self.exprs)
+        return tuple(map(_name_of, self.exprs))
 
 
 @dataclass(frozen=True)
@@ -215,7 +231,7 @@ class Aggregate(LogicalPlan):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(e.name for e in self.keys + self.aggregates)
+        return tuple(map(_name_of, self.keys + self.aggregates))
 
 
 @dataclass(frozen=True)
@@ -230,7 +246,7 @@ class Window(LogicalPlan):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return self.input.names + tuple(e.name for e in self.functions)
+        return self.input.names + tuple(map(_name_of, self.functions))
 
 
 @dataclass(frozen=True)
@@ -248,7 +264,7 @@ class Unnest(LogicalPlan):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return self.input.names + tuple(e.name for e in self.lists)
+        return self.input.names + tuple(map(_name_of, self.lists))
 
 
 @dataclass(frozen=True)
@@ -400,10 +416,11 @@ class SqlQuery(LogicalPlan):
 
     @property
     def children(self) -> tuple[LogicalPlan, ...]:
-        return tuple(plan for _, plan in self.inputs)
+        return tuple(map(itemgetter(1), self.inputs))
 
     def with_children(self, children: tuple[LogicalPlan, ...]) -> SqlQuery:
-        return replace(self, inputs=tuple((n, c) for (n, _), c in zip(self.inputs, children, strict=True)))
+        inputs = tuple(zip(map(itemgetter(0), self.inputs), children, strict=True))
+        return self if all(map(is_, self.children, children)) else replace(self, inputs=inputs)
 
 
 def walk(plan: LogicalPlan) -> Iterator[LogicalPlan]:

@@ -72,11 +72,11 @@ def _inputs(node: LogicalPlan, wanted: set[str]) -> tuple[set[str], ...]:
 
 
 def _union(exprs: tuple[NamedExpr, ...]) -> set[str]:
-    return set().union(*(mentioned(e.expr) for e in exprs))
+    return set().union(*[mentioned(e.expr) for e in exprs])
 
 
 def _kept(exprs: tuple[NamedExpr, ...], wanted: set[str], at_least: int = 1) -> tuple[NamedExpr, ...]:
-    kept = tuple(e for e in exprs if e.name in wanted)
+    kept = tuple([e for e in exprs if e.name in wanted])
     return kept if len(kept) >= at_least else exprs[:at_least]
 
 

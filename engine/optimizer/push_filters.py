@@ -54,7 +54,7 @@ class _Pusher:
             return self.push(node.input, conjuncts(node.predicate))
         if isinstance(node, Join):
             return self.push(node, [])
-        return node.with_children(tuple(self.visit(child) for child in node.children))
+        return node.with_children(tuple(map(self.visit, node.children)))
 
     def push(self, node: LogicalPlan, parts: list[exp.Expr]) -> LogicalPlan:
         """`parts` applied to `node` as low as possible; `node` itself is not visited yet."""

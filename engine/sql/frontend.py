@@ -164,7 +164,7 @@ class SqlFrontend:
         return parsed
 
     def _build(self, resolved: ResolvedText) -> LogicalPlan:
-        names = tuple(c.name for c in resolved.columns)
+        names = tuple([c.name for c in resolved.columns])
         unique = names
         if "" in names or len({name.lower() for name in names}) < len(names):
             unique = tuple(f"c{i}" for i in range(len(names)))

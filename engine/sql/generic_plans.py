@@ -86,7 +86,7 @@ class _Generic:
         operators = read_operators(replace(self.bound, plan=_put(self.bound.plan, self.marks, constants)), tables)
         literals = [retyped(value, kind) for value, kind in zip(values, self.kinds, strict=True)]
         first, *others = self.pieces
-        text = first + "".join(literals[place] + piece for place, piece in zip(self.places, others, strict=True))
+        text = first + "".join([literals[place] + piece for place, piece in zip(self.places, others, strict=True)])
         return replace(self.resolved, text=text, operators=operators, tables=dict(tables))
 
 
@@ -165,7 +165,7 @@ class GenericPlans:
 
 
 def _key(text: str, names: Names, given: Sequence[Given]) -> Key:
-    return text, names, tuple(one.value.type for one in given)
+    return text, names, tuple([one.value.type for one in given])
 
 
 def _shape(read: ReadText) -> tuple[object, ...]:
