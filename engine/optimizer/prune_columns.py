@@ -33,9 +33,9 @@ __all__ = ["narrowest", "prune_columns"]
 
 def prune_columns(plan: LogicalPlan) -> LogicalPlan:
     """The same plan over as few columns as it needs; the root's columns stay."""
-    demand = _Demand()
-    demand.visit(plan, set(plan.names))
-    return _Pruner(demand.collected).visit(plan, set(plan.names))
+    demand, wanted = _Demand(), set(plan.names)
+    demand.visit(plan, wanted)
+    return _Pruner(demand.collected).visit(plan, wanted)
 
 
 def _inputs(node: LogicalPlan, wanted: set[str]) -> tuple[set[str], ...]:

@@ -183,13 +183,17 @@ class _CallFactory(flight.ServerMiddlewareFactory):
         around = context_in(headers)
         span = _span(method, around) if self._traced else None
         call = Call(method, headers, self._calls, span, around if span is None else span.context)
+        others: dict[str, flight.ServerMiddleware] = {}
         try:
-            others = {key: other.start_call(info, headers) for key, other in self._others.items()}
+            for key, factory in self._others.items():
+                other = factory.start_call(info, headers)
+                if other is not None:
+                    others[key] = other
         except Exception as error:  # of which pyarrow tells no middleware
             call.finish(error)
             raise
-        call.middleware = {key: other for key, other in others.items() if other is not None}
-        return _CallMiddleware(call, call.middleware)
+        call.middleware = others
+        return _CallMiddleware(call, others)
 
 
 def _span(method: str, around: SpanContext | None) -> Span | None:

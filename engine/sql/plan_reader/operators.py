@@ -464,11 +464,12 @@ def _size(plan: LogicalPlan) -> int:
     stack = [plan]
     while stack:
         node = stack[-1]
-        below = [child for child in node.children if id(child) not in known]
+        children = node.children
+        below = [child for child in children if id(child) not in known]
         stack.extend(below)
         if not below:
             stack.pop()
-            known[id(node)] = 1 + sum(known[id(child)] for child in node.children)
+            known[id(node)] = 1 + sum([known[id(child)] for child in children])
     return known[id(plan)]
 
 
