@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import socket
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from tests.harness.waiting import until
 SERVICE = "arrow.flight.protocol.FlightService"
 GROUPS = "SELECT l_returnflag, count(*) AS n FROM lineitem GROUP BY ALL ORDER BY n"
 INTERNAL, SERVER = 1, 2
+_FIELD = re.compile(r"(\w+)=(\w+)")
 
 
 class Caller:
@@ -142,6 +145,50 @@ def test_the_log_has_the_trace_of_a_query(caller: Caller, log: Path) -> None:
     (run,) = named(caller.spans(f"{SERVICE}/DoGet"), "run")
     (line,) = [line for line in log.read_text().splitlines() if caller.trace in line]
     assert f"query={run.attributes['grism.query.id']} trace={caller.trace} " in line
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_line_of_the_log_has_the_trace_however_a_query_ends(tmp_path: Path, form: str, collector: Collector) -> None:
+    log, long = (
+        tmp_path / "log",
+        "SELECT count(*) AS ends FROM range(1000000000) a(i), range(1000000000) b(j) WHERE i = j",
+    )
+    with serve(tmp_path, log, "--threads", "1", "--log-format", form) as (uri, _), RawClient(uri) as other:
+        caller = Caller(uri, collector)
+        header = {"adbc.flight.sql.rpc.call_header.traceparent": caller.header}
+        with flight_sql.connect(uri, db_kwargs=header, autocommit=True) as connection, connection.cursor() as cursor:
+
+            def ends(text: str) -> bool:
+                try:
+                    cursor.execute(text)
+                    return bool(cursor.fetchall())
+                except flight_sql.Error:
+                    return False
+
+            assert ends("SELECT 1 AS ends")
+            assert not ends("SELECT missing AS ends")
+            assert not ends("SELECT 'x'::INTEGER AS ends FROM range(2)")
+            with ThreadPoolExecutor(1) as threads:
+                answer = threads.submit(ends, long)
+                runs = "SELECT 1 FROM system.queries WHERE state = 'running' AND text LIKE '%1000000000%'"
+                until(
+                    lambda: other.ask(sql.CommandStatementQuery(query=f"{runs} AND text NOT LIKE '%system.%'")).num_rows
+                )
+                cursor.adbc_cancel()
+                assert not answer.result(60)
+        other.ask(sql.CommandStatementQuery(query="SELECT 2 AS ends"))
+
+        def told() -> list[tuple[str, str, str]]:
+            lines = [line for line in log.read_text().splitlines() if "grism.query" in line and "AS ends" in line]
+            found = [json.loads(line) if form == "json" else dict(_FIELD.findall(line)) for line in lines]
+            return [(each["query"], each.get("trace", ""), each["status"]) for each in found]
+
+        until(lambda: len(told()) == 5)
+        ended = told()
+    by_status = {(status, trace) for _, trace, status in ended}
+    failed = ("ok", "UnknownColumnError", "InvalidValueError", "cancelled")
+    assert by_status == {("ok", ""), *((status, caller.trace) for status in failed)}
+    assert len({query for query, _, _ in ended}) == 5
 
 
 def test_failures_are_told_by_their_types(caller: Caller) -> None:
