@@ -1,7 +1,7 @@
 """What Prometheus is told of queries that have ended: how many, how long they took, and what they moved.
 
 Queries are counted some at once, in one step: prometheus-client's own counters and histograms take a lock for each of
-their values, and code that runs once for a call of some milliseconds takes five times as long as the same in a loop.
+their values, and code that runs once for a call of some milliseconds takes several times as long as the same in a loop.
 """
 
 from __future__ import annotations
