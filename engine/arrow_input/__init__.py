@@ -10,7 +10,7 @@ DataType(string)
 """
 
 from engine.arrow_input.entrance import Entrance
-from engine.arrow_input.guard import guarded, stored_value_error
+from engine.arrow_input.guard import guarded, is_harmless, stored_value_error
 from engine.arrow_input.types import check_stored, entering_field, entering_schema, extension_name, has_extension
 from engine.arrow_input.values import check_values
 
@@ -23,5 +23,6 @@ __all__ = [
     "extension_name",
     "guarded",
     "has_extension",
+    "is_harmless",
     "stored_value_error",
 ]

@@ -12,7 +12,7 @@ from engine.arrow_input.types import extension_name
 from engine.errors import InvalidDataError, UnsupportedError
 from engine.streams import ArrowArrayStream, native_function
 
-__all__ = ["MAX_MICROS", "MICROS", "all_good", "guarded", "look_of", "stored_value_error"]
+__all__ = ["MAX_MICROS", "MICROS", "all_good", "guarded", "is_harmless", "look_of", "stored_value_error"]
 
 _all_good = native_function("grism_all_good")
 _all_good.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64)]
@@ -99,14 +99,19 @@ def all_good(array: pa.Array, look: Look) -> bool:
     return bool(good)
 
 
+def is_harmless(schema: pa.Schema) -> bool:
+    """Whether `guarded` looks at no value of such columns."""
+    return all(look_of(field) == _SKIP for field in schema)
+
+
 def guarded(reader: pa.RecordBatchReader, schema: pa.Schema) -> pa.RecordBatchReader:
     """`reader`, of stored data, which it takes over; it fails with ArrowInvalid where a value is none of its type.
 
     `schema` tells the types of its columns, which are looked at only where the kernel needs it.
     """
-    looks = [look_of(field) for field in schema]
-    if all(look == _SKIP for look in looks):
+    if is_harmless(schema):
         return reader
+    looks = [look_of(field) for field in schema]
     inner, outer = ArrowArrayStream(), ArrowArrayStream()
     reader._export_to_c(ctypes.addressof(inner))
     texts = [f'A stored value of column "{field.name}" is not of its type, {field.type}.'.encode() for field in schema]

@@ -38,9 +38,10 @@ from engine.storage.lance_commits import (
     writing,
 )
 from engine.storage.lance_fields import files_of
+from engine.storage.lance_opened import first_version
 from engine.storage.lance_rebuilds import rebuilds, with_indexes
 from engine.storage.lance_segments import INDICES
-from engine.storage.lance_tables import KIND, first_version, tags_of
+from engine.storage.lance_tables import KIND, tags_of
 from engine.storage.locks import held, take_if_free
 from engine.storage.names import unknown_tag
 from engine.storage.protocol import TableHandle, TableName

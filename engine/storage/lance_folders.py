@@ -20,8 +20,8 @@ from engine.errors import TableExistsError
 from engine.storage.dropped import DROPPED, RENAMED
 from engine.storage.lance_blobs import move_data_file
 from engine.storage.lance_commits import added_files, commit_next, failing, failure, visible_or_removed, writing
+from engine.storage.lance_opened import FIRST_VERSION
 from engine.storage.lance_rebuilds import Rebuild, with_indexes
-from engine.storage.lance_tables import FIRST_VERSION
 from engine.storage.locks import held
 from engine.storage.protocol import TableName
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import lance
@@ -27,12 +27,12 @@ from engine.errors import DataCorruptError, UnsupportedError
 from engine.storage.care import StoredFacts
 from engine.storage.cutting import cut
 from engine.storage.indexes import IndexUse, StoredIndex
-from engine.storage.lance_blobs import is_blob, scan_options, taken, written_fields
+from engine.storage.lance_blobs import scan_options, taken, written_fields
 from engine.storage.lance_estimates import Estimates
 from engine.storage.lance_failures import reading, require_version
 from engine.storage.lance_manifests import count_versions, manifest_identity, newest_manifest
-from engine.storage.lance_search import find, find_each, resolve_search, restricted, search_fields, search_parts
-from engine.storage.lance_unread import readable_fields, require_readable
+from engine.storage.lance_opened import Facts, OpenedVersion, first_version, opened_version
+from engine.storage.lance_search import find, find_each, resolve_search, restricted, search_parts
 from engine.storage.names import unknown_tag, unknown_version
 from engine.storage.protocol import (
     ROW_ADDRESS,
@@ -45,89 +45,20 @@ from engine.storage.protocol import (
     Tag,
     Version,
 )
-from engine.storage.pushdown import Pushed, push
+from engine.storage.pushdown import Pushed
 from engine.storage.search import Conditions, SearchRequest
-from engine.storage.stored_indexes import awaits_remap, count_indexes, kinds_by_column, stored_indexes
-from engine.storage.stored_types import looked_at
+from engine.storage.stored_types import ReadFields
 
-__all__ = ["FIRST_VERSION", "KIND", "LanceTables", "first_version", "is_newest", "tags_of"]
+__all__ = ["KIND", "LanceTables", "is_newest", "tags_of"]
 
 KIND = "lance"
 CAPS = ScanCaps(predicate_pushdown=True)
-FIRST_VERSION = b"grism.first_version"  # schema metadata: the versions before it belong to a table that was dropped
 BATCH_ROWS = 65_536
 BATCH_BYTES = 16 << 20
 KEPT_OPEN = 64
 KEPT_FACTS = 4096
-_ADDRESS = pa.field(ROW_ADDRESS, pa.uint64())
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """What is asked of one version without its rows: live rows, bytes as stored, fragments, the first version that
-    belongs to the table, and how many indexes it has (None where what tells of them cannot be read)."""
-
-    schema: pa.Schema
-    rows: int
-    bytes: int | None
-    fragments: int
-    first_version: int
-    indexes: int | None
-
-    @cached_property
-    def beside(self) -> tuple[str, ...]:
-        """The columns whose values lie beside the others."""
-        return tuple(field.name for field in self.schema if is_blob(field))
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """One version of a dataset, with its fragments and their live rows."""
-
-    dataset: Any
-    facts: _Facts
-
-    @cached_property
-    def fragments(self) -> tuple[Any, ...]:
-        return tuple(self.dataset.get_fragments())
-
-    @cached_property
-    def fragment_rows(self) -> tuple[int, ...]:
-        return tuple(fragment.metadata.num_rows for fragment in self.fragments)
-
-    @cached_property
-    def indexes(self) -> tuple[StoredIndex, ...]:
-        return stored_indexes(self.dataset)
-
-    def pushed(self, predicate: exp.Expr | None) -> Pushed:
-        """What of a filter Lance applies, by its indexes or without."""
-        return push(predicate, self.schema, {} if predicate is None else self.kinds)
-
-    @cached_property
-    def kinds(self) -> dict[str, frozenset[str]]:
-        """The kinds of index that columns have, as far as they are to be asked; none where what tells of indexes cannot
-        be read, which scans can do without."""
-        try:
-            return {} if awaits_remap(self.dataset.describe_indices()) else kinds_by_column(self.indexes)
-        except (ValueError, OSError, RuntimeError) as error:
-            log.warning("The indexes of a Lance table cannot be read, and are not asked: %s", error)
-            return {}
-
-    @property
-    def schema(self) -> pa.Schema:
-        return self.facts.schema
-
-    @property
-    def rows(self) -> int:
-        return self.facts.rows
-
-    def width(self, columns: Sequence[str]) -> float:
-        """About how many bytes a row of these columns takes in memory. Where a value's size is not in its type, four
-        times its share of the stored row is assumed, at least 12 bytes."""
-        share = 4 * (self.facts.bytes or 0) / max(1, self.rows) / len(self.schema)
-        return sum(_fixed_width(self.schema.field(c).type) or max(12.0, share) for c in columns)
 
 
 class LanceTables:
@@ -138,8 +69,8 @@ class LanceTables:
 
     def __init__(self, table_bytes: int = 64 << 20) -> None:
         self._table_bytes = table_bytes
-        self._open: LruCache[tuple[str, str, int], _Opened] = LruCache(KEPT_OPEN)
-        self._facts: LruCache[tuple[str, str, int], _Facts] = LruCache(KEPT_FACTS)
+        self._open: LruCache[tuple[str, str, int], OpenedVersion] = LruCache(KEPT_OPEN)
+        self._facts: LruCache[tuple[str, str, int], Facts] = LruCache(KEPT_FACTS)
         self._estimates = Estimates()
 
     def handle(
@@ -181,10 +112,10 @@ class LanceTables:
         """
         path, identity = table.location
         facts = self._facts.get((path, identity, int(table.version)))
-        schema = (facts or self._pinned(table).facts).schema
-        _require_distinct_names(table.name, schema)
-        check_stored(schema)
-        return ArrowSource(pa.Table.from_batches([], _with_own(schema, table)))
+        facts = facts or self._pinned(table).facts
+        _require_distinct_names(table.name, facts.schema)
+        check_stored(facts.schema)
+        return ArrowSource(pa.Table.from_batches([], facts.fields(table)))
 
     def dataset(self, table: TableHandle) -> Any:
         """Lance's own view of the version."""
@@ -220,7 +151,7 @@ class LanceTables:
         pushed = self._pushed(table, opened, predicate)
         if table.search is not None or not pushed.asks_indexes:
             return ()
-        scanner = opened.dataset.scanner(columns=[_cheapest(opened.schema)], filter=pushed.text)
+        scanner = opened.dataset.scanner(columns=[opened.cheapest], filter=pushed.text)
         plan = reading(table, lambda: str(scanner.explain_plan()))
         return tuple(IndexUse(i.name, i.kind, i.columns[0]) for i in opened.indexes if f"]@{i.name}(" in plan)
 
@@ -289,13 +220,11 @@ class LanceTables:
         if table.search is not None:
             fragments = opened.fragments[data.part[0] : data.part[1]] if isinstance(data, Split) else None
             return ArrowSource(self._found(opened, table, request, fragments))
-        columns = request.columns or (_cheapest(opened.schema),)
-        known = _with_own(opened.schema, table)
-        wanted = pa.schema([known.field(c) for c in columns])
-        require_readable(table.name, wanted)
-        check_stored(wanted)
+        columns = request.columns or (opened.cheapest,)
+        fields = opened.read_fields(table, tuple(columns))
+        wanted = fields.schema
         if request.addresses is not None:
-            return ArrowSource(self._taken(opened, wanted, request.addresses))
+            return ArrowSource(self._taken(opened, fields, request.addresses))
         blobs = scan_options(wanted)
         options: dict[str, Any] = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES, **blobs}
         rows, skip, take = opened.rows, 0, None
@@ -324,7 +253,7 @@ class LanceTables:
 
         def scan() -> pa.RecordBatchReader:
             reader = opened.dataset.scanner(columns=list(columns), **options).to_reader()
-            return looked_at(reader, wanted)
+            return fields.looked_at(reader)
 
         # How large blobs are is not known before they are read.
         width = opened.width([c for c in columns if c != ROW_ADDRESS])
@@ -336,33 +265,32 @@ class LanceTables:
                 return ArrowSource(small)
         return ArrowSource(reading(table, scan), None if "filter" in options else rows)
 
-    def _taken(self, opened: _Opened, wanted: pa.Schema, addresses: pa.Array) -> pa.RecordBatchReader:
+    def _taken(self, opened: OpenedVersion, fields: ReadFields, addresses: pa.Array) -> pa.RecordBatchReader:
         """The rows of these addresses, in that order, which are read as the stream is."""
 
         def batches() -> Iterator[pa.RecordBatch]:
             for start in range(0, len(addresses), BATCH_ROWS):
-                for batch in taken(opened.dataset, addresses.slice(start, BATCH_ROWS), wanted.names):
+                for batch in taken(opened.dataset, addresses.slice(start, BATCH_ROWS), fields.schema.names):
                     yield pa.RecordBatch.from_arrays(batch.columns, schema=stored)
 
-        stored = written_fields(pa.schema([opened.dataset.schema.field(name) for name in wanted.names]))
-        return looked_at(pa.RecordBatchReader.from_batches(stored, batches()), wanted)
+        stored = written_fields(pa.schema([opened.dataset.schema.field(name) for name in fields.schema.names]))
+        return fields.looked_at(pa.RecordBatchReader.from_batches(stored, batches()))
 
     def _found(
-        self, opened: _Opened, table: TableHandle, request: ScanRequest, fragments: Sequence[Any] | None
+        self, opened: OpenedVersion, table: TableHandle, request: ScanRequest, fragments: Sequence[Any] | None
     ) -> pa.Table:
         """The rows that a search finds in the table, or in some of its fragments."""
         assert table.search is not None
-        search, known = table.search, _with_own(opened.schema, table)
-        wanted = pa.schema([known.field(c) for c in request.columns or (search.column,)])
-        require_readable(table.name, wanted)
-        check_stored(wanted)
+        search, known = table.search, opened.facts.fields(table)
+        wanted = opened.read_fields(table, tuple(request.columns or (search.column,)))
+        names = wanted.schema.names
 
         def read() -> pa.Table:
             if request.queries is not None:
-                found = find_each(table.name, opened.dataset, search, wanted.names, request.queries, known)
+                found = find_each(table.name, opened.dataset, search, names, request.queries, known)
             else:
-                found = find(table.name, opened.dataset, search, wanted.names, fragments, known)
-            return pa.Table.from_batches(list(looked_at(found.to_reader(), wanted)), wanted)
+                found = find(table.name, opened.dataset, search, names, fragments, known)
+            return wanted.looked_at_table(found)
 
         return reading(table, read)
 
@@ -376,7 +304,7 @@ class LanceTables:
                 return None
         return pa.Table.from_batches(batches, reader.schema).replace_schema_metadata(None)
 
-    def _pushed(self, table: TableHandle, opened: _Opened, predicate: exp.Expr | None) -> Pushed:
+    def _pushed(self, table: TableHandle, opened: OpenedVersion, predicate: exp.Expr | None) -> Pushed:
         """What of a filter Lance applies; by indexes only where these are worth to be asked."""
         pushed = opened.pushed(predicate)
         if pushed.asks_indexes:
@@ -385,7 +313,7 @@ class LanceTables:
                 return replace(pushed, asks_indexes=False, finds_few=False)
         return pushed
 
-    def _pinned(self, table: TableHandle) -> _Opened:
+    def _pinned(self, table: TableHandle) -> OpenedVersion:
         path, identity = table.location
         version = int(table.version)
         require_version(table)
@@ -393,22 +321,14 @@ class LanceTables:
 
     def _opened(
         self, name: TableName | TableHandle, path: str, identity: str, version: int, dataset: Any = None
-    ) -> _Opened:
+    ) -> OpenedVersion:
         key = (path, identity, version)
         found = self._open.get(key)
         if found is None:
-            found = reading(name, lambda: _describe(dataset or lance.dataset(path, version=version)))
+            found = reading(name, lambda: opened_version(dataset or lance.dataset(path, version=version)))
             self._open.put(key, found)
             self._facts.put(key, found.facts)
         return found
-
-
-def _with_own(schema: pa.Schema, table: TableHandle) -> pa.Schema:
-    """The columns of the table, and those that its handle stands for besides."""
-    if table.search is not None:
-        for field in search_fields(table.search):
-            schema = schema.append(field)
-    return schema.append(_ADDRESS) if table.addressed else schema
 
 
 def _require_distinct_names(name: TableName, schema: pa.Schema) -> None:
@@ -423,11 +343,6 @@ def _require_distinct_names(name: TableName, schema: pa.Schema) -> None:
             )
 
 
-def first_version(schema: pa.Schema) -> int:
-    """The first version that belongs to the table as it is now."""
-    return int((schema.metadata or {}).get(FIRST_VERSION, b"1"))
-
-
 def tags_of(dataset: Any) -> dict[str, int]:
     """The versions that have tags, by these; also of a table that was dropped, but not of branches."""
     return {tag: int(told["version"]) for tag, told in dataset.tags.list().items() if not told.get("branch")}
@@ -437,21 +352,6 @@ def is_newest(dataset: Any) -> bool:
     """Whether no version came after that of a dataset in a folder."""
     found = newest_manifest(dataset.uri)
     return found is not None and found[0] == int(dataset.version)
-
-
-def _describe(dataset: Any) -> _Opened:
-    told = dataset.get_version()["metadata"]
-    rows, size = int(told["total_rows"]), int(told["total_files_size"])
-    schema = dataset.schema
-    facts = _Facts(
-        readable_fields(schema.remove_metadata()),
-        rows,
-        size if size or not rows else None,  # else its writer did not note how large files are
-        int(told["total_fragments"]),
-        first_version(schema),
-        count_indexes(dataset),
-    )
-    return _Opened(dataset, facts)
 
 
 def _wanted_version(name: TableName, path: str, newest: Any, version: Version | None, at: datetime | None) -> int:
@@ -477,18 +377,3 @@ def _wanted_version(name: TableName, path: str, newest: Any, version: Version | 
         if first <= number <= last and manifest_identity(path, number):
             return number
     raise unknown_version(name, at if at is not None else version or "", first, last)
-
-
-def _fixed_width(kind: pa.DataType) -> float | None:
-    if pa.types.is_fixed_size_list(kind):
-        width = _fixed_width(kind.value_type)
-        return None if width is None else width * kind.list_size
-    try:
-        return float(kind.bit_width) / 8
-    except ValueError:
-        return None
-
-
-def _cheapest(schema: pa.Schema) -> str:
-    """The column that is read in order to count rows."""
-    return min(schema, key=lambda field: _fixed_width(field.type) or 1e9).name  # type: ignore[no-any-return]

@@ -51,8 +51,9 @@ from engine.storage.lance_folders import HIDDEN, bury, dropped_for, dropped_to_g
 from engine.storage.lance_formats import PRESENT, is_older, new_format, require_nulls
 from engine.storage.lance_fragments import FolderOutOfReachError, schema_as_written, written_elsewhere
 from engine.storage.lance_links import is_as_written, link_files
+from engine.storage.lance_opened import FIRST_VERSION
 from engine.storage.lance_rebuilds import Rebuild, rebuilds, with_indexes
-from engine.storage.lance_tables import FIRST_VERSION, is_newest
+from engine.storage.lance_tables import is_newest
 from engine.storage.lance_unread import require_changeable
 from engine.storage.locks import held, take_if_free
 from engine.storage.protocol import (

@@ -254,4 +254,4 @@ def _leads_inside(path: str, root: Path) -> bool:
 
 
 def _decodes(name: str) -> bool:
-    return not any(0xDC80 <= ord(c) <= 0xDCFF for c in name)
+    return name.isascii() or not any(0xDC80 <= ord(c) <= 0xDCFF for c in name)

@@ -12,14 +12,14 @@ import re
 import pyarrow as pa
 import pyarrow.types as pt
 
-from engine.arrow_input import guarded
+from engine.arrow_input import guarded, is_harmless
 from engine.errors import SchemaMismatchError, UnsupportedError
 from engine.kernel import Kernel
 from engine.kernel_types import KernelType, parse_type
 from engine.schema import Column, RowType
 from engine.travel_types import Boundary, is_stored_as_it_is, leaving_type
 
-__all__ = ["STORED_TYPE", "declared_type", "kernel_columns", "looked_at", "storable_type", "stored_fields"]
+__all__ = ["STORED_TYPE", "ReadFields", "declared_type", "kernel_columns", "storable_type", "stored_fields"]
 
 STORED_TYPE = b"grism.type"
 """Metadata of a stored field: the kernel's type, where the field has another form."""
@@ -47,9 +47,26 @@ def kernel_columns(kernel: Kernel, schema: pa.Schema) -> RowType:
     return tuple(_believed(kernel, own, declared_type(field)) for own, field in zip(natural, schema, strict=True))
 
 
-def looked_at(reader: pa.RecordBatchReader, fields: pa.Schema) -> pa.RecordBatchReader:
-    """`reader`, of stored data of these fields, `guarded`; JSON that lies in texts is looked at, too."""
-    return guarded(reader, pa.schema([_with_declared_json(field) for field in fields]))
+class ReadFields:
+    """The fields of stored data that is read, in `schema`, and how its values are looked at.
+
+    As those of Arrow data that enters, and JSON that lies in texts is looked at, too.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self._looked_at = pa.schema([_with_declared_json(field) for field in schema])
+        self._is_harmless = is_harmless(self._looked_at)
+
+    def looked_at(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+        """`reader`, which fails with ArrowInvalid where a value is none of its type."""
+        return reader if self._is_harmless else guarded(reader, self._looked_at)
+
+    def looked_at_table(self, rows: pa.Table) -> pa.Table:
+        """`rows`. Raises ArrowInvalid where a value is none of its type."""
+        if self._is_harmless:
+            return rows
+        return pa.Table.from_batches(list(self.looked_at(rows.to_reader())), self.schema)
 
 
 def _with_declared_json(field: pa.Field) -> pa.Field:
