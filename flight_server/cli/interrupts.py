@@ -11,7 +11,7 @@ from typing import TypeVar
 
 __all__ = ["interruptible"]
 
-_AGAIN = 0.2  # seconds; an interrupt may come before there is anything to cancel
+_LOOKS_EVERY = 0.2  # seconds
 
 T = TypeVar("T")
 
@@ -36,10 +36,13 @@ def interruptible(work: Callable[[], T], cancel: Callable[[], None]) -> T:
             future = pool.submit(work)
             future.add_done_callback(lambda _: events.put(_Event.ENDED))
             while True:
+                # A thread of a library may take the signal, of which this one, where handlers run, learns as it runs.
                 try:
-                    event = events.get(timeout=_AGAIN if interrupted else None)
+                    event = events.get(timeout=_LOOKS_EVERY)
                 except queue.Empty:
-                    event = _Event.INTERRUPTED
+                    if not interrupted:
+                        continue
+                    event = _Event.INTERRUPTED  # again: the first may have come before there was anything to cancel
                 if event is _Event.ENDED:
                     break
                 interrupted = True
