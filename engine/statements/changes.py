@@ -5,11 +5,12 @@ Those that change tables which are there are in `table_changes`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 
-from engine.errors import ConflictError, UnknownTableError, UnsupportedError
+from engine.errors import ConflictError, SchemaMismatchError, UnknownTableError, UnsupportedError
 from engine.physical import PhysicalPlan
 from engine.rights import Action
 from engine.schema import RowType
@@ -303,7 +304,9 @@ class Changes:
         target = self._definitions.existing(context, statement.table)
 
         def append() -> int:
-            return self._bound.append(context, target, self._inserted(context, statement, target, None), stream)
+            found = self._inserted(context, statement, target, None)
+            with self._unless_altered(context, target, found.columns):
+                return self._bound.append(context, target, found, stream)
 
         try:
             return append()
@@ -321,7 +324,18 @@ class Changes:
                 queries.append((found.in_text(len(part)), [value for row in part for value in row]))
         else:
             queries = [(found.in_text(), row) for row in rows]
-        return Rows(self._planning, context, queries).store(target, WriteMode.APPEND)
+        with self._unless_altered(context, target, found.columns):
+            return Rows(self._planning, context, queries).store(target, WriteMode.APPEND)
+
+    @contextmanager
+    def _unless_altered(self, context: StatementContext, target: Target, columns: RowType) -> Iterator[None]:
+        """Rows made for these columns, which the table has not any more, are a ConflictError, and can be made anew."""
+        try:
+            yield
+        except SchemaMismatchError:
+            if self._tables.columns(context, target)[0] == columns:
+                raise
+            raise ConflictError(f'The columns of table "{target.shown}" were changed meanwhile; try again.') from None
 
     def _inserted(
         self, context: StatementContext, statement: Insert, target: Target, row: Sequence[pa.Scalar] | None

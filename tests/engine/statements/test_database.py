@@ -78,6 +78,30 @@ def test_a_schema_that_is_mounted_stays(database: Database) -> None:
         run(database, "DROP SCHEMA memory")
 
 
+def test_an_insert_that_meets_a_cast_of_its_column_is_made_anew(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another server casts between the plan of the INSERT, which gives whole numbers, and its append."""
+    run(database, "CREATE TABLE t (n BIGINT)")
+    write, casts = (
+        DirectoryStorage.write,
+        ["ALTER TABLE t ALTER n TYPE DECIMAL(18, 0)", "ALTER TABLE t ALTER n TYPE INT"],
+    )
+
+    def late(storage: DirectoryStorage, name: TableName, *arguments: object, **options: object) -> int:
+        if casts:
+            with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as other:
+                run(Database(other), casts.pop(0))
+        return write(storage, name, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DirectoryStorage, "write", late)
+    assert run(database, "INSERT INTO t SELECT i FROM range(3) r(i)") == 3
+    assert not casts
+    assert rows(database, "SELECT n, typeof(n) AS type FROM t ORDER BY n") == [
+        {"n": n, "type": "INTEGER"} for n in range(3)
+    ]
+
+
 def test_a_table_in_memory_that_somebody_else_changed_is_not_rewritten() -> None:
     storage = InMemoryStorage({"t": pa.table({"a": [1]})})
     handle = storage.snapshot().table(TableName("main", "t"))
