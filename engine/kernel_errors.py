@@ -66,8 +66,6 @@ _NO_VALUE_S_FAULT = frozenset(
 )
 # Behind these come candidates in the kernel's own words, or advice on settings and extensions, which are locked.
 _ADVICE = ("\n\tCandidate functions:", "\nThe coordinate system definition may", "\n\nPlease try installing")
-# Behind it comes the column's name in the statement that the kernel got, where a join's column or an aggregate has
-# a name that the client never wrote.
 
 _OF_A_FILE = (
     "Failed to read file",
@@ -249,7 +247,7 @@ def _message(text: str) -> str:
 def _shortened(message: str) -> str:
     for advice in _ADVICE:
         message = message.partition(advice)[0]
-    if CAST_FROM in message:
+    if CAST_FROM in message:  # and then a name that the client may never have written, as for an aggregate
         message = message.rpartition(CAST_FROM)[0]
     text = _SETTING_ADVICE.sub("", message)
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + " ..."

@@ -155,9 +155,9 @@ class _CallMiddleware(flight.ServerMiddleware):
 
     def call_completed(self, exception: BaseException | None) -> None:
         try:
+            self.call.finish(exception)
             for other in self._others.values():
                 other.call_completed(exception)
-            self.call.finish(exception)
         finally:
             self._thread_state.release()
 

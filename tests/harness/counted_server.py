@@ -61,7 +61,7 @@ def _count(frame: FrameType, event: str, _: object) -> None:
 def _counted_from_here(entry: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(entry)
     def counted(*arguments: Any) -> Any:
-        sys.setprofile(_count)  # until the thread leaves Python, whose state of it is then gone
+        sys.setprofile(_count)  # until the end of the call, with which the thread's state of Python goes
         return entry(*arguments)
 
     return counted
