@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["OWN", "QUERY", "ROW_ADDRESS", "STORED", "is_hidden"]
+__all__ = ["OWN", "QUERY", "ROW_ADDRESS", "STORED", "is_hidden", "may_name_hidden"]
 
 ROW_ADDRESS = "_rowaddr"
 """The column in which a table that is read with addresses tells where each row lies; uint64. No table of Lance has one
@@ -22,3 +22,9 @@ STORED = f"{OWN}stored "
 def is_hidden(column: str) -> bool:
     """Whether a column has such a name."""
     return column.lower() in (ROW_ADDRESS, QUERY) or column.lower().startswith(OWN)
+
+
+def may_name_hidden(text: str) -> bool:
+    """Whether such a name may stand in the text of a statement; a literal may hold one, too."""
+    text = text.lower()
+    return any(name in text for name in (ROW_ADDRESS, QUERY, OWN))

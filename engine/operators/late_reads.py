@@ -64,6 +64,8 @@ def _late(chain: _Chain, scan: TableScanExec) -> PhysicalOperator | None:
     choosing = [i for i, node in enumerate(chain) if isinstance(node, FilterExec | TopNExec)]
     if not large or not (choosing or scan.filter is not None):
         return None
+    if any(column.name.lower() == ROW_ADDRESS for column in scan.columns):
+        return None
     limits = [i for i, node in enumerate(chain) if isinstance(node, LimitExec)]
     first = min([*choosing, *limits], default=len(chain))
     rows = _addresses(chain[first:], scan, large)

@@ -9,7 +9,7 @@ from engine.statements.reader import Reader
 
 __all__ = ["assignment", "parse_merge"]
 
-_SOURCE = "__grism_source"
+_SOURCE = "\u2063source"
 
 
 def assignment(reader: Reader, *stops: str) -> tuple[str, str]:

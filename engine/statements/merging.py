@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.errors import SchemaMismatchError
+from engine.hidden_columns import OWN
 from engine.kernel import quote
 from engine.schema import RowType
-from engine.statements.descriptions import Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
+from engine.statements.descriptions import DEFAULT_VALUE, Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
 from engine.statements.rewriting import HIT, find_column, full_name, value_of
 from engine.statements.row_changes import addressed_name
 from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, TableName
 
 __all__ = ["Merging"]
 
-_MATCH = "__grism_match"
-_ACTION = "__grism_action"
+_MATCH = f"{OWN}match"
+_MATCHES = f"{OWN}matches"
+_ACTION = f"{OWN}action"
+_ACTIONS = f"{OWN}actions"
+_VALUE = f"{OWN}value"
 _UPDATE, _DELETE = 1, 2
 _TWICE = "MERGE would change a row of the table more than once: several rows of the source belong to it."
 
@@ -34,35 +38,38 @@ class Merging:
         self._new = [clause for clause in statement.clauses if clause.rows == "source"]
 
     def scope(self) -> str:
-        """A SELECT with the names of the clauses for rows of both in one scope, where a name of both is ambiguous."""
-        texts = [clause.condition for clause in self._both if clause.condition is not None]
-        for clause in self._both:
-            if isinstance(clause.action, MergeUpdate):
-                texts += [text for _, text in clause.action.assignments if text.upper() != "DEFAULT"]
-        rows = f"{self._target}, {self._statement.source}"
-        items = ", ".join(["1", *texts])
-        return f"{self._statement.ctes} SELECT {items} FROM {rows} WHERE {self._statement.condition}"
+        """A SELECT with the names of the clauses for each kind of rows in a scope of their own, and with no others.
+
+        In that for rows of both a name of both is ambiguous.
+        """
+        source = self._statement.source
+        scopes = [f"SELECT {_items(self._both)} FROM {self._target}, {source} WHERE {self._statement.condition}"]
+        if self._alone:
+            scopes.append(f"SELECT {_items(self._alone)} FROM {self._target}")
+        if self._new:
+            scopes.append(f"SELECT {_items(self._new)} FROM {source}")
+        return f"{self._statement.ctes} {' UNION ALL '.join(f'SELECT 1 FROM ({scope})' for scope in scopes)}"
 
     def changed(self) -> str:
         """The rows of the table that the MERGE changes: address, whether it stays, and the values that are set."""
         alias = quote(self._statement.alias)
         touched = self._touched()
         rows = f"{full_name(addressed_name(self._table))} AS {alias}"
-        names = ", ".join([_ACTION, *(f"v{i}" for i in range(len(touched)))])
+        names = ", ".join([_ACTION, *(f"{_VALUE}{i}" for i in range(len(touched)))])
 
         def acts(clauses: Sequence[MergeClause]) -> str:
             updates = [self._updates(clause) for clause in clauses]
             items = [f"{_case(clauses, [_code(clause) for clause in clauses])} AS {_ACTION}"]
             for i, name in enumerate(touched):
                 own = f"{alias}.{quote(name)}"
-                items.append(f"{_case(clauses, [values.get(name, own) for values in updates], own)} AS v{i}")
+                items.append(f"{_case(clauses, [values.get(name, own) for values in updates], own)} AS {_VALUE}{i}")
             return f"SELECT {alias}.{ROW_ADDRESS} AS {ROW_ADDRESS}, {', '.join(items)} FROM {rows}"
 
         parts = []
         if self._both:
             pairs = f"{acts(self._both)}, {self._statement.source} WHERE {self._statement.condition}"
             once = f"CASE WHEN count(*) > 1 THEN CAST(error('{_TWICE}') AS INTEGER) ELSE first({_ACTION}) END"
-            first = "".join(f", first(v{i}) AS v{i}" for i in range(len(touched)))
+            first = "".join(f", first({_VALUE}{i}) AS {_VALUE}{i}" for i in range(len(touched)))
             parts.append(
                 f"SELECT {ROW_ADDRESS}, {once} AS {_ACTION}{first} FROM ({pairs}) "
                 f"WHERE {_ACTION} IS NOT NULL GROUP BY {ROW_ADDRESS}"
@@ -73,7 +80,7 @@ class Merging:
             parts.append(f"SELECT {ROW_ADDRESS}, {names} FROM ({unmatched}) WHERE {_ACTION} IS NOT NULL")
         changes = " UNION ALL ".join(parts or [f"{acts([])} WHERE false"])
         stays = f"{_ACTION} = {_UPDATE} AS {ROW_STAYS}"
-        values = "".join(f", v{i} AS {quote(name)}" for i, name in enumerate(touched))
+        values = "".join(f", {_VALUE}{i} AS {quote(name)}" for i, name in enumerate(touched))
         return f"{self._statement.ctes} SELECT {ROW_ADDRESS}, {stays}{values} FROM ({changes})"
 
     def added(self) -> str | None:
@@ -95,25 +102,25 @@ class Merging:
         alone = [self._updates(clause) for clause in self._alone]
         touched = [c.name for c in self._columns if any(c.name in values for values in both)]
         inner = [f"{_case(self._both, [_code(clause) for clause in self._both])} AS {_ACTION}"]
-        outer = ["count(*) AS matches", f"count({_ACTION}) AS actions", f"max({_ACTION}) AS {_ACTION}"]
+        outer = [f"count(*) AS {_MATCHES}", f"count({_ACTION}) AS {_ACTIONS}", f"max({_ACTION}) AS {_ACTION}"]
         for i, name in enumerate(touched):
             values = [updates.get(name, f"{alias}.{quote(name)}") for updates in both]
-            inner.append(f"{_case(self._both, values)} AS v{i}")
-            outer.append(f"first(v{i}) FILTER (WHERE {_ACTION} IS NOT NULL) AS v{i}")
+            inner.append(f"{_case(self._both, values)} AS {_VALUE}{i}")
+            outer.append(f"first({_VALUE}{i}) FILTER (WHERE {_ACTION} IS NOT NULL) AS {_VALUE}{i}")
         pairs = f"SELECT {', '.join(inner)} FROM {self._statement.source} WHERE {self._statement.condition}"
         match = f"SELECT {', '.join(outer)} FROM ({pairs})"
         action = (
-            f"CASE WHEN {_MATCH}.actions > 1 THEN CAST(error('{_TWICE}') AS INTEGER) "
-            f"WHEN {_MATCH}.matches > 0 THEN {_MATCH}.{_ACTION} "
+            f"CASE WHEN {_MATCH}.{_ACTIONS} > 1 THEN CAST(error('{_TWICE}') AS INTEGER) "
+            f"WHEN {_MATCH}.{_MATCHES} > 0 THEN {_MATCH}.{_ACTION} "
             f"ELSE {_case(self._alone, [_code(clause) for clause in self._alone])} END"
         )
         items = []
         for c in self._columns:
             own = f"{alias}.{quote(c.name)}"
             item = _case(self._alone, [updates.get(c.name, own) for updates in alone], own)
-            item = f"CASE WHEN {_MATCH}.matches = 0 THEN {item} ELSE {own} END" if alone else own
+            item = f"CASE WHEN {_MATCH}.{_MATCHES} = 0 THEN {item} ELSE {own} END" if alone else own
             if c.name in touched:
-                changed = f"{_MATCH}.v{touched.index(c.name)}"
+                changed = f"{_MATCH}.{_VALUE}{touched.index(c.name)}"
                 item = f"CASE WHEN {_MATCH}.{_ACTION} = {_UPDATE} THEN {changed} ELSE {item} END"
             items.append(f"{item} AS {quote(c.name)}")
         names = ", ".join(quote(c.name) for c in self._columns)
@@ -184,6 +191,18 @@ class Merging:
                 raise SchemaMismatchError(f'Column "{column.name}" is set twice.')
             values[column.name] = value_of(text, column, self._defaults)
         return values
+
+
+def _items(clauses: Sequence[MergeClause]) -> str:
+    """All that is computed in clauses."""
+    texts = [clause.condition for clause in clauses if clause.condition is not None]
+    for clause in clauses:
+        match clause.action:
+            case MergeUpdate(assignments=assignments):
+                texts += [text for _, text in assignments]
+            case MergeInsert(values=values):
+                texts += values
+    return ", ".join(["1", *(text for text in texts if text.upper() != DEFAULT_VALUE)])
 
 
 def _code(clause: MergeClause) -> str:

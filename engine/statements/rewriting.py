@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from engine.errors import SchemaMismatchError, TableExistsError, UnknownColumnError, nearest
+from engine.hidden_columns import OWN
 from engine.kernel import quote
 from engine.schema import Column, RowType
 from engine.statements.descriptions import (
@@ -51,10 +52,10 @@ __all__ = [
     "value_of",
 ]
 
-HIT = "__grism_hit"
+HIT = f"{OWN}hit"
 """The column beside the rows of a changed table that says which were changed; NULL for those that were inserted."""
 
-_MATCH = "__grism_match"
+_MATCH = f"{OWN}match"
 
 
 def full_name(name: TableName) -> str:
@@ -203,7 +204,7 @@ def updated(
         rows, hit = f"({marked}) AS {alias}", HIT
     else:
         # Of several rows of the source that belong to one of the table, some one counts.
-        names = {name: f"v{i}" for i, name in enumerate(values)}
+        names = {name: f"{OWN}value{i}" for i, name in enumerate(values)}
         items = "".join(f"{values[name]} AS {short}, " for name, short in names.items())
         match = f"SELECT {items}true AS {HIT} FROM {statement.source} WHERE {holds(statement.where)} LIMIT 1"
         rows = f"{full_name(table)} AS {alias} LEFT JOIN LATERAL ({match}) AS {_MATCH} ON true"
@@ -229,16 +230,15 @@ def assigned(statement: Update, table: TableName, columns: RowType, defaults: di
     return values
 
 
-def updated_scope(statement: Update | Delete, table: TableName) -> str | None:
-    """A SELECT with the names of a statement that has a source in one scope; None for one without.
+def updated_scope(statement: Update | Delete, table: TableName) -> str:
+    """A SELECT with the names of a statement in one scope, and with no others.
 
     In the SELECT that runs, the table stands outside of its source, and there a name of both would not be ambiguous.
     """
-    if statement.source is None:
-        return None
     texts = [text for _, text in statement.assignments] if isinstance(statement, Update) else []
     items = ", ".join(["1", *(text for text in texts if text.upper() != DEFAULT_VALUE)])
-    rows = f"{full_name(table)} AS {quote(statement.alias)}, {statement.source}"
+    rows = f"{full_name(table)} AS {quote(statement.alias)}"
+    rows = rows if statement.source is None else f"{rows}, {statement.source}"
     return f"{statement.ctes} SELECT {items} FROM {rows} WHERE {holds(statement.where)}"
 
 

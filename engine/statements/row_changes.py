@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from engine import hidden_columns
 from engine.errors import InvalidValueError
 from engine.kernel import quote
 from engine.schema import RowType
@@ -32,6 +33,7 @@ __all__ = [
     "addressed_name",
     "cast",
     "deleted",
+    "may_name_hidden",
     "sees_all_columns",
     "updated",
     "with_values",
@@ -157,6 +159,12 @@ def sees_all_columns(parse: Callable[[str], Any], statement: RowStatement, colum
             nested = nested or kind == "SUBQUERY"
             pending.extend((item, nested) for item in value.values())
     return False
+
+
+def may_name_hidden(statement: RowStatement) -> bool:
+    """Whether a statement may name a column that only the SELECTs of this module have."""
+    texts = [*_texts(statement), statement.source or ""]
+    return any(hidden_columns.may_name_hidden(text) for text in texts)
 
 
 def _relation(node: syntax.Node) -> str | None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from engine.errors import ConflictError, SchemaMismatchError, UnknownTableError
+from engine.hidden_columns import is_hidden
 from engine.kernel import quote
 from engine.schema import RowType
 from engine.sql.shown_columns import defaults_of, stored_schema
@@ -33,7 +34,14 @@ from engine.statements.descriptions import (
 )
 from engine.statements.merging import Merging
 from engine.statements.planning import Planning
-from engine.statements.row_changes import AddressedSnapshot, RowQueries, RowQuery, RowStatement, sees_all_columns
+from engine.statements.row_changes import (
+    AddressedSnapshot,
+    RowQueries,
+    RowQuery,
+    RowStatement,
+    may_name_hidden,
+    sees_all_columns,
+)
 from engine.statements.rows import Rows
 from engine.storage.protocol import AddField, ReplaceField, TableHandle, TableName
 
@@ -57,7 +65,7 @@ class TableChanges:
         """An UPDATE with a row of parameters; returns how many rows it changed."""
 
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
-            self._check_scope(context, rewriting.updated_scope(statement, handle.name), row)
+            self._check_names(context, statement, handle.name, row)
             columns = self._types(handle)
             sees_all = self._sees_all(statement, columns)
             text = rewriting.updated(statement, handle.name, columns, defaults_of(stored), sees_all)
@@ -75,7 +83,6 @@ class TableChanges:
         """A DELETE with a row of parameters; returns how many rows it removed."""
 
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
-            self._check_scope(context, rewriting.updated_scope(statement, handle.name), row)
             return self._kept(context, rewriting.deleted(statement, handle.name), row, stored)
 
         def count(handle: TableHandle, data: Rows) -> int:
@@ -113,11 +120,17 @@ class TableChanges:
         )
         return Merging(statement, name, columns, defaults, source.names)
 
-    def _check_scope(self, context: StatementContext, text: str | None, row: Sequence[pa.Scalar]) -> None:
+    def _check_names(
+        self, context: StatementContext, statement: Update | Delete, table: TableName, row: Sequence[pa.Scalar]
+    ) -> None:
+        """Let the binder judge names that the SELECT which runs would take for others."""
+        if statement.source is not None or may_name_hidden(statement):
+            self._check_scope(context, rewriting.updated_scope(statement, table), row)
+
+    def _check_scope(self, context: StatementContext, text: str, row: Sequence[pa.Scalar]) -> None:
         """Let the binder judge the names in `text`, which has some of the parameters of a statement, or all."""
-        if text is not None:
-            numbers = "".join(f", ${number}" for number in range(1, len(row) + 1))
-            self._planning.logical(context.session, f"SELECT 1{numbers} FROM ({text}) WHERE false", row)
+        numbers = "".join(f", ${number}" for number in range(1, len(row) + 1))
+        self._planning.logical(context.session, f"SELECT 1{numbers} FROM ({text}) WHERE false", row)
 
     def alter(self, context: StatementContext, statement: AlterTable) -> int:
         """An ALTER TABLE; returns 0."""
@@ -295,6 +308,8 @@ class TableChanges:
         handle = snapshot.table(target.shown)
         addressed = target.storage.addressed(handle)
         columns = self._types(handle)
+        if isinstance(statement, Delete) or (isinstance(statement, Update) and may_name_hidden(statement)):
+            self._check_names(context, statement, handle.name, row)
         if addressed is None or self._sees_all(statement, columns):
             return None
         name, defaults, added = handle.name, defaults_of(self._stored(target, handle)), None
@@ -302,7 +317,6 @@ class TableChanges:
             case Update():
                 changed = row_changes.updated(statement, name, columns, defaults)
             case Delete():
-                self._check_scope(context, rewriting.updated_scope(statement, name), row)
                 changed = row_changes.deleted(statement, name)
             case Merge():
                 merging = self.merging(context, statement, name, columns, defaults)
@@ -313,7 +327,12 @@ class TableChanges:
         return RowQueries(AddressedSnapshot(snapshot, addressed), *row_changes.with_values(parse, texts, row))
 
     def _sees_all(self, statement: RowStatement, columns: RowType) -> bool:
-        """Whether a statement may mean all columns of its table at once."""
+        """Whether a statement may mean columns that its table has only where it is read with addresses.
+
+        So may one that means all columns at once, or names one of ours.
+        """
+        if may_name_hidden(statement) or any(is_hidden(column.name) for column in columns):
+            return True
         parse = self._planning.frontend.kernel.parse
         return sees_all_columns(parse, statement, (column.name for column in columns))
 

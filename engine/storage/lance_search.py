@@ -62,7 +62,8 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
     or a value that the vectors cannot have.
     """
     stored = {column.lower() for column in dataset.schema.names}
-    taken = [field.name for field in search_fields(Search(request)) if field.name in stored]
+    given = [*(field.name for field in search_fields(Search(request))), ROW_ADDRESS]
+    taken = [name for name in given if name in stored]
     if taken:
         own = taken[0]
         raise UnsupportedError(f'Table "{name}" has a column "{own}" of its own; rename it to search the table.')

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from engine.errors import (
     SchemaMismatchError,
     TableExistsError,
 )
+from engine.hidden_columns import OWN
 from engine.storage.conform import Incoming, check_fits, stored_schema
 from engine.storage.dropped import DROPPED, renaming, settle
 from engine.storage.lance_blobs import has_blobs, is_blob, scan_options, written_fields
@@ -78,14 +79,17 @@ RESERVED = ("_rowid", "_rowaddr", "_rowoffset", "_row_created_at_version", "_row
 log = logging.getLogger(__name__)
 
 
-def lance_schema(name: TableName, schema: pa.Schema) -> pa.Schema:
-    """The schema of a new Lance table; raises SchemaMismatchError for what Lance cannot hold."""
+def lance_schema(name: TableName, schema: pa.Schema, known: Collection[str] = ()) -> pa.Schema:
+    """The schema of a Lance table that is written; raises SchemaMismatchError for what Lance cannot hold.
+
+    Names that are `known` columns of the table are taken, whatever tool gave them.
+    """
     stored = stored_schema(name, schema)
     for field in stored:
-        if field.name in RESERVED or "." in field.name or "`" in field.name:
+        if field.name not in known and _is_reserved(field.name):
             raise SchemaMismatchError(
                 f'A table cannot have a column named "{field.name}" (no dots, no backquotes, none of Lance\'s own '
-                f"{', '.join(RESERVED)}); rename it with AS."
+                f"{', '.join(RESERVED)}, nothing that begins with {OWN}); rename it with AS."
             )
         if has_blobs(field) and not is_blob(field):
             raise SchemaMismatchError(
@@ -96,6 +100,11 @@ def lance_schema(name: TableName, schema: pa.Schema) -> pa.Schema:
                 f'Column "{field.name}" has the type {field.type}, which cannot be stored; cast it to another.'
             )
     return written_fields(stored)
+
+
+def _is_reserved(column: str) -> bool:
+    """Whether no new column may have that name, in any case: to the kernel the cases of letters are all one."""
+    return column.lower() in RESERVED or column.lower().startswith(OWN) or "." in column or "`" in column
 
 
 class LanceWrites:
@@ -189,7 +198,7 @@ class LanceWrites:
             return self._replace_older(name, path, data, is_valid, dataset, writers)
         if expected is not None:
             require_changeable(name, before)
-        schema = lance_schema(name, data.schema)
+        schema = lance_schema(name, data.schema, () if expected is None else before.names)
         noted = before.metadata or {}
         kept = {key: value for key, value in noted.items() if expected is not None or key == FIRST_VERSION}
         schema = schema.with_metadata(kept or None)
@@ -341,7 +350,7 @@ class LanceWrites:
     def _replace_field(self, name: TableName, path: Path, version: int, change: ReplaceField) -> bool:
         dataset = guarded(name, None, lambda: lance.dataset(str(path), version=version))
         require_changeable(name, [dataset.schema.field(change.field.name)])
-        (field,) = lance_schema(name, pa.schema([change.field]))
+        (field,) = lance_schema(name, pa.schema([change.field]), (change.field.name,))
         if not dataset.count_rows():
             return False
         kept = rebuilds(name, dataset, [field])
