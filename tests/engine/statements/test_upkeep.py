@@ -100,29 +100,31 @@ def test_what_fails_is_told_and_not_tried_again_and_again(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    tried: list[int] = []
-
-    def fail(*_: object) -> None:
-        tried.append(fragments(database))
-        raise StorageError("The disk is full.")
-
     looked: list[LayoutFacts] = []
+    tried: list[LayoutFacts] = []
     layout = lance_care.LanceCare.layout
 
     def look(care: lance_care.LanceCare) -> LayoutFacts:
         looked.append(layout(care))
         return looked[-1]
 
+    def fail(*_: object) -> None:
+        tried.append(looked[-1])
+        raise StorageError("The disk is full.")
+
     monkeypatch.setattr(lance_care.LanceCare, "_compact", fail)
     monkeypatch.setattr(lance_care.LanceCare, "layout", look)
     look_after()
     run(database, "CREATE TABLE t (i INTEGER)")
     with caplog.at_level(logging.WARNING, "grism.upkeep"):
-        for i in range(12):
-            run(database, f"INSERT INTO t VALUES ({i})")
-        until(lambda: any(facts.excess_fragments == 11 for facts in looked))
-    assert len(tried) == 1
-    assert [record.message for record in caplog.records] == ["upkeep failed"]
+        for round in range(1, 6):
+            for i in range(OFTEN.statements):
+                run(database, f"INSERT INTO t VALUES ({i})")
+            until(lambda round=round: len(looked) == round)
+        until(lambda: len(caplog.records) == 2)
+    assert [facts.excess_fragments for facts in looked] == [3, 7, 11, 15, 19]
+    assert [facts.excess_fragments for facts in tried] == [11, 19]  # at 15 there were only four more than at the first
+    assert {record.message for record in caplog.records} == {"upkeep failed"}
 
 
 def test_nothing_begins_once_it_is_stopped(database: Database, look_after: Callable[..., Upkeep]) -> None:
