@@ -107,6 +107,7 @@ _RETYPED = re.compile(r"HUGEINT|UUID|BIT|TIME WITH TIME ZONE|INTERVAL|JSON|BIGNU
 _FIXED_SIZE = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)|FLOAT|DOUBLE")
 
 _TIMES = ("TIME", "TIME_NS")
+_CAST_WITHOUT_NAME = ("BIT", "VARIANT")  # the kernel's cast to these does not tell of which column
 _TAKEN_APART = ("STRUCT", "TUPLE", "UNION", "MAP", LIST, ARRAY)
 
 # Arrow's nanoseconds end within the hour after these.
@@ -133,10 +134,15 @@ def leaving_items(columns: Sequence[tuple[str, str]], boundary: Boundary) -> lis
 
 
 def arriving_item(column: str, kind: str) -> str:
-    """The expression that makes a column of type `kind` of what is stored as `column`, a name."""
-    made = _arriving('"' + column.replace('"', '""') + '"', _parsed(kind), 0)
-    message = f"{kind} has no such member{CAST_FROM}{column}"
-    return made.replace(_REFUSED, f"error({_literal(message)})")
+    """The expression that makes a column of type `kind` of what is stored as `column`, a name.
+
+    What it fails with where a value is none of that type ends with `CAST_FROM` and the name.
+    """
+    value, parsed = '"' + column.replace('"', '""') + '"', _parsed(kind)
+    if not parsed.members and kind not in _CAST_WITHOUT_NAME:
+        return f"CAST({value} AS {kind})"
+    message = _literal(f"{kind}{CAST_FROM}{column}")
+    return _arriving(value, parsed, 0).replace(_REFUSED, f"error({message})")
 
 
 def is_stored_as_it_is(kind: str) -> bool:
@@ -246,7 +252,7 @@ def _stored(value: str, kind: KernelType, depth: int) -> str:
 def _stored_variant(value: str) -> str:
     parts = f"CAST(CAST(variant_to_parquet_variant({value}) AS VARIANT) AS STRUCT(metadata BLOB, value BLOB))"
     stored = f"struct_extract({parts}, 'metadata') || struct_extract({parts}, 'value')"
-    same = f"variant_comparator({_arriving(stored, _VARIANT, 0)}) = variant_comparator({value})"
+    same = f"variant_comparator(variant_bytes_to_variant({stored})) = variant_comparator({value})"
     refused = "error('A VARIANT holds a value that cannot be stored unchanged; cast it to JSON or another type')"
     return f"CASE WHEN {value} IS NULL THEN NULL WHEN {same} THEN {stored} ELSE {refused} END"
 
@@ -255,10 +261,14 @@ def _arriving(value: str, kind: KernelType, depth: int) -> str:
     """What was stored as `value`, in type `kind`."""
     left = _left(kind, Boundary.STORAGE)
     if not _is_taken_apart(kind):
-        return f"CAST({value} AS {kind})" if left != kind or is_retyped(str(kind)) else value
+        return _cast(value, kind) if left != kind or is_retyped(str(kind)) else value
     match kind.name:
         case "VARIANT":
-            return f"variant_bytes_to_variant({value})"
+            is_one = (
+                f"hex(array_slice({value}, 1, 1))[2] = '1'"  # by its version, which the kernel has no cast to judge
+            )
+            made = f"variant_bytes_to_variant({value})"
+            return f"CASE WHEN {value} IS NULL THEN NULL WHEN {is_one} THEN {made} ELSE {_REFUSED} END"
         case "UNION":
             members = [
                 _arriving(f"struct_extract({value}, '{_member(i)}')", member, depth)
@@ -267,6 +277,11 @@ def _arriving(value: str, kind: KernelType, depth: int) -> str:
             tag = f"struct_extract({value}, 'tag')"
             return _union(tag, members, kind, f" ELSE CASE WHEN {tag} IS NOT NULL THEN {_REFUSED} END")
     return f"CAST({_inside(value, kind, depth, _arriving)} AS {kind})"
+
+
+def _cast(value: str, kind: KernelType) -> str:
+    """`value` in type `kind`. The kernel's own cast would not tell of which column a value is none."""
+    return f"coalesce(TRY(CAST({value} AS {kind})), CASE WHEN {value} IS NOT NULL THEN {_REFUSED} END)"
 
 
 def _union(tag: str, members: Sequence[str], kind: KernelType, otherwise: str = "") -> str:

@@ -65,6 +65,7 @@ def declared(kind: str, stored: pa.DataType, *values: object) -> pa.Table:
     return pa.table([range(len(values)), pa.array(values, stored)], schema=pa.schema(fields))
 
 
+UNION_OF_BYTES = pa.struct([("tag", pa.string()), ("m0", pa.int32()), ("m1", pa.binary())])
 UNION = pa.struct([("tag", pa.string()), ("m0", pa.int32()), ("m1", pa.string())])
 DECLARED = {
     "json": declared("JSON", pa.string(), '{"a": 1}', None, "nope"),
@@ -81,7 +82,27 @@ DECLARED = {
     "time": declared("TIME WITH TIME ZONE", pa.string(), "nope"),
     "geometry": declared("GEOMETRY", pa.binary(), b"nope"),
     "union": declared("UNION(a INTEGER, b VARCHAR)", UNION, {"tag": "c", "m0": 1, "m1": None}),
+    "bits": declared("BIT", pa.string(), "101", "12"),
+    "variant": declared("VARIANT", pa.binary(), b"nope"),
+    "empty variant": declared("VARIANT", pa.binary(), b""),
+    "variant in a map": declared("MAP(VARCHAR, VARIANT)", pa.map_(pa.string(), pa.binary()), [("a", b"x")]),
+    "variant in a union": declared("UNION(a INTEGER, b VARIANT)", UNION_OF_BYTES, {"tag": "b", "m0": 1, "m1": b"x"}),
+    "union in a list": declared("UNION(a INTEGER, b VARCHAR)[]", pa.list_(UNION), [{"tag": "c", "m0": 1, "m1": "x"}]),
+    "short array": declared("VARCHAR[2]", pa.list_(pa.string()), ["a"]),
+    "short array in a list": declared("VARCHAR[2][]", pa.list_(pa.list_(pa.string())), [["a"]]),
+    "geometry in a list": declared("GEOMETRY[]", pa.list_(pa.binary()), [b"x"]),
 }
+TEXTS = {
+    "UUID": ("00112233-4455-6677-8899-aabbccddeeff", "nope"),
+    "ENUM('a', 'b')": ("a", "c"),
+    "HUGEINT": ("1", "x"),
+    "UHUGEINT": ("1", "-1"),
+    "BIT": ("101", "2"),
+    "BIGNUM": ("1", "x"),
+    "INTERVAL": ("1 day", "x"),
+    "TIME WITH TIME ZONE": ("00:00:00+00", "x"),
+}
+"""Types that are stored as texts: one that is a value, and one that is none."""
 
 
 @pytest.mark.parametrize("rows", DECLARED.values(), ids=DECLARED.keys())
@@ -94,6 +115,30 @@ def test_another_tool_adds_what_is_not_of_a_columns_type(
         with pytest.raises(InvalidDataError, match='A stored value of column "odd one" is not of its type'):
             query(runtime, sql)
     assert query(runtime, "SELECT count(id) AS x FROM others").to_pylist() == [{"x": rows.num_rows}]
+
+
+@pytest.mark.parametrize("kind", TEXTS.keys())
+def test_what_is_in_a_value_is_not_of_its_type(kind: str, foreign: Callable[[pa.Table], SqlRuntime]) -> None:
+    good, bad = TEXTS[kind]
+    text = pa.string()
+    pair = pa.struct([("a", pa.int32()), ("b", text)])
+    for table in (
+        declared(f"{kind}[]", pa.list_(text), [good, None], None, [good, bad]),
+        declared(f"{kind}[][]", pa.list_(pa.list_(text)), [[good], [bad]]),
+        declared(f"{kind}[2]", pa.list_(text), [good, bad]),
+        declared(f"STRUCT(a INTEGER, b {kind})", pair, {"a": 1, "b": bad}),
+        declared(f"STRUCT(a INTEGER, b {kind})[]", pa.list_(pair), [{"a": 1, "b": good}, {"a": 1, "b": bad}]),
+        declared(f"MAP(VARCHAR, {kind})", pa.map_(text, text), [("a", bad)]),
+        declared(f"MAP({kind}, INTEGER)", pa.map_(text, pa.int32()), [(bad, 1)]),
+        declared(f"UNION(a INTEGER, b {kind})", UNION, {"tag": "b", "m0": None, "m1": bad}),
+    ):
+        runtime = foreign(table)
+        with pytest.raises(InvalidDataError, match='A stored value of column "odd one" is not of its type'):
+            query(runtime, 'SELECT "odd one" FROM others')
+        assert query(runtime, "SELECT count(id) AS x FROM others").to_pylist() == [{"x": table.num_rows}]
+    runtime = foreign(declared(f"STRUCT(a INTEGER, b {kind})[]", pa.list_(pair), [{"a": 1, "b": good}, None], [], None))
+    texts = query(runtime, 'SELECT id, "odd one"[1].b::VARCHAR AS x FROM others ORDER BY id')
+    assert texts["x"].to_pylist() == [good, None, None]
 
 
 def test_values_of_the_kernels_own_types(foreign: Callable[[pa.Table], SqlRuntime]) -> None:
