@@ -89,7 +89,7 @@ class _Compiler(SourceBinder):
         return operator.relation(tuple(self.compile(child) for child in operator.children), self)
 
     def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
-        source = self.context.storage.open(data, request)
+        source = self.context.open(data, request)
         self.opened.append(_Opened(data, request, source))
         return source
 
@@ -181,7 +181,7 @@ class StatementCache:
     def compile(self, operator: PhysicalOperator, ctx: ExecutionContext) -> Statement:
         """As `compile_statement`."""
         known = self._known.get(id(operator))
-        if known is not None and all(ctx.storage.open(scan.data, scan.request) is scan.source for scan in known[1]):
+        if known is not None and all(ctx.open(scan.data, scan.request) is scan.source for scan in known[1]):
             return known[2]
         compiler = _Compiler(ctx)
         statement = _compiled(operator, compiler)

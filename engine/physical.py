@@ -120,6 +120,9 @@ class ExecutionContext(Protocol):
     def cancellation(self) -> Cancellation:
         """Stops the query."""
 
+    def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
+        """What a scan of `data` reads in this query, from the storage."""
+
     def run(self, operator: PhysicalOperator) -> pa.RecordBatchReader:
         """Run the subtree below `operator` and stream its rows. Raises the execution errors."""
 
@@ -213,6 +216,8 @@ class PhysicalPlan:
 
 def walk(operator: PhysicalOperator) -> Iterator[PhysicalOperator]:
     """Every operator, root first."""
-    yield operator
-    for child in operator.children:
-        yield from walk(child)
+    pending = [operator]
+    while pending:
+        node = pending.pop()
+        yield node
+        pending.extend(reversed(node.children))

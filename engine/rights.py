@@ -120,7 +120,7 @@ class Grants:
 
     def may(self, action: Action, table: TableName) -> bool:
         """Whether the action is granted."""
-        return self.rights.may(self.identity, action, table)
+        return self.is_administrator or self.rights.may(self.identity, action, table)
 
     @cached_property
     def is_administrator(self) -> bool:

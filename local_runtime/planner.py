@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from engine.cache import LruCache
 from engine.explain import render
@@ -11,10 +12,10 @@ from engine.kernel import Kernel
 from engine.kernel_errors import too_deep
 from engine.logical.expressions import text_size
 from engine.logical.nodes import LogicalPlan, in_operators
-from engine.logical.templates import template_of
+from engine.logical.other_tables import OtherTables, written_out
 from engine.lowering import lower
 from engine.operators import RenameExec, TableScanExec
-from engine.operators.found_rows import FoundRowsExec, found_rows
+from engine.operators.found_rows import found_rows
 from engine.operators.late_reads import is_late_chain
 from engine.operators.look_up import look_up
 from engine.optimizer import optimize
@@ -34,10 +35,18 @@ _MAX_REMEMBERED = 64_000  # characters of constants, as bound parameters are
 class LocalPlan(PhysicalPlan):
     """A physical plan of one process: mostly the statement's whole text, over scans of its tables.
 
-    `outline` shows what it does, in operators; None where it was not taken apart.
+    `outline` shows what it does, in operators; None where it was not taken apart. `tables` are opened in the places of
+    others in it, by the identities of those.
     """
 
     outline: PhysicalOperator | None = None
+    tables: Mapping[int, TableHandle] = field(default_factory=dict)
+
+    @cached_property
+    def searched(self) -> frozenset[int]:
+        """The identities of the tables in it that are searched."""
+        scans = [node for node in walk(self.root) if isinstance(node, TableScanExec)]
+        return frozenset(id(scan.table) for scan in scans if scan.table.search is not None)
 
 
 class LocalPhysicalPlanner:
@@ -53,11 +62,11 @@ class LocalPhysicalPlanner:
         known = self._recalled(query)
         if known is not None:
             return known
-        template = template_of(query)
-        if template is not None and (known := self._recalled(template.plan)) is not None:
-            anew = _over_tables(known, template.tables)
-            if anew is not None:
-                return anew
+        if isinstance(query, OtherTables):
+            known = self.plan(query.input)
+            if known.searched <= query.tables.keys():
+                return replace(known, tables=query.tables)
+            query = written_out(query)
         try:
             columns = plan_columns(query, self._kernel)
             outline = _outline(query)
@@ -92,8 +101,10 @@ class LocalPhysicalPlanner:
 
     def explain(self, plan: PhysicalPlan, storage: Storage) -> str:
         """The operator tree, one line each, with the indexes that its scans of `storage` ask."""
-        outline = plan.outline if isinstance(plan, LocalPlan) else None
-        return render(plan.root if outline is None else outline, storage=storage)
+        root = plan.root
+        if isinstance(plan, LocalPlan):
+            root = _with_tables(plan.outline or root, plan.tables)
+        return render(root, storage=storage)
 
 
 def _outline(query: LogicalPlan) -> PhysicalOperator | None:
@@ -102,10 +113,8 @@ def _outline(query: LogicalPlan) -> PhysicalOperator | None:
     return None if operators is query else lower(operators)
 
 
-def _over_tables(plan: LocalPlan, tables: Mapping[int, TableHandle]) -> LocalPlan | None:
-    """The same plan over other `tables`, by the identities of those that it has; None if it searches one besides."""
-    if any(isinstance(n, TableScanExec) and n.table.search and id(n.table) not in tables for n in walk(plan.root)):
-        return None
+def _with_tables(operator: PhysicalOperator, tables: Mapping[int, TableHandle]) -> PhysicalOperator:
+    """The same operators over other tables."""
     done: dict[int, tuple[PhysicalOperator, PhysicalOperator]] = {}
 
     def visit(node: PhysicalOperator) -> PhysicalOperator:
@@ -113,11 +122,11 @@ def _over_tables(plan: LocalPlan, tables: Mapping[int, TableHandle]) -> LocalPla
 
     def rewrite(node: PhysicalOperator) -> PhysicalOperator:
         found = node.with_children(tuple(map(visit, node.children)))
-        if isinstance(found, TableScanExec | FoundRowsExec) and (table := tables.get(id(found.table))) is not None:
+        if isinstance(found, TableScanExec) and (table := tables.get(id(found.table))) is not None:
             return replace(found, table=table)
         return found
 
-    return replace(plan, root=visit(plan.root), outline=None if plan.outline is None else visit(plan.outline))
+    return visit(operator)
 
 
 def _only_reads(outline: PhysicalOperator) -> bool:

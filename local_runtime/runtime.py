@@ -19,7 +19,7 @@ from engine.storage.indexes import IndexBuilder
 from engine.storage.protocol import FragmentSink, Storage, TableName
 from local_runtime.context import LocalExecutionContext
 from local_runtime.executor import LocalExecutor
-from local_runtime.planner import LocalPhysicalPlanner
+from local_runtime.planner import LocalPhysicalPlanner, LocalPlan
 
 __all__ = ["LocalRuntime"]
 
@@ -64,16 +64,18 @@ class LocalRuntime:
     def execute(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryResult:
         """Start `plan`."""
         options = options or QueryOptions()
-        context = LocalExecutionContext(self.storage, self.kernel, self._metrics_sink, options.cancellation)
-        return self._executor.execute(plan, context, options.follow)
+        return self._executor.execute(plan, self._context(plan, options), options.follow)
 
     def profile(self, plan: PhysicalPlan, options: QueryOptions | None = None) -> QueryProfile:
         """Run `plan` and tell what the kernel measured."""
         options = options or QueryOptions()
-        context = LocalExecutionContext(self.storage, self.kernel, self._metrics_sink, options.cancellation)
         began = time.monotonic()
-        kernel = kernel_profile(plan.root, context)
+        kernel = kernel_profile(plan.root, self._context(plan, options))
         return QueryProfile(kernel.rows, time.monotonic() - began, kernel)
+
+    def _context(self, plan: PhysicalPlan, options: QueryOptions) -> LocalExecutionContext:
+        tables = plan.tables if isinstance(plan, LocalPlan) else {}
+        return LocalExecutionContext(self.storage, self.kernel, self._metrics_sink, options.cancellation, tables)
 
     def has_parts(self, plan: PhysicalPlan) -> bool:
         """False: all rows come from this process."""

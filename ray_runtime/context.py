@@ -11,7 +11,7 @@ from engine.execution import run
 from engine.kernel import Kernel
 from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.physical import PhysicalOperator
-from engine.storage.protocol import Storage
+from engine.storage.protocol import ScanRequest, Source, Split, Storage, TableHandle
 
 __all__ = ["DistributedExecutionContext"]
 
@@ -24,6 +24,10 @@ class DistributedExecutionContext:
     kernel: Kernel
     metrics_sink: MetricsSink = field(default_factory=NoopMetricsSink)
     cancellation: Cancellation = field(default_factory=Cancellation)
+
+    def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
+        """What a scan of `data` reads."""
+        return self.storage.open(data, request)
 
     def run(self, operator: PhysicalOperator) -> pa.RecordBatchReader:
         """Run the subtree below `operator` here; see `ExecutionContext`."""

@@ -17,7 +17,7 @@ from engine.metrics import MetricsSink, NoopMetricsSink
 from engine.operators import SqlExec, TableScanExec
 from engine.physical import PhysicalOperator, walk
 from engine.run_progress import RunProgress
-from engine.storage.protocol import ArrowSource, Split, Storage
+from engine.storage.protocol import ArrowSource, ScanRequest, Source, Split, Storage, TableHandle
 from engine.streams import SlicedStream, sliced
 from engine.travel_types import Boundary
 from ray_runtime.operators import (
@@ -62,6 +62,10 @@ class TaskContext:
         statement are resident, and those of SQL that may read them more than once. A fragment's only input streams.
         """
         return ArrowSource(self.read(stage, self.rereads or len(self.fragment_inputs) > 1))
+
+    def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
+        """What a scan of `data` reads."""
+        return self.storage.open(data, request)
 
     def run(self, operator: PhysicalOperator) -> pa.RecordBatchReader:
         """Run the subtree below `operator` here; see `ExecutionContext`."""

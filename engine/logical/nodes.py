@@ -425,9 +425,11 @@ class SqlQuery(LogicalPlan):
 
 def walk(plan: LogicalPlan) -> Iterator[LogicalPlan]:
     """Every node, root first."""
-    yield plan
-    for child in plan.children:
-        yield from walk(child)
+    pending = [plan]
+    while pending:
+        node = pending.pop()
+        yield node
+        pending.extend(reversed(node.children))
 
 
 def in_operators(plan: LogicalPlan) -> LogicalPlan:

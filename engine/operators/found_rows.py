@@ -49,7 +49,7 @@ class FoundRowsExec(PhysicalOperator):
         return inputs[0]
 
     def direct(self, ctx: ExecutionContext) -> pa.RecordBatchReader | None:
-        source = ctx.storage.open(self.table, ScanRequest(self.read))
+        source = ctx.open(self.table, ScanRequest(self.read))
         if not isinstance(source, ArrowSource) or not isinstance(source.data, pa.Table):
             return None
         keys = [(name, "descending" if descends else "ascending") for name, descends in self.keys]

@@ -47,7 +47,7 @@ def search_each(
     found = []
     for start in range(0, max(1, len(queries)), _AT_ONCE):
         ctx.cancellation.check()
-        source = ctx.storage.open(table, replace(request, queries=queries.slice(start, _AT_ONCE)))
+        source = ctx.open(table, replace(request, queries=queries.slice(start, _AT_ONCE)))
         assert isinstance(source, ArrowSource)
         assert isinstance(source.data, pa.Table)
         found.append(source.data)

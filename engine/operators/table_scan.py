@@ -118,7 +118,7 @@ class TableScanExec(PhysicalOperator):
             or self.splits is not None
         ):
             return None
-        source = ctx.storage.open(self.table, self.request)
+        source = ctx.open(self.table, self.request)
         if not isinstance(source, ArrowSource):
             return None
         data = source.data

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine.cache import LruCache
 from engine.errors import GrismError
-from engine.logical.nodes import LogicalPlan, Scan, SqlQuery, transform_up, walk
-from engine.logical.templates import Template, remember_template
-from engine.schema_inference import known_columns, plan_origins, remember_columns, remember_origins
+from engine.logical.nodes import LogicalPlan, Scan, SqlQuery, walk
+from engine.logical.other_tables import OtherTables
 from engine.sql.remembered import Known, Pin
 from engine.sql.search_values import Given, ListCast, bound_query, bound_text
 from engine.sql.views import Names, View
 from engine.storage.protocol import Snapshot, TableHandle, TableName
 from engine.storage.search import Search, TextRequest
+from engine.storage.text_query import has_no_marks
 
 __all__ = ["SearchPlans"]
 
 _CACHED = 256
 _MAX_TEXTS = 10_000  # characters of the other values
-_WORDS = re.compile(r"(?!.*\b(?:AND|OR|NOT)\b)[\w\s]*", re.DOTALL)
 
 
 class SearchPlans:
@@ -31,7 +29,7 @@ class SearchPlans:
 
     def __init__(self) -> None:
         self._places: LruCache[tuple[str, Names], frozenset[int]] = LruCache(_CACHED)
-        self._plans: LruCache[tuple[str, Names, tuple[str, ...]], Known[LogicalPlan]] = LruCache(_CACHED)
+        self._plans: LruCache[tuple[str, Names, tuple[str, ...]], Known[_Searching]] = LruCache(_CACHED)
 
     def get(self, text: str, names: Names, given: Sequence[Given], snapshot: Snapshot) -> LogicalPlan | None:
         """The plan for these values; None where it has to be made, for none is known or a value needs a closer look."""
@@ -42,7 +40,7 @@ class SearchPlans:
         if known is None or not known.is_current(snapshot, names):
             return None
         try:
-            return _with_values(known.value, given)
+            return known.value.with_values(given)
         except (_Unfit, GrismError):
             return None
 
@@ -56,17 +54,37 @@ class SearchPlans:
         plan: LogicalPlan,
     ) -> None:
         """Remember a plan, if there is a search in it for a value of `given`."""
-        places = frozenset(
-            node.table.search.request.place
+        searched = {
+            id(node.table): node.table
             for node in _nodes(plan)
-            if isinstance(node, Scan) and node.table.search is not None and node.table.search.request.place is not None
-        )
+            if isinstance(node, Scan) and node.table.search is not None
+        }
+        searching = _Searching(plan, tuple(searched.values()))
+        places = searching.places
         if not places:
             return
         others = _others(given, places)
         if sum(map(len, others)) <= _MAX_TEXTS:
             self._places.put((text, names), places)
-            self._plans.put((text, names, others), Known(pins, views, plan))
+            self._plans.put((text, names, others), Known(pins, views, searching))
+
+
+@dataclass(frozen=True)
+class _Searching:
+    """A plan, and the tables that are searched in it."""
+
+    plan: LogicalPlan
+    tables: tuple[TableHandle, ...]
+
+    @property
+    def places(self) -> frozenset[int]:
+        """Of the parameters for which is searched."""
+        asked = [table.search.request.place for table in self.tables if table.search is not None]
+        return frozenset(place for place in asked if place is not None)
+
+    def with_values(self, given: Sequence[Given]) -> LogicalPlan:
+        """The plan for other values. Raises _Unfit where one of them needs a closer look, and the errors of values."""
+        return OtherTables(self.plan, {id(table): _searched(table, given) for table in self.tables})
 
 
 class _Unfit(Exception):
@@ -85,25 +103,9 @@ def _nodes(plan: LogicalPlan) -> list[LogicalPlan]:
     return found
 
 
-def _with_values(plan: LogicalPlan, given: Sequence[Given]) -> LogicalPlan:
-    handles: dict[int, TableHandle] = {}
-
-    def rule(node: LogicalPlan) -> LogicalPlan:
-        if isinstance(node, Scan) and node.table.search is not None:
-            table = handles.get(id(node.table))
-            if table is None:
-                table = handles[id(node.table)] = replace(node.table, search=_searching(node.table.search, given))
-            return replace(node, table=table)
-        if isinstance(node, SqlQuery) and node.operators is not None:
-            return replace(node, operators=transform_up(node.operators, rule))
-        return node
-
-    found = transform_up(plan, rule)
-    columns = known_columns(plan)
-    if columns is not None:
-        remember_columns(found, columns)
-    remember_template(found, Template(plan, handles))
-    return remember_origins(found, plan_origins(plan))
+def _searched(table: TableHandle, given: Sequence[Given]) -> TableHandle:
+    assert table.search is not None
+    return replace(table, search=_searching(table.search, given))
 
 
 def _searching(search: Search, given: Sequence[Given]) -> Search:
@@ -114,7 +116,7 @@ def _searching(search: Search, given: Sequence[Given]) -> Search:
     value = given[request.place].value
     if isinstance(request, TextRequest):
         text = bound_text(value)
-        if text is None or _WORDS.fullmatch(text) is None or _WORDS.fullmatch(request.query or "") is None:
+        if text is None or not has_no_marks(text) or not has_no_marks(request.query or ""):
             raise _Unfit
         return replace(search, request=replace(request, query=text))
     cast = ListCast(request.vectors is not None, is_float=True, size=None) if request.narrowed else None

@@ -11,6 +11,7 @@ import pyarrow as pa
 from engine.cancellation import Cancellation, follow
 from engine.kernel import quote
 from engine.logical.nodes import LogicalPlan
+from engine.logical.other_tables import written_out
 from engine.physical import ExecutionMode, PhysicalPlan
 from engine.rights import Action
 from engine.runtime import QueryOptions, QueryResult, Runtime
@@ -67,11 +68,15 @@ class Planning:
         self, session: Session, text: str, row: Sequence[pa.Scalar] = (), snapshot: Snapshot | None = None
     ) -> PhysicalPlan:
         """A SELECT with one row of parameters in place, on a snapshot of now where none is given."""
-        return self._physical(session, self.logical(session, text, row, snapshot))
+        return self._physical(session, self._logical(session, text, row, snapshot))
 
     def logical(
         self, session: Session, text: str, row: Sequence[pa.Scalar] = (), snapshot: Snapshot | None = None
     ) -> LogicalPlan:
+        """The nodes of what `plan` gives."""
+        return written_out(self._logical(session, text, row, snapshot))
+
+    def _logical(self, session: Session, text: str, row: Sequence[pa.Scalar], snapshot: Snapshot | None) -> LogicalPlan:
         """What `plan` hands to the runtime."""
         return self.frontend.plan(
             text,

@@ -144,8 +144,9 @@ def find_texts(
         )
         found = scanner.to_table()
         scores, addresses = found.column(SCORE).to_numpy(), found.column(address).to_numpy()
-        order = np.lexsort((addresses, -scores))
-        best = order[np.sort(np.unique(addresses[order], return_index=True)[1])]
+        best = order = np.lexsort((addresses, -scores))
+        if len(set(addresses.tolist())) < len(order):
+            best = order[np.sort(np.unique(addresses[order], return_index=True)[1])]
         if len(order) < limit or (len(best) >= request.k and scores[best[request.k - 1]] > scores[order[-1]]):
             best = best[: request.k]
             return rows_at(dataset, schema, columns, addresses[best], {SCORE: scores[best]})

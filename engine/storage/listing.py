@@ -156,6 +156,8 @@ class Lookup:
 
     def schema(self, name: str) -> tuple[str, Path] | None:
         """The name and the folder of a schema, by its name in any case."""
+        if name.lower() == DEFAULT_SCHEMA:  # which is there, whatever else is
+            return DEFAULT_SCHEMA, self._listing.root
         if self._schemas is None:
             self._schemas = {known.lower(): (known, folder) for known, folder in self._listing.schemas().items()}
         return self._schemas.get(name.lower())

@@ -19,12 +19,24 @@ from dataclasses import dataclass, replace
 
 from engine.errors import InvalidValueError
 
-__all__ = ["All", "AnyOf", "Phrase", "TextNode", "Words", "is_fuzzy", "parse_text_query", "phrases", "plain_words"]
+__all__ = [
+    "All",
+    "AnyOf",
+    "Phrase",
+    "TextNode",
+    "Words",
+    "has_no_marks",
+    "is_fuzzy",
+    "parse_text_query",
+    "phrases",
+    "plain_words",
+]
 
 _MOST_PARTS = 1_000
 _MOST_DEPTH = 30
 _TOKEN = re.compile(r'\s*(?:(?P<phrase>"[^"]*")(?P<slop>~[0-9]*)?(?P<boost>\^)?|(?P<bracket>[()])|(?P<word>[^\s()"]+))')
 _WORD = re.compile(r"(?P<text>.+?)(?P<fuzzy>~[0-9]?)?(?P<boost>\^[0-9]+(\.[0-9]+)?)?")
+_UNMARKED = re.compile(r"(?!.*\b(?:AND|OR|NOT)\b)[\w\s]*", re.DOTALL)
 _MOST_DIFFERENCES = 2
 
 
@@ -76,7 +88,14 @@ def parse_text_query(text: str, *, every: bool = False) -> TextNode:
     Raises InvalidValueError for brackets and quotes that do not match, for operators that have nothing beside them, and
     where all that is asked for is what must not be there.
     """
+    if len(text) <= _MOST_PARTS and has_no_marks(text):
+        return plain_words(text, every=every)
     return _Parser(text, every).parse()
+
+
+def has_no_marks(text: str) -> bool:
+    """Whether a query is words side by side, and no more, as most are."""
+    return _UNMARKED.fullmatch(text) is not None
 
 
 def is_fuzzy(node: TextNode) -> bool:

@@ -12,6 +12,7 @@ from engine.kernel import Kernel
 from engine.logical.expressions import text_size
 from engine.logical.nodes import LogicalPlan, SqlQuery, in_operators
 from engine.logical.nodes import walk as logical_walk
+from engine.logical.other_tables import written_out
 from engine.lowering import lower
 from engine.operators import RenameExec
 from engine.optimizer import optimize
@@ -117,6 +118,7 @@ class DistributedPlanner:
 
     def plan(self, query: LogicalPlan, partitions: int | None = None) -> DistributedPlan:
         """The stages of `query`, with `partitions` for each shuffle. Raises PlanningError where it does not type."""
+        query = written_out(query)
         known = self._known.get((id(query), partitions))
         if known is not None and known[0] is query:
             return known[1]

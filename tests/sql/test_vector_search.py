@@ -20,7 +20,7 @@ from engine.statements.database import Database
 from engine.statements.session import Session
 from engine.storage.protocol import TableName, WriteMode
 from tests.harness.runtimes import SqlRuntime, Tables
-from tests.sql.searching import Rows, ask, explain
+from tests.sql.searching import Rows, ask, change, explain
 
 Make = Callable[[str, str], tuple[SqlRuntime, Tables]]
 
@@ -382,6 +382,39 @@ def test_types_that_the_kernel_gives_in_another_form(runtime_name: str, make_run
         assert runtime_name == "ray" or isinstance(plan.root, FoundRowsExec)
         wanted = ask(runtime, f"SELECT {names.replace('*', '*, vec[1] ** 2')} FROM forms ORDER BY id LIMIT 3")
         assert ask(runtime, text.format(names)) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT id FROM vector_search(items, vec, $1::FLOAT[4], k := 3)",
+        "SELECT id FROM vector_search(items, vec, $1::FLOAT[4], k := 3) WHERE price < 6 ORDER BY id",
+        (
+            "SELECT a.id, b.id FROM vector_search(items, vec, $1::FLOAT[4], k := 3) a "
+            f"JOIN vector_search(items, vec, {QUERY}, k := 20) b ON a.kind = b.kind ORDER BY ALL"
+        ),
+        (
+            "WITH found AS (SELECT * FROM vector_search(items, vec, $1::FLOAT[4], k := 4)) "
+            "SELECT x.id, y.id FROM found x JOIN found y ON x.id < y.id ORDER BY ALL"
+        ),
+    ],
+)
+def test_a_search_that_is_asked_again_finds_what_it_is_asked_for(runtime: SqlRuntime, text: str) -> None:
+    session, database = Session(), Database(runtime)
+    queries = [[1.0, 1.0, 0.5, 2.0], [0.0, 0.0, 0.0, 0.0], [2.0, 1.0, 2.0, 1.0]]
+    wanted = [ask(runtime, text.replace("$1", str(query))) for query in queries]
+    assert [ask(runtime, text, query, session=session, database=database) for query in queries] == wanted
+
+
+def test_a_table_is_made_of_a_search_that_is_asked_again(runtime: SqlRuntime) -> None:
+    session, database = Session(), Database(runtime)
+    search = "SELECT id FROM vector_search(items, vec, $1::FLOAT[4], k := 3)"
+    made = database.parse(f"CREATE OR REPLACE TABLE made AS {search}")
+    for query in ([1.0, 1.0, 0.5, 2.0], [0.0, 0.0, 0.0, 0.0], [2.0, 1.0, 2.0, 1.0]):
+        database.run(StatementContext(session), made, [[pa.scalar(query)]])
+        wanted = sorted(ask(runtime, search.replace("$1", str(query))))
+        assert ask(runtime, "SELECT id FROM made ORDER BY id", session=session, database=database) == wanted
+    change(runtime, "DROP TABLE made", session)
 
 
 def test_a_plan_is_good_for_other_values(local: SqlRuntime) -> None:
