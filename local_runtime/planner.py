@@ -12,13 +12,13 @@ from engine.kernel import Kernel
 from engine.kernel_errors import too_deep
 from engine.logical.expressions import text_size
 from engine.logical.nodes import LogicalPlan, in_operators
-from engine.logical.other_tables import OtherTables, written_out
 from engine.lowering import lower
 from engine.operators import RenameExec, TableScanExec
 from engine.operators.found_rows import found_rows
 from engine.operators.late_reads import is_late_chain
 from engine.operators.look_up import look_up
 from engine.optimizer import optimize
+from engine.other_tables import OtherTables, written_out
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, walk
 from engine.schema import RowType
 from engine.schema_inference import operator_columns, plan_columns, plan_origins

@@ -10,7 +10,7 @@ import numpy as np
 from engine.cache import LruCache
 from engine.errors import GrismError
 from engine.logical.nodes import LogicalPlan, Scan, SqlQuery, walk
-from engine.logical.other_tables import OtherTables
+from engine.other_tables import OtherTables
 from engine.sql.remembered import Known, Pin
 from engine.sql.search_values import Given, ListCast, bound_query, bound_text
 from engine.sql.views import Names, View

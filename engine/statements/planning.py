@@ -11,7 +11,7 @@ import pyarrow as pa
 from engine.cancellation import Cancellation, follow
 from engine.kernel import quote
 from engine.logical.nodes import LogicalPlan
-from engine.logical.other_tables import written_out
+from engine.other_tables import written_out
 from engine.physical import ExecutionMode, PhysicalPlan
 from engine.rights import Action
 from engine.runtime import QueryOptions, QueryResult, Runtime

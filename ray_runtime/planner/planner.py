@@ -12,10 +12,10 @@ from engine.kernel import Kernel
 from engine.logical.expressions import text_size
 from engine.logical.nodes import LogicalPlan, SqlQuery, in_operators
 from engine.logical.nodes import walk as logical_walk
-from engine.logical.other_tables import written_out
 from engine.lowering import lower
 from engine.operators import RenameExec
 from engine.optimizer import optimize
+from engine.other_tables import written_out
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, walk
 from engine.printable import on_one_line
 from engine.schema import Column

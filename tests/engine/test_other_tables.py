@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.logical.nodes import Filter, LogicalPlan, Scan, SetOp, SqlQuery, walk
-from engine.logical.other_tables import OtherTables, written_out
+from engine.other_tables import OtherTables, written_out
 from engine.schema import Column
 from engine.schema_inference import known_columns, plan_origins, remember_columns, remember_origins
 from tests.engine.plans import e, handle, scan
