@@ -9,12 +9,16 @@ from itertools import chain, repeat
 import pyarrow as pa
 from pyarrow import types
 
+from engine.storage.conform import DEFAULT, NOT_NULL
 from engine.storage.protocol import CATALOG, Origins, TableName
+from engine.storage.stored_types import STORED_TYPE
 
-__all__ = ["PREFIX", "annotate", "type_name"]
+__all__ = ["PREFIX", "annotate", "type_name", "unannotated"]
 
 PREFIX = b"ARROW:FLIGHT:SQL:"
 """Of the keys, which the protocol has."""
+
+_DEFINITIONS = (DEFAULT, NOT_NULL, STORED_TYPE)  # keys of what the storage keeps of a table's columns
 
 _KNOWN_TYPES = 4096
 _KNOWN_TABLES = 1024
@@ -73,6 +77,19 @@ def annotate(schema: pa.Schema, origins: Origins = (), read_only: bool = True) -
         ],
         schema.metadata,
     )
+
+
+def unannotated(schema: pa.Schema) -> pa.Schema:
+    """`schema` without what results say of columns, and without what the storage keeps of definitions.
+
+    Neither is for uploads to tell: a client may send back what it was given.
+    """
+    fields = []
+    for field in schema:
+        noted = (field.metadata or {}).items()
+        kept = {key: value for key, value in noted if key not in _DEFINITIONS and not key.startswith(PREFIX)}
+        fields.append(field.with_metadata(kept or None))
+    return pa.schema(fields, schema.metadata)
 
 
 def _describe(data_type: pa.DataType) -> tuple[str, int | None, int | None]:

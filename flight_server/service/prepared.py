@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -29,12 +29,12 @@ from engine.statements.parameter_rows import parameter_rows
 from engine.statements.parsed import ParsedStatement
 from engine.statements.planning import Parameters, ParameterStream
 from flight_server.drivers import parameter_schema
+from flight_server.endpoint.incoming import bounded, entrance_of, received, sends_schema
 from flight_server.options import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.request import Offer, Request
 from flight_server.service.statements import Statements, text_of
 from flight_server.service.store import HandleStore
-from flight_server.service.uploads import entrance_of, received, sends_schema
 from flight_server.service.wire import BadRequestError, schema_bytes
 
 __all__ = ["PreparedStatements"]
@@ -230,20 +230,12 @@ class PreparedStatements:
             if count <= options.max_parameter_rows and size <= options.max_parameter_size:
                 continue
             if streams:
-                return ParameterStream(schema, _bounded(chain(kept, batches), options.max_upload_size))
+                most = options.max_upload_size
+                refusal = f"The parameters have more than {most} bytes; bind them in parts."
+                return ParameterStream(schema, bounded(chain(kept, batches), most, refusal))
             many = count > options.max_parameter_rows
             limit = f"{options.max_parameter_rows} rows" if many else f"{options.max_parameter_size} bytes"
             raise BadRequestError(f"More than {limit} of parameters were bound; bind them in parts.")
         if streams and count > _FEW:
             return ParameterStream(schema, kept)
         return _Bound(parameter_rows(kept), size)
-
-
-def _bounded(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.RecordBatch]:
-    """`batches`, of at most so many bytes; ResourceExhaustedError where they are more."""
-    size = 0
-    for batch in batches:
-        size += batch.nbytes
-        if size > most:
-            raise ResourceExhaustedError(f"The parameters have more than {most} bytes; bind them in parts.")
-        yield batch

@@ -52,6 +52,7 @@ from flight_server.service.wire import BadRequestError, parse, unwrap, unwrap_or
 __all__ = ["FlightSqlService"]
 
 _HEADERS = ("schema", "timeout", "runtime", "endpoints")  # settings that may stand in them
+_FLIGHT_SQL = "arrow.flight.protocol.sql"
 _MAX_ECHO = 64 << 10  # bytes of a command
 
 
@@ -65,12 +66,11 @@ class _Command:
 
 @dataclass(frozen=True)
 class _Action:
-    """How an action is answered; where it is `wrapped`, its body is `message` in an Any, and so are its results."""
+    """How an action is answered. Where its `message` is Flight SQL's, that comes in an Any, and so go the results."""
 
     message: type[Message]
     run: Callable[[Request, Any], Iterable[Message]]
     text: str
-    wrapped: bool = True
 
 
 class FlightSqlService(BaseHandler):
@@ -149,7 +149,7 @@ class FlightSqlService(BaseHandler):
                 sql.ActionClosePreparedStatementRequest, prepared.close, "Forget a prepared statement."
             ),
             "CancelFlightInfo": _Action(
-                messages.CancelFlightInfoRequest, tickets.cancel, "Stop a query by its FlightInfo.", wrapped=False
+                messages.CancelFlightInfoRequest, tickets.cancel, "Stop a query by its FlightInfo."
             ),
             "CancelQuery": _Action(
                 sql.ActionCancelQueryRequest, tickets.cancel_query, "Stop a query; CancelFlightInfo has replaced it."
@@ -158,22 +158,18 @@ class FlightSqlService(BaseHandler):
                 messages.RenewFlightEndpointRequest,
                 tickets.renew,
                 "A ticket that is good for longer, for the same rows.",
-                wrapped=False,
             ),
             progress_action.ACTION: _Action(
-                progress_action.StringValue, self._progress, "How far a query is that was tagged.", wrapped=False
+                progress_action.StringValue, self._progress, "How far a query is that was tagged."
             ),
             "SetSessionOptions": _Action(
-                messages.SetSessionOptionsRequest, settings.set, "Set options of the session.", wrapped=False
+                messages.SetSessionOptionsRequest, settings.set, "Set options of the session."
             ),
             "GetSessionOptions": _Action(
-                messages.GetSessionOptionsRequest, settings.get, "The options of the session.", wrapped=False
+                messages.GetSessionOptionsRequest, settings.get, "The options of the session."
             ),
             "CloseSession": _Action(
-                messages.CloseSessionRequest,
-                settings.close,
-                "End the session: its options, temporary tables.",
-                wrapped=False,
+                messages.CloseSessionRequest, settings.close, "End the session: its options, temporary tables."
             ),
         }
 
@@ -299,7 +295,7 @@ class FlightSqlService(BaseHandler):
         action = self._actions.get(name)
         if action is None:
             raise UnsupportedError(f"There is no action {name[:200]!r}; there are {', '.join(sorted(self._actions))}.")
-        if not action.wrapped:
+        if action.message.DESCRIPTOR.file.package != _FLIGHT_SQL:
             return [result.SerializeToString() for result in action.run(request, parse(action.message, body))]
         message = unwrap(body)
         if not isinstance(message, action.message):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from engine.errors import ResourceExhaustedError, UnknownQueryError
 from engine.rights import Grants, Identity
@@ -112,8 +112,8 @@ class Sessions:
             return self._new(call, identity), call.peer
         return found.session, call.peer if found.bound else found.session.origin
 
-    def close(self, session: Session, origin: str) -> Literal["closed", "none"]:
-        """End a session, and what else has the `origin` of the call; ``none`` where it had not begun."""
+    def close(self, session: Session, origin: str) -> None:
+        """End a session, and what else has the `origin` of the call."""
         with self._changed:
             kept = next((kept for kept in self._by_cookie.values() if kept.session is session), None)
             if kept is not None:
@@ -123,7 +123,6 @@ class Sessions:
             self._end(kept)
         session.end()
         self._release(origin)
-        return "none" if kept is None else "closed"
 
     def rows(self, grants: Grants) -> Iterator[Mapping[str, Any]]:
         """The rows of ``system.sessions``: all to an administrator, to others their own."""
