@@ -137,6 +137,7 @@ class Catalog:
         try:
             return constraints(self.storage, self.snapshot(session).table(name))
         except GrismError:  # which a query of the table reports
+            current_cancellation().check()
             return Constraints()
 
     def full_name(self, session: Session, path: Sequence[str]) -> TableName:

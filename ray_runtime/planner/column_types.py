@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
+from engine.cancellation import current_cancellation
 from engine.errors import GrismError
 from engine.kernel import Kernel
 from engine.logical.columns import mentioned
@@ -60,6 +61,7 @@ class ColumnTypes:
             named = [NamedExpr(f"k{i}", e) for i, e in enumerate(exprs)]
             return [c.type for c in build_project_schema(named, needed, self.kernel)]
         except GrismError:
+            current_cancellation().check()
             return [""] * len(exprs)
 
     def _find(self, node: PhysicalOperator) -> RowType:

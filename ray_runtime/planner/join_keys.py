@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
+from engine.cancellation import current_cancellation
 from engine.errors import GrismError
 from engine.logical.columns import conjuncts, is_volatile, mentioned
 from engine.logical.nodes import col
@@ -103,6 +104,7 @@ class JoinKeys:
             either = f"SELECT CASE WHEN true THEN NULL::{left} ELSE NULL::{right} END AS either"
             return self._columns.kernel.describe(either)[0].type
         except GrismError:
+            current_cancellation().check()
             return None
 
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from engine.cache import LruCache
+from engine.cancellation import current_cancellation
 from engine.errors import GrismError
 from engine.kernel import quote
 from engine.logical.columns import substitute
@@ -190,6 +191,7 @@ class _Phases:
             types = [c.type for c in build_project_schema(named, columns, self._kernel)] if named else []
             wanted = self._type(asked, columns)
         except GrismError:
+            current_cancellation().check()  # what a query that was stopped did not learn is not remembered
             return None
         if any(not travels(kind) or leaving_type(kind, Boundary.KERNEL) != kind for kind in types):
             return None  # nothing could say what such a value in a state was
@@ -199,6 +201,7 @@ class _Phases:
             try:
                 found = self._bound_type(asked, final, columns)
             except GrismError as error:
+                current_cancellation().check()
                 bound, told, _ = str(error).partition("bound=[")[2].partition("] requested")
                 if not told or not types:
                     return None
@@ -290,5 +293,6 @@ def _columns_below(node: HashAggregateExec, types: ColumnTypes) -> RowType | Non
     try:
         columns = types.of(node.input)
     except GrismError:
+        current_cancellation().check()
         return None
     return None if any("AGGREGATE_STATE" in c.type for c in columns) else tuple(Column(c.name, c.type) for c in columns)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
+from engine.cancellation import Cancellation
+from engine.errors import CancelledError
 from engine.operators import AggregateMode, HashAggregateExec
 from engine.physical import walk
 from engine.storage import InMemoryStorage
@@ -30,6 +34,25 @@ def test_the_kernel_is_asked_as_often_for_many_aggregates_as_for_few(
 ) -> None:
     asked = [questions(monkeypatch, call, final, width) for width in (2, WIDTH)]
     assert asked[0] == asked[1]
+
+
+def test_a_query_that_is_stopped_leaves_nothing_wrong_to_be_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalRuntime(InMemoryStorage({"t": pa.table({"x": [1, 2, 3]})}), threads=1) as runtime:
+        query = runtime.frontend.plan("SELECT skewness(x) AS s FROM t")
+        planner = DistributedPlanner(runtime.kernel, runtime.storage, SPREAD.planning)
+        describe, cancellation = runtime.kernel.describe, Cancellation()
+
+        def stop(text: str, *more: Any) -> Any:
+            if "to_aggregate_state" in text:
+                cancellation.cancel("It was stopped.")
+            return describe(text, *more)
+
+        monkeypatch.setattr(runtime.kernel, "describe", stop)
+        with cancellation.heeded(), pytest.raises(CancelledError, match="It was stopped"):
+            planner.passes(query)
+        root = planner.passes(query)[-1][1]
+    modes = {node.mode for node in walk(root) if isinstance(node, HashAggregateExec)}
+    assert modes == {AggregateMode.PARTIAL, AggregateMode.FINAL}
 
 
 def questions(monkeypatch: pytest.MonkeyPatch, call: str, final: str, width: int) -> int:

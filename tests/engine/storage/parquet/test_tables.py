@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import parse_one
 
-from engine.errors import DataCorruptError, StorageError, UnknownColumnError, UnsupportedError
+from engine.cancellation import Cancellation
+from engine.errors import CancelledError, DataCorruptError, StorageError, UnknownColumnError, UnsupportedError
 from engine.storage import DirectoryStorage, ScanRequest, TableHandle, TableName
 from local_runtime import LocalRuntime
 from tests.engine.querying import result
@@ -244,3 +245,15 @@ def test_files_with_damaged_ends_are_told_as_such(tmp_path):
                     outcomes.add("damaged")
     assert {"read", "damaged"} <= outcomes
     assert not [text for text in told if str(tmp_path) in text]
+
+
+def test_a_query_that_is_stopped_finds_no_damage(tmp_path, caplog):
+    put_file(tmp_path / "t.parquet", numbers(0, 100))
+    storage, table = resolve(tmp_path)
+    cancellation = Cancellation()
+    with cancellation.heeded():
+        cancellation.cancel("It was stopped.")
+        with pytest.raises(CancelledError, match="It was stopped"):
+            storage.open(table, ScanRequest(("i",)))
+    assert caplog.records == []
+    assert read(storage.open(table, ScanRequest(("i",)))).num_rows == 100
