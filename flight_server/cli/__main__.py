@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 from engine.process_start import leave_frames_out
-from flight_server.cli.main import main
+from flight_server.cli.failures import complain
 
 __all__ = ["run"]
 
@@ -13,7 +15,19 @@ __all__ = ["run"]
 def run() -> int:
     """What `main` does, in a process that is the command's own; returns its exit status."""
     leave_frames_out()
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _leave)
+    from flight_server.cli.main import main  # which takes a while
+
+    signal.signal(signal.SIGINT, before)
     return main()
+
+
+def _leave(*_: object) -> None:
+    """End at once: an import that is interrupted fails with any error, and there is nothing yet to let go of."""
+    complain("grism:", "interrupted")
+    os._exit(130)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,7 +42,7 @@ def query(arguments: argparse.Namespace) -> int:
 def tables(arguments: argparse.Namespace) -> int:
     """Print the names of all tables and views."""
     with open_source(arguments) as source:
-        rows = [asdict(relation) for relation in source.tables()]
+        rows = [asdict(relation) for relation in interruptible(source.tables, source.cancel)]
         write(pa.Table.from_pylist(rows, schema=RELATIONS).to_reader(), arguments.format)
     return 0
 
@@ -55,7 +56,7 @@ def explain(arguments: argparse.Namespace) -> int:
         print(explain_stages(Path(arguments.data), arguments.sql))
         return 0
     with open_source(arguments) as source:
-        print(source.explain(arguments.sql))
+        print(interruptible(partial(source.explain, arguments.sql), source.cancel))
     return 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 
 import adbc_driver_flightsql.dbapi as flight_sql
@@ -11,11 +13,14 @@ import pyarrow as pa
 
 from flight_server.cli.asking import ProgressAsker
 from flight_server.cli.connect import Target, failure
-from flight_server.cli.failures import ConnectionLostError
+from flight_server.cli.failures import CommandError, ConnectionLostError
 from flight_server.cli.progress import Reached
 from flight_server.cli.source import Answer, Relation
 
 __all__ = ["ServerSource"]
+
+_LIMIT = {"adbc.flight.sql.rpc.timeout_seconds.update": "2.0"}
+"""How long the closing of a statement or a session may take: the driver would wait for a silent server for ever."""
 
 
 class ServerSource:
@@ -24,6 +29,7 @@ class ServerSource:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._asker = ProgressAsker(target)
+        self._connecting: Future[flight_sql.Connection] | None = None
         self._connection: flight_sql.Connection | None = None
         self._cursor: flight_sql.Cursor | None = None
 
@@ -52,10 +58,12 @@ class ServerSource:
 
     def cancel(self) -> None:
         """See `Source`."""
-        cursor = self._cursor
-        if cursor is not None:
+        connecting, busy = self._connecting, self._cursor or self._connection
+        if connecting is not None:
+            connecting.cancel()
+        if busy is not None:
             with suppress(adbc_driver_manager.Error):  # it has ended meanwhile
-                cursor.adbc_cancel()
+                busy.adbc_cancel()
 
     def tables(self) -> list[Relation]:
         """See `Source`."""
@@ -84,16 +92,14 @@ class ServerSource:
         connection, self._connection = self._connection, None
         self._asker.close()
         if connection is not None:
-            with suppress(adbc_driver_manager.Error):  # nobody is there any more to end the session with
-                connection.close()
+            _close(connection)
 
     @contextmanager
     def _connected(self) -> Iterator[flight_sql.Connection]:
         """The connection; what fails inside ends in one line, without the driver's own additions."""
         try:
             if self._connection is None:
-                options = {**self._target.options, **self._asker.options}
-                self._connection = flight_sql.connect(self._target.uri, db_kwargs=options, autocommit=True)
+                self._connection = self._connect()
             yield self._connection
         except BrokenPipeError:
             raise  # whoever reads our output has seen enough
@@ -102,6 +108,37 @@ class ServerSource:
             if isinstance(found, ConnectionLostError):
                 self.close()
             raise found from None
+
+    def _connect(self) -> flight_sql.Connection:
+        """A new connection, in a thread that `cancel` leaves behind: the driver waits for a silent server for long."""
+        options = {**self._target.options, **self._asker.options}
+        connecting = self._connecting = Future[flight_sql.Connection]()
+
+        def connect() -> None:
+            try:
+                connection = flight_sql.connect(self._target.uri, db_kwargs=options, autocommit=True)
+            except Exception as error:
+                if connecting.set_running_or_notify_cancel():
+                    connecting.set_exception(error)
+                return
+            if connecting.set_running_or_notify_cancel():
+                connecting.set_result(connection)
+            else:
+                _close(connection)
+
+        threading.Thread(target=connect, name="grism-connect", daemon=True).start()
+        try:
+            return connecting.result()
+        except CancelledError:
+            raise CommandError(f"The server at {self._target.uri} had not answered yet.") from None
+        finally:
+            self._connecting = None
+
+
+def _close(connection: flight_sql.Connection) -> None:
+    with suppress(adbc_driver_manager.Error):  # nobody is there any more to end the session with
+        connection.adbc_connection.set_options(**_LIMIT)
+        connection.close()
 
 
 @contextmanager
@@ -112,6 +149,7 @@ def _cursor(connection: flight_sql.Connection) -> Iterator[flight_sql.Cursor]:
         yield cursor
     finally:
         try:
+            cursor.adbc_statement.set_options(**_LIMIT)
             cursor.close()
         except adbc_driver_manager.Error:  # a server that is gone closes no statement
             cursor._closed = True  # else the driver tries once more when it is collected, and complains on stderr

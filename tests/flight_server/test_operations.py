@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flight_server.cli import main
+from flight_server.cli.main import main
 from flight_server.config import ServerConfig, options
 
 TEXT = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ import sys
 
 from flight_server.cli.client import open_source
 from flight_server.cli.failures import CommandError
+from flight_server.cli.interrupts import interruptible
 from flight_server.cli.shell.script import run_script
 from flight_server.cli.shell.state import Shell
 from flight_server.cli.tty import is_at_terminal
@@ -18,7 +19,7 @@ __all__ = ["run"]
 def run(arguments: argparse.Namespace) -> int:
     """Run what is typed or piped in. Raises ConfigError and CommandError, and KeyboardInterrupt in a script."""
     with open_source(arguments) as source:
-        greeting = source.greet()
+        greeting = interruptible(source.greet, source.cancel)
         shell = Shell(source, arguments.format)
         try:
             if is_at_terminal():

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
-from flight_server.cli import main
 from flight_server.cli.connect import Target
+from flight_server.cli.main import main
 from flight_server.cli.server_source import ServerSource
 from tests.flight_server.conftest import Served
 from tests.harness.processes import cpu_seconds

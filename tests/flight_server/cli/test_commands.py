@@ -13,7 +13,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pytest
 
-from flight_server.cli import main
+from flight_server.cli.main import main
 from flight_server.cli.output import FORMATS
 from flight_server.health import HealthServer
 from tests.flight_server.conftest import Served
@@ -129,7 +129,8 @@ def test_a_wrong_call_is_one_line_and_status_2(
 
 def test_a_command_imports_what_it_needs() -> None:
     """What a shell or a probe starts often does not wait for the kernel and the drivers."""
-    program = "import sys; from flight_server.cli import main; main(['health', '127.0.0.1:1', '--timeout', '0.1']); "
+    program = "import sys; from flight_server.cli.main import main; "
+    program += "main(['health', '127.0.0.1:1', '--timeout', '0.1']); "
     program += (
         "print(*{'adbc_driver_manager.dbapi', 'duckdb', 'lance', 'pandas', 'ray', 'sqlglot'} & sys.modules.keys())"
     )

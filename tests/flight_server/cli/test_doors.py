@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flight_server.cli import main
+from flight_server.cli.main import main
 from tests.harness.server import serve
 
 SCRIPT = """

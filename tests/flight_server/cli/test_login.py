@@ -16,8 +16,8 @@ from adbc_driver_flightsql import DatabaseOptions
 from pyarrow import flight
 
 from flight_server.auth.users import add_user
-from flight_server.cli import main
 from flight_server.cli.connect import Target, told
+from flight_server.cli.main import main
 from tests.flight_server.conftest import Served
 from tests.flight_server.endpoint.certificates import Authority
 from tests.harness.server import serve

@@ -13,8 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from flight_server.cli import main
 from flight_server.cli.failures import CommandError
+from flight_server.cli.main import main
 from flight_server.cli.output import write
 
 TEXTS = ["table", "csv", "json"]

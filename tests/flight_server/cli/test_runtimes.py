@@ -17,7 +17,7 @@ from ray_runtime.worker import WorkerConfig
 WITHOUT_RAY = """
 import sys
 sys.modules["ray"] = None  # as if it were not installed
-from flight_server.cli import main
+from flight_server.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 

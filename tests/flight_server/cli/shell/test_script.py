@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from flight_server.cli import main
+from flight_server.cli.main import main
 from tests.flight_server.conftest import Served
 
 

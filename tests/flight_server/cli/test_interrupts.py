@@ -1,0 +1,123 @@
+"""Ctrl-C under a command: it ends with status 130, and with it what it has asked for, whatever the server does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from flight_server.proto import sql
+from tests.clients.raw import RawClient
+from tests.flight_server.conftest import Served
+from tests.harness.server import serve
+from tests.harness.terminal import CTRL_C, Terminal
+from tests.harness.waiting import until
+
+LONG = "SELECT count(*) FROM range(1000000000) a(i), range(1000000000) b(j) WHERE i % 7 = j % 5"
+"""Takes days."""
+MANY = "SELECT i, md5(i::VARCHAR) AS t FROM range(10000000000) r(i)"
+INTERRUPTED = "grism: interrupted\n"
+
+Started = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="module")
+def one_turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with one turn for queries."""
+    data = tmp_path_factory.mktemp("data")
+    log = tmp_path_factory.mktemp("log") / "server.log"
+    with serve(data, log, "--threads", "1", "--max-queries", "1") as (uri, pid):
+        yield Served(uri, pid, data)
+
+
+@pytest.fixture
+def start() -> Iterator[Started]:
+    """Starts `grism` with some arguments, as a program of a script does, and kills it at the end."""
+    with ExitStack() as started:
+
+        def begin(*arguments: str) -> subprocess.Popen[str]:
+            command = [sys.executable, "-m", "flight_server.cli", *arguments]
+            run = started.enter_context(
+                subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            )
+            started.callback(run.kill)
+            return run
+
+        yield begin
+
+
+@contextmanager
+def looking(server: Served) -> Iterator[Callable[[str], list[str]]]:
+    """Tells in which states the queries of a text are at the server."""
+    with RawClient(server.uri) as raw:
+
+        def states(text: str) -> list[str]:
+            query = f"SELECT state FROM system.queries WHERE text = $${text}$$ ORDER BY begun"
+            return [row["state"] for row in raw.ask(sql.CommandStatementQuery(query=query)).to_pylist()]
+
+        yield states
+
+
+@pytest.mark.parametrize("at", ["terminal", "pipe"])
+@pytest.mark.parametrize("state", ["running", "queued", "sending", "writing"])
+def test_a_statement_is_cancelled_at_the_server(one_turn: Served, start: Started, state: str, at: str) -> None:
+    queries = {"queued": LONG, "running": LONG, "sending": MANY, "writing": f"CREATE TABLE written AS {MANY}"}
+    text = f"{queries[state]} /* {state} at {at} */"
+    arguments = ("query", text, "--format", "csv", "--uri", one_turn.uri)
+    with looking(one_turn) as states, ExitStack() as stack:
+        if state == "queued":
+            start("query", f"{LONG} /* before {at} */", "--uri", one_turn.uri)
+            until(lambda: states(f"{LONG} /* before {at} */") == ["running"])
+        waited = ["running"] if state == "writing" else [state]
+        if at == "terminal":
+            terminal = Terminal(arguments, {})
+            stack.callback(terminal.close)
+            if state == "sending":
+                terminal.read_until("md5|[0-9a-f]{32}")
+            until(lambda: states(text) == waited)
+            terminal.send(CTRL_C)
+            terminal.read_until(INTERRUPTED)
+            assert terminal.end() == 130
+        else:
+            run = start(*arguments)
+            until(lambda: states(text) == waited)
+            run.send_signal(signal.SIGINT)
+            errors = run.communicate(timeout=60)[1]
+            assert (run.returncode, errors) == (130, INTERRUPTED)
+        until(lambda: states(text) == ["cancelled"])
+
+
+@pytest.mark.parametrize("command", [("query", "SELECT 1"), ("tables",), ("explain", "SELECT 1"), ("shell",)])
+def test_a_server_that_never_answers_is_not_waited_for(command: tuple[str, ...], start: Started) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        run = start(*command, "--uri", f"grpc://127.0.0.1:{mute.getsockname()[1]}")
+        caller, _ = mute.accept()
+        with caller:
+            run.send_signal(signal.SIGINT)
+            errors = run.communicate(timeout=15)[1]  # less than the driver's own patience
+    assert (run.returncode, errors) == (130, INTERRUPTED)
+
+
+@pytest.mark.parametrize("text", [LONG, MANY, f"CREATE TABLE t AS {MANY}"], ids=["query", "rows", "change"])
+def test_a_server_that_answers_no_longer_is_not_waited_for(text: str, start: Started, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with serve(tmp_path / "data", tmp_path / "server.log", "--threads", "1") as (uri, pid):
+        served = Served(uri, pid, tmp_path / "data")
+        with looking(served) as states:
+            run = start("query", text, "--format", "csv", "--uri", uri)
+            until(lambda: states(text) in (["running"], ["sending"]))
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                run.send_signal(signal.SIGINT)
+                errors = run.communicate(timeout=30)[1]
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            assert (run.returncode, errors) == (130, INTERRUPTED)
+            until(lambda: states(text) == ["cancelled"])
