@@ -1,0 +1,90 @@
+"""Queries and sessions are stopped, by whom they belong to and by administrators."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import adbc_driver_flightsql.dbapi as flight_sql
+import pytest
+
+from tests.flight_server.monitoring.looking import LONG, OTHERS, PASSWORD, Login, begun
+from tests.harness.waiting import until
+
+
+def test_an_administrator_looks_and_stops_while_nobody_else_has_a_turn(
+    login: Login, threads: ThreadPoolExecutor, log: Path
+) -> None:
+    ann, bob, root = login("ann"), login("bob"), login("root")
+    running, first = begun(threads, ann, root)
+    waiting, second = begun(threads, bob, root, "queued")
+    assert "wait, the most that may" in login("bob").refusal("SELECT 1")
+    (row,) = root.rows(f"SELECT * {OTHERS} AND id = '{first}'")
+    assert (row["user"], row["kind"], row["text"], row["runtime"]) == ("ann", "SELECT", LONG, "local")
+    assert row["run"] > 0
+    assert row["ended"] is None
+    assert row["agent"].startswith("looker ")
+    assert row["client"].startswith("ipv4:127")
+    for id in (first, second):
+        root.rows(f"KILL QUERY '{id}'")
+    for answer in (running, waiting):
+        assert 'CANCELLED: The query was stopped by "root" with KILL QUERY.' in answer.result(30)
+    until(lambda: not root.rows(f"SELECT 1 {OTHERS} AND state IN ('running', 'queued')"))
+    (row,) = root.rows(f"SELECT state, error_type, error, ended - begun AS took {OTHERS} AND id = '{first}'")
+    assert (row["state"], row["error_type"]) == ("cancelled", "CancelledError")
+    assert '"root"' in row["error"]
+    assert [line for line in log.read_text().splitlines() if "grism.audit" in line and first in line and "KILL" in line]
+
+
+def test_others_see_and_stop_what_is_their_own(login: Login, threads: ThreadPoolExecutor) -> None:
+    ann, bob, root = login("ann"), login("bob"), login("root")
+    answer, id = begun(threads, ann, root)
+    # Who is no administrator waits for a turn: the query is that of another connection of the same user.
+    assert f"No query '{id}' runs that you may stop" in bob.refusal(f"KILL QUERY '{id}'")
+    assert "NOT_FOUND" in bob.refusal("KILL QUERY 'nothing'")
+    login("ann").rows(f"KILL QUERY '{id}'")
+    assert '"ann"' in answer.result(30)
+    assert {row["user"] for row in bob.rows("SELECT DISTINCT user FROM system.queries")} == {"bob"}
+    assert {"ann", "bob", "root"} <= {row["user"] for row in root.rows("SELECT DISTINCT user FROM system.queries")}
+
+
+def test_sessions_are_told_and_ended(login: Login, threads: ThreadPoolExecutor) -> None:
+    ann, root = login("ann"), login("root")
+    assert ann.rows("SELECT * FROM system.sessions") == []
+    ann.rows("CREATE TEMP TABLE mine AS SELECT 1 AS x")
+    (session,) = ann.rows("SELECT * FROM system.sessions")
+    assert (session["user"], session["schema"], session["temporary_tables"]) == ("ann", "main", 1)
+    answer, id = begun(threads, ann, root)
+    assert root.rows(f"SELECT session {OTHERS} AND id = '{id}'") == [{"session": session["id"]}]
+    assert f"No session '{session['id']}'" in login("bob").refusal(f"KILL SESSION '{session['id']}'")
+    root.rows(f"KILL SESSION '{session['id']}'")
+    assert 'The session was ended by "root" with KILL SESSION.' in answer.result(30)
+    assert root.rows(f"SELECT * FROM system.sessions WHERE id = '{session['id']}'") == []
+    assert "mine" in login("ann").refusal("FROM mine")
+
+
+def test_a_driver_whose_session_is_ended_tells_of_it(guarded: str, login: Login, threads: ThreadPoolExecutor) -> None:
+    root, options = login("root"), {"username": "ann", "password": PASSWORD}
+    options["adbc.flight.sql.rpc.with_cookie_middleware"] = "true"
+    with flight_sql.connect(guarded, db_kwargs=options, autocommit=True) as connection:
+
+        def refused(text: str) -> str:
+            with pytest.raises(flight_sql.Error) as raised:
+                asked(text)
+            return str(raised.value)
+
+        def asked(text: str) -> list[tuple[Any, ...]]:
+            with connection.cursor() as cursor:
+                cursor.execute(text)
+                return cursor.fetchall()
+
+        with connection.cursor() as cursor:
+            cursor.execute("SET timeout = '10m'")
+        answer = threads.submit(refused, LONG)
+        (row,) = until(lambda: root.rows(f"SELECT session {OTHERS} AND user = 'ann' AND state = 'running'"))
+        root.rows(f"KILL SESSION '{row['session']}'")
+        # Closing the statement, which went with the session, is no error that would stand in the place of this one.
+        assert 'CANCELLED: [FlightSQL] The session was ended by "root" with KILL SESSION.' in answer.result(30)
+        assert "begin another" in refused("SELECT 1")
+        assert asked("SELECT 1") == [(1,)]
