@@ -25,8 +25,8 @@ __all__ = ["LIMITS", "NEEDED", "QUERY_LOG_SCHEMA", "QueryLog", "RowsTable", "ope
 
 _log = logging.getLogger("grism.query_log")
 
-QUERY_LOG_SCHEMA = pa.schema([field for field in LAYOUTS["queries"] if field.name != "progress"])
-"""The columns of the table: those of ``system.queries``, but for the progress of what is over."""
+QUERY_LOG_SCHEMA = pa.schema([field for field in LAYOUTS["queries"] if field.name not in ("progress", "doing")])
+"""The columns of the table: those of ``system.queries``, but for what is told of queries that run only."""
 
 NEEDED = ("id", "user", "text", "state", "begun", "ended")
 """Those without which a table is another one, and not that of an older version."""
