@@ -264,9 +264,7 @@ def _arriving(value: str, kind: KernelType, depth: int) -> str:
         return _cast(value, kind) if left != kind or is_retyped(str(kind)) else value
     match kind.name:
         case "VARIANT":
-            is_one = (
-                f"hex(array_slice({value}, 1, 1))[2] = '1'"  # by its version, which the kernel has no cast to judge
-            )
+            is_one = f"hex(array_slice({value}, 1, 1))[2] = '1'"  # the version; TRY lets the kernel's error pass
             made = f"variant_bytes_to_variant({value})"
             return f"CASE WHEN {value} IS NULL THEN NULL WHEN {is_one} THEN {made} ELSE {_REFUSED} END"
         case "UNION":

@@ -297,16 +297,20 @@ func (connection connection) script(check Check) (any, error) {
 	for _, step := range check.Steps {
 		var outcome Object
 		var err error
-		if text, is := step["update"]; is {
+		values := []any{}
+		for place, value := range step.Values {
+			values = append(values, given(step.Types[place], value))
+		}
+		if step.Update != "" {
 			var result sql.Result
-			if result, err = connection.ExecContext(context.Background(), text); err == nil {
+			if result, err = connection.ExecContext(context.Background(), step.Update, values...); err == nil {
 				var changed int64
 				changed, err = result.RowsAffected()
 				outcome = count(changed)
 			}
 		} else {
 			var rows []any
-			rows, err = connection.query(context.Background(), step["query"])
+			rows, err = all(connection.QueryContext(context.Background(), step.Query, values...))
 			outcome = Object{"rows": rows}
 		}
 		if err != nil {

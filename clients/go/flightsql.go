@@ -277,18 +277,37 @@ func (session session) rows(check Check) (any, error) {
 	return seen, err
 }
 
+// bound prepares the statement of a step, and runs it with its parameters.
+func (session session) bound(step Step) (Object, error) {
+	statement, err := session.Prepare(session, step.Query+step.Update)
+	if err != nil {
+		return nil, err
+	}
+	defer statement.Close(session)
+	statement.SetParameters(batch(step.Types, [][]any{step.Values}))
+	if step.Update != "" {
+		changed, err := statement.ExecuteUpdate(session)
+		return count(changed), err
+	}
+	rows, _, err := session.all(statement.Execute(session))
+	return Object{"rows": rows}, err
+}
+
 func (session session) script(check Check) (any, error) {
 	outcomes := []any{}
 	for _, step := range check.Steps {
 		var outcome Object
 		var err error
-		if sql, is := step["update"]; is {
+		switch {
+		case step.Types != nil:
+			outcome, err = session.bound(step)
+		case step.Update != "":
 			var changed int64
-			changed, err = session.ExecuteUpdate(session, sql)
+			changed, err = session.ExecuteUpdate(session, step.Update)
 			outcome = count(changed)
-		} else {
+		default:
 			var rows []any
-			rows, err = session.query(step["query"])
+			rows, err = session.query(step.Query)
 			outcome = Object{"rows": rows}
 		}
 		if err != nil {

@@ -66,8 +66,12 @@ func typeNamed(name string) arrow.DataType {
 		"date32": arrow.FixedWidthTypes.Date32, "time64[us]": arrow.FixedWidthTypes.Time64us,
 		"timestamp[us]":     &arrow.TimestampType{Unit: arrow.Microsecond},
 		"timestamp[us,UTC]": arrow.FixedWidthTypes.Timestamp_us,
+		vector:              arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float32),
 	}[name]
 }
+
+// vector is the type of a parameter that is a list of two numbers.
+const vector = "fixed_list<float32,2>"
 
 // value is one of an array, in its form.
 func value(values arrow.Array, place int) any {
@@ -168,13 +172,20 @@ func batch(types []string, rows [][]any) arrow.RecordBatch {
 }
 
 func add(builder array.Builder, given any) {
-	switch binary, is := builder.(*array.BinaryBuilder); {
-	case given == nil:
+	if given == nil {
 		builder.AppendNull()
-	case is:
+		return
+	}
+	switch builder := builder.(type) {
+	case *array.BinaryBuilder:
 		bytes, err := hex.DecodeString(given.(string))
 		must(err)
-		binary.Append(bytes)
+		builder.Append(bytes)
+	case *array.FixedSizeListBuilder:
+		builder.Append(true)
+		for _, item := range given.([]any) {
+			add(builder.ValueBuilder(), item)
+		}
 	default:
 		must(builder.AppendValueFromString(fmt.Sprint(given)))
 	}

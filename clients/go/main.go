@@ -27,12 +27,19 @@ type Check struct {
 	Values                                                                      []any
 	Types                                                                       []string
 	Rows                                                                        json.RawMessage
-	Steps                                                                       []map[string]string
+	Steps                                                                       []Step
 	Codes                                                                       []uint32
 	Temporary                                                                   bool
 	Seconds                                                                     float64
 	Parameters                                                                  map[string]string
 	Set                                                                         json.RawMessage
+}
+
+// Step is a statement of a script, with the parameters that are bound to it, where there are any.
+type Step struct {
+	Query, Update string
+	Types         []string
+	Values        []any
 }
 
 // Object is one of JSON.

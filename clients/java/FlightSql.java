@@ -254,7 +254,8 @@ final class FlightSql implements Main.Client, AutoCloseable {
   private VectorSchemaRoot batch(List<String> types, List<List<Object>> rows) {
     List<Field> fields = new ArrayList<>();
     for (int i = 0; i < types.size(); i++) {
-      fields.add(new Field("p" + (i + 1), FieldType.nullable(Forms.named(types.get(i))), null));
+      List<Field> items = types.get(i).equals(Forms.VECTOR) ? List.of(Field.nullable("item", Forms.named("float32"))) : null;
+      fields.add(new Field("p" + (i + 1), FieldType.nullable(Forms.named(types.get(i))), items));
     }
     VectorSchemaRoot batch = VectorSchemaRoot.create(new Schema(fields), memory);
     batch.allocateNew();
@@ -267,8 +268,11 @@ final class FlightSql implements Main.Client, AutoCloseable {
     return batch;
   }
 
-  /** A value as a program is given it: a text, a boolean or null. */
+  /** A value as a program is given it: a text, a boolean, a list of them or null. */
   static Object given(JsonNode value) {
+    if (value.isArray()) {
+      return StreamSupport.stream(value.spliterator(), false).map(FlightSql::given).collect(Collectors.toList());
+    }
     return value.isNull() ? null : value.isBoolean() ? (Object) value.asBoolean() : value.asText();
   }
 
@@ -304,12 +308,24 @@ final class FlightSql implements Main.Client, AutoCloseable {
     }
   }
 
+  private Object bound(Session session, JsonNode step) throws Exception {
+    String sql = step.get(step.has("update") ? "update" : "query").asText();
+    List<String> types = StreamSupport.stream(step.get("types").spliterator(), false).map(JsonNode::asText).collect(Collectors.toList());
+    List<Object> values = StreamSupport.stream(step.get("values").spliterator(), false).map(FlightSql::given).collect(Collectors.toCollection(ArrayList::new));
+    try (FlightSqlClient.PreparedStatement statement = session.client.prepare(sql, session.options)) {
+      statement.setParameters(batch(types, List.of(values)));
+      return step.has("update")
+          ? Main.count(statement.executeUpdate(session.options))
+          : Main.object("rows", session.rows(statement.execute(session.options)));
+    }
+  }
+
   private Object script(Session session, JsonNode check) {
     List<Object> outcomes = new ArrayList<>();
     for (JsonNode step : check.get("steps")) {
       try {
         outcomes.add(
-            step.has("update")
+            step.has("types") ? bound(session, step) : step.has("update")
                 ? Main.count(session.client.executeUpdate(step.get("update").asText(), session.options))
                 : Main.object("rows", session.query(step.get("query").asText())));
       } catch (Exception error) {

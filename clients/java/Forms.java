@@ -54,6 +54,9 @@ final class Forms {
           .appendFraction(ChronoField.NANO_OF_SECOND, 0, 9, true)
           .toFormatter();
 
+  /** The type of a parameter that is a list of two numbers. */
+  static final String VECTOR = "fixed_list<float32,2>";
+
   private Forms() {}
 
   static String type(Field field) {
@@ -113,6 +116,7 @@ final class Forms {
       case "timestamp[us]": return new ArrowType.Timestamp(TimeUnit.MICROSECOND, null);
       case "timestamp[us,UTC]": return new ArrowType.Timestamp(TimeUnit.MICROSECOND, "UTC");
       case "decimal(9,2)": return new ArrowType.Decimal(9, 2, 128);
+      case VECTOR: return new ArrowType.FixedSizeList(2);
       default: throw new IllegalArgumentException(name);
     }
   }
@@ -208,6 +212,14 @@ final class Forms {
   static void set(FieldVector vector, int place, Object given) {
     if (given == null) {
       vector.setNull(place);
+      return;
+    }
+    if (vector instanceof FixedSizeListVector) {
+      FixedSizeListVector list = (FixedSizeListVector) vector;
+      int at = list.startNewValue(place);
+      for (Object item : (List<?>) given) {
+        set(list.getDataVector(), at++, item);
+      }
       return;
     }
     String text = given.toString();

@@ -264,6 +264,7 @@ final class Jdbc implements Main.Client {
       case "float64": statement.setDouble(place, Double.parseDouble(text)); break;
       case "decimal(9,2)": statement.setBigDecimal(place, new BigDecimal(text)); break;
       case "utf8": statement.setString(place, text); break;
+      case Forms.VECTOR: statement.setArray(place, statement.getConnection().createArrayOf("FLOAT", ((List<?>) given).stream().map(each -> Float.parseFloat(each.toString())).toArray())); break;
       case "binary": statement.setBytes(place, HexFormat.of().parseHex(text)); break;
       case "date32": statement.setDate(place, Date.valueOf(text)); break;
       case "time64[us]": statement.setTime(place, new Time(LocalDate.EPOCH.atTime(LocalTime.parse(text)).atZone(ZoneId.systemDefault()).toInstant().toEpochMilli())); break;
@@ -305,12 +306,21 @@ final class Jdbc implements Main.Client {
     }
   }
 
+  private static Object bound(Connection connection, JsonNode step) throws SQLException {
+    try (PreparedStatement statement = connection.prepareStatement(step.get(step.has("update") ? "update" : "query").asText())) {
+      for (int i = 0; i < step.get("types").size(); i++) {
+        bind(statement, i + 1, step.get("types").get(i).asText(), FlightSql.given(step.get("values").get(i)));
+      }
+      return step.has("update") ? Main.count(statement.executeUpdate()) : Main.object("rows", all(statement.executeQuery()));
+    }
+  }
+
   private static Object script(Connection connection, JsonNode check) {
     List<Object> outcomes = new ArrayList<>();
     for (JsonNode step : check.get("steps")) {
       try {
         outcomes.add(
-            step.has("update")
+            step.has("types") ? bound(connection, step) : step.has("update")
                 ? Main.count(update(connection, step.get("update").asText()))
                 : Main.object("rows", query(connection, step.get("query").asText())));
       } catch (SQLException | RuntimeException error) { // in mid-stream it is the driver's own, no SQLException

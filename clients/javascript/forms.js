@@ -90,6 +90,9 @@ const TYPES = {
   "timestamp[us]": new arrow.TimestampMicrosecond(), "timestamp[us,UTC]": new arrow.TimestampMicrosecond("UTC"),
 };
 
+/** The type of a parameter that is a list of two numbers. */
+const VECTOR = "fixed_list<float32,2>";
+
 /** Rows of texts and booleans as values of the types. */
 function table(types, given) {
   const columns = types.map((name, at) => [`p${at + 1}`, column(name, given.map((row) => row[at]))]);
@@ -97,6 +100,11 @@ function table(types, given) {
 }
 
 function column(name, values) {
+  if (name === VECTOR) {
+    const items = column("float32", values.flat());
+    const type = new arrow.FixedSizeList(2, new arrow.Field("item", new arrow.Float32(), true));
+    return new arrow.Vector([arrow.makeData({ type, length: values.length, nullCount: 0, child: items.data[0] })]);
+  }
   const scales = /^decimal\((\d+),(\d+)\)$/.exec(name);
   const type = scales ? new arrow.Decimal(Number(scales[2]), Number(scales[1]), 128) : TYPES[name];
   const raw = values.map((value) => (value === null ? null : plain(name, value)));

@@ -65,6 +65,16 @@ async function prepare(client, sql) {
   return unwrapped("ActionCreatePreparedStatementResult", answer);
 }
 
+/** Prepares the statement of a step, and runs it with its parameters. */
+async function bound(client, { query: asked, update: change, types, values }) {
+  const handle = { [HANDLE]: (await prepare(client, asked ?? change))[HANDLE] };
+  const given = table(types, [values]);
+  if (change) return { count: await client.update("CommandPreparedStatementUpdate", handle, given) };
+  const answer = await client.put("CommandPreparedStatementQuery", handle, given);
+  const found = decode(`${PACKAGE}.sql.DoPutPreparedStatementResult`, answer);
+  return { rows: await all(client, await client.info("CommandPreparedStatementQuery", found)) };
+}
+
 const kinds = {
   async values(client, { sql }) {
     const info = await execute(client, sql);
@@ -101,8 +111,9 @@ const kinds = {
 
   async script(client, { steps }) {
     const seen = [];
-    for (const { query: asked, update: change } of steps) {
-      const made = change ? update(client, change).then((count) => ({ count })) : query(client, asked).then((rows) => ({ rows }));
+    for (const step of steps) {
+      const { query: asked, update: change } = step;
+      const made = step.types ? bound(client, step) : change ? update(client, change).then((count) => ({ count })) : query(client, asked).then((rows) => ({ rows }));
       seen.push(await made.catch(failure));
     }
     return seen;

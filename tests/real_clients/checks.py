@@ -6,26 +6,13 @@ which form it prints what it saw), and never what is wanted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from tests.real_clients.look_ups import LOOK_UPS
+from tests.real_clients.scripts import Check, count, rows, script
 from tests.real_clients.wants import AtMost, ByRuntime, Contains, Failure, Number, Told
 
 __all__ = ["CHECKS", "RESULT_TABLES", "RESULT_TABLES_TOLD", "Check"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One question to the server, and the answer that is wanted."""
-
-    name: str
-    kind: str
-    want: Any
-    arguments: dict[str, Any] = field(default_factory=dict)
-
-    def asked(self) -> dict[str, Any]:
-        """What a program is told."""
-        return {"name": self.name, "kind": self.kind, **self.arguments}
 
 
 def _connect(how: str, want: Any) -> Check:
@@ -46,23 +33,6 @@ def _parameter(cast: str, told: Told, values: list[Any], want: list[Any] | None 
     return Check(f"parameter.{cast}", "parameters", {"told": told, "values": [*(want or values), None]}, arguments)
 
 
-def _script(name: str, *steps: tuple[str, Any], at: str = "plain") -> Check:
-    """Of statements (`update: ...`) and queries, with the outcome of each."""
-    asked = []
-    for text, _ in steps:
-        kind, _, sql = text.partition(": ")
-        asked.append({kind: sql})
-    return Check(name, "script", [want for _, want in steps], {"steps": asked, "at": at})
-
-
-def _rows(*rows: list[Any]) -> dict[str, Any]:
-    return {"rows": list(rows)}
-
-
-def _count(number: int) -> dict[str, str]:
-    return {"count": str(number)}
-
-
 def _metadata(of: str, want: Any, **arguments: Any) -> Check:
     name = arguments.pop("name", of)
     return Check(f"metadata.{name}", "metadata", want, {"of": of, **arguments})
@@ -74,12 +44,12 @@ def _ingest(name: str, want: Any, mode: str, rows: int = 2, table: str = "taken"
 
 
 _LOGIN = [
-    _connect("plain", _rows([Contains(("anonymous",))])),
-    _connect("password", _rows(["ana"])),
+    _connect("plain", rows([Contains(("anonymous",))])),
+    _connect("password", rows(["ana"])),
     _connect("wrong password", Failure("UNAUTHENTICATED")),
     _connect("nobody", Failure("UNAUTHENTICATED")),
     _connect("untrusted", Failure(None)),
-    _connect("token", _rows(["ana"])),
+    _connect("token", rows(["ana"])),
     _connect("token end", {"before": [["ana"]], "after": Failure("UNAUTHENTICATED")}),
 ]
 
@@ -189,9 +159,9 @@ _RESULTS = [
         {"rows": "1000000", "sum": "499999500000", "mb": AtMost(160)},
         {"sql": "SELECT id, text FROM million"},
     ),
-    _script(
+    script(
         "result.order",
-        ("query: SELECT id FROM million ORDER BY id DESC LIMIT 3", _rows(["999999"], ["999998"], ["999997"])),
+        ("query: SELECT id FROM million ORDER BY id DESC LIMIT 3", rows(["999999"], ["999998"], ["999997"])),
     ),
 ]
 
@@ -213,7 +183,7 @@ _PARAMETERS = [
     Check(
         "rows.insert",
         "rows",
-        {**_count(3), **_rows(["1", "a"], ["2", None], ["3", "ü"])},
+        {**count(3), **rows(["1", "a"], ["2", None], ["3", "ü"])},
         {
             "before": "CREATE OR REPLACE TABLE bound (id BIGINT, name VARCHAR)",
             "sql": "INSERT INTO bound VALUES (?, ?)",
@@ -225,7 +195,7 @@ _PARAMETERS = [
     Check(
         "rows.update",
         "rows",
-        {**_count(3), **_rows(["1", "A"], ["2", "B"], ["3", "B"])},
+        {**count(3), **rows(["1", "A"], ["2", "B"], ["3", "B"])},
         {
             "before": "CREATE OR REPLACE TABLE bound AS FROM (VALUES (1, 'a'), (2, 'b'), (3, 'b')) AS t(id, name)",
             "sql": "UPDATE bound SET name = ? WHERE name = ?",
@@ -234,20 +204,20 @@ _PARAMETERS = [
             "then": "SELECT * FROM bound ORDER BY id",
         },
     ),
-    _script("rows.after", ("update: DROP TABLE bound", _count(0))),
+    script("rows.after", ("update: DROP TABLE bound", count(0))),
 ]
 
 _COUNTS = [
-    _script(
+    script(
         "count",
-        ("update: CREATE OR REPLACE TABLE counted (id INTEGER NOT NULL, name VARCHAR)", _count(0)),
-        ("update: INSERT INTO counted VALUES (1, 'a'), (2, 'b'), (3, NULL)", _count(3)),
-        ("update: UPDATE counted SET name = 'z' WHERE id > 1", _count(2)),
-        ("update: DELETE FROM counted WHERE id = 1", _count(1)),
-        ("update: DELETE FROM counted WHERE id = 1", _count(0)),
+        ("update: CREATE OR REPLACE TABLE counted (id INTEGER NOT NULL, name VARCHAR)", count(0)),
+        ("update: INSERT INTO counted VALUES (1, 'a'), (2, 'b'), (3, NULL)", count(3)),
+        ("update: UPDATE counted SET name = 'z' WHERE id > 1", count(2)),
+        ("update: DELETE FROM counted WHERE id = 1", count(1)),
+        ("update: DELETE FROM counted WHERE id = 1", count(0)),
         ("update: INSERT INTO counted VALUES (NULL, 'x')", Failure("INVALID_ARGUMENT", ("id",))),
-        ("query: SELECT * FROM counted ORDER BY id", _rows(["2", "z"], ["3", "z"])),
-        ("update: DROP TABLE counted", _count(0)),
+        ("query: SELECT * FROM counted ORDER BY id", rows(["2", "z"], ["3", "z"])),
+        ("update: DROP TABLE counted", count(0)),
     ),
 ]
 
@@ -291,25 +261,25 @@ _METADATA = [
 
 _INGEST = [
     _ingest("append to nothing", Failure("NOT_FOUND", ("taken",)), "append", before="DROP TABLE IF EXISTS taken"),
-    _ingest("create", _count(3), "create", rows=3),
+    _ingest("create", count(3), "create", rows=3),
     _ingest("create again", Failure("INVALID_ARGUMENT", ("taken", "is there already")), "create"),
     _ingest(
         "append",
-        {**_count(2), **_rows(["5", "3", "4"])},
+        {**count(2), **rows(["5", "3", "4"])},
         "append",
         then="SELECT count(*), count(name), sum(id) FROM taken",
     ),
-    _ingest("replace", _count(1), "replace", rows=1),
+    _ingest("replace", count(1), "replace", rows=1),
     _ingest(
         "create or append",
-        {**_count(2), **_rows(["0", "name 0"], ["0", "name 0"], ["1", None])},
+        {**count(2), **rows(["0", "name 0"], ["0", "name 0"], ["1", None])},
         "create_append",
         then="SELECT * FROM taken ORDER BY ALL",
     ),
-    _ingest("many", {**_count(50_000), **_rows(["50000"])}, "replace", rows=50_000, then="SELECT count(*) FROM taken"),
+    _ingest("many", {**count(50_000), **rows(["50000"])}, "replace", rows=50_000, then="SELECT count(*) FROM taken"),
     _ingest(
         "temporary",
-        {**_count(2), **_rows(["1"])},
+        {**count(2), **rows(["1"])},
         "create",
         table="fleeting",
         temporary=True,
@@ -334,30 +304,30 @@ _ENDS = [
         {"sql": _ENDLESS, "when": "computing"},
     ),
     Check("deadline", "deadline", Failure("DEADLINE_EXCEEDED"), {"sql": _ENDLESS, "seconds": 1}),
-    _script(
+    script(
         "timeout",
-        ("update: SET timeout = '1s'", _count(0)),
+        ("update: SET timeout = '1s'", count(0)),
         (f"query: {_ENDLESS}", Failure("DEADLINE_EXCEEDED", ("ran out of time",))),
-        ("update: RESET timeout", _count(0)),
-        ("query: SELECT 1", _rows(["1"])),
+        ("update: RESET timeout", count(0)),
+        ("query: SELECT 1", rows(["1"])),
     ),
 ]
 
 _ERRORS = [
-    _script("error.syntax", ("query: SELECT FROM WHERE", Failure("INVALID_ARGUMENT", ("line 1",)))),
-    _script("error.table", ("query: SELECT * FROM milion", Failure("NOT_FOUND", ('"main.milion"', '"million"')))),
-    _script("error.column", ("query: SELECT idd FROM million", Failure("NOT_FOUND", ('"idd"', '"id"')))),
-    _script("error.value", ("query: SELECT 'x'::INTEGER", Failure("INVALID_ARGUMENT", ("x",)))),
-    _script("error.file", ("query: SELECT * FROM read_csv('/etc/hostname')", Failure("PERMISSION_DENIED"))),
-    _script("error.setting", ("update: SET threads = 1", Failure("PERMISSION_DENIED", ('"threads"', "timeout")))),
-    _script("error.select as update", ("update: SELECT 1", _count(-1))),
+    script("error.syntax", ("query: SELECT FROM WHERE", Failure("INVALID_ARGUMENT", ("line 1",)))),
+    script("error.table", ("query: SELECT * FROM milion", Failure("NOT_FOUND", ('"main.milion"', '"million"')))),
+    script("error.column", ("query: SELECT idd FROM million", Failure("NOT_FOUND", ('"idd"', '"id"')))),
+    script("error.value", ("query: SELECT 'x'::INTEGER", Failure("INVALID_ARGUMENT", ("x",)))),
+    script("error.file", ("query: SELECT * FROM read_csv('/etc/hostname')", Failure("PERMISSION_DENIED"))),
+    script("error.setting", ("update: SET threads = 1", Failure("PERMISSION_DENIED", ('"threads"', "timeout")))),
+    script("error.select as update", ("update: SELECT 1", count(-1))),
     Check(
         "error.far behind",
         "stream",
         Failure("INVALID_ARGUMENT", ("Division by zero",)),
         {"sql": "SELECT 1 // (id - 990000) AS q FROM million"},
     ),
-    _script(
+    script(
         "error.right",
         ("update: CREATE TABLE mine AS SELECT 1 AS x", Failure("PERMISSION_DENIED", ('"main.mine"',))),
         at="tls",
@@ -365,29 +335,29 @@ _ERRORS = [
 ]
 
 _SESSIONS = [
-    _script(
+    script(
         "session.statements",
-        ("query: SELECT current_schema()", _rows(["main"])),
-        ("update: USE shop", _count(0)),
-        ("query: SELECT current_schema()", _rows(["shop"])),
-        ("query: SELECT count(*) FROM items", _rows(["3"])),
-        ("update: USE main", _count(0)),
-        ("update: SET schema = 'shop'", _count(0)),
-        ("query: SELECT current_schema()", _rows(["shop"])),
-        ("update: RESET schema", _count(0)),
-        ("query: SELECT current_schema()", _rows(["main"])),
+        ("query: SELECT current_schema()", rows(["main"])),
+        ("update: USE shop", count(0)),
+        ("query: SELECT current_schema()", rows(["shop"])),
+        ("query: SELECT count(*) FROM items", rows(["3"])),
+        ("update: USE main", count(0)),
+        ("update: SET schema = 'shop'", count(0)),
+        ("query: SELECT current_schema()", rows(["shop"])),
+        ("update: RESET schema", count(0)),
+        ("query: SELECT current_schema()", rows(["main"])),
     ),
-    _script(
+    script(
         "session.temporary table",
-        ("update: CREATE TEMP TABLE apart (x INTEGER)", _count(0)),
-        ("update: INSERT INTO apart VALUES (1), (2)", _count(2)),
-        ("query: SELECT sum(x) FROM apart", _rows(["3"])),
+        ("update: CREATE TEMP TABLE apart (x INTEGER)", count(0)),
+        ("update: INSERT INTO apart VALUES (1), (2)", count(2)),
+        ("query: SELECT sum(x) FROM apart", rows(["3"])),
     ),
-    _script("session.another", ("query: SELECT * FROM apart", Failure("NOT_FOUND", ('"main.apart"',)))),
+    script("session.another", ("query: SELECT * FROM apart", Failure("NOT_FOUND", ('"main.apart"',)))),
     Check(
         "session.first values",
         "first values",
-        _rows(["shop"]),
+        rows(["shop"]),
         {"parameters": {"schema": "shop", "timeout": "30s"}, "sql": "SELECT current_schema()"},
     ),
     Check(
@@ -423,6 +393,7 @@ CHECKS: tuple[Check, ...] = (
     *_RESULTS,
     *_PARAMETERS,
     *_COUNTS,
+    *LOOK_UPS,
     *_METADATA,
     *_INGEST,
     *_ENDS,

@@ -66,6 +66,7 @@ _OTHERS = {
     "parameter.TIMESTAMP": (_bound("1960-02-29T23:59:59.25"), "bound as text; NULL cannot be bound"),
     "parameter.TIMESTAMPTZ": (_bound("2024-07-01T10:00:00.25"), "bound as text; each time.Time is in UTC"),
     "rows.insert": (Failure(None, ("type <nil>: not supported",)), "NULL cannot be bound"),
+    "look-up.vector": ([Failure(None, ("unsupported type",))], "lists cannot be bound"),
     "cancel.reading": ({"after": Failure(None, ("context canceled",)), "next": [["1"]]}, "the error is the context's"),
     "cancel.computing": (
         {"after": Failure(None, ("context canceled",)), "next": [["1"]]},

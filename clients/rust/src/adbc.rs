@@ -227,10 +227,24 @@ fn counted(connection: &mut ManagedConnection, check: &Value, changed: i64) -> S
     Ok(Value::Object(seen))
 }
 
+fn bound(connection: &mut ManagedConnection, step: &Value) -> Seen {
+    let types = list(step, "types");
+    let types: Vec<&str> = types.iter().filter_map(Value::as_str).collect();
+    let change = step["update"].as_str();
+    let mut statement = statement(connection, change.unwrap_or_else(|| text(step, "query")))?;
+    statement.prepare()?;
+    statement.bind(batch(&types, &[list(step, "values")]))?;
+    Ok(match change {
+        Some(_) => json!({"count": statement.execute_update()?.unwrap_or(-1).to_string()}),
+        None => json!({"rows": all(statement.execute()?)?}),
+    })
+}
+
 fn script(connection: &mut ManagedConnection, check: &Value) -> Seen {
     let mut outcomes = vec![];
     for step in list(check, "steps") {
         let outcome = match step["update"].as_str() {
+            _ if step["types"].is_array() => bound(connection, &step),
             Some(sql) => update(connection, sql).map(|changed| json!({"count": changed.to_string()})),
             None => query(connection, text(&step, "query")).map(|rows| json!({"rows": rows})),
         };

@@ -232,10 +232,25 @@ async fn counted(client: &mut Client, check: &Value, changed: i64) -> Seen {
     Ok(Value::Object(seen))
 }
 
+async fn bound(client: &mut Client, step: &Value) -> Seen {
+    let types = list(step, "types");
+    let types: Vec<&str> = types.iter().filter_map(Value::as_str).collect();
+    let change = step["update"].as_str();
+    let mut statement = client.prepare(change.unwrap_or_else(|| text(step, "query")).to_string(), None).await?;
+    statement.set_parameters(batch(&types, &[list(step, "values")]))?;
+    let seen = match change {
+        Some(_) => json!({"count": statement.execute_update().await?.to_string()}),
+        None => json!({"rows": all(client, statement.execute().await?).await?.0}),
+    };
+    statement.close().await?;
+    Ok(seen)
+}
+
 async fn script(client: &mut Client, check: &Value) -> Seen {
     let mut outcomes = vec![];
     for step in list(check, "steps") {
         let outcome = match step["update"].as_str() {
+            _ if step["types"].is_array() => bound(client, &step).await,
             Some(sql) => update(client, sql).await.map(|changed| json!({"count": changed.to_string()})),
             None => query(client, text(&step, "query")).await.map(|rows| json!({"rows": rows})),
         };

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, IntervalMonthDayNanoType};
-use arrow_array::{Array, ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
+use arrow_array::types::{Float32Type, Int64Type, IntervalMonthDayNanoType};
+use arrow_array::{Array, ArrayRef, BinaryArray, FixedSizeListArray, Int64Array, RecordBatch, StringArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use serde_json::{Map, Value, json};
@@ -74,6 +74,7 @@ fn type_named(name: &str) -> DataType {
         "time64[us]" => DataType::Time64(TimeUnit::Microsecond),
         "timestamp[us]" => DataType::Timestamp(TimeUnit::Microsecond, None),
         "timestamp[us,UTC]" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        "fixed_list<float32,2>" => DataType::new_fixed_size_list(DataType::Float32, 2, true),
         _ => DataType::Utf8,
     }
 }
@@ -158,6 +159,13 @@ pub fn batch(types: &[&str], rows: &[Vec<Value>]) -> RecordBatch {
         let texts: Vec<Option<String>> = rows.iter().map(text).collect();
         let kind = type_named(name);
         let array: ArrayRef = match kind {
+            DataType::FixedSizeList(_, _) => {
+                let items = |row: &Vec<Value>| {
+                    let number = |item: &Value| item.as_str().and_then(|text| text.parse::<f32>().ok());
+                    row[at].as_array().map(|items| items.iter().map(number).collect::<Vec<_>>())
+                };
+                Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows.iter().map(items), 2))
+            }
             DataType::Binary => Arc::new(BinaryArray::from_iter(texts.into_iter().map(|text| text.map(bytes)))),
             _ => arrow_cast::cast(&StringArray::from(texts), &kind).expect("values of the type"),
         };
