@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from engine.execution import compile_statement
 from engine.physical import ExecutionContext, PhysicalOperator
 from engine.printable import on_one_line
-from engine.run_progress import ResourceUse, add_up
+from engine.run_progress import ResourceUse, RunProgress, StageProgress, TaskProgress, add_up
 
 __all__ = [
     "KernelProfile",
@@ -132,8 +132,38 @@ class QueryProfile:
         return add_up(stage.used for stage in self.stages)
 
 
-def kernel_profile(operator: PhysicalOperator, ctx: ExecutionContext) -> KernelProfile:
-    """Run the subtree in this process's kernel and tell what it did; its rows go to nobody. Raises as `run`."""
+class _ProfiledRun:
+    """A run for the sake of its profile; a `RunProgress`. The kernel tells nothing of it until its end."""
+
+    def __init__(self) -> None:
+        self.profile: KernelProfile | None = None
+
+    def share(self) -> float | None:
+        """Not known."""
+        return None
+
+    def stages(self) -> Sequence[StageProgress]:
+        """None."""
+        return ()
+
+    def tasks(self) -> Sequence[TaskProgress]:
+        """None."""
+        return ()
+
+    def used(self) -> ResourceUse | None:
+        """What the profile says, once it is there."""
+        profile = self.profile
+        return None if profile is None else ResourceUse(profile.spilled, profile.peak_memory)
+
+
+def kernel_profile(
+    operator: PhysicalOperator, ctx: ExecutionContext, follow: Callable[[RunProgress], None]
+) -> KernelProfile:
+    """Run the subtree in this process's kernel and tell what it did; its rows go to nobody. `follow` is given what has
+    its use of memory afterwards. Raises as `run`.
+    """
+    progress = _ProfiledRun()
+    follow(progress)
     statement = compile_statement(operator, ctx)
     stream = ctx.kernel.stream(
         f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.sql}",
@@ -142,7 +172,8 @@ def kernel_profile(operator: PhysicalOperator, ctx: ExecutionContext) -> KernelP
         resident=statement.joined,
     )
     (text,) = stream.reader.read_all().column(1).to_pylist()
-    return read_profile(text)
+    progress.profile = read_profile(text)
+    return progress.profile
 
 
 def read_profile(text: str) -> KernelProfile:

@@ -70,7 +70,7 @@ class LocalRuntime:
         """Run `plan` and tell what the kernel measured."""
         options = options or QueryOptions()
         began = time.monotonic()
-        kernel = kernel_profile(plan.root, self._context(plan, options))
+        kernel = kernel_profile(plan.root, self._context(plan, options), options.follow)
         return QueryProfile(kernel.rows, time.monotonic() - began, kernel)
 
     def _context(self, plan: PhysicalPlan, options: QueryOptions) -> LocalExecutionContext:

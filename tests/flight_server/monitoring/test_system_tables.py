@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -181,6 +182,20 @@ def test_both_runtimes_tell_what_runs(server_uri: Callable[[str], str], kind: st
         assert (table["version"], table["versions"], table["indexes"]) == (None, None, None)
         (joined,) = client.rows("SELECT count(*) AS n FROM nation, (SELECT DISTINCT user FROM system.queries)")
         assert joined["n"] == 25
+
+
+@pytest.mark.parametrize("kind", ["parquet", "ray"])
+def test_what_explain_analyze_tells_is_told(server_uri: Callable[[str], str], kind: str) -> None:
+    text = "EXPLAIN (ANALYZE, FORMAT JSON) SELECT l_orderkey, count(*) FROM lineitem GROUP BY ALL"
+    with RawClient(server_uri(kind)) as raw:
+        client = Client(raw)
+        (answer,) = client.rows(text)
+        (row,) = client.rows(
+            f"SELECT spilled, peak_memory FROM system.queries WHERE text = '{text}' ORDER BY begun DESC LIMIT 1"
+        )
+    told = json.loads(answer["plan"])
+    assert row == {"spilled": told["spilled"], "peak_memory": told["peak_memory"]}
+    assert row["peak_memory"] > 0
 
 
 def test_what_workers_write_is_told_as_what_is_written_here(server_uri: Callable[[str], str]) -> None:
