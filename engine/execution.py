@@ -12,10 +12,10 @@ import pyarrow as pa
 from sqlglot import exp
 from sqlglot.dialects import DuckDB
 
-from engine.cache import LruCache
 from engine.cancellation import Cancellation
 from engine.hidden_columns import STORED
 from engine.kernel_progress import KernelProgress, StreamProgress, Watch
+from engine.made_of_plans import MadeOfPlans
 from engine.metrics import OperatorMetrics
 from engine.operators.collect import CollectExec
 from engine.operators.join import JoinExec
@@ -34,7 +34,6 @@ from engine.travel_types import Boundary, arriving_item, is_retyped
 __all__ = ["Statement", "StatementCache", "compile_statement", "run"]
 
 
-_REMEMBERED = 256
 _MAX_REMEMBERED = 64_000  # characters
 _DIALECT = DuckDB()
 
@@ -176,17 +175,17 @@ class StatementCache:
     """
 
     def __init__(self) -> None:
-        self._known: LruCache[int, tuple[PhysicalOperator, tuple[_Opened, ...], Statement]] = LruCache(_REMEMBERED)
+        self._made: MadeOfPlans[tuple[tuple[_Opened, ...], Statement]] = MadeOfPlans()
 
     def compile(self, operator: PhysicalOperator, ctx: ExecutionContext) -> Statement:
         """As `compile_statement`."""
-        known = self._known.get(id(operator))
-        if known is not None and all(ctx.open(scan.data, scan.request) is scan.source for scan in known[1]):
-            return known[2]
+        known = self._made.get(operator)
+        if known is not None and all(ctx.open(scan.data, scan.request) is scan.source for scan in known[0]):
+            return known[1]
         compiler = _Compiler(ctx)
         statement = _compiled(operator, compiler)
         if not statement.sources and len(statement.sql) <= _MAX_REMEMBERED:
-            self._known.put(id(operator), (operator, tuple(compiler.opened), statement))
+            self._made.put(operator, (tuple(compiler.opened), statement))
         return statement
 
 

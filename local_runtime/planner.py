@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from engine.cache import LruCache
 from engine.explain import render
 from engine.kernel import Kernel
 from engine.kernel_errors import too_deep
 from engine.logical.expressions import text_size
 from engine.logical.nodes import LogicalPlan, in_operators
 from engine.lowering import lower
+from engine.made_of_plans import MadeOfPlans
 from engine.operators import RenameExec, TableScanExec
 from engine.operators.found_rows import found_rows
 from engine.operators.late_reads import is_late_chain
@@ -27,7 +27,6 @@ from engine.storage.protocol import Storage, TableHandle
 
 __all__ = ["LocalPhysicalPlanner", "LocalPlan"]
 
-_CACHED_PLANS = 256
 _MAX_REMEMBERED = 64_000  # characters of constants, as bound parameters are
 
 
@@ -54,13 +53,11 @@ class LocalPhysicalPlanner:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        # By identity: the front end gives the same object for a text whose tables have not changed.
-        self._known: LruCache[int, tuple[LogicalPlan, LocalPlan]] = LruCache(_CACHED_PLANS)
+        self._made: MadeOfPlans[LocalPlan] = MadeOfPlans()
 
     def plan(self, query: LogicalPlan) -> LocalPlan:
         """The operators, and the columns that they give. Raises the planning errors where the plan does not type."""
-        known = self._recalled(query)
-        if known is not None:
+        if (known := self._made.get(query)) is not None:
             return known
         if isinstance(query, OtherTables):
             known = self.plan(query.input)
@@ -86,12 +83,8 @@ class LocalPhysicalPlanner:
             root = replace(root, direct_schema=schema)
         plan = LocalPlan(root, columns, schema, ExecutionMode.LOCAL, outline=outline, origins=plan_origins(query))
         if text_size(query) <= _MAX_REMEMBERED:
-            self._known.put(id(query), (query, plan))
+            self._made.put(query, plan)
         return plan
-
-    def _recalled(self, query: LogicalPlan) -> LocalPlan | None:
-        known = self._known.get(id(query))
-        return known[1] if known is not None and known[0] is query else None
 
     def _reads_late(self, outline: PhysicalOperator, columns: RowType) -> bool:
         """Whether its scan finds few rows before it reads their large values, which a whole statement cannot."""

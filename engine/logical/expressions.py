@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlglot import exp
 
-from engine.logical.nodes import LogicalPlan, NamedExpr, SortKey, SqlQuery
+from engine.logical.nodes import LogicalPlan, NamedExpr, Rename, SortKey, SqlQuery
 from engine.shared_nodes import field_names
 
 __all__ = ["node_expressions", "text_size"]
@@ -35,6 +35,9 @@ def node_expressions(node: object) -> Iterator[exp.Expr]:
 
 def text_size(plan: LogicalPlan) -> int:
     """How many characters there are in the constants of the plan, and in the texts that are not taken apart."""
+    query = plan.input if isinstance(plan, Rename) else plan
+    if isinstance(query, SqlQuery):  # most are; below it are tables
+        return len(query.query)
     seen: dict[int, LogicalPlan] = {}
     stack = [plan]
     found = 0

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from engine.cache import LruCache
 from engine.kernel import Kernel
 from engine.logical.expressions import text_size
 from engine.logical.nodes import LogicalPlan, SqlQuery, in_operators
 from engine.logical.nodes import walk as logical_walk
 from engine.lowering import lower
+from engine.made_of_plans import MadeOfPlans
 from engine.operators import RenameExec
 from engine.optimizer import optimize
 from engine.other_tables import written_out
@@ -52,7 +52,6 @@ __all__ = ["DistributedPlan", "DistributedPlanner"]
 
 log = logging.getLogger(__name__)
 
-_CACHED_PLANS = 256
 _MAX_REMEMBERED = 64_000  # characters of constants, as bound parameters are
 
 
@@ -82,7 +81,7 @@ class DistributedPlanner:
         self.options = options or DistributedOptions()
         self._sampler = GroupSampler(kernel, storage, self.options)
         self.whole: Counter[str] = Counter()
-        self._known: LruCache[tuple[int, int | None], tuple[LogicalPlan, DistributedPlan]] = LruCache(_CACHED_PLANS)
+        self._made: MadeOfPlans[DistributedPlan] = MadeOfPlans()
 
     def passes(
         self, query: LogicalPlan, options: DistributedOptions | None = None, types: ColumnTypes | None = None
@@ -119,9 +118,8 @@ class DistributedPlanner:
     def plan(self, query: LogicalPlan, partitions: int | None = None) -> DistributedPlan:
         """The stages of `query`, with `partitions` for each shuffle. Raises PlanningError where it does not type."""
         query = written_out(query)
-        known = self._known.get((id(query), partitions))
-        if known is not None and known[0] is query:
-            return known[1]
+        if (known := self._made.get(query, partitions)) is not None:
+            return known
         columns = plan_columns(query, self._kernel)
         options = self.options if partitions is None else replace(self.options, partitions=partitions)
         types = ColumnTypes(self._kernel)
@@ -145,7 +143,7 @@ class DistributedPlanner:
         schema, origins = self._kernel.arrow_schema(columns), plan_origins(query)
         plan = DistributedPlan(root, columns, schema, ExecutionMode.DISTRIBUTED, stages, parts, whole, origins=origins)
         if text_size(query) <= _MAX_REMEMBERED:
-            self._known.put((id(query), partitions), (query, plan))
+            self._made.put(query, plan, partitions)
         return plan
 
     def writes(self, plan: PhysicalPlan) -> bool:

@@ -173,6 +173,15 @@ def test_a_statement_over_arrow_data_is_compiled_each_time(
     assert statements.compile(root, context) is not statements.compile(root, context)
 
 
+def test_what_was_made_of_a_text_stays_while_others_run_with_bound_values() -> None:
+    with LocalRuntime(InMemoryStorage()) as runtime:
+        known = runtime.plan(runtime.frontend.plan("SELECT 1 AS n"))
+        for number in range(300):
+            bound = runtime.frontend.plan("SELECT ? AS n", parameters=[pa.scalar(number)])
+            runtime.execute(runtime.plan(bound)).close()
+        assert runtime.plan(runtime.frontend.plan("SELECT 1 AS n")) is known
+
+
 def test_what_is_bound_to_a_plan_is_not_kept_with_it() -> None:
     with LocalRuntime(InMemoryStorage()) as runtime:
         plans = [
