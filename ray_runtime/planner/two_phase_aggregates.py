@@ -190,8 +190,8 @@ class _Phases:
         try:
             types = [c.type for c in build_project_schema(named, columns, self._kernel)] if named else []
             wanted = self._type(asked, columns)
-        except GrismError:
-            current_cancellation().check()  # what a query that was stopped did not learn is not remembered
+        except GrismError as error:
+            _require_answer(error)
             return None
         if any(not travels(kind) or leaving_type(kind, Boundary.KERNEL) != kind for kind in types):
             return None  # nothing could say what such a value in a state was
@@ -201,7 +201,7 @@ class _Phases:
             try:
                 found = self._bound_type(asked, final, columns)
             except GrismError as error:
-                current_cancellation().check()
+                _require_answer(error)
                 bound, told, _ = str(error).partition("bound=[")[2].partition("] requested")
                 if not told or not types:
                     return None
@@ -236,6 +236,13 @@ def _alike(expr: exp.Expr, types: Mapping[str, str], columns: RowType) -> tuple[
             return expr, columns
         column.set("this", identifier(names.setdefault(column.name, f"c{len(names)}")))
     return copied, tuple(Column(new, types[old]) for old, new in names.items())
+
+
+def _require_answer(error: GrismError) -> None:
+    """Raise what is no answer, and so not to be remembered: that the query was stopped, or another took its kernel."""
+    current_cancellation().check()
+    if error.retryable:
+        raise error
 
 
 _MERGINGS: LruCache[tuple[object, ...], tuple[tuple[str, str] | None]] = LruCache(1024)

@@ -169,6 +169,8 @@ class ParquetTables:
                 schema = self._inspector.schema(path)
             except GrismError as error:
                 current_cancellation().check()
+                if error.retryable:
+                    raise
                 schema = arrow_schema(path, self._inspector.types)
                 if schema is None:
                     log.warning("A Parquet file of table %s cannot be read: %s", table, error)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from engine.cancellation import Cancellation
-from engine.errors import CancelledError
+from engine.errors import CancelledError, GrismError, KernelLostError
 from engine.operators import AggregateMode, HashAggregateExec
 from engine.physical import walk
 from engine.storage import InMemoryStorage
@@ -36,7 +36,10 @@ def test_the_kernel_is_asked_as_often_for_many_aggregates_as_for_few(
     assert asked[0] == asked[1]
 
 
-def test_a_query_that_is_stopped_leaves_nothing_wrong_to_be_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cause", [CancelledError("It was stopped."), KernelLostError("Another's fault.")], ids=repr)
+def test_a_query_that_is_stopped_leaves_nothing_wrong_to_be_remembered(
+    monkeypatch: pytest.MonkeyPatch, cause: GrismError
+) -> None:
     with LocalRuntime(InMemoryStorage({"t": pa.table({"x": [1, 2, 3]})}), threads=1) as runtime:
         query = runtime.frontend.plan("SELECT skewness(x) AS s FROM t")
         planner = DistributedPlanner(runtime.kernel, runtime.storage, SPREAD.planning)
@@ -44,12 +47,16 @@ def test_a_query_that_is_stopped_leaves_nothing_wrong_to_be_remembered(monkeypat
 
         def stop(text: str, *more: Any) -> Any:
             if "to_aggregate_state" in text:
-                cancellation.cancel("It was stopped.")
+                if isinstance(cause, CancelledError):
+                    cancellation.stop(cause)
+                else:
+                    raise cause
             return describe(text, *more)
 
-        monkeypatch.setattr(runtime.kernel, "describe", stop)
-        with cancellation.heeded(), pytest.raises(CancelledError, match="It was stopped"):
-            planner.passes(query)
+        with monkeypatch.context() as patched:
+            patched.setattr(runtime.kernel, "describe", stop)
+            with cancellation.heeded(), pytest.raises(type(cause), match=str(cause)):
+                planner.passes(query)
         root = planner.passes(query)[-1][1]
     modes = {node.mode for node in walk(root) if isinstance(node, HashAggregateExec)}
     assert modes == {AggregateMode.PARTIAL, AggregateMode.FINAL}
