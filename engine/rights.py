@@ -149,11 +149,6 @@ class ReadableSnapshot:
     def __init__(self, snapshot: Snapshot, grants: Grants, tables: Callable[[], Iterable[TableName]]) -> None:
         self._snapshot, self._grants, self._tables = snapshot, grants, tables
 
-    @property
-    def id(self) -> str:
-        """Names the snapshot in logs and contexts."""
-        return self._snapshot.id
-
     def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""
         if not self._grants.may(Action.READ, name):

@@ -274,11 +274,6 @@ class _WithBound:
     snapshot: Snapshot
     handle: TableHandle
 
-    @property
-    def id(self) -> str:
-        """Names the snapshot in logs and contexts."""
-        return self.snapshot.id
-
     def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""
         return self.handle if name == _BOUND else self.snapshot.table(name, version, at)

@@ -259,11 +259,6 @@ class _SessionSnapshot:
         self._temporary = None if temporary is None else temporary.snapshot()
         self._information: dict[str, TableHandle] = {}
 
-    @property
-    def id(self) -> str:
-        """Names the snapshot in logs and contexts."""
-        return self._snapshot.id
-
     def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""
         schema = name.schema.lower()

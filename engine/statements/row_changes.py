@@ -56,11 +56,6 @@ class AddressedSnapshot:
     snapshot: Snapshot
     handle: TableHandle
 
-    @property
-    def id(self) -> str:
-        """Names the snapshot in logs and contexts."""
-        return self.snapshot.id
-
     def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""
         if name.key == addressed_name(self.handle.name).key:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import itertools
+import secrets
 import shutil
 import threading
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from engine.travel_types import Boundary
 __all__ = ["TEMPORARY", "Session", "sweep_temporary"]
 
 _FOLDER = ".sessions"
+_SERVER = secrets.token_hex(8)  # ids, and folders, differ from those of other servers and of this one's last run
+_numbers = itertools.count(1)
 
 
 @dataclass(eq=False)
@@ -41,7 +44,7 @@ class Session:
     boundary: Boundary = Boundary.CLIENT
     keeper: Callable[[Session], None] = lambda _: None
     begun: bool = False
-    id: str = field(default_factory=lambda: os.urandom(8).hex())
+    id: str = field(default_factory=lambda: f"{_SERVER}{next(_numbers):08x}")
     data: Path | None = None
     _temporary: TemporaryTables | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)

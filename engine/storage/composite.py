@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -179,13 +178,7 @@ class CompositeStorage:
 
 class _CompositeSnapshot:
     def __init__(self, storage: CompositeStorage, default: Snapshot, mounted: Mapping[str, Snapshot]) -> None:
-        self._id = uuid.uuid4().hex[:16]
         self._storage, self._default, self._mounted = storage, default, mounted
-
-    @property
-    def id(self) -> str:
-        """Names the snapshot in logs and contexts."""
-        return self._id
 
     def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""

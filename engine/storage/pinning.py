@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 
@@ -20,14 +19,8 @@ class PinningSnapshot:
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
-        self._id = uuid.uuid4().hex[:16]
         self._lock = threading.Lock()
         self._pinned: dict[tuple[tuple[str, str], Version | None, datetime | None], TableHandle] = {}
-
-    @property
-    def id(self) -> str:
-        """Names the snapshot in logs and contexts."""
-        return self._id
 
     def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""

@@ -256,10 +256,6 @@ FragmentWriters = Callable[[FragmentSink], Sequence[str]]
 class Snapshot(Protocol):
     """The versions that one query reads. A table's version is pinned when it is first resolved."""
 
-    @property
-    def id(self) -> str:
-        """Names the snapshot in logs and contexts."""
-
     def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; for time travel that of `version`, or of the version that was current `at` an instant.
 

@@ -66,8 +66,6 @@ class FixedStatistics:
 
 
 class _FixedSnapshot:
-    id = "fixed"
-
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
 
