@@ -19,6 +19,7 @@ from engine.errors import ResourceExhaustedError
 from engine.rights import ANONYMOUS, Identity
 from flight_server.auth.identity import Authenticator, Headers
 from flight_server.endpoint.status import UnauthenticatedError, flight_errors
+from flight_server.endpoint.thread_state import hold_thread_state
 
 __all__ = ["IDENTITY_KEY", "HandshakeHandler", "IdentityFactory", "IdentityMiddleware"]
 
@@ -47,8 +48,9 @@ class HandshakeHandler(flight.ServerAuthHandler):
             outgoing.write(self._token(incoming).encode() if pending else b"")
 
     def is_valid(self, token: bytes) -> bytes:
-        """Nothing: `IdentityFactory` looks at tokens."""
+        """Nothing: `IdentityFactory` looks at tokens. It is where a call enters Python first."""
         del token
+        hold_thread_state()
         return b""
 
     def _token(self, incoming: Any) -> str:

@@ -21,7 +21,7 @@ from flight_server.endpoint.calls import CALL_KEY, Call, CallRegistry, Headers
 from flight_server.endpoint.handler import Handler
 from flight_server.endpoint.status import DrainingError, ShutdownError, flight_errors
 from flight_server.endpoint.streams import flight_stream
-from flight_server.endpoint.thread_state import HeldThreadState
+from flight_server.endpoint.thread_state import HeldThreadState, held_thread_state
 
 __all__ = ["Endpoint", "ServerTls"]
 
@@ -142,10 +142,12 @@ class _CallMiddleware(flight.ServerMiddleware):
     call in one thread, which holds its state from here to the end.
     """
 
-    def __init__(self, call: Call, others: Mapping[str, flight.ServerMiddleware]) -> None:
+    def __init__(
+        self, call: Call, others: Mapping[str, flight.ServerMiddleware], thread_state: HeldThreadState
+    ) -> None:
         self.call = call
         self._others = others
-        self._thread_state = HeldThreadState()
+        self._thread_state = thread_state
 
     def sending_headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -176,6 +178,14 @@ class _CallFactory(flight.ServerMiddlewareFactory):
         self._others = others
 
     def start_call(self, info: flight.CallInfo, headers: Headers) -> _CallMiddleware:
+        thread_state = held_thread_state()
+        try:
+            return _CallMiddleware(*self._begun(info, headers), thread_state)
+        except BaseException:  # of which pyarrow tells no middleware
+            thread_state.release()
+            raise
+
+    def _begun(self, info: flight.CallInfo, headers: Headers) -> tuple[Call, Mapping[str, flight.ServerMiddleware]]:
         if self._draining.is_set() and info.method not in _GO_ON:
             with flight_errors():
                 raise DrainingError
@@ -189,11 +199,11 @@ class _CallFactory(flight.ServerMiddlewareFactory):
                 other = factory.start_call(info, headers)
                 if other is not None:
                     others[key] = other
-        except Exception as error:  # of which pyarrow tells no middleware
+        except Exception as error:
             call.finish(error)
             raise
         call.middleware = others
-        return _CallMiddleware(call, others)
+        return call, others
 
 
 def _span(method: str, around: SpanContext | None) -> Span | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import threading
 
-__all__ = ["HeldThreadState"]
+__all__ = ["HeldThreadState", "held_thread_state", "hold_thread_state"]
 
 _ensure = ctypes.pythonapi.PyGILState_Ensure
 _ensure.argtypes, _ensure.restype = (), ctypes.c_int
@@ -35,3 +35,21 @@ class HeldThreadState:
         """Let the state go as the thread leaves Python. Does nothing in another thread than that which holds it."""
         if threading.get_ident() == self._thread:
             _release(self._state)
+
+
+_early = threading.local()  # which is the thread's only because that is held
+
+
+def hold_thread_state() -> None:
+    """Hold the state of the calling thread for the call whose middleware is about to begin."""
+    if getattr(_early, "state", None) is None:
+        _early.state = HeldThreadState()
+
+
+def held_thread_state() -> HeldThreadState:
+    """The state that `hold_thread_state` has held, or that is held from here on. It is the caller's to release."""
+    state: HeldThreadState | None = getattr(_early, "state", None)
+    if state is None:
+        return HeldThreadState()
+    _early.state = None
+    return state

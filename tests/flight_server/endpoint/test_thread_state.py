@@ -10,6 +10,8 @@ import pytest
 from pyarrow import flight
 
 from engine.errors import UnsupportedError
+from flight_server.auth import HandshakeHandler
+from flight_server.auth.identity import Anonymous
 from flight_server.endpoint import BaseHandler, Call, Endpoint, ResultStream
 from flight_server.endpoint.thread_state import HeldThreadState
 
@@ -71,6 +73,32 @@ CALLS: dict[str, Callable[[flight.FlightClient], object]] = {
 }
 
 
+class Asks(HandshakeHandler):
+    """Notes in its thread that it was asked, which is the first that a call does; `before` has what was noted then."""
+
+    def __init__(self, noted: threading.local) -> None:
+        super().__init__(Anonymous())
+        self._noted = noted
+        self.before: list[str | None] = []
+
+    def is_valid(self, token: bytes) -> bytes:
+        self.before.append(getattr(self._noted, "method", None))
+        self._noted.method = "asked"
+        return super().is_valid(token)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_is_in_the_thread_state_in_which_its_login_was_looked_at(serve: Serve, name: str) -> None:
+    handler = Remembers()
+    asks = Asks(handler.noted)
+    endpoint, client = serve(handler, auth_handler=asks)
+    for _ in range(3):
+        CALLS[name](client)
+        assert endpoint._calls.wait_idle(10)
+    assert asks.before == [None] * 3
+    assert handler.found == [("asked", name.split()[-1])] * 3
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_has_one_thread_state_and_the_next_call_another(serve: Serve, name: str) -> None:
     handler = Remembers()
@@ -81,7 +109,8 @@ def test_a_call_has_one_thread_state_and_the_next_call_another(serve: Serve, nam
     assert handler.found == [(None, name.split()[-1])] * 3
 
 
-def test_calls_that_middleware_refuses_leave_no_thread_state_behind(serve: Serve) -> None:
+@pytest.mark.parametrize("asks", [False, True])
+def test_calls_that_middleware_refuses_leave_no_thread_state_behind(serve: Serve, asks: bool) -> None:
     class Refuses(flight.ServerMiddlewareFactory):
         def start_call(self, info: flight.CallInfo, headers: dict[str, list[str]]) -> None:
             before.append(getattr(noted, "seen", False))
@@ -90,7 +119,8 @@ def test_calls_that_middleware_refuses_leave_no_thread_state_behind(serve: Serve
 
     before: list[bool] = []
     noted = threading.local()
-    _, client = serve(Remembers(), middleware={"auth": Refuses()})
+    handler = HandshakeHandler(Anonymous()) if asks else None
+    _, client = serve(Remembers(), middleware={"auth": Refuses()}, auth_handler=handler)
     for _ in range(3):
         with pytest.raises(flight.FlightUnauthenticatedError):
             list(client.do_action("works"))
