@@ -19,6 +19,7 @@ import duckdb
 from engine.cancellation import current_cancellation
 from engine.errors import ExecutionError
 from engine.helper_threads import HelperThreads
+from engine.hidden_columns import MARK
 from engine.kernel_errors import bind_error, is_fatal, planning_error
 from engine.kernel_instance import Execution, Instance, KernelConfig
 from engine.schema import Column, RowType
@@ -251,7 +252,7 @@ def _create(cursor: duckdb.DuckDBPyConnection, number: int, name: str, columns: 
 
 def _table_name(number: int) -> str:
     """The name of the table behind a view, which no text has."""
-    return f"\u2063table{number}"
+    return f"{MARK}table{number}"
 
 
 def _quoted(name: str) -> str:

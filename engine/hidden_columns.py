@@ -1,8 +1,8 @@
-"""Columns that stand in statements of ours and that nobody else may name."""
+"""Names that stand in statements of ours and that nobody else may use."""
 
 from __future__ import annotations
 
-__all__ = ["OWN", "QUERY", "ROW_ADDRESS", "STORED", "is_hidden", "may_name_hidden"]
+__all__ = ["MARK", "OWN", "QUERY", "ROW_ADDRESS", "STORED", "is_hidden"]
 
 ROW_ADDRESS = "_rowaddr"
 """The column in which a table that is read with addresses tells where each row lies; uint64. No table of Lance has one
@@ -14,6 +14,8 @@ QUERY = "_query"
 OWN = "__grism_"
 """What the other names begin with."""
 
+MARK = "\u2063"
+"""What stands in names of relations and parameters of ours. Nobody sees it, so nobody's own name has it by chance."""
 
 STORED = f"{OWN}stored "
 """What the name begins with under which the kernel gets the stored form of a column, whose name follows."""
@@ -22,9 +24,3 @@ STORED = f"{OWN}stored "
 def is_hidden(column: str) -> bool:
     """Whether a column has such a name."""
     return column.lower() in (ROW_ADDRESS, QUERY) or column.lower().startswith(OWN)
-
-
-def may_name_hidden(text: str) -> bool:
-    """Whether such a name may stand in the text of a statement; a literal may hold one, too."""
-    text = text.lower()
-    return any(name in text for name in (ROW_ADDRESS, QUERY, OWN))

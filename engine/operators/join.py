@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from sqlglot import exp
 
+from engine.hidden_columns import MARK
 from engine.logical.columns import conjunction, conjuncts
 from engine.logical.nodes import col
 from engine.operators.sql import alias, columns, identifier, over, show
@@ -90,7 +91,7 @@ class JoinExec(PhysicalOperator):
         )
         rows = over(inputs[1], packed, name="r")
         rows.set("where", exp.Where(this=on))
-        row = identifier("\u2063row")
+        row = identifier(f"{MARK}row")
         beside = over(inputs[0], exp.Star(), exp.alias_(exp.Subquery(this=rows), row), name="l")
         items = [
             exp.alias_(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
+from engine.hidden_columns import MARK
 from engine.logical.nodes import NamedExpr, SortKey, col
 from engine.physical import SourceBinder
 
@@ -23,7 +24,7 @@ def alias(name: str = "t", columns: Iterable[str] = ()) -> exp.TableAlias:
     The kernel takes a column's name for a table's where one is in scope, and then for its row; so aliases begin with a
     character that names do not have.
     """
-    return exp.TableAlias(this=identifier(f"\u2063{name}"), columns=[identifier(column) for column in columns])
+    return exp.TableAlias(this=identifier(f"{MARK}{name}"), columns=[identifier(column) for column in columns])
 
 
 def over(relation: exp.Select | exp.SetOperation, *items: exp.Expr, name: str = "t") -> exp.Select:

@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from engine.arrow_validation import kernel_rows_are_valid
 from engine.errors import InvalidValueError, PlanningError, TypeMismatchError
+from engine.hidden_columns import MARK
 from engine.kernel import Kernel, quote
 from engine.kernel_errors import execution_error
 from engine.literals import type_text
@@ -50,7 +51,7 @@ __all__ = ["BoundInserts"]
 _ROWS = 16_384
 _BYTES = 16 << 20
 _ROWS_IN_TEXT = 250
-_BOUND = TableName(DEFAULT_SCHEMA, "\u2063bound")  # which no statement can name
+_BOUND = TableName(DEFAULT_SCHEMA, f"{MARK}bound")  # which no statement can name
 _ROW_BY_ROW = (Project, Rename, Scan)
 _OF_A_VALUE = (InvalidValueError, PlanningError)
 
@@ -260,7 +261,7 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _column(place: int) -> str:
-    return f"\u2063p{place + 1}"
+    return f"{MARK}p{place + 1}"
 
 
 def _named(schema: pa.Schema) -> pa.Schema:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from engine.errors import UnsupportedError
+from engine.hidden_columns import MARK
 from engine.kernel import quote
 from engine.statements.descriptions import Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
 from engine.statements.reader import Reader
 
 __all__ = ["assignment", "parse_merge"]
 
-_SOURCE = "\u2063source"
+_SOURCE = f"{MARK}source"
 
 
 def assignment(reader: Reader, *stops: str) -> tuple[str, str]:

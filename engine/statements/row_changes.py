@@ -9,6 +9,7 @@ where the second `t` is the table with the addresses of its rows. In a statement
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +17,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from engine import hidden_columns
 from engine.errors import InvalidValueError
+from engine.hidden_columns import MARK, OWN
 from engine.kernel import quote
 from engine.schema import RowType
 from engine.sql import syntax
@@ -41,12 +42,13 @@ __all__ = [
 
 RowStatement = Update | Delete | Merge
 
-_MARK = "\u2063rows"
+_ROWS = f"{MARK}rows"
+_HIDDEN = re.compile(rf"(?<!\w)({ROW_ADDRESS}\b|{OWN})", re.IGNORECASE)
 
 
 def addressed_name(table: TableName) -> TableName:
     """What a statement calls the table with the addresses of its rows; a name that no table has."""
-    return TableName(table.schema, table.table + _MARK)
+    return TableName(table.schema, table.table + _ROWS)
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,8 @@ def cast(table: TableName, column: str, value: str) -> str:
 def sees_all_columns(parse: Callable[[str], Any], statement: RowStatement, columns: Iterable[str]) -> bool:
     """Whether a statement may mean all columns of its table at once.
 
-    So do a star and a place that stand in no subquery, and the name of the table wherever it stands alone, unless one
-    of its `columns` has that name.
+    So do a star and a place that stand in no subquery, the table's own star wherever it stands, and so the table's name
+    where it stands alone, unless one of its `columns` has that name.
     """
     source = "" if statement.source is None else f" FROM {statement.source}"
     tree = parse(f"SELECT {', '.join(['1', *_texts(statement)])}{source}")["node"]
@@ -149,6 +151,8 @@ def sees_all_columns(parse: Callable[[str], Any], statement: RowStatement, colum
             kind = value.get("class")
             if kind in ("STAR", "POSITIONAL_REFERENCE") and not nested:
                 return True
+            if kind == "STAR" and alias == value["relation_name"].lower():
+                return True
             if alias not in own and alias == _relation(value):
                 return True
             nested = nested or kind == "SUBQUERY"
@@ -156,10 +160,12 @@ def sees_all_columns(parse: Callable[[str], Any], statement: RowStatement, colum
     return False
 
 
-def may_name_hidden(statement: RowStatement) -> bool:
-    """Whether a statement may name a column that only the SELECTs of this module have."""
-    texts = [*_texts(statement), statement.source or ""]
-    return any(hidden_columns.may_name_hidden(text) for text in texts)
+def may_name_hidden(statement: RowStatement, columns: Iterable[str] = ()) -> bool:
+    """Whether a statement, or one of the `columns`, may name what only the SELECTs of this module have.
+
+    A literal, or a name with more words, may hold such a name, too.
+    """
+    return any(map(_HIDDEN.search, [*_texts(statement), statement.source or "", *columns]))
 
 
 def _relation(node: syntax.Node) -> str | None:

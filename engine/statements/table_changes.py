@@ -14,7 +14,6 @@ from dataclasses import replace
 import pyarrow as pa
 
 from engine.errors import ConflictError, SchemaMismatchError, UnknownTableError
-from engine.hidden_columns import is_hidden
 from engine.kernel import quote
 from engine.schema import RowType
 from engine.sql.shown_columns import defaults_of, stored_schema
@@ -65,7 +64,6 @@ class TableChanges:
         """An UPDATE with a row of parameters; returns how many rows it changed."""
 
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
-            self._check_names(context, statement, handle.name, row)
             columns = self._types(handle)
             sees_all = self._sees_all(statement, columns)
             text = rewriting.updated(statement, handle.name, columns, defaults_of(stored), sees_all)
@@ -308,7 +306,7 @@ class TableChanges:
         handle = snapshot.table(target.shown)
         addressed = target.storage.addressed(handle)
         columns = self._types(handle)
-        if isinstance(statement, Delete) or (isinstance(statement, Update) and may_name_hidden(statement)):
+        if isinstance(statement, Update | Delete):
             self._check_names(context, statement, handle.name, row)
         if addressed is None or self._sees_all(statement, columns):
             return None
@@ -331,10 +329,9 @@ class TableChanges:
 
         So may one that means all columns at once, or names one of ours.
         """
-        if may_name_hidden(statement) or any(is_hidden(column.name) for column in columns):
-            return True
+        names = [column.name for column in columns]
         parse = self._planning.frontend.kernel.parse
-        return sees_all_columns(parse, statement, (column.name for column in columns))
+        return may_name_hidden(statement, names) or sees_all_columns(parse, statement, names)
 
     def alone(self, target: Target, write: Callable[[], int]) -> int:
         """`write()` while no other statement of this server rewrites the table; again where somebody was faster.

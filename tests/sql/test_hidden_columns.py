@@ -163,6 +163,39 @@ def test_a_table_that_has_such_columns(odd: Database) -> None:
     assert rows(odd, "SELECT i FROM vector_search(odd, v, [1, 1], k := 1)") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("UPDATE {} SET n = 1 WHERE last_query = 'x'", "Change rows of"),
+        ("UPDATE {} SET last_query = 'see run_query()'", "Change rows of"),
+        ("UPDATE {} SET last_query = '_query' WHERE n = 1", "Change rows of"),
+        ("UPDATE {0} SET n = u.w FROM u WHERE {0}.last_query = u.i::VARCHAR", "Change rows of"),
+        ("UPDATE {} SET n = 1 WHERE a_rowaddr = 1 OR _rowaddress = 2 OR a__grism_hit = 3", "Change rows of"),
+        ("DELETE FROM {} WHERE last_query = '_query'", "Change rows of"),
+        ("MERGE INTO {0} USING u ON {0}.n = u.i AND last_query = '_query' WHEN MATCHED THEN DELETE", "Change rows of"),
+        ("ALTER TABLE {} ALTER COLUMN last_query TYPE INTEGER", "Cast a column of"),
+        ("ALTER TABLE {} ALTER COLUMN n TYPE VARCHAR USING last_query || '_query'", "Cast a column of"),
+        ("ALTER TABLE {} ALTER COLUMN a_rowaddr TYPE VARCHAR", "Cast a column of"),
+        ("UPDATE {} SET last_query = '_rowaddr'", "Rewrite"),
+        ("UPDATE {} SET last_query = '__GRISM_x'", "Rewrite"),
+        ("ALTER TABLE {} ALTER COLUMN n TYPE VARCHAR USING '_RowAddr'", "Rewrite"),
+    ],
+)
+@pytest.mark.parametrize("own", ["plain", "_query"])
+def test_what_only_looks_like_them_is_changed_in_place(
+    text: str, first: str, own: str, made: tuple[Database, Tables]
+) -> None:
+    """Also in a table that has a column of the name which only searches have."""
+    database, tables = made
+    names = dict.fromkeys(["n", "a_rowaddr", "_rowaddress", "a__grism_hit", own], pa.array([1, 2], pa.int64()))
+    tables.put("queries", pa.table({**names, "last_query": ["7", "8"]}))
+    try:
+        plan = rows(database, f"EXPLAIN {text.format('queries')}")
+    finally:
+        tables.remove("queries")
+    assert str(plan[0][0]).startswith(f"{first} main.queries")
+
+
 def test_what_is_wrong_is_told_like_elsewhere(database: Database) -> None:
     with pytest.raises(GrismError) as of_a_query:
         database.sql("SELECT b FROM t WHERE _rowaddr = 1").close()

@@ -118,6 +118,12 @@ def test_a_table_in_memory_that_somebody_else_changed_is_not_rewritten() -> None
         ("INSERT INTO t (b) SELECT 'y'", "Append to main.t"),
         ("UPDATE t SET a = a + 1", "Change rows of main.t by UPDATE"),
         ("UPDATE t SET b = t::VARCHAR", "Rewrite main.t by UPDATE"),
+        ("UPDATE t SET b = (SELECT x::VARCHAR FROM (SELECT T.*) x)", "Rewrite main.t by UPDATE"),
+        (
+            "UPDATE t SET b = x.y FROM (SELECT z::VARCHAR y FROM (SELECT t.* EXCLUDE a) z) x",
+            "Rewrite main.t by UPDATE",
+        ),
+        ("UPDATE t SET b = (SELECT max(u.b) FROM (SELECT u.* FROM t AS u) u)", "Change rows of main.t by UPDATE"),
         ("DELETE FROM t WHERE a > 2", "Change rows of main.t by DELETE"),
         (
             "MERGE INTO t USING (SELECT 1 AS a) s ON t.a = s.a WHEN MATCHED THEN DELETE",
