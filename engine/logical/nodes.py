@@ -104,11 +104,12 @@ class LogicalPlan:
     @property
     def children(self) -> tuple[LogicalPlan, ...]:
         """The inputs, left to right."""
-        return tuple([value for value in vars(self).values() if isinstance(value, LogicalPlan)])
+        # Not what is noted on the node, which other threads do while this one walks the plan.
+        return tuple([v for name in field_names(self) if isinstance(v := getattr(self, name), LogicalPlan)])
 
     def with_children(self, children: tuple[LogicalPlan, ...]) -> LogicalPlan:
         """The same node over other inputs."""
-        own = {name: value for name, value in vars(self).items() if isinstance(value, LogicalPlan)}
+        own = {name: v for name in field_names(self) if isinstance(v := getattr(self, name), LogicalPlan)}
         if len(own) != len(children):
             raise ValueError(f"{type(self).__name__} has {len(own)} inputs, {len(children)} were given")
         if all(map(is_, own.values(), children)):

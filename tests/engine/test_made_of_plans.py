@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import sys
+import threading
 import weakref
 
+from engine.logical.nodes import Limit, Rename, walk
 from engine.made_of_plans import MadeOfPlans
 from tests.engine.plans import scan
 
@@ -39,3 +42,25 @@ def test_it_goes_with_its_plan_and_with_many_keys() -> None:
     del plan
     gc.collect()
     assert last() is None
+
+
+def test_a_plan_is_walked_while_something_is_made_of_it() -> None:
+    plan = Rename(Limit(scan("a b"), 3), ("c", "d"))
+    done = threading.Event()
+
+    def make() -> None:
+        while not done.is_set():
+            MadeOfPlans[int]().put(plan, 1)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=make)
+    thread.start()
+    try:
+        for _ in range(20_000):
+            assert len(list(walk(plan))) == 3
+            assert plan.with_children(plan.children) is plan
+    finally:
+        done.set()
+        thread.join()
+        sys.setswitchinterval(interval)
