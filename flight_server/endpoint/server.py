@@ -139,7 +139,7 @@ class _CallMiddleware(flight.ServerMiddleware):
     """Carries a Call from the headers of an RPC to its very end, which only middleware gets to see.
 
     With it go the `others`, in one: each that pyarrow knows is asked by itself at each step of a call. gRPC serves a
-    call in one thread, which holds its state from here to the end.
+    call in one thread, which holds its `thread_state` to the end.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ class HeldThreadState:
     """The calling thread keeps its state from here on, until it calls `release`, which it may do once.
 
     See https://docs.python.org/3/c-api/init.html#c.PyGILState_Ensure: both sides of a pair must be the same thread's,
-    as they are where pyarrow calls middleware.
+    as they are where pyarrow calls an auth handler and middleware.
     """
 
     __slots__ = ("_state", "_thread")
@@ -37,12 +37,19 @@ class HeldThreadState:
             _release(self._state)
 
 
-_early = threading.local()  # which is the thread's only because that is held
+_MOST_EARLY = 256  # held before their calls have begun, of which each that never does leaves a thread state behind
+
+_early = threading.local()  # what a thread has in it lies in its state, and so is there as long as that is held
+_held_early: list[None] = []  # one for each
 
 
 def hold_thread_state() -> None:
-    """Hold the state of the calling thread for the call whose middleware is about to begin."""
-    if getattr(_early, "state", None) is None:
+    """Hold the state of the calling thread for the call whose middleware is about to begin.
+
+    That is not sure: pyarrow reads the call's headers in between, and ends it where it cannot.
+    """
+    if getattr(_early, "state", None) is None and len(_held_early) < _MOST_EARLY:
+        _held_early.append(None)
         _early.state = HeldThreadState()
 
 
@@ -52,4 +59,5 @@ def held_thread_state() -> HeldThreadState:
     if state is None:
         return HeldThreadState()
     _early.state = None
+    _held_early.pop()
     return state

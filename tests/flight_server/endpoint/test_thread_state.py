@@ -12,7 +12,7 @@ from pyarrow import flight
 from engine.errors import UnsupportedError
 from flight_server.auth import HandshakeHandler
 from flight_server.auth.identity import Anonymous
-from flight_server.endpoint import BaseHandler, Call, Endpoint, ResultStream
+from flight_server.endpoint import BaseHandler, Call, Endpoint, ResultStream, thread_state
 from flight_server.endpoint.thread_state import HeldThreadState
 
 BATCH = pa.record_batch({"a": [1]})
@@ -135,3 +135,24 @@ def test_a_thread_state_is_not_released_by_another_thread() -> None:
     thread.join()
     held[0].release()
     assert threading.current_thread().is_alive()
+
+
+def test_of_calls_that_do_not_begin_few_leave_a_thread_state_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thread_state, "_MOST_EARLY", 2)
+    together, found = threading.Barrier(3), list[bool]()
+
+    def call() -> None:
+        thread_state.hold_thread_state()
+        together.wait(10)
+        found.append(getattr(thread_state._early, "state", None) is not None)
+        together.wait(10)
+        thread_state.held_thread_state().release()
+
+    for _ in range(2):
+        threads = [threading.Thread(target=call) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+    assert sorted(found) == [False, False, True, True, True, True]
+    assert not thread_state._held_early
