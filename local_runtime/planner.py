@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from engine.explain import render
@@ -18,7 +18,7 @@ from engine.operators.found_rows import found_rows
 from engine.operators.late_reads import is_late_chain
 from engine.operators.look_up import look_up
 from engine.optimizer import optimize
-from engine.other_tables import OtherTables, written_out
+from engine.other_tables import OtherTables
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, walk
 from engine.schema import RowType
 from engine.schema_inference import operator_columns, plan_columns, plan_origins
@@ -34,12 +34,17 @@ _MAX_REMEMBERED = 64_000  # characters of constants, as bound parameters are
 class LocalPlan(PhysicalPlan):
     """A physical plan of one process: mostly the statement's whole text, over scans of its tables.
 
-    `outline` shows what it does, in operators; None where it was not taken apart. `tables` are opened in the places of
-    others in it, by the identities of those.
+    `outline` shows what it does, in operators; None where it was not taken apart. `others` are opened in the places of
+    tables in it.
     """
 
     outline: PhysicalOperator | None = None
-    tables: Mapping[int, TableHandle] = field(default_factory=dict)
+    others: OtherTables | None = None
+
+    @property
+    def tables(self) -> Mapping[int, TableHandle]:
+        """The others, by the identities of those in whose places they are opened."""
+        return {} if self.others is None else self.others.tables
 
     @cached_property
     def searched(self) -> frozenset[int]:
@@ -61,9 +66,8 @@ class LocalPhysicalPlanner:
             return known
         if isinstance(query, OtherTables):
             known = self.plan(query.input)
-            if known.searched <= query.tables.keys():
-                return replace(known, tables=query.tables)
-            query = written_out(query)
+            assert known.searched <= query.tables.keys()
+            return replace(known, others=query)
         try:
             columns = plan_columns(query, self._kernel)
             outline = _outline(query)
@@ -96,7 +100,8 @@ class LocalPhysicalPlanner:
         """The operator tree, one line each, with the indexes that its scans of `storage` ask."""
         root = plan.root
         if isinstance(plan, LocalPlan):
-            root = _with_tables(plan.outline or root, plan.tables)
+            root = plan.outline or root
+            root = _with_tables(root, plan.tables) if plan.tables else root
         return render(root, storage=storage)
 
 
