@@ -52,9 +52,11 @@ class FoundRowsExec(PhysicalOperator):
         source = ctx.open(self.table, ScanRequest(self.read))
         if not isinstance(source, ArrowSource) or not isinstance(source.data, pa.Table):
             return None
-        keys = [(name, "descending" if descends else "ascending") for name, descends in self.keys]
-        order = pc.sort_indices(source.data, sort_keys=keys).slice(0, self.count)
-        columns = source.data.select(self.places).take(order).columns
+        rows = source.data
+        if not source.in_order:
+            keys = [(name, "descending" if descends else "ascending") for name, descends in self.keys]
+            rows = rows.take(pc.sort_indices(rows, sort_keys=keys).slice(0, self.count))
+        columns = [rows.column(place) for place in self.places]
         if [column.type for column in columns] != self.direct_schema.types:
             return None
         return direct_rows(columns, self.direct_schema)

@@ -32,7 +32,7 @@ def rows_at(
     addresses: np.ndarray[Any, Any],
     own: Mapping[str, np.ndarray[Any, Any]],
 ) -> pa.Table:
-    """The `columns` of rows that are there, in any order.
+    """The `columns` of rows that are there, in the order of their `addresses`.
 
     `schema` has the types of all columns; `own` holds those that are not stored, a value for each address.
     """
@@ -43,29 +43,27 @@ def rows_at(
         return schema.empty_table().select(list(columns))
     if not stored:
         found = pa.table({name: given[name] for name in columns})
-    elif options or dataset.has_stable_row_ids:  # by which rows would be taken
-        condition = f"{ROW_ADDRESS} IN ({', '.join(map(str, addresses))})"
-        read = dataset.scanner(columns=[*stored, ROW_ADDRESS], filter=condition, **options).to_table()
-        order = np.argsort(addresses)
-        at = order[np.searchsorted(addresses, read.column(ROW_ADDRESS).to_numpy(), sorter=order)]
-        found = _with_given(read, columns, {name: values[at] for name, values in given.items()})
     else:
-        # Those that lie together are read together.
         order = np.argsort(addresses)
-        read = _taken(dataset, addresses[order], stored)
-        found = _with_given(read, columns, {name: values[order] for name, values in given.items()})
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        # Those that lie together are read together.
+        read = _read(dataset, addresses[order], stored, options).take(pa.array(back))
+        found = pa.table([pa.array(given[n]) if n in given else read.column(n) for n in columns], list(columns))
     wanted = pa.schema([schema.field(name) for name in columns])
     return found if found.schema.equals(wanted, check_metadata=True) else found.cast(wanted)
 
 
-def _taken(dataset: Any, addresses: np.ndarray[Any, Any], columns: Sequence[str]) -> pa.Table:
+def _read(
+    dataset: Any, addresses: np.ndarray[Any, Any], columns: Sequence[str], options: Mapping[str, str]
+) -> pa.Table:
     """Rows that are there, by their addresses in ascending order."""
+    if options or dataset.has_stable_row_ids:  # by which rows would be taken
+        condition = f"{ROW_ADDRESS} IN ({', '.join(map(str, addresses))})"
+        found = dataset.scanner(columns=[*columns, ROW_ADDRESS], filter=condition, **options).to_table()
+        return found.take(pa.array(np.argsort(found.column(ROW_ADDRESS).to_numpy())))
     first = int(addresses[0]) >> _BITS
     fragment = dataset.get_fragment(first) if first == int(addresses[-1]) >> _BITS else None
     if fragment is None or fragment.num_deletions:  # which a fragment does not count
         return dataset._take_rows(pa.array(addresses), columns=list(columns))
     return fragment.take((addresses & ((1 << _BITS) - 1)).tolist(), columns=list(columns))
-
-
-def _with_given(read: pa.Table, columns: Sequence[str], given: Mapping[str, np.ndarray[Any, Any]]) -> pa.Table:
-    return pa.table([pa.array(given[name]) if name in given else read.column(name) for name in columns], list(columns))

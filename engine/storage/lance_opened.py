@@ -103,13 +103,25 @@ class OpenedVersion:
         """The column that is read in order to count rows."""
         return min(self.schema, key=lambda field: _fixed_width(field.type) or 1e9).name  # type: ignore[no-any-return]
 
+    def fields(self, table: TableHandle) -> pa.Schema:
+        """As the facts tell."""
+        key = _stands_for(table)
+        found = self._fields.get(key)
+        if found is None:
+            found = self.facts.fields(table)
+            self._fields.put(key, found)
+        return found
+
+    @cached_property
+    def _fields(self) -> LruCache[Any, pa.Schema]:
+        return LruCache(_KEPT_FIELDS)
+
     def read_fields(self, table: TableHandle, columns: tuple[str, ...]) -> ReadFields:
         """Some of the fields that are to be read. Raises UnsupportedError for what is not read."""
-        search = table.search
-        key = (columns, table.addressed, None if search is None else (search.column, search.is_each))
+        key = (columns, *_stands_for(table))
         found = self._read_fields.get(key)
         if found is None:
-            known = self.facts.fields(table)
+            known = self.fields(table)
             wanted = pa.schema([known.field(column) for column in columns])
             require_readable(table.name, wanted)
             check_stored(wanted)
@@ -126,6 +138,12 @@ class OpenedVersion:
         times its share of the stored row is assumed, at least 12 bytes."""
         share = 4 * (self.facts.bytes or 0) / max(1, self.rows) / len(self.schema)
         return sum(_fixed_width(self.schema.field(c).type) or max(12.0, share) for c in columns)
+
+
+def _stands_for(table: TableHandle) -> tuple[object, ...]:
+    """What a handle of the version has columns for besides the table's own."""
+    search = table.search
+    return table.addressed, None if search is None else (search.column, search.is_each)
 
 
 def opened_version(dataset: Any) -> OpenedVersion:

@@ -147,8 +147,8 @@ def find(
 ) -> pa.Table:
     """The rows that `search` finds in the table, or in some of its fragments, with these columns of `schema`.
 
-    They are those of the lowest distances, and of equal ones those that lie first, in any order. There may be one too
-    many.
+    They are those of the lowest distances, and of equal ones those that lie first, in any order, and there may be one
+    too many; or those of the highest scores, in order.
     """
     request = search.request
     if isinstance(request, TextRequest):

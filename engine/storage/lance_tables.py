@@ -46,7 +46,7 @@ from engine.storage.protocol import (
     Version,
 )
 from engine.storage.pushdown import Pushed
-from engine.storage.search import Conditions, SearchRequest
+from engine.storage.search import Conditions, SearchRequest, TextRequest
 from engine.storage.stored_types import ReadFields
 
 __all__ = ["KIND", "LanceTables", "is_newest", "tags_of"]
@@ -81,17 +81,24 @@ class LanceTables:
         Raises UnknownTableError for a version that is not there, DataCorruptError for a dataset that cannot be read.
         """
         if version is not None or at is not None:
-            return self._handle(name, path, version, at)
+            return self._handle(name, path, None, version, at)
         while True:
-            before = newest_manifest(path)
+            found = newest_manifest(path)
             try:
-                return self._handle(name, path, None, None)
+                return self._handle(name, path, found)
             except DataCorruptError:
-                if before in (None, newest_manifest(path)):
+                if found in (None, newest_manifest(path)):
                     raise  # else the newest one was replaced and removed while it was opened
 
-    def _handle(self, name: TableName, path: str, version: Version | None, at: datetime | None) -> TableHandle:
-        found = newest_manifest(path) if version is None and at is None else None
+    def _handle(
+        self,
+        name: TableName,
+        path: str,
+        found: tuple[int, str] | None,
+        version: Version | None = None,
+        at: datetime | None = None,
+    ) -> TableHandle:
+        """The version that was `found`, with its identity, by the names of the manifests; else the one asked for."""
         newest = None
         if found is None:
             newest = reading(name, lambda: lance.dataset(path))
@@ -219,7 +226,8 @@ class LanceTables:
         opened = self._pinned(table)
         if table.search is not None:
             fragments = opened.fragments[data.part[0] : data.part[1]] if isinstance(data, Split) else None
-            return ArrowSource(self._found(opened, table, request, fragments))
+            found = self._found(opened, table, request, fragments)
+            return ArrowSource(found, in_order=isinstance(table.search.request, TextRequest))
         columns = request.columns or (opened.cheapest,)
         fields = opened.read_fields(table, tuple(columns))
         wanted = fields.schema
@@ -281,7 +289,7 @@ class LanceTables:
     ) -> pa.Table:
         """The rows that a search finds in the table, or in some of its fragments."""
         assert table.search is not None
-        search, known = table.search, opened.facts.fields(table)
+        search, known = table.search, opened.fields(table)
         wanted = opened.read_fields(table, tuple(request.columns or (search.column,)))
         names = wanted.schema.names
 

@@ -42,7 +42,7 @@ from engine.storage.text_query import (
 
 __all__ = ["find_field", "find_texts", "index_use", "resolve_text_search"]
 
-_MORE = 100  # rows that have the last score are seldom more, and a hundred cost no more than ten
+_MORE = 50  # rows that have the last score are seldom more, and each costs something
 _FACTOR = 16
 
 
@@ -119,7 +119,7 @@ def resolve_text_search(
 def find_texts(
     dataset: Any, search: Search, request: TextRequest, columns: Sequence[str], schema: pa.Schema
 ) -> pa.Table:
-    """The rows that match best, and of equal ones those that lie first, with these columns of `schema`, in any order.
+    """The rows that match best, and of equal ones those that lie first, in this order, with these columns of `schema`.
 
     A row of which an index has several texts (`document_granularity`) matches as well as the best of them.
     Lance gives any of those with the last score, others each time: more are asked for until all with that are there.

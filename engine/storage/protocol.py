@@ -154,11 +154,13 @@ class ScanRequest:
 class ArrowSource:
     """Arrow data that is registered with the kernel. A Table brings its row count, a Dataset takes pushdown.
 
-    Of a stream `length` is the number of its rows, where that is known.
+    Of a stream `length` is the number of its rows, where that is known. Of what a search has found `in_order` says that
+    the best stand first.
     """
 
     data: pa.Table | ds.Dataset | pa.RecordBatchReader
     length: int | None = None
+    in_order: bool = False
 
 
 @dataclass(frozen=True)
