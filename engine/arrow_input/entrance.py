@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from engine.arrow_input.intervals import in_numbers, numbers_schema
-from engine.arrow_input.plain import bytes_by_row, plain
+from engine.arrow_input.plain import bytes_by_row, is_encoded, plain
 from engine.arrow_input.types import entering_schema
 from engine.arrow_input.values import check_values, needs_look
 from engine.arrow_validation import invalid_column
@@ -30,6 +30,7 @@ class Entrance:
         self._given = schema
         self.schema = entering_schema(schema)
         self._numbers = numbers_schema(schema)
+        self._encoded = [i for i, kind in enumerate(schema.types) if is_encoded(kind)]
         self._looked_at = [i for i, field in enumerate(self.schema) if needs_look(field)]
 
     def takes(self, schema: pa.Schema) -> bool:
@@ -49,7 +50,7 @@ class Entrance:
             raise InvalidDataError(self._invalid(error)) from None
         if self._numbers is not self._given:
             batch = in_numbers(batch, self._numbers)
-        row = sum(map(bytes_by_row, batch.columns))
+        row = sum([bytes_by_row(batch.column(i)) for i in self._encoded])
         if row > _ROW:
             raise ResourceExhaustedError(
                 f"A row of the data would have {row} bytes without its encodings; at most {_ROW} are taken."

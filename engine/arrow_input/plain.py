@@ -9,7 +9,7 @@ import pyarrow.types as pt
 
 from engine.arrow_input.intervals import as_intervals
 
-__all__ = ["bytes_by_row", "own_offsets", "plain"]
+__all__ = ["bytes_by_row", "is_encoded", "own_offsets", "plain"]
 
 _LEAST = pa.scalar((-(2**255)).to_bytes(32, "little", signed=True), pa.binary(32))  # which Arrow makes a 0 of
 
@@ -127,18 +127,18 @@ def _of_list_views(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def bytes_by_row(array: pa.Array) -> int:
     """A bound for the bytes that a row takes once its encodings are undone; 0 where there are none."""
-    return _largest(array) if len(array) and _is_encoded(array.type) else 0
+    return _largest(array) if len(array) and is_encoded(array.type) else 0
 
 
-def _is_encoded(kind: pa.DataType) -> bool:
+def is_encoded(kind: pa.DataType) -> bool:
     """Whether several values of this type may lie in one place."""
     if isinstance(kind, pa.BaseExtensionType):
-        return _is_encoded(kind.storage_type)
+        return is_encoded(kind.storage_type)
     if pt.is_dictionary(kind) or pt.is_run_end_encoded(kind) or pt.is_list_view(kind) or pt.is_large_list_view(kind):
         return True
     if pt.is_string_view(kind) or pt.is_binary_view(kind) or (pt.is_union(kind) and kind.mode == "dense"):
         return True
-    return any(_is_encoded(kind.field(i).type) for i in range(kind.num_fields))
+    return any(is_encoded(kind.field(i).type) for i in range(kind.num_fields))
 
 
 def _largest(array: pa.Array) -> int:

@@ -18,8 +18,12 @@ def parameter_rows(batches: Iterable[pa.RecordBatch]) -> Parameters:
     of their column's other values, where there is one.
     """
     rows: list[tuple[pa.Scalar, ...]] = []
+    has_unions = False
     for batch in batches:
+        has_unions = has_unions or any(map(pa.types.is_union, batch.schema.types))
         rows += zip(*map(_values, batch.columns), strict=True)
+    if not has_unions:  # each of the columns has one type
+        return rows
     kinds = [_kind_of_nulls(values) for values in zip(*rows, strict=True)]
     if not any(kinds):
         return rows

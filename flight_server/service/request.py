@@ -8,11 +8,13 @@ from functools import cached_property
 import pyarrow as pa
 from google.protobuf.message import Message
 
+from engine.cache import LruCache
 from engine.rights import Identity
 from engine.runtime import ResultPart
 from engine.statements.answers import Answer, QueryAnswer, TableAnswer
 from engine.statements.context import StatementContext
 from engine.statements.session import Session
+from engine.storage.protocol import Origins
 from flight_server.column_metadata import annotate
 from flight_server.endpoint.calls import Call
 from flight_server.monitoring.query import Caller
@@ -55,7 +57,7 @@ class PlannedAnswer:
     @cached_property
     def schema(self) -> pa.Schema:
         """The schema of the answer's rows, with what drivers read of its columns."""
-        return annotate(self.answer.schema, self.answer.origins)
+        return _annotated(self.answer.schema, self.answer.origins)
 
     @property
     def tells_of_server(self) -> bool:
@@ -79,3 +81,15 @@ class Offer:
     ticket: Message
     rows: int = -1
     parts: tuple[ResultPart, ...] = ()
+
+
+_known: LruCache[int, tuple[pa.Schema, Origins, pa.Schema]] = LruCache(256)
+
+
+def _annotated(schema: pa.Schema, origins: Origins) -> pa.Schema:
+    """As `annotate`, which is remembered for the very objects: a statement that is asked again has the same."""
+    known = _known.get(id(schema))
+    if known is None or known[0] is not schema or known[1] is not origins:
+        known = schema, origins, annotate(schema, origins)
+        _known.put(id(schema), known)
+    return known[2]
