@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from functools import partial
 
-from engine.errors import CancelledError, DeadlineExceededError, MemoryExceededError
+from engine.errors import CancelledError, DeadlineExceededError, GrismError, MemoryExceededError
 
-__all__ = ["Cancellation", "Cause", "current_cancellation", "follow"]
+__all__ = ["Cancellation", "Cause", "current_cancellation", "follow", "require_answer"]
 
 Cause = CancelledError | DeadlineExceededError | MemoryExceededError
 """Why a query is stopped before its end."""
@@ -139,6 +139,14 @@ _current: ContextVar[Cancellation | None] = ContextVar("current_cancellation", d
 def current_cancellation() -> Cancellation:
     """What stops the planning that this thread does; one that nobody throws where there is nothing to stop it."""
     return _current.get() or Cancellation()
+
+
+def require_answer(error: Exception) -> None:
+    """Raise what is no answer, and so not to be told or remembered as one: that planning was stopped, or another
+    statement took the kernel that was asked."""
+    current_cancellation().check()
+    if isinstance(error, GrismError) and error.retryable:
+        raise error
 
 
 def follow(leading: Cancellation, following: Cancellation) -> Callable[[], None]:

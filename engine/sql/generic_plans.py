@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,6 +18,7 @@ import pyarrow as pa
 
 from engine.binder import Binder, Bound
 from engine.cache import LruCache
+from engine.cancellation import require_answer
 from engine.errors import GrismError
 from engine.literals import INTEGER_RANGES, retyped, type_text
 from engine.schema import RowType
@@ -129,10 +129,12 @@ class GenericPlans:
             return
         key, shape = _key(text, names, given), _shape(read)
         tried = self._tried.get(key)
-        self._tried.put(key, _UNTRIED if tried is None else shape)
         if tried is not None and tried != shape:
-            with suppress(GrismError, NotRead, RecursionError):
+            try:
                 self._plans.put(key, self._made(given, read, told, opened))
+            except (GrismError, NotRead, RecursionError) as error:
+                require_answer(error)
+        self._tried.put(key, _UNTRIED if tried is None else shape)
 
     def _made(
         self,

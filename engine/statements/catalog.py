@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from engine.cancellation import current_cancellation
+from engine.cancellation import require_answer
 from engine.errors import GrismError, TableExistsError, UnknownTableError, UnsupportedError
 from engine.rights import Action, ReadableSnapshot
 from engine.sql.shown_columns import Constraints, ShownColumn, constraints
@@ -136,8 +136,8 @@ class Catalog:
             return Constraints()
         try:
             return constraints(self.storage, self.snapshot(session).table(name))
-        except GrismError:  # which a query of the table reports
-            current_cancellation().check()
+        except GrismError as error:  # which a query of the table reports
+            require_answer(error)
             return Constraints()
 
     def full_name(self, session: Session, path: Sequence[str]) -> TableName:
@@ -304,15 +304,15 @@ class _SessionSnapshot:
             return self.columns(name, kind)
         try:
             return self.table(name)
-        except Exception:  # whatever the libraries make of files that others wrote: it is listed without columns
-            current_cancellation().check()
+        except Exception as error:  # whatever the libraries make of files of others: it is listed without columns
+            require_answer(error)
             return None
 
     def rows(self, name: TableName) -> int | None:
         try:
             return self.table(name).rows
-        except Exception:  # as in `version`
-            current_cancellation().check()
+        except Exception as error:  # as in `version`
+            require_answer(error)
             return None
 
     def indexes(self, name: TableName) -> Sequence[StoredIndex]:
@@ -322,8 +322,8 @@ class _SessionSnapshot:
             if name.schema == TEMPORARY and temporary is not None:
                 return temporary.indexes(replace(handle, name=TableName(DEFAULT_SCHEMA, name.table))).all()
             return self._catalog.storage.indexes(handle).all()
-        except Exception:  # as in `version`
-            current_cancellation().check()
+        except Exception as error:  # as in `version`
+            require_answer(error)
             return ()
 
     def views(self) -> list[View]:

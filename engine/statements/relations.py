@@ -13,7 +13,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from engine.cache import LruCache
-from engine.cancellation import current_cancellation
+from engine.cancellation import require_answer
 from engine.errors import GrismError
 from engine.kernel import quote
 from engine.schema import Column, RowType
@@ -83,7 +83,7 @@ class Relations:
                 version = snapshot.table(name).version
             return read()
         except Exception as error:
-            current_cancellation().check()
+            require_answer(error)
             self._tell(name, version, error)
             return otherwise
 

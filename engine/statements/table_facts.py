@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from engine.cancellation import current_cancellation
+from engine.cancellation import require_answer
 from engine.rights import Grants
 from engine.storage.care import StoredFacts
 from engine.storage.protocol import Storage
@@ -24,6 +24,6 @@ def table_rows(storage: Storage, grants: Grants) -> Iterator[Mapping[str, Any]]:
             row |= {"kind": handle.kind, "rows": handle.rows, "bytes": handle.bytes}
             facts: StoredFacts = storage.stored(handle)
             row |= {"version": handle.version if facts.versions is not None else None, **asdict(facts)}
-        except Exception:  # whatever the libraries make of files that others wrote, and of what is dropped meanwhile
-            current_cancellation().check()
+        except Exception as error:  # whatever the libraries make of files of others, and of what is dropped meanwhile
+            require_answer(error)
         yield row

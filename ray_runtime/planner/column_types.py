@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from engine.cancellation import current_cancellation
+from engine.cancellation import require_answer
 from engine.errors import GrismError
 from engine.kernel import Kernel
 from engine.logical.columns import mentioned
@@ -60,8 +60,8 @@ class ColumnTypes:
             needed = tuple(c for c in columns.values() if c.name in used) or tuple(columns.values())[:1]
             named = [NamedExpr(f"k{i}", e) for i, e in enumerate(exprs)]
             return [c.type for c in build_project_schema(named, needed, self.kernel)]
-        except GrismError:
-            current_cancellation().check()
+        except GrismError as error:
+            require_answer(error)
             return [""] * len(exprs)
 
     def _find(self, node: PhysicalOperator) -> RowType:

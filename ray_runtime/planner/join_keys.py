@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
-from engine.cancellation import current_cancellation
+from engine.cancellation import require_answer
 from engine.errors import GrismError
 from engine.logical.columns import conjuncts, is_volatile, mentioned
 from engine.logical.nodes import col
@@ -103,8 +103,8 @@ class JoinKeys:
         try:
             either = f"SELECT CASE WHEN true THEN NULL::{left} ELSE NULL::{right} END AS either"
             return self._columns.kernel.describe(either)[0].type
-        except GrismError:
-            current_cancellation().check()
+        except GrismError as error:
+            require_answer(error)
             return None
 
 

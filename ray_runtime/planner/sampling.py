@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp, parse_one
 
 from engine.cache import LruCache
+from engine.cancellation import require_answer
 from engine.errors import GrismError
 from engine.execution import run
 from engine.kernel import Kernel
@@ -112,7 +113,8 @@ class GroupSampler:
             try:
                 (row,) = run(counting, self._context).reader.read_all().to_pylist()
                 found = _Sample(**{name: int(value or 0) for name, value in row.items()})
-            except GrismError:  # whoever runs the query is told
+            except GrismError as error:  # whoever runs the query is told
+                require_answer(error)
                 found = _NOTHING
             self._known.put(counting, found)
         return found

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from engine.cache import LruCache
-from engine.cancellation import current_cancellation
+from engine.cancellation import require_answer
 from engine.errors import GrismError
 from engine.kernel import quote
 from engine.logical.columns import substitute
@@ -191,7 +191,7 @@ class _Phases:
             types = [c.type for c in build_project_schema(named, columns, self._kernel)] if named else []
             wanted = self._type(asked, columns)
         except GrismError as error:
-            _require_answer(error)
+            require_answer(error)
             return None
         if any(not travels(kind) or leaving_type(kind, Boundary.KERNEL) != kind for kind in types):
             return None  # nothing could say what such a value in a state was
@@ -201,7 +201,7 @@ class _Phases:
             try:
                 found = self._bound_type(asked, final, columns)
             except GrismError as error:
-                _require_answer(error)
+                require_answer(error)
                 bound, told, _ = str(error).partition("bound=[")[2].partition("] requested")
                 if not told or not types:
                     return None
@@ -236,13 +236,6 @@ def _alike(expr: exp.Expr, types: Mapping[str, str], columns: RowType) -> tuple[
             return expr, columns
         column.set("this", identifier(names.setdefault(column.name, f"c{len(names)}")))
     return copied, tuple(Column(new, types[old]) for old, new in names.items())
-
-
-def _require_answer(error: GrismError) -> None:
-    """Raise what is no answer, and so not to be remembered: that the query was stopped, or another took its kernel."""
-    current_cancellation().check()
-    if error.retryable:
-        raise error
 
 
 _MERGINGS: LruCache[tuple[object, ...], tuple[tuple[str, str] | None]] = LruCache(1024)
@@ -299,7 +292,7 @@ def _columns_below(node: HashAggregateExec, types: ColumnTypes) -> RowType | Non
     """The types of the aggregate's input; None where a state stands among them."""
     try:
         columns = types.of(node.input)
-    except GrismError:
-        current_cancellation().check()
+    except GrismError as error:
+        require_answer(error)
         return None
     return None if any("AGGREGATE_STATE" in c.type for c in columns) else tuple(Column(c.name, c.type) for c in columns)

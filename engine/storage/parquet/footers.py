@@ -18,6 +18,7 @@ from itertools import accumulate
 import pyarrow.parquet as pq
 
 from engine.cache import LruCache
+from engine.cancellation import current_cancellation, require_answer
 from engine.errors import DataCorruptError, GrismError
 from engine.storage.listing import ParquetFile
 from engine.storage.parquet.inspection import Inspector
@@ -59,8 +60,14 @@ class Footers:
             found = {key: self._kept[key] for key in keys if key in self._kept}
         missing = [key for key in keys if key not in found]
         if missing:
+            cancellation = current_cancellation()
+
+            def footer(key: tuple[str, int, int]) -> Footer:
+                with cancellation.heeded():
+                    return self._footer(table, key)
+
             with ThreadPoolExecutor(min(FOOTER_THREADS, len(missing))) as pool:
-                found.update(zip(missing, pool.map(lambda key: self._footer(table, key), missing), strict=True))
+                found.update(zip(missing, pool.map(footer, missing), strict=True))
         with self._lock:
             for key in keys:
                 self._kept[key] = found[key]
@@ -76,6 +83,7 @@ class Footers:
             try:
                 groups, kind = self._inspector.footer(key[0])
             except GrismError as error:
+                require_answer(error)
                 if self._told.get(key) is None:
                     self._told.put(key, True)
                     log.warning("A Parquet file of table %s cannot be read: %s; %s", table, refused, error)

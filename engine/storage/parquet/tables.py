@@ -16,7 +16,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from engine.cache import LruCache
-from engine.cancellation import current_cancellation
+from engine.cancellation import require_answer
 from engine.errors import GrismError, StorageError, UnsupportedError
 from engine.storage.care import StoredFacts
 from engine.storage.cutting import Piece, cut
@@ -168,9 +168,7 @@ class ParquetTables:
             try:
                 schema = self._inspector.schema(path)
             except GrismError as error:
-                current_cancellation().check()
-                if error.retryable:
-                    raise
+                require_answer(error)
                 schema = arrow_schema(path, self._inspector.types)
                 if schema is None:
                     log.warning("A Parquet file of table %s cannot be read: %s", table, error)

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from engine.errors import UnknownTableError
+from engine.errors import KernelLostError, UnknownTableError
 from engine.sql.frontend import SqlFrontend
 from engine.sql.views import Names
 from engine.storage import InMemoryStorage
@@ -114,6 +114,26 @@ def test_what_depends_on_the_values_is_bound_each_time(
     runtime: LocalRuntime, text: str, sets: Sequence[Sequence[Any]]
 ) -> None:
     assert _all_right(runtime, text, sets) == [1] * len(sets)
+
+
+def test_a_trial_at_which_the_kernel_is_lost_is_made_again(
+    runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, frontend = "SELECT k, day FROM items WHERE k = ?", runtime.frontend
+    binder = runtime.kernel.binder
+    open_plan = binder.open_plan
+
+    def lost(*given: Any) -> Any:
+        assert binder._instance is not None
+        binder._instance._database.close()
+        return open_plan(*given)
+
+    _ask(runtime, frontend, text, [9])
+    with monkeypatch.context() as patched:
+        patched.setattr(binder, "open_plan", lost)
+        with pytest.raises(KernelLostError, match="run the statement again"):
+            _ask(runtime, frontend, text, [10])
+    assert _all_right(runtime, text, [[11], [12], [13]]) == [1, 0, 0]
 
 
 def test_a_value_that_is_not_of_its_place_is_bound_by_itself(runtime: LocalRuntime) -> None:

@@ -11,9 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine.errors import DataCorruptError, UnsupportedError
-from engine.storage import DirectoryStorage
+from engine.cancellation import Cancellation
+from engine.errors import CancelledError, DataCorruptError, KernelLostError, UnsupportedError
+from engine.rights import ALL
+from engine.statements.database import Database
+from engine.statements.table_facts import table_rows
+from engine.storage import DirectoryStorage, TableName
 from local_runtime import LocalRuntime
+from tests.engine.test_kernel_loss import lose
 from tests.harness.runtimes import query
 
 DATA = Path(__file__).parents[3] / "data" / "parquet"
@@ -49,6 +54,83 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], li
 def test_a_file_that_pyarrow_refuses(ask):
     assert ask("SELECT id, great[1:1] AS first FROM polars_int128 WHERE id > 1") == [{"id": 2, "first": b"\xfb"}]
     assert ask("SELECT count(*) AS n FROM polars_int128") == [{"n": 2}]
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [("polars_int128", "footer"), ("polars_int128", "schema"), ("parquet_java_types", "schema")],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT id FROM {} LIMIT 1",
+        "SELECT 1 FROM information_schema.columns WHERE table_name = '{}' AND column_name = 'id'",
+        "SELECT 1 FROM duckdb_columns() WHERE table_name = '{}' AND column_name = 'id'",
+        "SELECT 1 FROM duckdb_tables() WHERE table_name = '{}' AND column_count > 1",
+        "SELECT 1 FROM (DESCRIBE {}) WHERE column_name = 'id'",
+    ],
+)
+def test_a_kernel_that_is_lost_finds_no_damage(tmp_path, monkeypatch, caplog, text, name, asked):
+    """And what listings lack by it is not remembered."""
+    shutil.copy(DATA / f"{name}.parquet", tmp_path)
+    storage = DirectoryStorage(tmp_path)
+    inspector = storage._parquet._inspector
+    ask = getattr(inspector, asked)
+
+    def lost(path):
+        lose(inspector._kernel())
+        return ask(path)
+
+    with LocalRuntime(storage, threads=1) as runtime:
+        database = Database(runtime)
+
+        def rows():
+            with database.sql(text.format(name)) as result:
+                return sum(batch.num_rows for batch in result)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(inspector, asked, lost)
+            with pytest.raises(KernelLostError, match="run the statement again"):
+                rows()
+        assert "cannot be read" not in caplog.text
+        assert rows() == 1
+
+
+def test_a_kernel_that_is_lost_hides_no_rows_of_a_table(tmp_path, monkeypatch):
+    shutil.copy(DATA / "polars_int128.parquet", tmp_path)
+    storage = DirectoryStorage(tmp_path)
+    inspector = storage._parquet._inspector
+    footer = inspector.footer
+
+    def lost(path):
+        lose(inspector._kernel())
+        return footer(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inspector, "footer", lost)
+        with pytest.raises(KernelLostError):
+            list(table_rows(storage, ALL))
+    assert [row["rows"] for row in table_rows(storage, ALL)] == [2]
+
+
+def test_a_query_that_is_stopped_finds_no_damage_in_a_footer(tmp_path, monkeypatch, caplog):
+    """Footers are read in other threads than the query is planned in."""
+    shutil.copy(DATA / "polars_int128.parquet", tmp_path)
+    storage, cancellation = DirectoryStorage(tmp_path), Cancellation()
+    inspector = storage._parquet._inspector
+    footer = inspector.footer
+
+    def stopped(path):
+        cancellation.cancel("It was stopped.")
+        lose(inspector._kernel())
+        return footer(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inspector, "footer", stopped)
+        with cancellation.heeded(), pytest.raises(CancelledError, match="It was stopped"):
+            storage.snapshot().table(TableName("main", "polars_int128"))
+    assert "cannot be read" not in caplog.text
+    assert storage.snapshot().table(TableName("main", "polars_int128")).rows == 2
 
 
 def test_maps_with_optional_keys_and_lists_of_records_with_one_field(ask):
