@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -46,8 +47,9 @@ class BatchQueue(Generic[T]):
         self._tell_at = 0.0
         self._error: Exception | None = None
         self._lock = threading.Lock()
-        self._wake = threading.Condition(self._lock)
-        self._waiting: list[T] = []
+        self._due = threading.Event()  # the thread is to look at what waits
+        self._rests = False  # the thread, while nothing waits
+        self._waiting: deque[T] = deque()
         self._going = 0  # in the batch that is written
         self._weight = 0
         self._closed = False
@@ -55,32 +57,43 @@ class BatchQueue(Generic[T]):
         self._thread.start()
 
     def put(self, item: T) -> None:
-        """Let an item go with the next batch."""
-        limits = self._limits
-        weight = 0 if limits.weight is None else self._weigh(item)
-        with self._lock:
-            too_heavy = limits.weight is not None and self._weight + weight > limits.weight
-            if self._closed or too_heavy or len(self._waiting) >= limits.waiting:
+        """Let an item go with the next batch.
+
+        Where items have no weight no lock is taken, at which callers would meet: some more may wait for a moment.
+        """
+        limits, waiting = self._limits, self._waiting
+        if self._closed or len(waiting) >= limits.waiting or not self._has_room(item):
+            with self._lock:
                 self.dropped += 1
-                return
-            self._waiting.append(item)
-            self._weight += weight
-            if len(self._waiting) in (1, limits.items):
-                self._wake.notify()
+            return
+        waiting.append(item)
+        if self._rests or (len(waiting) >= limits.items and not self._due.is_set()):
+            self._due.set()
 
     def close(self, seconds: float) -> None:
         """Write what waits, within so many seconds; what has not gone then is lost."""
-        with self._lock:
-            self._closed = True
-            self._wake.notify()
+        self._closed = True
+        self._due.set()
         self._thread.join(seconds)
         with self._lock:
             left = len(self._waiting) + self._going
             if left:
                 self._error = self._error or TimeoutError("the end did not wait for them longer")
             self.dropped += left
-            self._waiting, self._going = [], 0
+            self._waiting.clear()
+            self._going = 0
         self._tell_lost()
+
+    def _has_room(self, item: T) -> bool:
+        most = self._limits.weight
+        if most is None:
+            return True
+        weight = self._weigh(item)
+        with self._lock:
+            if self._weight + weight > most:
+                return False
+            self._weight += weight
+        return True
 
     def _run(self) -> None:
         while items := self._next():
@@ -103,11 +116,19 @@ class BatchQueue(Generic[T]):
 
     def _next(self) -> list[T]:
         """The next batch; empty once it is closed and all has gone."""
-        limits = self._limits
+        limits, waiting = self._limits, self._waiting
+        self._rests = True
+        # Who puts an item looks whether the thread rests after that, so one of both sees the other.
+        while not waiting and not self._closed:
+            self._due.wait()
+            self._due.clear()
+        self._rests = False
+        until = time.monotonic() + limits.seconds
+        while len(waiting) < limits.items and not self._closed and (left := until - time.monotonic()) > 0:
+            self._due.wait(left)
+            self._due.clear()
         with self._lock:
-            self._wake.wait_for(lambda: self._waiting or self._closed)
-            self._wake.wait_for(lambda: len(self._waiting) >= limits.items or self._closed, limits.seconds)
-            items, self._waiting = self._waiting[: limits.items], self._waiting[limits.items :]
+            items = [waiting.popleft() for _ in range(min(len(waiting), limits.items))]
             self._going = len(items)
             if limits.weight is not None:
                 self._weight -= sum(map(self._weigh, items))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import replace
 
@@ -61,6 +62,32 @@ def test_what_has_no_room_is_lost_and_told_once() -> None:
     queue.put(99)
     assert sink.batches == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     assert (queue.written, queue.dropped, sink.told) == (9, 12, [(11, "None")])
+
+
+def test_many_threads_lose_no_item_and_wake_who_writes() -> None:
+    sink, each, threads = Sink(), 500, 16
+    sink.open.set()
+    queue = BatchQueue("test", sink.write, sink.tell, BatchLimits(items=7, seconds=600, waiting=100_000))
+
+    def put(first: int) -> None:
+        for item in range(first, first + each):
+            queue.put(item)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        putting = [threading.Thread(target=put, args=(number * each,)) for number in range(threads)]
+        for thread in putting:
+            thread.start()
+        for thread in putting:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    until(lambda: queue.written == each * threads // 7 * 7)
+    queue.close(20)
+    assert sorted(item for batch in sink.batches for item in batch) == list(range(each * threads))
+    assert max(map(len, sink.batches)) == 7
+    assert queue.dropped == 0
 
 
 def test_weight_is_bounded_and_freed() -> None:
