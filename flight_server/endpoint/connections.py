@@ -7,6 +7,7 @@ Linux numbers sockets, and lists the numbers with the addresses.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import stat
 import sys
@@ -100,9 +101,9 @@ def _own_sockets() -> frozenset[int] | None:
     """The numbers of all sockets of this process; None where the system does not tell them."""
     found: set[int] = set()
     try:
-        for descriptor in _DESCRIPTORS.iterdir():
-            with suppress(FileNotFoundError):  # closed meanwhile
-                status = descriptor.stat()
+        for descriptor in os.listdir(_DESCRIPTORS):  # noqa: PTH208 (each second, of every client's connection)
+            with suppress(OSError):  # closed meanwhile
+                status = os.fstat(int(descriptor))
                 if stat.S_ISSOCK(status.st_mode):
                     found.add(status.st_ino)
     except OSError:
