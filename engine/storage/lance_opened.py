@@ -104,7 +104,7 @@ class OpenedVersion:
         return min(self.schema, key=lambda field: _fixed_width(field.type) or 1e9).name  # type: ignore[no-any-return]
 
     def fields(self, table: TableHandle) -> pa.Schema:
-        """As the facts tell."""
+        """As `Facts.fields`, made once for all handles that stand for the same columns."""
         key = _stands_for(table)
         found = self._fields.get(key)
         if found is None:
