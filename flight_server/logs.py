@@ -32,10 +32,13 @@ _PLAIN = re.compile(r"[^\s\"=\\]+")
 def configure(level: str, form: str, stream: TextIO | None = None) -> None:
     """Send the records of all loggers from `level` on to `stream` (stderr), in the form ``text`` or ``json``.
 
-    Warnings, and exceptions that nobody caught, become records too. gRPC writes past all loggers: it keeps to errors,
-    and to silence beside JSON, unless GRPC_VERBOSITY says otherwise. Call this before gRPC is first used.
+    Warnings, and exceptions that nobody caught, become records too. gRPC and Lance write past all loggers, in lines of
+    their own: they are silent beside JSON, and gRPC keeps to errors beside text, unless GRPC_VERBOSITY and LANCE_LOG
+    say otherwise. Call this before gRPC is first used, and before Lance is imported.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE" if form == "json" else "ERROR")
+    if form == "json":
+        os.environ.setdefault("LANCE_LOG", "lance=off")  # and so nothing else; a bare word sets Python loggers, too
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -94,7 +94,7 @@ def _serve(commands: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentPa
             command.add_argument(option.flag, action="store_const", const=True, help=option.help)
         else:
             command.add_argument(option.flag, metavar=option.takes, help=option.help)
-    command.set_defaults(run=_when_called("serve", "run"))
+    command.set_defaults(run=_when_called("start", "run"))
     return command
 
 

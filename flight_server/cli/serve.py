@@ -1,8 +1,7 @@
-"""`grism serve`: the server process, from its options to its end."""
+"""The server process, from its configuration to its end."""
 
 from __future__ import annotations
 
-import argparse
 import gc
 import logging
 import os
@@ -13,11 +12,9 @@ import threading
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.kernel import KernelState
-from flight_server import logs
 from flight_server.auth import IDENTITY_KEY, Authenticator, HandshakeHandler, IdentityFactory
 from flight_server.auth.certificates import Certificates
 from flight_server.auth.counted import CountedLogins
@@ -26,7 +23,7 @@ from flight_server.cli.failures import CommandError
 from flight_server.cli.http import open_http
 from flight_server.cli.runtimes import open_runtime, runtimes_beside
 from flight_server.cli.traces import open_traces, trace_variables
-from flight_server.config import ServerConfig, load, options
+from flight_server.config import ServerConfig
 from flight_server.endpoint import Endpoint, ServerTls
 from flight_server.health import HealthServer
 from flight_server.monitoring.query_log import open_query_log
@@ -38,7 +35,7 @@ from flight_server.service import FlightSqlService
 if TYPE_CHECKING:
     from flight_server.web.server import HttpServer
 
-__all__ = ["run"]
+__all__ = ["serve"]
 
 _log = logging.getLogger("grism")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -56,15 +53,11 @@ _COLLECTS_AT = (5_000, 5, 5)
 of objects that live as long as they, which Python's own 700 would look through again and again."""
 
 
-def run(arguments: argparse.Namespace) -> NoReturn:
+def serve(config: ServerConfig) -> NoReturn:
     """Serve until SIGTERM or SIGINT, drain, and end the process with status 0; a second signal ends it at once.
 
     It ends by itself, with status 3, where the kernel was lost and cannot be replaced.
     """
-    flags = {option.name: getattr(arguments, option.name) for option in options()}
-    config = load(flags, file=Path(arguments.config) if arguments.config else None)
-    config.check()
-    logs.configure(config.log.log_level, config.log.log_format)
     signals = _StopSignals()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     with ExitStack() as closing:

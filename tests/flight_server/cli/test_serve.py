@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import adbc_driver_flightsql.dbapi as flight_sql
 import pytest
 from pyarrow import flight
 
@@ -70,3 +72,33 @@ def test_a_port_that_is_taken(tpch_dir: Path) -> None:
     assert run.returncode == 1
     assert run.stdout == ""
     assert run.stderr == f"grism: Cannot listen on 127.0.0.1:{port}: Address already in use.\n"
+
+
+def test_each_line_of_a_log_in_json_is_an_object(tmp_path: Path) -> None:
+    """Also what libraries tell, Lance's own lines among them, and why a server does not start."""
+    arguments = ("--data", str(tmp_path), "--port", "0", "--http-port", "0", "--log-format", "json")
+    with started(*arguments) as (run, line):
+        with flight_sql.connect(line.split()[-1], autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE v AS SELECT [1.0, 1.0, 1.0, 1.0]::FLOAT[4] AS e FROM range(300)")
+            cursor.execute("CREATE INDEX i ON v USING IVF_PQ (e) WITH (num_partitions = 16, num_sub_vectors = 2)")
+            with pytest.raises(flight_sql.ProgrammingError):
+                cursor.execute("SELEC")
+        assert run.stderr is not None
+        first = json.loads(run.stderr.readline())
+        with socket.create_connection(("127.0.0.1", int(first["http"].rsplit(":", 1)[1]))) as junk:
+            junk.sendall(b"JUNK\r\n\r\n")
+            assert junk.recv(100).startswith(b"HTTP/1.1 400 ")
+        run.terminate()
+        lines = [first, *map(json.loads, run.stderr.read().splitlines())]
+    assert all(list(entry)[:4] == ["time", "level", "logger", "message"] for entry in lines)
+    assert {"grism", "grism.query", "grism.audit", "uvicorn.error"} <= {entry["logger"] for entry in lines}
+    assert lines[-1]["message"] == "stopped"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with started("--data", str(tmp_path), "--port", port, "--log-format", "json") as (run, line):
+            told = json.loads(run.communicate(timeout=30)[1])
+    assert (line, run.returncode) == ("", 1)
+    assert (told["level"], told["message"]) == (
+        "critical",
+        f"Cannot listen on 127.0.0.1:{port}: Address already in use.",
+    )
