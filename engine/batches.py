@@ -62,7 +62,8 @@ class BatchQueue(Generic[T]):
         Where items have no weight no lock is taken, at which callers would meet: some more may wait for a moment.
         """
         limits, waiting = self._limits, self._waiting
-        if self._closed or len(waiting) >= limits.waiting or not self._has_room(item):
+        full = self._closed or len(waiting) >= limits.waiting
+        if full or (limits.weight is not None and not self._has_room(item, limits.weight)):
             with self._lock:
                 self.dropped += 1
             return
@@ -84,10 +85,7 @@ class BatchQueue(Generic[T]):
             self._going = 0
         self._tell_lost()
 
-    def _has_room(self, item: T) -> bool:
-        most = self._limits.weight
-        if most is None:
-            return True
+    def _has_room(self, item: T, most: int) -> bool:
         weight = self._weigh(item)
         with self._lock:
             if self._weight + weight > most:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 __all__ = ["SpanContext", "context_in"]
 
@@ -13,7 +13,8 @@ _FORM = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-
 _SAMPLED = 1
 
 
-class SpanContext(NamedTuple):
+@dataclass(slots=True)
+class SpanContext:
     """A span of a trace, by numbers that are not zero, and whether the spans of that trace are kept."""
 
     trace_id: int

@@ -48,19 +48,19 @@ def request(resource: Mapping[str, str], version: str, spans: Iterable[bytes]) -
 
 def encode_span(span: Span) -> bytes:
     """A span that has ended, as a `request` has it."""
-    context, parent = span.context, span.parent
+    parent = span.parent
     parts = [
         _NUMBERS.pack(
             _TRACE_ID,
-            context.trace_id.to_bytes(16, "big"),
+            span.trace_id.to_bytes(16, "big"),
             _SPAN_ID,
-            context.span_id.to_bytes(8, "big"),
+            span.span_id.to_bytes(8, "big"),
             _BEGAN,
             span.began,
             _ENDED,
             span.ended,
             _FLAGS,
-            context.sampled | (_IS_REMOTE if span.is_server and parent else _KNOWS_REMOTE),
+            span.sampled | (_IS_REMOTE if span.is_server and parent else _KNOWS_REMOTE),
         ),
         _named(span.name, span.is_server),
     ]

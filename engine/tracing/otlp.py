@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 from importlib.metadata import version
-from random import getrandbits
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector
@@ -46,7 +45,7 @@ class OtlpExporter:
         sdk = {**_SDK, "telemetry.sdk.version": version("opentelemetry-sdk")}
         self._resource = {**sdk, **ours, **{name: str(value) for name, value in told.items()}}
         self._sampler = TracerProvider(shutdown_on_exit=False).sampler
-        self._follows_clients = self._sampler is DEFAULT_ON  # the usual one, which need not be asked
+        self.sampler = None if self._sampler is DEFAULT_ON else self._samples  # the usual one need not be asked
         self._sender = OtlpSender()
         limits = BatchLimits(
             items=_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512),
@@ -57,18 +56,6 @@ class OtlpExporter:
         # Spans are encoded with the others of their batch: calls are not held up by it, and code that runs for hundreds
         # of spans at once takes a quarter of the time for each.
         self.take = self._queue.put
-
-    def name(self, span: str, parent: SpanContext | None, is_server: bool) -> SpanContext:
-        """A new context. What is done here for a span of ours is kept as that is; of others the sampler decides."""
-        span_id = getrandbits(64) or 1  # which zero may not be
-        trace_id = (getrandbits(128) or 1) if parent is None else parent.trace_id
-        if parent is not None and not is_server:
-            sampled = parent.sampled
-        elif self._follows_clients:
-            sampled = parent is None or parent.sampled
-        else:
-            sampled = self._samples(span, trace_id, parent, is_server)
-        return SpanContext(trace_id, span_id, sampled)
 
     @property
     def sent(self) -> int:
@@ -84,13 +71,13 @@ class OtlpExporter:
         """Send what is kept, within so many seconds; what has not left then is lost."""
         self._queue.close(seconds)
 
-    def _samples(self, span: str, trace_id: int, parent: SpanContext | None, is_server: bool) -> bool:
+    def _samples(self, name: str, trace_id: int, parent: SpanContext | None, is_server: bool) -> bool:
         around = _NOTHING
         if parent is not None:
             remote = OtelContext(parent.trace_id, parent.span_id, True, _FLAGS[parent.sampled])
             around = set_span_in_context(NonRecordingSpan(remote), _NOTHING)
         kind = SpanKind.SERVER if is_server else SpanKind.INTERNAL
-        return self._sampler.should_sample(around, trace_id, span, kind).decision is Decision.RECORD_AND_SAMPLE
+        return self._sampler.should_sample(around, trace_id, name, kind).decision is Decision.RECORD_AND_SAMPLE
 
     def _send(self, spans: list[Span]) -> None:
         self._sender.send(request(self._resource, self._version, map(encode_span, spans)))

@@ -7,6 +7,8 @@ ends it, in any thread.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from random import getrandbits
 from typing import Protocol
 
 from engine.tracing.context import SpanContext
@@ -21,46 +23,46 @@ class Exporter(Protocol):
     def takes_texts(self) -> bool:
         """Whether what users have written may be told."""
 
-    def name(self, span: str, parent: SpanContext | None, is_server: bool) -> SpanContext:
-        """The context of a new span, with whether it is kept."""
+    @property
+    def sampler(self) -> Callable[[str, int, SpanContext | None, bool], bool] | None:
+        """Whether a span of this name, trace and parent is kept, which is a server's or begins a trace; None where it
+        is, unless its client does not keep its own.
+        """
 
     def take(self, span: Span) -> None:
         """A span that is kept has ended."""
 
 
-class Span:
+class Span(SpanContext):
     """What is being done. It may `end` once; `attributes` may be set until then.
 
     `error` is the type of what it ended with, None where it ended well. Times are nanoseconds since 1970.
     """
 
-    __slots__ = ("_exporter", "attributes", "began", "context", "ended", "error", "is_server", "name", "parent")
+    __slots__ = ("attributes", "began", "ended", "error", "exporter", "is_server", "name", "parent")
 
-    def __init__(
-        self,
-        exporter: Exporter,
-        name: str,
-        context: SpanContext,
-        parent: SpanContext | None,
-        is_server: bool,
-        began: int,
-    ) -> None:
-        self._exporter = exporter
-        self.name, self.context, self.parent, self.is_server = name, context, parent, is_server
+    def __init__(self, exporter: Exporter, name: str, parent: SpanContext | None, is_server: bool, began: int) -> None:
+        self.exporter = exporter
+        self.name, self.parent, self.is_server = name, parent, is_server
+        self.trace_id = (getrandbits(128) or 1) if parent is None else parent.trace_id
+        self.span_id = getrandbits(64) or 1  # which zero may not be
+        self.sampled = parent is None or parent.sampled
+        if exporter.sampler is not None and (is_server or parent is None):
+            self.sampled = exporter.sampler(name, self.trace_id, parent, is_server)
         self.attributes: dict[str, str | int] = {}
         self.error: str | None = None
         self.began, self.ended = began, 0
 
     @property
-    def takes_texts(self) -> bool:
-        """Whether what users have written may stand in the attributes."""
-        return self._exporter.takes_texts
+    def context(self) -> SpanContext:
+        """What names it in other processes."""
+        return SpanContext(self.trace_id, self.span_id, self.sampled)
 
     def end(self, error: str | None = None, at: int | None = None) -> None:
         """It has ended, now or `at` a time."""
-        if self.context.sampled:
+        if self.sampled:
             self.error, self.ended = error, at or time.time_ns()
-            self._exporter.take(self)
+            self.exporter.take(self)
 
 
 _exporter: Exporter | None = None
@@ -79,4 +81,4 @@ def begin(
     exporter = _exporter
     if exporter is None:
         return None
-    return Span(exporter, name, exporter.name(name, parent, is_server), parent, is_server, at or time.time_ns())
+    return Span(exporter, name, parent, is_server, at or time.time_ns())

@@ -192,7 +192,7 @@ class _CallFactory(flight.ServerMiddlewareFactory):
         method = _METHODS.get(info.method) or str(info.method)
         around = context_in(headers)
         span = _span(method, around) if self._traced else None
-        call = Call(method, headers, self._calls, span, around if span is None else span.context)
+        call = Call(method, headers, self._calls, span, span or around)
         others: dict[str, flight.ServerMiddleware] = {}
         try:
             for key, factory in self._others.items():

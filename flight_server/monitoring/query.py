@@ -285,7 +285,7 @@ class Query:
         self._tell_log(row, status)
         if self._reads_since is not None:
             self._trace_parsing()
-        self._spans.end(_SPAN_ERRORS.get(status, status), lambda span: self._describe(span, row))
+        self._spans.end(_SPAN_ERRORS.get(status, status), self._describe, row)
         self._registry.finish(self, row)
         self._error = None
         self._runs.clear()  # which hold what they tell of
@@ -314,7 +314,7 @@ class Query:
             audited = {**fields, "event": "statement", "rows": row["rows"], **outcome}
             _audit.info("statement", extra={"fields": audited})
 
-    def _describe(self, span: Span, row: Mapping[str, Any] | None = None) -> None:
+    def _describe(self, span: Span, row: Mapping[str, Any] | None) -> None:
         """Tell of it in the terms of OpenTelemetry's conventions for databases, as far as these have some."""
         span.attributes |= {
             "db.system.name": "grism",
@@ -324,7 +324,7 @@ class Query:
         }
         if row is not None and not self._plans:
             span.attributes |= {"db.response.returned_rows": row["rows"], "grism.response.bytes": row["bytes"]}
-        if span.takes_texts:
+        if span.exporter.takes_texts:
             span.attributes["db.query.text"] = self._statement.text
 
     def described(self, ended_at: float | None = None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
@@ -52,7 +52,7 @@ class QueryCounts(Collector):
 
     def __init__(self, runtimes: Collection[str] = ()) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[Mapping[str, Any]] = []
+        self._waiting: deque[Mapping[str, Any]] = deque()
         self._kinds: set[str] = set()
         self._queries: Counter[tuple[str, ...]] = Counter()
         self._failures: Counter[tuple[str, ...]] = Counter({(status,): 0 for status in sorted(_failures())})
@@ -64,10 +64,13 @@ class QueryCounts(Collector):
 
     def ended(self, described: Mapping[str, Any]) -> None:
         """A query ended, which its row in ``system.queries`` describes."""
-        with self._lock:
-            self._waiting.append(described)
-            if len(self._waiting) >= _AT_ONCE:
+        self._waiting.append(described)
+        # No call waits for another that counts.
+        if len(self._waiting) >= _AT_ONCE and self._lock.acquire(blocking=False):
+            try:
                 self._count()
+            finally:
+                self._lock.release()
 
     def collect(self) -> Iterator[Metric]:
         """The families of metrics."""
@@ -87,7 +90,8 @@ class QueryCounts(Collector):
 
     def _count(self) -> None:
         """Count the queries that wait for it."""
-        for ended in self._waiting:
+        for _ in range(len(self._waiting)):
+            ended = self._waiting.popleft()
             runtime, status = ended["runtime"], _STATUS.get(ended["state"]) or ended["error_type"]
             kind = self._kind(ended["kind"])
             self._queries[kind, runtime, status] += 1
@@ -99,7 +103,6 @@ class QueryCounts(Collector):
             self._run[runtime].add(ended["run"])
             self._planning.add(ended["planning"])
             self._queue.add(ended["queue"])
-        self._waiting.clear()
 
     def _durations(self) -> Iterator[Metric]:
         run = _histogram("duration", "From its turn until its last row has left, or it failed.", ("runtime",))

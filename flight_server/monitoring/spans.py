@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from engine.tracing import Span, SpanContext, begin
 from flight_server.endpoint.calls import Call
@@ -20,7 +21,7 @@ class QuerySpans:
     @property
     def context(self) -> SpanContext | None:
         """The span for which works who works for the query now."""
-        return self._call.trace if self._now is None else self._now.context
+        return self._now or self._call.trace
 
     @property
     def trace(self) -> str | None:
@@ -34,11 +35,18 @@ class QuerySpans:
             self.end()
         self._now = begin(name, self._call.trace, at=at)
 
-    def end(self, error: str | None = None, describe: Callable[[Span], None] | None = None) -> None:
-        """What was done until now is over, by an error of this type if there was one; `describe` tells more of it."""
+    def end(
+        self,
+        error: str | None = None,
+        describe: Callable[[Span, Mapping[str, Any] | None], None] | None = None,
+        row: Mapping[str, Any] | None = None,
+    ) -> None:
+        """What was done until now is over, by an error of this type if there was one; `describe` tells more of it, by
+        its row in ``system.queries`` where there is one.
+        """
         span, self._now = self._now, None
         if span is None:
             return
-        if describe is not None and span.context.sampled:
-            describe(span)
+        if describe is not None and span.sampled:
+            describe(span, row)
         span.end(error)
