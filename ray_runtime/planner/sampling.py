@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp, parse_one
 
 from engine.cache import LruCache
-from engine.cancellation import require_answer
+from engine.cancellation import current_cancellation, require_answer
 from engine.errors import GrismError
 from engine.execution import run
 from engine.kernel import Kernel
@@ -111,7 +111,8 @@ class GroupSampler:
         found = self._known.get(counting)
         if found is None:
             try:
-                (row,) = run(counting, self._context).reader.read_all().to_pylist()
+                context = replace(self._context, cancellation=current_cancellation())
+                (row,) = run(counting, context).reader.read_all().to_pylist()
                 found = _Sample(**{name: int(value or 0) for name, value in row.items()})
             except GrismError as error:  # whoever runs the query is told
                 require_answer(error)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import types
 
+from engine.cancellation import current_cancellation
 from engine.kernel import Kernel, KernelConfig, quote
 from engine.kernel_types import KernelType, parse_type
 from engine.schema import RowType
@@ -144,7 +145,8 @@ class Inspector:
         return bool(row["told"])
 
     def _rows(self, sql: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._kernel().stream(sql).reader.read_all().to_pylist()
+        stream = self._kernel().stream(sql, cancellation=current_cancellation())
+        rows: list[dict[str, Any]] = stream.reader.read_all().to_pylist()
         return rows
 
     def _kernel(self) -> Kernel:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
+from engine.cancellation import Cancellation
+from engine.errors import CancelledError
 from engine.lowering import lower
 from engine.operators import AggregateMode, DistinctExec, HashAggregateExec, TableScanExec
 from engine.physical import walk
@@ -37,12 +41,14 @@ def table(rows: int = ROWS) -> pa.Table:
 
 
 class CountingStorage(InMemoryStorage):
-    """Counts how often it is read."""
+    """Counts how often it is read, and says so."""
 
     reads = 0
+    opened: Callable[[], None] = staticmethod(lambda: None)
 
     def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
         self.reads += 1
+        self.opened()
         return super().open(data, request)
 
 
@@ -117,6 +123,32 @@ def test_a_version_of_a_table_is_sampled_once(runtime: LocalRuntime) -> None:
     assert [reads(sql), reads(sql), reads(sql.replace("sum", "avg"))] == [1, 0, 0]
     storage.write(TableName("main", "other"), table().to_reader(), WriteMode.REPLACE)
     assert reads(sql) == 1
+
+
+def test_who_stops_the_planning_stops_its_sample(runtime: LocalRuntime) -> None:
+    planner, stopping = DistributedPlanner(runtime.kernel, runtime.storage, SPREAD), Cancellation()
+    slow = (
+        "list_sum(list_transform(range(1000), lambda x: list_sum(list_transform(range(1000), lambda y: x * y % own))))"
+    )
+    logical = runtime.frontend.plan(f"SELECT {slow} AS k, count(*) FROM t WHERE own > 0 GROUP BY k")
+
+    def plan() -> None:
+        with stopping.heeded():
+            planner.plan(logical)
+
+    sampled = threading.Event()
+    storage = runtime.storage
+    assert isinstance(storage, CountingStorage)
+    storage.opened = sampled.set
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            planning = pool.submit(plan)
+            assert sampled.wait(60)
+            stopping.cancel("enough")
+            with pytest.raises(CancelledError, match="enough"):
+                planning.result(20)  # the sample takes longer
+    finally:
+        storage.opened = lambda: None
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,6 @@ def test_a_query_that_is_stopped_finds_no_damage_in_a_footer(tmp_path, monkeypat
 
     def stopped(path):
         cancellation.cancel("It was stopped.")
-        lose(inspector._kernel())
         return footer(path)
 
     with monkeypatch.context() as patched:
