@@ -100,7 +100,7 @@ class QueryAnswer:
     def run_to_parts(self, context: StatementContext, seconds: float) -> ResultParts:
         """Run the plan to its end, and leave the rows where they were made for so many seconds."""
         runtime = self.planning.runtime_of(self.plan)
-        context.tell_plan(partial(runtime.explain, self.plan))
+        context.tell_plan(partial(self.planning.told, self.plan))
         return runtime.run_to_parts(self.plan, seconds, QueryOptions(context.cancellation, trace=context.trace))
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from engine.cancellation import Cancellation, follow
 from engine.kernel import quote
 from engine.logical.nodes import LogicalPlan
+from engine.made_of_plans import MadeOfPlans
 from engine.other_tables import written_out
 from engine.physical import ExecutionMode, PhysicalPlan
 from engine.rights import Action
@@ -62,6 +63,7 @@ class Planning:
         self.frontend = frontend
         self.catalog = catalog
         self.pins = Pins()
+        self._told: MadeOfPlans[str] = MadeOfPlans()
         self._first = next(iter(runtimes))
 
     def plan(
@@ -135,6 +137,14 @@ class Planning:
             text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session)
         )
 
+    def told(self, plan: PhysicalPlan) -> str:
+        """The plan as EXPLAIN has it, which is made once: a text that runs again does so by the very same plan."""
+        told = self._told.get(plan)
+        if told is None:
+            told = self.runtime_of(plan).explain(plan)
+            self._told.put(plan, told)
+        return told
+
     def execute(self, context: StatementContext, plan: PhysicalPlan) -> QueryResult:
         """Start `plan`; it stops when the context does. Closing the result ends this execution and nothing else."""
         cancellation = Cancellation()
@@ -142,7 +152,7 @@ class Planning:
         pin = self.pins.pin(plan)
         try:
             runtime = self.runtime_of(plan)
-            context.tell_plan(partial(runtime.explain, plan))
+            context.tell_plan(partial(self.told, plan))
             result = runtime.execute(plan, QueryOptions(cancellation, context.follow, context.trace))
         except BaseException:
             forget()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 
 from engine.errors import GrismError, InvalidValueError, UnknownTableError, UnsupportedError
+from engine.statements.context import StatementContext
+from engine.statements.database import Database
 from engine.statements.explaining import PlanNode
-from tests.harness.runtimes import SqlRuntime
+from engine.statements.session import Session
+from tests.harness.runtimes import SqlRuntime, Tables
 
 GROUPED = "SELECT s, count(*) AS n FROM range(1000) r(i), (VALUES ('a'), ('b')) v(s) WHERE i % 2 = 0 GROUP BY s"
 FIRST = r"Planned in [\d.]+ m?s, waited [\d.]+ m?s, ran in [\d.]+ m?s: 2 rows, at most .* of memory, 0 B spilled"
@@ -132,3 +136,28 @@ def test_what_looks_like_an_option_may_be_a_query(runtime: SqlRuntime) -> None:
 def test_the_outline_of_a_text() -> None:
     a, c = PlanNode.of(["a", "  b", "    d", "c"])
     assert (a.text, a.inputs[0].text, a.inputs[0].inputs[0].text, c.text) == ("a", "b", "d", "c")
+
+
+def test_the_plan_of_a_text_that_runs_again_is_told_once_until_it_is_another(
+    runtime_name: str, make_runtime: Callable[[str, str], tuple[SqlRuntime, Tables]]
+) -> None:
+    database = Database(make_runtime(runtime_name, "lance")[0])
+    text = "SELECT b FROM indexed WHERE a = 5"
+
+    def told() -> str:
+        """What is told of the plan of one run."""
+        found: list[Callable[[], str]] = []
+        database.sql(text, context=StatementContext(Session(), tell_plan=found.append)).read_all()
+        (tells,) = found
+        return tells()
+
+    database.sql("CREATE TABLE indexed AS SELECT i AS a, i AS b FROM range(100000) r(i)").close()
+    first = told()
+    assert told() is first
+    database.sql("CREATE INDEX by_a ON indexed (a)").close()
+    assert "index=by_a" not in first
+    assert "index=by_a" in told()
+    assert told().splitlines() == database.sql(f"EXPLAIN {text}").read_all()["plan"].to_pylist()
+    database.sql("DROP INDEX by_a ON indexed").close()
+    assert "index=by_a" not in told()
+    database.sql("DROP TABLE indexed").close()
