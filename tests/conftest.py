@@ -17,7 +17,7 @@ from tests.harness.collector import Collector, collecting
 from tests.harness.incidents import INCIDENTS
 from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, make_tables
 from tests.harness.server import serve
-from tests.harness.sharing import SharedByFile
+from tests.harness.sharing import SharedByFile, needs_ray
 from tests.tpch import dataset
 
 RAY_OPTIONS = ("--runtime", "ray", "--workers", "2", "--partitions", "3", "--split-size", "1MB")
@@ -92,6 +92,8 @@ def make_runtime(
 
         def make(runtime_name: str, storage_kind: str) -> tuple[SqlRuntime, Tables]:
             key = (runtime_name, storage_kind)
+            if runtime_name == "ray":
+                needs_ray()
             if key not in made:
                 tables = make_tables(storage_kind, tmp_path_factory.mktemp(f"{runtime_name}-{storage_kind}"))
                 runtime = RUNTIMES[runtime_name](tables.storage)
@@ -128,6 +130,8 @@ def server_uri(
     with ExitStack() as stack:
 
         def start(kind: str) -> str:
+            if kind == "ray":
+                needs_ray()
             if kind not in started:
                 folder = tmp_path_factory.mktemp(f"server-{kind}")
                 data = tpch_dir

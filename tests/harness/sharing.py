@@ -6,11 +6,12 @@ pytest-xdist's own groups (3.8) have no effect under pytest 9.2, which keeps a t
 
 from __future__ import annotations
 
+import os
 import re
 
 from xdist.scheduler import LoadScopeScheduling
 
-__all__ = ["SharedByFile", "group_of"]
+__all__ = ["SharedByFile", "group_of", "needs_ray"]
 
 _ON_RAY = re.compile(
     r"""
@@ -33,6 +34,12 @@ def group_of(test: str) -> str:
     if _ON_RAY.search(test):
         return "ray"
     return "attacks" if test.startswith("tests/attacks/") else test.partition("::")[0]
+
+
+def needs_ray() -> None:
+    """Refuse Ray to a test whose name does not say that it needs it: in its process Ray would start once more."""
+    test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
+    assert group_of(test) == "ray", f"{test} needs Ray; say so in its name: test_..._on_ray"
 
 
 class SharedByFile(LoadScopeScheduling):  # type: ignore[misc]

@@ -54,7 +54,7 @@ def test_the_answer_is_the_producers(opened: Opens, case: Produced) -> None:
 
 
 @pytest.mark.parametrize("case", ON_RAY)
-def test_plans_are_distributed_like_sql(opened: Opens, case: Produced) -> None:
+def test_plans_are_distributed_like_sql_on_ray(opened: Opens, case: Produced) -> None:
     assert_same(rows(opened("ray"), case.plan), case.answer)
 
 

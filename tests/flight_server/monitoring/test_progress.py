@@ -41,7 +41,7 @@ def test_the_progress_of_a_query_grows_to_its_end(
         assert row == {"progress": 1.0, "state": "done"}
 
 
-def test_rows_on_their_way_to_a_slow_reader_are_progress(server_uri: Callable[[str], str]) -> None:
+def test_rows_on_their_way_to_a_slow_reader_are_progress_on_ray(server_uri: Callable[[str], str]) -> None:
     uri, text = server_uri("ray"), "SELECT l.*, j AS travels FROM lineitem l, range(8) t(j)"
     with (
         RawClient(uri) as raw,

@@ -198,7 +198,7 @@ def test_what_explain_analyze_tells_is_told(server_uri: Callable[[str], str], ki
     assert row["peak_memory"] > 0
 
 
-def test_what_workers_write_is_told_as_what_is_written_here(server_uri: Callable[[str], str]) -> None:
+def test_what_is_written_on_ray_is_told_as_what_is_written_here(server_uri: Callable[[str], str]) -> None:
     texts = [
         "CREATE TABLE weighed AS SELECT l_orderkey, l_comment FROM lineitem",
         "INSERT INTO weighed SELECT l_orderkey, l_comment FROM lineitem",

@@ -6,7 +6,7 @@ from ray_runtime.planner import DistributedOptions
 from ray_runtime.runtime import RayRuntime
 
 
-def test_slots_are_by_default_those_of_the_default_cluster(shared_runtime: RayRuntime) -> None:
+def test_slots_are_by_default_those_of_the_default_cluster_on_ray(shared_runtime: RayRuntime) -> None:
     assert DistributedOptions().slots == shared_runtime.executor.slots
 
 

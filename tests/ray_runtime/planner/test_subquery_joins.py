@@ -143,30 +143,38 @@ def scans(runtime: SqlRuntime, right: str) -> tuple[Scan, Scan]:
 
 @pytest.mark.parametrize("right", ["nulls", "whole", "none"])
 @pytest.mark.parametrize("sql", PLANS)
-def test_rows_are_those_of_the_kernel(
-    local: LocalRuntime, ray: SqlRuntime, oracle: Oracle, sql: str, right: str
-) -> None:
+def test_rows_are_those_of_the_kernel(local: LocalRuntime, oracle: Oracle, sql: str, right: str) -> None:
     expected = oracle.run(f"WITH r AS (FROM {right}) {sql}")
     for options in (SPREAD, DEFAULT):
         check_passes(local, local.storage, PLANS[sql](*scans(local, right)), options, expected)
-    result = ray.execute(ray.plan(PLANS[sql](*scans(ray, right))))
-    found = pa.Table.from_batches(list(result), result.schema)
-    assert difference(found, expected, ordered=False) is None
+
+
+@pytest.mark.parametrize("right", ["nulls", "whole", "none"])
+@pytest.mark.parametrize("sql", PLANS)
+def test_rows_on_ray_are_those_of_the_kernel(ray: SqlRuntime, oracle: Oracle, sql: str, right: str) -> None:
+    expected = oracle.run(f"WITH r AS (FROM {right}) {sql}")
+    assert difference(rows(ray, PLANS[sql](*scans(ray, right))), expected, ordered=False) is None
+
+
+def rows(runtime: SqlRuntime, plan: LogicalPlan) -> pa.Table:
+    result = runtime.execute(runtime.plan(plan))
+    return pa.Table.from_batches(list(result), result.schema)
 
 
 def single(condition: str) -> Plan:
     return lambda left, right: Project(Join(left, right, "single", e(condition)), items(id="id", d="d", s="s"))
 
 
-def test_a_single_join_gives_what_a_scalar_subquery_gives(local: LocalRuntime, ray: SqlRuntime, oracle: Oracle) -> None:
+def test_a_single_join_gives_what_a_scalar_subquery_gives_on_ray(
+    local: LocalRuntime, ray: SqlRuntime, oracle: Oracle
+) -> None:
     expected = oracle.run("SELECT id, d, s FROM l LEFT JOIN one ON a IS NOT DISTINCT FROM c")
     for options in (SPREAD, DEFAULT):
         check_passes(local, local.storage, single(SAME)(*scans(local, "one")), options, expected)
-    result = ray.execute(ray.plan(single(SAME)(*scans(ray, "one"))))
-    assert difference(pa.Table.from_batches(list(result), result.schema), expected, ordered=False) is None
+    assert difference(rows(ray, single(SAME)(*scans(ray, "one"))), expected, ordered=False) is None
 
 
-def test_a_second_row_of_a_single_join_is_the_kernels_error(ray: SqlRuntime) -> None:
+def test_a_second_row_of_a_single_join_is_the_kernels_error_on_ray(ray: SqlRuntime) -> None:
     with pytest.raises(GrismError, match="More than one row returned by a subquery"):
         list(ray.execute(ray.plan(single(SAME)(*scans(ray, "whole")))))
 
