@@ -17,7 +17,7 @@ from tests.harness.collector import Collector, collecting
 from tests.harness.incidents import INCIDENTS
 from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, make_tables
 from tests.harness.server import serve
-from tests.harness.sharing import SharedByFile, needs_ray
+from tests.harness.sharing import SharedByFile, in_turn, needs_ray
 from tests.tpch import dataset
 
 RAY_OPTIONS = ("--runtime", "ray", "--workers", "2", "--partitions", "3", "--split-size", "1MB")
@@ -49,6 +49,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedByFile:
     """Which process of several runs which tests."""
     return SharedByFile(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes run the tests: the order in which they take them."""
+    if hasattr(config, "workerinput"):
+        items[:] = [items[place] for place in in_turn([item.nodeid for item in items])]
 
 
 def pytest_collection_finish() -> None:
