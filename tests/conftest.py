@@ -17,7 +17,7 @@ from tests.harness.collector import Collector, collecting
 from tests.harness.incidents import INCIDENTS
 from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, make_tables
 from tests.harness.server import serve
-from tests.harness.sharing import SharedByFile, in_turn, needs_ray
+from tests.harness.sharing import SharedByFile, in_turn, stays_with
 from tests.tpch import dataset
 
 RAY_OPTIONS = ("--runtime", "ray", "--workers", "2", "--partitions", "3", "--split-size", "1MB")
@@ -100,7 +100,7 @@ def make_runtime(
         def make(runtime_name: str, storage_kind: str) -> tuple[SqlRuntime, Tables]:
             key = (runtime_name, storage_kind)
             if runtime_name == "ray":
-                needs_ray()
+                stays_with("ray")
             if key not in made:
                 tables = make_tables(storage_kind, tmp_path_factory.mktemp(f"{runtime_name}-{storage_kind}"))
                 runtime = RUNTIMES[runtime_name](tables.storage)
@@ -138,7 +138,7 @@ def server_uri(
 
         def start(kind: str) -> str:
             if kind == "ray":
-                needs_ray()
+                stays_with("server on ray")
             if kind not in started:
                 folder = tmp_path_factory.mktemp(f"server-{kind}")
                 data = tpch_dir

@@ -1,5 +1,6 @@
-"""How the processes of `make test` share the tests: all that needs Ray in one, so that it starts once; the attacks
-in one, for they are made on one server; other files whole, since the tests of a file share what it starts.
+"""How the processes of `make test` share the tests: all that needs Ray in one, so that it starts once; all that needs
+a server on Ray in one, which is another Ray; the attacks in one, for they are made on one server; other files whole,
+since the tests of a file share what it starts.
 
 pytest-xdist's own groups (3.8) have no effect under pytest 9.2, which keeps a test's id elsewhere.
 """
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-__all__ = ["SharedByFile", "group_of", "in_turn", "needs_ray"]
+__all__ = ["SharedByFile", "group_of", "in_turn", "stays_with"]
 
 _ON_RAY = re.compile(
     r"""
@@ -28,22 +29,35 @@ _ON_RAY = re.compile(
     re.VERBOSE,
 )
 
+_AT_A_SERVER = re.compile(
+    r"""
+    ^tests/ (?: clients/ | tpch/ | flight_server/cli/
+    | flight_server/monitoring/test_(?:progress|stages|system_tables|traces)\.py
+    | flight_server/service/test_(?:listings|parameter_rows|running)\.py
+    | ray_runtime/test_(?:parts|updates)\.py
+    | sql/test_(?:indexes|random_changes)\.py )
+    """,
+    re.VERBOSE,
+)
+
 
 def group_of(test: str) -> str:
-    """With whom a test stays, by its id: those on Ray, the attacks, or those of its file.
+    """With whom a test stays, by its id: those on Ray, those at a server on it, the attacks, or those of its file.
 
-    >>> group_of("tests/sql/test_suites.py::test_suite[ray-joins]"), group_of("tests/engine/test_cache.py::test_size")
-    ('ray', 'tests/engine/test_cache.py')
+    >>> group_of("tests/sql/test_suites.py::test_suite[ray-joins]"), group_of("tests/sql/test_indexes.py::test_it[ray]")
+    ('ray', 'server on ray')
+    >>> group_of("tests/engine/test_cache.py::test_size")
+    'tests/engine/test_cache.py'
     """
     if _ON_RAY.search(test):
-        return "ray"
+        return "server on ray" if _AT_A_SERVER.match(test) else "ray"
     return "attacks" if test.startswith("tests/attacks/") else test.partition("::")[0]
 
 
-def needs_ray() -> None:
-    """Refuse Ray to a test whose name does not say that it needs it: in its process Ray would start once more."""
+def stays_with(group: str) -> None:
+    """Refuse what a group has to itself, Ray or a server on it, to a test of another: it would start once more."""
     test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
-    assert group_of(test) == "ray", f"{test} needs Ray; say so in its name: test_..._on_ray"
+    assert group_of(test) == group, f"{test} takes what the group {group!r} has; its name says so: test_..._on_ray"
 
 
 def in_turn(tests: Sequence[str]) -> list[int]:
@@ -62,7 +76,7 @@ def in_turn(tests: Sequence[str]) -> list[int]:
 
     def turn(place: int) -> tuple[bool, bool, int, str]:
         group = groups[place]
-        return group != "ray", group.startswith("tests/engine/"), -sizes[group], group
+        return group not in ("ray", "server on ray"), group.startswith("tests/engine/"), -sizes[group], group
 
     return sorted(range(len(tests)), key=turn)
 

@@ -17,7 +17,7 @@ from ray_runtime.executor import ExecutorOptions
 from ray_runtime.planner.options import DistributedOptions
 from ray_runtime.runtime import RayOptions, RayRuntime
 from ray_runtime.scheduler import SchedulerOptions
-from tests.harness.sharing import needs_ray
+from tests.harness.sharing import stays_with
 
 ROWS = 40_000
 TABLE = pa.table(
@@ -60,7 +60,7 @@ def start(
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """Ray itself takes longest to start; it stays for the whole run."""
-    needs_ray()
+    stays_with("ray")
     RaySession.begin(None)
     yield
     RaySession.end()

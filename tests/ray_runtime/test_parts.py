@@ -10,14 +10,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from engine.cancellation import Cancellation
-from engine.errors import WorkerLostError
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.wire import wrap
-from ray_runtime.planner.planner import DistributedPlan
-from ray_runtime.runtime import RayRuntime
-from tests.ray_runtime.faults import kill
 
 PATIENCE = 20.0
 OPTION = "adbc.flight.sql.session.option."
@@ -123,22 +118,6 @@ def test_who_does_not_come_to_the_workers_gets_the_parts_from_the_server(client:
         client.do_get(planned.endpoints[0].ticket).read_all()
 
 
-def test_the_part_of_a_worker_that_died_is_told_to_be_lost(start_runtime: Callable[..., RayRuntime]) -> None:
-    runtime = start_runtime(workers=2)
-    result = runtime.run_to_parts(runtime.plan(runtime.frontend.plan("SELECT * FROM t")), 60.0)
-    places = {description.location: worker for worker, description in runtime.executor.workers().items()}
-    assert len({part.location for part in result.parts}) == 2
-    dead = result.parts[0].location
-    kill(runtime, places[dead])
-    for part in result.parts:
-        if part.location == dead:
-            with pytest.raises(WorkerLostError, match=r"worker w\d \(incarnation 0\), .* Ask for the query again"):
-                result.read(part, Cancellation())
-        else:
-            assert result.read(part, Cancellation()).reader.read_all().num_rows == part.rows
-    result.release()
-
-
 @pytest.mark.parametrize("query", WHOLE)
 def test_what_has_an_order_or_one_part_comes_from_the_server(client: flight.FlightClient, query: str) -> None:
     (endpoint,) = info(client, query).endpoints
@@ -191,18 +170,6 @@ def test_a_forged_ticket_opens_no_part(client: flight.FlightClient) -> None:
     assert fetch(endpoint).num_rows
 
 
-def test_parts_go_when_their_time_is_over(shared_runtime: RayRuntime) -> None:
-    plan = shared_runtime.plan(shared_runtime.frontend.plan("SELECT * FROM t"))
-    result = shared_runtime.run_to_parts(plan, 0.5)
-    assert sum(part.rows for part in result.parts) == 40_000
-    assert len(result.parts) > 1
-    for part in result.parts:
-        wait_until_gone(flight.FlightEndpoint(part.ticket, [part.location]))
-    until = time.monotonic() + PATIENCE
-    while any(status.outputs for status in shared_runtime.executor.status().values()):
-        assert time.monotonic() < until
-
-
 def test_a_failing_query_has_no_parts(client: flight.FlightClient) -> None:
     with pytest.raises(pa.ArrowInvalid, match="Could not convert"):
         info(client, "SELECT CAST(l_comment AS INTEGER) FROM lineitem")
@@ -234,12 +201,3 @@ def test_a_session_chooses_its_runtime_and_partitions(uri: str) -> None:
             == messages.SetSessionOptionsResult.INVALID_VALUE
         )
         list(client.do_action(flight.Action("CloseSession", b"")))
-
-
-def test_partitions_are_part_of_what_is_remembered(shared_runtime: RayRuntime) -> None:
-    query = shared_runtime.frontend.plan("SELECT k, count(*) FROM t GROUP BY 1")
-
-    def partitions(plan: DistributedPlan) -> int:
-        return max(stage.partitions for stage in plan.stages)
-
-    assert [partitions(shared_runtime.plan(query, n)) for n in (None, 7, 2, 7)] == [4, 7, 2, 7]
