@@ -90,10 +90,10 @@ def rows(database: Database, text: str) -> list[tuple[object, ...]]:
         "SELECT {} FROM t",
     ],
 )
-@pytest.mark.parametrize("name", ["_rowaddr", '"_RowAddr"', "__grism_stays", "__grism_hit", "__grism_value0", "v0"])
-def test_nobody_else_may_name_them(text: str, name: str, database: Database) -> None:
-    with pytest.raises(UnknownColumnError, match=f'no column "{name.strip(chr(34))}"'):
-        database.sql(text.format(name)).close()
+def test_nobody_else_may_name_them(text: str, database: Database) -> None:
+    for name in ("_rowaddr", '"_RowAddr"', "__grism_stays", "__grism_hit", "__grism_value0", "v0"):
+        with pytest.raises(UnknownColumnError, match=f'no column "{name.strip(chr(34))}"'):
+            database.sql(text.format(name)).close()
     assert rows(database, "SELECT * FROM t ORDER BY a") == [(0, 0), (1, 10), (2, 20), (3, 30)]
 
 
