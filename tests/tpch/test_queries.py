@@ -18,7 +18,7 @@ from tests.harness.runtimes import SqlRuntime, Tables, query
 from tests.tpch import dataset
 
 QUERIES = pytest.mark.parametrize("number", dataset.QUERIES, ids=lambda number: f"q{number:02}")
-STORAGES = pytest.mark.parametrize("storage", ["memory", "parquet", "lance"])
+STORAGES = ("memory", "parquet", "lance")
 TOLERANCE = 1e-9
 
 
@@ -73,7 +73,7 @@ def test_the_oracle_itself_gives_the_answer(number: int, oracle: Oracle) -> None
     assert_answer(number, oracle.run(dataset.query_text(number)))
 
 
-@STORAGES
+@pytest.mark.parametrize("storage", STORAGES)
 @QUERIES
 def test_in_process(number: int, storage: str, filled: Callable[[str, str], SqlRuntime], oracle: Oracle) -> None:
     text = dataset.query_text(number)
@@ -82,10 +82,13 @@ def test_in_process(number: int, storage: str, filled: Callable[[str, str], SqlR
     assert schema_difference(got.schema, oracle.run(text).schema) is None
 
 
-@STORAGES
 @QUERIES
-def test_through_a_server(number: int, storage: str, server_uri: Callable[[str], str]) -> None:
-    with flightsql.connect(server_uri(storage), autocommit=True) as connection, connection.cursor() as cursor:
+def test_through_a_server(number: int, server_uri: Callable[[str], str]) -> None:
+    """Over one storage each, in turn: in process each is asked over all of them."""
+    with (
+        flightsql.connect(server_uri(STORAGES[number % 3]), autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(dataset.query_text(number))
         assert_answer(number, cursor.fetch_arrow_table())
 
