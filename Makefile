@@ -24,12 +24,13 @@ $(STAMP): pyproject.toml $(wildcard setup.py) $(wildcard engine/native/*.[ch])
 demo: $(STAMP)
 	@$(BIN)/python -m benchmarks.demo
 
+# Tests wait for servers and workers for a third of their time: three processes keep two cores busy.
 test: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not soak and not clients" --numprocesses 2
+	$(BIN)/python -m pytest -m "not soak and not clients" --numprocesses 3
 
 test-clients: $(STAMP)
 	$(BIN)/python -m pytest tests/real_clients tests/clients/test_node.py tests/engine/substrait tests/browser -m clients
