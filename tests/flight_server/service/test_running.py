@@ -57,7 +57,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Narrow]:
     options = {"max-queries": SLOTS, "max-queued": PLACES, "queue-timeout": "1500ms", "query-timeout": "4s"}
     options |= {"stall-yield": "1h"}
     options |= {"max-prepared-size": "4MB", "max-parameter-size": "3MB"}
-    options |= {"statement-ttl": "2s", "threads": 2, "log-format": "json", "log-level": "debug"}
+    options |= {"statement-ttl": "4s", "threads": 2, "log-format": "json", "log-level": "debug"}
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     with serve(tmp_path_factory.mktemp("data"), log, *arguments) as (uri, pid):
         yield Narrow(uri, pid, log)
