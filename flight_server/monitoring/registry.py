@@ -38,9 +38,10 @@ class _Ended:
 
     @classmethod
     def of(cls, described: Mapping[str, Any], plan: QueryPlan) -> _Ended:
-        row = {name: value[:_LONGEST_TEXT] if isinstance(value, str) else value for name, value in described.items()}
-        texts = [*row.values(), *plan.lines]
-        return cls(row, plan, sum([len(value) for value in texts if isinstance(value, str)]))
+        texts = [value for value in described.values() if isinstance(value, str)]
+        if max(map(len, texts)) > _LONGEST_TEXT:
+            return cls.of({name: _cut(value) for name, value in described.items()}, plan)
+        return cls(described, plan, sum(map(len, texts)) + sum(map(len, plan.lines)))
 
 
 class QueryRegistry:
@@ -150,6 +151,10 @@ class QueryRegistry:
         for query in running:
             if query.caller.session.id == session:
                 query.stop(f'The session was ended by "{by}" with KILL SESSION.')
+
+
+def _cut(value: object) -> object:
+    return value[:_LONGEST_TEXT] if isinstance(value, str) else value
 
 
 def _plan_of(query: Query) -> QueryPlan:

@@ -34,6 +34,15 @@ def test_what_ended_is_kept_with_its_rows_and_its_error(login: Login) -> None:
     assert count["n"] == 40
 
 
+def test_of_what_ended_long_texts_are_cut(login: Login) -> None:
+    ann = login("ann")
+    whole, long = ("SELECT 'cut', '".ljust(length - 1, mark) + "'" for length, mark in ((4_000, "a"), (4_001, "b")))
+    for text in (whole, long):
+        ann.rows(text)
+    told = ann.rows("SELECT text, kind, rows FROM system.queries WHERE text LIKE 'SELECT ''cut%' ORDER BY begun")
+    assert [tuple(row.values()) for row in told] == [(whole, "SELECT", 1), (long[:4_000], "SELECT", 1)]
+
+
 def test_tables_are_told_with_what_they_are_made_of(login: Login) -> None:
     ann, bob, root = login("ann"), login("bob"), login("root")
     assert ann.rows("SELECT * FROM system.tables") == []
