@@ -58,7 +58,7 @@ def attacked(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     for name in ("nation", "orders"):
         shutil.copy(tpch_dir / f"{name}.parquet", data)
     shutil.copy(tpch_dir / "region.parquet", folder / "secrets.parquet")
-    kept = ("--session-ttl", "2s", "--prepared-ttl", "2s", "--statement-ttl", "15s")
+    kept = ("--session-ttl", "2s", "--prepared-ttl", "2s", "--statement-ttl", "8s")
     with serve(data, folder / "log", "--threads", "2", *kept) as (uri, pid):
         server = Attacked(uri, pid, data)
         server.answers()
