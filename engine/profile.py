@@ -9,9 +9,10 @@ from statistics import median
 from typing import Any
 
 from engine.execution import compile_statement
+from engine.kernel_progress import KernelProgress, Watch
 from engine.physical import ExecutionContext, PhysicalOperator
 from engine.printable import on_one_line
-from engine.run_progress import ResourceUse, RunProgress, StageProgress, TaskProgress, add_up
+from engine.run_progress import ResourceUse, RunProgress, add_up
 
 __all__ = [
     "KernelProfile",
@@ -132,48 +133,36 @@ class QueryProfile:
         return add_up(stage.used for stage in self.stages)
 
 
-class _ProfiledRun:
-    """A run for the sake of its profile; a `RunProgress`. The kernel tells nothing of it until its end."""
+class _ProfiledRun(KernelProgress):
+    """A run for the sake of its profile, which tells what it has used."""
 
-    def __init__(self) -> None:
-        self.profile: KernelProfile | None = None
-
-    def share(self) -> float | None:
-        """Not known."""
-        return None
-
-    def stages(self) -> Sequence[StageProgress]:
-        """None."""
-        return ()
-
-    def tasks(self) -> Sequence[TaskProgress]:
-        """None."""
-        return ()
+    measured: KernelProfile | None = None
 
     def used(self) -> ResourceUse | None:
         """What the profile says, once it is there."""
-        profile = self.profile
-        return None if profile is None else ResourceUse(profile.spilled, profile.peak_memory)
+        measured = self.measured
+        return None if measured is None else ResourceUse(measured.spilled, measured.peak_memory)
 
 
 def kernel_profile(
     operator: PhysicalOperator, ctx: ExecutionContext, follow: Callable[[RunProgress], None]
 ) -> KernelProfile:
-    """Run the subtree in this process's kernel and tell what it did; its rows go to nobody. `follow` is given what has
-    its use of memory afterwards. Raises as `run`.
+    """Run the subtree in this process's kernel and tell what it did; its rows go to nobody. `follow` is given what
+    tells how far it is, and afterwards what it has used. Raises as `run`.
     """
-    progress = _ProfiledRun()
-    follow(progress)
     statement = compile_statement(operator, ctx)
+    progress = _ProfiledRun(statement.lengths, Watch.OPERATORS)
+    follow(progress)
     stream = ctx.kernel.stream(
         f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.sql}",
         statement.sources,
         ctx.cancellation,
         resident=statement.joined,
+        progress=progress,
     )
     (text,) = stream.reader.read_all().column(1).to_pylist()
-    progress.profile = read_profile(text)
-    return progress.profile
+    progress.measured = read_profile(text)
+    return progress.measured
 
 
 def read_profile(text: str) -> KernelProfile:

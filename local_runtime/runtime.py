@@ -23,6 +23,9 @@ from local_runtime.planner import LocalPhysicalPlanner, LocalPlan
 
 __all__ = ["LocalRuntime"]
 
+_PROFILED = 1
+"""So many runs for a profile at a time tell how far they are in the files that they read."""
+
 
 class LocalRuntime:
     """Plans and runs queries in this process.
@@ -49,7 +52,7 @@ class LocalRuntime:
         self.storage = storage
         directories = tuple(storage.directories())
         self.kernel = Kernel(
-            KernelConfig(directories, memory_limit, threads, spill_directory, process_memory, observed)
+            KernelConfig(directories, memory_limit, threads, spill_directory, process_memory, observed, _PROFILED)
         )
         self.frontend = SqlFrontend(self.kernel, storage)
         self._planner = LocalPhysicalPlanner(self.kernel)

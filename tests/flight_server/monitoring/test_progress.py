@@ -9,35 +9,37 @@ from typing import Any
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import pyarrow as pa
+import pytest
 
 from tests.clients.raw import RawClient
 from tests.flight_server.monitoring.looking import OTHERS, PASSWORD, Client, Login
 from tests.harness.waiting import until
 
 
+@pytest.mark.parametrize(("begins", "name"), [("", "grows"), ("EXPLAIN ANALYZE ", "is_profiled")])
 def test_the_progress_of_a_query_grows_to_its_end(
-    server_uri: Callable[[str], str], threads: ThreadPoolExecutor
+    server_uri: Callable[[str], str], threads: ThreadPoolExecutor, begins: str, name: str
 ) -> None:
     uri = server_uri("parquet")
     with RawClient(uri) as raw, RawClient(uri) as other:
         client, looker = Client(raw), Client(other)
-        text = "SELECT count(*) FROM lineitem, range(50000) AS grows(j) WHERE (l_orderkey * j) % 7 = 3"
+        text = f"{begins}SELECT count(*) FROM lineitem, range(50000) AS {name}(j) WHERE (l_orderkey * j) % 7 = 3"
         answer = threads.submit(client.refusal, text)
         seen: list[float] = []
 
         def has_grown() -> bool:
-            told = looker.rows(f"SELECT progress {OTHERS} AND text LIKE '%grows(j)%' AND state = 'running'")
+            told = looker.rows(f"SELECT progress {OTHERS} AND text LIKE '%{name}(j)%' AND state = 'running'")
             seen.extend(row["progress"] or 0.0 for row in told)
             return len(set(seen)) > 2
 
         until(has_grown)
         assert seen == sorted(seen)
         assert 0 <= seen[0] < seen[-1] < 1
-        (running,) = looker.rows(f"SELECT id {OTHERS} AND text LIKE '%grows(j)%'")
+        (running,) = looker.rows(f"SELECT id {OTHERS} AND text LIKE '%{name}(j)%'")
         looker.rows(f"KILL QUERY '{running['id']}'")
         assert "KILL QUERY" in answer.result(30)
-        looker.rows("SELECT count(*) FROM lineitem, range(2) AS ends(j)")
-        (row,) = looker.rows(f"SELECT progress, state {OTHERS} AND text LIKE '%ends(j)'")
+        looker.rows(f"{begins}SELECT count(*) FROM lineitem, range(2) AS {name}_ends(j)")
+        (row,) = looker.rows(f"SELECT progress, state {OTHERS} AND text LIKE '%{name}_ends(j)'")
         assert row == {"progress": 1.0, "state": "done"}
 
 
