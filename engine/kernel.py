@@ -135,7 +135,10 @@ class Kernel:
             raise too_deep() from None
         if answer["error"]:
             if answer.get("error_type") == "not implemented":
-                raise ForbiddenError("Only SELECT statements are run here; this is another kind of statement.")
+                raise ForbiddenError(
+                    "Statements of this kind are not run here; SELECT is, and what changes tables. "
+                    "PIVOT needs a list of its values."
+                )
             raise syntax_error(text, answer)
         statements = answer.get("statements") or []
         if not statements:

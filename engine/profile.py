@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -13,6 +15,7 @@ from engine.kernel_progress import KernelProgress, Watch
 from engine.physical import ExecutionContext, PhysicalOperator
 from engine.printable import on_one_line
 from engine.run_progress import ResourceUse, RunProgress, add_up
+from engine.streams import SlicedStream
 
 __all__ = [
     "KernelProfile",
@@ -161,13 +164,26 @@ def kernel_profile(
         progress=progress,
     )
     (text,) = stream.reader.read_all().column(1).to_pylist()
-    progress.measured = read_profile(text)
-    return progress.measured
+    measured = read_profile(text) or _known(ctx.kernel.stream(statement.sql, statement.sources, ctx.cancellation))
+    progress.measured = measured
+    return measured
 
 
-def read_profile(text: str) -> KernelProfile:
-    """What the kernel's JSON tells of a statement that ran to its end."""
+def _known(stream: SlicedStream) -> KernelProfile:
+    """Of a statement whose rows the kernel knew without an operator that it measures."""
+    began = time.monotonic()
+    with closing(stream.reader) as reader:
+        rows = sum(batch.num_rows for batch in reader)
+    given = OperatorProfile("COLUMN_DATA_SCAN", rows, 0, 0.0, None, {})
+    return KernelProfile((given,), time.monotonic() - began, 0.0, 0, 0, (0, 0))
+
+
+def read_profile(text: str) -> KernelProfile | None:
+    """What the kernel's JSON tells of a statement that ran to its end; nothing where it knew all rows, as those of
+    VALUES or the number of a file's rows."""
     told = json.loads(text)
+    if "query" not in told:
+        return None
     query, system = told["query"], told["system"]
     return KernelProfile(
         tuple(_operators(told["operator"])),

@@ -307,7 +307,8 @@ class _Inputs:
 def _operators(runs: Sequence[RunProgress]) -> tuple[OperatorProfile, ...]:
     """The operators of the kernel in these executions, where they were watched."""
     profiles = [run.profile for run in runs if isinstance(run, KernelProgress)]
-    return tuple(operator for profile in profiles if profile for operator in read_profile(profile).operators)
+    read = [read_profile(profile) for profile in profiles if profile]
+    return tuple(operator for profile in read if profile is not None for operator in profile.operators)
 
 
 def _node_address() -> str:

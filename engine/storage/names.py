@@ -48,9 +48,9 @@ def require_along(
     """Raise PlanningError where a schema has tables or other names beside those that go `along` with it."""
     known = {name.key for name in along}
     if any(name.key not in known for name in tables):
-        raise PlanningError(f'Schema "{schema}" is not empty; drop what is in it first.')
+        raise PlanningError(f'Schema "{schema}" is not empty; drop what is in it first, or say CASCADE.')
     if others is not None and any(name.key not in known for name in others.names_in(schema)):
-        raise PlanningError(f'Schema "{schema}" is not empty, it has views; drop what is in it first.')
+        raise PlanningError(f'Schema "{schema}" is not empty, it has views; drop what is in it first, or say CASCADE.')
 
 
 def full_name(path: Sequence[str], home: str, schemas: Callable[[], Collection[str]]) -> TableName:

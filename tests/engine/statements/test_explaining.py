@@ -133,6 +133,12 @@ def test_what_looks_like_an_option_may_be_a_query(runtime: SqlRuntime) -> None:
     assert runtime.sql("EXPLAIN ANALYZE SELECT 1").read_all().num_rows > 1
 
 
+def test_analyze_of_rows_that_the_kernel_knows(runtime: SqlRuntime) -> None:
+    """It runs no operator for them, and has no profile then."""
+    told = lines(runtime, "EXPLAIN ANALYZE FROM (VALUES (1), (2))")
+    assert ": 2 rows" in told[0]
+
+
 def test_the_outline_of_a_text() -> None:
     a, c = PlanNode.of(["a", "  b", "    d", "c"])
     assert (a.text, a.inputs[0].text, a.inputs[0].inputs[0].text, c.text) == ("a", "b", "d", "c")
