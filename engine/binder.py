@@ -135,7 +135,7 @@ class Binder:
         forget = cancellation.on_cancel(execution.interrupt)
         try:
             with self._errors(column.name for _, columns in key for column in columns):
-                yield execution.cursor
+                yield execution.connection
         finally:
             forget()
             if cancellation.cancelled or not self._keep(instance, key, execution):
@@ -169,7 +169,7 @@ class Binder:
         execution = instance.begin()
         try:
             for i, (name, columns) in enumerate(key):
-                _create(execution.cursor, i, name, columns)
+                _create(execution.connection, i, name, columns)
         except BaseException:
             instance.end(execution)
             raise
@@ -178,7 +178,7 @@ class Binder:
     def _keep(self, instance: Instance, key: tuple[tuple[str, RowType], ...], execution: Execution) -> bool:
         """Keep a cursor for the next statement over the same tables; False where its instance is not used any more."""
         oldest = None
-        execution.cursor.abort()
+        execution.connection.abort()
         with self._lock:
             if instance is not self._instance:
                 return False

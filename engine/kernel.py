@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Any, ClassVar
 
 import duckdb
@@ -54,17 +55,10 @@ log = logging.getLogger(__name__)
 
 ArrowData = Any  # pa.Table | pyarrow.dataset.Dataset | pa.RecordBatchReader
 _CLOSE_SECONDS = 10.0
-_BATCH_BYTES = 32 << 20  # that the kernel may gather for an Arrow batch, outside of its memory limit
-_BATCH_ROWS = 32_768
-_BATCH_ROWS_OF_ANY_SIZE = 16_384
 _BATCH_ROWS_OF_GREAT_SIZE = 64
-_BYTES_OF_ANY_SIZE = 64  # what a text or a list is taken for
-_OF_ANY_SIZE = frozenset(
-    {"varchar", "blob", "bit", "list", "map", "struct", "array", "union", "bignum", "variant", "geometry"}
-)
 _KERNEL_ERRORS = (duckdb.Error, UnicodeDecodeError)  # a message that the kernel cuts may end within a character
 _KNOWN_TYPES = 4096
-_LONGEST_OBSERVED = 256 << 10  # characters: a cursor that is kept keeps the text of its last statement
+_LONGEST_KEPT = 256 << 10  # characters: a cursor that is kept keeps the text of its last statement
 _LONG_TYPE = 2_000  # characters from which on a type is not remembered: clients can make any number of them
 
 
@@ -164,7 +158,7 @@ class Kernel:
             execution = instance.begin(cancellation)
             forget = cancellation.on_cancel(execution.interrupt)
             try:
-                rows = execution.cursor.execute("DESCRIBE " + sql).fetchall()
+                rows = execution.connection.execute("DESCRIBE " + sql).fetchall()
             finally:
                 forget()
                 instance.end(execution)
@@ -299,8 +293,9 @@ class Kernel:
         cancellation.check()
         instance = self._current()
         try:
-            watch = Watch.NOTHING if progress is None or len(sql) > _LONGEST_OBSERVED else progress.watch
-            execution = instance.begin(cancellation, watch)
+            is_long = len(sql) > _LONGEST_KEPT
+            watch = Watch.NOTHING if progress is None or is_long else progress.watch
+            execution = instance.begin(cancellation, watch, keeps=not is_long)
         except duckdb.Error as error:
             self._look_after(instance, error)
             raise execution_error(error) from None
@@ -320,7 +315,8 @@ class Kernel:
 
         try:
             _offer(execution, sources, resident, progress)
-            reader = _reader(execution.cursor, sql, boundary, batch_rows)
+            leaving = None if boundary is None else partial(_leaving, boundary)
+            reader = execution.cursor.stream(sql, leaving, batch_rows)
         except _KERNEL_ERRORS as error:
             error.__traceback__ = None  # its frames hold what was computed, and a cancellation may keep the error
             finish()
@@ -430,26 +426,7 @@ def _type_key(kind: str) -> str | None:
     return kind if len(kind) <= _LONG_TYPE else None
 
 
-def _batch_rows(kinds: Iterable[str]) -> int:
-    """The rows of an Arrow batch of columns of these types."""
-    width, most = 0, _BATCH_ROWS
-    for kind in kinds:
-        if kind in _OF_ANY_SIZE:
-            most = _BATCH_ROWS_OF_ANY_SIZE
-        width += _BYTES_OF_ANY_SIZE if kind in _OF_ANY_SIZE else 16
-    return max(1, min(most, _BATCH_BYTES // max(1, width)))
-
-
-def _reader(
-    cursor: duckdb.DuckDBPyConnection, sql: str, boundary: Boundary | None, batch_rows: int | None
-) -> pa.RecordBatchReader:
-    relation = cursor.sql(sql, alias="statement")  # or it is given a random name
-    if boundary is not None:
-        relation = _leaving(relation, boundary)
-    return relation.to_arrow_reader(batch_rows or _batch_rows([kind.id for kind in relation.types]))
-
-
-def _leaving(relation: duckdb.DuckDBPyRelation, boundary: Boundary) -> duckdb.DuckDBPyRelation:
+def _leaving(boundary: Boundary, relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """`relation` with the columns that leave the kernel for it."""
     columns = list(zip(relation.columns, map(str, relation.types), strict=True))
     items = leaving_items(columns, boundary)

@@ -26,6 +26,7 @@ from engine import borrowed_functions, value_bounds
 from engine.cancellation import Cancellation
 from engine.errors import ExecutionError
 from engine.helper_threads import HelperThreads
+from engine.kernel_cursor import KernelCursor
 from engine.kernel_progress import Watch
 from engine.memory_watch import MemoryWatch
 from engine.owned_directory import OwnedDirectory, sweep
@@ -71,17 +72,19 @@ class KernelConfig:
 class Execution:
     """A cursor with a statement on it: an interrupt reaches it whenever it comes, and does nothing after its end.
 
-    What is watched is on a cursor that serves others after it.
+    What is watched, or `keeps` its cursor, is on one that serves others after it.
     """
 
     def __init__(
         self,
-        cursor: duckdb.DuckDBPyConnection,
+        cursor: KernelCursor,
         helpers: HelperThreads,
         cancellation: Cancellation | None = None,
         watch: Watch = Watch.NOTHING,
+        keeps: bool = False,
     ) -> None:
-        self.cursor = cursor
+        self.cursor, self.connection = cursor, cursor.connection
+        self.keeps = keeps or watch is not Watch.NOTHING
         self._helpers = helpers
         self.grown = 0.0  # bytes of the process that count for it
         self.watch = watch
@@ -106,7 +109,7 @@ class Execution:
 
     def register(self, name: str, data: object) -> None:
         """Let the statement read `data` by this name."""
-        self.cursor.register(name, data)
+        self.connection.register(name, data)
         self._registered.append(name)
 
     def load(self, name: str, data: pa.RecordBatchReader) -> None:
@@ -114,10 +117,10 @@ class Execution:
         stream = f"{name}_stream"
         self.register(stream, data)
         self._loaded.append(name)
-        self.cursor.execute(f'CREATE TEMP TABLE "{name}" AS FROM "{stream}"')
+        self.connection.execute(f'CREATE TEMP TABLE "{name}" AS FROM "{stream}"')
         self._used_before = self.used()
-        self.cursor.abort()
-        self.cursor.unregister(stream)
+        self.connection.abort()
+        self.connection.unregister(stream)
         self._registered.remove(stream)
 
     def share(self) -> float | None:
@@ -126,7 +129,7 @@ class Execution:
             if self._closed or self.watch is Watch.NOTHING:
                 return None
             try:
-                percent = float(self.cursor.query_progress())
+                percent = float(self.connection.query_progress())
             except duckdb.Error:  # its instance is lost or closed
                 return None
         return None if percent < 0 else min(percent / 100, 1.0)
@@ -147,7 +150,7 @@ class Execution:
     def _told(self, asked: bool) -> str | None:
         """What the kernel noted; None where it was not asked to, or is lost."""
         try:
-            return str(self.cursor.get_profiling_information()) if asked else None
+            return str(self.connection.get_profiling_information()) if asked else None
         except duckdb.Error:
             return None
 
@@ -159,12 +162,12 @@ class Execution:
 
     def clear(self) -> None:
         """Leave nothing of the statement on the cursor, which another is to have. Raises what the kernel does."""
-        self.cursor.abort()
+        self.connection.abort()
         for name in self._registered:
-            self.cursor.unregister(name)
+            self.connection.unregister(name)
         for name in self._loaded:
-            self.cursor.execute(f'DROP TABLE IF EXISTS temp."{name}"')
-            self.cursor.abort()
+            self.connection.execute(f'DROP TABLE IF EXISTS temp."{name}"')
+            self.connection.abort()
 
     def _insist(self) -> None:
         while not self.begun and self._interrupt():
@@ -175,7 +178,7 @@ class Execution:
             if self._closed:
                 return False
             try:
-                self.cursor.interrupt()
+                self.connection.interrupt()
             except duckdb.ConnectionException:  # its instance is closed, and with it what ran on it
                 return False
             return True
@@ -195,7 +198,7 @@ class Instance:
         self._running: set[Execution] = set()
         self._helpers = HelperThreads()
         self._idle: list[duckdb.DuckDBPyConnection] = []
-        self._watched: dict[Watch, list[duckdb.DuckDBPyConnection]] = {watch: [] for watch in Watch}
+        self._ready: dict[Watch, list[KernelCursor]] = {watch: [] for watch in Watch}
         self._closed = False
         try:
             self._database = _connect(config, self._spill, optimizers)
@@ -204,9 +207,9 @@ class Instance:
             raise
         for watch, count in ((Watch.USE, config.observed), (Watch.OPERATORS, config.profiled)):
             for _ in range(count):
-                cursor = self._database.cursor()
-                cursor.execute(_SETTINGS[watch])
-                self._watched[watch].append(cursor)
+                cursor = KernelCursor(self._database.cursor())
+                cursor.connection.execute(_SETTINGS[watch])
+                self._ready[watch].append(cursor)
         self._database.execute("SET GLOBAL lock_configuration = true")
         self._watch = None
         if config.process_memory is not None:
@@ -233,31 +236,36 @@ class Instance:
             if not keep:
                 cursor.close()
 
-    def begin(self, cancellation: Cancellation | None = None, watch: Watch = Watch.NOTHING) -> Execution:
+    def begin(
+        self, cancellation: Cancellation | None = None, watch: Watch = Watch.NOTHING, *, keeps: bool = False
+    ) -> Execution:
         """A cursor for one statement, which `close` interrupts; `end` it. Raises ExecutionError once it is closed.
 
-        Where it takes too much memory, `cancellation` is thrown. It is watched where not too many are already.
+        Where it takes too much memory, `cancellation` is thrown. It is watched where not too many are already. The next
+        statement may have its cursor if it is watched or `keeps` it.
         """
         with self._lock:
             self._check_open()
-            ready = self._watched[watch]
-            cursor, watch = (ready.pop(), watch) if ready else (self._database.cursor(), Watch.NOTHING)
-            execution = Execution(cursor, self._helpers, cancellation, watch)
+            if not self._ready[watch]:
+                watch = Watch.NOTHING
+            ready = self._ready[watch]
+            cursor = ready.pop() if ready else KernelCursor(self._database.cursor())
+            execution = Execution(cursor, self._helpers, cancellation, watch, keeps)
             self._running.add(execution)
         return execution
 
     def end(self, execution: Execution) -> None:
         """The statement is over; its cursor is closed, or waits for another statement."""
         execution.end()
-        kept = execution.watch is not Watch.NOTHING and self._keep(execution)
+        kept = execution.keeps and self._keep(execution)
         with self._lock:
             self._running.discard(execution)
-            if kept and not self._closed:
-                self._watched[execution.watch].append(execution.cursor)
-            else:
-                kept = False
+            ready = self._ready[execution.watch]
+            has_room = execution.watch is not Watch.NOTHING or len(ready) < _IDLE_CURSORS
+            if kept := kept and has_room and not self._closed:
+                ready.append(execution.cursor)
         if not kept:
-            execution.cursor.close()
+            execution.connection.close()
         if self._retires or self._closed:
             with self._ended:
                 self._ended.notify_all()
@@ -278,7 +286,7 @@ class Instance:
         except (duckdb.Error, ExecutionError):
             return False
         try:
-            return bool(probe.cursor.execute("SELECT 1").fetchall() == [(1,)])
+            return bool(probe.connection.execute("SELECT 1").fetchall() == [(1,)])
         except duckdb.Error:
             return False
         finally:
@@ -291,7 +299,8 @@ class Instance:
                 return
             self._closed = True
             self._ended.notify_all()  # whoever waits to retire it
-            running, idle = list(self._running), [*self._idle, *chain(*self._watched.values())]
+            ready = [cursor.connection for cursor in chain(*self._ready.values())]
+            running, idle = list(self._running), [*self._idle, *ready]
         if self._watch is not None:
             self._watch.close()
         for execution in running:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from engine.logical.nodes import LogicalPlan, Scan, SqlQuery, transform_up
+from engine.other_values import OtherValues
 from engine.schema_inference import known_columns, plan_origins, remember_columns, remember_origins
 from engine.storage.protocol import TableHandle
 
@@ -32,7 +33,9 @@ class OtherTables(LogicalPlan):
 
 
 def written_out(plan: LogicalPlan) -> LogicalPlan:
-    """The same plan of nodes that each hold their own tables."""
+    """The same plan of nodes that each hold their own tables and values. Raises as the planning of a statement."""
+    if isinstance(plan, OtherValues):
+        return plan.write_out()
     if not isinstance(plan, OtherTables):
         return plan
     tables = plan.tables

@@ -19,11 +19,13 @@ from engine.operators.late_reads import is_late_chain
 from engine.operators.look_up import look_up
 from engine.optimizer import optimize
 from engine.other_tables import OtherTables
+from engine.other_values import OtherValues
 from engine.physical import ExecutionMode, PhysicalOperator, PhysicalPlan, walk
 from engine.schema import RowType
 from engine.schema_inference import operator_columns, plan_columns, plan_origins
 from engine.shared_nodes import once
 from engine.storage.protocol import Storage, TableHandle
+from local_runtime.other_values import takes_any_values, with_values
 
 __all__ = ["LocalPhysicalPlanner", "LocalPlan"]
 
@@ -35,16 +37,16 @@ class LocalPlan(PhysicalPlan):
     """A physical plan of one process: mostly the statement's whole text, over scans of its tables.
 
     `outline` shows what it does, in operators; None where it was not taken apart. `others` are opened in the places of
-    tables in it.
+    tables in it, or their values are in the places of those in the outline.
     """
 
     outline: PhysicalOperator | None = None
-    others: OtherTables | None = None
+    others: OtherTables | OtherValues | None = None
 
     @property
     def tables(self) -> Mapping[int, TableHandle]:
         """The others, by the identities of those in whose places they are opened."""
-        return {} if self.others is None else self.others.tables
+        return self.others.tables if isinstance(self.others, OtherTables) else {}
 
     @cached_property
     def searched(self) -> frozenset[int]:
@@ -59,6 +61,7 @@ class LocalPhysicalPlanner:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._made: MadeOfPlans[LocalPlan] = MadeOfPlans()
+        self._is_right: MadeOfPlans[bool] = MadeOfPlans()  # the plan for any values
 
     def plan(self, query: LogicalPlan) -> LocalPlan:
         """The operators, and the columns that they give. Raises the planning errors where the plan does not type."""
@@ -68,6 +71,8 @@ class LocalPhysicalPlanner:
             known = self.plan(query.input)
             assert known.searched <= query.tables.keys()
             return replace(known, others=query)
+        if isinstance(query, OtherValues):
+            return self._with_values(query)
         try:
             columns = plan_columns(query, self._kernel)
             outline = _outline(query)
@@ -90,6 +95,19 @@ class LocalPhysicalPlanner:
             self._made.put(query, plan)
         return plan
 
+    def _with_values(self, query: OtherValues) -> LocalPlan:
+        """What the plan for any values is with these. The first time, what they have by themselves must be the same."""
+        for_any = self.plan(query.input)
+        is_right = self._is_right.get(query.input)
+        if is_right is False or (is_right is None and not takes_any_values(for_any.root)):
+            return self.plan(query.write_out())
+        filled = replace(for_any, root=with_values(for_any.root, query), others=query)
+        if is_right is None:
+            alone = self.plan(query.write_out())
+            self._is_right.put(query.input, filled.root == alone.root)
+            return alone
+        return filled
+
     def _reads_late(self, outline: PhysicalOperator, columns: RowType) -> bool:
         """Whether its scan finds few rows before it reads their large values, which a whole statement cannot."""
         if not is_late_chain(outline):
@@ -100,6 +118,8 @@ class LocalPhysicalPlanner:
         """The operator tree, one line each, with the indexes that its scans of `storage` ask."""
         root = plan.root
         if isinstance(plan, LocalPlan):
+            if isinstance(plan.others, OtherValues):
+                plan = self.plan(plan.others.write_out())
             root = plan.outline or root
             root = _with_tables(root, plan.tables) if plan.tables else root
         return render(root, storage=storage)

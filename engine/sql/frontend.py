@@ -111,9 +111,12 @@ class SqlFrontend:
         given = [Given(value, partial(constant, value), place) for place, value in enumerate(parameters or ())]
         if (asked_again := self._search_plans.get(text, names, given, snapshot)) is not None:
             return asked_again
-        filled = self._generic_plans.get(text, names, given, snapshot, self.table_columns)
-        if filled is not None:
-            return self._build(filled)
+        alone = partial(self._planned, text, given, snapshot, names)
+        filled = self._generic_plans.get(text, names, given, snapshot, self.table_columns, self._build, alone)
+        return alone() if filled is None else filled
+
+    def _planned(self, text: str, given: Sequence[Given], snapshot: Snapshot, names: Names) -> LogicalPlan:
+        """The plan of a SELECT that is read anew, remembered for the next time."""
         try:
             read = self._read(text, given, snapshot, names)
         except TypeMismatchError:
@@ -123,7 +126,7 @@ class SqlFrontend:
             retold = [replace(one, text=partial(retyped, one.value, to)) for one, to in zip(given, told, strict=True)]
             read = self._read(text, retold, snapshot, names)
         plan = self._build(read.resolved)
-        if read.lasting and not parameters:
+        if read.lasting and not given:
             self._plans.put(text, names, read.resolved.pins, read.views, plan)
         elif read.lasting and is_lasting(names):
             self._search_plans.put(text, names, given, read.resolved.pins, read.views, plan)

@@ -4,6 +4,9 @@ The binder plans a text whose parameters are open; what it makes of it holds for
 then stand as constants in its plan, and as literals in its text. Such a plan is used only if, with the values of one
 statement, it is the one that this statement has when it is planned by itself: from a value the kernel may have computed
 more, as it does of ``LIMIT ?`` or ``date >= ? + INTERVAL 1 DAY``, and these are planned by themselves each time.
+
+While the tables stay what they are, only one logical plan is made, with values that stand for any: runtimes may put
+those of a statement into what they have made of it (`OtherValues`).
 """
 
 from __future__ import annotations
@@ -21,9 +24,12 @@ from engine.cache import LruCache
 from engine.cancellation import require_answer
 from engine.errors import GrismError
 from engine.literals import INTEGER_RANGES, retyped, type_text
+from engine.logical.nodes import LogicalPlan
+from engine.made_of_plans import MadeOfPlans
+from engine.other_values import Constants, OtherValues
 from engine.schema import RowType
 from engine.sql.operator_reading import read_operators
-from engine.sql.plan_reader import NotRead
+from engine.sql.plan_reader import NotRead, ParameterValue
 from engine.sql.search_values import Given
 from engine.sql.texts import ReadText, ResolvedText
 from engine.sql.tokens import Kind, tokens
@@ -43,6 +49,7 @@ _UNTRIED: tuple[object, ...] = ()
 Key = tuple[str, Names, tuple[pa.DataType, ...]]
 Tables = Mapping[str, tuple[TableHandle, RowType]]
 Columns = Callable[[TableHandle], RowType]
+Build = Callable[[ResolvedText], LogicalPlan]
 
 
 @dataclass(frozen=True)
@@ -76,17 +83,30 @@ class _Generic:
             return None
         return found
 
+    def constants(self, given: Sequence[Given]) -> Constants:
+        """The values as the kernel's plan has them. Raises NotRead where one is not of its parameter's type."""
+        kinds = enumerate(zip(given, self.kinds, strict=True), 1)
+        return {str(number): _held(kind, _written(one.value, kind)) for number, (one, kind) in kinds}
+
+    def text(self, given: Sequence[Given]) -> str:
+        """The statement's text with these values."""
+        literals = [retyped(one.value, kind) for one, kind in zip(given, self.kinds, strict=True)]
+        first, *others = self.pieces
+        return first + "".join([literals[place] + piece for place, piece in zip(self.places, others, strict=True)])
+
     def with_values(self, given: Sequence[Given], tables: Tables) -> ResolvedText:
         """The statement with these values. Raises NotRead where one is not of its parameter's type."""
-        values = [one.value for one in given]
-        constants = {
-            str(number): _constant(value, kind)
-            for number, (value, kind) in enumerate(zip(values, self.kinds, strict=True), 1)
-        }
-        operators = read_operators(replace(self.bound, plan=_put(self.bound.plan, self.marks, constants)), tables)
-        literals = [retyped(value, kind) for value, kind in zip(values, self.kinds, strict=True)]
-        first, *others = self.pieces
-        text = first + "".join([literals[place] + piece for place, piece in zip(self.places, others, strict=True)])
+        return self._with_constants(self.constants(given), self.text(given), tables)
+
+    def with_any_values(self, tables: Tables) -> ResolvedText:
+        """The statement with values that are marked to stand for any. Raises NotRead where a type has too few."""
+        kinds = enumerate(self.kinds, 1)
+        constants = {str(n): ParameterValue(str(n), _held(kind, _stand_in(n, kind))) for n, kind in kinds}
+        return self._with_constants(constants, "?".join(self.pieces), tables)
+
+    def _with_constants(self, constants: Constants, text: str, tables: Tables) -> ResolvedText:
+        written = {number: _constant(held) for number, held in constants.items()}
+        operators = read_operators(replace(self.bound, plan=_put(self.bound.plan, self.marks, written)), tables)
         return replace(self.resolved, text=text, operators=operators, tables=dict(tables))
 
 
@@ -96,20 +116,51 @@ class GenericPlans:
     def __init__(self, binder: Binder) -> None:
         self._binder = binder
         self._plans: LruCache[Key, _Generic] = LruCache(_CACHED)
+        self._for_any_values: MadeOfPlans[tuple[Tables, LogicalPlan | None]] = MadeOfPlans()
         self._tried: LruCache[Key, tuple[object, ...]] = LruCache(_CACHED)  # the tables and views of the last trial
 
     def get(
-        self, text: str, names: Names, given: Sequence[Given], snapshot: Snapshot, columns_of: Columns
-    ) -> ResolvedText | None:
-        """The statement with these values; None where it has to be planned by itself."""
+        self,
+        text: str,
+        names: Names,
+        given: Sequence[Given],
+        snapshot: Snapshot,
+        columns_of: Columns,
+        build: Build,
+        plan_alone: Callable[[], LogicalPlan],
+    ) -> LogicalPlan | None:
+        """The plan for these values; None where the statement has to be planned by itself, as `plan_alone` does.
+
+        `build` makes a plan of a resolved statement.
+        """
         known = self._plans.get(_key(text, names, given)) if given else None
         tables = known.tables(snapshot, names, columns_of) if known is not None else None
         if known is None or tables is None:
             return None
+
+        def write_out() -> LogicalPlan:
+            try:
+                return build(known.with_values(given, tables))
+            except (NotRead, RecursionError):
+                return plan_alone()
+
         try:
-            return known.with_values(given, tables)
+            constants, filled = known.constants(given), known.text(given)
+            for_any = self._for_any(known, tables, build)
         except (NotRead, RecursionError):
             return None
+        return write_out() if for_any is None else OtherValues(for_any, filled, constants, write_out)
+
+    def _for_any(self, known: _Generic, tables: Tables, build: Build) -> LogicalPlan | None:
+        """The plan for any values, over these tables; None where there is none."""
+        made = self._for_any_values.get(known)
+        if made is None or made[0] != tables:
+            try:
+                made = tables, build(known.with_any_values(tables))
+            except (NotRead, RecursionError):
+                made = tables, None
+            self._for_any_values.put(known, made)
+        return made[1]
 
     def learn(
         self,
@@ -195,17 +246,37 @@ def _kind(value: pa.Scalar, told: str | None) -> str:
     return kind
 
 
-def _constant(value: pa.Scalar, kind: str) -> dict[str, Any]:
+def _constant(held: dict[str, Any]) -> dict[str, Any]:
     """A constant as in the kernel's plans."""
-    if not value.is_valid:
-        raise NotRead("NULL")
-    written, told = _written(value, kind), {"id": kind}
-    held = {"type": told, "is_null": False, "value": written}
-    return {"expression_class": "BOUND_CONSTANT", "type": "VALUE_CONSTANT", "return_type": told, "value": held}
+    told = {"return_type": held["type"], "value": held}
+    return {"expression_class": "BOUND_CONSTANT", "type": "VALUE_CONSTANT", **told}
+
+
+def _held(kind: str, written: int | float | str) -> dict[str, Any]:
+    """What a constant holds."""
+    return {"type": {"id": kind}, "is_null": False, "value": written}
+
+
+def _stand_in(number: int, kind: str) -> int | float | str:
+    """A value that no other stand-in has, and hardly a statement. Raises NotRead for a type with too few."""
+    match kind:
+        case "VARCHAR":
+            return f"parameter {number}"
+        case "DOUBLE":
+            return 1e300 * (1 + number / 64)
+        case "DATE":
+            return _DAYS[-number]
+        case "TIMESTAMP":
+            return _DAYS[-number] * _DAY
+    if kind in INTEGER_RANGES:
+        return INTEGER_RANGES[kind][-number]
+    raise NotRead(f"any value of type {kind}")
 
 
 def _written(value: pa.Scalar, kind: str) -> int | float | str:
     """The value as the kernel writes one of that type. Raises NotRead where it may be none."""
+    if not value.is_valid:
+        raise NotRead("NULL")
     python: Any = value.as_py() if kind not in ("DATE", "TIMESTAMP") else None
     match kind:
         case "VARCHAR" if len(python) <= _MAX_TEXT and "\0" not in python:

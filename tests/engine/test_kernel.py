@@ -49,6 +49,11 @@ def connections(kernel: Kernel) -> int:
     return int(str(row["count"])) - 1
 
 
+def running(kernel: Kernel) -> int:
+    """How many statements have a cursor."""
+    return len(kernel._instance._running)
+
+
 def test_batches_hold_few_rows_where_rows_are_large(kernel: Kernel) -> None:
     wide = kernel.stream("SELECT " + ", ".join(f"i + {c} AS c{c}" for c in range(5_000)) + " FROM range(3000) t(i)")
     batches = list(wide.reader)
@@ -217,19 +222,42 @@ def _close(stream: object) -> None:
 
 @pytest.mark.parametrize("use", [_read_to_the_end, _read_a_little, _leave, _close])
 def test_a_stream_frees_its_cursor(kernel: Kernel, use: Callable[[object], None]) -> None:
-    before = connections(kernel)
     closed: list[int] = []
 
     def on_close(counters: StreamCounters) -> None:
         closed.append(counters.rows)
 
     stream = kernel.stream("SELECT * FROM range(500000)", on_close=on_close)
-    assert connections(kernel) == before + 1
+    assert running(kernel) == 1
     use(stream)
     del stream
     gc.collect()
     assert len(closed) == 1
-    assert connections(kernel) == before
+    assert running(kernel) == 0
+
+
+def test_cursors_serve_one_statement_after_the_other(kernel: Kernel) -> None:
+    for stream in [kernel.stream(f"SELECT {i} AS i FROM range(10)") for i in range(20)]:
+        stream.reader.close()
+    kept = connections(kernel)
+    for i in range(20):
+        assert read(kernel, "SELECT range FROM range(1)") == [{"range": 0}]
+        with pytest.raises(InvalidValueError):
+            read(kernel, f"SELECT error('{i}')")
+    assert connections(kernel) == kept < 15
+
+
+def test_a_statement_that_runs_again_sees_what_it_reads_as_it_is_now(kernel: Kernel) -> None:
+    text = "SELECT a FROM rows"
+    for rows in (pa.table({"a": [1, 2]}), pa.table({"b": [0], "a": ["x"]}), pa.table({"a": [{"c": None}]})):
+        for columns in (None, kernel.column_types(rows.select(["a"]))):
+            for _ in range(2):
+                found = kernel.stream(text, {"rows": rows}, columns=columns).reader.read_all()
+                assert found.to_pydict() == {"a": rows["a"].to_pylist()}
+    for sources in ({}, {"rows": pa.table({"b": [1]})}):
+        with pytest.raises(TypeMismatchError, match=r"rows|a"):
+            kernel.stream(text, sources, columns=(Column("a", "BIGINT"),))
+    assert read(kernel, "SELECT 1 AS a") == [{"a": 1}]
 
 
 def test_on_close_tells_what_was_read(kernel: Kernel) -> None:
@@ -251,13 +279,12 @@ def test_on_close_tells_what_was_read(kernel: Kernel) -> None:
     ],
 )
 def test_a_failed_statement_frees_its_cursor(kernel: Kernel, sql: str, error: type[Exception]) -> None:
-    before = connections(kernel)
     with pytest.raises(error) as caught:
         kernel.stream(sql)
     assert "Traceback" not in str(caught.value)
     del caught
     gc.collect()
-    assert connections(kernel) == before
+    assert running(kernel) == 0
 
 
 # Cancelling

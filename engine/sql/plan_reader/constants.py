@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime
 import math
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from sqlglot import exp
 
+from engine.other_values import as_parameter
 from engine.sql.plan_reader.not_read import Node, NotRead, check_keys
 from engine.sql.plan_reader.types import data_type, members, type_text
 
-__all__ = ["INTEGERS", "beside", "cast", "constant", "integer", "text", "typed_constant"]
+__all__ = ["INTEGERS", "ParameterValue", "beside", "cast", "constant", "integer", "text", "typed_constant"]
 
 _KEYS = frozenset({"type", "is_null", "value"})
 INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
@@ -35,28 +37,44 @@ _OFFSET_BITS = 24  # of a TIMETZ: how many seconds its offset is below the great
 _GREATEST_OFFSET = 57_599
 
 
+class ParameterValue(dict[str, Any]):
+    """The value of a plan's constant that stands for any value of the parameter with this number."""
+
+    def __init__(self, number: str, value: Node) -> None:
+        super().__init__(value)
+        self.number = number
+
+
 def constant(node: Node) -> exp.Expr:
     """The constant of a plan. A number from 0 on is INTEGER as it stands, a text VARCHAR; all else says its type.
 
     Raises NotRead for types whose values the kernel does not write, or which no text gives.
     """
-    return _value(node["type"], node)
+    return _marked(_value(node["type"], node), node, constant)
 
 
 def typed_constant(node: Node) -> exp.Expr:
     """The constant, which always says its type unless it is a text."""
-    made = constant(node)
+    made = _value(node["type"], node)
     is_bare = isinstance(made, exp.Literal) and not made.is_string
-    return cast(made, node["type"]) if is_bare else made
+    return _marked(cast(made, node["type"]) if is_bare else made, node, typed_constant)
 
 
 def beside(node: Node) -> exp.Expr:
     """The constant next to an operand of its type, which is no constant: a number takes that type as it stands."""
+    return _marked(_beside(node), node, beside)
+
+
+def _marked(made: exp.Expr, node: Node, reading: Callable[[Node], exp.Expr]) -> exp.Expr:
+    return as_parameter(made, node.number, reading) if isinstance(node, ParameterValue) else made
+
+
+def _beside(node: Node) -> exp.Expr:
     kind = node["type"]
     name = kind["id"]
     check_keys(node, _KEYS, "a value")
     if node["is_null"]:
-        return constant(node)
+        return _value(kind, node)
     value = node["value"]
     if name in INTEGERS:
         return exp.Literal.number(value)
@@ -66,7 +84,7 @@ def beside(node: Node) -> exp.Expr:
         info = kind["type_info"]
         if 0 < info.get("scale", 0) < info["width"] <= _LITERAL_DIGITS:
             return exp.Literal.number(_decimal(value, info["scale"]))
-    return constant(node)
+    return _value(kind, node)
 
 
 def cast(this: exp.Expr, kind: Node) -> exp.Cast:

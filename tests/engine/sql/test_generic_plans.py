@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import random
+import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from engine.errors import KernelLostError, UnknownTableError
+from engine.errors import InvalidValueError, KernelLostError, UnknownTableError
 from engine.sql.frontend import SqlFrontend
 from engine.sql.views import Names
 from engine.storage import InMemoryStorage
@@ -53,8 +55,12 @@ def _given(values: Sequence[Any]) -> list[pa.Scalar]:
     return [value if isinstance(value, pa.Scalar) else pa.scalar(value) for value in values]
 
 
-def _ask(runtime: LocalRuntime, frontend: SqlFrontend, text: str, values: Sequence[Any]) -> tuple[pa.Schema, Any]:
-    table = run(runtime, frontend.plan(text, parameters=_given(values)))
+def _ask(runtime: LocalRuntime, frontend: SqlFrontend, text: str, values: Sequence[Any]) -> tuple[Any, Any]:
+    """The schema and the rows; or the error, where the values have no answer."""
+    try:
+        table = run(runtime, frontend.plan(text, parameters=_given(values)))
+    except InvalidValueError as error:
+        return type(error), str(error)
     return table.schema, sorted(tuples(table), key=repr)
 
 
@@ -72,21 +78,38 @@ def _all_right(runtime: LocalRuntime, text: str, sets: Sequence[Sequence[Any]]) 
 @pytest.mark.parametrize(
     ("text", "sets"),
     [
-        ("SELECT k, s FROM items WHERE k = ?", [[3], [4], [19], [-1]]),
-        ("SELECT k FROM items WHERE i = ?", [[3], [4], [18], [0]]),  # a BIGINT beside INTEGER
-        ("SELECT k FROM items WHERE s = ? AND p > $2".replace("?", "$1"), [["a'0", 0.5], ["b'1", 0.25], ["it's", 1.5]]),
-        ("SELECT k FROM items WHERE p >= ?", [[1], [2], [3]]),
-        ("SELECT k FROM items WHERE k BETWEEN ? AND ?", [[1, 5], [7, 9], [9, 7], [2, 2]]),
-        ("SELECT k FROM items WHERE k IN (?, ?)", [[1, 5], [7, 9], [9, 9]]),
-        ("SELECT k, k + $x FROM items WHERE k < 3 OR k > $x", [[7], [8], [-5]]),
-        ("SELECT k FROM items WHERE day >= ?", [[_day(2020)], [_day(2021)], [_day(2022)]]),
-        ("SELECT k FROM items WHERE ts < ?", [[datetime.datetime(y, 1, 9, 2, 0, 0, 7)] for y in (2020, 2021, 2022)]),
-        ("SELECT k FROM items WHERE b = ?", [[True], [False], [True]]),
-        ("SELECT k FROM items WHERE i <> ? OR i IS NULL", [[7], [8], [3]]),
-        ("SELECT b, count(*) FROM items WHERE k < ? GROUP BY b HAVING count(*) > ?", [[9, 3], [12, 5], [4, 1]]),
-        ("SELECT k FROM items WHERE EXISTS (FROM others WHERE k = items.k AND t > ?)", [["t1"], ["t5"], ["t9"]]),
-        ("SELECT items.k, t FROM items LEFT JOIN others ON items.k = others.k WHERE p > ?", [[1.0], [2.0], [0.25]]),
-        ("SELECT CASE WHEN i > ? THEN s ELSE ? END FROM items", [[7, "x"], [8, "y"], [3, ""]]),
+        ("SELECT k, s FROM items WHERE k = ?", [[3], [4], [19], [-1], [3]]),
+        ("SELECT k FROM items WHERE i = ?", [[3], [4], [18], [0], [-1]]),  # a BIGINT beside INTEGER
+        (
+            "SELECT k FROM items WHERE s = ? AND p > $2".replace("?", "$1"),
+            [["a'0", 0.5], ["b'1", 0.25], ["it's", 1.5], ["c'0", 1.0], ["", 9.0]],
+        ),
+        ("SELECT k FROM items WHERE p >= ?", [[1], [2], [3], [0], [-4]]),
+        ("SELECT k FROM items WHERE k BETWEEN ? AND ?", [[1, 5], [7, 9], [9, 7], [2, 2], [0, 19]]),
+        ("SELECT k FROM items WHERE k IN (?, ?)", [[1, 5], [7, 9], [9, 9], [3, 4], [6, 6]]),
+        ("SELECT k, k + $x FROM items WHERE k < 3 OR k > $x", [[7], [8], [-5], [12], [-6]]),
+        ("SELECT k FROM items WHERE day >= ?", [[_day(y)] for y in (2020, 2021, 2022, 2019, 2023)]),
+        ("SELECT k FROM items WHERE ts < ?", [[datetime.datetime(y, 1, 9, 2, 0, 0, 7)] for y in range(2020, 2025)]),
+        ("SELECT k FROM items WHERE b = ?", [[True], [False], [True], [False], [True]]),
+        ("SELECT k FROM items WHERE i <> ? OR i IS NULL", [[7], [8], [3], [0], [18]]),
+        (
+            "SELECT b, count(*) FROM items WHERE k < ? GROUP BY b HAVING count(*) > ?",
+            [[9, 3], [12, 5], [4, 1], [4, 4], [20, 0]],
+        ),
+        (
+            "SELECT k FROM items WHERE EXISTS (FROM others WHERE k = items.k AND t > ?)",
+            [["t1"], ["t5"], ["t9"], [""], ["t3"]],
+        ),
+        (
+            "SELECT items.k, t FROM items LEFT JOIN others ON items.k = others.k WHERE p > ?",
+            [[1.0], [2.0], [0.25], [4.5], [-1.0]],
+        ),
+        ("SELECT k, $1 + k AS x FROM items WHERE k >= $2 AND i <= $3", [[i, 2 + i, 9 - i] for i in range(5)]),
+        ("SELECT k FROM items WHERE i % ? = 1 AND p < ?", [[3, 2.0], [2, 9.0], [4, 1.5], [5, 3.0], [-3, 4.0]]),
+        (
+            "SELECT CASE WHEN i > ? THEN s ELSE ? END FROM items",
+            [[7, "x"], [8, "y"], [3, ""], [0, "?"], [-3, "it's $1"]],
+        ),
     ],
 )
 def test_what_is_asked_for_a_third_time_is_not_bound_again(
@@ -158,6 +181,26 @@ def test_other_versions_of_the_tables_have_the_same_plan_while_their_columns_are
         runtime.frontend.plan(text, parameters=_given([7]))
 
 
+def test_values_are_put_into_the_plan_that_was_made_for_any(
+    runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "SELECT s, p FROM items WHERE k = ? AND i < ?"
+    assert _all_right(runtime, text, [[3, 9], [4, 9], [5, 9]]) == [1, 1, 0]
+    with monkeypatch.context() as patched:
+        for module, name in (("engine.sql.operator_reading", "read_plan"), ("local_runtime.planner", "lower")):
+            patched.delattr(f"{module}.{name}")
+        plan = runtime.plan(runtime.frontend.plan(text, parameters=_given([6, 9])))
+        assert runtime.execute(plan).reader.read_all().to_pylist() == [{"s": "a'0", "p": 1.5}]
+    assert '"k" = 6' in runtime.explain(plan)
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_values_that_are_equal_are_equal_by_chance(runtime: LocalRuntime, at: int) -> None:
+    text = f"SELECT k, {at} FROM items WHERE (k = ? OR k = ?) AND k < 18 AND i >= 3 AND (i = ? OR i = 7)"
+    sets = [[5 + i, 9 - i, 6 + i] for i in range(6)]
+    _all_right(runtime, text, [*sets[:at], [7, 7, 7], *sets[at:]])
+
+
 def test_a_view_that_has_changed_is_read_again(runtime: LocalRuntime) -> None:
     views = Named({"v": "SELECT k, s AS x FROM items WHERE k > 5"})
     names = Names(views=views)
@@ -179,3 +222,42 @@ def test_a_version_that_is_asked_for_stays(runtime: LocalRuntime) -> None:
     text = f"SELECT o.t, n.t FROM changing o AT (VERSION => {first}) LEFT JOIN changing n ON o.k = n.k WHERE o.k >= ?"
     assert _all_right(runtime, text, [[12], [13], [5]])[0] == 1
     assert ("t0", "new") in _ask(runtime, runtime.frontend, text, [5])[1]
+
+
+_PREDICATES = (
+    *(f"{column} {sign} ?" for column in ("k", "i", "s", "p", "day", "ts") for sign in ("=", "<>", "<", ">=")),
+    *(
+        "k IN (?, ?)",
+        "s IN (?, 'a''0', ?)",
+        "i BETWEEN ? AND ?",
+        "p NOT BETWEEN ? AND ?",
+        "? < k",
+        "i = ? + 1",
+        "k % ? = 1",
+    ),
+    *("NOT (k = ? OR i = ?)", "coalesce(i, ?) = ?", "s || ? = ?", "b = ?", "k IN (SELECT k FROM others WHERE t > ?)"),
+)
+
+
+def _random_value(column: str, rng: random.Random) -> Any:
+    match column:
+        case "s" | "t":
+            return rng.choice(["a'0", "b'1", "c'0", "", "t3", "?", "$1", "parameter 1"])
+        case "p":
+            return rng.choice([0.5, 1.75, -0.0, 3, 4, 1e300, float("inf")])
+        case "day":
+            return rng.choice([*_DAYS, datetime.date(1, 1, 1), None])
+        case "ts":
+            return datetime.datetime.combine(rng.choice(_DAYS), datetime.time(rng.randrange(5)))
+        case "b":
+            return rng.choice([True, False])
+    return rng.choice([*range(-1, 21), 2**31, 2**63 - 1])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_statements_have_their_own_rows_for_random_values(runtime: LocalRuntime, seed: int) -> None:
+    rng = random.Random(seed)
+    chosen = rng.sample(_PREDICATES, rng.choice([1, 1, 2, 3]))
+    text = f"SELECT k, s FROM items WHERE {rng.choice([' AND ', ' OR ']).join(f'({one})' for one in chosen)}"
+    columns = [column for one in chosen for column in [re.findall(r"\b([kispbt]|day|ts)\b", one)[-1]] * one.count("?")]
+    _all_right(runtime, text, [[_random_value(column, rng) for column in columns] for _ in range(7)])

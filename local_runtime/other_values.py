@@ -1,0 +1,47 @@
+"""Physical plans with other values in the places of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sqlglot import exp
+
+from engine.operators.look_up import LookUpExec
+from engine.operators.sql_query import SqlExec
+from engine.operators.table_scan import TableScanExec
+from engine.other_values import OtherValues, parameter_of, put_values
+from engine.physical import PhysicalOperator, walk
+
+__all__ = ["takes_any_values", "with_values"]
+
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.In, exp.Between)
+
+
+def takes_any_values(root: PhysicalOperator) -> bool:
+    """Whether conditions on what is read only compare columns with parameters: these mean the same of all values."""
+    return all(map(_is_beside_column, _parameters(root)))
+
+
+def with_values(operator: PhysicalOperator, query: OtherValues) -> PhysicalOperator:
+    """The same operators for the values of `query`, whose text stands for each that the kernel runs."""
+    found = operator.with_children(tuple([with_values(child, query) for child in operator.children]))
+    match found:
+        case SqlExec():
+            return replace(found, query=query.text)
+        case LookUpExec():
+            return replace(found, filter=put_values(found.filter, query.values))
+        case TableScanExec(filter=exp.Expr() as condition):
+            return replace(found, filter=put_values(condition, query.values))
+    return found
+
+
+def _parameters(root: PhysicalOperator) -> Iterator[exp.Expr]:
+    for operator in walk(root):
+        if isinstance(operator, LookUpExec | TableScanExec) and operator.filter is not None:
+            yield from (node for node in operator.filter.walk() if parameter_of(node))
+
+
+def _is_beside_column(parameter: exp.Expr) -> bool:
+    compared = parameter.parent
+    return isinstance(compared, _COMPARISONS) and isinstance(compared.this, exp.Column)
