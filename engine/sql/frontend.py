@@ -85,7 +85,7 @@ class SqlFrontend:
         self._origins = ColumnOrigins(kernel.binder)
         self._shell = kernel.parse("SELECT 1")
         self._searches, self._search_plans = Searches(kernel, storage), SearchPlans()
-        self._generic_plans = GenericPlans(kernel.binder)
+        self._generic_plans = GenericPlans(kernel.binder, self.table_columns, self._build)
         self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
         self._plans: Memory[str, LogicalPlan] = Memory(_CACHED_PLANS)
         self._outputs: Memory[str, RowType] = Memory(_CACHED_OUTPUTS)
@@ -112,7 +112,7 @@ class SqlFrontend:
         if (asked_again := self._search_plans.get(text, names, given, snapshot)) is not None:
             return asked_again
         alone = partial(self._planned, text, given, snapshot, names)
-        filled = self._generic_plans.get(text, names, given, snapshot, self.table_columns, self._build, alone)
+        filled = self._generic_plans.get(text, names, given, snapshot, alone)
         return alone() if filled is None else filled
 
     def _planned(self, text: str, given: Sequence[Given], snapshot: Snapshot, names: Names) -> LogicalPlan:

@@ -111,10 +111,13 @@ class _Generic:
 
 
 class GenericPlans:
-    """Remembers plans by texts and the types of values, once a text is asked for a second time. Thread-safe."""
+    """Remembers plans by texts and the types of values, once a text is asked for a second time. Thread-safe.
 
-    def __init__(self, binder: Binder) -> None:
-        self._binder = binder
+    `columns_of` tells a table's columns, `build` makes a plan of a resolved statement.
+    """
+
+    def __init__(self, binder: Binder, columns_of: Columns, build: Build) -> None:
+        self._binder, self._columns_of, self._build = binder, columns_of, build
         self._plans: LruCache[Key, _Generic] = LruCache(_CACHED)
         self._for_any_values: MadeOfPlans[tuple[Tables, LogicalPlan | None]] = MadeOfPlans()
         self._tried: LruCache[Key, tuple[object, ...]] = LruCache(_CACHED)  # the tables and views of the last trial
@@ -125,38 +128,33 @@ class GenericPlans:
         names: Names,
         given: Sequence[Given],
         snapshot: Snapshot,
-        columns_of: Columns,
-        build: Build,
         plan_alone: Callable[[], LogicalPlan],
     ) -> LogicalPlan | None:
-        """The plan for these values; None where the statement has to be planned by itself, as `plan_alone` does.
-
-        `build` makes a plan of a resolved statement.
-        """
+        """The plan for these values; None where the statement has to be planned by itself, as `plan_alone` does."""
         known = self._plans.get(_key(text, names, given)) if given else None
-        tables = known.tables(snapshot, names, columns_of) if known is not None else None
+        tables = known.tables(snapshot, names, self._columns_of) if known is not None else None
         if known is None or tables is None:
             return None
 
         def write_out() -> LogicalPlan:
             try:
-                return build(known.with_values(given, tables))
+                return self._build(known.with_values(given, tables))
             except (NotRead, RecursionError):
                 return plan_alone()
 
         try:
             constants, filled = known.constants(given), known.text(given)
-            for_any = self._for_any(known, tables, build)
+            for_any = self._for_any(known, tables)
         except (NotRead, RecursionError):
             return None
         return write_out() if for_any is None else OtherValues(for_any, filled, constants, write_out)
 
-    def _for_any(self, known: _Generic, tables: Tables, build: Build) -> LogicalPlan | None:
+    def _for_any(self, known: _Generic, tables: Tables) -> LogicalPlan | None:
         """The plan for any values, over these tables; None where there is none."""
         made = self._for_any_values.get(known)
         if made is None or made[0] != tables:
             try:
-                made = tables, build(known.with_any_values(tables))
+                made = tables, self._build(known.with_any_values(tables))
             except (NotRead, RecursionError):
                 made = tables, None
             self._for_any_values.put(known, made)
