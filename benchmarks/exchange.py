@@ -115,7 +115,9 @@ def worker(pipe: Connection, task: Task) -> None:
                             writer.append(piece)
                         summary = writer.commit()
                     spent, took = cpu() - started, time.perf_counter() - began
-                    pipe.send((Placed(store.worker, endpoint.location, summary), schema, spent, took, store.disk_usage))
+                    pipe.send(
+                        (Placement(store.worker, endpoint.location, summary), schema, spent, took, store.disk_usage)
+                    )
                 elif command == "bare":
                     pipe.send(f"grpc://127.0.0.1:{bare.port}")
                 else:
@@ -125,7 +127,7 @@ def worker(pipe: Connection, task: Task) -> None:
 
 
 @dataclass
-class Placed:
+class Placement:
     """The worker's only output, and where it is."""
 
     worker: WorkerId
@@ -159,7 +161,7 @@ def measure(pipe: Connection, read: Callable[[], int]) -> tuple[int, Measured]:
     return size, Measured(pipe.recv() - server, spent, took)
 
 
-def read_partitions(placed: Placed, schema: pa.Schema, partitions: int, streams: int) -> int:
+def read_partitions(placed: Placement, schema: pa.Schema, partitions: int, streams: int) -> int:
     """Every partition, `streams` at once, each dropped when it was read."""
     sizes: list[int] = []
     remaining = iter(range(partitions))

@@ -42,11 +42,11 @@ from ray_runtime.scheduler import (
 )
 from ray_runtime.stages import ExchangeInput, ExchangeMode, Stage, StageGraph
 
-__all__ = ["Measured", "main", "simulate"]
+__all__ = ["Measurement", "main", "simulate"]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """One run: seconds inside the scheduler, the most bytes that Python objects took, and what happened meanwhile."""
 
     tasks: int
@@ -72,7 +72,7 @@ def query(tasks: int) -> StageGraph:
     )
 
 
-def simulate(tasks: int, workers: int, slots: int, lost: int, trace_memory: bool = False) -> Measured:
+def simulate(tasks: int, workers: int, slots: int, lost: int, trace_memory: bool = False) -> Measurement:
     """Run the query once, with `lost` workers dying at even distances. Raises RuntimeError where it does not finish."""
     scheduler = Scheduler(SchedulerOptions(task_bytes=0))
     summary = TaskSummary(1000, array("q", [1000]) * tasks)
@@ -101,7 +101,7 @@ def simulate(tasks: int, workers: int, slots: int, lost: int, trace_memory: bool
                         events.append(ResultFetched(output.task))
                     case QueryDone():
                         peak = tracemalloc.get_traced_memory()[1] if trace_memory else 0
-                        return Measured(tasks, workers, handled, launches, seconds, peak)
+                        return Measurement(tasks, workers, handled, launches, seconds, peak)
                     case QueryFailed(_, error):
                         raise RuntimeError("the query failed") from error
             if isinstance(event, TaskSucceeded):

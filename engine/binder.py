@@ -24,7 +24,7 @@ from engine.kernel_errors import bind_error, is_fatal, planning_error
 from engine.kernel_instance import Execution, Instance, KernelConfig
 from engine.schema import Column, RowType
 
-__all__ = ["Binder", "Bound"]
+__all__ = ["Binder", "BoundStatement"]
 
 _OPTIMIZERS = (
     *("expression_rewriter", "filter_pullup", "filter_pushdown", "cte_filter_pusher", "regex_range", "deliminator"),
@@ -42,7 +42,7 @@ Tables = Mapping[str, RowType]
 
 
 @dataclass(frozen=True)
-class Bound:
+class BoundStatement:
     """A SELECT's columns, and its bound plan as the kernel's JSON; None, with the reason, where there is none.
 
     `tables` are the names of the tables in the text, by those in the plan.
@@ -69,18 +69,18 @@ class Binder:
         self._idle: OrderedDict[tuple[tuple[str, RowType], ...], list[Execution]] = OrderedDict()
         self._kept = 0
 
-    def bind(self, text: str, tables: Tables) -> Bound:
+    def bind(self, text: str, tables: Tables) -> BoundStatement:
         """The columns and the optimized plan of `text`, whose tables are known by these names."""
         with self._cursor(tables) as cursor:
             columns = _described(cursor, text, tables)
             return _bound(cursor, text, tables, columns, optimized=True)
 
-    def as_bound(self, text: str, tables: Tables) -> Bound:
+    def as_bound(self, text: str, tables: Tables) -> BoundStatement:
         """The plan of `text` as it is bound, without its columns."""
         with self._cursor(tables) as cursor:
             return _bound(cursor, text, tables, (), optimized=False)
 
-    def open_plan(self, text: str, tables: Tables) -> Bound:
+    def open_plan(self, text: str, tables: Tables) -> BoundStatement:
         """The optimized plan of `text`, whose parameters may be open where casts tell their types, without columns."""
         with self._cursor(tables) as cursor:
             return _bound(cursor, text, tables, (), optimized=True)
@@ -209,19 +209,25 @@ class Binder:
         self._helpers.begin(instance.retire, "grism-binder-retire")
 
 
-def _bound(cursor: duckdb.DuckDBPyConnection, text: str, tables: Tables, columns: RowType, *, optimized: bool) -> Bound:
+def _bound(
+    cursor: duckdb.DuckDBPyConnection, text: str, tables: Tables, columns: RowType, *, optimized: bool
+) -> BoundStatement:
     written = cursor.execute(_PLAN, [text, optimized]).fetchall()[0][0]
     names = {_table_name(i): name for i, name in enumerate(tables)}
     try:
         answer = _parsed(written)
     except RecursionError:
-        return Bound(columns, None, names, "nested too deeply")
+        return BoundStatement(columns, None, names, "nested too deeply")
     if answer is None:
-        return Bound(columns, None, names, "a constant that the kernel cannot write down")
+        return BoundStatement(columns, None, names, "a constant that the kernel cannot write down")
     if answer.get("error"):
-        return Bound(columns, None, names, f"the kernel writes down no plan: {answer.get('error_type')}")
+        return BoundStatement(columns, None, names, f"the kernel writes down no plan: {answer.get('error_type')}")
     plans = answer["plans"]
-    return Bound(columns, plans[0], names) if len(plans) == 1 else Bound(columns, None, names, f"{len(plans)} plans")
+    return (
+        BoundStatement(columns, plans[0], names)
+        if len(plans) == 1
+        else BoundStatement(columns, None, names, f"{len(plans)} plans")
+    )
 
 
 def _parsed(written: str) -> Any:

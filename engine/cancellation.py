@@ -76,7 +76,7 @@ class Cancellation:
 
     def heeded(self) -> AbstractContextManager[None]:
         """Around planning: within, in this thread, this is the `current_cancellation`. Raises the cause."""
-        return _Heeded(self)
+        return _HeedingScope(self)
 
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Run `callback` on cancellation; returns a function that takes the callback back."""
@@ -107,7 +107,7 @@ class Cancellation:
             self._alarm = None
 
 
-class _Heeded:
+class _HeedingScope:
     """See `Cancellation.heeded`."""
 
     __slots__ = ("_cancellation", "_token")

@@ -55,7 +55,7 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class _Opened:
+class _OpenedScan:
     """What a scan read, and what it asked for."""
 
     data: TableHandle | Split
@@ -74,7 +74,7 @@ class _Compiler(SourceBinder):
     raws: dict[str, str] = field(default_factory=dict)
     readers: dict[str, int] = field(default_factory=dict)
     scans: int = 0
-    opened: list[_Opened] = field(default_factory=list)
+    opened: list[_OpenedScan] = field(default_factory=list)
 
     @property
     def context(self) -> ExecutionContext:
@@ -89,7 +89,7 @@ class _Compiler(SourceBinder):
 
     def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
         source = self.context.open(data, request)
-        self.opened.append(_Opened(data, request, source))
+        self.opened.append(_OpenedScan(data, request, source))
         return source
 
     def bind(self, source: Source, columns: RowType) -> exp.Select:
@@ -175,7 +175,7 @@ class StatementCache:
     """
 
     def __init__(self) -> None:
-        self._made: MadeOfPlans[tuple[tuple[_Opened, ...], Statement]] = MadeOfPlans()
+        self._made: MadeOfPlans[tuple[tuple[_OpenedScan, ...], Statement]] = MadeOfPlans()
 
     def compile(self, operator: PhysicalOperator, ctx: ExecutionContext) -> Statement:
         """As `compile_statement`."""

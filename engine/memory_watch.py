@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from functools import cache
 from typing import Protocol
 
-__all__ = ["MemoryWatch", "Watched", "allow", "resident_bytes"]
+__all__ = ["MemoryWatch", "WatchedStatement", "allow", "resident_bytes"]
 
 _INTERVAL = 0.05  # seconds
 _PATIENCE = 20  # looks before the next one is ended: the last one has to stop, and its memory to be freed
@@ -22,7 +22,7 @@ _MOST, _HARD = resource.getrlimit(resource.RLIMIT_DATA)
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class Watched(Protocol):
+class WatchedStatement(Protocol):
     """A statement that runs."""
 
     grown: float
@@ -68,7 +68,7 @@ class MemoryWatch:
     def __init__(
         self,
         limit: int,
-        running: Callable[[], Collection[Watched]],
+        running: Callable[[], Collection[WatchedStatement]],
         give_back: Callable[[], None],
         used: Callable[[], int] = resident_bytes,
         allow: Callable[[int | None], None] = allow,
@@ -76,7 +76,7 @@ class MemoryWatch:
         self._limit, self._running, self._give_back, self._used, self._allow = limit, running, give_back, used, allow
         self._beyond = max(limit // 2, _LEAST_BEYOND)
         self._last = used()
-        self._ended: Watched | None = None
+        self._ended: WatchedStatement | None = None
         self._looks = 0
         self._lock = threading.Lock()
         self._closed = threading.Event()

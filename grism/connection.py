@@ -19,7 +19,7 @@ from engine.runtime import QueryResult, Runtime
 from engine.statements.answers import TableAnswer
 from engine.statements.context import StatementContext
 from engine.statements.database import Database, changed_rows
-from engine.statements.parsed import ParsedStatement
+from engine.statements.parsed_statement import ParsedStatement
 from engine.statements.session import TEMPORARY, Session, sweep_temporary
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.names import unknown_table

@@ -76,7 +76,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
+class _AttemptReport:
     """What an attempt at a task took, in seconds and in bytes of other stages, the rows and bytes that it wrote, and
     what it has used."""
 
@@ -103,7 +103,7 @@ class Execution:
     spans: StageSpans = field(default_factory=StageSpans)
     watch: Watch = Watch.USE
     stats: tuple[StageStats, ...] = ()
-    _measured: dict[int, list[_Measured]] = field(default_factory=dict)
+    _measured: dict[int, list[_AttemptReport]] = field(default_factory=dict)
     _operators: dict[int, list[tuple[OperatorProfile, ...]]] = field(default_factory=dict)
     _fragments: dict[int, bytes] = field(default_factory=dict)
     _schemas: dict[int, pa.Schema] = field(default_factory=dict)
@@ -115,7 +115,9 @@ class Execution:
         key = done.summary.key
         self._schemas.setdefault(key.stage, done.schema)
         self._measured.setdefault(key.stage, []).append(
-            _Measured(key.task, done.seconds, done.read, done.summary.total_rows, done.summary.total_bytes, done.used)
+            _AttemptReport(
+                key.task, done.seconds, done.read, done.summary.total_rows, done.summary.total_bytes, done.used
+            )
         )
         if done.operators:
             self._operators.setdefault(key.stage, []).append(done.operators)

@@ -128,7 +128,7 @@ class RayExecutor:
 
         fetcher.start(query)
         coordinator.run(execution)
-        followed = _Followed(coordinator, execution)
+        followed = _ExecutionProgress(coordinator, execution)
         follow(followed)
         forget = cancellation.on_cancel(stop)
         try:
@@ -220,7 +220,7 @@ class RayExecutor:
 
 
 @dataclass
-class _Followed:
+class _ExecutionProgress:
     """Tells how far an execution is, and its rows, once they are `sent`."""
 
     coordinator: Coordinator

@@ -49,7 +49,7 @@ def direct_semi_joins(plan: LogicalPlan) -> LogicalPlan:
 
 
 @dataclass(frozen=True)
-class _Inside:
+class _RightSide:
     """The right side of a semi join: relations that are joined by `conditions`, and what its columns are made of."""
 
     relations: list[LogicalPlan]
@@ -88,7 +88,7 @@ def _direct(join: Join) -> Join | None:
     return None
 
 
-def _taken_apart(node: LogicalPlan) -> _Inside | None:
+def _taken_apart(node: LogicalPlan) -> _RightSide | None:
     """The inner joins, filters and plain projections from `node` down; None where something else has to be computed."""
     match node:
         case Filter():
@@ -96,12 +96,12 @@ def _taken_apart(node: LogicalPlan) -> _Inside | None:
             if below is None:
                 return None
             parts = [substitute(part, below.columns) for part in conjuncts(node.predicate)]
-            return _Inside(below.relations, below.conditions + parts, below.columns)
+            return _RightSide(below.relations, below.conditions + parts, below.columns)
         case Project():
             below = _taken_apart(node.input)
             if below is None:
                 return None
-            return _Inside(
+            return _RightSide(
                 below.relations, below.conditions, {e.name: substitute(e.expr, below.columns) for e in node.exprs}
             )
         case Join(kind="inner") | Join(kind="cross"):
@@ -110,8 +110,8 @@ def _taken_apart(node: LogicalPlan) -> _Inside | None:
                 return None
             columns = {**left.columns, **right.columns}
             parts = [] if node.condition is None else [substitute(p, columns) for p in conjuncts(node.condition)]
-            return _Inside(left.relations + right.relations, left.conditions + right.conditions + parts, columns)
-    return _Inside([node], [], {name: col(name) for name in node.names})
+            return _RightSide(left.relations + right.relations, left.conditions + right.conditions + parts, columns)
+    return _RightSide([node], [], {name: col(name) for name in node.names})
 
 
 def _keys_of(node: LogicalPlan, shared: Collect) -> dict[str, str] | None:

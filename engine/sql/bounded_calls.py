@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from engine.errors import UnsupportedError
-from engine.sql.syntax import Node, Refused, Tree, function_name, replace, walk
+from engine.sql.syntax import Node, Refusal, Tree, function_name, replace, walk
 from engine.value_bounds import BOUNDED_FUNCTIONS, BOUNDED_REPLACEMENTS, CHECKED_FORMAT, DYNAMIC_WIDTHS, FORMATS
 
 __all__ = ["bound_calls"]
@@ -22,7 +22,7 @@ def bound_calls(tree: Tree, display: Callable[[Node], str]) -> None:
     """Put bounded functions in the place of those that replace and format text, in the tree itself, but where the text
     shows that the result is hardly larger than what it is made of. Items keep the names that `display` gives them.
 
-    Raises Refused for a call that goes round the bounds: of a function by its schema, or with random values,
+    Raises Refusal for a call that goes round the bounds: of a function by its schema, or with random values,
     which are others when the bound is looked at.
     """
     pending = []
@@ -39,15 +39,15 @@ def _check(node: Node) -> None:
     name = function_name(node)
     path = (node.get("qualified_name") or {}).get("path") or []
     if len(path) > 1 or node.get("schema") or node.get("catalog"):
-        raise Refused(node, UnsupportedError(f"{name}() is called without the name of a schema."))
+        raise Refusal(node, UnsupportedError(f"{name}() is called without the name of a schema."))
     for argument in node.get("arguments") or []:
         if any(function_name(part) in _VOLATILE for part, _ in walk(argument)):
             message = f"{name}() takes no random values; compute them in a materialized CTE before."
-            raise Refused(node, UnsupportedError(message))
+            raise Refusal(node, UnsupportedError(message))
     text = _constant(node, 0)
     if name in FORMATS and text is not None and _WIDTHS.search(text):
         message = f"{name}() takes widths of up to six digits, which stand in the format."
-        raise Refused(node, UnsupportedError(message))
+        raise Refusal(node, UnsupportedError(message))
 
 
 def _bounded(node: Node) -> Node | None:

@@ -14,7 +14,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from engine.binder import Bound
+from engine.binder import BoundStatement
 from engine.cache import LruCache
 from engine.errors import (
     GrismError,
@@ -41,10 +41,9 @@ from engine.sql.origins import ColumnOrigins
 from engine.sql.parameter_types import ParameterTypes
 from engine.sql.plan_reader import NotRead
 from engine.sql.qualified_names import Relation, shorten_names
-from engine.sql.remembered import Memory, Pin, is_lasting
 from engine.sql.search_plans import SearchPlans
 from engine.sql.search_requests import Searches
-from engine.sql.search_values import UNKNOWN, Given, put_queries
+from engine.sql.search_values import UNKNOWN, ParameterValue, put_queries
 from engine.sql.searches import search_calls, searches_as_tables
 from engine.sql.session_values import (
     INSTANTS,
@@ -56,6 +55,7 @@ from engine.sql.session_values import (
     since_value,
 )
 from engine.sql.shown_columns import ShownColumn, constraints, shown_columns
+from engine.sql.text_memory import Memory, Pin, is_lasting
 from engine.sql.texts import ParsedText, ReadText, ResolvedText
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, expand_views
@@ -108,14 +108,14 @@ class SqlFrontend:
         snapshot = snapshot or self.storage.snapshot()
         if not parameters and (known := self._plans.get(text, names, snapshot)) is not None:
             return known
-        given = [Given(value, partial(constant, value), place) for place, value in enumerate(parameters or ())]
+        given = [ParameterValue(value, partial(constant, value), place) for place, value in enumerate(parameters or ())]
         if (asked_again := self._search_plans.get(text, names, given, snapshot)) is not None:
             return asked_again
         alone = partial(self._planned, text, given, snapshot, names)
         filled = self._generic_plans.get(text, names, given, snapshot, alone)
         return alone() if filled is None else filled
 
-    def _planned(self, text: str, given: Sequence[Given], snapshot: Snapshot, names: Names) -> LogicalPlan:
+    def _planned(self, text: str, given: Sequence[ParameterValue], snapshot: Snapshot, names: Names) -> LogicalPlan:
         """The plan of a SELECT that is read anew, remembered for the next time."""
         try:
             read = self._read(text, given, snapshot, names)
@@ -160,7 +160,7 @@ class SqlFrontend:
         try:
             syntax.check(tree)
             bound_calls(tree, self._display)
-        except syntax.Refused as refused:
+        except syntax.Refusal as refused:
             refused.error.place = node_place(refused.node, parsed.source)
             raise refused.error from None
         require_few_repeats(tree, self.kernel.functions.repeats)
@@ -261,21 +261,23 @@ class SqlFrontend:
         self._columns.put(key, columns)
         return columns
 
-    def _read(self, text: str, values: Sequence[Given], snapshot: Snapshot, names: Names) -> ReadText:
+    def _read(self, text: str, values: Sequence[ParameterValue], snapshot: Snapshot, names: Names) -> ReadText:
         """A SELECT with `values` in the place of its parameters."""
         parsed = self._parse(text, names, snapshot)
         lasting = self._bind_parameters(parsed, values, snapshot, names)
         return ReadText(self._resolve(parsed, snapshot, names), parsed.views, lasting)
 
     def _put(
-        self, text: str, snapshot: Snapshot, names: Names, values: Sequence[Given]
+        self, text: str, snapshot: Snapshot, names: Names, values: Sequence[ParameterValue]
     ) -> tuple[str, dict[str, tuple[TableHandle, RowType]]]:
         """The canonical text with `values` in the place of its parameters, and its tables."""
         parsed = self._parse(text, names, snapshot)
         self._bind_parameters(parsed, values, snapshot, names)
         return self._pin(parsed, snapshot, names)[:2]
 
-    def _bind_parameters(self, parsed: ParsedText, values: Sequence[Given], snapshot: Snapshot, names: Names) -> bool:
+    def _bind_parameters(
+        self, parsed: ParsedText, values: Sequence[ParameterValue], snapshot: Snapshot, names: Names
+    ) -> bool:
         """Put constants in the place of parameters and of functions that tell the time or the session.
 
         Returns whether the statement means the same at any time, and for anybody.
@@ -349,7 +351,7 @@ class SqlFrontend:
         return ResolvedText(text, columns, origins, tables, operators, reason, mentioned, pins)
 
     def _operators(
-        self, text: str, bound: Bound, tables: Mapping[str, tuple[TableHandle, RowType]]
+        self, text: str, bound: BoundStatement, tables: Mapping[str, tuple[TableHandle, RowType]]
     ) -> tuple[LogicalPlan | None, str]:
         """The plan in nodes; or none, with the reason."""
         try:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from engine.binder import Binder, Bound
+from engine.binder import Binder, BoundStatement
 from engine.cache import LruCache
 from engine.cancellation import require_answer
 from engine.errors import GrismError
@@ -29,8 +29,8 @@ from engine.made_of_plans import MadeOfPlans
 from engine.other_values import Constants, OtherValues
 from engine.schema import RowType
 from engine.sql.operator_reading import read_operators
-from engine.sql.plan_reader import NotRead, ParameterValue
-from engine.sql.search_values import Given
+from engine.sql.plan_reader import AnyValue, NotRead
+from engine.sql.search_values import ParameterValue
 from engine.sql.texts import ReadText, ResolvedText
 from engine.sql.tokens import Kind, tokens
 from engine.sql.views import Names, View
@@ -53,7 +53,7 @@ Build = Callable[[ResolvedText], LogicalPlan]
 
 
 @dataclass(frozen=True)
-class _Generic:
+class _GenericPlan:
     """A plan with open parameters of the types `kinds`, and the statement that it was made of.
 
     It is right for tables of the same columns, whatever their versions, and for the same views. `pieces` are the text
@@ -63,7 +63,7 @@ class _Generic:
     resolved: ResolvedText
     views: Mapping[TableName, View]
     kinds: tuple[str, ...]
-    bound: Bound
+    bound: BoundStatement
     marks: Any
     pieces: tuple[str, ...]
     places: tuple[int, ...]
@@ -83,25 +83,25 @@ class _Generic:
             return None
         return found
 
-    def constants(self, given: Sequence[Given]) -> Constants:
+    def constants(self, given: Sequence[ParameterValue]) -> Constants:
         """The values as the kernel's plan has them. Raises NotRead where one is not of its parameter's type."""
         kinds = enumerate(zip(given, self.kinds, strict=True), 1)
         return {str(number): _held(kind, _written(one.value, kind)) for number, (one, kind) in kinds}
 
-    def text(self, given: Sequence[Given]) -> str:
+    def text(self, given: Sequence[ParameterValue]) -> str:
         """The statement's text with these values."""
         literals = [retyped(one.value, kind) for one, kind in zip(given, self.kinds, strict=True)]
         first, *others = self.pieces
         return first + "".join([literals[place] + piece for place, piece in zip(self.places, others, strict=True)])
 
-    def with_values(self, given: Sequence[Given], tables: Tables) -> ResolvedText:
+    def with_values(self, given: Sequence[ParameterValue], tables: Tables) -> ResolvedText:
         """The statement with these values. Raises NotRead where one is not of its parameter's type."""
         return self._with_constants(self.constants(given), self.text(given), tables)
 
     def with_any_values(self, tables: Tables) -> ResolvedText:
         """The statement with values that are marked to stand for any. Raises NotRead where a type has too few."""
         kinds = enumerate(self.kinds, 1)
-        constants = {str(n): ParameterValue(str(n), _held(kind, _stand_in(n, kind))) for n, kind in kinds}
+        constants = {str(n): AnyValue(str(n), _held(kind, _stand_in(n, kind))) for n, kind in kinds}
         return self._with_constants(constants, "?".join(self.pieces), tables)
 
     def _with_constants(self, constants: Constants, text: str, tables: Tables) -> ResolvedText:
@@ -118,7 +118,7 @@ class GenericPlans:
 
     def __init__(self, binder: Binder, columns_of: Columns, build: Build) -> None:
         self._binder, self._columns_of, self._build = binder, columns_of, build
-        self._plans: LruCache[Key, _Generic] = LruCache(_CACHED)
+        self._plans: LruCache[Key, _GenericPlan] = LruCache(_CACHED)
         self._for_any_values: MadeOfPlans[tuple[Tables, LogicalPlan | None]] = MadeOfPlans()
         self._tried: LruCache[Key, tuple[object, ...]] = LruCache(_CACHED)  # the tables and views of the last trial
 
@@ -126,7 +126,7 @@ class GenericPlans:
         self,
         text: str,
         names: Names,
-        given: Sequence[Given],
+        given: Sequence[ParameterValue],
         snapshot: Snapshot,
         plan_alone: Callable[[], LogicalPlan],
     ) -> LogicalPlan | None:
@@ -149,7 +149,7 @@ class GenericPlans:
             return None
         return write_out() if for_any is None else OtherValues(for_any, filled, constants, write_out)
 
-    def _for_any(self, known: _Generic, tables: Tables) -> LogicalPlan | None:
+    def _for_any(self, known: _GenericPlan, tables: Tables) -> LogicalPlan | None:
         """The plan for any values, over these tables; None where there is none."""
         made = self._for_any_values.get(known)
         if made is None or made[0] != tables:
@@ -164,10 +164,10 @@ class GenericPlans:
         self,
         text: str,
         names: Names,
-        given: Sequence[Given],
+        given: Sequence[ParameterValue],
         read: ReadText,
         told: Callable[[], Sequence[str | None]],
-        opened: Callable[[Sequence[Given]], tuple[str, Tables]],
+        opened: Callable[[Sequence[ParameterValue]], tuple[str, Tables]],
     ) -> None:
         """Look for a plan of `text` for other values than those that it was `read` with.
 
@@ -187,11 +187,11 @@ class GenericPlans:
 
     def _made(
         self,
-        given: Sequence[Given],
+        given: Sequence[ParameterValue],
         read: ReadText,
         told: Callable[[], Sequence[str | None]],
-        opened: Callable[[Sequence[Given]], tuple[str, Tables]],
-    ) -> _Generic:
+        opened: Callable[[Sequence[ParameterValue]], tuple[str, Tables]],
+    ) -> _GenericPlan:
         """The plan for any values. Raises NotRead where the statement is to be planned by itself."""
         resolved = read.resolved
         tables = resolved.tables
@@ -209,13 +209,13 @@ class GenericPlans:
         starts = [*(token.start for token in places), len(text)]
         pieces = tuple(text[end:start] for end, start in zip(ends, starts, strict=True))
         numbers = tuple(int(token.value[1:]) - 1 for token in places)
-        made = _Generic(resolved, read.views, kinds, bound, _marks(bound.plan), pieces, numbers)
+        made = _GenericPlan(resolved, read.views, kinds, bound, _marks(bound.plan), pieces, numbers)
         if found != tables or made.with_values(given, tables).operators != resolved.operators:
             raise NotRead("a statement that has a plan of its own for each value")
         return made
 
 
-def _key(text: str, names: Names, given: Sequence[Given]) -> Key:
+def _key(text: str, names: Names, given: Sequence[ParameterValue]) -> Key:
     return text, names, tuple([one.value.type for one in given])
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from engine.binder import Bound
+from engine.binder import BoundStatement
 from engine.errors import PlanningError, UnsupportedError
 from engine.kernel import Kernel
 from engine.logical.columns import VOLATILE
@@ -86,7 +86,7 @@ def _counts_columns(select: Node) -> bool:
     )
 
 
-def _needed(bound: Bound, tables: Mapping[str, tuple[TableHandle, RowType]]) -> dict[str, RowType]:
+def _needed(bound: BoundStatement, tables: Mapping[str, tuple[TableHandle, RowType]]) -> dict[str, RowType]:
     """The columns that a statement names of each table, by the table's name."""
     try:
         plan = read_operators(bound, tables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.binder import Bound
+from engine.binder import BoundStatement
 from engine.logical.nodes import LogicalPlan
 from engine.optimizer import optimize
 from engine.schema import RowType
@@ -14,7 +14,7 @@ from engine.storage.protocol import TableHandle
 __all__ = ["read_operators"]
 
 
-def read_operators(bound: Bound, tables: Mapping[str, tuple[TableHandle, RowType]]) -> LogicalPlan:
+def read_operators(bound: BoundStatement, tables: Mapping[str, tuple[TableHandle, RowType]]) -> LogicalPlan:
     """The plan in nodes. Raises NotRead with the reason where there is none."""
     if bound.plan is None:
         raise NotRead(bound.reason)

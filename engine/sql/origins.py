@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Any, Protocol
 
-from engine.binder import Binder, Bound
+from engine.binder import Binder, BoundStatement
 from engine.cache import LruCache
 from engine.schema import RowType
 from engine.sql import syntax
@@ -53,7 +53,7 @@ class ColumnOrigins:
         self._binder = binder
         self._known: LruCache[Hashable, Origins] = LruCache(_KEPT)
 
-    def of(self, parsed: ParsedText, canonical: str, tables: Tables, bound: Bound | None = None) -> Origins:
+    def of(self, parsed: ParsedText, canonical: str, tables: Tables, bound: BoundStatement | None = None) -> Origins:
         """The origin of each column of a statement's result; empty where none has one.
 
         `tables` are by their names in the `canonical` text; `bound` is its optimized plan, where there is one.
@@ -69,7 +69,7 @@ class ColumnOrigins:
             self._known.put(key, known)
         return known
 
-    def _found(self, tree: syntax.Tree, canonical: str, tables: Tables, bound: Bound | None) -> Origins:
+    def _found(self, tree: syntax.Tree, canonical: str, tables: Tables, bound: BoundStatement | None) -> Origins:
         computed, uncertain = _computed_items(tree)
         if computed is None:
             return ()
@@ -84,7 +84,7 @@ class ColumnOrigins:
         return column_origins(as_bound.plan, _by_plan_name(as_bound, tables), computed)
 
 
-def _by_plan_name(bound: Bound, tables: Tables) -> dict[str, TableName]:
+def _by_plan_name(bound: BoundStatement, tables: Tables) -> dict[str, TableName]:
     """The tables by their names in the plan; those of functions left out."""
     named = {name: tables[text][0] for name, text in bound.tables.items()}
     return {name: handle.name for name, handle in named.items() if not _is_of_function(handle)}
@@ -99,7 +99,7 @@ class UncertainOrigin(Exception):
     """An optimized plan may tell another origin than the plan as it is bound."""
 
 
-class _Unknown(Exception):
+class _UnknownOperator(Exception):
     """An operator of which it is not known what columns it gives."""
 
 
@@ -112,7 +112,7 @@ def column_origins(
     UncertainOrigin where an `optimized` plan may not tell what the plan as it is bound would.
     """
     found: _Columns = []
-    with suppress(_Unknown, LookupError, RecursionError):  # what is not known must not end a statement
+    with suppress(_UnknownOperator, LookupError, RecursionError):  # what is not known must not end a statement
         found = _Walk(tables, optimized).columns(bound)
     origins = tuple(None if i in computed else origin for i, origin in enumerate(found))
     if any(origin is _UNCERTAIN for origin in origins):
@@ -226,7 +226,7 @@ class _Walk:
     def columns(self, node: Json) -> _Columns:
         found = self._operators.get(node["type"])
         if found is None:
-            raise _Unknown
+            raise _UnknownOperator
         return found(node)
 
     def _get(self, node: Json) -> _Columns:

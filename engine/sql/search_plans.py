@@ -11,8 +11,8 @@ from engine.cache import LruCache
 from engine.errors import GrismError
 from engine.logical.nodes import LogicalPlan, Scan, SqlQuery, walk
 from engine.other_tables import OtherTables
-from engine.sql.remembered import Known, Pin
-from engine.sql.search_values import Given, ListCast, bound_query, bound_text
+from engine.sql.search_values import ListCast, ParameterValue, bound_query, bound_text
+from engine.sql.text_memory import KnownText, Pin
 from engine.sql.views import Names, View
 from engine.storage.protocol import Snapshot, TableHandle, TableName
 from engine.storage.search import Search, TextRequest
@@ -29,9 +29,9 @@ class SearchPlans:
 
     def __init__(self) -> None:
         self._places: LruCache[tuple[str, Names], frozenset[int]] = LruCache(_CACHED)
-        self._plans: LruCache[tuple[str, Names, tuple[str, ...]], Known[_Searching]] = LruCache(_CACHED)
+        self._plans: LruCache[tuple[str, Names, tuple[str, ...]], KnownText[_SearchPlan]] = LruCache(_CACHED)
 
-    def get(self, text: str, names: Names, given: Sequence[Given], snapshot: Snapshot) -> LogicalPlan | None:
+    def get(self, text: str, names: Names, given: Sequence[ParameterValue], snapshot: Snapshot) -> LogicalPlan | None:
         """The plan for these values; None where it has to be made, for none is known or a value needs a closer look."""
         places = self._places.get((text, names))
         if places is None or max(places) >= len(given):
@@ -41,14 +41,14 @@ class SearchPlans:
             return None
         try:
             return known.value.with_values(given)
-        except (_Unfit, GrismError):
+        except (_UnfitValue, GrismError):
             return None
 
     def put(
         self,
         text: str,
         names: Names,
-        given: Sequence[Given],
+        given: Sequence[ParameterValue],
         pins: tuple[Pin, ...],
         views: Mapping[TableName, View],
         plan: LogicalPlan,
@@ -59,18 +59,18 @@ class SearchPlans:
             for node in _nodes(plan)
             if isinstance(node, Scan) and node.table.search is not None
         }
-        searching = _Searching(plan, tuple(searched.values()))
+        searching = _SearchPlan(plan, tuple(searched.values()))
         places = searching.places
         if not places:
             return
         others = _others(given, places)
         if sum(map(len, others)) <= _MAX_TEXTS:
             self._places.put((text, names), places)
-            self._plans.put((text, names, others), Known(pins, views, searching))
+            self._plans.put((text, names, others), KnownText(pins, views, searching))
 
 
 @dataclass(frozen=True)
-class _Searching:
+class _SearchPlan:
     """A plan, and the tables that are searched in it."""
 
     plan: LogicalPlan
@@ -82,16 +82,16 @@ class _Searching:
         asked = [table.search.request.place for table in self.tables if table.search is not None]
         return frozenset(place for place in asked if place is not None)
 
-    def with_values(self, given: Sequence[Given]) -> LogicalPlan:
-        """The plan for other values. Raises _Unfit where one of them needs a closer look, and the errors of values."""
+    def with_values(self, given: Sequence[ParameterValue]) -> LogicalPlan:
+        """The plan for other values. Raises _UnfitValue for one that needs a closer look, and the errors of values."""
         return OtherTables(self.plan, {id(table): _searched(table, given) for table in self.tables})
 
 
-class _Unfit(Exception):
+class _UnfitValue(Exception):
     """A value that is to be looked at as if it were the first one."""
 
 
-def _others(given: Sequence[Given], places: frozenset[int]) -> tuple[str, ...]:
+def _others(given: Sequence[ParameterValue], places: frozenset[int]) -> tuple[str, ...]:
     return tuple(value.text() for i, value in enumerate(given) if i not in places)
 
 
@@ -103,12 +103,12 @@ def _nodes(plan: LogicalPlan) -> list[LogicalPlan]:
     return found
 
 
-def _searched(table: TableHandle, given: Sequence[Given]) -> TableHandle:
+def _searched(table: TableHandle, given: Sequence[ParameterValue]) -> TableHandle:
     assert table.search is not None
     return replace(table, search=_searching(table.search, given))
 
 
-def _searching(search: Search, given: Sequence[Given]) -> Search:
+def _searching(search: Search, given: Sequence[ParameterValue]) -> Search:
     """The same search for another value."""
     request = search.request
     if request.place is None:
@@ -117,15 +117,15 @@ def _searching(search: Search, given: Sequence[Given]) -> Search:
     if isinstance(request, TextRequest):
         text = bound_text(value)
         if text is None or not has_no_marks(text) or not has_no_marks(request.query or ""):
-            raise _Unfit
+            raise _UnfitValue
         return replace(search, request=replace(request, query=text))
     cast = ListCast(request.vectors is not None, is_float=True, size=None) if request.narrowed else None
     found = bound_query(value, cast)
     if found is None or request.query is None or search.metric == "hamming":
-        raise _Unfit
+        raise _UnfitValue
     if len(found.numbers) != len(request.query) or found.count != request.vectors:
-        raise _Unfit
+        raise _UnfitValue
     with np.errstate(over="ignore"):
         if not np.isfinite(np.frombuffer(found.numbers, np.float64).astype(np.float32)).all():
-            raise _Unfit
+            raise _UnfitValue
     return replace(search, request=replace(request, query=found.numbers))

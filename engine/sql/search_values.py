@@ -15,8 +15,8 @@ from engine.sql.syntax import Node, Tree
 
 __all__ = [
     "UNKNOWN",
-    "Given",
     "ListCast",
+    "ParameterValue",
     "QueryVectors",
     "bound_query",
     "bound_text",
@@ -30,14 +30,14 @@ _BOUND = "BOUND"  # the class of a node that holds a value
 _FLOAT_LISTS = frozenset({"FLOAT", "DOUBLE"})
 
 
-class _Held(str):
+class _ValueText(str):
     """A text in a tree that holds a value."""
 
-    given: Given
+    given: ParameterValue
 
 
 @dataclass(frozen=True)
-class Given:
+class ParameterValue:
     """A value for the parameter at a `place` from 0; `text` gives it as SQL."""
 
     value: pa.Scalar
@@ -45,11 +45,11 @@ class Given:
     place: int
 
 
-UNKNOWN = Given(pa.scalar(None), lambda: "NULL", 0)
+UNKNOWN = ParameterValue(pa.scalar(None), lambda: "NULL", 0)
 """For a parameter whose value is to come."""
 
 
-def put_queries(tree: Tree, values: Mapping[str, Given]) -> list[tuple[Node, Node]]:
+def put_queries(tree: Tree, values: Mapping[str, ParameterValue]) -> list[tuple[Node, Node]]:
     """The parameters that are only searched for, with nodes for their values, which are not printed and read again."""
     queries = {
         id(node): node
@@ -62,7 +62,7 @@ def put_queries(tree: Tree, values: Mapping[str, Given]) -> list[tuple[Node, Nod
     found = []
     for node in queries.values():
         if node["identifier"] not in elsewhere:
-            held = _Held("?")
+            held = _ValueText("?")
             held.given = values[str(node["identifier"])]
             found.append((node, {"class": _BOUND, "type": _BOUND, "value": held}))
     return found
@@ -73,7 +73,7 @@ def _searched(noted: Node) -> Node:
     return without_cast(query)[0] if noted["kind"] == VECTOR else query
 
 
-def held_value(node: Node) -> Given | None:
+def held_value(node: Node) -> ParameterValue | None:
     """The value that a node holds, if it does."""
     return node["value"].given if node.get("class") == _BOUND else None
 

@@ -17,7 +17,7 @@ __all__ = [
     "CHECKED",
     "TAGGED",
     "Node",
-    "Refused",
+    "Refusal",
     "Tree",
     "asked_version",
     "called_function",
@@ -160,7 +160,7 @@ class Tree:
         return self._kinds.get(kind, [])
 
 
-class Refused(Exception):
+class Refusal(Exception):
     """A node that a statement cannot have, and the `error` to raise for it."""
 
     def __init__(self, node: Node, error: GrismError) -> None:
@@ -169,28 +169,28 @@ class Refused(Exception):
 
 
 def check(tree: Tree) -> None:
-    """Raise Refused where the statement reaches beyond tables and values, and for endless names."""
+    """Raise Refusal where the statement reaches beyond tables and values, and for endless names."""
     for node, _ in tree.relations("TABLE_FUNCTION"):
         name = function_name(node.get("function") or {})
         if name not in TABLE_FUNCTIONS:
             message = f"The table function {name}() may not be used here; read tables by name, as in SELECT * FROM t."
-            raise Refused(node, ForbiddenError(message))
+            raise Refusal(node, ForbiddenError(message))
     for node, _ in tree.relations("SHOW_REF"):
         if not node.get("query"):
             message = "SHOW stands alone as a statement; it cannot be part of a query."
-            raise Refused(node, UnsupportedError(message))
+            raise Refusal(node, UnsupportedError(message))
     for node in tree.expressions("COLUMN_REF"):
         parts = len(node.get("column_names") or ())
         if parts > _MAX_NAME_PARTS:
             message = f"A name has {parts} parts; at most {_MAX_NAME_PARTS} are handled."
-            raise Refused(node, UnsupportedError(message))
+            raise Refusal(node, UnsupportedError(message))
     for node in tree.expressions("FUNCTION"):
         name = function_name(node)
         if name in FORBIDDEN_FUNCTIONS:
-            raise Refused(node, ForbiddenError(f"The function {name}() may not be used here."))
+            raise Refusal(node, ForbiddenError(f"The function {name}() may not be used here."))
         if name in PRIVILEGE_FUNCTIONS:
             message = f"{name}() is not handled; information_schema.tables has the tables that you may read."
-            raise Refused(node, UnsupportedError(message))
+            raise Refusal(node, UnsupportedError(message))
 
 
 def table_references(tree: Tree) -> list[Node]:

@@ -10,7 +10,7 @@ from engine.schema import RowType
 from engine.sql import syntax
 from engine.sql.error_places import Source
 from engine.sql.qualified_names import Relation
-from engine.sql.remembered import Pin
+from engine.sql.text_memory import Pin
 from engine.sql.views import View
 from engine.storage.protocol import Origins, TableHandle, TableName
 

@@ -81,7 +81,7 @@ def expand_views(
     """
     if names.views is None:
         return Expansion({}, [], [])
-    expanding = _Expanding(names.views, snapshot, parse, full, display)
+    expanding = _ViewExpansion(names.views, snapshot, parse, full, display)
     expanding.run(tree, names, ())
     return Expansion(expanding.found, expanding.places, expanding.nodes)
 
@@ -96,7 +96,7 @@ class Expansion:
 
 
 @dataclass
-class _Expanding:
+class _ViewExpansion:
     views: Views
     snapshot: Snapshot
     parse: Callable[[str], syntax.Node]

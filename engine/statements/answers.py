@@ -15,7 +15,7 @@ from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.statements.context import StatementContext
 from engine.statements.explaining import EXPLAIN_SCHEMA, Before, Format, profiled
-from engine.statements.parsed import ParsedStatement
+from engine.statements.parsed_statement import ParsedStatement
 from engine.statements.pins import Pin
 from engine.statements.places import places_of
 from engine.statements.planning import Parameters, Planning

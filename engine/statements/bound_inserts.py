@@ -87,7 +87,7 @@ class BoundInserts:
                 maker = _InText(self._planning, context, snapshot, text, first)
             stored = stored_schema(target.storage, target.storage.snapshot().table(target.name))
             schema = stored_fields(self._planning.frontend.kernel, maker.columns)
-        appended = _Appended(context, target, maker, schema, _required(stored))
+        appended = _RowsToAppend(context, target, maker, schema, _required(stored))
         with scoped_reader(schema, appended.batches(chain([first], given))) as reader:
             return target.storage.write(
                 target.name, reader, WriteMode.APPEND, is_valid=kernel_rows_are_valid(reader.schema)
@@ -95,7 +95,7 @@ class BoundInserts:
 
 
 @dataclass(frozen=True)
-class _Appended:
+class _RowsToAppend:
     """What is appended: `schema` are its fields as they are stored; those of `required` take no NULLs."""
 
     context: StatementContext

@@ -27,7 +27,7 @@ from engine.statements.catalog import Catalog, Target
 from engine.statements.context import StatementContext
 from engine.statements.pins import Pins
 from engine.statements.session import Session
-from engine.storage.care import Optimized
+from engine.storage.care import OptimizeReport
 from engine.storage.protocol import TableHandle
 
 __all__ = ["Care"]
@@ -89,13 +89,13 @@ class Care:
         """The schema of what `report` gives."""
         return _OPTIMIZED if isinstance(statement, Optimize) else _VACUUMED
 
-    def optimize(self, target: Target, threads: int | None = None) -> Optimized:
+    def optimize(self, target: Target, threads: int | None = None) -> OptimizeReport:
         """Optimise a table. Again where a writer was faster; after some attempts while writers of this process wait."""
         care = target.storage.care(target.name)
         for _ in range(_FREE_ATTEMPTS):
             with suppress(ConflictError):
                 return care.optimize(threads)
-        found: list[Optimized] = []
+        found: list[OptimizeReport] = []
 
         def write() -> int:
             found[:] = [care.optimize(threads)]

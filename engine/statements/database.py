@@ -36,7 +36,7 @@ from engine.statements.descriptions import Describe, Show, ShowSettings
 from engine.statements.explaining import EXPLAIN_SCHEMA, Explain, explained
 from engine.statements.held_views import HeldViews
 from engine.statements.indexes import Indexes
-from engine.statements.parsed import ParsedStatement, parse, parse_plan
+from engine.statements.parsed_statement import ParsedStatement, parse, parse_plan
 from engine.statements.places import no_places, places_in, places_of
 from engine.statements.planning import Parameters, ParameterStream, Planning
 from engine.statements.reader import parameter_names

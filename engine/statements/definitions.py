@@ -47,7 +47,7 @@ _RESERVED_SCHEMAS = (TEMPORARY, INFORMATION_SCHEMA, SYSTEM)
 
 
 @dataclass(frozen=True)
-class _With:
+class _ViewsWithOneMore:
     """The views as they would be with `view` among them: so one is found out that reads itself by way of others."""
 
     view: View
@@ -174,7 +174,9 @@ class Definitions:
         """Raise where a view cannot be planned by who makes it: with the tables and views that they may read."""
         session = context.session
         # A view that is not temporary reads no temporary tables, which end before it does.
-        names = Names(view.schemas, _With(view, self._catalog.names(session).views), session.grants.identity.name)
+        names = Names(
+            view.schemas, _ViewsWithOneMore(view, self._catalog.names(session).views), session.grants.identity.name
+        )
         plan = self._planning.frontend.plan(view.query, snapshot=self._catalog.snapshot(session), names=names)
         if len(view.columns) > len(plan.names):
             raise PlanningError(f"{len(view.columns)} columns are named, and the query has {len(plan.names)}.")

@@ -17,7 +17,7 @@ from engine.on_error import OnError
 from engine.place import Place
 from engine.sql.escapes import WrittenText
 from engine.statements.descriptions import DEFAULT_VALUE, Insert, Statement, Update
-from engine.statements.parsed import ParsedStatement
+from engine.statements.parsed_statement import ParsedStatement
 from engine.statements.parser import read_statement
 from engine.statements.reader import numbered, parameters_of
 

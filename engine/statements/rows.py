@@ -23,7 +23,7 @@ __all__ = ["Rows"]
 
 
 @dataclass
-class _Written:
+class _WriteTotals:
     """What was written elsewhere so far."""
 
     rows: int = 0
@@ -88,7 +88,7 @@ class Rows:
         plan = self.planning.written(self._first, sink.table, sink)
         if plan is None:
             raise ValueError("the rows of this plan come here")
-        written = _Written()
+        written = _WriteTotals()
         self.context.watch(written)
         told: list[str] = []
         with self.planning.execute(replace(self.context, watch=watch_nothing), plan) as result:

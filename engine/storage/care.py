@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["LayoutFacts", "Optimized", "StoredFacts", "TagFacts", "Vacuumed", "VersionFacts"]
+__all__ = ["LayoutFacts", "OptimizeReport", "StoredFacts", "TagFacts", "VacuumReport", "VersionFacts"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class StoredFacts:
 
 
 @dataclass(frozen=True)
-class Optimized:
+class OptimizeReport:
     """What was done for a table's layout: fragments, data files and their bytes, before and after.
 
     `rows_indexed` counts rows that an index has now and had not, once for each index.
@@ -48,7 +48,7 @@ class Optimized:
 
 
 @dataclass(frozen=True)
-class Vacuumed:
+class VacuumReport:
     """What went of a table's old versions, and how many versions there are now."""
 
     versions_removed: int

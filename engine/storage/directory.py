@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from engine.errors import StorageError, TableExistsError, UnsupportedError
 from engine.storage.care import StoredFacts
-from engine.storage.dropped import settle
+from engine.storage.drop_marks import settle
 from engine.storage.indexes import NoIndexes, TableIndexes
 from engine.storage.lance_care import LanceCare
 from engine.storage.lance_commits import failing

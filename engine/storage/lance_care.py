@@ -24,7 +24,7 @@ from lance.optimize import Compaction, CompactionOptions
 
 from engine.cancellation import current_cancellation
 from engine.errors import StorageError, TableExistsError, UnsupportedError
-from engine.storage.care import LayoutFacts, Optimized, TagFacts, Vacuumed, VersionFacts
+from engine.storage.care import LayoutFacts, OptimizeReport, TagFacts, VacuumReport, VersionFacts
 from engine.storage.lance_commits import (
     MADE_BY,
     WRITERS,
@@ -87,12 +87,12 @@ class LanceCare:
         excess = max(0, int(told["total_fragments"]) - needed)
         return LayoutFacts(rows, excess, int(told["total_deletion_file_rows"]), sum(rows_not_indexed(dataset).values()))
 
-    def optimize(self, threads: int | None = None) -> Optimized:
+    def optimize(self, threads: int | None = None) -> OptimizeReport:
         """Join fragments of less than a million rows with their neighbours, and write those anew of which a tenth of
         the rows is deleted; then bring indexes up to date. Where it is cancelled, what is done by then stays."""
         return _left_where_cancelled(lambda: self._optimize(threads))
 
-    def _optimize(self, threads: int | None) -> Optimized:
+    def _optimize(self, threads: int | None) -> OptimizeReport:
         with writing(self._name, self._path):
             dataset = open_newest(self._name, self._path)
             before = _layout(dataset)
@@ -100,7 +100,7 @@ class LanceCare:
             indexed = self._update_indexes()
             dataset = open_newest(self._name, self._path)
         fragments, files, size = zip(before, _layout(dataset), strict=True)
-        return Optimized(int(dataset.version), *fragments, *files, *size, indexed)
+        return OptimizeReport(int(dataset.version), *fragments, *files, *size, indexed)
 
     def _with_indexes_anew(self, dataset: Any) -> Any:
         """The dataset; with indexes that were built anew where those that it has wait for what another tool owes them.
@@ -154,13 +154,13 @@ class LanceCare:
         current_cancellation().check()
         guarded(self._name, None, lambda: dataset.optimize.optimize_indices(index_names=names))
 
-    def vacuum(self, retain: timedelta, in_use: Collection[TableHandle]) -> Vacuumed:
+    def vacuum(self, retain: timedelta, in_use: Collection[TableHandle]) -> VacuumReport:
         """Remove old versions and what dead writers left; see `TableCare.vacuum`."""
         told = self._remove_versions(retain, in_use)
         self._remove_empty_folders()
         return told
 
-    def _remove_versions(self, retain: timedelta, in_use: Collection[TableHandle]) -> Vacuumed:
+    def _remove_versions(self, retain: timedelta, in_use: Collection[TableHandle]) -> VacuumReport:
         used = {int(t.version) for t in in_use if t.kind == KIND and t.location[:1] == (str(self._path),)}
         left_files, left_bytes = self._remove_leftovers()
         since = self._writers_since()
@@ -179,7 +179,7 @@ class LanceCare:
                 if _instant(next_one) <= cutoff and int(version["version"]) not in kept
             ]
             if not gone:
-                return Vacuumed(0, left_files, left_bytes, len(versions))
+                return VacuumReport(0, left_files, left_bytes, len(versions))
             stats = guarded(
                 self._name,
                 None,
@@ -188,7 +188,7 @@ class LanceCare:
         files = stats.data_files_removed + stats.index_files_removed + stats.deletion_files_removed
         files += stats.transaction_files_removed
         left = len(versions) - stats.old_versions
-        return Vacuumed(stats.old_versions, left_files + files, left_bytes + stats.bytes_removed, left)
+        return VacuumReport(stats.old_versions, left_files + files, left_bytes + stats.bytes_removed, left)
 
     def _remove_leftovers(self) -> tuple[int, int]:
         """Remove what writers left that are gone; how many files and bytes."""
@@ -292,9 +292,9 @@ def _parts(index: Any) -> list[Index]:
     ]
 
 
-def _left_where_cancelled(work: Callable[[], Optimized]) -> Optimized:
+def _left_where_cancelled(work: Callable[[], OptimizeReport]) -> OptimizeReport:
     """`work()`, or at once the cause of a cancellation: it runs in a thread of its own, which ends when Lance does."""
-    results: list[Optimized] = []
+    results: list[OptimizeReport] = []
     errors: list[BaseException] = []
     ended, cancellation = threading.Event(), current_cancellation()
 

@@ -25,7 +25,7 @@ from engine.errors import (
     UnknownTableError,
     UnsupportedError,
 )
-from engine.storage.dropped import is_dropped
+from engine.storage.drop_marks import is_dropped
 from engine.storage.lance_failures import is_panic
 from engine.storage.lance_fields import files_of
 from engine.storage.lance_formats import is_lack

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.cache import LruCache
-from engine.storage.pushdown import Pushed
+from engine.storage.pushdown import PushedFilter
 
 __all__ = ["Estimates", "sample_rows"]
 
@@ -55,7 +55,7 @@ class Estimates:
         self._samples: LruCache[_Key, _Sample] = LruCache(_KEPT)
         self._found_many: LruCache[_Key, bool] = LruCache(_KEPT)
 
-    def is_worth_asking(self, dataset: Any, rows: int, size: int | None, pushed: Pushed) -> bool:
+    def is_worth_asking(self, dataset: Any, rows: int, size: int | None, pushed: PushedFilter) -> bool:
         """Whether the indexes that answer a filter are expected to spare reading much of the table.
 
         `size` is that of the table in bytes, where it is known.
@@ -77,7 +77,7 @@ class Estimates:
         first, last = (value.as_py() for value in pc.min_max(found).values())
         return share <= MOST and share * rows >= TOGETHER * (last - first)
 
-    def note(self, dataset: Any, rows: int, pushed: Pushed, found: int | None) -> None:
+    def note(self, dataset: Any, rows: int, pushed: PushedFilter, found: int | None) -> None:
         """Learn how many rows a filter has found; None are too many to be counted."""
         if rows >= SMALL and pushed.text is not None and pushed.finds_few and (found is None or found > FEW * rows):
             self._found_many.put(_key(dataset, pushed.text), True)

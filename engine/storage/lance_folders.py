@@ -17,7 +17,7 @@ from typing import Any
 import lance
 
 from engine.errors import TableExistsError
-from engine.storage.dropped import DROPPED, RENAMED
+from engine.storage.drop_marks import DROPPED, RENAMED
 from engine.storage.lance_blobs import move_data_file
 from engine.storage.lance_commits import added_files, commit_next, failing, failure, visible_or_removed, writing
 from engine.storage.lance_opened import FIRST_VERSION

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from engine.storage.dropped import DROPPED, RENAMED
+from engine.storage.drop_marks import DROPPED, RENAMED
 from engine.storage.lance_commits import WRITERS
 from engine.storage.reservations import RESERVED
 

@@ -18,7 +18,7 @@ from engine.storage.lance_blobs import is_blob
 from engine.storage.lance_search import search_fields
 from engine.storage.lance_unread import readable_fields, require_readable
 from engine.storage.protocol import ROW_ADDRESS, TableHandle
-from engine.storage.pushdown import Pushed, push
+from engine.storage.pushdown import PushedFilter, push
 from engine.storage.stored_indexes import awaits_remap, count_indexes, kinds_by_column, stored_indexes
 from engine.storage.stored_types import ReadFields
 
@@ -76,7 +76,7 @@ class OpenedVersion:
     def indexes(self) -> tuple[StoredIndex, ...]:
         return stored_indexes(self.dataset)
 
-    def pushed(self, predicate: exp.Expr | None) -> Pushed:
+    def pushed(self, predicate: exp.Expr | None) -> PushedFilter:
         """What of a filter Lance applies, by its indexes or without."""
         return push(predicate, self.schema, {} if predicate is None else self.kinds)
 

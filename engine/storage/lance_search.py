@@ -25,7 +25,7 @@ from engine.storage.lance_addresses import rows_at
 from engine.storage.lance_blobs import scan_options
 from engine.storage.lance_text_search import find_field, find_texts, index_use, resolve_text_search
 from engine.storage.protocol import ROW_ADDRESS, TableName
-from engine.storage.pushdown import Pushed
+from engine.storage.pushdown import PushedFilter
 from engine.storage.search import (
     DISTANCE,
     METRICS,
@@ -93,7 +93,7 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
     return Search(request, metric, (index[0],), compared=index[0].unindexed + _ASKED)
 
 
-def restricted(search: Search, conditions: Conditions, push: Callable[[exp.Expr], Pushed]) -> Search:
+def restricted(search: Search, conditions: Conditions, push: Callable[[exp.Expr], PushedFilter]) -> Search:
     """`search` among the rows that meet the conditions, as far as Lance applies them as SQL does: `push` tells.
 
     Raises UnsupportedError for a required one that it does not.

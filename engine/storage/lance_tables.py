@@ -45,7 +45,7 @@ from engine.storage.protocol import (
     Tag,
     Version,
 )
-from engine.storage.pushdown import Pushed
+from engine.storage.pushdown import PushedFilter
 from engine.storage.search import Conditions, SearchRequest, TextRequest
 from engine.storage.stored_types import ReadFields
 
@@ -312,7 +312,7 @@ class LanceTables:
                 return None
         return pa.Table.from_batches(batches, reader.schema).replace_schema_metadata(None)
 
-    def _pushed(self, table: TableHandle, opened: OpenedVersion, predicate: exp.Expr | None) -> Pushed:
+    def _pushed(self, table: TableHandle, opened: OpenedVersion, predicate: exp.Expr | None) -> PushedFilter:
         """What of a filter Lance applies; by indexes only where these are worth to be asked."""
         pushed = opened.pushed(predicate)
         if pushed.asks_indexes:

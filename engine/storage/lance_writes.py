@@ -28,7 +28,7 @@ from engine.errors import (
 )
 from engine.hidden_columns import OWN
 from engine.storage.conform import Incoming, check_fits, stored_schema
-from engine.storage.dropped import DROPPED, renaming, settle
+from engine.storage.drop_marks import DROPPED, renaming, settle
 from engine.storage.lance_blobs import has_blobs, is_blob, scan_options, written_fields
 from engine.storage.lance_casts import ColumnCast, ColumnFiles, NewColumn
 from engine.storage.lance_changes import RowChange

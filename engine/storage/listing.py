@@ -28,7 +28,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from engine.errors import UnsupportedError
-from engine.storage.dropped import is_dropped
+from engine.storage.drop_marks import is_dropped
 from engine.storage.protocol import DEFAULT_SCHEMA
 
 __all__ = ["SCHEMA", "Entry", "Listing", "Lookup", "ParquetFile", "parquet_files"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 from sqlglot import exp
 
-from engine.storage.care import LayoutFacts, Optimized, StoredFacts, TagFacts, Vacuumed, VersionFacts
+from engine.storage.care import LayoutFacts, OptimizeReport, StoredFacts, TagFacts, VacuumReport, VersionFacts
 from engine.storage.indexes import TableIndexes
 from engine.storage.search import ROW_ADDRESS, Conditions, Search, SearchRequest
 
@@ -285,7 +285,7 @@ class TableCare(Protocol):
     def layout(self) -> LayoutFacts:
         """How the table lies, told without reading any of its files but the newest version's own."""
 
-    def optimize(self, threads: int | None = None) -> Optimized:
+    def optimize(self, threads: int | None = None) -> OptimizeReport:
         """Join small fragments, drop deleted rows from their files, and bring indexes up to date.
 
         Files are written by so many threads, or by as many as there are processors.
@@ -293,7 +293,7 @@ class TableCare(Protocol):
         Raises ConflictError where a writer was faster; what was done till then stays.
         """
 
-    def vacuum(self, retain: timedelta, in_use: Collection[TableHandle]) -> Vacuumed:
+    def vacuum(self, retain: timedelta, in_use: Collection[TableHandle]) -> VacuumReport:
         """Remove the versions that have not been current for as long as `retain`, and what dead writers left.
 
         The newest stays, and so do those with tags, those `in_use`, and what writers that have begun may need.

@@ -33,7 +33,7 @@ from engine.storage.lance_literals import (
 )
 from engine.storage.stored_types import declared_type
 
-__all__ = ["Pushed", "push"]
+__all__ = ["PushedFilter", "push"]
 
 MAX_IN_LIST = 1_000
 NGRAM = 3
@@ -54,7 +54,7 @@ MIRRORED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 @dataclass(frozen=True)
-class Pushed:
+class PushedFilter:
     """`text` passes every row that the filter passes; where `exact`, no other row. None passes all rows.
 
     `asks_indexes`: indexes answer some of it, and none that could be asked loses a row. `finds_few`: what an index
@@ -84,17 +84,17 @@ class _Table:
 
 def push(
     predicate: exp.Expr | None, schema: pa.Schema, kinds: Mapping[str, frozenset[str]] = MappingProxyType({})
-) -> Pushed:
+) -> PushedFilter:
     """What of `predicate`, over the columns of `schema`, a Lance scan can apply; `kinds` are those of their indexes."""
     if predicate is None:
-        return Pushed(None, exact=True)
+        return PushedFilter(None, exact=True)
     return _predicate(predicate, _Table(schema, kinds))
 
 
-NOTHING = Pushed(None, exact=False)
+NOTHING = PushedFilter(None, exact=False)
 
 
-def _predicate(node: exp.Expr, table: _Table) -> Pushed:
+def _predicate(node: exp.Expr, table: _Table) -> PushedFilter:
     match node:
         case exp.Paren():
             return _predicate(node.this, table)
@@ -107,13 +107,13 @@ def _predicate(node: exp.Expr, table: _Table) -> Pushed:
             # Less than the negated predicate would be more than the predicate: only an exact one can be turned round.
             if not inner.exact or not inner.text:
                 return NOTHING
-            return Pushed(f"NOT ({inner.text})", exact=True, asks_indexes=inner.asks_indexes)
+            return PushedFilter(f"NOT ({inner.text})", exact=True, asks_indexes=inner.asks_indexes)
     return _atom(node, table)
 
 
-def _and(left: Pushed, right: Pushed) -> Pushed:
+def _and(left: PushedFilter, right: PushedFilter) -> PushedFilter:
     texts = [side.text for side in (left, right) if side.text]
-    return Pushed(
+    return PushedFilter(
         " AND ".join(texts) or None,
         left.exact and right.exact,
         left.asks_indexes or right.asks_indexes,
@@ -121,11 +121,11 @@ def _and(left: Pushed, right: Pushed) -> Pushed:
     )
 
 
-def _or(left: Pushed, right: Pushed) -> Pushed:
+def _or(left: PushedFilter, right: PushedFilter) -> PushedFilter:
     if left.text is None or right.text is None:
         return NOTHING
     text = f"(({left.text}) OR ({right.text}))"
-    return Pushed(
+    return PushedFilter(
         text,
         left.exact and right.exact,
         left.asks_indexes and right.asks_indexes,
@@ -133,7 +133,7 @@ def _or(left: Pushed, right: Pushed) -> Pushed:
     )
 
 
-def _atom(node: exp.Expr, table: _Table) -> Pushed:
+def _atom(node: exp.Expr, table: _Table) -> PushedFilter:
     """A predicate on one column."""
     match node:
         case exp.Column():
@@ -163,12 +163,12 @@ def _atom(node: exp.Expr, table: _Table) -> Pushed:
     return _comparison(right, MIRRORED[sign], left, table) if isinstance(right, exp.Column) else NOTHING
 
 
-def _asked(text: str, field: pa.Field, form: Form, table: _Table) -> Pushed:
+def _asked(text: str, field: pa.Field, form: Form, table: _Table) -> PushedFilter:
     """A predicate on a column, which Lance answers by an index where there is one for it that loses no rows."""
-    return Pushed(text, True, table.is_answered(field, form), table.finds_few(field, form))
+    return PushedFilter(text, True, table.is_answered(field, form), table.finds_few(field, form))
 
 
-def _comparison(column: exp.Column, sign: str, value: exp.Expr, table: _Table) -> Pushed:
+def _comparison(column: exp.Column, sign: str, value: exp.Expr, table: _Table) -> PushedFilter:
     field = _field(column, table)
     if field is None or (pt.is_dictionary(field.type) and sign not in ("=", "<>")):
         return NOTHING
@@ -177,7 +177,7 @@ def _comparison(column: exp.Column, sign: str, value: exp.Expr, table: _Table) -
     return _asked(f"{_quoted(field.name)} {sign} {constant}", field, form, table) if constant else NOTHING
 
 
-def _in(column: exp.Column, values: list[exp.Expr], table: _Table) -> Pushed:
+def _in(column: exp.Column, values: list[exp.Expr], table: _Table) -> PushedFilter:
     field = _field(column, table)
     if field is None or not 0 < len(values) <= MAX_IN_LIST:
         return NOTHING
@@ -188,7 +188,7 @@ def _in(column: exp.Column, values: list[exp.Expr], table: _Table) -> Pushed:
     return _asked(text, field, Form.EQUAL, table)
 
 
-def _call(name: str, column: exp.Column, value: exp.Expr, table: _Table) -> Pushed:
+def _call(name: str, column: exp.Column, value: exp.Expr, table: _Table) -> PushedFilter:
     """What a text or a list contains is asked where an index answers.
 
     Lance's own functions may give NULL where the kernel gives false: what they give is not to be turned round.
@@ -199,11 +199,11 @@ def _call(name: str, column: exp.Column, value: exp.Expr, table: _Table) -> Push
     if name == "contains" and table.is_answered(field, Form.CONTAINS):
         text = string_text(value)
         if text is not None and len(value.name) >= NGRAM:  # an index knows no shorter parts
-            return Pushed(f"contains({_quoted(field.name)}, {text})", False, asks_indexes=True, finds_few=True)
+            return PushedFilter(f"contains({_quoted(field.name)}, {text})", False, asks_indexes=True, finds_few=True)
     if name in LIST_CALLS and table.is_answered(field, Form.ITEM):
         items = _items(name, value, field.type.value_type)
         if items is not None:
-            return Pushed(
+            return PushedFilter(
                 f"{LIST_CALLS[name]}({_quoted(field.name)}, {items})", False, asks_indexes=True, finds_few=True
             )
     return NOTHING

@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from engine.errors import PlanningError, StorageError
-from engine.storage.dropped import DROPPED, is_dropped, settle
+from engine.storage.drop_marks import DROPPED, is_dropped, settle
 from engine.storage.lance_commits import WRITERS
 from engine.storage.lance_folders import HIDDEN, bury, dropped_for
 from engine.storage.listing import SCHEMA

@@ -134,7 +134,7 @@ class _Parser:
         found = self._either(0)
         if self._at < len(self._tokens):
             raise self._error("a bracket is closed that was not opened")
-        if isinstance(found, _Without):
+        if isinstance(found, _Exclusion):
             raise self._error("it says only what must not be there; name something that must")
         return found
 
@@ -176,7 +176,7 @@ class _Parser:
     def _peek(self) -> str | None:
         return self._tokens[self._at].sign if self._at < len(self._tokens) else None
 
-    def _either(self, depth: int) -> TextNode | _Without:
+    def _either(self, depth: int) -> TextNode | _Exclusion:
         """Parts with OR between them, or nothing."""
         if depth > _MOST_DEPTH:
             raise self._error(f"its brackets are nested more than {_MOST_DEPTH} deep")
@@ -186,24 +186,24 @@ class _Parser:
             sides.append(self._side_by_side(depth))
         if len(sides) == 1:
             return sides[0]
-        if any(isinstance(side, _Without) for side in sides):
+        if any(isinstance(side, _Exclusion) for side in sides):
             raise self._error("OR stands beside what must not be there alone")
-        return AnyOf(tuple(side for side in sides if not isinstance(side, _Without)))
+        return AnyOf(tuple(side for side in sides if not isinstance(side, _Exclusion)))
 
-    def _side_by_side(self, depth: int) -> TextNode | _Without:
+    def _side_by_side(self, depth: int) -> TextNode | _Exclusion:
         parts = [self._both(depth)]
         while self._peek() in ("", "(", "NOT"):
             parts.append(self._both(depth))
         return _combined(parts, every=self._every)
 
-    def _both(self, depth: int) -> TextNode | _Without:
+    def _both(self, depth: int) -> TextNode | _Exclusion:
         parts = [self._part(depth)]
         while self._peek() == "AND":
             self._at += 1
             parts.append(self._part(depth))
         return parts[0] if len(parts) == 1 else _combined(parts, every=True)
 
-    def _part(self, depth: int) -> TextNode | _Without:
+    def _part(self, depth: int) -> TextNode | _Exclusion:
         sign = self._peek()
         if sign is None or sign in ("AND", "OR", ")"):
             raise self._error(f"something is missing before {sign}" if sign else "something is missing at its end")
@@ -213,9 +213,9 @@ class _Parser:
             return token.node
         if sign == "NOT":
             inner = self._part(depth)
-            if isinstance(inner, _Without):
+            if isinstance(inner, _Exclusion):
                 raise self._error("a minus stands before a minus")
-            return _Without((inner,))
+            return _Exclusion((inner,))
         found = self._either(depth + 1)
         if self._peek() != ")":
             raise self._error("a bracket is opened and not closed")
@@ -227,18 +227,18 @@ class _Parser:
 
 
 @dataclass(frozen=True)
-class _Without:
+class _Exclusion:
     """What must not be there."""
 
     nodes: tuple[TextNode, ...]
 
 
-def _combined(parts: Sequence[TextNode | _Without], *, every: bool) -> TextNode | _Without:
+def _combined(parts: Sequence[TextNode | _Exclusion], *, every: bool) -> TextNode | _Exclusion:
     """Parts side by side, or with AND between them. Words without marks are one question to the index."""
-    without = tuple(node for part in parts if isinstance(part, _Without) for node in part.nodes)
+    without = tuple(node for part in parts if isinstance(part, _Exclusion) for node in part.nodes)
     wanted: list[TextNode] = []
     for part in parts:
-        if isinstance(part, _Without):
+        if isinstance(part, _Exclusion):
             continue
         last = wanted[-1] if wanted else None
         if (
@@ -252,7 +252,7 @@ def _combined(parts: Sequence[TextNode | _Without], *, every: bool) -> TextNode 
         else:
             wanted.append(part)
     if not wanted:
-        return _Without(without)
+        return _Exclusion(without)
     if len(wanted) == 1 and not without:
         return wanted[0]
     return All(tuple(wanted), without) if every else AnyOf(tuple(wanted), without)

@@ -9,7 +9,7 @@ from engine.errors import InvalidPlanError
 from engine.substrait.decimals import quotient
 from engine.substrait.functions import Call, check_options
 from engine.substrait.refusals import require_size, shown, unsupported
-from engine.substrait.typed import OrderItem, Typed, cast
+from engine.substrait.typed_expressions import OrderItem, TypedExpression, cast
 from engine.substrait.types import BIGINT, BOOLEAN, DOUBLE, FLOATS, INTEGERS, VARCHAR, Type, decimal
 
 __all__ = ["Frame", "aggregate_call"]
@@ -21,7 +21,7 @@ class Frame:
 
     distinct: bool = False
     order: Sequence[OrderItem] = ()
-    condition: Typed | None = None
+    condition: TypedExpression | None = None
     over: str = ""
 
     def around(self, function: str, arguments: str) -> str:
@@ -57,16 +57,16 @@ _DOUBLES = {
 }
 
 
-def aggregate_call(call: Call, frame: Frame) -> Typed:
+def aggregate_call(call: Call, frame: Frame) -> TypedExpression:
     """A call of an aggregate function. Raises UnsupportedError, with its name, for one that is not known."""
     name = call.name
     if name in _SAME:
         call.arity(1)
-        found = Typed(frame.around(_SAME[name], call.texts[0]), call.arguments[0].type)
+        found = TypedExpression(frame.around(_SAME[name], call.texts[0]), call.arguments[0].type)
     elif name in _DOUBLES:
         count, function = _DOUBLES[name]
         call.arity(count)
-        found = Typed(frame.around(function, ", ".join(call.texts)), DOUBLE)
+        found = TypedExpression(frame.around(function, ", ".join(call.texts)), DOUBLE)
     elif name in _SPECIAL:
         found = _SPECIAL[name](call, frame)
     else:
@@ -74,18 +74,18 @@ def aggregate_call(call: Call, frame: Frame) -> Typed:
     check_options(call)
     require_size(found.sql)
     to = call.output or found.type  # which the kernel's own may differ from
-    return found if to is None else cast(Typed(found.sql, None), to)
+    return found if to is None else cast(TypedExpression(found.sql, None), to)
 
 
-def _count(call: Call, frame: Frame) -> Typed:
+def _count(call: Call, frame: Frame) -> TypedExpression:
     """How many; of a constant, which is no NULL, as many as there are rows."""
     call.arity(0, 1)
     counted = call.arguments[0] if call.arguments else None
     every = counted is None or (counted.is_constant and counted.value is not None and not frame.distinct)
-    return Typed(frame.around("count", "*" if counted is None or every else counted.sql), BIGINT)
+    return TypedExpression(frame.around("count", "*" if counted is None or every else counted.sql), BIGINT)
 
 
-def _sum(call: Call, frame: Frame) -> Typed:
+def _sum(call: Call, frame: Frame) -> TypedExpression:
     call.arity(1)
     kind = call.arguments[0].type
     natural: Type | None = None
@@ -95,64 +95,66 @@ def _sum(call: Call, frame: Frame) -> Typed:
         natural = DOUBLE
     elif kind is not None and kind.name == "DECIMAL":
         natural = decimal(kind.numbers[0] + 10, kind.scale)
-    return Typed(frame.around("sum", call.texts[0]), natural)
+    return TypedExpression(frame.around("sum", call.texts[0]), natural)
 
 
-def _sum0(call: Call, frame: Frame) -> Typed:
+def _sum0(call: Call, frame: Frame) -> TypedExpression:
     found = _sum(call, frame)
-    return Typed(f"coalesce({found.sql}, 0)", found.type)
+    return TypedExpression(f"coalesce({found.sql}, 0)", found.type)
 
 
-def _avg(call: Call, frame: Frame) -> Typed:
+def _avg(call: Call, frame: Frame) -> TypedExpression:
     """The mean; of decimals, where it is one, cut after its digits."""
     call.arity(1)
     value = call.arguments[0]
     kind = value.type
     if kind is None or kind.name != "DECIMAL" or (call.output is not None and call.output.name != "DECIMAL"):
-        return Typed(frame.around("avg", value.sql), DOUBLE)
+        return TypedExpression(frame.around("avg", value.sql), DOUBLE)
     output = call.output or decimal(kind.numbers[0] + 4, kind.scale + 4)
-    total = Typed(frame.around("sum", value.sql), decimal(38, kind.scale))
-    return quotient(total, Typed(frame.around("count", value.sql), BIGINT), output)
+    total = TypedExpression(frame.around("sum", value.sql), decimal(38, kind.scale))
+    return quotient(total, TypedExpression(frame.around("count", value.sql), BIGINT), output)
 
 
-def _deviation(function: str) -> Callable[[Call, Frame], Typed]:
+def _deviation(function: str) -> Callable[[Call, Frame], TypedExpression]:
     """Of a sample unless an option, or a first argument, says that it is of the population."""
 
-    def made(call: Call, frame: Frame) -> Typed:
+    def made(call: Call, frame: Frame) -> TypedExpression:
         values = [argument for argument in call.arguments if argument.sql]
         wish = call.prefers("distribution", "SAMPLE", "POPULATION", default=(*call.words, "SAMPLE")[0])
         if len(values) != 1 or wish not in ("SAMPLE", "POPULATION"):
             raise InvalidPlanError(f"The function {shown(call.name)} takes one value, SAMPLE or POPULATION.")
-        return Typed(frame.around(f"{function}_{'samp' if wish == 'SAMPLE' else 'pop'}", values[0].sql), DOUBLE)
+        return TypedExpression(
+            frame.around(f"{function}_{'samp' if wish == 'SAMPLE' else 'pop'}", values[0].sql), DOUBLE
+        )
 
     return made
 
 
-def _listing(function: str) -> Callable[[Call, Frame], Typed]:
-    def made(call: Call, frame: Frame) -> Typed:
+def _listing(function: str) -> Callable[[Call, Frame], TypedExpression]:
+    def made(call: Call, frame: Frame) -> TypedExpression:
         call.arity(1)
         kind = call.arguments[0].type
         found = None if kind is None else Type("LIST", members=(kind,))
-        return Typed(frame.around(function, call.texts[0]), found)
+        return TypedExpression(frame.around(function, call.texts[0]), found)
 
     return made
 
 
-def _string_agg(call: Call, frame: Frame) -> Typed:
+def _string_agg(call: Call, frame: Frame) -> TypedExpression:
     call.arity(1, 2)
     separator = call.texts[1] if len(call.arguments) == 2 else "''"
-    return Typed(frame.around("string_agg", f"{call.texts[0]}, {separator}"), VARCHAR)
+    return TypedExpression(frame.around("string_agg", f"{call.texts[0]}, {separator}"), VARCHAR)
 
 
-def _median(call: Call, frame: Frame) -> Typed:
+def _median(call: Call, frame: Frame) -> TypedExpression:
     """The middle one, or the mean of the two in the middle, in the type of the values."""
     values = [argument for argument in call.arguments if argument.sql]
     if len(values) != 1:
         raise InvalidPlanError(f"The function {shown(call.name)} takes one value.")
-    return Typed(frame.around("median", values[0].sql), values[0].type)
+    return TypedExpression(frame.around("median", values[0].sql), values[0].type)
 
 
-def _percentile(call: Call, frame: Frame) -> Typed:
+def _percentile(call: Call, frame: Frame) -> TypedExpression:
     """The value at a share of the values in order."""
     call.arity(2)
     value, share = call.arguments
@@ -160,24 +162,24 @@ def _percentile(call: Call, frame: Frame) -> Typed:
     if not share.is_constant or descending:
         raise unsupported("function argument", f"{call.name} with a share that is no constant, or of falling order")
     plain = Frame(frame.distinct, (), frame.condition, frame.over)
-    return Typed(plain.around("quantile_cont", f"{value.sql}, {share.sql}"), value.type)
+    return TypedExpression(plain.around("quantile_cont", f"{value.sql}, {share.sql}"), value.type)
 
 
-def _boolean(function: str) -> Callable[[Call, Frame], Typed]:
-    def made(call: Call, frame: Frame) -> Typed:
+def _boolean(function: str) -> Callable[[Call, Frame], TypedExpression]:
+    def made(call: Call, frame: Frame) -> TypedExpression:
         call.arity(1)
-        return Typed(frame.around(function, call.texts[0]), BOOLEAN)
+        return TypedExpression(frame.around(function, call.texts[0]), BOOLEAN)
 
     return made
 
 
-def _approximate_count(call: Call, frame: Frame) -> Typed:
+def _approximate_count(call: Call, frame: Frame) -> TypedExpression:
     call.arity(1)
     kind = Type("UBIGINT") if call.name == "approx_distinct" else BIGINT
-    return Typed(frame.around("approx_count_distinct", call.texts[0]), kind)
+    return TypedExpression(frame.around("approx_count_distinct", call.texts[0]), kind)
 
 
-_SPECIAL: dict[str, Callable[[Call, Frame], Typed]] = {
+_SPECIAL: dict[str, Callable[[Call, Frame], TypedExpression]] = {
     "count": _count,
     "sum": _sum,
     "sum0": _sum0,

@@ -9,7 +9,7 @@ from engine.substrait.aggregates import Frame, aggregate_call
 from engine.substrait.expressions import Expressions
 from engine.substrait.proto import algebra_pb2
 from engine.substrait.sources import Sources
-from engine.substrait.typed import Relation, Scopes, Typed
+from engine.substrait.typed_expressions import Relation, Scopes, TypedExpression
 from engine.substrait.types import INTEGER
 from engine.substrait.windows import require_whole
 
@@ -49,7 +49,7 @@ class Aggregation:
             )
         return self._sources.select(columns, inner.source, by)
 
-    def _groupings(self, given: AggregateRel, scopes: Scopes) -> tuple[list[Typed], list[list[int]]]:
+    def _groupings(self, given: AggregateRel, scopes: Scopes) -> tuple[list[TypedExpression], list[list[int]]]:
         """The grouping expressions, and the places of those that each set has.
 
         Older producers write them into the sets, and equal ones are one; some write them there and beside the sets.
@@ -78,7 +78,7 @@ class Aggregation:
             raise UnsupportedError(f"At most {_MAX_SETS} groupings of {_MAX_KEYS} expressions are handled here.")
         return keys, sets
 
-    def _measure(self, given: AggregateRel.Measure, scopes: Scopes) -> Typed:
+    def _measure(self, given: AggregateRel.Measure, scopes: Scopes) -> TypedExpression:
         function = given.measure
         call = self._expressions.call(function, scopes)
         require_whole(call.name, function.phase)
@@ -87,11 +87,11 @@ class Aggregation:
         return aggregate_call(call, Frame(distinct, self._expressions.order(function.sorts, scopes), condition))
 
 
-def _set_number(keys: Sequence[Typed], sets: Sequence[Sequence[int]]) -> Typed:
+def _set_number(keys: Sequence[TypedExpression], sets: Sequence[Sequence[int]]) -> TypedExpression:
     """The place of the set that a row is of, told by the keys that it is not grouped by."""
     bits = [sum(1 << (len(keys) - 1 - place) for place in range(len(keys)) if place not in each) for each in sets]
     if len(set(bits)) < len(bits):
         raise UnsupportedError("A Substrait aggregate with two equal groupings is not handled here.")
     whens = " ".join(f"WHEN {value} THEN {place}" for place, value in enumerate(bits))
     grouping = f"grouping({', '.join(key.sql for key in keys)})"
-    return Typed(f"CAST(CASE {grouping} {whens} END AS INTEGER)", INTEGER)
+    return TypedExpression(f"CAST(CASE {grouping} {whens} END AS INTEGER)", INTEGER)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.substrait.typed import Typed
+from engine.substrait.typed_expressions import TypedExpression
 from engine.substrait.types import Type, decimal
 
 __all__ = ["quotient"]
@@ -10,7 +10,7 @@ __all__ = ["quotient"]
 _MORE = 4  # digits behind the point that a quotient has more than what is divided, where the plan does not say
 
 
-def quotient(a: Typed, b: Typed, output: Type | None) -> Typed:
+def quotient(a: TypedExpression, b: TypedExpression, output: Type | None) -> TypedExpression:
     """`a` divided by `b`, decimals or integers, cut after the digits of `output`."""
     assert a.type is not None
     assert b.type is not None
@@ -27,10 +27,10 @@ def quotient(a: Typed, b: Typed, output: Type | None) -> Typed:
     whole = f"CAST(({above} // {below}) AS DECIMAL(38,0))"
     if output.scale:
         whole = f"({whole} * CAST('0.{'1'.rjust(output.scale, '0')}' AS DECIMAL({output.scale},{output.scale})))"
-    return Typed(f"CAST({whole} AS {output.sql})", output)
+    return TypedExpression(f"CAST({whole} AS {output.sql})", output)
 
 
-def _unscaled(value: Typed) -> str:
+def _unscaled(value: TypedExpression) -> str:
     """The digits of a decimal as an integer."""
     assert value.type is not None
     scale = value.type.scale

@@ -12,7 +12,7 @@ from engine.substrait.functions import Call, scalar_call
 from engine.substrait.literals import Literals, struct_of
 from engine.substrait.proto import algebra_pb2
 from engine.substrait.refusals import require_size, unsupported
-from engine.substrait.typed import OrderItem, Relation, Scopes, Typed, cast
+from engine.substrait.typed_expressions import OrderItem, Relation, Scopes, TypedExpression, cast
 from engine.substrait.types import BOOLEAN, FLOATS, INTEGERS, Type, Types
 from engine.substrait.windows import window_call
 
@@ -41,8 +41,8 @@ class Expressions:
         self._types = types
         self._literals = Literals(types)
         self._subquery = subquery
-        self._by_anchor: dict[int, tuple[Typed, ...]] = {}  # the columns of relations
-        self._readers: dict[str, Callable[[Any, Scopes], Typed]] = {
+        self._by_anchor: dict[int, tuple[TypedExpression, ...]] = {}  # the columns of relations
+        self._readers: dict[str, Callable[[Any, Scopes], TypedExpression]] = {
             "literal": lambda given, _: self._literals.read(given),
             "selection": self._selection,
             "scalar_function": self._scalar_function,
@@ -57,13 +57,13 @@ class Expressions:
             "dynamic_parameter": self._parameter,
         }
 
-    def anchored(self, anchor: int, columns: tuple[Typed, ...]) -> None:
+    def anchored(self, anchor: int, columns: tuple[TypedExpression, ...]) -> None:
         """Let subqueries of what reads a relation name its columns by its anchor; 0 is none."""
         if anchor and anchor in self._by_anchor:
             raise InvalidPlanError(f"Two relations of the plan have the anchor {anchor}.")
         self._by_anchor[anchor] = columns
 
-    def read(self, given: Expression, scopes: Scopes) -> Typed:
+    def read(self, given: Expression, scopes: Scopes) -> TypedExpression:
         """An expression over the columns of the innermost scope."""
         kind = given.WhichOneof("rex_type")
         if kind is None:
@@ -74,11 +74,11 @@ class Expressions:
         require_size(found.sql)
         return found
 
-    def read_all(self, given: Sequence[Expression], scopes: Scopes) -> list[Typed]:
+    def read_all(self, given: Sequence[Expression], scopes: Scopes) -> list[TypedExpression]:
         """Several, over the same columns."""
         return [self.read(expression, scopes) for expression in given]
 
-    def literals(self, given: Sequence[Expression.Literal]) -> list[Typed]:
+    def literals(self, given: Sequence[Expression.Literal]) -> list[TypedExpression]:
         """Several literals."""
         return [self._literals.read(literal) for literal in given]
 
@@ -103,17 +103,17 @@ class Expressions:
         options = {option.name.lower(): tuple(p.upper() for p in option.preference) for option in given.options}
         return Call(name, tuple(arguments), options, output, self._declarations.producer)
 
-    def _argument(self, given: algebra_pb2.FunctionArgument, scopes: Scopes) -> Typed:
+    def _argument(self, given: algebra_pb2.FunctionArgument, scopes: Scopes) -> TypedExpression:
         kind = given.WhichOneof("arg_type")
         if kind == "value":
             return self.read(given.value, scopes)
         if kind == "enum":
-            return Typed("", None, is_constant=True, value=given.enum.upper())
+            return TypedExpression("", None, is_constant=True, value=given.enum.upper())
         raise unsupported("function argument", kind or "none")
 
     # ---- one function for each kind
 
-    def _selection(self, given: Expression.FieldReference, scopes: Scopes) -> Typed:
+    def _selection(self, given: Expression.FieldReference, scopes: Scopes) -> TypedExpression:
         if given.WhichOneof("reference_type") != "direct_reference":
             raise unsupported("field reference", given.WhichOneof("reference_type") or "none")
         segment = given.direct_reference
@@ -134,7 +134,7 @@ class Expressions:
         given: Expression.FieldReference.OuterReference,
         segment: Expression.ReferenceSegment,
         scopes: Scopes,
-    ) -> Typed:
+    ) -> TypedExpression:
         """A column of a query around: so many steps out, or of the relation that has an anchor."""
         if not given.rel_reference:
             return _column(segment, scopes, given.steps_out)
@@ -142,7 +142,7 @@ class Expressions:
             raise InvalidPlanError(f"The plan has no relation with the anchor {given.rel_reference}.")
         return _column(segment, (self._by_anchor[given.rel_reference],), 0)
 
-    def _segment(self, of: Typed, segment: Expression.ReferenceSegment) -> Typed:
+    def _segment(self, of: TypedExpression, segment: Expression.ReferenceSegment) -> TypedExpression:
         """What a segment of a reference takes from a value."""
         kind = segment.WhichOneof("reference_type")
         given = getattr(segment, kind or "struct_field")
@@ -151,24 +151,26 @@ class Expressions:
         elif kind == "list_element":
             if of.type is None or of.type.name != "LIST":
                 raise InvalidPlanError("The plan takes an element of what is no list.")
-            found = Typed(f"list_extract({of.sql}, {given.offset + 1})", of.type.members[0])
+            found = TypedExpression(f"list_extract({of.sql}, {given.offset + 1})", of.type.members[0])
         elif kind == "map_key":
             if of.type is None or of.type.name != "MAP":
                 raise InvalidPlanError("The plan takes a value of what is no map.")
-            found = Typed(f"map_extract_value({of.sql}, {self._literals.read(given.map_key).sql})", of.type.members[1])
+            found = TypedExpression(
+                f"map_extract_value({of.sql}, {self._literals.read(given.map_key).sql})", of.type.members[1]
+            )
         else:
             raise InvalidPlanError("A field reference in the plan is empty.")
         require_size(found.sql)
         return self._segment(found, given.child) if given.HasField("child") else found
 
-    def _scalar_function(self, given: Expression.ScalarFunction, scopes: Scopes) -> Typed:
+    def _scalar_function(self, given: Expression.ScalarFunction, scopes: Scopes) -> TypedExpression:
         return scalar_call(self.call(given, scopes))
 
-    def _window_function(self, given: Expression.WindowFunction, scopes: Scopes) -> Typed:
+    def _window_function(self, given: Expression.WindowFunction, scopes: Scopes) -> TypedExpression:
         partitions = self.read_all(given.partitions, scopes)
         return window_call(self.call(given, scopes), given, partitions, self.order(given.sorts, scopes))
 
-    def _if_then(self, given: Expression.IfThen, scopes: Scopes) -> Typed:
+    def _if_then(self, given: Expression.IfThen, scopes: Scopes) -> TypedExpression:
         """CASE. DataFusion writes one that compares with a value as a first condition, the value, without a result."""
         clauses, match = list(given.ifs), ""
         if clauses and not clauses[0].HasField("then"):
@@ -177,36 +179,36 @@ class Expressions:
         otherwise = self.read(getattr(given, "else"), scopes) if given.HasField("else") else None
         return _case(match, cases, otherwise)
 
-    def _switch(self, given: Expression.SwitchExpression, scopes: Scopes) -> Typed:
+    def _switch(self, given: Expression.SwitchExpression, scopes: Scopes) -> TypedExpression:
         cases = [(self._literals.read(getattr(c, "if")), self.read(c.then, scopes)) for c in given.ifs]
         otherwise = self.read(getattr(given, "else"), scopes) if given.HasField("else") else None
         return _case(self.read(given.match, scopes).sql, cases, otherwise)
 
-    def _singular_or_list(self, given: Expression.SingularOrList, scopes: Scopes) -> Typed:
+    def _singular_or_list(self, given: Expression.SingularOrList, scopes: Scopes) -> TypedExpression:
         value, options = self.read(given.value, scopes), self.read_all(given.options, scopes)
         if not options:
-            return Typed("CAST('false' AS BOOLEAN)", BOOLEAN, is_constant=True)
-        return Typed(f"({value.sql} IN ({', '.join(option.sql for option in options)}))", BOOLEAN)
+            return TypedExpression("CAST('false' AS BOOLEAN)", BOOLEAN, is_constant=True)
+        return TypedExpression(f"({value.sql} IN ({', '.join(option.sql for option in options)}))", BOOLEAN)
 
-    def _multi_or_list(self, given: Expression.MultiOrList, scopes: Scopes) -> Typed:
+    def _multi_or_list(self, given: Expression.MultiOrList, scopes: Scopes) -> TypedExpression:
         values = _row(self.read_all(given.value, scopes))
         records = [_row(self.read_all(record.fields, scopes)) for record in given.options]
         if not records:
-            return Typed("CAST('false' AS BOOLEAN)", BOOLEAN, is_constant=True)
-        return Typed(f"({values} IN ({', '.join(records)}))", BOOLEAN)
+            return TypedExpression("CAST('false' AS BOOLEAN)", BOOLEAN, is_constant=True)
+        return TypedExpression(f"({values} IN ({', '.join(records)}))", BOOLEAN)
 
-    def _cast(self, given: Expression.Cast, scopes: Scopes) -> Typed:
+    def _cast(self, given: Expression.Cast, scopes: Scopes) -> TypedExpression:
         """A cast. Of numbers to integers it cuts, as producers' own engines do, where the kernel's rounds."""
         value, to = self.read(given.input, scopes), self._types.read(given.type)
         if value.type == to:
             return value
         fraction = value.type is not None and (value.type.name in FLOATS or value.type.scale > 0)
         if fraction and to.name in INTEGERS:
-            value = Typed(f"trunc({value.sql})", None)
+            value = TypedExpression(f"trunc({value.sql})", None)
         word = "TRY_CAST" if given.failure_behavior == Expression.Cast.FAILURE_BEHAVIOR_RETURN_NULL else "CAST"
-        return Typed(f"{word}({value.sql} AS {to.sql})", to)
+        return TypedExpression(f"{word}({value.sql} AS {to.sql})", to)
 
-    def _nested(self, given: Expression.Nested, scopes: Scopes) -> Typed:
+    def _nested(self, given: Expression.Nested, scopes: Scopes) -> TypedExpression:
         kind = given.WhichOneof("nested_type")
         if kind == "struct" and given.struct.fields:
             return replace(struct_of(self.read_all(given.struct.fields, scopes)), is_constant=False)
@@ -214,48 +216,48 @@ class Expressions:
             values = self.read_all(given.list.values, scopes)
             first = values[0].type
             text = f"[{', '.join(value.sql for value in values)}]"
-            return Typed(text, None if first is None else Type("LIST", members=(first,)))
+            return TypedExpression(text, None if first is None else Type("LIST", members=(first,)))
         raise unsupported("expression", f"nested {kind}")
 
-    def _parameter(self, given: algebra_pb2.DynamicParameter, _: Scopes) -> Typed:
+    def _parameter(self, given: algebra_pb2.DynamicParameter, _: Scopes) -> TypedExpression:
         number = given.parameter_reference
         if number in self._declarations.bindings:
             return self._literals.read(self._declarations.bindings[number])
         if number >= _MAX_PARAMETERS:
             raise InvalidPlanError(f"The plan has a parameter {number}; there may be {_MAX_PARAMETERS}.")
         kind = self._types.read(given.type)
-        return Typed(f"CAST(${number + 1} AS {kind.sql})", kind)
+        return TypedExpression(f"CAST(${number + 1} AS {kind.sql})", kind)
 
-    def _of_subquery(self, given: Expression.Subquery, scopes: Scopes) -> Typed:
+    def _of_subquery(self, given: Expression.Subquery, scopes: Scopes) -> TypedExpression:
         match given.WhichOneof("subquery_type"):
             case "scalar":
                 rows = self._subquery(given.scalar.input, scopes)
                 only = _only(rows)
-                return Typed(f"({_select([only], rows)})", only.type)
+                return TypedExpression(f"({_select([only], rows)})", only.type)
             case "in_predicate":
                 needles = self.read_all(given.in_predicate.needles, scopes)
                 rows = self._subquery(given.in_predicate.haystack, scopes)
                 if len(needles) != len(rows.columns):
                     raise InvalidPlanError(f"IN compares {len(needles)} values with {len(rows.columns)} columns.")
-                return Typed(f"({_row(needles)} IN ({_select(rows.columns, rows)}))", BOOLEAN)
+                return TypedExpression(f"({_row(needles)} IN ({_select(rows.columns, rows)}))", BOOLEAN)
             case "set_predicate":
                 rows = self._subquery(given.set_predicate.tuples, scopes)
                 if given.set_predicate.predicate_op != Expression.Subquery.SetPredicate.PREDICATE_OP_EXISTS:
                     raise unsupported("subquery", f"set predicate {given.set_predicate.predicate_op}")
-                return Typed(f"(EXISTS (SELECT 1 FROM {rows.source}))", BOOLEAN)
+                return TypedExpression(f"(EXISTS (SELECT 1 FROM {rows.source}))", BOOLEAN)
             case "set_comparison":
                 return self._set_comparison(given.set_comparison, scopes)
         raise InvalidPlanError("A subquery in the plan is empty.")
 
-    def _set_comparison(self, given: Expression.Subquery.SetComparison, scopes: Scopes) -> Typed:
+    def _set_comparison(self, given: Expression.Subquery.SetComparison, scopes: Scopes) -> TypedExpression:
         comparison, reduction = _COMPARISONS.get(given.comparison_op), _REDUCTIONS.get(given.reduction_op)
         if comparison is None or reduction is None:
             raise unsupported("subquery", f"set comparison {given.comparison_op}, {given.reduction_op}")
         left, rows = self.read(given.left, scopes), self._subquery(given.right, scopes)
-        return Typed(f"({left.sql} {comparison} {reduction} ({_select([_only(rows)], rows)}))", BOOLEAN)
+        return TypedExpression(f"({left.sql} {comparison} {reduction} ({_select([_only(rows)], rows)}))", BOOLEAN)
 
 
-def _column(segment: Expression.ReferenceSegment, scopes: Scopes, steps: int) -> Typed:
+def _column(segment: Expression.ReferenceSegment, scopes: Scopes, steps: int) -> TypedExpression:
     if segment.WhichOneof("reference_type") != "struct_field":
         raise unsupported("field reference", segment.WhichOneof("reference_type") or "none")
     if steps >= len(scopes):
@@ -263,15 +265,17 @@ def _column(segment: Expression.ReferenceSegment, scopes: Scopes, steps: int) ->
     return Relation("", scopes[steps]).column(segment.struct_field.field)
 
 
-def _field(of: Typed, place: int) -> Typed:
+def _field(of: TypedExpression, place: int) -> TypedExpression:
     if of.type is None or of.type.name != "STRUCT":
         raise InvalidPlanError("The plan takes a field of what is no struct.")
     if not 0 <= place < len(of.type.members):
         raise InvalidPlanError(f"The plan takes field {place} of a struct that has {len(of.type.members)}.")
-    return Typed(f"struct_extract_at({of.sql}, {place + 1})", of.type.members[place])
+    return TypedExpression(f"struct_extract_at({of.sql}, {place + 1})", of.type.members[place])
 
 
-def _case(match: str, cases: Sequence[tuple[Typed, Typed]], otherwise: Typed | None) -> Typed:
+def _case(
+    match: str, cases: Sequence[tuple[TypedExpression, TypedExpression]], otherwise: TypedExpression | None
+) -> TypedExpression:
     if not cases:
         if otherwise is None:
             raise InvalidPlanError("A conditional in the plan has no case.")
@@ -282,20 +286,20 @@ def _case(match: str, cases: Sequence[tuple[Typed, Typed]], otherwise: Typed | N
         results = [cast(result, kind) for result in results]
     whens = " ".join(f"WHEN {when.sql} THEN {then.sql}" for (when, _), then in zip(cases, results, strict=False))
     end = "" if otherwise is None else f" ELSE {results[-1].sql}"
-    return Typed(f"CASE {match} {whens}{end} END", kind)
+    return TypedExpression(f"CASE {match} {whens}{end} END", kind)
 
 
-def _row(values: Sequence[Typed]) -> str:
+def _row(values: Sequence[TypedExpression]) -> str:
     if not values:
         raise InvalidPlanError("The plan compares rows without values.")
     return values[0].sql if len(values) == 1 else f"({', '.join(value.sql for value in values)})"
 
 
-def _only(rows: Relation) -> Typed:
+def _only(rows: Relation) -> TypedExpression:
     if len(rows.columns) != 1:
         raise InvalidPlanError(f"A subquery of one value gives {len(rows.columns)} columns.")
     return rows.columns[0]
 
 
-def _select(columns: Sequence[Typed], rows: Relation) -> str:
+def _select(columns: Sequence[TypedExpression], rows: Relation) -> str:
     return f"SELECT {', '.join(column.sql for column in columns)} FROM {rows.source}"

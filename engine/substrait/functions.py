@@ -13,7 +13,7 @@ from typing import TypeAlias
 from engine.errors import InvalidPlanError, UnsupportedError
 from engine.substrait.decimals import quotient
 from engine.substrait.refusals import require_size, shown, unsupported
-from engine.substrait.typed import Typed, cast
+from engine.substrait.typed_expressions import TypedExpression, cast
 from engine.substrait.types import BIGINT, BOOLEAN, DOUBLE, FLOATS, INTEGERS, VARCHAR, Type
 
 __all__ = ["Call", "check_options", "scalar_call"]
@@ -27,7 +27,7 @@ class Call:
     """
 
     name: str
-    arguments: tuple[Typed, ...]
+    arguments: tuple[TypedExpression, ...]
     options: Mapping[str, tuple[str, ...]]
     output: Type | None
     producer: str = ""
@@ -67,7 +67,7 @@ class Call:
         raise UnsupportedError(f"The option {wish} of the Substrait function {shown(self.name)} is not handled here.")
 
 
-Result: TypeAlias = "str | Typed"
+Result: TypeAlias = "str | TypedExpression"
 _SAME = Type("the first argument's")
 
 _TEMPLATES: dict[str, tuple[int, str, Type | None]] = {
@@ -169,7 +169,7 @@ _SYNONYMS = {
 }
 
 
-def scalar_call(call: Call) -> Typed:
+def scalar_call(call: Call) -> TypedExpression:
     """A call of a scalar function. Raises UnsupportedError, with its name, for one that is not known."""
     name = _SYNONYMS.get(call.name, call.name)
     special = _SPECIAL.get(name)
@@ -187,8 +187,8 @@ def scalar_call(call: Call) -> Typed:
         raise unsupported("function", call.name)
     check_options(call)
     if natural == BOOLEAN or call.output is None:
-        return Typed(require_size(text), natural)
-    return cast(Typed(require_size(text), None), call.output)
+        return TypedExpression(require_size(text), natural)
+    return cast(TypedExpression(require_size(text), None), call.output)
 
 
 def check_options(call: Call) -> None:
@@ -220,8 +220,8 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 def _variadic(word: str) -> Callable[[Call], Result]:
     def made(call: Call) -> Result:
         if not call.arguments:
-            return Typed(f"CAST('{'true' if word == 'AND' else 'false'}' AS BOOLEAN)", BOOLEAN)
-        return Typed(f"({f' {word} '.join(call.texts)})", BOOLEAN)
+            return TypedExpression(f"CAST('{'true' if word == 'AND' else 'false'}' AS BOOLEAN)", BOOLEAN)
+        return TypedExpression(f"({f' {word} '.join(call.texts)})", BOOLEAN)
 
     return made
 
@@ -230,7 +230,7 @@ def _listed(function: str) -> Callable[[Call], Result]:
     def made(call: Call) -> Result:
         if not call.arguments:
             raise InvalidPlanError(f"The function {shown(call.name)} has no arguments.")
-        return Typed(f"{function}({', '.join(call.texts)})", call.arguments[0].type)
+        return TypedExpression(f"{function}({', '.join(call.texts)})", call.arguments[0].type)
 
     return made
 
@@ -246,7 +246,7 @@ def _divide(call: Call) -> Result:
         return f"({a.sql} / {b.sql})"
     if "DECIMAL" in (a.type.name, b.type.name, call.output and call.output.name):
         return quotient(a, b, call.output)
-    return Typed(f"({a.sql} // {b.sql})", a.type)
+    return TypedExpression(f"({a.sql} // {b.sql})", a.type)
 
 
 def _modulus(call: Call) -> Result:
@@ -254,7 +254,7 @@ def _modulus(call: Call) -> Result:
     return f"({a.sql} % {b.sql})"
 
 
-def _divided(call: Call) -> tuple[Typed, Typed]:
+def _divided(call: Call) -> tuple[TypedExpression, TypedExpression]:
     """What is divided, and by what: by NULL in the place of zero, where the plan prefers NULL to an error."""
     call.arity(2)
     a, b = call.arguments
@@ -266,7 +266,7 @@ def _divided(call: Call) -> tuple[Typed, Typed]:
 def _shift(word: str) -> Callable[[Call], Result]:
     def made(call: Call) -> Result:
         call.arity(2)
-        return Typed(f"({call.texts[0]} {word} CAST({call.texts[1]} AS INTEGER))", call.arguments[0].type)
+        return TypedExpression(f"({call.texts[0]} {word} CAST({call.texts[1]} AS INTEGER))", call.arguments[0].type)
 
     return made
 
@@ -292,7 +292,7 @@ def _like(call: Call) -> Result:
         if not third.is_constant:
             raise unsupported("function argument", f"{call.name} with an escape that is no constant")
         escape = " ESCAPE '\\'" if third.value is None else f" ESCAPE {third.sql}"
-    return Typed(f"({call.texts[0]} {word} {call.texts[1]}{escape})", BOOLEAN)
+    return TypedExpression(f"({call.texts[0]} {word} {call.texts[1]}{escape})", BOOLEAN)
 
 
 def _substring(call: Call) -> Result:
@@ -305,14 +305,14 @@ def _substring(call: Call) -> Result:
         if length:
             length = [f"greatest({length[0]} + least({start}, 1) - 1, 0)"]
         start = f"greatest({start}, 1)"
-    return Typed(f"substring({', '.join([text, start, *length])})", VARCHAR)
+    return TypedExpression(f"substring({', '.join([text, start, *length])})", VARCHAR)
 
 
 def _trim(function: str) -> Callable[[Call], Result]:
     def made(call: Call) -> Result:
         call.arity(1, 2)
         characters = call.texts[1] if len(call.arguments) == 2 else "' '"
-        return Typed(f"{function}({call.texts[0]}, {characters})", VARCHAR)
+        return TypedExpression(f"{function}({call.texts[0]}, {characters})", VARCHAR)
 
     return made
 
@@ -321,7 +321,7 @@ def _pad(function: str) -> Callable[[Call], Result]:
     def made(call: Call) -> Result:
         call.arity(2, 3)
         characters = call.texts[2] if len(call.arguments) == 3 else "' '"
-        return Typed(f"{function}({call.texts[0]}, CAST({call.texts[1]} AS INTEGER), {characters})", VARCHAR)
+        return TypedExpression(f"{function}({call.texts[0]}, CAST({call.texts[1]} AS INTEGER), {characters})", VARCHAR)
 
     return made
 
@@ -329,7 +329,7 @@ def _pad(function: str) -> Callable[[Call], Result]:
 def _side(function: str) -> Callable[[Call], Result]:
     def made(call: Call) -> Result:
         call.arity(2)
-        return Typed(f"{function}({call.texts[0]}, {call.texts[1]})", VARCHAR)
+        return TypedExpression(f"{function}({call.texts[0]}, {call.texts[1]})", VARCHAR)
 
     return made
 
@@ -341,7 +341,7 @@ def _concat(call: Call) -> Result:
         return _listed("concat")(call)
     if not call.arguments:
         raise InvalidPlanError(f"The function {shown(call.name)} has no arguments.")
-    return Typed(f"({' || '.join(call.texts)})", VARCHAR)
+    return TypedExpression(f"({' || '.join(call.texts)})", VARCHAR)
 
 
 _PARTS = {
@@ -362,7 +362,7 @@ _PARTS = {
 }
 
 
-def _part(name: Typed, function: str) -> str:
+def _part(name: TypedExpression, function: str) -> str:
     word = str(name.value).lower() if name.is_constant else ""
     part = _PARTS.get(word)
     if not part:

@@ -9,7 +9,7 @@ from engine.substrait.expressions import Expressions
 from engine.substrait.proto import algebra_pb2
 from engine.substrait.refusals import unsupported
 from engine.substrait.sources import Sources
-from engine.substrait.typed import Relation, Scopes, Typed
+from engine.substrait.typed_expressions import Relation, Scopes, TypedExpression
 from engine.substrait.types import BOOLEAN
 
 __all__ = ["Joins"]
@@ -56,7 +56,7 @@ class Joins:
             case "SEMI" | "ANTI":
                 return self._sources.select(kept.columns, f"{kept.source} {word} JOIN {other.source} ON {condition}")
             case "MARK":
-                return self._sources.select([*kept.columns, Typed(exists, BOOLEAN)], kept.source)
+                return self._sources.select([*kept.columns, TypedExpression(exists, BOOLEAN)], kept.source)
         raise unsupported("join", word)
 
     def _condition(self, given: Any, left: Relation, right: Relation, scopes: Scopes) -> str:

@@ -12,7 +12,7 @@ from engine.errors import InvalidPlanError
 from engine.literals import literal, type_text
 from engine.substrait.proto import algebra_pb2
 from engine.substrait.refusals import require_size, unsupported
-from engine.substrait.typed import Typed
+from engine.substrait.typed_expressions import TypedExpression
 from engine.substrait.types import Type, Types
 
 __all__ = ["Literals"]
@@ -42,7 +42,7 @@ class Literals:
 
     def __init__(self, types: Types) -> None:
         self._types = types
-        self._readers: dict[str, Callable[[Any, int], Typed]] = {
+        self._readers: dict[str, Callable[[Any, int], TypedExpression]] = {
             "decimal": self._decimal,
             "var_char": lambda given, _: _scalar(given.value, pa.string(), Type("VARCHAR")),
             "precision_timestamp": lambda given, _: _timestamp(given, zone=None),
@@ -59,7 +59,7 @@ class Literals:
             "map": self._map,
         }
 
-    def read(self, given: Literal) -> Typed:
+    def read(self, given: Literal) -> TypedExpression:
         """A literal as a constant of its type."""
         kind = given.WhichOneof("literal_type")
         if kind is None:
@@ -80,7 +80,7 @@ class Literals:
             raise InvalidPlanError(f"A literal of the type {kind} in the plan has no such value.") from error
         raise unsupported("literal", kind)
 
-    def _decimal(self, given: Literal.Decimal, _: int) -> Typed:
+    def _decimal(self, given: Literal.Decimal, _: int) -> TypedExpression:
         if len(given.value) != 16:
             raise InvalidPlanError("A literal of the type decimal in the plan does not have 16 bytes.")
         unscaled = int.from_bytes(given.value, "little", signed=True)
@@ -88,7 +88,7 @@ class Literals:
             value = decimal.Decimal(unscaled).scaleb(-given.scale)
             return _of_arrow(value, pa.decimal128(given.precision, given.scale))
 
-    def _time(self, given: Literal.PrecisionTime, _: int) -> Typed:
+    def _time(self, given: Literal.PrecisionTime, _: int) -> TypedExpression:
         unit = _unit(given.precision, "precision_time")
         fine = pa.time64("ns" if unit == "ns" else "us")
         value = given.value * 10 ** ((9 if unit == "ns" else 6) - given.precision)
@@ -96,33 +96,33 @@ class Literals:
             raise ValueError
         return _scalar(value, fine, Type("TIME_NS" if unit == "ns" else "TIME"))
 
-    def _compound(self, given: Literal.IntervalCompound, _: int) -> Typed:
+    def _compound(self, given: Literal.IntervalCompound, _: int) -> TypedExpression:
         rest = given.interval_day_to_second
         return _interval(_months(given.interval_year_to_month), rest.days, _nanoseconds(rest))
 
-    def _uuid(self, given: bytes, _: int) -> Typed:
-        return Typed(literal(pa.scalar(given, pa.uuid())), Type("UUID"), is_constant=True)
+    def _uuid(self, given: bytes, _: int) -> TypedExpression:
+        return TypedExpression(literal(pa.scalar(given, pa.uuid())), Type("UUID"), is_constant=True)
 
-    def _null(self, given: Any, _: int) -> Typed:
+    def _null(self, given: Any, _: int) -> TypedExpression:
         kind = self._types.read(given)
-        return Typed(f"CAST(NULL AS {kind.sql})", kind, is_constant=True)
+        return TypedExpression(f"CAST(NULL AS {kind.sql})", kind, is_constant=True)
 
-    def _empty(self, kind: Type) -> Typed:
-        return Typed(f"CAST([] AS {kind.sql})", kind, is_constant=True)
+    def _empty(self, kind: Type) -> TypedExpression:
+        return TypedExpression(f"CAST([] AS {kind.sql})", kind, is_constant=True)
 
-    def _list(self, given: Literal.List, _: int) -> Typed:
+    def _list(self, given: Literal.List, _: int) -> TypedExpression:
         items = [self.read(item) for item in given.values]
         if not items:
             raise InvalidPlanError("A literal of the type list in the plan is empty; such are empty_list.")
         return _made(f"[{', '.join(item.sql for item in items)}]", _list_of(items))
 
-    def _struct(self, given: Literal.Struct, _: int) -> Typed:
+    def _struct(self, given: Literal.Struct, _: int) -> TypedExpression:
         fields = [self.read(field) for field in given.fields]
         if not fields:
             raise unsupported("literal", "struct<>")
         return struct_of(fields)
 
-    def _map(self, given: Literal.Map, _: int) -> Typed:
+    def _map(self, given: Literal.Map, _: int) -> TypedExpression:
         keys, values = ([self.read(getattr(p, part)) for p in given.key_values] for part in ("key", "value"))
         if not keys:
             raise InvalidPlanError("A literal of the type map in the plan is empty; such are empty_map.")
@@ -132,7 +132,7 @@ class Literals:
         return _made(text, Type("MAP", members=members) if len(members) == 2 else None)
 
 
-def struct_of(fields: list[Typed]) -> Typed:
+def struct_of(fields: list[TypedExpression]) -> TypedExpression:
     """A STRUCT of these values, whose fields have numbers for names."""
     text = f"struct_pack({', '.join(f'f{i} := {field.sql}' for i, field in enumerate(fields))})"
     kinds = tuple(field.type for field in fields if field.type is not None)
@@ -140,20 +140,20 @@ def struct_of(fields: list[Typed]) -> Typed:
     return _made(text, Type("STRUCT", members=kinds, fields=names) if len(kinds) == len(fields) else None)
 
 
-def _made(text: str, kind: Type | None) -> Typed:
-    return Typed(require_size(text), kind, is_constant=True)
+def _made(text: str, kind: Type | None) -> TypedExpression:
+    return TypedExpression(require_size(text), kind, is_constant=True)
 
 
-def _list_of(items: list[Typed]) -> Type | None:
+def _list_of(items: list[TypedExpression]) -> Type | None:
     kind = items[0].type
     return None if kind is None else Type("LIST", members=(kind,))
 
 
-def _scalar(value: object, arrow: pa.DataType, kind: Type) -> Typed:
-    return Typed(require_size(literal(pa.scalar(value, arrow))), kind, is_constant=True, value=value)
+def _scalar(value: object, arrow: pa.DataType, kind: Type) -> TypedExpression:
+    return TypedExpression(require_size(literal(pa.scalar(value, arrow))), kind, is_constant=True, value=value)
 
 
-def _of_arrow(value: object, arrow: pa.DataType) -> Typed:
+def _of_arrow(value: object, arrow: pa.DataType) -> TypedExpression:
     """A constant of a type that has one word, with numbers for a decimal."""
     name, _, numbers = type_text(arrow).partition("(")
     kind = Type(name, tuple(int(number) for number in numbers.rstrip(")").split(",") if number))
@@ -166,12 +166,12 @@ def _unit(precision: int, kind: str) -> str:
     return _UNITS[precision]
 
 
-def _timestamp(given: Literal.PrecisionTimestamp, zone: str | None) -> Typed:
+def _timestamp(given: Literal.PrecisionTimestamp, zone: str | None) -> TypedExpression:
     arrow = pa.timestamp(_unit(given.precision, "precision_timestamp"), zone)
     return _scalar(given.value, arrow, Type(type_text(arrow)))
 
 
-def _interval(months: int = 0, days: int = 0, nanoseconds: int = 0) -> Typed:
+def _interval(months: int = 0, days: int = 0, nanoseconds: int = 0) -> TypedExpression:
     value = pa.MonthDayNano([months, days, nanoseconds])
     return _scalar(value, pa.month_day_nano_interval(), Type("INTERVAL"))
 

@@ -11,7 +11,7 @@ from engine.substrait.declarations import Declarations
 from engine.substrait.proto import algebra_pb2, plan_pb2
 from engine.substrait.refusals import check_known, identifier, require_no_enhancement, require_size
 from engine.substrait.relations import Relations
-from engine.substrait.typed import Relation, Typed
+from engine.substrait.typed_expressions import Relation, TypedExpression
 from engine.substrait.types import Type
 
 __all__ = ["read_plan"]
@@ -84,14 +84,14 @@ def _nested_names(kind: Type) -> list[str]:
     return names
 
 
-def _with_names(column: Typed, names: Iterator[str]) -> Typed:
+def _with_names(column: TypedExpression, names: Iterator[str]) -> TypedExpression:
     """A column whose fields have the next of `names`; UnsupportedError for those of structs in lists and maps."""
     if column.type is None:
         return column
     renamed = _renamed(column.type, names)
     if renamed == column.type:
         return column
-    return Typed(require_size(_rebuilt(column.sql, column.type, renamed)), renamed)
+    return TypedExpression(require_size(_rebuilt(column.sql, column.type, renamed)), renamed)
 
 
 def _renamed(kind: Type, names: Iterator[str]) -> Type:

@@ -18,7 +18,7 @@ from engine.substrait.proto import algebra_pb2
 from engine.substrait.refusals import require_no_enhancement, unsupported
 from engine.substrait.scans import Scans
 from engine.substrait.sources import Sources
-from engine.substrait.typed import Relation, Scopes, Typed, cast
+from engine.substrait.typed_expressions import Relation, Scopes, TypedExpression, cast
 from engine.substrait.types import Types
 from engine.substrait.windows import window_call
 
@@ -104,7 +104,7 @@ class Relations:
         wanted = [Relation("", tuple(columns)).column(place) for place in places]
         chosen = self._sources.materialized(wanted, rows)
         by_place = dict(zip(places, chosen.columns, strict=True))
-        nowhere = Typed("NULL", None)
+        nowhere = TypedExpression("NULL", None)
         return Relation(
             chosen.source, tuple(by_place.get(place, nowhere) for place in range(len(columns))), chosen.order
         )
@@ -120,8 +120,8 @@ class Relations:
 
     def _fetch(self, given: algebra_pb2.FetchRel, outer: Scopes) -> Relation:
         rows = self.read(given.input, outer)
-        offset: int | Typed = given.offset
-        limit: int | Typed | None = given.count if given.WhichOneof("count_mode") == "count" else None
+        offset: int | TypedExpression = given.offset
+        limit: int | TypedExpression | None = given.count if given.WhichOneof("count_mode") == "count" else None
         if given.WhichOneof("offset_mode") == "offset_expr":
             offset = self._expressions.read(given.offset_expr, ((), *outer))
         if given.WhichOneof("count_mode") == "count_expr":
@@ -136,13 +136,13 @@ class Relations:
         limit = self._expressions.read(given.count, ((), *outer)) if given.HasField("count") else None
         return self._limited(rows, offset, limit)
 
-    def _limited(self, rows: Relation, offset: int | Typed, limit: int | Typed | None) -> Relation:
+    def _limited(self, rows: Relation, offset: int | TypedExpression, limit: int | TypedExpression | None) -> Relation:
         bounds = ""
         for word, bound in (("LIMIT", limit), ("OFFSET", offset)):
-            if isinstance(bound, Typed) and not bound.is_constant:
+            if isinstance(bound, TypedExpression) and not bound.is_constant:
                 bounds += f" {word} {bound.sql}"  # a parameter
                 continue
-            value = bound.value if isinstance(bound, Typed) else bound
+            value = bound.value if isinstance(bound, TypedExpression) else bound
             if value is None or value == (-1 if word == "LIMIT" else 0):
                 continue
             if not isinstance(value, int) or value < 0:
@@ -178,7 +178,7 @@ class Relations:
             columns = [c if kind is None else cast(c, kind) for c, kind in zip(each.columns, kinds, strict=True)]
             items = ", ".join(f"{column.sql} AS c{place}" for place, column in enumerate(columns)) or "TRUE AS c0"
             parts.append(f"(SELECT {items} FROM {each.source})")
-        columns = [Typed(f"{alias}.c{place}", kind, is_column=True) for place, kind in enumerate(kinds)]
+        columns = [TypedExpression(f"{alias}.c{place}", kind, is_column=True) for place, kind in enumerate(kinds)]
         return Relation(f"({f' {word} '.join(parts)}) AS {alias}", tuple(columns))
 
     def _window(self, given: algebra_pb2.ConsistentPartitionWindowRel, outer: Scopes) -> Relation:

@@ -9,7 +9,7 @@ from engine.substrait.expressions import Expressions
 from engine.substrait.proto import algebra_pb2
 from engine.substrait.refusals import identifier, require_no_enhancement, shown, unsupported
 from engine.substrait.sources import Sources
-from engine.substrait.typed import Relation, Scopes, Typed, cast
+from engine.substrait.typed_expressions import Relation, Scopes, TypedExpression, cast
 from engine.substrait.types import Type, Types
 
 __all__ = ["Scans"]
@@ -51,7 +51,7 @@ class Scans:
             if name.lower() in taken:
                 raise InvalidPlanError(f"Two columns of a table in the plan have the name {shown(name)}.")
             taken.add(name.lower())
-        typed = [cast(Typed(f"{alias}.{identifier(name)}", None), kind) for name, kind in columns]
+        typed = [cast(TypedExpression(f"{alias}.{identifier(name)}", None), kind) for name, kind in columns]
         return Relation(f"{'.'.join(map(identifier, given.names))} AS {alias}", tuple(typed))
 
     def _rows(self, given: ReadRel.VirtualTable, kinds: Sequence[Type], outer: Scopes) -> Relation:
@@ -68,7 +68,9 @@ class Scans:
             values = [", ".join(cast(v, k).sql for v, k in zip(row, kinds, strict=True)) or "TRUE" for row in rows]
             names = ", ".join(f"c{i}" for i in range(max(1, len(kinds))))
             source = f"(VALUES {', '.join(f'({row})' for row in values)}) AS {alias}({names})"
-        return Relation(source, tuple(Typed(f"{alias}.c{i}", kind, is_column=True) for i, kind in enumerate(kinds)))
+        return Relation(
+            source, tuple(TypedExpression(f"{alias}.c{i}", kind, is_column=True) for i, kind in enumerate(kinds))
+        )
 
     def _condition(self, given: ReadRel, found: Relation, outer: Scopes) -> str:
         """The filter. One that is a best effort may be left out, and is: what needs it stands above."""

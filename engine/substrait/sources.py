@@ -7,7 +7,7 @@ from itertools import count
 
 from engine.errors import UnsupportedError
 from engine.substrait.refusals import require_size
-from engine.substrait.typed import OrderItem, Relation, Typed
+from engine.substrait.typed_expressions import OrderItem, Relation, TypedExpression
 
 __all__ = ["Sources"]
 
@@ -31,7 +31,7 @@ class Sources:
 
     def select(
         self,
-        columns: Sequence[Typed],
+        columns: Sequence[TypedExpression],
         source: str,
         tail: str = "",
         order: Sequence[OrderItem] = (),
@@ -44,12 +44,14 @@ class Sources:
         if self._columns > MAX_COLUMNS:
             raise UnsupportedError(f"The plan is too large: its relations may have {MAX_COLUMNS} columns all together.")
         items = ", ".join(f"{column.sql} AS c{place}" for place, column in enumerate(every)) or "TRUE AS c0"
-        named = [Typed(f"{alias}.c{place}", column.type, is_column=True) for place, column in enumerate(every)]
+        named = [
+            TypedExpression(f"{alias}.c{place}", column.type, is_column=True) for place, column in enumerate(every)
+        ]
         keys = [OrderItem(key, item.direction) for key, item in zip(named[len(columns) :], order, strict=True)]
         text = require_size(f"({word} {items} FROM {source}{tail}) AS {alias}")
         return Relation(text, tuple(named[: len(columns)]), tuple(keys))
 
-    def materialized(self, columns: Sequence[Typed], relation: Relation) -> Relation:
+    def materialized(self, columns: Sequence[TypedExpression], relation: Relation) -> Relation:
         """A relation whose `columns` are columns; the given one where they are already."""
         if all(column.is_column for column in columns):
             return Relation(relation.source, tuple(columns), relation.order)

@@ -9,7 +9,7 @@ from engine.substrait.aggregates import Frame, aggregate_call
 from engine.substrait.functions import Call, check_options
 from engine.substrait.proto import algebra_pb2
 from engine.substrait.refusals import require_size, unsupported
-from engine.substrait.typed import OrderItem, Typed, cast
+from engine.substrait.typed_expressions import OrderItem, TypedExpression, cast
 from engine.substrait.types import BIGINT, DOUBLE, Type
 
 __all__ = ["WindowFunction", "require_whole", "window_call"]
@@ -36,7 +36,9 @@ _VALUES: dict[str, tuple[int, ...]] = {
 _WHOLE = (algebra_pb2.AGGREGATION_PHASE_UNSPECIFIED, algebra_pb2.AGGREGATION_PHASE_INITIAL_TO_RESULT)
 
 
-def window_call(call: Call, given: WindowFunction, partitions: Sequence[Typed], order: Sequence[OrderItem]) -> Typed:
+def window_call(
+    call: Call, given: WindowFunction, partitions: Sequence[TypedExpression], order: Sequence[OrderItem]
+) -> TypedExpression:
     """A call of a window function. Raises UnsupportedError, with its name, for one that is not known."""
     require_whole(call.name, given.phase)
     parts = []
@@ -47,16 +49,16 @@ def window_call(call: Call, given: WindowFunction, partitions: Sequence[Typed], 
     distinct = given.invocation == algebra_pb2.AggregateFunction.AGGREGATION_INVOCATION_DISTINCT
     frame = _frame(given)
     if call.name in _RANKS or call.name in ("ntile", "lag", "lead"):  # which have no frame
-        found = Typed(f"{_ranked(call)} OVER ({' '.join(parts)})", _type(call))
+        found = TypedExpression(f"{_ranked(call)} OVER ({' '.join(parts)})", _type(call))
     elif call.name in _VALUES:
         call.arity(*_VALUES[call.name])
-        found = Typed(f"{call.name}({', '.join(call.texts)}) OVER ({' '.join([*parts, frame])})", _type(call))
+        found = TypedExpression(f"{call.name}({', '.join(call.texts)}) OVER ({' '.join([*parts, frame])})", _type(call))
     else:
         return aggregate_call(call, Frame(distinct, over=f" OVER ({' '.join([*parts, frame])})"))
     check_options(call)
     require_size(found.sql)
     to = call.output or found.type
-    return found if to is None else cast(Typed(found.sql, None), to)
+    return found if to is None else cast(TypedExpression(found.sql, None), to)
 
 
 def require_whole(name: str, phase: int) -> None:

@@ -66,7 +66,7 @@ class Login:
         self._users, self._jwt, self._token_lifetime = users, jwt, token_lifetime
         self._uses = _Uses(token_ttl)
         self._signer = signer or TicketSigner.generate()
-        self._passwords = _Remembered()
+        self._passwords = _RecentPasswords()
         self._failures = _Failures()
         self._hashing = threading.BoundedSemaphore(_AT_ONCE)
 
@@ -187,7 +187,7 @@ def _decoded(text: str, alternatives: bytes | None = None) -> bytes:
     return base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=alternatives, validate=True)
 
 
-class _Remembered:
+class _RecentPasswords:
     """Passwords that were right a moment ago, as MACs under a key that only this process has."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from pyarrow import flight
 
 from flight_server.cli.connect import Target
-from flight_server.cli.progress import Reached
+from flight_server.cli.progress import ProgressReport
 
 __all__ = ["ProgressAsker"]
 
@@ -36,7 +36,7 @@ class ProgressAsker:
         """What the driver needs to send the tag."""
         return {_HEADER: self._tag}
 
-    def ask(self) -> Reached | None:
+    def ask(self) -> ProgressReport | None:
         """What the statement that runs is at; None where none runs, or the server cannot be asked."""
         try:
             if self._client is None:
@@ -52,7 +52,7 @@ class ProgressAsker:
         told = MessageToDict(Struct.FromString(answers[-1].body.to_pybytes()))
         rows = int(told["rows"])
         doing = told["doing"] or (f"{told['state']}, {rows:,} rows" if rows else told["state"])
-        return Reached(doing, told["progress"])
+        return ProgressReport(doing, told["progress"])
 
     def close(self) -> None:
         """Close the connection."""

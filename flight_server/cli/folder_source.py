@@ -14,7 +14,7 @@ import grism
 from engine.kernel import quote
 from engine.progress import telling_progress
 from flight_server.cli.failures import CommandError
-from flight_server.cli.progress import Reached
+from flight_server.cli.progress import ProgressReport
 from flight_server.cli.runtimes import kept_signals
 from flight_server.cli.source import Answer, Relation
 from flight_server.config import ServerConfig
@@ -53,9 +53,9 @@ class FolderSource:
         except (pa.ArrowException, OSError) as error:  # of printing: the result's own are GrismErrors
             raise CommandError(str(error)) from None
 
-    def progress(self) -> Reached | None:
+    def progress(self) -> ProgressReport | None:
         """See `Source`."""
-        return Reached(self._doing or "running", self._connection.progress())
+        return ProgressReport(self._doing or "running", self._connection.progress())
 
     def _tell(self, doing: str) -> None:
         self._doing = doing

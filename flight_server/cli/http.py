@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.rights import Rights
 from engine.runtime import Runtime
-from flight_server.auth.counted import CountedLogins
+from flight_server.auth.login_counts import CountedLogins
 from flight_server.config import ServerConfig
 from flight_server.monitoring.query_log import QueryLog
 from flight_server.readiness import Readiness

@@ -14,7 +14,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["Reached", "Shown", "showing_progress"]
+__all__ = ["ProgressDisplay", "ProgressReport", "showing_progress"]
 
 _PATIENCE = 0.5  # seconds that a statement may take without a word
 _INTERVAL = 0.2  # seconds
@@ -22,18 +22,18 @@ _LONGEST = 60  # characters
 
 
 @dataclass(frozen=True)
-class Reached:
+class ProgressReport:
     """What a statement is at, in a few words, and how much of it is done, from 0 to 1 (None where that is unknown)."""
 
     doing: str
     share: float | None = None
 
 
-Ask = Callable[[], Reached | None]
+Ask = Callable[[], ProgressReport | None]
 """Tells what the statement that runs is at, from any thread; None where nothing is known."""
 
 
-class Shown:
+class ProgressDisplay:
     """The showing of one statement's progress, here none."""
 
     def end(self) -> None:
@@ -46,16 +46,16 @@ class Shown:
 
 
 @contextmanager
-def showing_progress(ask: Ask) -> Iterator[Shown]:
+def showing_progress(ask: Ask) -> Iterator[ProgressDisplay]:
     """Within, show what a statement is at once it has taken half a second, where stderr is a terminal."""
-    shown = _Line(ask) if sys.stderr.isatty() else Shown()
+    shown = _Line(ask) if sys.stderr.isatty() else ProgressDisplay()
     try:
         yield shown
     finally:
         shown.end()
 
 
-class _Line(Shown):
+class _Line(ProgressDisplay):
     """The line, and the thread that writes it."""
 
     def __init__(self, ask: Ask) -> None:

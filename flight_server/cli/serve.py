@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from engine.kernel import KernelState
 from flight_server.auth import IDENTITY_KEY, Authenticator, HandshakeHandler, IdentityFactory
 from flight_server.auth.certificates import Certificates
-from flight_server.auth.counted import CountedLogins
+from flight_server.auth.login_counts import CountedLogins
 from flight_server.cli import security
 from flight_server.cli.failures import CommandError
 from flight_server.cli.http import open_http

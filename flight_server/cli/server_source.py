@@ -14,7 +14,7 @@ import pyarrow as pa
 from flight_server.cli.asking import ProgressAsker
 from flight_server.cli.connect import Target, failure
 from flight_server.cli.failures import CommandError, ConnectionLostError
-from flight_server.cli.progress import Reached
+from flight_server.cli.progress import ProgressReport
 from flight_server.cli.source import Answer, Relation
 
 __all__ = ["ServerSource"]
@@ -52,7 +52,7 @@ class ServerSource:
             finally:
                 self._cursor = None
 
-    def progress(self) -> Reached | None:
+    def progress(self) -> ProgressReport | None:
         """See `Source`."""
         return self._asker.ask()
 

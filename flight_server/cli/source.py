@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from flight_server.cli.progress import Reached
+from flight_server.cli.progress import ProgressReport
 
 __all__ = ["RELATIONS", "Answer", "Relation", "Source"]
 
@@ -43,7 +43,7 @@ class Source(Protocol):
     def run(self, text: str) -> AbstractContextManager[Answer]:
         """Run one statement; its rows come while the reader is read. Leaving ends it."""
 
-    def progress(self) -> Reached | None:
+    def progress(self) -> ProgressReport | None:
         """What the statement that runs is at, from any thread; None where nothing is known."""
 
     def cancel(self) -> None:

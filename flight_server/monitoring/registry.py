@@ -29,7 +29,7 @@ class OpenHandles:
 
 
 @dataclass(frozen=True)
-class _Ended:
+class _EndedQuery:
     """A query that has ended: its row, its plan where that is kept, and the characters of all that."""
 
     row: Mapping[str, Any]
@@ -37,7 +37,7 @@ class _Ended:
     weight: int
 
     @classmethod
-    def of(cls, described: Mapping[str, Any], plan: QueryPlan) -> _Ended:
+    def of(cls, described: Mapping[str, Any], plan: QueryPlan) -> _EndedQuery:
         texts = [value for value in described.values() if isinstance(value, str)]
         if max(map(len, texts)) > _LONGEST_TEXT:
             return cls.of({name: _cut(value) for name, value in described.items()}, plan)
@@ -56,7 +56,7 @@ class QueryRegistry:
         self._kept = kept
         self._lock = threading.Lock()
         self._running: dict[str, Query] = {}
-        self._ended: deque[_Ended] = deque()
+        self._ended: deque[_EndedQuery] = deque()
         self._characters = 0
         self._observers: list[Callable[[Mapping[str, Any]], None]] = []
 
@@ -77,7 +77,7 @@ class QueryRegistry:
     def finish(self, query: Query, described: Mapping[str, Any]) -> None:
         """It is over; `described` is what there is to tell of it."""
         worthwhile = self.keeps_plans and described["run"] >= _PLAN_KEPT
-        ended = _Ended.of(described, _plan_of(query) if worthwhile else QueryPlan())
+        ended = _EndedQuery.of(described, _plan_of(query) if worthwhile else QueryPlan())
         with self._lock:
             self._running.pop(query.id, None)
             self._ended.append(ended)

@@ -37,7 +37,7 @@ from flight_server.proto import sql
 from flight_server.service.ingest import Ingest
 from flight_server.service.listed_schemas import ListedSchemas
 from flight_server.service.metadata import Metadata
-from flight_server.service.prepared import PreparedStatements
+from flight_server.service.prepared_statements import PreparedStatements
 from flight_server.service.request import Offer, Request
 from flight_server.service.sessions import Sessions
 from flight_server.service.settings import SessionOptions

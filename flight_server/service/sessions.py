@@ -37,7 +37,7 @@ def _now() -> datetime:
 
 
 @dataclass
-class _Kept:
+class _SessionEntry:
     session: Session
     owner: str
     share: str
@@ -76,8 +76,8 @@ class Sessions:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._ender: threading.Thread | None = None
-        self._by_cookie: dict[str, _Kept] = {}
-        self._by_peer: dict[tuple[str, str], _Kept] = {}
+        self._by_cookie: dict[str, _SessionEntry] = {}
+        self._by_peer: dict[tuple[str, str], _SessionEntry] = {}
         self._ended: OrderedDict[str, tuple[str, str]] = OrderedDict()  # owners, and why, by cookie
         if folder is not None:
             sweep_temporary(folder)
@@ -183,7 +183,7 @@ class Sessions:
         for kept in ended:
             self._end(kept)
 
-    def _end(self, kept: _Kept) -> None:
+    def _end(self, kept: _SessionEntry) -> None:
         kept.session.end()
         for origin in kept.origins:
             self._release(origin)
@@ -201,7 +201,7 @@ class Sessions:
             for kept in ended:
                 self._end(kept)
 
-    def _take_idle(self) -> list[_Kept]:
+    def _take_idle(self) -> list[_SessionEntry]:
         now = time.monotonic()
         idle = [kept for kept in self._by_cookie.values() if not kept.calls and self._ends(kept) <= now]
         return [self._forget(kept) for kept in idle]
@@ -212,12 +212,12 @@ class Sessions:
         soonest = min((self._ends(kept) - now for kept in self._by_cookie.values() if not kept.calls), default=ttl)
         return min(max(soonest, _LEAST_WAIT), threading.TIMEOUT_MAX)
 
-    def _ends(self, kept: _Kept) -> float:
+    def _ends(self, kept: _SessionEntry) -> float:
         return kept.used_at + self._options.session_ttl
 
     def _find(
         self, call: Call, identity: Identity, cookie: str | None, connections: frozenset[int]
-    ) -> tuple[_Kept | None, _Kept | None]:
+    ) -> tuple[_SessionEntry | None, _SessionEntry | None]:
         """The session of a call, and one that has ended, since its client's address is another connection's now."""
         if cookie is not None:
             kept = self._by_cookie.get(cookie)
@@ -233,13 +233,13 @@ class Sessions:
         def keep(session: Session) -> None:
             peer, cookie = call.peer, secrets.token_hex(16)
             share = Holder(identity, peer).share
-            kept = _Kept(session, identity.name, share, cookie, peer, connections_of(peer), time.monotonic())
+            kept = _SessionEntry(session, identity.name, share, cookie, peer, connections_of(peer), time.monotonic())
             self._keep(kept, call)
 
         session.keeper = keep
         return session
 
-    def _keep(self, kept: _Kept, call: Call) -> None:
+    def _keep(self, kept: _SessionEntry, call: Call) -> None:
         with self._lock:
             if kept.session.begun:
                 return
@@ -256,7 +256,7 @@ class Sessions:
         kept.session.keeper = lambda _: None
         _send_cookie(call, kept)
 
-    def _evict(self, asking: str) -> _Kept:
+    def _evict(self, asking: str) -> _SessionEntry:
         """The idle session that goes for a new one of a share: of the share that then has most, the longest unused."""
         counts = Counter([asking, *(kept.share for kept in self._by_cookie.values())])
         idle = [kept for kept in self._by_cookie.values() if not kept.calls and counts[kept.share] >= counts[asking]]
@@ -268,13 +268,13 @@ class Sessions:
         self._note_end(evicted, "The session was ended to make room, as one of many of its client; begin another.")
         return evicted
 
-    def _note_end(self, kept: _Kept, reason: str) -> None:
+    def _note_end(self, kept: _SessionEntry, reason: str) -> None:
         """Tell the client at its next call. The lock is held."""
         self._ended[kept.cookie] = kept.owner, reason
         while len(self._ended) > self._options.max_sessions:
             self._ended.popitem(last=False)
 
-    def _enter(self, kept: _Kept, call: Call) -> None:
+    def _enter(self, kept: _SessionEntry, call: Call) -> None:
         kept.calls += 1
         kept.touch()
 
@@ -285,14 +285,14 @@ class Sessions:
 
         call.on_end(leave)
 
-    def _forget(self, kept: _Kept) -> _Kept:
+    def _forget(self, kept: _SessionEntry) -> _SessionEntry:
         self._by_cookie.pop(kept.cookie, None)
         if self._by_peer.get((kept.owner, kept.peer)) is kept:
             del self._by_peer[kept.owner, kept.peer]
         return kept
 
 
-def _send_cookie(call: Call, kept: _Kept) -> None:
+def _send_cookie(call: Call, kept: _SessionEntry) -> None:
     call.add_header("set-cookie", f"{COOKIE}={kept.cookie}; HttpOnly; SameSite=Strict")
 
 

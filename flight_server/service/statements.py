@@ -16,7 +16,7 @@ from engine.errors import ResourceExhaustedError
 from engine.statements.answers import QueryAnswer, TableAnswer
 from engine.statements.database import Database, changed_rows, count_table
 from engine.statements.descriptions import Kill
-from engine.statements.parsed import ParsedStatement
+from engine.statements.parsed_statement import ParsedStatement
 from engine.statements.planning import Parameters, ParameterStream
 from flight_server.column_metadata import annotate
 from flight_server.endpoint.streams import ResultStream

@@ -18,7 +18,7 @@ from engine.statements.catalog import Target
 from engine.storage.protocol import WriteMode
 from engine.streams import scoped_reader
 from flight_server.column_metadata import unannotated
-from flight_server.endpoint.incoming import bounded, entrance_of, received
+from flight_server.endpoint.incoming_data import bounded, entrance_of, received
 from flight_server.service.request import Request
 
 __all__ = ["Took", "Uploads"]

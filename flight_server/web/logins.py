@@ -56,7 +56,7 @@ class Login:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _PageLogin:
     user: str
     authorization: str
 
@@ -69,7 +69,7 @@ class PageLogins:
         self._authenticator = authenticator
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._kept: OrderedDict[str, _PageLogin] = OrderedDict()
 
     def log_in(self, authorization: str, certificate: str | None = None) -> str:
         """A new cookie for who proves something by `authorization`, as it stands in a header.
@@ -79,7 +79,7 @@ class PageLogins:
         self._check(certificate)
         identity = self._authenticator.identify({"authorization": [authorization]})
         token = self._authenticator.issue_token(identity)
-        kept = _Kept(identity.name, authorization if token is None else f"Bearer {token}")
+        kept = _PageLogin(identity.name, authorization if token is None else f"Bearer {token}")
         cookie = secrets.token_urlsafe(32)
         with self._lock:
             own = [name for name, other in self._kept.items() if other.user == kept.user]

@@ -43,7 +43,7 @@ from ray_runtime.planner.scan_parts import is_one_part
 from ray_runtime.planner.sort_ranges import may_part_ties, range_bounds, sort_key
 from ray_runtime.planner.split_windows import partition_keys
 from ray_runtime.planner.statistics import Estimates
-from ray_runtime.planner.varying import VaryingColumns
+from ray_runtime.planner.varying_columns import VaryingColumns
 from ray_runtime.stages import ExchangeMode
 
 __all__ = ["insert_exchanges"]

@@ -14,7 +14,7 @@ from engine.other_values import as_parameter
 from engine.sql.plan_reader.not_read import Node, NotRead, check_keys
 from engine.sql.plan_reader.types import data_type, members, type_text
 
-__all__ = ["INTEGERS", "ParameterValue", "beside", "cast", "constant", "integer", "text", "typed_constant"]
+__all__ = ["INTEGERS", "AnyValue", "beside", "cast", "constant", "integer", "text", "typed_constant"]
 
 _KEYS = frozenset({"type", "is_null", "value"})
 INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
@@ -37,7 +37,7 @@ _OFFSET_BITS = 24  # of a TIMETZ: how many seconds its offset is below the great
 _GREATEST_OFFSET = 57_599
 
 
-class ParameterValue(dict[str, Any]):
+class AnyValue(dict[str, Any]):
     """The value of a plan's constant that stands for any value of the parameter with this number."""
 
     def __init__(self, number: str, value: Node) -> None:
@@ -66,7 +66,7 @@ def beside(node: Node) -> exp.Expr:
 
 
 def _marked(made: exp.Expr, node: Node, reading: Callable[[Node], exp.Expr]) -> exp.Expr:
-    return as_parameter(made, node.number, reading) if isinstance(node, ParameterValue) else made
+    return as_parameter(made, node.number, reading) if isinstance(node, AnyValue) else made
 
 
 def _beside(node: Node) -> exp.Expr:

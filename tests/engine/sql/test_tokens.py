@@ -14,7 +14,7 @@ from engine.errors import CancelledError, GrismError
 from engine.sql.bounds import require_bounds
 from engine.sql.escapes import without_escapes
 from engine.sql.tokens import Kind, first_words, scan, tokens
-from engine.statements.parsed import parse
+from engine.statements.parsed_statement import parse
 from engine.statements.reader import numbered
 from tests.harness.growth import assert_linear, exponent
 

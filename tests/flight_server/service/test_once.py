@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from engine.arrow_input import Entrance
-from engine.statements import parsed
+from engine.statements import parsed_statement
 from engine.storage import conform
 
 
@@ -17,8 +17,8 @@ from engine.storage import conform
 def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts whose frame is read."""
     read: list[str] = []
-    parse = parsed.parse_statement
-    monkeypatch.setattr(parsed, "parse_statement", lambda text: read.append(text) or parse(text))
+    parse = parsed_statement.parse_statement
+    monkeypatch.setattr(parsed_statement, "parse_statement", lambda text: read.append(text) or parse(text))
     return read
 
 

@@ -12,7 +12,7 @@ from engine.storage import InMemoryStorage
 from local_runtime import LocalRuntime
 from ray_runtime.planner import DistributedOptions, DistributedPlanner
 from ray_runtime.planner.column_types import ColumnTypes
-from ray_runtime.planner.varying import VaryingColumns
+from ray_runtime.planner.varying_columns import VaryingColumns
 from ray_runtime.stages import ExchangeMode, Stage
 
 TABLE = pa.table({"k": [1, 2], "n": [1, 2], "x": [0.5, 1.5]})

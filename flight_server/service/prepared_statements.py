@@ -26,10 +26,10 @@ from engine.errors import ResourceExhaustedError
 from engine.statements.descriptions import Insert
 from engine.statements.parameter_entrance import ParameterEntrance
 from engine.statements.parameter_rows import parameter_rows
-from engine.statements.parsed import ParsedStatement
+from engine.statements.parsed_statement import ParsedStatement
 from engine.statements.planning import Parameters, ParameterStream
 from flight_server.drivers import parameter_schema
-from flight_server.endpoint.incoming import bounded, entrance_of, received, sends_schema
+from flight_server.endpoint.incoming_data import bounded, entrance_of, received, sends_schema
 from flight_server.options import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.request import Offer, Request
@@ -47,18 +47,18 @@ _VALUE = 200  # bytes that a value takes beside its data
 
 
 @dataclass(frozen=True)
-class _Bound:
+class _Binding:
     rows: Parameters
     size: int  # in bytes
 
 
 @dataclass
-class _Prepared:
+class _PreparedStatement:
     parsed: ParsedStatement
     parameters: pa.Schema
     way_in: ParameterEntrance | None = None
     own: bytes = b""  # the binding that the statement's own handle stands for
-    bindings: OrderedDict[bytes, _Bound] = field(default_factory=OrderedDict)
+    bindings: OrderedDict[bytes, _Binding] = field(default_factory=OrderedDict)
     bound_size: int = 0  # of the bindings together
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -78,7 +78,7 @@ class PreparedStatements:
     def __init__(self, statements: Statements, options: ServiceOptions) -> None:
         self._statements = statements
         self._options = options
-        self.open: HandleStore[_Prepared] = HandleStore(
+        self.open: HandleStore[_PreparedStatement] = HandleStore(
             "prepared statements", options.prepared_ttl, options.max_prepared, options.max_prepared_size, sliding=True
         )
 
@@ -93,7 +93,7 @@ class PreparedStatements:
             parameters = self._statements.database.parameters(request.session, parsed)
             is_update = parsed.has_effects and not parsed.reports
             schema = None if is_update else self._schema(request, parsed, parameters)
-        handle = self.open.put(_Prepared(parsed, parameters), request.holder, len(parsed.text))
+        handle = self.open.put(_PreparedStatement(parsed, parameters), request.holder, len(parsed.text))
         told = parameter_schema(parameters, request.call.headers)
         yield sql.ActionCreatePreparedStatementResult(
             prepared_statement_handle=handle,
@@ -119,7 +119,7 @@ class PreparedStatements:
         )
         prepared = self.open.get(own, request.holder)
         bound = self._read(request, prepared, reader)
-        if not isinstance(bound, _Bound):
+        if not isinstance(bound, _Binding):
             raise BadRequestError("No parameters came to be bound: the upload has no schema.")
         binding = os.urandom(_HANDLE_SIZE)
         with prepared.lock:
@@ -132,7 +132,7 @@ class PreparedStatements:
             self._weigh(request, own, prepared)
         return sql.DoPutPreparedStatementResult(prepared_statement_handle=own + binding)
 
-    def _weigh(self, request: Request, handle: bytes, prepared: _Prepared) -> None:
+    def _weigh(self, request: Request, handle: bytes, prepared: _PreparedStatement) -> None:
         """Account for what is bound. Where it is too much the oldest goes, then other statements of the same share.
 
         ResourceExhaustedError where even that is not enough for the newest.
@@ -182,7 +182,7 @@ class PreparedStatements:
             return self._statements.start(request, parsed).schema  # the plan is remembered, and about to be asked for
         return self._statements.unbound_schema(request, parsed)
 
-    def _bound(self, request: Request, handle: bytes) -> tuple[_Prepared, Parameters | None]:
+    def _bound(self, request: Request, handle: bytes) -> tuple[_PreparedStatement, Parameters | None]:
         """The statement and its parameters, None where it has none; BadRequestError where they are not bound."""
         prepared, rows = self._find(request, handle)
         if not len(prepared.parameters):
@@ -191,7 +191,7 @@ class PreparedStatements:
             raise BadRequestError(f"The statement has {len(prepared.parameters)} parameters, and none is bound.")
         return prepared, rows
 
-    def _find(self, request: Request, handle: bytes) -> tuple[_Prepared, Parameters | None]:
+    def _find(self, request: Request, handle: bytes) -> tuple[_PreparedStatement, Parameters | None]:
         prepared = self.open.get(handle[:_HANDLE_SIZE], request.holder)
         binding = handle[_HANDLE_SIZE:]
         with prepared.lock:
@@ -205,10 +205,10 @@ class PreparedStatements:
     def _read(
         self,
         request: Request,
-        prepared: _Prepared,
+        prepared: _PreparedStatement,
         reader: flight.MetadataRecordBatchReader,
         streams: bool = False,
-    ) -> _Bound | ParameterStream | None:
+    ) -> _Binding | ParameterStream | None:
         """The rows that come in; None where only the descriptor does.
 
         Of a statement that `streams` they stay in batches where they are many, however many they are; of others there
@@ -238,4 +238,4 @@ class PreparedStatements:
             raise BadRequestError(f"More than {limit} of parameters were bound; bind them in parts.")
         if streams and count > _FEW:
             return ParameterStream(schema, kept)
-        return _Bound(parameter_rows(kept), size)
+        return _Binding(parameter_rows(kept), size)

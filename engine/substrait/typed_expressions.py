@@ -9,11 +9,11 @@ from engine.errors import InvalidPlanError
 from engine.substrait.refusals import require_size
 from engine.substrait.types import Type
 
-__all__ = ["Relation", "Scopes", "Typed", "cast"]
+__all__ = ["Relation", "Scopes", "TypedExpression", "cast"]
 
 
 @dataclass(frozen=True)
-class Typed:
+class TypedExpression:
     """An expression and its type, None where the plan does not tell it.
 
     `value` is that of a constant, of which `is_constant` tells. What `is_column` may stand in several places, and be
@@ -32,10 +32,10 @@ class Relation:
     """What stands in FROM, and its columns. Its rows are ordered by `order`, which may read what no column has."""
 
     source: str
-    columns: tuple[Typed, ...]
+    columns: tuple[TypedExpression, ...]
     order: tuple[OrderItem, ...] = ()
 
-    def column(self, place: int) -> Typed:
+    def column(self, place: int) -> TypedExpression:
         """The column at `place`; InvalidPlanError where there is none."""
         if not 0 <= place < len(self.columns):
             raise InvalidPlanError(
@@ -57,7 +57,7 @@ class Relation:
 class OrderItem:
     """A column to order by, and how: ``DESC NULLS FIRST``."""
 
-    key: Typed
+    key: TypedExpression
     direction: str
 
     @property
@@ -66,12 +66,12 @@ class OrderItem:
         return f"{self.key.sql} {self.direction}"
 
 
-Scopes = tuple[tuple[Typed, ...], ...]
+Scopes = tuple[tuple[TypedExpression, ...], ...]
 """The columns that an expression may name: of its own input first, then of the queries around it."""
 
 
-def cast(expression: Typed, to: Type) -> Typed:
+def cast(expression: TypedExpression, to: Type) -> TypedExpression:
     """`expression` in another type; the same where it has it."""
     if expression.type == to:
         return expression
-    return Typed(require_size(f"CAST({expression.sql} AS {to.sql})"), to)
+    return TypedExpression(require_size(f"CAST({expression.sql} AS {to.sql})"), to)

@@ -12,7 +12,7 @@ from engine.errors import GrismError
 from engine.sql.views import Names, View
 from engine.storage.protocol import Snapshot, TableHandle, TableName, Version
 
-__all__ = ["Known", "Memory", "Pin", "is_lasting"]
+__all__ = ["KnownText", "Memory", "Pin", "is_lasting"]
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Pin:
 
 
 @dataclass(frozen=True)
-class Known(Generic[T]):
+class KnownText(Generic[T]):
     """What a text gave, and the table versions and views that it is right for."""
 
     pins: tuple[Pin, ...]
@@ -55,7 +55,7 @@ class Memory(Generic[K, T]):
     """What was made of the last `size` texts, by these and whatever else it depends on. Thread-safe."""
 
     def __init__(self, size: int) -> None:
-        self._known: LruCache[tuple[K, Names], Known[T]] = LruCache(size)
+        self._known: LruCache[tuple[K, Names], KnownText[T]] = LruCache(size)
 
     def get(self, key: K, names: Names, snapshot: Snapshot) -> T | None:
         """What is still right; None where nothing is."""
@@ -65,7 +65,7 @@ class Memory(Generic[K, T]):
     def put(self, key: K, names: Names, pins: tuple[Pin, ...], views: Mapping[TableName, View], value: T) -> None:
         """Remember `value`, which the tables and views gave, unless names may come to mean something else."""
         if is_lasting(names):
-            self._known.put((key, names), Known(pins, views, value))
+            self._known.put((key, names), KnownText(pins, views, value))
 
     def has(self, key: K, names: Names) -> bool:
         """Whether something was made of it, right or not."""
