@@ -13,16 +13,12 @@ from engine.cancellation import Cancellation
 from engine.errors import ExecutionError, GrismError, KernelFailedError, KernelLostError
 from engine.kernel import Kernel, KernelConfig, KernelState
 from engine.kernel_errors import execution_error, is_fatal, planning_error
+from tests.harness.kernel_loss import lose
 
 AFTERWARDS = (
     "FATAL Error: Failed: database has been invalidated because of a previous fatal error. "
     'The database must be restarted prior to being used again.\nOriginal error: "x"'
 )
-
-
-def lose(kernel: Kernel) -> None:
-    """What a fatal error leaves: an instance on which nothing runs any more."""
-    kernel._instance._database.close()
 
 
 @pytest.mark.parametrize("error", [duckdb.FatalException(AFTERWARDS), OSError("Invalid: " + AFTERWARDS)])
@@ -65,7 +61,7 @@ def test_a_lost_instance_is_replaced(use: str, tmp_path: Path) -> None:
         kernel.watch(told.append)
         beside = kernel.stream("SELECT i FROM range(300000) t(i)")
         kernel.stream("SELECT sum(i) FROM range(10) t(i)").reader.read_all()
-        lose(kernel)
+        lose(kernel._instance)
         with pytest.raises(KernelLostError, match="run the statement again"):
             USES[use](kernel)
         assert told == [KernelState.LOST, KernelState.READY]
@@ -80,7 +76,7 @@ def test_closing_leaves_nothing_of_a_lost_instance_on_which_something_runs(tmp_p
     with Kernel(KernelConfig(threads=1, spill_directory=str(tmp_path))) as kernel:
         cancellation = Cancellation()
         left = kernel.stream("SELECT i FROM range(3000000) t(i)", cancellation=cancellation)
-        lose(kernel)
+        lose(kernel._instance)
         with pytest.raises(KernelLostError):
             kernel.parse("SELECT 1")
         cancellation.cancel()
@@ -115,7 +111,7 @@ def test_an_instance_that_cannot_be_replaced_is_told_of(tmp_path: Path) -> None:
     folder = tmp_path / "spill"
     with Kernel(KernelConfig(threads=1, spill_directory=str(folder))) as kernel:
         kernel.watch(told.append)
-        lose(kernel)
+        lose(kernel._instance)
         shutil.rmtree(folder)
         folder.write_text("no folder any more")
         with pytest.raises(KernelLostError):

@@ -17,6 +17,7 @@ from ray_runtime.exchange import WorkerId
 from ray_runtime.runtime import RayRuntime
 from ray_runtime.scheduler import StageStats
 from ray_runtime.worker import WorkerStatus
+from tests.harness.kernel_loss import lose
 from tests.harness.waiting import until
 
 T = TypeVar("T")
@@ -101,7 +102,7 @@ def lose_kernel(runtime: RayRuntime, worker: WorkerId) -> None:
 
 
 def _close_database(actor: Any) -> None:
-    actor.worker._kernel._instance._database.close()
+    lose(actor.worker._kernel._instance)
 
 
 def _open_streams(runtime: RayRuntime, worker: WorkerId) -> int:

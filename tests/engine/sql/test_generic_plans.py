@@ -20,6 +20,7 @@ from engine.storage.protocol import TableName
 from local_runtime import LocalRuntime
 from tests.engine.querying import put, run, tuples
 from tests.engine.sql.named_views import Named
+from tests.harness.kernel_loss import lose
 
 _DAYS = [datetime.date(2020 + i % 4, 1, 1 + i) for i in range(20)]
 _ITEMS = pa.table(
@@ -148,7 +149,7 @@ def test_a_trial_at_which_the_kernel_is_lost_is_made_again(
 
     def lost(*given: Any) -> Any:
         assert binder._instance is not None
-        binder._instance._database.close()
+        lose(binder._instance)
         return open_plan(*given)
 
     _ask(runtime, frontend, text, [9])

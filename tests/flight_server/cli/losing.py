@@ -8,13 +8,14 @@ import threading
 
 from engine.kernel import Kernel
 from flight_server.cli.main import main
+from tests.harness.kernel_loss import lose
 
 
 def _lose_kernels() -> None:
     for _ in sys.stdin:
         gc.unfreeze()  # what a server that serves has left out of the collector's searches
         for kernel in [found for found in gc.get_objects() if isinstance(found, Kernel)]:
-            kernel._instance._database.close()
+            lose(kernel._instance)
 
 
 if __name__ == "__main__":
