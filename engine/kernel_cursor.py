@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 import duckdb
 import pyarrow as pa
 
-from engine.cache import LruCache
-
 __all__ = ["KernelCursor"]
 
-_KNOWN = 32  # statements
-_LONGEST_KNOWN = 16_000  # characters
+_KNOWN = (
+    32_000  # characters of statements; a bound one takes some 25 bytes for each, and shows in no memory of the kernel
+)
 _BATCH_BYTES = 32 << 20  # that the kernel may gather for an Arrow batch, outside of its memory limit
 _BATCH_ROWS = 32_768
 _BATCH_ROWS_OF_ANY_SIZE = 16_384
@@ -31,7 +31,8 @@ class KernelCursor:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
-        self._known: LruCache[str, tuple[duckdb.DuckDBPyRelation, int]] = LruCache(_KNOWN)
+        self._known: OrderedDict[str, tuple[duckdb.DuckDBPyRelation, int]] = OrderedDict()
+        self._characters = 0
 
     def stream(
         self,
@@ -49,11 +50,14 @@ class KernelCursor:
     def _begun(self, sql: str) -> tuple[duckdb.DuckDBPyRelation, int]:
         """The statement, and the rows of its batches."""
         known = self._known.get(sql)
-        if known is None:
-            known = _sized(self._relation(sql))
-            if len(sql) <= _LONGEST_KNOWN:
-                self._known.put(sql, known)
-        return known
+        if known is not None:
+            self._known.move_to_end(sql)
+            return known
+        made = self._known[sql] = _sized(self._relation(sql))
+        self._characters += len(sql)
+        while self._characters > _KNOWN:
+            self._characters -= len(self._known.popitem(last=False)[0])
+        return made
 
     def _relation(self, sql: str) -> duckdb.DuckDBPyRelation:
         return self.connection.sql(sql, alias="statement")  # or it is given a random name

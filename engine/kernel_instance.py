@@ -248,7 +248,7 @@ class Instance:
             self._check_open()
             if not self._ready[watch]:
                 watch = Watch.NOTHING
-            ready = self._ready[watch]
+            ready = self._ready[watch] if keeps or watch is not Watch.NOTHING else []
             cursor = ready.pop() if ready else KernelCursor(self._database.cursor())
             execution = Execution(cursor, self._helpers, cancellation, watch, keeps)
             self._running.add(execution)

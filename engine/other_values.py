@@ -1,7 +1,8 @@
 """OtherValues: a plan that differs from another one only in constants, as a statement with bound values does.
 
-A statement that is asked again and again with other values has one plan. What was worked out for values that stand for
-any is right for all: they are put in where it runs.
+A statement that is asked again and again with other values mostly has one plan. A runtime may work it out once, for
+values that stand for any, and put those of a statement in where it runs, once it has seen that these are all that makes
+the difference. Any other runtime writes the plan out.
 """
 
 from __future__ import annotations

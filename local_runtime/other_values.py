@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from sqlglot import exp
 
+from engine.logical.expressions import node_expressions
 from engine.operators.look_up import LookUpExec
 from engine.operators.sql_query import SqlExec
 from engine.operators.table_scan import TableScanExec
@@ -19,12 +19,20 @@ _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.In, exp.B
 
 
 def takes_any_values(root: PhysicalOperator) -> bool:
-    """Whether conditions on what is read only compare columns with parameters: these mean the same of all values."""
-    return all(map(_is_beside_column, _parameters(root)))
+    """Whether parameters stand in conditions on what is read only, where they are compared with columns.
+
+    These mean the same of all values, and `with_values` puts them there.
+    """
+    for operator in walk(root):
+        places = [node for found in node_expressions(operator) for node in found.walk() if parameter_of(node)]
+        is_condition = isinstance(operator, LookUpExec | TableScanExec)
+        if places and not (is_condition and all(map(_is_beside_column, places))):
+            return False
+    return True
 
 
 def with_values(operator: PhysicalOperator, query: OtherValues) -> PhysicalOperator:
-    """The same operators for the values of `query`, whose text stands for each that the kernel runs."""
+    """The same operators for the values of `query`, whose text stands for that which the kernel runs."""
     found = operator.with_children(tuple([with_values(child, query) for child in operator.children]))
     match found:
         case SqlExec():
@@ -34,12 +42,6 @@ def with_values(operator: PhysicalOperator, query: OtherValues) -> PhysicalOpera
         case TableScanExec(filter=exp.Expr() as condition):
             return replace(found, filter=put_values(condition, query.values))
     return found
-
-
-def _parameters(root: PhysicalOperator) -> Iterator[exp.Expr]:
-    for operator in walk(root):
-        if isinstance(operator, LookUpExec | TableScanExec) and operator.filter is not None:
-            yield from (node for node in operator.filter.walk() if parameter_of(node))
 
 
 def _is_beside_column(parameter: exp.Expr) -> bool:

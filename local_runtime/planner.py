@@ -37,7 +37,7 @@ class LocalPlan(PhysicalPlan):
     """A physical plan of one process: mostly the statement's whole text, over scans of its tables.
 
     `outline` shows what it does, in operators; None where it was not taken apart. `others` are opened in the places of
-    tables in it, or their values are in the places of those in the outline.
+    tables in it; or it runs with their values, of which the outline does not know.
     """
 
     outline: PhysicalOperator | None = None
@@ -96,17 +96,21 @@ class LocalPhysicalPlanner:
         return plan
 
     def _with_values(self, query: OtherValues) -> LocalPlan:
-        """What the plan for any values is with these. The first time, what they have by themselves must be the same."""
+        """What the plan for any values is with these, if that is known to be what they have by themselves.
+
+        That is seen by the first values that are no two the same: of these some conditions would be one.
+        """
         for_any = self.plan(query.input)
         is_right = self._is_right.get(query.input)
-        if is_right is False or (is_right is None and not takes_any_values(for_any.root)):
-            return self.plan(query.write_out())
-        filled = replace(for_any, root=with_values(for_any.root, query), others=query)
         if is_right is None:
             alone = self.plan(query.write_out())
-            self._is_right.put(query.input, filled.root == alone.root)
+            if len(set(map(str, query.values.values()))) == len(query.values):
+                is_right = takes_any_values(for_any.root) and with_values(for_any.root, query) == alone.root
+                self._is_right.put(query.input, is_right)
             return alone
-        return filled
+        if not is_right:
+            return self.plan(query.write_out())
+        return replace(for_any, root=with_values(for_any.root, query), others=query)
 
     def _reads_late(self, outline: PhysicalOperator, columns: RowType) -> bool:
         """Whether its scan finds few rows before it reads their large values, which a whole statement cannot."""

@@ -5,16 +5,17 @@ then stand as constants in its plan, and as literals in its text. Such a plan is
 statement, it is the one that this statement has when it is planned by itself: from a value the kernel may have computed
 more, as it does of ``LIMIT ?`` or ``date >= ? + INTERVAL 1 DAY``, and these are planned by themselves each time.
 
-While the tables stay what they are, only one logical plan is made, with values that stand for any: runtimes may put
-those of a statement into what they have made of it (`OtherValues`).
+While the tables stay what they are, one logical plan with values that stand for any is enough: a runtime may put those
+of a statement into what it has made of that (`OtherValues`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import pyarrow as pa
@@ -98,16 +99,28 @@ class _GenericPlan:
         """The statement with these values. Raises NotRead where one is not of its parameter's type."""
         return self._with_constants(self.constants(given), self.text(given), tables)
 
+    @cached_property
+    def stand_ins(self) -> Constants:
+        """Values that are marked to stand for any. Raises NotRead where a type has too few."""
+        return {str(n): AnyValue(str(n), _held(kind, _stand_in(n, kind))) for n, kind in enumerate(self.kinds, 1)}
+
     def with_any_values(self, tables: Tables) -> ResolvedText:
-        """The statement with values that are marked to stand for any. Raises NotRead where a type has too few."""
-        kinds = enumerate(self.kinds, 1)
-        constants = {str(n): AnyValue(str(n), _held(kind, _stand_in(n, kind))) for n, kind in kinds}
-        return self._with_constants(constants, "?".join(self.pieces), tables)
+        """The statement with values that stand for any. Raises NotRead where there are none."""
+        return self._with_constants(self.stand_ins, "?".join(self.pieces), tables)
 
     def _with_constants(self, constants: Constants, text: str, tables: Tables) -> ResolvedText:
         written = {number: _constant(held) for number, held in constants.items()}
         operators = read_operators(replace(self.bound, plan=_put(self.bound.plan, self.marks, written)), tables)
         return replace(self.resolved, text=text, operators=operators, tables=dict(tables))
+
+
+@dataclass(frozen=True)
+class _ForAny:
+    """The plan for any values over some tables, once it `is_made`; None where there is none."""
+
+    tables: Tables
+    is_made: bool
+    plan: LogicalPlan | None = None
 
 
 class GenericPlans:
@@ -119,7 +132,7 @@ class GenericPlans:
     def __init__(self, binder: Binder, columns_of: Columns, build: Build) -> None:
         self._binder, self._columns_of, self._build = binder, columns_of, build
         self._plans: LruCache[Key, _GenericPlan] = LruCache(_CACHED)
-        self._for_any_values: MadeOfPlans[tuple[Tables, LogicalPlan | None]] = MadeOfPlans()
+        self._for_any_values: MadeOfPlans[_ForAny] = MadeOfPlans()
         self._tried: LruCache[Key, tuple[object, ...]] = LruCache(_CACHED)  # the tables and views of the last trial
 
     def get(
@@ -144,21 +157,30 @@ class GenericPlans:
 
         try:
             constants, filled = known.constants(given), known.text(given)
-            for_any = self._for_any(known, tables)
         except (NotRead, RecursionError):
             return None
-        return write_out() if for_any is None else OtherValues(for_any, filled, constants, write_out)
+        for_any = self._for_any(known, tables)
+        # Of a value that its stand-in happens to be, it would not be seen whether it stands where it should.
+        if for_any is None or any(held == known.stand_ins[number] for number, held in constants.items()):
+            return write_out()
+        return OtherValues(for_any, filled, constants, write_out)
 
     def _for_any(self, known: _GenericPlan, tables: Tables) -> LogicalPlan | None:
-        """The plan for any values, over these tables; None where there is none."""
+        """The plan for any values, over these tables; None where there is none, or none yet.
+
+        It is made when the tables are the same for a second time: where they change each time it would be in vain.
+        """
         made = self._for_any_values.get(known)
-        if made is None or made[0] != tables:
-            try:
-                made = tables, self._build(known.with_any_values(tables))
-            except (NotRead, RecursionError):
-                made = tables, None
-            self._for_any_values.put(known, made)
-        return made[1]
+        if made is None or made.tables != tables:
+            made = _ForAny(tables, is_made=False)
+        elif not made.is_made:
+            with suppress(NotRead, RecursionError):
+                made = replace(made, plan=self._build(known.with_any_values(tables)))
+            made = replace(made, is_made=True)
+        else:
+            return made.plan
+        self._for_any_values.put(known, made)
+        return made.plan
 
     def learn(
         self,
@@ -257,17 +279,18 @@ def _held(kind: str, written: int | float | str) -> dict[str, Any]:
 
 def _stand_in(number: int, kind: str) -> int | float | str:
     """A value that no other stand-in has, and hardly a statement. Raises NotRead for a type with too few."""
+    odd = 1234 + 57 * number
     match kind:
         case "VARCHAR":
-            return f"parameter {number}"
+            return f"any text for parameter {number}"
         case "DOUBLE":
-            return 1e300 * (1 + number / 64)
+            return 1.2345e300 * (1 + number / 64)
         case "DATE":
-            return _DAYS[-number]
+            return _DAYS[-odd]
         case "TIMESTAMP":
-            return _DAYS[-number] * _DAY
+            return _DAYS[-odd] * _DAY + odd
     if kind in INTEGER_RANGES:
-        return INTEGER_RANGES[kind][-number]
+        return INTEGER_RANGES[kind].stop - (number if kind.endswith("TINYINT") else odd)
     raise NotRead(f"any value of type {kind}")
 
 

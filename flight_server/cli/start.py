@@ -12,6 +12,7 @@ from engine.process_start import uncollected
 from flight_server import logs
 from flight_server.cli.failures import CommandError
 from flight_server.config import load, options
+from flight_server.options import ConfigError
 
 __all__ = ["run"]
 
@@ -28,9 +29,9 @@ def run(arguments: argparse.Namespace) -> int:
         server = import_module("flight_server.cli.serve")  # Lance reads its variable for logs when it is imported
     try:
         status: int = server.serve(config)
-    except (GrismError, CommandError) as error:
+    except (GrismError, CommandError, ConfigError) as error:
         if config.log.log_format != "json":
             raise
         _log.critical("%s", error.message if isinstance(error, GrismError) else error)
-        return 1
+        return 2 if isinstance(error, ConfigError) else 1
     return status

@@ -244,6 +244,7 @@ def test_cursors_serve_one_statement_after_the_other(kernel: Kernel) -> None:
         assert read(kernel, "SELECT range FROM range(1)") == [{"range": 0}]
         with pytest.raises(InvalidValueError):
             read(kernel, f"SELECT error('{i}')")
+        assert kernel.describe(f"SELECT {i} AS i") == (Column("i", "INTEGER"),)
     assert connections(kernel) == kept < 15
 
 

@@ -9,13 +9,17 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+import lance
 import pyarrow as pa
 import pytest
 
 from engine.errors import InvalidValueError, KernelLostError, UnknownTableError
+from engine.operators.look_up import LookUpExec
+from engine.sql import generic_plans
 from engine.sql.frontend import SqlFrontend
 from engine.sql.views import Names
 from engine.storage import InMemoryStorage
+from engine.storage.directory import DirectoryStorage
 from engine.storage.protocol import TableName
 from local_runtime import LocalRuntime
 from tests.engine.querying import put, run, tuples
@@ -41,6 +45,20 @@ _OTHERS = pa.table({"k": pa.array(range(5, 15), pa.int64()), "t": [f"t{i}" for i
 @pytest.fixture(scope="module")
 def runtime() -> Iterator[LocalRuntime]:
     with LocalRuntime(InMemoryStorage({"items": _ITEMS, "others": _OTHERS}), threads=1) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRuntime]:
+    """The same tables, and `items` with an index for each column that may have one, and with a blob."""
+    folder = tmp_path_factory.mktemp("indexed")
+    blob = pa.field("x", pa.large_binary(), metadata={"lance-encoding:blob": "true"})
+    items = _ITEMS.append_column(blob, pa.array([bytes([i]) for i in range(20)], pa.large_binary()))
+    for name, rows in (("items", items), ("others", _OTHERS)):
+        made = lance.write_dataset(rows, str(folder / f"{name}.lance"), data_storage_version="2.0")
+        for column in ("k", "i", "s", "p", "day", "ts") if name == "items" else ():
+            made.create_scalar_index(column, "BTREE")
+    with LocalRuntime(DirectoryStorage(folder), threads=1) as runtime:
         yield runtime
 
 
@@ -182,17 +200,49 @@ def test_other_versions_of_the_tables_have_the_same_plan_while_their_columns_are
         runtime.frontend.plan(text, parameters=_given([7]))
 
 
+@pytest.mark.parametrize("storage", ["runtime", "indexed"])
 def test_values_are_put_into_the_plan_that_was_made_for_any(
-    runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
+    storage: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    runtime: LocalRuntime = request.getfixturevalue(storage)
     text = "SELECT s, p FROM items WHERE k = ? AND i < ?"
-    assert _all_right(runtime, text, [[3, 9], [4, 9], [5, 9]]) == [1, 1, 0]
+    assert _all_right(runtime, text, [[3, 9], [4, 9], [5, 9], [7, 10]]) == [1, 1, 0, 0]
     with monkeypatch.context() as patched:
         for module, name in (("engine.sql.operator_reading", "read_plan"), ("local_runtime.planner", "lower")):
             patched.delattr(f"{module}.{name}")
         plan = runtime.plan(runtime.frontend.plan(text, parameters=_given([6, 9])))
         assert runtime.execute(plan).reader.read_all().to_pylist() == [{"s": "a'0", "p": 1.5}]
+    assert isinstance(plan.root, LookUpExec)
+    assert plan.root.filter.sql("duckdb") == '"k" = 6 AND "i" < 9'
     assert '"k" = 6' in runtime.explain(plan)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT k FROM items WHERE (k = ? OR k = 3) AND (k = {0} OR k = 3)",
+        "SELECT k FROM items WHERE (k = {0} OR k = 3) AND (k = ? OR k = 3)",
+        "SELECT k, k < ? AS y, x FROM items WHERE k < 8",
+        "SELECT k, CASE WHEN k = ? THEN s END AS y, x FROM items WHERE k < 8",
+        "SELECT k, x FROM items ORDER BY k > ?, k LIMIT 3",
+    ],
+)
+@pytest.mark.parametrize("at", range(5))
+def test_a_value_that_happens_to_be_the_one_which_stands_for_any(indexed: LocalRuntime, text: str, at: int) -> None:
+    found = generic_plans._stand_in(1, "BIGINT")
+    text = text.format(found) + f" -- {at}"
+    values = [5, 7, 4, 5, 7]
+    _all_right(indexed, text, [[value] for value in [*values[:at], found, *values[at:]]])
+
+
+def test_where_the_tables_change_each_time_no_plan_is_made_for_any(
+    runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "SELECT t FROM changing WHERE k <= ?"
+    monkeypatch.delattr(generic_plans._GenericPlan, "with_any_values")
+    for value in range(5, 10):
+        put(runtime.storage, "changing", _OTHERS)
+        _all_right(runtime, text, [[value]])
 
 
 @pytest.mark.parametrize("at", range(5))
@@ -243,7 +293,7 @@ _PREDICATES = (
 def _random_value(column: str, rng: random.Random) -> Any:
     match column:
         case "s" | "t":
-            return rng.choice(["a'0", "b'1", "c'0", "", "t3", "?", "$1", "parameter 1"])
+            return rng.choice(["a'0", "b'1", "c'0", "", "t3", "?", "$1", generic_plans._stand_in(1, "VARCHAR")])
         case "p":
             return rng.choice([0.5, 1.75, -0.0, 3, 4, 1e300, float("inf")])
         case "day":
@@ -252,11 +302,15 @@ def _random_value(column: str, rng: random.Random) -> Any:
             return datetime.datetime.combine(rng.choice(_DAYS), datetime.time(rng.randrange(5)))
         case "b":
             return rng.choice([True, False])
-    return rng.choice([*range(-1, 21), 2**31, 2**63 - 1])
+    return rng.choice([*range(-1, 21), 2**31, 2**63 - 1, generic_plans._stand_in(1, "BIGINT")])
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_random_statements_have_their_own_rows_for_random_values(runtime: LocalRuntime, seed: int) -> None:
+@pytest.mark.parametrize("storage", ["runtime", "indexed"])
+def test_random_statements_have_their_own_rows_for_random_values(
+    storage: str, request: pytest.FixtureRequest, seed: int
+) -> None:
+    runtime: LocalRuntime = request.getfixturevalue(storage)
     rng = random.Random(seed)
     chosen = rng.sample(_PREDICATES, rng.choice([1, 1, 2, 3]))
     text = f"SELECT k, s FROM items WHERE {rng.choice([' AND ', ' OR ']).join(f'({one})' for one in chosen)}"

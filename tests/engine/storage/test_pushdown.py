@@ -122,6 +122,18 @@ def test_of_a_conjunction_the_part_that_can_be():
     assert not pushed("(i = 1 AND f > 1) OR s = 'a'").exact
 
 
+@pytest.mark.parametrize(
+    "around", ["NOT ({} AND i <> {i})", "({} OR i <> {i}) AND i <> 5", "NOT ({})", "{} OR ((i <> {i}))"]
+)
+@pytest.mark.parametrize("levels", [4, 30, 90])
+def test_what_is_nested_more_deeply_than_lance_parses_is_left_to_the_kernel(dataset, kernel, around, levels):
+    text = "i > 0"
+    for level in range(levels):
+        text = around.format(f"({text})", i=level)
+    test_a_pushed_filter_passes_what_the_kernel_passes.hypothesis.inner_test(dataset, kernel, text)
+    assert (pushed(f"s = 'a' AND ({text})").text or "").startswith("`s` = 'a'")
+
+
 DATA = pa.table(
     {
         "id": range(8),
