@@ -270,7 +270,7 @@ class Database:
         else:
             plans = [self.planning.plan(session, parsed.text, row)]
         for plan in plans:
-            told = self.planning.told(plan).splitlines()
+            told = self.planning.runtime_of(plan).explain(plan).splitlines()
             lines += [f"  {line}" for line in told] if lines else told
         if explain.analyze:
             (plan,) = plans

@@ -13,7 +13,7 @@ from engine.kernel import quote
 from engine.logical.nodes import LogicalPlan
 from engine.made_of_plans import MadeOfPlans
 from engine.other_tables import written_out
-from engine.physical import ExecutionMode, PhysicalPlan
+from engine.physical import ExecutionMode, PhysicalPlan, walk
 from engine.rights import Action
 from engine.runtime import QueryOptions, QueryResult, Runtime
 from engine.schema import RowType
@@ -138,11 +138,15 @@ class Planning:
         )
 
     def told(self, plan: PhysicalPlan) -> str:
-        """The plan as EXPLAIN has it, which is made once: a text that runs again does so by the very same plan."""
+        """The plan as EXPLAIN has it. It is made once for a text that runs again, which does so by the very same plan.
+
+        Where rows are chosen it is made each time: which index is asked for them depends on what others have found.
+        """
         told = self._told.get(plan)
         if told is None:
             told = self.runtime_of(plan).explain(plan)
-            self._told.put(plan, told)
+            if all(getattr(operator, "filter", None) is None for operator in walk(plan.root)):
+                self._told.put(plan, told)
         return told
 
     def execute(self, context: StatementContext, plan: PhysicalPlan) -> QueryResult:

@@ -13,7 +13,7 @@ from engine.kernel import Kernel
 from engine.storage import InMemoryStorage
 from local_runtime import LocalRuntime
 from ray_runtime.planner import DistributedOptions, DistributedPlanner, two_phase_aggregates
-from tests.engine.test_kernel_loss import lose
+from tests.harness.kernel_loss import lose
 
 TABLES = {
     "t": pa.table({"i": pa.array(range(5000), pa.int32()), "s": [str(i) for i in range(5000)]}),
@@ -33,7 +33,7 @@ class Losing:
     def _counted(self, ask: Any) -> Any:
         def counted(*given: Any, **more: Any) -> Any:
             if self.asked == self._number:
-                lose(self._kernel)
+                lose(self._kernel._instance)
             self.asked += 1
             return ask(*given, **more)
 

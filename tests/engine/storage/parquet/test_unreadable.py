@@ -18,7 +18,7 @@ from engine.statements.database import Database
 from engine.statements.table_facts import table_rows
 from engine.storage import DirectoryStorage, TableName
 from local_runtime import LocalRuntime
-from tests.engine.test_kernel_loss import lose
+from tests.harness.kernel_loss import lose
 from tests.harness.runtimes import query
 
 DATA = Path(__file__).parents[3] / "data" / "parquet"
@@ -78,7 +78,7 @@ def test_a_kernel_that_is_lost_finds_no_damage(tmp_path, monkeypatch, caplog, te
     ask = getattr(inspector, asked)
 
     def lost(path):
-        lose(inspector._kernel())
+        lose(inspector._kernel()._instance)
         return ask(path)
 
     with LocalRuntime(storage, threads=1) as runtime:
@@ -103,7 +103,7 @@ def test_a_kernel_that_is_lost_hides_no_rows_of_a_table(tmp_path, monkeypatch):
     footer = inspector.footer
 
     def lost(path):
-        lose(inspector._kernel())
+        lose(inspector._kernel()._instance)
         return footer(path)
 
     with monkeypatch.context() as patched:
