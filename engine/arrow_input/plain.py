@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from engine.arrow_fields import struct_fields
 from engine.arrow_input.intervals import as_intervals
 
 __all__ = ["bytes_by_row", "is_encoded", "own_offsets", "plain"]
@@ -26,7 +27,7 @@ def plain(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if pt.is_run_end_encoded(have):
         return _taken(array.values, _rows_of_runs(array), kind)
     if pt.is_struct(have):
-        fields = [plain(child, kind.field(i).type) for i, child in enumerate(array.flatten())]
+        fields = [plain(child, kind.field(i).type) for i, child in enumerate(struct_fields(array))]
         return pa.StructArray.from_arrays(fields, fields=list(kind), mask=array.is_null() if array.null_count else None)
     if pt.is_union(have):
         return _of_union(array, kind)

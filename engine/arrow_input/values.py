@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from engine.arrow_fields import struct_fields
 from engine.arrow_input.guard import MAX_MICROS, MICROS, all_good, look_of
 from engine.arrow_input.intervals import INTERVAL
 from engine.arrow_input.plain import own_offsets
@@ -185,7 +186,7 @@ def _flat(keys: pa.Array) -> list[pa.Array]:
     if pt.is_decimal32(kind) or pt.is_decimal64(kind):
         return [keys.cast(pa.decimal128(kind.precision, kind.scale))]
     if pt.is_struct(kind):
-        return [keys.is_valid(), *(column for child in keys.flatten() for column in _flat(child))]
+        return [keys.is_valid(), *(column for child in struct_fields(keys) for column in _flat(child))]
     if pt.is_floating(kind):
         return [pc.if_else(pc.is_nan(keys), float("nan"), pc.add(keys, 0.0))]
     if pt.is_interval(kind) or pt.is_nested(kind):

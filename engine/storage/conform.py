@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.types as pt
 
+from engine.arrow_fields import struct_fields
 from engine.arrow_validation import invalid_column, validate
 from engine.errors import InvalidDataError, InvalidValueError, SchemaMismatchError, nearest
 from engine.storage.alignment import aligned
@@ -335,7 +336,7 @@ def _has_hidden_nulls(array: pa.Array) -> bool:
     if pt.is_struct(kind):
         return any(
             (not field.nullable and child.null_count > array.null_count) or _has_hidden_nulls(child)
-            for field, child in zip(kind, array.flatten(), strict=True)
+            for field, child in zip(kind, struct_fields(array), strict=True)
         )
     if pt.is_map(kind):
         return array.keys.null_count > 0 or _has_hidden_nulls(array.items)

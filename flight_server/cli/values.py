@@ -83,7 +83,7 @@ def _value(scalar: pa.Scalar) -> Any:
         case pa.MonthDayNanoIntervalScalar():
             return _interval(*scalar.value)
         case pa.MapScalar():
-            keys, items = scalar.values.flatten()
+            keys, items = scalar.values.field(0), scalar.values.field(1)
             return [list(entry) for entry in zip(plain_values(keys), plain_values(items), strict=True)]
         case pa.ListScalar():
             return plain_values(scalar.values)

@@ -113,6 +113,13 @@ def has_floats(kind: pa.DataType) -> bool:
     return any(has_floats(kind.field(i).type) for i in range(kind.num_fields)) if pa.types.is_nested(kind) else False
 
 
+def has_unions(kind: pa.DataType) -> bool:
+    """Whether there is a union in the type at any depth."""
+    return pa.types.is_union(kind) or (
+        pa.types.is_nested(kind) and any(has_unions(kind.field(i).type) for i in range(kind.num_fields))
+    )
+
+
 def render_rows(table: pa.Table, digits: int = 17) -> list[Row]:
     """Each row of the table as a tuple of rendered cells."""
     columns = [[render(value, digits) for value in column] for column in table.columns]
@@ -193,6 +200,8 @@ def _equal(got: pa.Table, want: pa.Table, ordered: bool) -> bool:
         return False
     if ordered or not want.num_columns:
         return bool(got.equals(want))
+    if any(has_unions(field.type) for field in want.schema):  # in structs they end the process: Arrow 26.0.1
+        return False
     names = [str(i) for i in range(want.num_columns)]  # those of the columns may repeat
     order = [(name, "ascending") for name in names]
     try:
