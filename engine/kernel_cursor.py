@@ -10,9 +10,7 @@ import pyarrow as pa
 
 __all__ = ["KernelCursor"]
 
-_KNOWN = (
-    32_000  # characters of statements; a bound one takes some 25 bytes for each, and shows in no memory of the kernel
-)
+_KNOWN = 32_000  # characters of statements, each of which takes some 25 bytes that no limit of the kernel counts
 _BATCH_BYTES = 32 << 20  # that the kernel may gather for an Arrow batch, outside of its memory limit
 _BATCH_ROWS = 32_768
 _BATCH_ROWS_OF_ANY_SIZE = 16_384
