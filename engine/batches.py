@@ -17,12 +17,11 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class BatchLimits:
     """A batch goes when it has so many `items`, or when its first is so many `seconds` old. So many are `waiting` at
-    most, of so much `weight` together. What was lost is told once in `telling_seconds` at most."""
+    most. What was lost is told once in `telling_seconds` at most."""
 
     items: int
     seconds: float
     waiting: int
-    weight: int | None = None
     telling_seconds: float = 60.0
 
 
@@ -38,11 +37,10 @@ class BatchQueue(Generic[T]):
         write: Callable[[list[T]], None],
         tell: Callable[[int, Exception | None], None],
         limits: BatchLimits,
-        weigh: Callable[[T], int] = lambda _: 0,
     ) -> None:
         self.written = 0
         self.dropped = 0
-        self._write, self._tell, self._limits, self._weigh = write, tell, limits, weigh
+        self._write, self._tell, self._limits = write, tell, limits
         self._told = 0  # of those that were dropped
         self._tell_at = 0.0
         self._error: Exception | None = None
@@ -51,7 +49,6 @@ class BatchQueue(Generic[T]):
         self._rests = False  # the thread, while nothing waits
         self._waiting: deque[T] = deque()
         self._going = 0  # in the batch that is written
-        self._weight = 0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -59,11 +56,10 @@ class BatchQueue(Generic[T]):
     def put(self, item: T) -> None:
         """Let an item go with the next batch.
 
-        Where items have no weight no lock is taken, at which callers would meet: some more may wait for a moment.
+        No lock is taken, at which callers would meet: some more than are to may wait for a moment.
         """
         limits, waiting = self._limits, self._waiting
-        full = self._closed or len(waiting) >= limits.waiting
-        if full or (limits.weight is not None and not self._has_room(item, limits.weight)):
+        if self._closed or len(waiting) >= limits.waiting:
             with self._lock:
                 self.dropped += 1
             return
@@ -84,14 +80,6 @@ class BatchQueue(Generic[T]):
             self._waiting.clear()
             self._going = 0
         self._tell_lost()
-
-    def _has_room(self, item: T, most: int) -> bool:
-        weight = self._weigh(item)
-        with self._lock:
-            if self._weight + weight > most:
-                return False
-            self._weight += weight
-        return True
 
     def _run(self) -> None:
         while items := self._next():
@@ -128,8 +116,6 @@ class BatchQueue(Generic[T]):
         with self._lock:
             items = [waiting.popleft() for _ in range(min(len(waiting), limits.items))]
             self._going = len(items)
-            if limits.weight is not None:
-                self._weight -= sum(map(self._weigh, items))
             return items
 
     def _tell_lost(self) -> None:

@@ -15,21 +15,21 @@ _SAMPLED = 1
 
 @dataclass(slots=True)
 class SpanContext:
-    """A span of a trace, by numbers that are not zero, and whether the spans of that trace are kept."""
+    """A span of a trace, by 16 and 8 bytes that are not all zero, and whether the spans of that trace are kept."""
 
-    trace_id: int
-    span_id: int
+    trace_id: bytes
+    span_id: bytes
     sampled: bool
 
     @property
     def trace(self) -> str:
         """The trace's id as it is written: 32 hexadecimal digits."""
-        return f"{self.trace_id:032x}"
+        return self.trace_id.hex()
 
     @property
     def header(self) -> str:
         """The value of `traceparent` for whoever works for this span."""
-        return f"00-{self.trace_id:032x}-{self.span_id:016x}-{int(self.sampled):02x}"
+        return f"00-{self.trace_id.hex()}-{self.span_id.hex()}-{int(self.sampled):02x}"
 
     @classmethod
     def parse(cls, header: str) -> SpanContext | None:
@@ -37,8 +37,8 @@ class SpanContext:
         found = _FORM.fullmatch(header)
         if found is None or found[1] == "ff" or (found[1] == "00" and found[5]):
             return None
-        trace_id, span_id = int(found[2], 16), int(found[3], 16)
-        if not trace_id or not span_id:
+        trace_id, span_id = bytes.fromhex(found[2]), bytes.fromhex(found[3])
+        if not any(trace_id) or not any(span_id):
             return None
         return cls(trace_id, span_id, bool(int(found[4], 16) & _SAMPLED))
 

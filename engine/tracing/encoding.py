@@ -52,9 +52,9 @@ def encode_span(span: Span) -> bytes:
     parts = [
         _NUMBERS.pack(
             _TRACE_ID,
-            span.trace_id.to_bytes(16, "big"),
+            span.trace_id,
             _SPAN_ID,
-            span.span_id.to_bytes(8, "big"),
+            span.span_id,
             _BEGAN,
             span.began,
             _ENDED,
@@ -65,7 +65,7 @@ def encode_span(span: Span) -> bytes:
         _named(span.name, span.is_server),
     ]
     if parent is not None:
-        parts += (_PARENT_ID, parent.span_id.to_bytes(8, "big"))
+        parts += (_PARENT_ID, parent.span_id)
     if span.error is not None:
         parts += (_FAILED, _attribute("error.type", span.error))
     for name, value in span.attributes.items():

@@ -71,13 +71,15 @@ class OtlpExporter:
         """Send what is kept, within so many seconds; what has not left then is lost."""
         self._queue.close(seconds)
 
-    def _samples(self, name: str, trace_id: int, parent: SpanContext | None, is_server: bool) -> bool:
+    def _samples(self, name: str, trace_id: bytes, parent: SpanContext | None, is_server: bool) -> bool:
         around = _NOTHING
         if parent is not None:
-            remote = OtelContext(parent.trace_id, parent.span_id, True, _FLAGS[parent.sampled])
+            numbers = int.from_bytes(parent.trace_id, "big"), int.from_bytes(parent.span_id, "big")
+            remote = OtelContext(*numbers, True, _FLAGS[parent.sampled])
             around = set_span_in_context(NonRecordingSpan(remote), _NOTHING)
         kind = SpanKind.SERVER if is_server else SpanKind.INTERNAL
-        return self._sampler.should_sample(around, trace_id, name, kind).decision is Decision.RECORD_AND_SAMPLE
+        number = int.from_bytes(trace_id, "big")
+        return self._sampler.should_sample(around, number, name, kind).decision is Decision.RECORD_AND_SAMPLE
 
     def _send(self, spans: list[Span]) -> None:
         self._sender.send(request(self._resource, self._version, map(encode_span, spans)))

@@ -24,7 +24,7 @@ class Exporter(Protocol):
         """Whether what users have written may be told."""
 
     @property
-    def sampler(self) -> Callable[[str, int, SpanContext | None, bool], bool] | None:
+    def sampler(self) -> Callable[[str, bytes, SpanContext | None, bool], bool] | None:
         """Whether a span of this name, trace and parent is kept, which is a server's or begins a trace; None where it
         is, unless its client does not keep its own.
         """
@@ -44,8 +44,8 @@ class Span(SpanContext):
     def __init__(self, exporter: Exporter, name: str, parent: SpanContext | None, is_server: bool, began: int) -> None:
         self.exporter = exporter
         self.name, self.parent, self.is_server = name, parent, is_server
-        self.trace_id = (getrandbits(128) or 1) if parent is None else parent.trace_id
-        self.span_id = getrandbits(64) or 1  # which zero may not be
+        self.trace_id = (getrandbits(128) or 1).to_bytes(16, "big") if parent is None else parent.trace_id
+        self.span_id = (getrandbits(64) or 1).to_bytes(8, "big")  # not all zero
         self.sampled = parent is None or parent.sampled
         if exporter.sampler is not None and (is_server or parent is None):
             self.sampled = exporter.sampler(name, self.trace_id, parent, is_server)

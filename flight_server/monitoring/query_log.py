@@ -31,9 +31,9 @@ QUERY_LOG_SCHEMA = pa.schema([field for field in LAYOUTS["queries"] if field.nam
 NEEDED = ("id", "user", "text", "state", "begun", "ended")
 """Those without which a table is another one, and not that of an older version."""
 
-LIMITS = BatchLimits(items=1000, seconds=5.0, waiting=20_000, weight=32_000_000)
+LIMITS = BatchLimits(items=1000, seconds=5.0, waiting=8_000)
+"""Which are 32 MB of texts, where each is as long as `QueryRegistry` keeps one."""
 
-_ROW = 1000  # characters that a row counts beside its text
 _REMOVES_EVERY = 3600.0  # seconds
 
 
@@ -56,9 +56,7 @@ class QueryLog:
     def __init__(self, table: RowsTable, retain: timedelta | None = None, limits: BatchLimits | None = None) -> None:
         self._table, self._retain = table, retain
         self._removes_at = 0.0
-        self._queue: BatchQueue[Mapping[str, Any]] = BatchQueue(
-            "query-log", self._write, _tell, limits or LIMITS, lambda row: _ROW + len(row["text"])
-        )
+        self._queue: BatchQueue[Mapping[str, Any]] = BatchQueue("query-log", self._write, _tell, limits or LIMITS)
         self.ended = self._queue.put
 
     @property

@@ -90,20 +90,6 @@ def test_many_threads_lose_no_item_and_wake_who_writes() -> None:
     assert queue.dropped == 0
 
 
-def test_weight_is_bounded_and_freed() -> None:
-    sink = Sink()
-    sink.open.set()
-    queue = BatchQueue("test", sink.write, sink.tell, replace(LIMITS, items=2, weight=10), lambda item: item)
-    queue.put(8)
-    queue.put(3)
-    assert queue.dropped == 1
-    queue.put(2)
-    until(lambda: queue.written == 2)
-    queue.put(10)
-    queue.close(20)
-    assert sink.batches == [[8, 2], [10]]
-
-
 def test_what_cannot_be_written_is_lost_and_the_next_goes() -> None:
     sink = Sink()
     sink.open.set()

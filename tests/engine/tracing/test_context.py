@@ -24,7 +24,7 @@ NAMED = f"00-{TRACE}-{SPAN}"
 def test_a_span_is_named(header: str, sampled: bool) -> None:
     for value in (header, header.encode()):
         found = context_in({"traceparent": [value]})  # type: ignore[dict-item]
-        assert found == SpanContext(int(TRACE, 16), int(SPAN, 16), sampled)
+        assert found == SpanContext(bytes.fromhex(TRACE), bytes.fromhex(SPAN), sampled)
     assert found is not None
     assert found.trace == TRACE
     assert found.header == f"{NAMED}-0{int(sampled)}"
@@ -70,4 +70,4 @@ def test_several_headers_name_none() -> None:
 
 def test_no_span_is_made_for_nobody() -> None:
     assert begin("call", is_server=True) is None
-    assert begin("stage", SpanContext(1, 1, True)) is None
+    assert begin("stage", SpanContext(bytes(15) + b"1", bytes(7) + b"1", True)) is None

@@ -11,7 +11,7 @@ from engine.tracing import SpanContext, begin, send_to
 from engine.tracing.otlp import OtlpExporter
 from tests.harness.collector import collecting
 
-KEPT, UNKEPT = SpanContext(1, 1, sampled=True), SpanContext(1, 1, sampled=False)
+KEPT, UNKEPT = (SpanContext(bytes([1] * 16), bytes([1] * 8), sampled) for sampled in (True, False))
 
 
 @contextmanager

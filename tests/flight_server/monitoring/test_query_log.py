@@ -180,18 +180,6 @@ def test_what_does_not_fit_is_dropped_counted_and_told(caplog: pytest.LogCapture
     assert told.fields == {"queries": 70, "error": "too many waited"}  # type: ignore[attr-defined]
 
 
-def test_long_texts_count(caplog: pytest.LogCaptureFixture) -> None:
-    table = SlowTable()
-    log = QueryLog(table, limits=replace(LIMITS, weight=10_000, seconds=600))
-    for number in range(5):
-        log.ended({**row(number), "text": "x" * 4000})
-    assert log.dropped == 3
-    table.taking.set()
-    log.close()
-    assert (log.written, log.dropped) == (2, 3)
-    assert len(caplog.records) == 1
-
-
 def test_a_table_that_takes_nothing_costs_rows_and_not_the_end(caplog: pytest.LogCaptureFixture) -> None:
     failing, stuck = SlowTable(), SlowTable()
     failing.failure = GrismError("The disk is full.")
