@@ -14,15 +14,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from engine.arrow_input import extension_name
+from engine.storage.protocol import ROW_ADDRESS
 
 __all__ = [
     "BLOB_MARK",
     "has_blobs",
     "is_blob",
     "is_marked",
+    "lies_in_files",
     "move_data_file",
     "scan_options",
     "taken",
@@ -43,16 +46,17 @@ def is_marked(field: pa.Field) -> bool:
 def is_blob(field: pa.Field) -> bool:
     """Whether the values of a column are blobs."""
     kind = field.type
-    return (is_marked(field) and (pt.is_binary(kind) or pt.is_large_binary(kind))) or _is_extension(field)
+    return (is_marked(field) and (pt.is_binary(kind) or pt.is_large_binary(kind))) or lies_in_files(field)
 
 
 def has_blobs(field: pa.Field) -> bool:
     """Whether a column is said to have blobs, itself or inside of its values."""
     inside = (field.type.field(i) for i in range(field.type.num_fields))
-    return is_marked(field) or _is_extension(field) or any(map(has_blobs, inside))
+    return is_marked(field) or lies_in_files(field) or any(map(has_blobs, inside))
 
 
-def _is_extension(field: pa.Field) -> bool:
+def lies_in_files(field: pa.Field) -> bool:
+    """Whether the values of a column are blobs of the later form, in files beside those of the rows."""
     return extension_name(field).startswith(_EXTENSION)
 
 
@@ -73,7 +77,7 @@ def scan_options(fields: Sequence[pa.Field]) -> dict[str, str]:
 
 def taken(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Rows by their addresses, in that order, in parts that are not large. Those that are gone are left out."""
-    found = dataset._take_rows(addresses, columns=list(columns)).combine_chunks()
+    found = _taken(dataset, addresses, columns).combine_chunks()
     blobs = [column for column in columns if is_blob(dataset.schema.field(column))]
     if found.num_rows != len(addresses) or not found.num_rows or not blobs:
         yield from found.to_batches()
@@ -91,6 +95,16 @@ def taken(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> Iterator
             array = pa.array([values[address] for address in own.to_pylist()], pa.large_binary())
             rows = rows.set_column(rows.schema.names.index(column), _written(dataset.schema.field(column)), array)
         yield from rows.combine_chunks().to_batches()
+
+
+def _taken(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> pa.Table:
+    """Rows as a scan gives them, with the places of blobs; Lance takes them by their ids, which may be others."""
+    if not dataset.has_stable_row_ids:
+        return dataset._take_rows(addresses, columns=list(columns))
+    condition = f"{ROW_ADDRESS} IN ({', '.join(map(str, addresses.to_pylist()))})"
+    found = dataset.scanner(columns=[*columns, ROW_ADDRESS], filter=condition).to_table()
+    places = pc.index_in(addresses, found.column(ROW_ADDRESS).combine_chunks()).drop_null()
+    return found.take(places).drop_columns([ROW_ADDRESS])
 
 
 def move_data_file(file: str, folder: Path, to: Path) -> None:

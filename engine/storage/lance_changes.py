@@ -22,7 +22,7 @@ from lance.fragment import write_fragments
 from engine.errors import ConflictError, StorageError, UnsupportedError
 from engine.storage.alignment import unsliced
 from engine.storage.conform import Incoming
-from engine.storage.lance_blobs import is_blob, taken, written_fields
+from engine.storage.lance_blobs import is_blob, lies_in_files, taken, written_fields
 from engine.storage.lance_columns import with_columns
 from engine.storage.lance_commits import guarded
 from engine.storage.lance_fields import files_of
@@ -142,6 +142,8 @@ class RowChange:
                 yield from part.to_batches()
 
     def _patch(self, number: int, fragment: Any, rows: pa.Table) -> None:
+        if self._changes_blobs:
+            self._require_changeable_in_place(rows.column_names)
         addresses = rows[ROW_ADDRESS].combine_chunks()
         values = rows.drop_columns([ROW_ADDRESS])
         self._patched[number], fields = guarded(
@@ -201,6 +203,14 @@ class RowChange:
     def _may_stay(self) -> bool:
         """Whether rows stay where they are rather than that their blobs are written once more."""
         return not self._changes_blobs and any(map(is_blob, self.dataset.schema))
+
+    def _require_changeable_in_place(self, columns: Sequence[str]) -> None:
+        for column in columns:
+            if column != ROW_ADDRESS and lies_in_files(self.dataset.schema.field(column)):
+                raise UnsupportedError(
+                    f'Table "{self.name}" has stable row ids, and blobs of its column "{column}" are not changed in '
+                    "their place; DELETE the rows, and INSERT them with the other values."
+                )
 
     def _require_movable(self) -> None:
         if self._must_stay:
