@@ -103,15 +103,22 @@ class LanceCare:
         return OptimizeReport(int(dataset.version), *fragments, *files, *size, indexed)
 
     def _with_indexes_anew(self, dataset: Any) -> Any:
-        """The dataset; with indexes that were built anew where those that it has wait for what another tool owes them.
+        """The dataset; with indexes that were built anew where Lance cannot take rows into those that it has.
 
-        Raises SchemaMismatchError, by the index's name, where one is not to be built here.
+        They wait for what another tool owes them, or are on fields of structs and have no rows: such a one Lance builds
+        of a column that is called like the field. Raises SchemaMismatchError, by the index's name, where one is not to
+        be built here.
         """
         described = dataset.describe_indices()
-        if not awaits_remap(described):
+        if awaits_remap(described):
+            anew = described
+        else:
+            there = {fragment.fragment_id for fragment in dataset.get_fragments()}
+            anew = [index for index in described if _is_within(dataset, index) and _covers_none(index, there)]
+        if not anew:
             return dataset
-        wanted = rebuilds(self._name, dataset, list(dataset.schema))
-        operation = lance.LanceOperation.CreateIndex([], [part for index in described for part in _parts(index)])
+        wanted = rebuilds(self._name, dataset, list(dataset.schema), {index.name for index in anew})
+        operation = lance.LanceOperation.CreateIndex([], [part for index in anew for part in _parts(index)])
         with (
             with_indexes(self._name, self._path, dataset, operation, wanted) as transaction,
             committing(self._path),
@@ -252,6 +259,11 @@ class LanceCare:
             require_not_dropped(self._name, self._path)
             dataset = open_newest(self._name, self._path)
             known = guarded(self._name, None, lambda: tags_of(dataset))
+            if name not in known and name in dataset.tags.list():
+                raise TableExistsError(
+                    f'Table "{self._name}" has the tag "{name}" already, in a branch that another tool made; take '
+                    "another name."
+                )
             hidden = name in known and known[name] < first_version(dataset.schema)
             if name in known and not replace and not hidden:
                 raise TableExistsError(
@@ -282,6 +294,16 @@ class LanceCare:
                     f'Version {version.version} of table "{self._name}" is gone; SHOW VERSIONS tells which are there.'
                 ) from None
             guarded(self._name, None, old.restore)
+
+
+def _is_within(dataset: Any, index: Any) -> bool:
+    """Whether an index is on a field of a struct."""
+    return any(name not in dataset.schema.names for name in index.field_names)
+
+
+def _covers_none(index: Any, fragments: Collection[int]) -> bool:
+    """Whether there are fragments, and an index has none of them."""
+    return bool(fragments) and all(part.fragment_ids.isdisjoint(fragments) for part in index.segments)
 
 
 def _parts(index: Any) -> list[Index]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-__all__ = ["count_versions", "manifest_identity", "newest_manifest"]
+__all__ = ["count_versions", "manifest_identity", "manifest_names", "newest_manifest"]
 
 _TURNED = len("18446744073709551612.manifest")
 _MANIFEST = re.compile(r"([0-9]{1,20})\.manifest")
@@ -42,9 +42,14 @@ def _version_of(number: int) -> int:
     return 2**64 - 1 - number if number >= 2**63 else number
 
 
+def manifest_names(version: int) -> tuple[str, str]:
+    """What the file of a version is called, and what older releases of Lance call it."""
+    return f"{2**64 - 1 - version}.manifest", f"{version}.manifest"
+
+
 def manifest_identity(path: str, version: int) -> str:
     """Tells this version from one of the same number in another dataset at the same path; empty where it is gone."""
-    for manifest in (f"{2**64 - 1 - version}.manifest", f"{version}.manifest"):
+    for manifest in manifest_names(version):
         try:
             return _identity(f"{path}/_versions/{manifest}")
         except OSError:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,8 @@ from engine.cancellation import current_cancellation
 from engine.errors import SchemaMismatchError, UnsupportedError
 from engine.storage.index_kinds import IndexKind, checked_options, kind_of, require_fit, shown_type
 from engine.storage.indexes import IndexDefinition, OptionValue, StoredIndex
-from engine.storage.lance_commits import DETACHED, MADE_BY, detached_manifest, guarded
+from engine.storage.lance_commits import MADE_BY, guarded
+from engine.storage.lance_detached import able_to_detach, detached
 from engine.storage.lance_segments import INDICES, build_whole
 from engine.storage.protocol import TableName
 from engine.storage.stored_indexes import stored_indexes
@@ -46,17 +47,21 @@ class Rebuild:
     options: dict[str, OptionValue]
 
 
-def rebuilds(name: TableName, dataset: Any, fields: Sequence[pa.Field]) -> list[Rebuild]:
+def rebuilds(
+    name: TableName, dataset: Any, fields: Sequence[pa.Field], called: Collection[str] | None = None
+) -> list[Rebuild]:
     """The indexes of a version that lie on one of these columns, whose types may be other ones than before.
 
-    Raises SchemaMismatchError, by the index's name, where one cannot be built of what its column is to be.
+    Where names are given, only those that are `called` so. Raises SchemaMismatchError, by the index's name, where one
+    cannot be built of what its column is to be.
     """
     by_name = {each.name: each for each in fields}
     found = guarded(name, None, lambda: stored_indexes(dataset))
     return [
         _rebuild(name, dataset, index, by_name)
         for index in found
-        if not by_name.keys().isdisjoint(_parts(column)[0] for column in index.columns)
+        if (called is None or index.name in called)
+        and not by_name.keys().isdisjoint(_parts(column)[0] for column in index.columns)
     ]
 
 
@@ -118,10 +123,10 @@ def with_indexes(name: TableName, path: Path, dataset: Any, operation: Any, want
         return
     folders: set[str] = set()  # what was written, within the dataset's folder of indexes
     try:
-        with _detached(name, path, dataset, operation) as made:
+        with able_to_detach(name, path, dataset) as version, detached(name, path, version, operation) as made:
             segments = [_build(name, made, each, folders) for each in wanted]
             own = [replace(segment, dataset_version=dataset.version + 1) for segment in segments]
-            with _detached(name, path, made, lance.LanceOperation.CreateIndex(own, [])) as indexed:
+            with detached(name, path, made, lance.LanceOperation.CreateIndex(own, [])) as indexed:
                 told = {MADE_BY: type(operation).__name__}
                 restore = lance.LanceOperation.Restore(indexed.version)
                 yield lance.Transaction(dataset.version, restore, transaction_properties=told)
@@ -141,19 +146,6 @@ def _named(path: Path, folders: set[str]) -> set[str]:
         return {segment.uuid for index in found for segment in index.segments}
     except (ValueError, OSError):
         return folders
-
-
-@contextmanager
-def _detached(name: TableName, path: Path, dataset: Any, operation: Any) -> Iterator[Any]:
-    """What an operation makes of a version, outside of the history, for as long as the block runs."""
-    transaction = lance.Transaction(dataset.version, operation, transaction_properties={DETACHED: str(dataset.version)})
-    commit = lance.LanceDataset.commit
-    made = guarded(name, None, lambda: commit(dataset, transaction, detached=True))
-    try:
-        yield made
-    finally:
-        detached_manifest(path, made.version).unlink(missing_ok=True)
-        (path / "_transactions" / f"{dataset.version}-{transaction.uuid}.txn").unlink(missing_ok=True)
 
 
 def _build(name: TableName, dataset: Any, wanted: Rebuild, folders: set[str]) -> Any:

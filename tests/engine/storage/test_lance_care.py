@@ -14,7 +14,7 @@ import lance
 import pytest
 
 from engine.cancellation import Cancellation
-from engine.errors import CancelledError
+from engine.errors import CancelledError, TableExistsError, UnknownTableError
 from engine.storage import DirectoryStorage, WriteMode
 from engine.storage.indexes import IndexDefinition
 from engine.storage.lance_care import LanceCare
@@ -138,6 +138,21 @@ def test_who_cancels_does_not_wait_for_lance(tmp_path: Path, monkeypatch: pytest
     canceller.join()
     until(lambda: not (tmp_path / "t.lance" / ".writers").exists())
     assert len(read_all(storage, storage.snapshot().table(MAIN_T))) == ROWS
+
+
+def test_a_tag_in_a_branch_of_another_tool(tmp_path: Path) -> None:
+    storage = DirectoryStorage(tmp_path)
+    put(storage, numbers(0, ROWS))
+    dataset = lance.dataset(str(tmp_path / "t.lance"))
+    dataset.create_branch("side").delete("true")
+    dataset.tags.create("theirs", ("side", None))
+    care, version = storage.care(MAIN_T), storage.snapshot().table(MAIN_T)
+    for replace in (False, True):
+        with pytest.raises(TableExistsError, match='has the tag "theirs" already, in a branch'):
+            care.create_tag("theirs", version, replace=replace)
+    with pytest.raises(UnknownTableError, match='has no tag "theirs"'):
+        care.drop_tag("theirs")
+    assert (care.tags(), dataset.tags.list()["theirs"]["branch"]) == ([], "side")
 
 
 def data_files(path: Path, version: int) -> list[lance.fragment.DataFile]:

@@ -93,6 +93,54 @@ def test_after_a_cast_it_is_asked(sql: Ask, path: Path, made: str, change: str, 
     assert (made["version"], made["operation"]) == (versions + 1, "add columns")
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["ALTER TABLE t ALTER k TYPE BIGINT", "UPDATE t SET k = k WHERE '_rowaddr' <> s", "ALTER TABLE t RENAME TO u"],
+)
+def test_of_a_table_whose_manifests_have_older_names(tmp_path: Path, statement: str) -> None:
+    """Of which Lance makes no version outside of the history."""
+    path = tmp_path / "t.lance"
+    dataset = lance.write_dataset(ROWS, str(path), max_rows_per_file=200, enable_v2_manifest_paths=False)
+    dataset.create_scalar_index("k", "BTREE", name="i")
+    dataset.create_index("v", "IVF_FLAT", num_partitions=1, name="x")
+    dataset.delete("k = 3")
+    with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime:
+        runtime.sql("CREATE TABLE u AS SELECT 1 AS a").read_all()
+        runtime.sql("DROP TABLE u").read_all()
+        runtime.sql(statement).read_all()
+        after = path if path.exists() and "RENAME" not in statement else tmp_path / "u.lance"
+        assert [(name, kind, rows) for name, kind, _, rows, *_ in told(after)] == [
+            ("i", "BTREE", COUNT - 1),
+            ("x", "IVF_FLAT", COUNT - 1),
+        ]
+        assert "index=i" in str(runtime.sql(f"EXPLAIN FROM {after.stem} WHERE k = 7").read_all())
+        assert runtime.sql(f"SELECT k FROM {after.stem} WHERE k IN (3, 7)").read_all().to_pylist() == [{"k": 7}]
+        runtime.sql(f"UPDATE {after.stem} SET k = -1 WHERE k = 8").read_all()
+    assert left_over(after) == set()
+    lance.dataset(str(after)).validate()
+
+
+def test_optimize_builds_those_on_fields_of_structs_that_have_no_rows_left(tmp_path: Path) -> None:
+    """Lance would look for a column that is called like the field."""
+    path = tmp_path / "t.lance"
+    rows = pa.table({"k": range(60), "s": [{"a b": i % 9, "k": "x" * (i % 4)} for i in range(60)]})
+    dataset = lance.write_dataset(rows, str(path), max_rows_per_file=20)
+    dataset.create_scalar_index("s.`a b`", "BTREE", name="i")
+    dataset.create_scalar_index("s.k", "NGRAM", name="n")
+    dataset.create_scalar_index("k", "BTREE", name="own")
+    dataset.update({"k": "k + 100"})
+    with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime:
+        runtime.sql("OPTIMIZE t").read_all()
+        assert [(name, columns, rows) for name, _, columns, rows, *_ in told(path)] == [
+            ("i", ("s.a b",), 60),
+            ("n", ("s.k",), 60),
+            ("own", ("k",), 60),
+        ]
+        assert runtime.sql("SELECT count(*) AS n FROM t WHERE s['a b'] = 8").read_all().to_pylist() == [{"n": 6}]
+    assert lance.dataset(str(path)).scanner(filter="s.`a b` = 8").to_table().num_rows == 6
+    assert left_over(path) == set()
+
+
 def stats(path: Path, index: str) -> dict[str, object]:
     """The numbers of rows of an index, and those options of it that tell how it was made."""
     found = lance.dataset(str(path)).stats.index_stats(index)
