@@ -26,6 +26,7 @@ from engine.cancellation import current_cancellation
 from engine.errors import StorageError, TableExistsError, UnsupportedError
 from engine.storage.care import LayoutFacts, OptimizeReport, TagFacts, VacuumReport, VersionFacts
 from engine.storage.lance_commits import (
+    AGES,
     MADE_BY,
     WRITERS,
     commit_next,
@@ -37,6 +38,7 @@ from engine.storage.lance_commits import (
     visible_or_removed,
     writing,
 )
+from engine.storage.lance_failures import versions_of
 from engine.storage.lance_fields import files_of
 from engine.storage.lance_opened import first_version
 from engine.storage.lance_rebuilds import rebuilds, with_indexes
@@ -53,7 +55,6 @@ __all__ = ["LanceCare"]
 _FRAGMENT_ROWS = 1 << 20
 _LONGEST_TAG = 100
 _EMPTY_FOR = 3600.0  # seconds after which a folder is nobody's who is about to write into it, also of other tools
-_LONGEST = timedelta(days=365_000)
 _TAG = re.compile(r"(?!\.)(?!.*\.\.)(?!.*\.lock$)[A-Za-z0-9._-]+")
 _OPERATIONS = {
     "Append": "append",
@@ -173,24 +174,24 @@ class LanceCare:
         since = self._writers_since()
         with writing(self._name, self._path):
             dataset = open_newest(self._name, self._path)
-            cutoff = min(datetime.now(UTC) - min(retain, _LONGEST), since)
+            cutoff = min(datetime.now(UTC) - min(retain, AGES), since)
             first = first_version(dataset.schema)
             for tag, version in tags_of(dataset).items():
                 if version < first:  # of a table that was dropped
                     guarded(self._name, None, lambda tag=tag: dataset.tags.delete(tag))  # type: ignore[misc]
             kept = used | set(tags_of(dataset).values())
-            versions = dataset.versions()
+            versions = versions_of(self._name, dataset)
             gone = [
                 int(version["version"])
                 for version, next_one in pairwise(versions)
                 if _instant(next_one) <= cutoff and int(version["version"]) not in kept
             ]
-            if not gone:
-                return VacuumReport(0, left_files, left_bytes, len(versions))
+            # Either way Lance removes files, too, that no version has named for a week: those of lost attempts.
+            asked = {"versions": gone} if gone else {"older_than": AGES}
             stats = guarded(
                 self._name,
                 None,
-                lambda: dataset.cleanup_old_versions(versions=gone, error_if_tagged_old_versions=False),
+                lambda: dataset.cleanup_old_versions(**asked, error_if_tagged_old_versions=False),
             )
         files = stats.data_files_removed + stats.index_files_removed + stats.deletion_files_removed
         files += stats.transaction_files_removed
@@ -234,7 +235,7 @@ class LanceCare:
         names: dict[int, list[str]] = {}
         for tag, number in sorted(guarded(self._name, None, lambda: tags_of(dataset)).items()):
             names.setdefault(number, []).append(tag)
-        found = [version for version in dataset.versions() if version["version"] >= first]
+        found = [version for version in versions_of(self._name, dataset) if version["version"] >= first]
         return [_version_facts(dataset, version, names, first) for version in reversed(found)]
 
     def tags(self) -> list[TagFacts]:

@@ -33,6 +33,7 @@ from engine.storage.locks import shared_writer
 from engine.storage.protocol import TableName
 
 __all__ = [
+    "AGES",
     "DETACHED",
     "MADE_BY",
     "WRITERS",

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from engine.arrow_input import stored_value_error
 from engine.errors import DataCorruptError, StorageError
-from engine.storage.lance_manifests import manifest_identity
+from engine.storage.lance_manifests import manifest_identity, manifests
 from engine.storage.protocol import TableHandle, TableName
 
-__all__ = ["is_panic", "reading", "require_version"]
+__all__ = ["is_panic", "reading", "require_version", "versions_of"]
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -40,6 +40,20 @@ def reading(table: TableName | TableHandle, read: Callable[[], Result]) -> Resul
         name = table.name if isinstance(table, TableHandle) else table
         log.warning("Lance table %s cannot be read: %s", name, error)
         raise DataCorruptError(f'Table "{name}" cannot be read: its files are damaged or missing.') from None
+
+
+def versions_of(name: TableName, dataset: Any) -> list[dict[str, Any]]:
+    """The versions that a dataset has, by number. Others may remove some while Lance reads of each what it is.
+
+    Raises DataCorruptError.
+    """
+    while True:
+        there = manifests(dataset.uri)
+        try:
+            return list(dataset.versions())
+        except (ValueError, OSError):
+            if manifests(dataset.uri) == there:
+                return reading(name, lambda: list(dataset.versions()))
 
 
 def require_version(table: TableHandle) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-__all__ = ["count_versions", "manifest_identity", "manifest_names", "newest_manifest"]
+__all__ = ["count_versions", "manifest_identity", "manifest_names", "manifests", "newest_manifest"]
 
 _TURNED = len("18446744073709551612.manifest")
 _MANIFEST = re.compile(r"([0-9]{1,20})\.manifest")
@@ -29,6 +29,11 @@ def newest_manifest(path: str) -> tuple[int, str] | None:
         return newest, _identity(f"{folder}/{versions[newest]}")
     except OSError:
         return None
+
+
+def manifests(path: str) -> frozenset[str]:
+    """The names of the manifests that there are."""
+    return frozenset(os.listdir(f"{path}/_versions"))  # noqa: PTH208 (as in `newest_manifest`)
 
 
 def count_versions(path: str, first: int) -> int:

@@ -29,7 +29,7 @@ from engine.storage.cutting import cut
 from engine.storage.indexes import IndexUse, StoredIndex
 from engine.storage.lance_blobs import scan_options, taken, written_fields
 from engine.storage.lance_estimates import Estimates
-from engine.storage.lance_failures import reading, require_version
+from engine.storage.lance_failures import reading, require_version, versions_of
 from engine.storage.lance_manifests import count_versions, manifest_identity, newest_manifest
 from engine.storage.lance_opened import Facts, OpenedVersion, first_version, opened_version
 from engine.storage.lance_search import find, find_each, resolve_search, restricted, search_parts
@@ -375,7 +375,7 @@ def _wanted_version(name: TableName, path: str, newest: Any, version: Version | 
         # Lance gives the local time.
         found = [
             int(v["version"])
-            for v in newest.versions()
+            for v in versions_of(name, newest)
             if v["version"] >= first and v["timestamp"].astimezone(UTC) <= instant
         ]
         if found:

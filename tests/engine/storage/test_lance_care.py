@@ -7,18 +7,20 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import lance
 import pytest
 
 from engine.cancellation import Cancellation
-from engine.errors import CancelledError, TableExistsError, UnknownTableError
+from engine.errors import CancelledError, DataCorruptError, TableExistsError, UnknownTableError
 from engine.storage import DirectoryStorage, WriteMode
 from engine.storage.indexes import IndexDefinition
 from engine.storage.lance_care import LanceCare
 from engine.storage.lance_commits import writing
+from engine.storage.lance_failures import versions_of
 from tests.engine.storage.reading import MAIN_T, as_if_long_ago, numbers, put, read_all
 from tests.harness.waiting import until
 
@@ -107,7 +109,7 @@ def test_the_folders_of_indexes_that_are_gone_go(tmp_path: Path) -> None:
     assert len(left) > 2
     for folder in (path / "_indices").glob("*/**/"):
         if folder != begun:
-            os.utime(folder, (0, 0))
+            os.utime(folder, (time.time() - 2 * 3600,) * 2)
     with writing(MAIN_T, path):
         care.vacuum(timedelta(0), ())
     assert {folder.name for folder in (path / "_indices").iterdir()} == left
@@ -153,6 +155,48 @@ def test_a_tag_in_a_branch_of_another_tool(tmp_path: Path) -> None:
     with pytest.raises(UnknownTableError, match='has no tag "theirs"'):
         care.drop_tag("theirs")
     assert (care.tags(), dataset.tags.list()["theirs"]["branch"]) == ([], "side")
+
+
+def test_versions_that_go_while_they_are_listed(tmp_path: Path) -> None:
+    storage = DirectoryStorage(tmp_path)
+    put(storage, numbers(0, ROWS))
+    dataset = lance.dataset(str(tmp_path / "t.lance"))
+    gone = tmp_path / "t.lance" / "_versions" / f"{2**64 - 3}.manifest"
+
+    class Dataset:
+        """One of whose manifests is listed, and not there any more when it is read."""
+
+        uri = dataset.uri
+
+        def versions(self) -> list[dict[str, object]]:
+            try:
+                return dataset.versions()
+            finally:
+                gone.unlink(missing_ok=True)
+
+    gone.symlink_to("nowhere")
+    assert [version["version"] for version in versions_of(MAIN_T, Dataset())] == [1]
+    gone.symlink_to("nowhere")
+    with pytest.raises(DataCorruptError):  # where that is so for good
+        storage.care(MAIN_T).versions()
+    with pytest.raises(DataCorruptError):
+        storage.snapshot().table(MAIN_T, at=datetime(2999, 1, 1, tzinfo=UTC))
+
+
+def test_files_that_no_version_names_for_a_week_go(tmp_path: Path) -> None:
+    """As an index that Lance wrote for a commit of OPTIMIZE which came too late; also where no version goes."""
+    storage = DirectoryStorage(tmp_path)
+    put(storage, numbers(0, ROWS))
+    files = [tmp_path / "t.lance" / part for part in ("_indices/a/page_data.lance", "data/a.lance", "data/b.lance")]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"lost")
+    for file in files[:2]:
+        os.utime(file, (time.time() - 8 * 24 * 3600,) * 2)
+    told = storage.care(MAIN_T).vacuum(timedelta(0), ())
+    assert (told.versions_removed, told.files_removed, told.versions_left) == (0, 2, 1)
+    assert [file.exists() for file in files] == [False, False, True]
+    assert len(read_all(storage, storage.snapshot().table(MAIN_T))) == ROWS
 
 
 def data_files(path: Path, version: int) -> list[lance.fragment.DataFile]:
