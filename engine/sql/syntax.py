@@ -278,24 +278,27 @@ def unnamed_items(tree: Tree) -> Iterator[Node]:
 def referenced_columns(tree: Tree) -> frozenset[str] | None:
     """The column names that the text mentions, in lower case; None where it may mean all columns."""
     names: set[str] = set()
+    whole: set[str] = set()  # what a reference ends with
     relations: set[str] = set()
     for node, _ in tree.nodes():
         if node.get("column_name_alias"):
             return None
-        relations.update(str(node[key]).lower() for key in ("alias", "table_name") if node.get(key))
         kind = node.get("class")
+        if not kind:  # not an expression
+            relations.update(str(node[key]).lower() for key in ("alias", "table_name") if node.get(key))
         if kind in ("STAR", "POSITIONAL_REFERENCE") or node.get("ref_type") == "NATURAL":
             return None
         if node.get("type") in ("PIVOT", "SHOW_REF", "UNPIVOT"):
             return None
-        if kind == "COLUMN_REF":
-            names.update(str(part).lower() for part in node.get("column_names") or [])
+        path = node.get("column_names") or [] if kind == "COLUMN_REF" else []
         if kind == "FUNCTION":  # a method has its receiver before its name
-            names.update(str(part).lower() for part in (node.get("qualified_name") or {}).get("path", ())[:-1])
+            path = (node.get("qualified_name") or {}).get("path", ())[:-1]
+        names.update(str(part).lower() for part in path)
+        whole.update(str(part).lower() for part in path[-1:])
         for using in node.get("using_columns") or []:
             names.add(str(using).lower())
-    # A relation's name stands for its whole row.
-    return None if names & relations else frozenset(names)
+    # A relation's name stands for its whole row, where it is not followed by a column's.
+    return None if whole & relations else frozenset(names)
 
 
 def name_subqueries(tree: Tree, display: Callable[[Node], str]) -> None:

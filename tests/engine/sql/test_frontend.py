@@ -19,7 +19,7 @@ from engine.errors import (
     UnsupportedError,
 )
 from engine.kernel import Kernel
-from engine.logical.nodes import LogicalPlan, in_operators
+from engine.logical.nodes import LogicalPlan, SqlQuery, in_operators, walk
 from engine.sql import syntax
 from engine.sql.views import Names
 from engine.storage import InMemoryStorage
@@ -164,6 +164,33 @@ def test_large_statements_run_whole(local: LocalRuntime, make: Callable[[], str]
     text = make()
     assert not taken_apart(local.frontend.plan(text))
     assert rows(local, text) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("SELECT a FROM wide", "a"),
+        ("SELECT wide.a FROM wide", "a"),
+        ("SELECT w.a AS w FROM wide AS w", "a"),
+        ("SELECT d.a FROM (SELECT b AS a FROM main.wide) AS d WHERE a IS NOT NULL", "a b"),
+        ("SELECT wide.s.c FROM wide", "s c"),
+        ("SELECT wide.a.abs() FROM wide", "a"),
+        ("SELECT a FROM wide NATURAL JOIN (SELECT 1 AS a)", "a b c s"),
+        ("SELECT wide FROM wide", "a b c s"),
+        ("SELECT (wide).a FROM wide", "a b c s"),
+        ("SELECT wide.to_json() FROM wide", "a b c s"),
+        ("SELECT * FROM wide", "a b c s"),
+        ("SELECT COLUMNS('a') FROM wide", "a b c s"),
+        ("SELECT x FROM wide AS t(x)", "a b c s"),
+    ],
+)
+def test_a_text_knows_of_a_table_the_columns_that_it_names(text: str, want: str) -> None:
+    wide = pa.table({"a": [1], "b": [2], "c": [3], "s": pa.array([{"c": 4}])})
+    with LocalRuntime(InMemoryStorage({"wide": wide}), threads=1) as runtime:
+        (query,) = (node for node in walk(runtime.frontend.plan(text)) if isinstance(node, SqlQuery))
+        ((_, plan),) = query.inputs
+        assert set(plan.names) == set(want.split())
+        assert run(runtime, query).num_rows == 1
 
 
 # Rewriting keeps the meaning

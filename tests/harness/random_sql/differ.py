@@ -68,7 +68,7 @@ def run_world(run: Run, seed: int, count: int, runtime: SqlRuntime, tables: Tabl
                 _put(tables, world.tables)
         for asked, reason in world.refused:
             run.refused[reason] += 1
-            if reason.startswith(_ALWAYS) and not reason.startswith(_OWN_NAMES) and is_planned(runtime, asked):
+            if reason.startswith(_ALWAYS) and not _misses_alias(asked, reason) and is_planned(runtime, asked):
                 run.drifts.append(Drift(seed, f"the kernel refuses it: {reason}", asked, script(world.tables, asked)))
         run.undetermined += world.undetermined
     finally:
@@ -96,9 +96,16 @@ def is_planned(runtime: SqlRuntime, asked: Query) -> bool:
 _ALWAYS = ("Binder Error", "Parser Error", "Catalog Error")
 """What the kernel refuses before it looks at rows."""
 
-_OWN_NAMES = 'Binder Error: Referenced table "temp.main.'
-"""The kernel refuses what it takes where the table has an alias, as all have here: a column of a table without one,
-within an aggregate query within another, that is not grouped and that an outer relation of the table's name has."""
+
+def _misses_alias(asked: Query, reason: str) -> bool:
+    """Whether the kernel refuses what it takes where tables have aliases, as all have here.
+
+    Such is a column of a table without one, within an aggregate query within another, that is not grouped and that an
+    outer relation of the table's name has; and a column that HAVING names by its place.
+    """
+    own = 'Binder Error: Referenced table "'
+    by_place = "#" in asked and reason.startswith((own, "Binder Error: column "))
+    return by_place or reason.startswith(f"{own}temp.main.")
 
 
 def _drift(
