@@ -12,7 +12,8 @@
 #   IPC, list<int64>             400,384           404,184        440,184
 #   IPC, list_view<int64>        480,392         2,228,344     16,680,184
 #   Flight and ADBC, batches of 1,000: string 880,080, string_view 16,320,000
-# Views come unasked from the Arrow streams of polars 2.1 and of deltalake's queries. Cast them to `large_string` before they are cut into batches.
+# Views come unasked from the Arrow streams of polars 2.1 and of deltalake's queries. Cast them to `large_string` before they are
+# cut into batches.
 #
 # Needs Python with pip. Fails where this is no longer so.
 set -euo pipefail
