@@ -37,7 +37,7 @@ from ray_runtime.exchange import (
     QueryKeys,
     ReadOptions,
     WorkerId,
-    grouped,
+    group_rows,
     payload_schema,
 )
 from ray_runtime.task import StageOutputs, TaskInput
@@ -111,7 +111,7 @@ def worker(pipe: Connection, task: Task) -> None:
                     keys.add(str(number), KEY)
                     started, began = cpu(), time.perf_counter()
                     with store.writer(OutputKey(str(number), 0, 0, 0), schema, task.partitions) as writer:
-                        for piece in grouped(table.to_reader(), task.partitions):
+                        for piece in group_rows(table.to_reader(), task.partitions):
                             writer.append(piece)
                         summary = writer.commit()
                     spent, took = cpu() - started, time.perf_counter() - began

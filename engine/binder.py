@@ -72,23 +72,23 @@ class Binder:
     def bind(self, text: str, tables: Tables) -> BoundStatement:
         """The columns and the optimized plan of `text`, whose tables are known by these names."""
         with self._cursor(tables) as cursor:
-            columns = _described(cursor, text, tables)
-            return _bound(cursor, text, tables, columns, optimized=True)
+            columns = _describe(cursor, text, tables)
+            return _bind(cursor, text, tables, columns, optimized=True)
 
     def as_bound(self, text: str, tables: Tables) -> BoundStatement:
         """The plan of `text` as it is bound, without its columns."""
         with self._cursor(tables) as cursor:
-            return _bound(cursor, text, tables, (), optimized=False)
+            return _bind(cursor, text, tables, (), optimized=False)
 
     def open_plan(self, text: str, tables: Tables) -> BoundStatement:
         """The optimized plan of `text`, whose parameters may be open where casts tell their types, without columns."""
         with self._cursor(tables) as cursor:
-            return _bound(cursor, text, tables, (), optimized=True)
+            return _bind(cursor, text, tables, (), optimized=True)
 
     def describe(self, text: str, tables: Tables) -> RowType:
         """The columns of `text` alone."""
         with self._cursor(tables) as cursor:
-            return _described(cursor, text, tables)
+            return _describe(cursor, text, tables)
 
     def value(self, text: str) -> Any:
         """The one value of a SELECT that reads no table, computed."""
@@ -100,7 +100,7 @@ class Binder:
         """All nodes of the plan of `text` as it is bound; None where it does not bind, or leaves a parameter open."""
         with self._cursor(tables) as cursor:
             rows = cursor.execute(_PLAN, [text, False]).fetchall()
-        answer = _parsed(rows[0][0])
+        answer = _parse_json(rows[0][0])
         if answer is None or answer.get("error"):
             return None
         found: list[dict[str, Any]] = []
@@ -138,7 +138,7 @@ class Binder:
                 yield execution.connection
         finally:
             forget()
-            if cancellation.cancelled or not self._keep(instance, key, execution):
+            if cancellation.is_cancelled or not self._keep(instance, key, execution):
                 instance.end(execution)
 
     @contextmanager
@@ -209,13 +209,13 @@ class Binder:
         self._helpers.begin(instance.retire, "grism-binder-retire")
 
 
-def _bound(
+def _bind(
     cursor: duckdb.DuckDBPyConnection, text: str, tables: Tables, columns: RowType, *, optimized: bool
 ) -> BoundStatement:
     written = cursor.execute(_PLAN, [text, optimized]).fetchall()[0][0]
     names = {_table_name(i): name for i, name in enumerate(tables)}
     try:
-        answer = _parsed(written)
+        answer = _parse_json(written)
     except RecursionError:
         return BoundStatement(columns, None, names, "nested too deeply")
     if answer is None:
@@ -230,14 +230,14 @@ def _bound(
     )
 
 
-def _parsed(written: str) -> Any:
+def _parse_json(written: str) -> Any:
     """The kernel's JSON; None where it wrote nothing, or a number that JSON has not."""
     with suppress(json.JSONDecodeError):
         return json.loads(written)
     return None
 
 
-def _described(cursor: duckdb.DuckDBPyConnection, text: str, tables: Tables) -> RowType:
+def _describe(cursor: duckdb.DuckDBPyConnection, text: str, tables: Tables) -> RowType:
     """The columns that `text` gives. What is wrong with it leaves with its place."""
     try:
         rows = cursor.execute(_DESCRIBE + text).fetchall()
@@ -251,9 +251,9 @@ def _described(cursor: duckdb.DuckDBPyConnection, text: str, tables: Tables) -> 
 
 def _create(cursor: duckdb.DuckDBPyConnection, number: int, name: str, columns: RowType) -> None:
     """A view over a table: of a table itself, its row ids could be named."""
-    table = _quoted(_table_name(number))
-    cursor.execute(f"CREATE TEMP TABLE {table} ({', '.join(f'{_quoted(c.name)} {c.type}' for c in columns)})")
-    cursor.execute(f"CREATE TEMP VIEW {_quoted(name)} AS FROM {table}")
+    table = _quote(_table_name(number))
+    cursor.execute(f"CREATE TEMP TABLE {table} ({', '.join(f'{_quote(c.name)} {c.type}' for c in columns)})")
+    cursor.execute(f"CREATE TEMP VIEW {_quote(name)} AS FROM {table}")
 
 
 def _table_name(number: int) -> str:
@@ -261,5 +261,5 @@ def _table_name(number: int) -> str:
     return f"{MARK}table{number}"
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'

@@ -32,7 +32,7 @@ class Cancellation:
         self._alarm: threading.Timer | None = None
 
     @property
-    def cancelled(self) -> bool:
+    def is_cancelled(self) -> bool:
         """Whether the query is to stop; a passed deadline counts."""
         if self._cause is None and self.deadline is not None and time.monotonic() >= self.deadline:
             self.expire()
@@ -71,10 +71,10 @@ class Cancellation:
 
     def check(self) -> None:
         """Raise the cause where the query is to stop."""
-        if self.cancelled and self._cause is not None:
+        if self.is_cancelled and self._cause is not None:
             raise _fresh(self._cause)
 
-    def heeded(self) -> AbstractContextManager[None]:
+    def scope(self) -> AbstractContextManager[None]:
         """Around planning: within, in this thread, this is the `current_cancellation`. Raises the cause."""
         return _HeedingScope(self)
 
@@ -108,7 +108,7 @@ class Cancellation:
 
 
 class _HeedingScope:
-    """See `Cancellation.heeded`."""
+    """See `Cancellation.scope`."""
 
     __slots__ = ("_cancellation", "_token")
 

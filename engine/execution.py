@@ -28,7 +28,7 @@ from engine.run_progress import RunProgress
 from engine.schema import RowType
 from engine.storage.protocol import KernelSource, ScanRequest, Source, Split, TableHandle
 from engine.storage.stored_types import declared_type
-from engine.streams import SlicedStream, StreamCounters, sliced
+from engine.streams import SlicedStream, StreamCounters, slice_stream
 from engine.travel_types import Boundary, arriving_item, is_retyped
 
 __all__ = ["Statement", "StatementCache", "compile_statement", "run"]
@@ -84,7 +84,7 @@ class _Compiler(SourceBinder):
 
     def compile(self, operator: PhysicalOperator) -> exp.Select:
         if isinstance(operator, CollectExec) and operator.name in self.ctes:
-            return self._named(operator.name)
+            return self._read_shared(operator.name)
         return operator.relation(tuple(self.compile(child) for child in operator.children), self)
 
     def open(self, data: TableHandle | Split, request: ScanRequest) -> Source:
@@ -125,9 +125,9 @@ class _Compiler(SourceBinder):
             items.append(exp.alias_(exp.Literal.number(1), identifier("__row")))
         return exp.Select(expressions=items, from_=exp.From(this=rows))
 
-    def shared(self, name: str, relation: exp.Select) -> exp.Select:
+    def share(self, name: str, relation: exp.Select) -> exp.Select:
         self.ctes.setdefault(name, relation)
-        return self._named(name)
+        return self._read_shared(name)
 
     def raw(self, text: str) -> exp.Table:
         name = f"__raw{len(self.raws)}"
@@ -157,14 +157,14 @@ class _Compiler(SourceBinder):
         )
         return Statement(sql, self.sources, lengths=self.lengths, reads=self.scans > 0)
 
-    def _named(self, name: str) -> exp.Select:
+    def _read_shared(self, name: str) -> exp.Select:
         self.readers[name] = self.readers.get(name, 0) + 1
         return exp.Select(expressions=[exp.Star()], from_=exp.From(this=exp.Table(this=identifier(name))))
 
 
 def compile_statement(operator: PhysicalOperator, ctx: ExecutionContext | None) -> Statement:
     """One kernel statement for the whole subtree. Without a context, its leaves must not be tables."""
-    return _compiled(operator, _Compiler(ctx))
+    return _compile(operator, _Compiler(ctx))
 
 
 class StatementCache:
@@ -183,13 +183,13 @@ class StatementCache:
         if known is not None and all(ctx.open(scan.data, scan.request) is scan.source for scan in known[0]):
             return known[1]
         compiler = _Compiler(ctx)
-        statement = _compiled(operator, compiler)
+        statement = _compile(operator, compiler)
         if not statement.sources and len(statement.sql) <= _MAX_REMEMBERED:
             self._made.put(operator, (tuple(compiler.opened), statement))
         return statement
 
 
-def _compiled(operator: PhysicalOperator, compiler: _Compiler) -> Statement:
+def _compile(operator: PhysicalOperator, compiler: _Compiler) -> Statement:
     nodes = list(walk(operator))
     if any(isinstance(node, TableScanExec) and node.table.beside for node in nodes):
         operator = late_reads(operator)
@@ -264,7 +264,7 @@ def _straight(
         if counters is not None:
             on_close(counters)
 
-    stream = sliced(reader, on_close=close)
+    stream = slice_stream(reader, on_close=close)
     counters = stream.counters
     forget = cancellation.on_cancel(stream.stop)
     return stream

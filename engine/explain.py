@@ -36,5 +36,5 @@ def render(operator: PhysicalOperator, indent: str = "", storage: Storage | None
 def _indexes(node: PhysicalOperator, storage: Storage | None) -> str:
     if storage is None or not isinstance(node, TableScanExec) or node.filter is None:
         return ""
-    used = storage.indexes(node.table).used(node.request.filter)
+    used = storage.indexes(node.table).uses(node.request.filter)
     return "".join(f" index={use.name} ({use.kind} of {use.column})" for use in used)

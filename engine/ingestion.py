@@ -20,8 +20,8 @@ from engine.kernel import Kernel, quote
 from engine.kernel_errors import execution_error
 from engine.kernel_types import ARRAY, LIST, KernelType, parse_type
 from engine.schema import Column, RowType
-from engine.storage.alignment import aligned
-from engine.storage.conform import DEFAULT, NOT_NULL, cast_column, cast_gives, matched, require_names
+from engine.storage.alignment import align
+from engine.storage.conform import DEFAULT, NOT_NULL, cast_column, cast_gives, match_columns, require_names
 from engine.storage.protocol import TableName
 from engine.storage.stored_types import declared_type, storable_type, stored_fields
 from engine.travel_types import Boundary, is_stored_as_it_is, leaving_type
@@ -62,7 +62,7 @@ class Ingestion:
         InvalidDataError and InvalidValueError for values that are none of their type.
         """
         require_names(name, data.schema)
-        given = self._given(data.schema)
+        given = self._given_columns(data.schema)
         wanted = tuple(Column(c.name, storable_type(c)) for c in given)
         fields = stored_fields(self._kernel, wanted)
         stored = pa.schema(map(_with_metadata_of, data.schema, fields))
@@ -78,8 +78,8 @@ class Ingestion:
 
         Raises as `into_new`, and SchemaMismatchError for columns that the table has not or whose type does not fit.
         """
-        positions = matched(name, data.schema, table.fields)
-        given = self._given(data.schema)
+        positions = match_columns(name, data.schema, table.fields)
+        given = self._given_columns(data.schema)
         passed = True
         items = []
         for position, column, field in zip(positions, table.columns, table.fields, strict=True):
@@ -101,7 +101,7 @@ class Ingestion:
         stored = stored_fields(self._kernel, table.columns)
         return self._through(name, data, items, stored, cancellation)
 
-    def _given(self, schema: pa.Schema) -> RowType:
+    def _given_columns(self, schema: pa.Schema) -> RowType:
         for field in schema:
             extension = _extension_in_map(field)
             if extension:
@@ -123,12 +123,12 @@ class Ingestion:
         named = pa.schema([field.with_name(f"c{i}") for i, field in enumerate(data.schema)])
         listed = ", ".join(f"{item} AS {quote(field.name)}" for item, field in zip(items, stored, strict=True))
 
-        def given() -> Iterator[pa.RecordBatch]:
+        def named_batches() -> Iterator[pa.RecordBatch]:
             for batch in data:
-                yield aligned(pa.RecordBatch.from_arrays(batch.columns, schema=named))
+                yield align(pa.RecordBatch.from_arrays(batch.columns, schema=named))
 
-        def made() -> Iterator[pa.RecordBatch]:
-            source = pa.RecordBatchReader.from_batches(named, given())
+        def cast_batches() -> Iterator[pa.RecordBatch]:
+            source = pa.RecordBatchReader.from_batches(named, named_batches())
             try:
                 stream = self._kernel.stream(
                     f"SELECT {listed} FROM {_SOURCE}", {_SOURCE: source}, cancellation, boundary=Boundary.STORAGE
@@ -140,7 +140,7 @@ class Ingestion:
                 cancellation.check()
                 raise execution_error(error) from None
 
-        return pa.RecordBatchReader.from_batches(stored, made())
+        return pa.RecordBatchReader.from_batches(stored, cast_batches())
 
 
 def _cast(name: TableName, data: pa.RecordBatchReader, stored: pa.Schema) -> pa.RecordBatchReader:

@@ -46,7 +46,7 @@ from engine.kernel_instance import Execution, Instance, KernelConfig
 from engine.kernel_progress import KernelProgress, Watch
 from engine.place import Place
 from engine.schema import Column, RowType
-from engine.streams import SlicedStream, StreamCounters, sliced
+from engine.streams import SlicedStream, StreamCounters, slice_stream
 from engine.travel_types import Boundary, leaving_items, leaving_type
 
 __all__ = ["Kernel", "KernelConfig", "KernelState", "KernelUsage", "quote"]
@@ -308,14 +308,19 @@ class Kernel:
             if progress is not None:
                 progress.end()
             instance.end(execution)
-            if counters is not None and counters.failed and not counters.stopped and not cancellation.cancelled:
+            if (
+                counters is not None
+                and counters.has_failed
+                and not counters.is_stopped
+                and not cancellation.is_cancelled
+            ):
                 self._look_later(instance)  # its error went to who read the stream
             if on_close is not None and counters is not None:
                 on_close(counters)
 
         try:
             _offer(execution, sources, resident, progress)
-            leaving = None if boundary is None else partial(_leaving, boundary)
+            leaving = None if boundary is None else partial(_project_leaving, boundary)
             reader = execution.cursor.stream(sql, leaving, batch_rows)
         except _KERNEL_ERRORS as error:
             error.__traceback__ = None  # its frames hold what was computed, and a cancellation may keep the error
@@ -326,7 +331,7 @@ class Kernel:
         except BaseException:
             finish()
             raise
-        stream = sliced(reader, on_close=finish)
+        stream = slice_stream(reader, on_close=finish)
         del reader  # as tracebacks of later errors would: what it computes is the stream's alone
         counters = stream.counters
         try:
@@ -337,7 +342,7 @@ class Kernel:
             raise execution_error(error) from None
         finally:
             execution.begun = True
-        if cancellation.cancelled:
+        if cancellation.is_cancelled:
             stream.reader.close()
             cancellation.check()
         return stream
@@ -426,7 +431,7 @@ def _type_key(kind: str) -> str | None:
     return kind if len(kind) <= _LONG_TYPE else None
 
 
-def _leaving(boundary: Boundary, relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+def _project_leaving(boundary: Boundary, relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """`relation` with the columns that leave the kernel for it."""
     columns = list(zip(relation.columns, map(str, relation.types), strict=True))
     items = leaving_items(columns, boundary)
@@ -442,7 +447,7 @@ def _offer(
         progress.begin(execution, 1 + (len(streams) if resident else 0))
     for name, data in sources.items():
         if progress is not None:
-            data = progress.counted(name, data) if name in streams else progress.uncounted(data)
+            data = progress.count_rows(name, data) if name in streams else progress.leave_uncounted(data)
         if resident and name in streams:
             execution.load(name, data)
             if progress is not None:

@@ -42,16 +42,16 @@ class KernelCursor:
 
         `leaving` puts something around it that its columns ask for. Raises the kernel's errors.
         """
-        relation, rows = self._begun(sql) if leaving is None else _sized(leaving(self._relation(sql)))
+        relation, rows = self._begin(sql) if leaving is None else _with_batch_rows(leaving(self._relation(sql)))
         return relation.to_arrow_reader(batch_rows or rows)
 
-    def _begun(self, sql: str) -> tuple[duckdb.DuckDBPyRelation, int]:
+    def _begin(self, sql: str) -> tuple[duckdb.DuckDBPyRelation, int]:
         """The statement, and the rows of its batches."""
         known = self._known.get(sql)
         if known is not None:
             self._known.move_to_end(sql)
             return known
-        made = self._known[sql] = _sized(self._relation(sql))
+        made = self._known[sql] = _with_batch_rows(self._relation(sql))
         self._characters += len(sql)
         while self._characters > _KNOWN:
             self._characters -= len(self._known.popitem(last=False)[0])
@@ -61,7 +61,7 @@ class KernelCursor:
         return self.connection.sql(sql, alias="statement")  # or it is given a random name
 
 
-def _sized(relation: duckdb.DuckDBPyRelation) -> tuple[duckdb.DuckDBPyRelation, int]:
+def _with_batch_rows(relation: duckdb.DuckDBPyRelation) -> tuple[duckdb.DuckDBPyRelation, int]:
     return relation, _batch_rows([kind.id for kind in relation.types])
 
 

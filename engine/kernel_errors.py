@@ -132,16 +132,16 @@ def planning_error(error: BaseException, columns: Iterable[str] = ()) -> GrismEr
         return _unknown_column(column, message, columns)
     missing = _MISSING_TABLE.search(message)
     if missing is not None:
-        near = nearest(missing[1], _quoted(message.partition("Candidate tables")[2]))
+        near = nearest(missing[1], _quoted_names(message.partition("Candidate tables")[2]))
         hint = f'did you mean "{near}"?' if near else "name a table or an alias of the FROM clause."
         return UnknownTableError(f'There is no table "{missing[1]}" in reach; {hint}')
     match kind:
         case "parser" | "syntax":
-            return SqlSyntaxError(_shortened(message))
+            return SqlSyntaxError(_shorten(message))
         case "conversion":
-            return TypeMismatchError(_shortened(message))
+            return TypeMismatchError(_shorten(message))
     found = execution_error(error)
-    return found if isinstance(found, _WHILE_PLANNING) else PlanningError(_shortened(message))
+    return found if isinstance(found, _WHILE_PLANNING) else PlanningError(_shorten(message))
 
 
 def execution_error(error: BaseException) -> GrismError:
@@ -153,8 +153,8 @@ def execution_error(error: BaseException) -> GrismError:
         return found
     cause, _, stored = message.rpartition(f"{CAST_FROM}{STORED}")
     if cause:
-        return InvalidDataError(f'A stored value of column "{stored}" is not of its type, {_shortened(cause)}.')
-    text = _shortened(message)
+        return InvalidDataError(f'A stored value of column "{stored}" is not of its type, {_shorten(cause)}.')
+    text = _shorten(message)
     if message.startswith(_DEPTH_EXCEEDED):
         return too_deep()
     too_long = _TOO_LONG.match(message)
@@ -221,9 +221,9 @@ def _parts(error: BaseException) -> tuple[str, str]:
     text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
     fields = _details(text)
     if fields:
-        return _folded(str(fields["exception_type"])), _message(str(fields.get("exception_message", "")))
+        return _fold_type(str(fields["exception_type"])), _message(str(fields.get("exception_message", "")))
     kind = re.match(r"^(?:[A-Za-z]+: )?([A-Za-z ]+?) Error: ", text)
-    return _folded(kind[1] if kind else ""), _message(re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", text))
+    return _fold_type(kind[1] if kind else ""), _message(re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", text))
 
 
 def _details(text: str) -> dict[str, Any]:
@@ -236,7 +236,7 @@ def _details(text: str) -> dict[str, Any]:
     return {}
 
 
-def _folded(kind: str) -> str:
+def _fold_type(kind: str) -> str:
     return kind.replace(" ", "").lower()
 
 
@@ -244,7 +244,7 @@ def _message(text: str) -> str:
     return text.split("\n\nLINE ")[0].strip()
 
 
-def _shortened(message: str) -> str:
+def _shorten(message: str) -> str:
     for advice in _ADVICE:
         message = message.partition(advice)[0]
     if CAST_FROM in message:  # and then a name that the client may never have written, as for an aggregate
@@ -263,7 +263,7 @@ def _missing_column(line: str) -> str:
 
 
 def _unknown_column(name: str, message: str, columns: Iterable[str]) -> UnknownColumnError:
-    bound = [text.split(".")[-1] for text in _quoted(message.partition("Candidate bindings")[2])]
+    bound = [text.split(".")[-1] for text in _quoted_names(message.partition("Candidate bindings")[2])]
     bound = [other for other in bound if not is_hidden(other)]
     known = [other for other in columns if other.lower() != name.lower() and not is_hidden(other)]
     near = nearest(name, [*bound, *known]) or next(iter(bound), None)
@@ -271,5 +271,5 @@ def _unknown_column(name: str, message: str, columns: Iterable[str]) -> UnknownC
     return UnknownColumnError(f'There is no column "{name}" in reach; {hint}')
 
 
-def _quoted(text: str) -> list[str]:
+def _quoted_names(text: str) -> list[str]:
     return re.findall(r'"([^"]+)"', text)

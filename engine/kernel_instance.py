@@ -121,7 +121,7 @@ class Execution:
         self.register(stream, data)
         self._loaded.append(name)
         self.connection.execute(f'CREATE TEMP TABLE "{name}" AS FROM "{stream}"')
-        self._used_before = self.used()
+        self._used_before = self.resource_use()
         self.connection.abort()
         self.connection.unregister(stream)
         self._registered.remove(stream)
@@ -137,9 +137,9 @@ class Execution:
                 return None
         return None if percent < 0 else min(percent / 100, 1.0)
 
-    def used(self) -> ResourceUse | None:
+    def resource_use(self) -> ResourceUse | None:
         """What the statement has used, before its cursor is freed; see `ObservedStatement`."""
-        told = self._told(self.watch is not Watch.NOTHING)
+        told = self._profiling_text(self.watch is not Watch.NOTHING)
         system = None if told is None else json.loads(told).get("system")  # missing where rows were left
         if system is None:
             return None
@@ -148,9 +148,9 @@ class Execution:
 
     def profile(self) -> str | None:
         """What the operators of the statement did; see `ObservedStatement`."""
-        return self._told(self.watch is Watch.OPERATORS)
+        return self._profiling_text(self.watch is Watch.OPERATORS)
 
-    def _told(self, asked: bool) -> str | None:
+    def _profiling_text(self, asked: bool) -> str | None:
         """What the kernel noted; None where it was not asked to, or is lost."""
         try:
             return str(self.connection.get_profiling_information()) if asked else None

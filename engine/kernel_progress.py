@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from engine.run_progress import ResourceUse, StageProgress, TaskProgress
-from engine.streams import StreamCounters, sliced
+from engine.streams import StreamCounters, slice_stream
 
 __all__ = ["KernelProgress", "ObservedStatement", "StreamProgress", "Watch"]
 
@@ -39,11 +39,11 @@ class ObservedStatement(Protocol):
     def share(self) -> float | None:
         """How much of it the kernel says is done, from 0 to 1; None where it does not know, and once it is over."""
 
-    def used(self) -> ResourceUse | None:
+    def resource_use(self) -> ResourceUse | None:
         """What it has used, once all its rows are there; None where the kernel does not know."""
 
     def profile(self) -> str | None:
-        """What its operators did, as the kernel's JSON, where they are watched; as `used`."""
+        """What its operators did, as the kernel's JSON, where they are watched; as `resource_use`."""
 
 
 class KernelProgress:
@@ -68,16 +68,16 @@ class KernelProgress:
             self._statement, self._steps, self._step = statement, steps, 0
             self._counted, self._unknown = {}, False
 
-    def counted(self, name: str, data: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    def count_rows(self, name: str, data: pa.RecordBatchReader) -> pa.RecordBatchReader:
         """A stream that it reads, whose rows are counted where their number is known."""
         if name not in self._lengths:
-            return self.uncounted(data)
-        stream = sliced(data, _WHOLE)
+            return self.leave_uncounted(data)
+        stream = slice_stream(data, _WHOLE)
         with self._lock:
             self._counted[name] = stream.counters
         return stream.reader
 
-    def uncounted(self, data: Data) -> Data:
+    def leave_uncounted(self, data: Data) -> Data:
         """Arrow data that it reads of which nobody knows how much is read."""
         self._unknown = True
         return data
@@ -92,7 +92,7 @@ class KernelProgress:
         """It is over."""
         with self._lock:
             if self._statement is not None:
-                self._used = self._statement.used()
+                self._used = self._statement.resource_use()
                 self.profile = self._statement.profile()
             self._statement = None
 
@@ -121,7 +121,7 @@ class KernelProgress:
         """None: it is one statement."""
         return ()
 
-    def used(self) -> ResourceUse | None:
+    def resource_use(self) -> ResourceUse | None:
         """What it has used, once it is over; None where that is not known."""
         return self._used
 
@@ -145,6 +145,6 @@ class StreamProgress:
         """None."""
         return ()
 
-    def used(self) -> ResourceUse | None:
+    def resource_use(self) -> ResourceUse | None:
         """Nothing of a kernel."""
         return ResourceUse(0, 0)

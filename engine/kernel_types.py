@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from engine.errors import UnsupportedError
 
-__all__ = ["ARRAY", "LIST", "KernelType", "parse_type", "unquoted"]
+__all__ = ["ARRAY", "LIST", "KernelType", "parse_type", "unquote"]
 
 LIST, ARRAY = "LIST", "ARRAY"
 _NAMED = ("STRUCT", "UNION")
@@ -78,7 +78,7 @@ def parse_type(text: str) -> KernelType:
     return found
 
 
-def unquoted(name: str) -> str:
+def unquote(name: str) -> str:
     """The name that `name`, as it stands in a type's text, means."""
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
@@ -106,7 +106,7 @@ class _Reader:
         found = KernelType(name)
         self._check(self._level)
         if self.next == "(" and name in _NESTED:
-            found = self._nested(name)
+            found = self._nested_type(name)
         elif self.next == "(":
             found = KernelType(name, arguments=self._through(")"))
         lists = 0
@@ -127,7 +127,7 @@ class _Reader:
         self._at += 1
         return self._tokens[self._at - 1] if self._at <= len(self._tokens) else ")"
 
-    def _nested(self, name: str) -> KernelType:
+    def _nested_type(self, name: str) -> KernelType:
         names: list[str] = []
         members: list[KernelType] = []
         while self._take() != ")":

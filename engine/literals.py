@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from engine.errors import InvalidValueError, UnsupportedError
 
-__all__ = ["INTEGER_RANGES", "constant", "literal", "retyped", "type_text"]
+__all__ = ["INTEGER_RANGES", "constant", "constant_as", "literal", "type_text"]
 
 _INTEGERS = {
     "int8": "TINYINT",
@@ -48,7 +48,7 @@ def constant(value: pa.Scalar) -> str:
     return literal(value)
 
 
-def retyped(value: pa.Scalar, to: str | None) -> str:
+def constant_as(value: pa.Scalar, to: str | None) -> str:
     """As `constant`, for a place of the kernel's type `to`, which NULL takes, and an integer that fits.
 
     Where the type is not told, an integer is as short as the kernel takes one from its own clients.
@@ -109,7 +109,7 @@ def type_text(kind: pa.DataType) -> str:
         if not kind.num_fields:
             raise UnsupportedError("A struct without fields was given, which the kernel has no type for.")
         members = ", ".join(
-            f"{_quoted(kind.field(i).name)} {type_text(kind.field(i).type)}" for i in range(kind.num_fields)
+            f"{_quote(kind.field(i).name)} {type_text(kind.field(i).type)}" for i in range(kind.num_fields)
         )
         return f"STRUCT({members})"
     for test, name in (
@@ -177,7 +177,7 @@ _OPAQUE: dict[str, tuple[str, Callable[[bytes], str]]] = {
 """The kernel's own opaque types: its names of them, and the text of a value."""
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -194,7 +194,7 @@ def _text(value: pa.Scalar) -> str:
     if isinstance(kind, pa.BaseExtensionType) and _is_opaque(kind):
         return f"'{_OPAQUE[kind.type_name][1](value.value.as_py())}'"
     if t.is_struct(kind):
-        fields = (f"{_quoted(kind.field(i).name)} := {literal(value[i])}" for i in range(kind.num_fields))
+        fields = (f"{_quote(kind.field(i).name)} := {literal(value[i])}" for i in range(kind.num_fields))
         return f"struct_pack({', '.join(fields)})"
     if t.is_map(kind):
         entries = value.values

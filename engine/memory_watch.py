@@ -33,18 +33,18 @@ class WatchedStatement(Protocol):
 
 def resident_bytes() -> int:
     """The memory of this process, as the system tells it."""
-    return _told(1)
+    return _statm_bytes(1)
 
 
 def allow(more: int | None) -> None:
     """Let this process have `more` bytes of data beyond what it has reserved; None lets it have what it may at most."""
-    bound = _MOST if more is None else _told(5) + more
+    bound = _MOST if more is None else _statm_bytes(5) + more
     if _MOST != resource.RLIM_INFINITY:
         bound = min(bound, _MOST)
     resource.setrlimit(resource.RLIMIT_DATA, (bound, _HARD))
 
 
-def _told(place: int) -> int:
+def _statm_bytes(place: int) -> int:
     """The bytes at a place of what the system tells of this process."""
     return int(os.pread(_statm(os.getpid()), 256, 0).split()[place]) * _PAGE
 

@@ -144,7 +144,7 @@ class SourceBinder(ABC):
         """A SELECT of exactly `columns`, by name and kernel type, over the registered source."""
 
     @abstractmethod
-    def shared(self, name: str, relation: exp.Select) -> exp.Select:
+    def share(self, name: str, relation: exp.Select) -> exp.Select:
         """A SELECT over `relation`, which the statement names `name` and computes once."""
 
     @abstractmethod

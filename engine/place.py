@@ -56,7 +56,7 @@ class Place:
         at = min(self.start - self._line_start, len(line))
         first, last = _window(line, at)
         head = f"LINE {self.line}: " + (_CUT if first else "")
-        shown = "".join(map(_shown, line[first:last])) + (_CUT if last < len(line) else "")
+        shown = "".join(map(_printable, line[first:last])) + (_CUT if last < len(line) else "")
         space = " " * len(head) + "".join("\t" if c == "\t" else " " * _width(c) for c in line[first:at])
         marks = sum(map(_width, line[at : min(at + self.length, last)]))
         return f"{head}{shown}\n{space}{'^' * max(1, marks)}"
@@ -77,7 +77,7 @@ def _window(line: str, at: int) -> tuple[int, int]:
     return first, last
 
 
-def _shown(character: str) -> str:
+def _printable(character: str) -> str:
     """A character as a line can hold it: not one that moves the mark, or is none at all."""
     if character.isprintable() or character == "\t":
         return character

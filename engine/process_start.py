@@ -10,7 +10,7 @@ from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-__all__ = ["leave_frames_out", "uncollected"]
+__all__ = ["leave_frames_out", "pause_collector"]
 
 
 class _NoFrames(Loader):
@@ -35,7 +35,7 @@ def leave_frames_out() -> None:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def pause_collector() -> Iterator[None]:
     """For imports, a tenth of whose time the garbage collector takes without finding much."""
     was_enabled = gc.isenabled()
     gc.disable()

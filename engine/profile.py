@@ -24,7 +24,7 @@ __all__ = [
     "StageProfile",
     "TaskOperators",
     "kernel_profile",
-    "merged",
+    "merge_tasks",
     "read_profile",
 ]
 
@@ -129,7 +129,7 @@ class QueryProfile:
     stages: tuple[StageProfile, ...] = ()
 
     @property
-    def used(self) -> ResourceUse | None:
+    def resource_use(self) -> ResourceUse | None:
         """What it has used in all; None where that is not known."""
         if self.kernel is not None:
             return ResourceUse(self.kernel.spilled, self.kernel.peak_memory)
@@ -141,7 +141,7 @@ class _ProfiledRun(KernelProgress):
 
     measured: KernelProfile | None = None
 
-    def used(self) -> ResourceUse | None:
+    def resource_use(self) -> ResourceUse | None:
         """What the profile says, once it is there."""
         measured = self.measured
         return None if measured is None else ResourceUse(measured.spilled, measured.peak_memory)
@@ -164,12 +164,14 @@ def kernel_profile(
         progress=progress,
     )
     (text,) = stream.reader.read_all().column(1).to_pylist()
-    measured = read_profile(text) or _known(ctx.kernel.stream(statement.sql, statement.sources, ctx.cancellation))
+    measured = read_profile(text) or _unmeasured_profile(
+        ctx.kernel.stream(statement.sql, statement.sources, ctx.cancellation)
+    )
     progress.measured = measured
     return measured
 
 
-def _known(stream: SlicedStream) -> KernelProfile:
+def _unmeasured_profile(stream: SlicedStream) -> KernelProfile:
     """Of a statement whose rows the kernel knew without an operator that it measures."""
     began = time.monotonic()
     with closing(stream.reader) as reader:
@@ -195,12 +197,12 @@ def read_profile(text: str) -> KernelProfile | None:
     )
 
 
-def merged(tasks: Iterable[Sequence[OperatorProfile]]) -> tuple[TaskOperators, ...]:
+def merge_tasks(tasks: Iterable[Sequence[OperatorProfile]]) -> tuple[TaskOperators, ...]:
     """The operators of several tasks: those of equal trees together, the most frequent first."""
     groups: dict[object, list[Sequence[OperatorProfile]]] = {}
     for operators in tasks:
         groups.setdefault(_shape(operators), []).append(operators)
-    found = [TaskOperators(len(group), _added(group)) for group in groups.values()]
+    found = [TaskOperators(len(group), _sum_operators(group)) for group in groups.values()]
     return tuple(sorted(found, key=lambda each: -each.tasks))
 
 
@@ -208,7 +210,7 @@ def _shape(operators: Sequence[OperatorProfile]) -> object:
     return tuple((operator.name, _shape(operator.inputs)) for operator in operators)
 
 
-def _added(tasks: Sequence[Sequence[OperatorProfile]]) -> tuple[OperatorProfile, ...]:
+def _sum_operators(tasks: Sequence[Sequence[OperatorProfile]]) -> tuple[OperatorProfile, ...]:
     return tuple(
         OperatorProfile(
             same[0].name,
@@ -219,7 +221,7 @@ def _added(tasks: Sequence[Sequence[OperatorProfile]]) -> tuple[OperatorProfile,
             if any(each.estimated_rows is None for each in same)
             else sum(each.estimated_rows or 0 for each in same),
             same[0].details,
-            _added([each.inputs for each in same]),
+            _sum_operators([each.inputs for each in same]),
         )
         for same in zip(*tasks, strict=True)
     )
@@ -239,11 +241,11 @@ def _operators(nodes: Sequence[Mapping[str, Any]]) -> Iterator[OperatorProfile]:
             int(node["intermediate_size_bytes"]),
             float(node["timing"]),
             None if estimated is None else int(estimated),
-            {name: _shown(facts[name]) for name in _SHOWN if facts.get(name)},
+            {name: _show_value(facts[name]) for name in _SHOWN if facts.get(name)},
             inputs,
         )
 
 
-def _shown(value: object) -> str:
+def _show_value(value: object) -> str:
     text = on_one_line(" ".join((", ".join(map(str, value)) if isinstance(value, list) else str(value)).split()))
     return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."

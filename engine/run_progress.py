@@ -67,13 +67,13 @@ class RunProgress(Protocol):
     def tasks(self) -> Sequence[TaskProgress]:
         """The tasks of its stages, while it runs."""
 
-    def used(self) -> ResourceUse | None:
+    def resource_use(self) -> ResourceUse | None:
         """What it has used; None where that is not known, as before its end."""
 
 
 def total_use(runs: Iterable[RunProgress]) -> ResourceUse | None:
     """What several executions have used together; None where that is not known of each."""
-    return add_up(run.used() for run in runs)
+    return add_up(run.resource_use() for run in runs)
 
 
 def add_up(used: Iterable[ResourceUse | None]) -> ResourceUse | None:

@@ -4,10 +4,10 @@ The work is done in C (`engine/native`) on the Arrow C stream interface: Python 
 reader on, and looks at the counters when it likes.
 
 >>> table = pa.table({"x": range(1_000_000)})
->>> stream = sliced(table.to_reader(), max_bytes=1 << 20)
+>>> stream = slice_stream(table.to_reader(), max_bytes=1 << 20)
 >>> [batch.num_rows for batch in stream.reader][:2]
 [122816, 122816]
->>> stream.counters.rows, stream.counters.finished
+>>> stream.counters.rows, stream.counters.is_finished
 (1000000, True)
 """
 
@@ -35,7 +35,7 @@ __all__ = [
     "StreamCounts",
     "native_function",
     "scoped_reader",
-    "sliced",
+    "slice_stream",
 ]
 
 MAX_MESSAGE_BYTES = 7 << 19
@@ -196,17 +196,17 @@ class StreamCounters:
         return _instant(self._handle.progress().unread_since)
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether all rows were given out."""
         return bool(self._handle.progress().finished)
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """Whether the stream ended in an error, its stop included."""
         return bool(self._handle.progress().failed)
 
     @property
-    def stopped(self) -> bool:
+    def is_stopped(self) -> bool:
         """Whether the stream was told to stop."""
         return bool(self._handle.progress().stopped)
 
@@ -247,7 +247,7 @@ class SlicedStream:
         return self._handle.stop
 
 
-def sliced(
+def slice_stream(
     reader: pa.RecordBatchReader,
     max_bytes: int = MAX_MESSAGE_BYTES,
     on_close: Callable[[], None] | None = None,

@@ -35,7 +35,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 
-from engine.kernel_types import ARRAY, LIST, KernelType, parse_type, unquoted
+from engine.kernel_types import ARRAY, LIST, KernelType, parse_type, unquote
 
 __all__ = [
     "CAST_FROM",
@@ -117,7 +117,7 @@ _HOURS = 2**63 // (3600 * 10**9) - 1
 @lru_cache(maxsize=4096)
 def leaving_type(kind: str, boundary: Boundary) -> str:
     """The kernel type as which columns of type `kind` leave; `kind` itself where Arrow carries it."""
-    return str(_left(_parsed(kind), boundary))
+    return str(_leaving_form(_parse_type(kind), boundary))
 
 
 def leaving_items(columns: Sequence[tuple[str, str]], boundary: Boundary) -> list[str] | None:
@@ -126,7 +126,7 @@ def leaving_items(columns: Sequence[tuple[str, str]], boundary: Boundary) -> lis
     Evaluating them raises InvalidValueError for a value that the type of its column cannot hold.
     """
     places = [f"#{i}" for i in range(1, len(columns) + 1)]
-    items = [_leaving(place, kind, boundary) for place, (_, kind) in zip(places, columns, strict=True)]
+    items = [_leaving_value(place, kind, boundary) for place, (_, kind) in zip(places, columns, strict=True)]
     if items == places:
         return None
     names = ('"' + name.replace('"', '""') + '"' for name, _ in columns)
@@ -138,11 +138,11 @@ def arriving_item(column: str, kind: str) -> str:
 
     What it fails with where a value is none of that type ends with `CAST_FROM` and the name.
     """
-    value, parsed = '"' + column.replace('"', '""') + '"', _parsed(kind)
+    value, parsed = '"' + column.replace('"', '""') + '"', _parse_type(kind)
     if not parsed.members and kind not in _CAST_WITHOUT_NAME:
         return f"CAST({value} AS {kind})"
     message = _literal(f"{kind}{CAST_FROM}{column}")
-    return _arriving(value, parsed, 0).replace(_REFUSED, f"error({message})")
+    return _arriving_value(value, parsed, 0).replace(_REFUSED, f"error({message})")
 
 
 def is_stored_as_it_is(kind: str) -> bool:
@@ -152,7 +152,7 @@ def is_stored_as_it_is(kind: str) -> bool:
 
 def travels(kind: str) -> bool:
     """Whether a column of type `kind` may leave for another kernel, which then has the same values."""
-    return all(found.name not in _STAYING for found in _parsed(kind).walk())
+    return all(found.name not in _STAYING for found in _parse_type(kind).walk())
 
 
 def is_retyped(kind: str) -> bool:
@@ -160,7 +160,7 @@ def is_retyped(kind: str) -> bool:
     return _RETYPED.search(kind) is not None
 
 
-def _parsed(kind: str) -> KernelType:
+def _parse_type(kind: str) -> KernelType:
     """The type as a tree. What cannot be read, as states of aggregates, has nothing in it."""
     try:
         return parse_type(kind)
@@ -168,13 +168,13 @@ def _parsed(kind: str) -> KernelType:
         return KernelType(kind)
 
 
-def _left(kind: KernelType, boundary: Boundary) -> KernelType:
+def _leaving_form(kind: KernelType, boundary: Boundary) -> KernelType:
     instead = _INSTEAD[boundary].get(kind.name)
     if instead is not None:
         return instead
     if kind.name == "ENUM" and len(kind.arguments) > _MAX_DICTIONARY:
         return _TEXT
-    left = kind.with_members(lambda member: _left(member, boundary))
+    left = kind.with_members(lambda member: _leaving_form(member, boundary))
     if boundary is not Boundary.STORAGE:
         return left
     if left.name == ARRAY and not _FIXED_SIZE.fullmatch(left.members[0].name):
@@ -187,16 +187,16 @@ def _left(kind: KernelType, boundary: Boundary) -> KernelType:
     return left
 
 
-def _leaving(column: str, kind: str, boundary: Boundary) -> str:
+def _leaving_value(column: str, kind: str, boundary: Boundary) -> str:
     to = leaving_type(kind, boundary)
     if boundary in _CLIENTS and kind == "INTERVAL":
         fits = f"date_part('hour', {column}) BETWEEN {-_HOURS} AND {_HOURS}"
         refused = f"error({column} || ' has more hours than an interval in a result; cast it to VARCHAR')"
         return f"CASE WHEN {column} IS NULL OR {fits} THEN {column} ELSE {refused} END"
     if boundary is Boundary.STORAGE:
-        return _stored(column, _parsed(kind), 0)
-    if boundary in _CLIENTS and _has_times(_parsed(kind)):
-        sent = _sent_time(column, _parsed(kind), 0)
+        return _stored_value(column, _parse_type(kind), 0)
+    if boundary in _CLIENTS and _has_times(_parse_type(kind)):
+        sent = _sent_time(column, _parse_type(kind), 0)
         return sent if kind in _TIMES else f"CAST({sent} AS {to})"
     return column if to == kind else f"CAST({column} AS {to})"
 
@@ -230,9 +230,9 @@ def _is_taken_apart(kind: KernelType) -> bool:
     return any(inner.name in ("UNION", "VARIANT") for inner in kind.walk())
 
 
-def _stored(value: str, kind: KernelType, depth: int) -> str:
+def _stored_value(value: str, kind: KernelType, depth: int) -> str:
     """The stored form of `value`, an expression of type `kind`."""
-    left = _left(kind, Boundary.STORAGE)
+    left = _leaving_form(kind, Boundary.STORAGE)
     if left == kind:
         return value
     if not _is_taken_apart(kind):
@@ -243,10 +243,10 @@ def _stored(value: str, kind: KernelType, depth: int) -> str:
         case "UNION":
             items = [f"tag := CAST(union_tag({value}) AS VARCHAR)"]
             for i, (name, member) in enumerate(zip(kind.names, kind.members, strict=True)):
-                own = f"union_extract({value}, {_literal(unquoted(name))})"
-                items.append(f"{_member(i)} := {_stored(own, member, depth)}")
+                own = f"union_extract({value}, {_literal(unquote(name))})"
+                items.append(f"{_member(i)} := {_stored_value(own, member, depth)}")
             return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(items)}) END"
-    return _inside(value, kind, depth, _stored)
+    return _inside(value, kind, depth, _stored_value)
 
 
 def _stored_variant(value: str) -> str:
@@ -257,9 +257,9 @@ def _stored_variant(value: str) -> str:
     return f"CASE WHEN {value} IS NULL THEN NULL WHEN {same} THEN {stored} ELSE {refused} END"
 
 
-def _arriving(value: str, kind: KernelType, depth: int) -> str:
+def _arriving_value(value: str, kind: KernelType, depth: int) -> str:
     """What was stored as `value`, in type `kind`."""
-    left = _left(kind, Boundary.STORAGE)
+    left = _leaving_form(kind, Boundary.STORAGE)
     if not _is_taken_apart(kind):
         return _cast(value, kind) if left != kind or is_retyped(str(kind)) else value
     match kind.name:
@@ -269,12 +269,12 @@ def _arriving(value: str, kind: KernelType, depth: int) -> str:
             return f"CASE WHEN {value} IS NULL THEN NULL WHEN {is_one} THEN {made} ELSE {_REFUSED} END"
         case "UNION":
             members = [
-                _arriving(f"struct_extract({value}, '{_member(i)}')", member, depth)
+                _arriving_value(f"struct_extract({value}, '{_member(i)}')", member, depth)
                 for i, member in enumerate(kind.members)
             ]
             tag = f"struct_extract({value}, 'tag')"
             return _union(tag, members, kind, f" ELSE CASE WHEN {tag} IS NOT NULL THEN {_REFUSED} END")
-    return f"CAST({_inside(value, kind, depth, _arriving)} AS {kind})"
+    return f"CAST({_inside(value, kind, depth, _arriving_value)} AS {kind})"
 
 
 def _cast(value: str, kind: KernelType) -> str:
@@ -287,7 +287,7 @@ def _union(tag: str, members: Sequence[str], kind: KernelType, otherwise: str = 
     arms = []
     for name, own, member in zip(kind.names, members, kind.members, strict=True):
         made = f"CAST(union_value({name} := CAST({own} AS {member})) AS {kind})"
-        arms.append(f"WHEN {_literal(unquoted(name))} THEN {made}")
+        arms.append(f"WHEN {_literal(unquote(name))} THEN {made}")
     return f"CASE {tag} {' '.join(arms)}{otherwise} END"
 
 
@@ -297,7 +297,7 @@ def _inside(value: str, kind: KernelType, depth: int, change: Callable[[str, Ker
     match kind.name:
         case "STRUCT":
             items = [
-                f"{own} := {change(f'struct_extract({value}, {_literal(unquoted(own))})', member, depth)}"
+                f"{own} := {change(f'struct_extract({value}, {_literal(unquote(own))})', member, depth)}"
                 for own, member in zip(kind.names, kind.members, strict=True)
             ]
             return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(items)}) END"
@@ -308,7 +308,7 @@ def _inside(value: str, kind: KernelType, depth: int, change: Callable[[str, Ker
             return f"CASE WHEN {value} IS NOT NULL THEN row({listed}) END"
         case "UNION":
             members = [
-                change(f"union_extract({value}, {_literal(unquoted(name))})", member, depth)
+                change(f"union_extract({value}, {_literal(unquote(name))})", member, depth)
                 for name, member in zip(kind.names, kind.members, strict=True)
             ]
             return _union(f"union_tag({value})", members, kind)

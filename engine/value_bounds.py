@@ -82,9 +82,9 @@ def install(database: Any) -> None:
     # Texts are replaced in results of replacing: each argument stands here once, for the binder reads it that often.
     given = "list_transform([{'s': s, 'a': a, 'b': b}], lambda v: "
     size = "strlen(v.s) + strlen(v.s)::DOUBLE / greatest(strlen(v.a), 1) * strlen(v.b)"
-    replaced = f"system.main.replace(v.s, v.a, {_bounded(size, 'v.b')})"
+    replaced = f"system.main.replace(v.s, v.a, {_bound_size(size, 'v.b')})"
     database.execute(f"CREATE MACRO {BOUNDED_REPLACEMENTS['replace']}(s, a, b) AS {given}{replaced})[1]")
-    by = _bounded("strlen(v.s) * (1.0 + strlen(v.b))", "v.b")
+    by = _bound_size("strlen(v.s) * (1.0 + strlen(v.b))", "v.b")
     database.execute(
         f"CREATE MACRO {BOUNDED_REPLACEMENTS['regexp_replace']}"
         f"(s, a, b) AS {given}system.main.regexp_replace(v.s, v.a, {by}))[1], "
@@ -96,11 +96,11 @@ def install(database: Any) -> None:
 
 def _overload(name: str, parameters: str, decisive: str, size: str) -> str:
     names = [parameter.split()[0] for parameter in parameters.split(", ")]
-    arguments = ", ".join(_bounded(size, each) if each == decisive else each for each in names)
+    arguments = ", ".join(_bound_size(size, each) if each == decisive else each for each in names)
     return f"({parameters}) AS system.main.{name}({arguments})"
 
 
-def _bounded(size: str, argument: str) -> str:
+def _bound_size(size: str, argument: str) -> str:
     """`argument`, which gives a result of `size` bytes; an error where that is too large.
 
     The argument is what is guarded, not the call: the kernel folds a call of constants wherever it stands.

@@ -13,7 +13,7 @@ from engine.storage.conform import DEFAULT, NOT_NULL
 from engine.storage.protocol import CATALOG, Origins, TableName
 from engine.storage.stored_types import STORED_TYPE
 
-__all__ = ["PREFIX", "annotate", "type_name", "unannotated"]
+__all__ = ["PREFIX", "annotate", "strip_annotations", "type_name"]
 
 PREFIX = b"ARROW:FLIGHT:SQL:"
 """Of the keys, which the protocol has."""
@@ -79,7 +79,7 @@ def annotate(schema: pa.Schema, origins: Origins = (), read_only: bool = True) -
     )
 
 
-def unannotated(schema: pa.Schema) -> pa.Schema:
+def strip_annotations(schema: pa.Schema) -> pa.Schema:
     """`schema` without what results say of columns, and without what the storage keeps of definitions.
 
     Neither is for uploads to tell: a client may send back what it was given.

@@ -97,12 +97,12 @@ class ServerConfig:
             raise ConfigError("--tls-client-ca needs --tls-cert and --tls-key.")
         if auth.jwt_key and not (auth.jwt_issuer and auth.jwt_audience):
             raise ConfigError("--jwt-key needs --jwt-issuer and --jwt-audience.")
-        if auth.rights and not auth.required:
+        if auth.rights and not auth.is_required:
             raise ConfigError("--rights needs a way to log in: --users, --jwt-key or --tls-client-ca.")
         if self.listen.insecure or _is_loopback(self.listen.host):
             return
-        if not auth.required or not auth.tls_cert:
-            lack = "nobody has to log in" if not auth.required else "passwords would travel in the clear without TLS"
+        if not auth.is_required or not auth.tls_cert:
+            lack = "nobody has to log in" if not auth.is_required else "passwords would travel in the clear without TLS"
             raise ConfigError(
                 f"--host: {self.listen.host!r} can be reached from other machines and {lack}; "
                 "listen on 127.0.0.1, or say --insecure."

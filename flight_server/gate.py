@@ -28,7 +28,7 @@ class Gate:
 
     >>> gate = Gate(slots=1, places=10, timeout=60.0, patience=5.0)
     >>> leave = gate.enter("ann", "ipv4:127.0.0.1:40112", Cancellation())
-    >>> gate.running, gate.waiting
+    >>> gate.running_count, gate.waiting_count
     (1, 0)
     >>> leave()
     """
@@ -44,19 +44,19 @@ class Gate:
         self._looked_at = 0.0
 
     @property
-    def running(self) -> int:
+    def running_count(self) -> int:
         """How many have a turn."""
         return len(self._running)
 
     @property
-    def waiting(self) -> int:
+    def waiting_count(self) -> int:
         """How many wait for their turn."""
         return len(self._line)
 
     @property
     def full(self) -> bool:
         """Whether the next one has to wait."""
-        return self.running >= self._slots
+        return self.running_count >= self._slots
 
     def enter(
         self,
@@ -79,7 +79,7 @@ class Gate:
                 return partial(self._leave, turn)
             if len(self._line) >= self._places:
                 raise ResourceExhaustedError(
-                    f"{self.running} {self._do} and {len(self._line)} wait, the most that may; try again later."
+                    f"{self.running_count} {self._do} and {len(self._line)} wait, the most that may; try again later."
                 )
             called = turn.called = threading.Event()
             self._line.join(turn)
@@ -97,13 +97,13 @@ class Gate:
                     self._line.leave(turn)
         if turn.is_on:
             leave = partial(self._leave, turn)
-            if not cancellation.cancelled:
+            if not cancellation.is_cancelled:
                 return leave
             leave()
         cancellation.check()
         raise ResourceExhaustedError(
-            f"The query waited {time.monotonic() - began:.1f} s for its turn; {self.running} {self._do}, the most that "
-            "may at once; try again later."
+            f"The query waited {time.monotonic() - began:.1f} s for its turn; {self.running_count} {self._do}, "
+            "the most that may at once; try again later."
         )
 
     def _admit(self, turn: _Turn) -> None:
@@ -198,15 +198,15 @@ class _Line:
         turn = peers[peer].popleft()
         self._owners.move_to_end(owner)
         peers.move_to_end(peer)
-        self._gone(turn)
+        self._forget(turn)
         return turn
 
     def leave(self, turn: _Turn) -> None:
         """Give up the place."""
         self._owners[turn.owner][turn.peer].remove(turn)
-        self._gone(turn)
+        self._forget(turn)
 
-    def _gone(self, turn: _Turn) -> None:
+    def _forget(self, turn: _Turn) -> None:
         self._length -= 1
         peers = self._owners[turn.owner]
         if not peers[turn.peer]:

@@ -33,7 +33,7 @@ class _Servicer(health.HealthServicer):
 
 
 class HealthServer:
-    """Answers Check, List and Watch on `host`:`port` (0 takes a free one), NOT_SERVING until `serving` is called.
+    """Answers Check, List and Watch on `host`:`port` (0 takes a free one), NOT_SERVING until `well` is called.
 
     Raises OSError where the port cannot be opened. Close it, or use it in a ``with`` block.
     """
@@ -56,17 +56,17 @@ class HealthServer:
         self._draining = False
         self._server.start()
 
-    def serving(self) -> None:
+    def well(self) -> None:
         """Say SERVING from here on, but where it is draining."""
         with self._lock:
             if not self._draining:
                 self._set(health_pb2.HealthCheckResponse.SERVING)
 
     def unwell(self) -> None:
-        """Say NOT_SERVING until it is `serving` again."""
+        """Say NOT_SERVING until it is `well` again."""
         self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
 
-    def draining(self) -> None:
+    def drain(self) -> None:
         """Say NOT_SERVING from here on to the end."""
         with self._lock:
             self._draining = True

@@ -184,7 +184,7 @@ class AuthOptions:
     tls_role: Annotated[str, Spec(_text, "ROLE", "the role of who is known by a certificate only")] = "reader"
 
     @property
-    def required(self) -> bool:
+    def is_required(self) -> bool:
         """Whether every caller has to prove who they are."""
         return any((self.users, self.jwt_key, self.tls_client_ca))
 

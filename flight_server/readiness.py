@@ -11,7 +11,7 @@ __all__ = ["Readiness"]
 
 
 class Readiness:
-    """Not ready until it is `serving`; the health port, where there is one, is told of each change. Thread-safe.
+    """Not ready until `start`; the health port, where there is one, is told of each change. Thread-safe.
 
     What makes it `unwell` is named, so that one trouble which is over does not hide another.
     """
@@ -27,7 +27,7 @@ class Readiness:
         """Whether the server takes queries now."""
         return self._serving and not self._draining and not self._troubles
 
-    def serving(self) -> None:
+    def start(self) -> None:
         """It has started."""
         self._change(lambda: setattr(self, "_serving", True))
 
@@ -39,7 +39,7 @@ class Readiness:
         """The trouble is over."""
         self._change(lambda: self._troubles.discard(trouble))
 
-    def draining(self) -> None:
+    def drain(self) -> None:
         """It takes none from here on to the end."""
         self._change(lambda: setattr(self, "_draining", True))
 
@@ -49,8 +49,8 @@ class Readiness:
             if self._health is None:
                 return
             if self._draining:
-                self._health.draining()
+                self._health.drain()
             elif self.ready:
-                self._health.serving()
+                self._health.well()
             else:
                 self._health.unwell()

@@ -109,9 +109,9 @@ class Connection:
         for name, data in tables.items():
             self._hold(session, name, data, cancellation)
         context = StatementContext(session, cancellation, follow=self._follow)
-        with cancellation.heeded():
+        with cancellation.scope():
             parsed = self._database.parse(text)
-            rows = self._bound(session, parsed, parameters)
+            rows = self._bind(session, parsed, parameters)
             self._database.run_before(context, parsed)
             if parsed.has_effects:
                 told = self._database.run_and_tell(context, parsed, rows)
@@ -191,7 +191,7 @@ class Connection:
         self._running.add(cancellation)
         return cancellation
 
-    def _bound(
+    def _bind(
         self, session: Session, parsed: ParsedStatement, parameters: Parameters | None
     ) -> list[tuple[pa.Scalar, ...]] | None:
         """The parameters as the one row of them that a statement runs with; None where it takes none."""
@@ -201,8 +201,8 @@ class Connection:
             missing = [name for name in names if name not in parameters]
             if unknown or missing:
                 raise InvalidValueError(
-                    f"The statement has the parameters {_listed(names)}; missing: {_listed(missing)}; "
-                    f"not in it: {_listed(unknown)}."
+                    f"The statement has the parameters {_list_names(names)}; missing: {_list_names(missing)}; "
+                    f"not in it: {_list_names(unknown)}."
                 )
             values = [parameters[name] for name in names]
         else:
@@ -218,12 +218,12 @@ class Connection:
         def batches() -> Generator[pa.RecordBatch, None, None]:
             for batch in reader:
                 cancellation.check()
-                yield from entrance.entered(batch)
+                yield from entrance.admit(batch)
 
         with scoped_reader(entrance.schema, batches()) as entered:
             stored = self._ingestion.into_new(TableName(TEMPORARY, name), entered, cancellation)
             session.make_temporary().hold(name, stored)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _list_names(names: Sequence[str]) -> str:
     return ", ".join(f"${name}" for name in names) or "none"

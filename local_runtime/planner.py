@@ -49,7 +49,7 @@ class LocalPlan(PhysicalPlan):
         return self.others.tables if isinstance(self.others, OtherTables) else {}
 
     @cached_property
-    def searched(self) -> frozenset[int]:
+    def searched_tables(self) -> frozenset[int]:
         """The identities of the tables in it that are searched."""
         scans = [node for node in walk(self.root) if isinstance(node, TableScanExec)]
         return frozenset(id(scan.table) for scan in scans if scan.table.search is not None)
@@ -69,7 +69,7 @@ class LocalPhysicalPlanner:
             return known
         if isinstance(query, OtherTables):
             known = self.plan(query.input)
-            assert known.searched <= query.tables.keys()
+            assert known.searched_tables <= query.tables.keys()
             return replace(known, others=query)
         if isinstance(query, OtherValues):
             return self._with_values(query)

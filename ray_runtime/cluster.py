@@ -133,7 +133,7 @@ class Cluster:
         local = RaySession.begin(options.address)
         machines = [_this_machine()] if local else _machines(ray.nodes())
         self.size = options.workers or (_LOCAL_WORKERS if local else max(1, len(machines)))
-        self._config = _shared(config, self.size, machines)
+        self._config = _divide_machine(config, self.size, machines)
         if local:
             self._config = replace(self._config, host=config.host or "127.0.0.1")
         self._config = replace(self._config, cluster=secrets.token_hex(4))
@@ -170,7 +170,7 @@ class Cluster:
     def launch(self, worker: WorkerId, spec: TaskSpec) -> None:
         """Run a task. Its end is told, or the loss of its worker."""
         arguments = ("run_task", spec)
-        self._call(worker, self._members[worker].actor.call, arguments, partial(self._ended, worker, spec.task))
+        self._call(worker, self._members[worker].actor.call, arguments, partial(self._task_ended, worker, spec.task))
 
     def cancel(self, worker: WorkerId, task: OutputKey) -> None:
         """Stop an attempt, which ends then."""
@@ -221,9 +221,9 @@ class Cluster:
         ).remote(worker.name, worker.incarnation, *self._actor_arguments)
         self._members[worker] = _Member(actor)
         describe = actor.describe.options(concurrency_group=_CONTROL)
-        self._call(worker, describe, (), partial(self._described, worker))
+        self._call(worker, describe, (), partial(self._worker_described, worker))
 
-    def _described(self, worker: WorkerId, answer: WorkerDescription | str) -> None:
+    def _worker_described(self, worker: WorkerId, answer: WorkerDescription | str) -> None:
         member = self._members.get(worker)
         if member is None:
             return
@@ -273,11 +273,11 @@ class Cluster:
         """
 
         def answered(future: Future[Any]) -> None:
-            self._post(partial(self._answered, worker, then, future))
+            self._post(partial(self._call_answered, worker, then, future))
 
         method.remote(*arguments).future().add_done_callback(answered)
 
-    def _answered(self, worker: WorkerId, then: Callable[[Any], None], future: Future[Any]) -> None:
+    def _call_answered(self, worker: WorkerId, then: Callable[[Any], None], future: Future[Any]) -> None:
         if self._closed or worker not in self._members:
             return
         error = future.exception()
@@ -292,7 +292,7 @@ class Cluster:
             log.error("a call to the %s failed", worker, exc_info=error)
             then(ExecutionError("A task could not be handed to its worker; the coordinator's log has the cause."))
 
-    def _ended(self, worker: WorkerId, task: OutputKey, outcome: TaskDone | GrismError) -> None:
+    def _task_ended(self, worker: WorkerId, task: OutputKey, outcome: TaskDone | GrismError) -> None:
         self._heartbeats.beat(worker, time.monotonic())
         self._user.task_ended(task, worker, outcome)
 
@@ -315,7 +315,7 @@ def _machines(nodes: Iterable[Mapping[str, Any]]) -> list[_Machine]:
     ]
 
 
-def _shared(config: WorkerConfig, workers: int, machines: Sequence[_Machine]) -> WorkerConfig:
+def _divide_machine(config: WorkerConfig, workers: int, machines: Sequence[_Machine]) -> WorkerConfig:
     """The configuration for workers that are spread over machines: what it leaves open is divided among those of one.
 
     All workers have the same configuration, so the smallest machine decides.

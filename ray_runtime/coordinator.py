@@ -27,7 +27,7 @@ import pyarrow as pa
 from engine.errors import CancelledError, ExecutionError, GrismError, WorkerLostError
 from engine.kernel_progress import Watch
 from engine.metrics import MetricsSink, OperatorMetrics
-from engine.profile import OperatorProfile, StageProfile, merged
+from engine.profile import OperatorProfile, StageProfile, merge_tasks
 from engine.run_progress import ResourceUse, StageProgress, TaskProgress, add_up
 from engine.runtime import ClusterCounts
 from engine.travel_types import Boundary
@@ -85,7 +85,7 @@ class _AttemptReport:
     read: int
     rows: int
     bytes: int
-    used: ResourceUse | None
+    resource_use: ResourceUse | None
 
 
 @dataclass(eq=False)
@@ -116,14 +116,14 @@ class Execution:
         self._schemas.setdefault(key.stage, done.schema)
         self._measured.setdefault(key.stage, []).append(
             _AttemptReport(
-                key.task, done.seconds, done.read, done.summary.total_rows, done.summary.total_bytes, done.used
+                key.task, done.seconds, done.read, done.summary.total_rows, done.summary.total_bytes, done.resource_use
             )
         )
         if done.operators:
             self._operators.setdefault(key.stage, []).append(done.operators)
         self._summaries.setdefault(key.stage, {})[key.task, key.attempt] = done.summary
 
-    def done(self, stages: tuple[StageStats, ...]) -> None:
+    def finish(self, stages: tuple[StageStats, ...]) -> None:
         """The result was fetched; only what its stages did is still of interest."""
         self.stats = stages
         for known in (self._fragments, self._schemas, self._summaries, self._outputs):
@@ -133,7 +133,7 @@ class Execution:
             self.metrics.record(f"Stage {stage.stage}", OperatorMetrics(rows=stage.rows, bytes=stage.bytes))
         self.result.finish()
 
-    def failed(self, error: GrismError) -> None:
+    def fail(self, error: GrismError) -> None:
         """It ended without its result."""
         self.spans.end(error=type(error).__name__)
         self.result.fail(error)
@@ -149,8 +149,8 @@ class Execution:
                 stage.bytes,
                 sum(each.read for each in self._measured.get(stage.stage, ())),
                 [each.seconds for each in self._measured.get(stage.stage, ())],
-                self.used(stage.stage),
-                merged(self._operators.get(stage.stage, ())),
+                self.resource_use(stage.stage),
+                merge_tasks(self._operators.get(stage.stage, ())),
             )
             for stage in self.stats
         )
@@ -158,17 +158,17 @@ class Execution:
     def progress(self, stage: StageStats) -> StageProgress:
         """What a stage did so far."""
         counts = (stage.tasks, stage.running, stage.done, stage.attempts, stage.rows, stage.bytes)
-        used = self.used(stage.stage)
+        used = self.resource_use(stage.stage)
         resources = (None, None) if used is None else (used.spilled, used.peak_memory)
         return StageProgress(stage.stage, *counts, *resources)
 
-    def used(self, stage: int) -> ResourceUse | None:
+    def resource_use(self, stage: int) -> ResourceUse | None:
         """What the attempts have used that have ended; None where that is not known."""
-        return add_up(each.used for each in list(self._measured.get(stage, ())))
+        return add_up(each.resource_use for each in list(self._measured.get(stage, ())))
 
     def used_in_all(self) -> ResourceUse | None:
-        """As `used`, of all stages that have tasks which ended."""
-        return add_up(self.used(stage) for stage in list(self._measured))
+        """As `resource_use`, of all stages that have tasks which ended."""
+        return add_up(self.resource_use(stage) for stage in list(self._measured))
 
     def tasks(self, told: StageTasks) -> Iterator[TaskProgress]:
         """What the tasks of a stage do, and what came of those that are done."""
@@ -187,7 +187,7 @@ class Execution:
         )
         splits = stage.splits[task.task] if stage.splits else None
         boundary = self.boundary if stage is self.graph.result else Boundary.KERNEL
-        fragment, trace = self._fragment(stage), self.spans.launched(stage.id)
+        fragment, trace = self._fragment(stage), self.spans.task_launched(stage.id)
         return TaskSpec(
             task, fragment, splits, inputs, stage.partitions, self.key, self.tables, boundary, trace, self.watch
         )
@@ -317,7 +317,7 @@ class Coordinator(ClusterUser):
         with self._gate:
             self._gone = True
         while not self._inbox.empty():
-            self._guarded(self._inbox.get())
+            self._run_guarded(self._inbox.get())
 
     def _enqueue(self, action: Callable[[], None]) -> None:
         """Have the thread run `action`. Once the thread is gone it runs here, and finds everything closed."""
@@ -325,7 +325,7 @@ class Coordinator(ClusterUser):
             if not self._gone:
                 self._inbox.put(action)
                 return
-        self._guarded(action)
+        self._run_guarded(action)
 
     def _ask(self, question: Callable[[], T], timeout: float | None = None) -> T:
         """The answer to a question that only the coordinator's thread may ask. Raises TimeoutError."""
@@ -341,15 +341,15 @@ class Coordinator(ClusterUser):
             wait = next_tick - time.monotonic()
             if wait <= 0:
                 next_tick = time.monotonic() + _TICK
-                self._guarded(self._tick)
+                self._run_guarded(self._tick)
                 continue
             try:
                 action = self._inbox.get(timeout=wait)
             except queue.Empty:
                 continue
-            self._guarded(action)
+            self._run_guarded(action)
 
-    def _guarded(self, action: Callable[[], None]) -> None:
+    def _run_guarded(self, action: Callable[[], None]) -> None:
         """A mistake of ours ends the queries that run, for it may have cost them an event, and not the service."""
         try:
             action()
@@ -389,16 +389,16 @@ class Coordinator(ClusterUser):
                 self._cluster.cancel(worker, task)
             case ResultReady(output, outputs):
                 execution = self._executions[output.task.query]
-                execution.result.ready(execution.ready(output, self._locate(output.worker), outputs))
+                execution.result.output_ready(execution.ready(output, self._locate(output.worker), outputs))
             case ResultLost(task):
-                self._executions[task.query].result.lost(task)
+                self._executions[task.query].result.output_lost(task)
             case DropQuery(query, workers):
                 for worker in workers:
                     self._cluster.drop(worker, query)
             case QueryDone(query, stages):
-                self._executions.pop(query).done(stages)
+                self._executions.pop(query).finish(stages)
             case QueryFailed(query, error):
-                self._executions.pop(query).failed(error)
+                self._executions.pop(query).fail(error)
 
     def _launch(self, launch: LaunchTask) -> None:
         task, worker = launch.task, launch.worker

@@ -20,7 +20,7 @@ from engine.profile import StageProfile
 from engine.run_progress import ResourceUse, RunProgress, StageProgress, TaskProgress, share_done
 from engine.runtime import ClusterCounts, PartRows, QueryResult, ResultPart, ResultParts
 from engine.storage.protocol import Origins, Storage
-from engine.streams import StreamCounters, sliced
+from engine.streams import StreamCounters, slice_stream
 from engine.tracing import SpanContext
 from flight_server.endpoint import ConnectionPool, Endpoint, ServerTls
 from flight_server.endpoint.status import to_flight
@@ -136,8 +136,8 @@ class RayExecutor:
         except BaseException:
             close()
             raise
-        reader = pa.RecordBatchReader.from_batches(plan.schema, _conformed(fetcher, plan.schema))
-        stream = sliced(reader, on_close=close)
+        reader = pa.RecordBatchReader.from_batches(plan.schema, _conform(fetcher, plan.schema))
+        stream = slice_stream(reader, on_close=close)
         followed.sent = stream.counters
         return DistributedResult(
             stream.reader,
@@ -240,7 +240,7 @@ class _ExecutionProgress:
     def tasks(self) -> Sequence[TaskProgress]:
         return self.coordinator.tasks(self.execution)
 
-    def used(self) -> ResourceUse | None:
+    def resource_use(self) -> ResourceUse | None:
         return self.execution.used_in_all()
 
 
@@ -277,7 +277,7 @@ def _part(source: ExchangeSource, key: bytes, seconds: float, origins: Origins) 
     return ResultPart(source.location, request.seal(key, seconds), request.rows, source.bytes)
 
 
-def _conformed(fetcher: ResultFetcher, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _conform(fetcher: ResultFetcher, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """The rows under the plan's own column names, which may repeat. What fails ends the stream with its message."""
     try:
         for batch in fetcher.batches():

@@ -36,8 +36,8 @@ def render_stages(graph: StageGraph, storage: Storage) -> str:
 def _parallelism(stage: Stage, graph: StageGraph) -> str:
     if stage.splits:
         count = len(stage.splits)
-    elif stage.shuffled:
-        upstream = {s.id: s for s in graph}[stage.shuffled[0]]
+    elif stage.shuffled_stages:
+        upstream = {s.id: s for s in graph}[stage.shuffled_stages[0]]
         return f"up to {upstream.partitions} tasks"
     else:
         count = 1

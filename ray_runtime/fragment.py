@@ -18,7 +18,7 @@ from engine.operators import SqlExec, TableScanExec
 from engine.physical import PhysicalOperator, walk
 from engine.run_progress import RunProgress
 from engine.storage.protocol import ArrowSource, ScanRequest, Source, Split, Storage, TableHandle
-from engine.streams import SlicedStream, sliced
+from engine.streams import SlicedStream, slice_stream
 from engine.travel_types import Boundary
 from ray_runtime.operators import (
     BuildIndexExec,
@@ -101,11 +101,11 @@ def execute_fragment(
     tells how far the kernel is; `watch` says what that notes. Raises the execution errors.
     """
     if isinstance(fragment, BuildIndexExec):
-        return sliced(fragment.built(splits or (), context.cancellation))
+        return slice_stream(fragment.build(splits or (), context.cancellation))
     root = fragment if splits is None else with_splits(fragment, splits)
     if isinstance(root, WriteFragmentsExec):
         with closing(run(root.input, context, boundary, follow=follow, watch=watch).reader) as rows:
-            return sliced(root.written(rows))
+            return slice_stream(root.write(rows))
     return run(root, context, boundary, follow=follow, watch=watch)
 
 

@@ -69,13 +69,13 @@ class ResultReader(ABC):
         self._changed = threading.Condition()
         self._ready: dict[int, ReadyOutput] = {}
 
-    def ready(self, found: ReadyOutput) -> None:
+    def output_ready(self, found: ReadyOutput) -> None:
         """An output can be fetched."""
         with self._changed:
             self._ready[found.summary.key.task] = found
             self._changed.notify_all()
 
-    def lost(self, task: OutputKey) -> None:
+    def output_lost(self, task: OutputKey) -> None:
         """An output that was ready is gone; another attempt will be ready later."""
         with self._changed:
             found = self._ready.get(task.task)
@@ -171,7 +171,7 @@ class ResultFetcher(ResultReader):
             try:
                 summary = self._fetch(found)
             except (OutputFailedError, SourceLostError) as error:
-                self.lost(task)
+                self.output_lost(task)
                 self._tell(ResultMissing(Output(task, found.worker), error))
             except GrismError as error:
                 self.fail(error)

@@ -22,7 +22,7 @@ class StageSpans:
     _running: Counter[int] = field(default_factory=Counter)
     _failed: set[int] = field(default_factory=set)
 
-    def launched(self, stage: int) -> SpanContext | None:
+    def task_launched(self, stage: int) -> SpanContext | None:
         """A task of a stage is handed out; the span for which it works."""
         if self.parent is None:
             return None

@@ -80,7 +80,7 @@ class Stage:
         return 1 if isinstance(self.output, Single | Broadcast) else self.output.n
 
     @property
-    def shuffled(self) -> tuple[int, ...]:
+    def shuffled_stages(self) -> tuple[int, ...]:
         """The stages that are read by ranges of partitions."""
         return tuple(i.stage for i in self.inputs if i.mode is ExchangeMode.SHUFFLE)
 
@@ -101,7 +101,7 @@ class StageGraph:
                 if i.mode is not ExchangeMode.SHUFFLE and seen[i.stage].partitions != 1:
                     raise ValueError(f"Stage {stage.id} reads all of stage {i.stage}, whose output is partitioned.")
                 read.add(i.stage)
-            if len({seen[s].partitions for s in stage.shuffled}) > 1:
+            if len({seen[s].partitions for s in stage.shuffled_stages}) > 1:
                 raise ValueError(f"The shuffled inputs of stage {stage.id} have different numbers of partitions.")
             if stage.id in seen:
                 raise ValueError(f"There are two stages {stage.id}.")

@@ -94,7 +94,7 @@ class TaskDone:
     schema: pa.Schema
     seconds: float
     read: int
-    used: ResourceUse | None = None
+    resource_use: ResourceUse | None = None
     operators: tuple[OperatorProfile, ...] = ()
 
 

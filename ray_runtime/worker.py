@@ -40,7 +40,7 @@ from ray_runtime.exchange import (
     QueryKeys,
     ReadOptions,
     WorkerId,
-    grouped,
+    group_rows,
     payload_schema,
     whole,
 )
@@ -174,7 +174,7 @@ class Worker:
     def _outcome(self, spec: TaskSpec) -> TaskDone | GrismError:
         cancellation = Cancellation()
         try:
-            with self._registered(spec, cancellation):
+            with self._register(spec, cancellation):
                 return self._run(spec, cancellation)
         except GrismError as error:
             return error.with_traceback(None)
@@ -221,7 +221,7 @@ class Worker:
         self._traces.close()
 
     @contextmanager
-    def _registered(self, spec: TaskSpec, cancellation: Cancellation) -> Iterator[None]:
+    def _register(self, spec: TaskSpec, cancellation: Cancellation) -> Iterator[None]:
         task = spec.task
         with self._lock:
             if task.query in self._ended:
@@ -252,7 +252,7 @@ class Worker:
             with closing(stream.reader) as reader:
                 with_ids = has_partition_ids(fragment)
                 schema = payload_schema(reader.schema) if with_ids else reader.schema
-                pieces = grouped(reader, spec.partitions) if with_ids else whole(reader)
+                pieces = group_rows(reader, spec.partitions) if with_ids else whole(reader)
                 with self._store.writer(spec.task, schema, spec.partitions) as writer:
                     for piece in pieces:
                         cancellation.check()

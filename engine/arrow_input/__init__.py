@@ -10,7 +10,7 @@ DataType(string)
 """
 
 from engine.arrow_input.entrance import Entrance
-from engine.arrow_input.guard import guarded, is_harmless, stored_value_error
+from engine.arrow_input.guard import guard_reader, is_harmless, stored_value_error
 from engine.arrow_input.types import check_stored, entering_field, entering_schema, extension_name, has_extension
 from engine.arrow_input.values import check_values
 
@@ -21,7 +21,7 @@ __all__ = [
     "entering_field",
     "entering_schema",
     "extension_name",
-    "guarded",
+    "guard_reader",
     "has_extension",
     "is_harmless",
     "stored_value_error",

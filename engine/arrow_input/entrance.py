@@ -37,7 +37,7 @@ class Entrance:
         """Whether it is the way in for batches of this schema."""
         return bool(schema.equals(self._given, check_metadata=True))
 
-    def entered(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    def admit(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """`batch` once it is checked in full, in one piece or, where its encodings hide much data, in several.
 
         Raises InvalidDataError for what is not valid, and ResourceExhaustedError for a single row that is too large.

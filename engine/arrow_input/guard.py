@@ -12,7 +12,7 @@ from engine.arrow_input.types import extension_name
 from engine.errors import InvalidDataError, UnsupportedError
 from engine.streams import ArrowArrayStream, native_function
 
-__all__ = ["MAX_MICROS", "MICROS", "all_good", "guarded", "is_harmless", "look_of", "stored_value_error"]
+__all__ = ["MAX_MICROS", "MICROS", "all_good", "guard_reader", "is_harmless", "look_of", "stored_value_error"]
 
 _all_good = native_function("grism_all_good")
 _all_good.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64)]
@@ -66,10 +66,10 @@ def look_of(field: pa.Field) -> Look:
         return (_FIXED, _TIME, _PER_DAY[kind.unit], kind.bit_width // 8, 0)
     if pt.is_timestamp(kind) and kind.unit in MICROS:
         return (_FIXED, _INSTANT, MAX_MICROS // MICROS[kind.unit], 8, 0)
-    return _nested(kind)
+    return _nested_look(kind)
 
 
-def _nested(kind: pa.DataType) -> Look:
+def _nested_look(kind: pa.DataType) -> Look:
     if pt.is_struct(kind):
         return _around(_STRUCT, 0, [kind.field(i) for i in range(kind.num_fields)])
     if pt.is_map(kind):
@@ -100,11 +100,11 @@ def all_good(array: pa.Array, look: Look) -> bool:
 
 
 def is_harmless(schema: pa.Schema) -> bool:
-    """Whether `guarded` looks at no value of such columns."""
+    """Whether `guard_reader` looks at no value of such columns."""
     return all(look_of(field) == _SKIP for field in schema)
 
 
-def guarded(reader: pa.RecordBatchReader, schema: pa.Schema) -> pa.RecordBatchReader:
+def guard_reader(reader: pa.RecordBatchReader, schema: pa.Schema) -> pa.RecordBatchReader:
     """`reader`, of stored data, which it takes over; it fails with ArrowInvalid where a value is none of its type.
 
     `schema` tells the types of its columns, which are looked at only where the kernel needs it.

@@ -23,9 +23,9 @@ def plain(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if isinstance(have, pa.BaseExtensionType):
         return _of_extension(array, kind)
     if pt.is_dictionary(have):
-        return _taken(array.dictionary, array.indices, kind)
+        return _take_rows(array.dictionary, array.indices, kind)
     if pt.is_run_end_encoded(have):
-        return _taken(array.values, _rows_of_runs(array), kind)
+        return _take_rows(array.values, _rows_of_runs(array), kind)
     if pt.is_struct(have):
         fields = [plain(child, kind.field(i).type) for i, child in enumerate(struct_fields(array))]
         return pa.StructArray.from_arrays(fields, fields=list(kind), mask=array.is_null() if array.null_count else None)
@@ -49,7 +49,7 @@ def _of_extension(array: pa.ExtensionArray, kind: pa.DataType) -> pa.Array:
     return plain(storage, kind)
 
 
-def _taken(values: pa.Array, rows: pa.Array, kind: pa.DataType) -> pa.Array:
+def _take_rows(values: pa.Array, rows: pa.Array, kind: pa.DataType) -> pa.Array:
     values = plain(values, kind)
     if isinstance(kind, pa.BaseExtensionType):
         return pa.ExtensionArray.from_storage(kind, values.storage.take(rows))

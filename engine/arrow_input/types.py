@@ -126,11 +126,9 @@ class _Reader:
         if self._stored:
             return field.with_type(self.kind(kind))
         if extension.startswith("geoarrow."):
-            self._unsupported(
-                f"the type {extension}, of which the coordinate system would be lost; send it as geoarrow.wkb"
-            )
+            self._refuse(f"the type {extension}, of which the coordinate system would be lost; send it as geoarrow.wkb")
         if extension == "arrow.parquet.variant":
-            self._unsupported(f"the type {extension}; send it as JSON")
+            self._refuse(f"the type {extension}; send it as JSON")
         return field.with_type(self.kind(kind)).with_metadata(metadata or None)
 
     def kind(self, kind: pa.DataType) -> pa.DataType:
@@ -151,16 +149,16 @@ class _Reader:
             return self.kind(kind.value_type)
         if pt.is_run_end_encoded(kind):
             return self.field(pa.field("values", kind.value_type)).type
-        return self._nested(kind)
+        return self._nested_type(kind)
 
-    def _nested(self, kind: pa.DataType) -> pa.DataType:
+    def _nested_type(self, kind: pa.DataType) -> pa.DataType:
         if pt.is_struct(kind):
             return self._struct(kind)
         if pt.is_map(kind):
             return pa.map_(self.field(kind.key_field), self.field(kind.item_field), kind.keys_sorted)
         if pt.is_fixed_size_list(kind):
             if not 1 <= kind.list_size <= _MAX_ARRAY:
-                self._unsupported(f"the type {kind}; an array has 1 to {_MAX_ARRAY} items")
+                self._refuse(f"the type {kind}; an array has 1 to {_MAX_ARRAY} items")
             return pa.list_(self.field(kind.value_field), kind.list_size)
         if pt.is_large_list(kind) or pt.is_large_list_view(kind):
             return pa.large_list(self.field(kind.value_field))
@@ -171,7 +169,7 @@ class _Reader:
             for member in members:
                 self.check_name(_name(member))
             return pa.sparse_union([self.field(member).with_nullable(True) for member in members])
-        return self._unsupported(f"the type {kind}, which is not known here; cast it to another")
+        return self._refuse(f"the type {kind}, which is not known here; cast it to another")
 
     def _struct(self, kind: pa.StructType) -> pa.DataType:
         fields = [kind.field(i) for i in range(kind.num_fields)]
@@ -180,22 +178,22 @@ class _Reader:
             name = _name(field)
             self.check_name(name)
             if name.lower() in seen:
-                self._unsupported(f'a struct with two fields "{name}"; rename one')
+                self._refuse(f'a struct with two fields "{name}"; rename one')
             seen.add(name.lower())
         if not fields:
-            self._unsupported("a struct without fields")
+            self._refuse("a struct without fields")
         if "" in seen:
-            self._unsupported("a struct with a field that has no name")
+            self._refuse("a struct with a field that has no name")
         return pa.struct([self.field(field) for field in fields])
 
     def _decimal(self, kind: pa.DataType) -> pa.DataType:
         if kind.precision > _MAX_PRECISION:
-            self._unsupported(f"the type {kind}; decimals have at most {_MAX_PRECISION} digits, so cast it")
+            self._refuse(f"the type {kind}; decimals have at most {_MAX_PRECISION} digits, so cast it")
         if not 0 <= kind.scale <= kind.precision:
             to = pa.decimal128(min(_MAX_PRECISION, kind.precision + max(0, -kind.scale)), max(0, kind.scale))
             if kind.scale > kind.precision:
                 to = pa.decimal128(min(_MAX_PRECISION, kind.scale), min(_MAX_PRECISION, kind.scale))
-            self._unsupported(f"the type {kind}; a scale is between 0 and the precision, so cast it to {to}")
+            self._refuse(f"the type {kind}; a scale is between 0 and the precision, so cast it to {to}")
         return pa.decimal128(kind.precision, kind.scale)
 
     def _extension(self, kind: pa.BaseExtensionType) -> pa.DataType:
@@ -216,7 +214,7 @@ class _Reader:
         if wanted is None and self._stored:
             return self.kind(kind.storage_type)
         if wanted is None:
-            self._unsupported(f'the opaque type "{kind.type_name}" of {_VENDOR}; cast it to another')
+            self._refuse(f'the opaque type "{kind.type_name}" of {_VENDOR}; cast it to another')
         found = pa.binary() if pt.is_large_binary(kind.storage_type) else kind.storage_type
         if found != wanted:
             self._invalid(f'says that it is "{kind.type_name}" of {_VENDOR}, which lies in {wanted} and not in {found}')
@@ -235,19 +233,19 @@ class _Reader:
         if self._stored:
             return b"{}"
         if metadata.get("edges") not in (None, "planar"):
-            self._unsupported(f'a geometry with {metadata["edges"]} edges; only "planar" ones are handled')
+            self._refuse(f'a geometry with {metadata["edges"]} edges; only "planar" ones are handled')
         system = _coordinate_system(metadata.get("crs"))
         if system is None:
             return b"{}"
         if system not in _COORDINATE_SYSTEMS:
             known = " and ".join(_COORDINATE_SYSTEMS)
-            self._unsupported(f"a geometry in a coordinate system that is not known; {known} are, or send it without")
+            self._refuse(f"a geometry in a coordinate system that is not known; {known} are, or send it without")
         return json.dumps({"crs": system}).encode()
 
     def _invalid(self, what: str) -> NoReturn:
         raise InvalidDataError(f'Column "{self._column}" {what}.')
 
-    def _unsupported(self, what: str) -> NoReturn:
+    def _refuse(self, what: str) -> NoReturn:
         raise UnsupportedError(f'Column "{self._column}" has {what}.')
 
 

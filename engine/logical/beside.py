@@ -36,9 +36,9 @@ def columns_beside(plan: LogicalPlan) -> tuple[bool, ...]:
         case Filter() | Sort() | Limit() | Distinct() | Collect() | Rename():
             return columns_beside(plan.input)
         case Project():
-            return _passed(plan.exprs, plan.input)
+            return _items_beside(plan.exprs, plan.input)
         case Aggregate():
-            return _passed(plan.keys, plan.input) + (False,) * len(plan.aggregates)
+            return _items_beside(plan.keys, plan.input) + (False,) * len(plan.aggregates)
         case Window() | Unnest():
             own = columns_beside(plan.input)
             return own + (False,) * (len(plan.names) - len(own))
@@ -51,6 +51,6 @@ def columns_beside(plan: LogicalPlan) -> tuple[bool, ...]:
     return (False,) * len(plan.names)
 
 
-def _passed(items: Sequence[NamedExpr], below: LogicalPlan) -> tuple[bool, ...]:
+def _items_beside(items: Sequence[NamedExpr], below: LogicalPlan) -> tuple[bool, ...]:
     own = dict(zip(below.names, columns_beside(below), strict=True))
     return tuple(isinstance(item.expr, exp.Column) and own[item.expr.name] for item in items)

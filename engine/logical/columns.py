@@ -8,19 +8,19 @@ from sqlglot import exp
 
 __all__ = [
     "VOLATILE",
+    "columns_of",
     "conjunction",
     "conjuncts",
     "disjuncts",
     "function_name",
     "is_volatile",
-    "mentioned",
     "substitute",
 ]
 
 VOLATILE = frozenset({"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "setseed"})
 
 
-def mentioned(expr: exp.Expr) -> set[str]:
+def columns_of(expr: exp.Expr) -> set[str]:
     """The column names in `expr`."""
     return {column.name for column in expr.find_all(exp.Column)}
 

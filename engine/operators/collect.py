@@ -23,7 +23,7 @@ class CollectExec(PhysicalOperator):
         return self.input.schema
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
-        return sources.shared(self.name, inputs[0])
+        return sources.share(self.name, inputs[0])
 
     def describe(self) -> str:
         return f"CollectExec {self.name}"

@@ -8,7 +8,7 @@ from typing import ClassVar
 from sqlglot import exp
 
 from engine.logical.nodes import SortKey
-from engine.operators.sql import ordered, over, show, sort_text
+from engine.operators.sql import order_clause, over, show, sort_text
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
 __all__ = ["DistinctExec"]
@@ -36,7 +36,7 @@ class DistinctExec(PhysicalOperator):
         on = exp.Tuple(expressions=[sources.expression(e) for e in self.on]) if self.on else None
         select.set("distinct", exp.Distinct(on=on))
         if self.order:
-            select.set("order", ordered(self.order, sources))
+            select.set("order", order_clause(self.order, sources))
         return select
 
     def describe(self) -> str:

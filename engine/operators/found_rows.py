@@ -77,7 +77,7 @@ def found_rows(outline: PhysicalOperator, schema: pa.Schema) -> PhysicalOperator
                 return None
             sorts.append(sorted_by)
         elif isinstance(node, ProjectExec):
-            given = node.passed()
+            given = node.passed_columns()
             if given is None:
                 return None
             places = [given[place] for place in places]

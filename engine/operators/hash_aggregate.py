@@ -14,7 +14,7 @@ from typing import ClassVar
 from sqlglot import exp
 
 from engine.logical.nodes import NamedExpr
-from engine.operators.sql import identifier, named, over, show
+from engine.operators.sql import identifier, over, select_items, show
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
 __all__ = ["EXPORT_STATE", "AggregateMode", "HashAggregateExec"]
@@ -53,7 +53,7 @@ class HashAggregateExec(PhysicalOperator):
         return tuple(e.name for e in self.keys + self.aggregates)
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
-        items = [*named(self.keys, sources), *(_aggregate(e, sources) for e in self.aggregates)]
+        items = [*select_items(self.keys, sources), *(_aggregate(e, sources) for e in self.aggregates)]
         select = over(inputs[0], *(items or [exp.alias_(exp.Literal.number(1), identifier("__row"))]))
         if self.grouping_sets is not None:
             sets = [

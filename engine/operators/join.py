@@ -53,7 +53,7 @@ class JoinExec(PhysicalOperator):
         select = over(inputs[0], name="l")
         kind = self.kind.upper()
         side = kind if kind in ("LEFT", "RIGHT", "FULL") else None
-        select.set("joins", [exp.Join(this=_named(inputs[1], "r"), side=side, kind=None if side else kind, on=on)])
+        select.set("joins", [exp.Join(this=_subquery(inputs[1], "r"), side=side, kind=None if side else kind, on=on)])
         return select
 
     def _marks(self, right: exp.Select, on: exp.Expr | None) -> exp.Expr:
@@ -116,7 +116,7 @@ def _beside(left: exp.Select, right: exp.Select, on: exp.Expr | None) -> exp.Sel
     """
     select = left if _is_inner_join(left) else over(left, name="r0")
     joins = select.args.get("joins") or []
-    select.set("joins", [*joins, exp.Join(this=_named(right, f"r{len(joins) + 1}"), kind="CROSS")])
+    select.set("joins", [*joins, exp.Join(this=_subquery(right, f"r{len(joins) + 1}"), kind="CROSS")])
     if on is not None:
         where = select.args.get("where")
         select.set("where", exp.Where(this=on if where is None else conjunction([where.this, on])))
@@ -135,5 +135,5 @@ def _is_inner_join(relation: exp.Select) -> bool:
     )
 
 
-def _named(relation: exp.Select, name: str) -> exp.Subquery:
+def _subquery(relation: exp.Select, name: str) -> exp.Subquery:
     return exp.Subquery(this=relation, alias=alias(name))

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import replace
 
-from engine.logical.columns import is_volatile, mentioned
+from engine.logical.columns import columns_of, is_volatile
 from engine.logical.nodes import NamedExpr, col
 from engine.operators.filter import FilterExec
 from engine.operators.limit import LimitExec
@@ -82,32 +82,32 @@ def _addresses(chain: _Chain, scan: TableScanExec, large: Set[str]) -> PhysicalO
     needed: set[str] = set()
     needed_of: list[set[str]] = []  # each operator's input
     for node in chain:
-        needed = _needed(node, needed)
+        needed = _input_columns(node, needed)
         needed_of.append(needed)
-    asked = set() if scan.filter is None else mentioned(scan.filter)
+    asked = set() if scan.filter is None else columns_of(scan.filter)
     if (needed | asked) & large or _is_any_volatile(chain, scan):
         return None
-    plan: PhysicalOperator = _addressed(scan, needed | asked)
+    plan: PhysicalOperator = _address_scan(scan, needed | asked)
     for node, above in reversed(list(zip(chain, [set(), *needed_of], strict=False))):
-        plan = _finding(node, plan, above)
+        plan = _over_addresses(node, plan, above)
     return ProjectExec(plan, (NamedExpr(_ADDRESS, col(_ADDRESS)),))
 
 
-def _needed(node: _Passing, above: set[str]) -> set[str]:
+def _input_columns(node: _Passing, above: set[str]) -> set[str]:
     """Which columns an operator needs of its input, of which those `above` are needed of itself."""
     match node:
         case FilterExec():
-            return above | mentioned(node.predicate)
+            return above | columns_of(node.predicate)
         case TopNExec():
-            return above.union(*(mentioned(key.expr) for key in node.keys))
+            return above.union(*(columns_of(key.expr) for key in node.keys))
         case ProjectExec():
-            return set().union(*(mentioned(item.expr) for item in node.exprs if item.name in above))
+            return set().union(*(columns_of(item.expr) for item in node.exprs if item.name in above))
         case RenameExec():
             return {old for old, new in zip(node.input.schema, node.columns, strict=True) if new in above}
     return above
 
 
-def _finding(node: _Passing, plan: PhysicalOperator, above: set[str]) -> PhysicalOperator:
+def _over_addresses(node: _Passing, plan: PhysicalOperator, above: set[str]) -> PhysicalOperator:
     """The operator over addresses; where rows are left out in the beginning, they are left out afterwards."""
     address = NamedExpr(_ADDRESS, col(_ADDRESS))
     match node:
@@ -136,7 +136,7 @@ def _is_any_volatile(chain: _Chain, scan: TableScanExec) -> bool:
     return any(map(is_volatile, expressions))
 
 
-def _addressed(scan: TableScanExec, needed: Set[str]) -> TableScanExec:
+def _address_scan(scan: TableScanExec, needed: Set[str]) -> TableScanExec:
     """The scan of the columns that are `needed`, and of the addresses."""
     own = [(a, c) for a, c in zip(scan.aliases, scan.columns, strict=True) if a in needed]
     table = replace(scan.table, addressed=True)

@@ -62,7 +62,7 @@ def look_up(outline: PhysicalOperator, whole: PhysicalOperator, schema: pa.Schem
                 return whole
             limits.append(node.count)
         elif isinstance(node, ProjectExec):
-            passed = node.passed()
+            passed = node.passed_columns()
             if passed is None:
                 return whole
             places = [passed[place] for place in places]

@@ -8,7 +8,7 @@ from typing import ClassVar
 from sqlglot import exp
 
 from engine.logical.nodes import SortKey
-from engine.operators.sql import ordered, over, sort_text
+from engine.operators.sql import order_clause, over, sort_text
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
 __all__ = ["SortExec"]
@@ -29,7 +29,7 @@ class SortExec(PhysicalOperator):
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
         select = over(inputs[0])
-        select.set("order", ordered(self.keys, sources))
+        select.set("order", order_clause(self.keys, sources))
         return select
 
     def describe(self) -> str:

@@ -10,7 +10,7 @@ from engine.hidden_columns import MARK
 from engine.logical.nodes import NamedExpr, SortKey, col
 from engine.physical import SourceBinder
 
-__all__ = ["alias", "columns", "identifier", "named", "ordered", "over", "projected", "show", "sort_text"]
+__all__ = ["alias", "columns", "identifier", "order_clause", "over", "project", "select_items", "show", "sort_text"]
 
 
 def identifier(name: str) -> exp.Identifier:
@@ -33,7 +33,7 @@ def over(relation: exp.Select | exp.SetOperation, *items: exp.Expr, name: str = 
     return exp.Select(expressions=list(items) or [exp.Star()], from_=exp.From(this=source))
 
 
-def projected(relation: exp.Select, items: list[exp.Expr]) -> exp.Select:
+def project(relation: exp.Select, items: list[exp.Expr]) -> exp.Select:
     """``SELECT items FROM (relation)``, without a level of its own where `relation` only joins and filters.
 
     Constants need no level above what only names columns, either. Of correlated subqueries the kernel makes better
@@ -64,12 +64,12 @@ def columns(names: Iterable[str]) -> list[exp.Expr]:
     return [col(name) for name in names]
 
 
-def named(exprs: Iterable[NamedExpr], sources: SourceBinder) -> list[exp.Expr]:
+def select_items(exprs: Iterable[NamedExpr], sources: SourceBinder) -> list[exp.Expr]:
     """Select items ``expr AS name``."""
     return [exp.alias_(sources.expression(e.expr), identifier(e.name), copy=False) for e in exprs]
 
 
-def ordered(keys: Iterable[SortKey], sources: SourceBinder) -> exp.Order:
+def order_clause(keys: Iterable[SortKey], sources: SourceBinder) -> exp.Order:
     """An ORDER BY clause that leaves nothing to defaults."""
     return exp.Order(
         expressions=[

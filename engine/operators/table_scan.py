@@ -86,7 +86,7 @@ class TableScanExec(PhysicalOperator):
         request = self.request
         if self.wanted is not None:
             request = replace(request, addresses=self.wanted.find(sources.context))
-        source = self._searched(data, sources) if self._is_each else sources.open(data, request)
+        source = self._search_source(data, sources) if self._is_each else sources.open(data, request)
         bound = sources.bind(source, self.columns)
         if isinstance(source, ArrowSource) and self.columns and self.aliases == tuple(c.name for c in self.columns):
             return bound  # whose columns are these, in this order
@@ -100,7 +100,7 @@ class TableScanExec(PhysicalOperator):
     def _is_each(self) -> bool:
         return self.table.search is not None and self.table.search.queries is not None
 
-    def _searched(self, data: TableHandle | Split, sources: SourceBinder) -> ArrowSource:
+    def _search_source(self, data: TableHandle | Split, sources: SourceBinder) -> ArrowSource:
         """What is found for each of many queries, or for those in a share of them."""
         assert self.table.search is not None
         assert self.table.search.queries is not None

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from engine.logical.nodes import SortKey
 from engine.operators.limit import set_limit
-from engine.operators.sql import ordered, over, sort_text
+from engine.operators.sql import order_clause, over, sort_text
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
 __all__ = ["TopNExec"]
@@ -32,7 +32,7 @@ class TopNExec(PhysicalOperator):
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
         select = over(inputs[0])
-        select.set("order", ordered(self.keys, sources))
+        select.set("order", order_clause(self.keys, sources))
         return set_limit(select, self.count, self.offset)
 
     def describe(self) -> str:

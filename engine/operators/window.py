@@ -8,7 +8,7 @@ from typing import ClassVar
 from sqlglot import exp
 
 from engine.logical.nodes import NamedExpr
-from engine.operators.sql import columns, named, over, show
+from engine.operators.sql import columns, over, select_items, show
 from engine.physical import OperatorCaps, PhysicalOperator, SourceBinder
 
 __all__ = ["WindowExec"]
@@ -28,7 +28,7 @@ class WindowExec(PhysicalOperator):
         return self.input.schema + tuple(e.name for e in self.functions)
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
-        return over(inputs[0], *columns(self.input.schema), *named(self.functions, sources))
+        return over(inputs[0], *columns(self.input.schema), *select_items(self.functions, sources))
 
     def describe(self) -> str:
         functions = ", ".join(f"{show(e.expr)} AS {e.name}" for e in self.functions)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.logical.columns import conjunction, conjuncts, mentioned, substitute
+from engine.logical.columns import columns_of, conjunction, conjuncts, substitute
 from engine.logical.nodes import (
     Aggregate,
     Collect,
@@ -45,7 +45,7 @@ def direct_semi_joins(plan: LogicalPlan) -> LogicalPlan:
         return node
 
     changed = transform_up(plan, rule)
-    return plan if changed is plan else _unshared(changed)
+    return plan if changed is plan else _inline_shared(changed)
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ def _direct(join: Join) -> Join | None:
         others = [relation for relation in inside.relations if relation is not copy]
         if keys is None or not others:
             continue
-        own = _compared(join.condition, inside.columns, keys, outer)
+        own = _left_columns(join.condition, inside.columns, keys, outer)
         if own is None:
             continue
         made = {name: col(column) for name, column in own.items()}
         parts = [substitute(part, made) for part in inside.conditions]
         names = set(left.columns)
-        across = [part for part in parts if mentioned(part) & names]
-        below = [part for part in parts if not mentioned(part) & names]
+        across = [part for part in parts if columns_of(part) & names]
+        below = [part for part in parts if not columns_of(part) & names]
         right = others[0]
         for relation in others[1:]:
             right = Join(right, relation, "cross")
@@ -126,7 +126,7 @@ def _keys_of(node: LogicalPlan, shared: Collect) -> dict[str, str] | None:
     return keys if len(keys) == len(node.keys) else None
 
 
-def _compared(
+def _left_columns(
     condition: exp.Expr, columns: dict[str, exp.Expr], keys: dict[str, str], outer: dict[str, str]
 ) -> dict[str, str] | None:
     """The left side's column for each of the `keys`, where the condition is that they are all the same, and no more."""
@@ -146,7 +146,7 @@ def _compared(
     return found if found.keys() == keys.keys() else None
 
 
-def _unshared(plan: LogicalPlan) -> LogicalPlan:
+def _inline_shared(plan: LogicalPlan) -> LogicalPlan:
     """The plan without the shared parts that one place reads."""
     readers: Counter[int] = Counter()
     seen: set[int] = set()

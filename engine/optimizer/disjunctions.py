@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from engine.logical.columns import conjunction, conjuncts, disjuncts, is_volatile, mentioned
+from engine.logical.columns import columns_of, conjunction, conjuncts, disjuncts, is_volatile
 
-__all__ = ["factored", "needed"]
+__all__ = ["factor_out", "implied_condition"]
 
 
-def factored(predicate: exp.Expr) -> list[exp.Expr]:
+def factor_out(predicate: exp.Expr) -> list[exp.Expr]:
     """Predicates that together mean `predicate`: what stands in every branch of an OR, and the rest of it."""
     branches = _branches(predicate)
     if len(branches) < 2 or is_volatile(predicate):
@@ -27,7 +27,7 @@ def factored(predicate: exp.Expr) -> list[exp.Expr]:
     return [*common, _disjunction(rests)] if all(rests) else common
 
 
-def needed(predicate: exp.Expr, names: set[str]) -> exp.Expr | None:
+def implied_condition(predicate: exp.Expr, names: set[str]) -> exp.Expr | None:
     """What must hold of the columns `names` where the OR `predicate` does; None where it leaves them open.
 
     It is made of comparisons with text only: these need no cast of the column, which might fail on a row that the whole
@@ -36,7 +36,7 @@ def needed(predicate: exp.Expr, names: set[str]) -> exp.Expr | None:
     branches = _branches(predicate)
     if len(branches) < 2:
         return None
-    kept = [[part for part in branch if _compares_with_text(part) and mentioned(part) <= names] for branch in branches]
+    kept = [[part for part in branch if _compares_with_text(part) and columns_of(part) <= names] for branch in branches]
     return _disjunction(kept) if all(kept) else None
 
 

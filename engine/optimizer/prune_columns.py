@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.logical.columns import mentioned
+from engine.logical.columns import columns_of
 from engine.logical.nodes import (
     Aggregate,
     Collect,
@@ -44,18 +44,18 @@ def _inputs(node: LogicalPlan, wanted: set[str]) -> tuple[set[str], ...]:
         case Scan() | Values() | Empty():
             return ()
         case Filter():
-            return (wanted | mentioned(node.predicate),)
+            return (wanted | columns_of(node.predicate),)
         case Project():
-            return (_union(_kept(node.exprs, wanted)),)
+            return (_union(_kept_items(node.exprs, wanted)),)
         case Aggregate():
             return (_union((*node.keys, *_kept_aggregates(node, wanted))),)
         case Window():
-            return (wanted | _union(_kept(node.functions, wanted, at_least=0)),)
+            return (wanted | _union(_kept_items(node.functions, wanted, at_least=0)),)
         case Join():
-            used = wanted | (set() if node.condition is None else mentioned(node.condition))
+            used = wanted | (set() if node.condition is None else columns_of(node.condition))
             return used & set(node.left.names), used & set(node.right.names)
         case Sort():
-            return (wanted.union(*(mentioned(k.expr) for k in node.keys)),)
+            return (wanted.union(*(columns_of(k.expr) for k in node.keys)),)
         case Limit() | Collect():
             return (wanted,)
         case Rename():
@@ -64,7 +64,7 @@ def _inputs(node: LogicalPlan, wanted: set[str]) -> tuple[set[str], ...]:
         case Unnest():
             return (wanted | _union(node.lists),)
         case Distinct() if node.on:
-            return (wanted.union(*map(mentioned, node.on), *(mentioned(k.expr) for k in node.order)),)
+            return (wanted.union(*map(columns_of, node.on), *(columns_of(k.expr) for k in node.order)),)
         case Distinct() | SetOp() | SqlQuery():
             return tuple(set(child.names) for child in node.children)
         case _:
@@ -72,16 +72,16 @@ def _inputs(node: LogicalPlan, wanted: set[str]) -> tuple[set[str], ...]:
 
 
 def _union(exprs: tuple[NamedExpr, ...]) -> set[str]:
-    return set().union(*[mentioned(e.expr) for e in exprs])
+    return set().union(*[columns_of(e.expr) for e in exprs])
 
 
-def _kept(exprs: tuple[NamedExpr, ...], wanted: set[str], at_least: int = 1) -> tuple[NamedExpr, ...]:
+def _kept_items(exprs: tuple[NamedExpr, ...], wanted: set[str], at_least: int = 1) -> tuple[NamedExpr, ...]:
     kept = tuple([e for e in exprs if e.name in wanted])
     return kept if len(kept) >= at_least else exprs[:at_least]
 
 
 def _kept_aggregates(node: Aggregate, wanted: set[str]) -> tuple[NamedExpr, ...]:
-    return _kept(node.aggregates, wanted, at_least=0 if node.keys else 1)
+    return _kept_items(node.aggregates, wanted, at_least=0 if node.keys else 1)
 
 
 class _Demand:
@@ -122,11 +122,11 @@ class _Pruner:
             case Scan():
                 return _narrow_scan(node, wanted)
             case Project():
-                return Project(children[0], _kept(node.exprs, wanted))
+                return Project(children[0], _kept_items(node.exprs, wanted))
             case Aggregate():
                 return replace(node, input=children[0], aggregates=_kept_aggregates(node, wanted))
             case Window():
-                functions = _kept(node.functions, wanted, at_least=0)
+                functions = _kept_items(node.functions, wanted, at_least=0)
                 return Window(children[0], functions) if functions else children[0]
             case Rename():
                 new = dict(zip(node.input.names, node.columns, strict=True))
@@ -145,7 +145,7 @@ def _exactly(node: LogicalPlan, names: tuple[str, ...]) -> LogicalPlan:
 
 
 def _narrow_scan(node: Scan, wanted: set[str]) -> Scan:
-    used = wanted | (set() if node.filter is None else mentioned(node.filter))
+    used = wanted | (set() if node.filter is None else columns_of(node.filter))
     pairs = [(c, a) for c, a in zip(node.columns, node.aliases, strict=True) if a in used]
     if not pairs:
         cheapest = narrowest(node.columns)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from engine.logical.columns import conjunction, conjuncts, is_volatile, mentioned, substitute
+from engine.logical.columns import columns_of, conjunction, conjuncts, is_volatile, substitute
 from engine.logical.nodes import (
     Aggregate,
     Distinct,
@@ -26,7 +26,7 @@ from engine.logical.nodes import (
     Unnest,
     col,
 )
-from engine.optimizer.disjunctions import factored, needed
+from engine.optimizer.disjunctions import factor_out, implied_condition
 from engine.shared_nodes import once
 
 __all__ = ["push_filters"]
@@ -73,7 +73,7 @@ class _Pusher:
             case Distinct() if not node.on:
                 # random() draws once for each row that is left, not for each duplicate.
                 volatile = [p for p in parts if is_volatile(p)]
-                return _filtered(self._below(node, [p for p in parts if not is_volatile(p)], {}), volatile)
+                return _add_filter(self._below(node, [p for p in parts if not is_volatile(p)], {}), volatile)
             case Join():
                 return self._below_join(node, parts)
             case Aggregate() if node.grouping_sets is None and node.keys:
@@ -83,7 +83,7 @@ class _Pusher:
             case Scan():
                 return _into_scan(node, parts)
             case _:
-                return _filtered(self.visit(node), parts)
+                return _add_filter(self.visit(node), parts)
 
     def _below(self, node: LogicalPlan, parts: list[exp.Expr], mapping: dict[str, exp.Expr]) -> LogicalPlan:
         (child,) = node.children
@@ -94,12 +94,12 @@ class _Pusher:
         low: list[exp.Expr] = []
         high: list[exp.Expr] = []
         for part in parts:
-            used = [mapping[name] for name in mentioned(part) if name in mapping]
+            used = [mapping[name] for name in columns_of(part) if name in mapping]
             if any(is_volatile(e) for e in used):
                 high.append(part)
             else:
                 low.append(substitute(part, mapping))
-        return _filtered(replace(node, input=self.push(node.input, low)), high)
+        return _add_filter(replace(node, input=self.push(node.input, low)), high)
 
     def _below_join(self, node: Join, parts: list[exp.Expr]) -> LogicalPlan:
         left_names, right_names = set(node.left.names), set(node.right.names)
@@ -107,8 +107,8 @@ class _Pusher:
         to_right: list[exp.Expr] = []
         on: list[exp.Expr] = []
         above: list[exp.Expr] = []
-        for part in _factored(parts):
-            used = mentioned(part)
+        for part in _factor_all(parts):
+            used = columns_of(part)
             if is_volatile(part):
                 above.append(part)
             elif used and used <= left_names and node.kind in _LEFT_ALONE:
@@ -120,8 +120,8 @@ class _Pusher:
             else:
                 above.append(part)
         condition = [] if node.condition is None else conjuncts(node.condition)
-        for part in _factored(condition):
-            used = mentioned(part)
+        for part in _factor_all(condition):
+            used = columns_of(part)
             only_left, only_right = not used & right_names, not used & left_names
             if is_volatile(part) or not used & (left_names | right_names):
                 on.append(part)
@@ -132,8 +132,8 @@ class _Pusher:
             else:
                 on.append(part)
         if node.kind in ("inner", "cross"):
-            to_left += [asked for part in on if (asked := needed(part, left_names)) is not None]
-            to_right += [asked for part in on if (asked := needed(part, right_names)) is not None]
+            to_left += [asked for part in on if (asked := implied_condition(part, left_names)) is not None]
+            to_right += [asked for part in on if (asked := implied_condition(part, right_names)) is not None]
         left, right = self.push(node.left, to_left), self.push(node.right, to_right)
         kind = node.kind
         if kind in ("inner", "cross"):
@@ -141,7 +141,7 @@ class _Pusher:
         elif not on:
             on = [exp.true()]
         made = Join(left, right, kind, conjunction(on) if on else None, node.mark)
-        return _filtered(made, above)
+        return _add_filter(made, above)
 
     def _below_aggregate(self, node: Aggregate, parts: list[exp.Expr]) -> LogicalPlan:
         keys = {k.name: k.expr for k in node.keys}
@@ -149,41 +149,41 @@ class _Pusher:
         low: list[exp.Expr] = []
         high: list[exp.Expr] = []
         for part in parts:
-            used = mentioned(part) & outputs
+            used = columns_of(part) & outputs
             movable = used and used <= set(keys) and not is_volatile(part)
             (low if movable else high).append(part)
         pushed = self.push(node.input, [substitute(p, keys) for p in low])
-        return _filtered(replace(node, input=pushed), high)
+        return _add_filter(replace(node, input=pushed), high)
 
     def _below_unnest(self, node: Unnest, parts: list[exp.Expr]) -> LogicalPlan:
         names = set(node.input.names)
-        low = [part for part in parts if mentioned(part) <= names and not is_volatile(part)]
+        low = [part for part in parts if columns_of(part) <= names and not is_volatile(part)]
         high = [part for part in parts if not any(part is moved for moved in low)]
-        return _filtered(replace(node, input=self.push(node.input, low)), high)
+        return _add_filter(replace(node, input=self.push(node.input, low)), high)
 
     def _below_set_operation(self, node: SetOp, parts: list[exp.Expr]) -> LogicalPlan:
         # The sides of a set operation are cast to common types above; a predicate may only move where no cast stands
         # between, which is not known here.
-        return _filtered(node.with_children(tuple(self.visit(c) for c in node.children)), parts)
+        return _add_filter(node.with_children(tuple(self.visit(c) for c in node.children)), parts)
 
 
 def _into_scan(node: Scan, parts: list[exp.Expr]) -> LogicalPlan:
     own = set(node.names)
     if node.limit is not None:
-        return _filtered(node, parts)
+        return _add_filter(node, parts)
     low: list[exp.Expr] = []
     high: list[exp.Expr] = []
     for part in parts:
-        movable = not is_volatile(part) and mentioned(part) <= own
+        movable = not is_volatile(part) and columns_of(part) <= own
         (low if movable else high).append(part)
     if low:
         existing = [] if node.filter is None else conjuncts(node.filter)
         node = replace(node, filter=conjunction(_without_repeats([*existing, *low])))
-    return _filtered(node, high)
+    return _add_filter(node, high)
 
 
-def _factored(parts: list[exp.Expr]) -> list[exp.Expr]:
-    return [factor for part in parts for factor in factored(part)]
+def _factor_all(parts: list[exp.Expr]) -> list[exp.Expr]:
+    return [factor for part in parts for factor in factor_out(part)]
 
 
 def _without_repeats(parts: list[exp.Expr]) -> list[exp.Expr]:
@@ -195,5 +195,5 @@ def _without_repeats(parts: list[exp.Expr]) -> list[exp.Expr]:
     return kept
 
 
-def _filtered(node: LogicalPlan, parts: list[exp.Expr]) -> LogicalPlan:
+def _add_filter(node: LogicalPlan, parts: list[exp.Expr]) -> LogicalPlan:
     return Filter(node, conjunction(parts)) if parts else node

@@ -14,15 +14,15 @@ def push_limits(plan: LogicalPlan) -> LogicalPlan:
 
     def rule(node: LogicalPlan) -> LogicalPlan:
         if isinstance(node, Limit) and node.count is not None:
-            return replace(node, input=_limited(node.input, node.count + node.offset))
+            return replace(node, input=_push_limit(node.input, node.count + node.offset))
         return node
 
     return transform_up(plan, rule)
 
 
-def _limited(node: LogicalPlan, count: int) -> LogicalPlan:
+def _push_limit(node: LogicalPlan, count: int) -> LogicalPlan:
     if isinstance(node, Project | Rename):
-        return node.with_children((_limited(node.children[0], count),))
+        return node.with_children((_push_limit(node.children[0], count),))
     if isinstance(node, Scan):
         return replace(node, limit=count if node.limit is None else min(count, node.limit))
     return node

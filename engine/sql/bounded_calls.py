@@ -29,7 +29,7 @@ def bound_calls(tree: Tree, display: Callable[[Node], str]) -> None:
     for node in tree.expressions("FUNCTION"):
         if function_name(node) in BOUNDED_FUNCTIONS:
             _check(node)
-        bounded = _bounded(node)
+        bounded = _bound_call(node)
         if bounded is not None:
             pending.append((node, bounded))
     replace(tree, pending, display)
@@ -50,13 +50,13 @@ def _check(node: Node) -> None:
         raise Refusal(node, UnsupportedError(message))
 
 
-def _bounded(node: Node) -> Node | None:
+def _bound_call(node: Node) -> Node | None:
     name = function_name(node)
     if name in BOUNDED_REPLACEMENTS and not _keeps_size(node, name):
-        return _called(node, BOUNDED_REPLACEMENTS[name])
+        return _with_function(node, BOUNDED_REPLACEMENTS[name])
     if name in FORMATS and node.get("arguments") and _constant(node, 0) is None:
         first, *rest = node["arguments"]
-        checked = {**_called(node, CHECKED_FORMAT), "alias": "", "arguments": [first]}
+        checked = {**_with_function(node, CHECKED_FORMAT), "alias": "", "arguments": [first]}
         return {**node, "arguments": [{"name": "", "expression": checked}, *rest]}
     return None
 
@@ -76,5 +76,5 @@ def _constant(node: Node, position: int) -> str | None:
     return None if not literal else str(literal.get("text", ""))
 
 
-def _called(node: Node, name: str) -> Node:
+def _with_function(node: Node, name: str) -> Node:
     return {**node, "function_name": name, "qualified_name": {"path": [name]}}

@@ -69,7 +69,7 @@ def require_few_repeats(tree: Tree, macros: Mapping[str, int]) -> None:
     if all(_readings(node, macros) == 1 for node in readers):
         return
     repeated = 0
-    for node, times in _nested(tree.root, 1, lambda times, node: times * _readings(node, macros)):
+    for node, times in _nested_nodes(tree.root, 1, lambda times, node: times * _readings(node, macros)):
         repeated += times - 1 if "class" in node or "type" in node else 0
         if repeated > MAX_REPEATED:
             break
@@ -81,7 +81,7 @@ def require_few_repeats(tree: Tree, macros: Mapping[str, int]) -> None:
     )
 
 
-def _nested(root: Node, start: int, below: Callable[[int, Node], int]) -> Iterator[tuple[Node, int]]:
+def _nested_nodes(root: Node, start: int, below: Callable[[int, Node], int]) -> Iterator[tuple[Node, int]]:
     """The nodes but constants, each with what `below` makes of its own and of those around it.
 
     Raises the cause where planning was stopped.

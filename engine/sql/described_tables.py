@@ -35,7 +35,7 @@ def describe_tables(
     tree: syntax.Tree, columns: Callable[[syntax.Node], Sequence[ShownColumn]], parse: Callable[[str], Any]
 ) -> None:
     """Put the rows in the place of each DESCRIBE of a table, of which `columns` tells by the node that names it."""
-    places = list(_described(tree))
+    places = list(_describe_nodes(tree))
     for place, table in places:
         rows = ", ".join(f"({', '.join(map(_text, description(column)))})" for column in columns(table))
         names = ", ".join(f'"{name}"' for name in DESCRIBED)
@@ -44,20 +44,20 @@ def describe_tables(
         place.clear()
         place.update(made, alias=alias)
     if places:
-        tree.changed()
+        tree.invalidate()
 
 
-def _described(tree: syntax.Tree) -> Iterator[tuple[syntax.Node, syntax.Node]]:
+def _describe_nodes(tree: syntax.Tree) -> Iterator[tuple[syntax.Node, syntax.Node]]:
     """Each DESCRIBE of a table with the node that names the table."""
     tables = {id(node) for node in syntax.table_references(tree)}
     for place, _ in tree.relations("SHOW_REF"):
         table = (place.get("query") or {}).get("from_table") or {}
         # The parser makes `SELECT * FROM t` of the name, at no place in the text, which nobody could write.
-        if place.get("show_type") == "DESCRIBE" and id(table) in tables and not _written(place["query"]):
+        if place.get("show_type") == "DESCRIBE" and id(table) in tables and not _is_written(place["query"]):
             yield place, table
 
 
-def _written(query: syntax.Node) -> bool:
+def _is_written(query: syntax.Node) -> bool:
     """Whether a query stands in the text."""
     return any(item.get("query_location") != _NOWHERE for item in query.get("select_list") or ())
 

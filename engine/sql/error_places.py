@@ -97,7 +97,7 @@ def _places(other: Node, source: Source) -> Iterator[tuple[Node, _Span]]:
             owns = pair.own if known else [None] * len(pair.other)
             pending += [_Pair(own, item, pair.around) for own, item in zip(owns, pair.other, strict=True)][::-1]
         elif isinstance(pair.other, dict):
-            own, node = _matched(pair.own, pair.other)
+            own, node = _counterparts(pair.own, pair.other)
             place = _span(own) or pair.around
             if place is not None:
                 yield node, place
@@ -105,7 +105,7 @@ def _places(other: Node, source: Source) -> Iterator[tuple[Node, _Span]]:
             pending += [_Pair(inner.get(key), value, place) for key, value in node.items() if value][::-1]
 
 
-def _matched(own: Any, other: Node) -> tuple[Node, Node]:
+def _counterparts(own: Any, other: Node) -> tuple[Node, Node]:
     """Two counterparts; an empty one for what has none in the client's text."""
     if not isinstance(own, dict):
         return {}, other

@@ -23,7 +23,7 @@ from engine.errors import (
     UnknownTableError,
 )
 from engine.kernel import Kernel
-from engine.literals import constant, retyped
+from engine.literals import constant, constant_as
 from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
 from engine.schema import Column, RowType
 from engine.schema_inference import remember_columns, remember_origins
@@ -35,7 +35,7 @@ from engine.sql.described_tables import describe_tables
 from engine.sql.error_places import Source, at_place, client_place, node_place
 from engine.sql.generic_plans import GenericPlans
 from engine.sql.inputs import input_scans, little_won
-from engine.sql.names import shortened, with_short_names
+from engine.sql.names import shorten, with_short_names
 from engine.sql.operator_reading import read_operators
 from engine.sql.origins import ColumnOrigins
 from engine.sql.parameter_types import ParameterTypes
@@ -111,26 +111,28 @@ class SqlFrontend:
         given = [ParameterValue(value, partial(constant, value), place) for place, value in enumerate(parameters or ())]
         if (asked_again := self._search_plans.get(text, names, given, snapshot)) is not None:
             return asked_again
-        alone = partial(self._planned, text, given, snapshot, names)
+        alone = partial(self._make_plan, text, given, snapshot, names)
         filled = self._generic_plans.get(text, names, given, snapshot, alone)
         return alone() if filled is None else filled
 
-    def _planned(self, text: str, given: Sequence[ParameterValue], snapshot: Snapshot, names: Names) -> LogicalPlan:
+    def _make_plan(self, text: str, given: Sequence[ParameterValue], snapshot: Snapshot, names: Names) -> LogicalPlan:
         """The plan of a SELECT that is read anew, remembered for the next time."""
         try:
             read = self._read(text, given, snapshot, names)
         except TypeMismatchError:
             if not given:
                 raise
-            told = self._told(text, snapshot, names)
-            retold = [replace(one, text=partial(retyped, one.value, to)) for one, to in zip(given, told, strict=True)]
+            told = self._types_of_values(text, snapshot, names)
+            retold = [
+                replace(one, text=partial(constant_as, one.value, to)) for one, to in zip(given, told, strict=True)
+            ]
             read = self._read(text, retold, snapshot, names)
         plan = self._build(read.resolved)
         if read.lasting and not given:
             self._plans.put(text, names, read.resolved.pins, read.views, plan)
         elif read.lasting and is_lasting(names):
             self._search_plans.put(text, names, given, read.resolved.pins, read.views, plan)
-            kinds = partial(self._told, text, snapshot, names)
+            kinds = partial(self._types_of_values, text, snapshot, names)
             self._generic_plans.learn(text, names, given, read, kinds, partial(self._put, text, snapshot, names))
         return plan
 
@@ -198,9 +200,9 @@ class SqlFrontend:
     def told_types(self, text: str, *, snapshot: Snapshot, names: Names = _PLAIN) -> dict[str, str | None]:
         """The kernel's type of each parameter of one SELECT, by name, None where the text does not tell it."""
         types = self._parameter_types(text, snapshot, names)[1]
-        return {} if types is None else types.told()
+        return {} if types is None else types.kernel_types()
 
-    def _told(self, text: str, snapshot: Snapshot, names: Names) -> list[str | None]:
+    def _types_of_values(self, text: str, snapshot: Snapshot, names: Names) -> list[str | None]:
         return list(self.told_types(text, snapshot=snapshot, names=names).values())
 
     def _parameter_types(
@@ -332,7 +334,7 @@ class SqlFrontend:
         """The column name that the kernel gives to an unnamed item."""
         shell = self._shell
         alone = {**shell, "node": {**shell["node"], "select_list": [item]}}
-        return shortened(unparse(self.kernel, alone).removeprefix("SELECT "))
+        return shorten(unparse(self.kernel, alone).removeprefix("SELECT "))
 
     def _resolve(self, parsed: ParsedText, snapshot: Snapshot, names: Names) -> ResolvedText:
         mentioned = syntax.referenced_columns(parsed.tree)
@@ -344,7 +346,7 @@ class SqlFrontend:
         else:
             with self._places_in(parsed):
                 bound = self.kernel.binder.bind(text, _columns(tables))
-            columns = self._named(parsed, bound.columns, tables)
+            columns = self._with_short_names(parsed, bound.columns, tables)
             operators, reason = self._operators(text, bound, tables)
         self.readings[reason] += 1
         origins = self._origins.of(parsed, text, tables, bound)
@@ -370,7 +372,7 @@ class SqlFrontend:
         """The columns that a statement gives."""
         with self._places_in(parsed):
             columns = self.kernel.binder.describe(text, _columns(tables))
-        return self._named(parsed, columns, tables)
+        return self._with_short_names(parsed, columns, tables)
 
     @contextmanager
     def _places_in(self, parsed: ParsedText) -> Iterator[None]:
@@ -385,7 +387,7 @@ class SqlFrontend:
                     error.place = client_place(told, str(error), canonical, parsed.source, self.kernel.functions.macros)
             raise
 
-    def _named(
+    def _with_short_names(
         self, parsed: ParsedText, columns: RowType, tables: Mapping[str, tuple[TableHandle, RowType]]
     ) -> RowType:
         """The columns with short names. What has no name the kernel names by its text, of any length."""
@@ -403,12 +405,12 @@ class SqlFrontend:
         syntax.name_subqueries(statement, self._display)
         pins: list[Pin] = []
 
-        def described(node: syntax.Node) -> list[ShownColumn]:
-            pin = self._pinned(node, parsed.source, names, snapshot)
+        def describe(node: syntax.Node) -> list[ShownColumn]:
+            pin = self._pin_table(node, parsed.source, names, snapshot)
             pins.append(pin)
             return shown_columns(self.table_columns(pin.handle), constraints(self.storage, pin.handle))
 
-        describe_tables(statement, described, self.kernel.parse)
+        describe_tables(statement, describe, self.kernel.parse)
         tables: dict[str, tuple[TableHandle, RowType]] = {}
         relations, uniques = list(parsed.places), dict[int, str]()
         nested = syntax.inside_expressions(statement)
@@ -418,7 +420,7 @@ class SqlFrontend:
         references = syntax.table_references(statement)
         searches = search_calls(statement, references)
         for node in references:
-            pin = self._pinned(node, parsed.source, names, snapshot)
+            pin = self._pin_table(node, parsed.source, names, snapshot)
             pins.append(pin)
             name, handle = pin.name, pin.handle
             if id(node) in searches:
@@ -446,7 +448,7 @@ class SqlFrontend:
             self._searches.put_queries(searches, uniques, tables)
         return unparse(self.kernel, statement.root), tables, tuple(pins)
 
-    def _pinned(self, node: syntax.Node, source: Source, names: Names, snapshot: Snapshot) -> Pin:
+    def _pin_table(self, node: syntax.Node, source: Source, names: Names, snapshot: Snapshot) -> Pin:
         """The table that a node names. What is wrong with it is told at its place."""
         with at_place(node, source):
             version, at = syntax.asked_version(node)

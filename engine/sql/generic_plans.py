@@ -24,7 +24,7 @@ from engine.binder import Binder, BoundStatement
 from engine.cache import LruCache
 from engine.cancellation import require_answer
 from engine.errors import GrismError
-from engine.literals import INTEGER_RANGES, retyped, type_text
+from engine.literals import INTEGER_RANGES, constant_as, type_text
 from engine.logical.nodes import LogicalPlan
 from engine.made_of_plans import MadeOfPlans
 from engine.other_values import Constants, OtherValues
@@ -87,11 +87,11 @@ class _GenericPlan:
     def constants(self, given: Sequence[ParameterValue]) -> Constants:
         """The values as the kernel's plan has them. Raises NotRead where one is not of its parameter's type."""
         kinds = enumerate(zip(given, self.kinds, strict=True), 1)
-        return {str(number): _held(kind, _written(one.value, kind)) for number, (one, kind) in kinds}
+        return {str(number): _constant_value(kind, _kernel_value(one.value, kind)) for number, (one, kind) in kinds}
 
     def text(self, given: Sequence[ParameterValue]) -> str:
         """The statement's text with these values."""
-        literals = [retyped(one.value, kind) for one, kind in zip(given, self.kinds, strict=True)]
+        literals = [constant_as(one.value, kind) for one, kind in zip(given, self.kinds, strict=True)]
         first, *others = self.pieces
         return first + "".join([literals[place] + piece for place, piece in zip(self.places, others, strict=True)])
 
@@ -102,7 +102,9 @@ class _GenericPlan:
     @cached_property
     def stand_ins(self) -> Constants:
         """Values that are marked to stand for any. Raises NotRead where a type has too few."""
-        return {str(n): AnyValue(str(n), _held(kind, _stand_in(n, kind))) for n, kind in enumerate(self.kinds, 1)}
+        return {
+            str(n): AnyValue(str(n), _constant_value(kind, _stand_in(n, kind))) for n, kind in enumerate(self.kinds, 1)
+        }
 
     def with_any_values(self, tables: Tables) -> ResolvedText:
         """The statement with values that stand for any. Raises NotRead where there are none."""
@@ -202,12 +204,12 @@ class GenericPlans:
         tried = self._tried.get(key)
         if tried is not None and tried != shape:
             try:
-                self._plans.put(key, self._made(given, read, told, opened))
+                self._plans.put(key, self._make(given, read, told, opened))
             except (GrismError, NotRead, RecursionError) as error:
                 require_answer(error)
         self._tried.put(key, _UNTRIED if tried is None else shape)
 
-    def _made(
+    def _make(
         self,
         given: Sequence[ParameterValue],
         read: ReadText,
@@ -272,7 +274,7 @@ def _constant(held: dict[str, Any]) -> dict[str, Any]:
     return {"expression_class": "BOUND_CONSTANT", "type": "VALUE_CONSTANT", **told}
 
 
-def _held(kind: str, written: int | float | str) -> dict[str, Any]:
+def _constant_value(kind: str, written: int | float | str) -> dict[str, Any]:
     """What a constant holds."""
     return {"type": {"id": kind}, "is_null": False, "value": written}
 
@@ -294,7 +296,7 @@ def _stand_in(number: int, kind: str) -> int | float | str:
     raise NotRead(f"any value of type {kind}")
 
 
-def _written(value: pa.Scalar, kind: str) -> int | float | str:
+def _kernel_value(value: pa.Scalar, kind: str) -> int | float | str:
     """The value as the kernel writes one of that type. Raises NotRead where it may be none."""
     if not value.is_valid:
         raise NotRead("NULL")

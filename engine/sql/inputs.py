@@ -48,13 +48,13 @@ def _input(
     read = read or (narrowest(columns),)
     plan: LogicalPlan = Scan(handle, read, tuple(c.name for c in read))
     if len(scans) == 1 and isinstance(plan, Scan):
-        plan = _narrowed(plan, scans[0])
+        plan = _narrow(plan, scans[0])
     if read == named or not named:
         return plan
     return Project(plan, tuple(NamedExpr(c.name, col(c.name) if c in read else _null(c)) for c in named))
 
 
-def _narrowed(plan: Scan, scan: Scan) -> Scan:
+def _narrow(plan: Scan, scan: Scan) -> Scan:
     """`plan` with what `scan`, the only one of its table, asks of the storage."""
     if scan.filter is None:
         return Scan(plan.table, plan.columns, plan.aliases, None, scan.limit)

@@ -68,7 +68,7 @@ def lateral_queries(kernel: Kernel, call: SearchCall, tables: Mapping[str, tuple
         ) from None
     needed = {name: columns for name, (_, columns) in read.items()}
     if not _counts_columns(select):
-        fewer = _needed(bound, read)
+        fewer = _needed_columns(bound, read)
         with suppress(PlanningError):  # for a column that is named, but makes no difference
             kernel.binder.describe(text, fewer)
             needed = fewer
@@ -86,7 +86,7 @@ def _counts_columns(select: Node) -> bool:
     )
 
 
-def _needed(bound: BoundStatement, tables: Mapping[str, tuple[TableHandle, RowType]]) -> dict[str, RowType]:
+def _needed_columns(bound: BoundStatement, tables: Mapping[str, tuple[TableHandle, RowType]]) -> dict[str, RowType]:
     """The columns that a statement names of each table, by the table's name."""
     try:
         plan = read_operators(bound, tables)

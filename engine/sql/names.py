@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from engine.schema import RowType
 
-__all__ = ["NameAllocator", "shortened", "with_short_names"]
+__all__ = ["NameAllocator", "shorten", "with_short_names"]
 
 _LONGEST_NAME = 10_000  # characters, of a column that the text gives none
 
@@ -38,9 +38,9 @@ def with_short_names(columns: RowType, given: Callable[[], frozenset[str]]) -> R
     if all(len(c.name) <= _LONGEST_NAME for c in columns):
         return columns
     kept = given()
-    return tuple(c if c.name.lower() in kept else replace(c, name=shortened(c.name)) for c in columns)
+    return tuple(c if c.name.lower() in kept else replace(c, name=shorten(c.name)) for c in columns)
 
 
-def shortened(name: str) -> str:
+def shorten(name: str) -> str:
     """A name that is made of the text, as columns have it."""
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."

@@ -64,12 +64,12 @@ class ColumnOrigins:
         key = parsed.text, columns, tuple(parsed.views.items())
         known = self._known.get(key)
         if known is None:
-            found = self._found(parsed.tree, canonical, tables, bound)
+            found = self._find_origins(parsed.tree, canonical, tables, bound)
             known = found if any(found) else ()
             self._known.put(key, known)
         return known
 
-    def _found(self, tree: syntax.Tree, canonical: str, tables: Tables, bound: BoundStatement | None) -> Origins:
+    def _find_origins(self, tree: syntax.Tree, canonical: str, tables: Tables, bound: BoundStatement | None) -> Origins:
         computed, uncertain = _computed_items(tree)
         if computed is None:
             return ()
@@ -200,25 +200,25 @@ class _Walk:
             "LOGICAL_DUMMY_SCAN": lambda _: [None],
             "LOGICAL_EXPRESSION_GET": lambda node: [None] * len(node["expr_types"]),
             "LOGICAL_EMPTY_RESULT": self._empty,
-            "LOGICAL_FILTER": self._mapped,
-            "LOGICAL_ORDER_BY": self._mapped,
+            "LOGICAL_FILTER": self._project,
+            "LOGICAL_ORDER_BY": self._project,
             "LOGICAL_LIMIT": self._child,
             "LOGICAL_DISTINCT": self._child,
             "LOGICAL_SAMPLE": self._child,
-            "LOGICAL_PROJECTION": lambda node: self._passed(node.get("expressions", ()), self._child(node)),
+            "LOGICAL_PROJECTION": lambda node: self._of_expressions(node.get("expressions", ()), self._child(node)),
             "LOGICAL_AGGREGATE_AND_GROUP_BY": self._aggregate,
-            "LOGICAL_WINDOW": self._extended,
-            "LOGICAL_UNNEST": self._extended,
+            "LOGICAL_WINDOW": self._append,
+            "LOGICAL_UNNEST": self._append,
             "LOGICAL_COMPARISON_JOIN": self._join,
             "LOGICAL_DELIM_JOIN": self._join,
             "LOGICAL_ASOF_JOIN": self._join,
             "LOGICAL_ANY_JOIN": self._join,
             "LOGICAL_CROSS_PRODUCT": self._side_by_side,
             "LOGICAL_POSITIONAL_JOIN": self._side_by_side,
-            "LOGICAL_UNION": self._computed,
-            "LOGICAL_EXCEPT": self._computed,
-            "LOGICAL_INTERSECT": self._computed,
-            "LOGICAL_RECURSIVE_CTE": self._computed,
+            "LOGICAL_UNION": self._without_origins,
+            "LOGICAL_EXCEPT": self._without_origins,
+            "LOGICAL_INTERSECT": self._without_origins,
+            "LOGICAL_RECURSIVE_CTE": self._without_origins,
             "LOGICAL_MATERIALIZED_CTE": self._cte,
             "LOGICAL_CTE_REF": self._cte_reference,
         }
@@ -246,7 +246,7 @@ class _Walk:
         (child,) = node["children"]
         return self.columns(child)
 
-    def _passed(self, expressions: Iterable[Json], below: _Columns) -> _Columns:
+    def _of_expressions(self, expressions: Iterable[Json], below: _Columns) -> _Columns:
         """The origins of expressions over columns: those of the columns that they pass on."""
         constant = _UNCERTAIN if self._optimized else None
         return [
@@ -258,14 +258,14 @@ class _Walk:
             for each in expressions
         ]
 
-    def _mapped(self, node: Json) -> _Columns:
+    def _project(self, node: Json) -> _Columns:
         return _at(self._child(node), node.get("projection_map"))
 
-    def _extended(self, node: Json) -> _Columns:
+    def _append(self, node: Json) -> _Columns:
         return self._child(node) + [None] * len(node.get("expressions", ()))
 
     def _aggregate(self, node: Json) -> _Columns:
-        keys = self._passed(node.get("groups", ()), self._child(node))
+        keys = self._of_expressions(node.get("groups", ()), self._child(node))
         if len(node.get("grouping_sets", ())) > 1:  # what is no key of a set is NULL in it
             keys = [None] * len(keys)
         return keys + [None] * (len(node.get("expressions", ())) + len(node.get("grouping_functions", ())))
@@ -291,7 +291,7 @@ class _Walk:
         left, right = (self.columns(child) for child in node["children"])
         return left + right
 
-    def _computed(self, node: Json) -> _Columns:
+    def _without_origins(self, node: Json) -> _Columns:
         return [None] * node["column_count"]
 
     def _cte(self, node: Json) -> _Columns:

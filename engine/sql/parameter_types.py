@@ -35,7 +35,7 @@ class ParameterTypes:
         self._places = [token for token in tokens(text) if token.kind is Kind.PARAMETER]
         self._trials = _MOST_TRIALS
 
-    def told(self) -> dict[str, str | None]:
+    def kernel_types(self) -> dict[str, str | None]:
         """The kernel's type for each, None where the text does not tell it."""
         found: dict[str, str] = {}
         pending = [list(self._names)]
@@ -50,11 +50,11 @@ class ParameterTypes:
         return {name: found.get(name.lower()) for name in self._names}
 
     def with_guesses(self, columns: RowType = ()) -> dict[str, str]:
-        """As `told`, and what a driver may best make for those that are left open.
+        """As `kernel_types`, and what a driver may best make for those that are left open.
 
         One that is a column of the result as it stands has the type that `columns` have at that place.
         """
-        told = self.told()
+        told = self.kernel_types()
         missing = [name for name, kind in told.items() if kind is None]
         guesses = {name: self._guess(name, columns) for name in missing}
         if len(told) > 1:

@@ -63,7 +63,9 @@ def shorten_names(tree: syntax.Tree, relations: Sequence[Relation], display: Cal
     # A schema's name may also be that of a column with fields, or of a relation.
     others = syntax.given_names(tree).union(*(relation.columns for relation in relations))
     renamed = [
-        (node, parts) for node, parts in _renamed(tree.root, known, several, others) if parts != node["column_names"]
+        (node, parts)
+        for node, parts in _qualified_columns(tree.root, known, several, others)
+        if parts != node["column_names"]
     ]
     changed = {id(node) for node, _ in renamed}
     for item in syntax.unnamed_items(tree) if renamed else ():
@@ -78,7 +80,7 @@ def _has_long_names(tree: syntax.Tree) -> bool:
     return any(len(node.get("column_names") or ()) > 2 for node in tree.expressions("COLUMN_REF"))
 
 
-def _renamed(
+def _qualified_columns(
     root: syntax.Node, known: dict[int, Relation], several: frozenset[str], others: frozenset[str]
 ) -> Iterator[tuple[syntax.Node, list[str]]]:
     """The columns with the parts that they have among the tables around them."""

@@ -84,7 +84,7 @@ class _SearchPlan:
 
     def with_values(self, given: Sequence[ParameterValue]) -> LogicalPlan:
         """The plan for other values. Raises _UnfitValue for one that needs a closer look, and the errors of values."""
-        return OtherTables(self.plan, {id(table): _searched(table, given) for table in self.tables})
+        return OtherTables(self.plan, {id(table): _rebind_table(table, given) for table in self.tables})
 
 
 class _UnfitValue(Exception):
@@ -103,12 +103,12 @@ def _nodes(plan: LogicalPlan) -> list[LogicalPlan]:
     return found
 
 
-def _searched(table: TableHandle, given: Sequence[ParameterValue]) -> TableHandle:
+def _rebind_table(table: TableHandle, given: Sequence[ParameterValue]) -> TableHandle:
     assert table.search is not None
-    return replace(table, search=_searching(table.search, given))
+    return replace(table, search=_rebind_search(table.search, given))
 
 
-def _searching(search: Search, given: Sequence[ParameterValue]) -> Search:
+def _rebind_search(search: Search, given: Sequence[ParameterValue]) -> Search:
     """The same search for another value."""
     request = search.request
     if request.place is None:

@@ -74,7 +74,7 @@ class Searches:
         make = self._vectors if call.kind == VECTOR else self._texts
         request = make(call, k, options)
         conditions = self._conditions(call, table, columns, options)
-        return self._storage.searched(table, request, conditions)
+        return self._storage.search(table, request, conditions)
 
     def put_queries(
         self, calls: Mapping[int, SearchCall], names: Mapping[int, str], tables: dict[str, tuple[TableHandle, RowType]]
@@ -132,10 +132,10 @@ class Searches:
         """What has the columns of what is found, and finds nothing. In the statement, parameters get their types."""
         if call.kind == VECTOR:
             request = VectorRequest(call.columns[0], None, 1, each=1 if call.each else None)
-            found = self._storage.searched(table, request, Conditions())
+            found = self._storage.search(table, request, Conditions())
             (kind,) = (c.type for c in columns if c.name.lower() == call.columns[0].lower())
         else:
-            found = self._storage.searched(table, TextRequest(call.columns, None, 1), Conditions())
+            found = self._storage.search(table, TextRequest(call.columns, None, 1), Conditions())
             kind = "VARCHAR"
         typed = [] if call.each else [(call.query, kind)]
         typed += [(node, call.types[name]) for name, node in call.options.items() if name != "k" or call.each]
@@ -177,7 +177,7 @@ class Searches:
                 return text == "true"
         if wanted == "VARCHAR" and kind not in (None, "STRING", "NULL_LITERAL"):
             raise TypeMismatchError(f"{what[0].upper()}{what[1:]} is a text, {text} was given.")
-        return self._computed(node, wanted, what)
+        return self._compute(node, wanted, what)
 
     def _query(self, node: Node, function: str) -> QueryVectors | None:
         """What is searched for; None for NULL."""
@@ -185,19 +185,19 @@ class Searches:
         given = held_value(inner)
         if given is not None:
             return bound_query(given.value, cast)
-        written = _written(inner)
+        written = _list_literal(inner)
         if written is not None:
             return query_vectors(written, cast)
         what = f"the query of {function}"
         try:
-            found = self._computed(node, "DOUBLE[]", what)
+            found = self._compute(node, "DOUBLE[]", what)
         except TypeMismatchError as error:
             with suppress(TypeMismatchError):
-                return query_vectors(self._computed(node, "DOUBLE[][]", what) or [])
+                return query_vectors(self._compute(node, "DOUBLE[][]", what) or [])
             raise error
         return None if found is None else query_vectors(found)
 
-    def _computed(self, node: Node, kind: str, what: str) -> Any:
+    def _compute(self, node: Node, kind: str, what: str) -> Any:
         """The value of an expression without columns, as the kernel computes it."""
         if any(inner.get("class") in ("SUBQUERY", "STAR") for inner, _ in walk({"item": node})):
             raise UnsupportedError(f"There is a query in {what}, which takes a constant or a parameter.")
@@ -262,11 +262,11 @@ class Searches:
             bound = self._kernel.binder.bind(text, {_TABLE: columns})
             if bound.plan is not None:
                 named = {name: (reference, table, columns) for name, reference in bound.tables.items()}
-                return _scanned(optimize(read_plan(bound.plan, named)))
+                return _scan_conditions(optimize(read_plan(bound.plan, named)))
         return None
 
 
-def _scanned(plan: LogicalPlan) -> tuple[exp.Expr, ...] | None:
+def _scan_conditions(plan: LogicalPlan) -> tuple[exp.Expr, ...] | None:
     """The conditions of the scan that is all of a plan, over the table's own columns."""
     while isinstance(plan, Project | Rename):
         plan = plan.input
@@ -284,12 +284,12 @@ def _place(node: Node) -> int | None:
     return None if given is None else given.place
 
 
-def _written(node: Node) -> list[Any] | None:
+def _list_literal(node: Node) -> list[Any] | None:
     """A list of numbers, or of such lists, that is written as one."""
     if function_name(node) not in _LISTS:
         return None
     items = [argument["expression"] for argument in node.get("arguments") or ()]
-    found = [_number(item) if (inner := _written(item)) is None else inner for item in items]
+    found = [_number(item) if (inner := _list_literal(item)) is None else inner for item in items]
     is_even = len({isinstance(item, list) for item in found}) <= 1
     is_deep = any(isinstance(number, list) for item in found if isinstance(item, list) for number in item)
     return None if None in found or is_deep or not is_even else found

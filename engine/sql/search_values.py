@@ -54,7 +54,7 @@ def put_queries(tree: Tree, values: Mapping[str, ParameterValue]) -> list[tuple[
     queries = {
         id(node): node
         for table, _ in tree.relations("BASE_TABLE")
-        if SEARCH in table and (node := _searched(table[SEARCH])).get("class") == "PARAMETER"
+        if SEARCH in table and (node := _query_node(table[SEARCH])).get("class") == "PARAMETER"
     }
     if not queries:
         return []
@@ -68,7 +68,7 @@ def put_queries(tree: Tree, values: Mapping[str, ParameterValue]) -> list[tuple[
     return found
 
 
-def _searched(noted: Node) -> Node:
+def _query_node(noted: Node) -> Node:
     query: Node = noted["query"]
     return without_cast(query)[0] if noted["kind"] == VECTOR else query
 

@@ -156,7 +156,7 @@ def search_calls(tree: Tree, tables: Sequence[Node]) -> dict[int, SearchCall]:
             name = call.table.get("table_name")
             raise UnsupportedError(f'"{name}" is a query under WITH; {call.function} reads tables, by their names.')
         del call.table[SEARCH]
-    tree.changed()
+    tree.invalidate()
     return calls
 
 

@@ -111,10 +111,10 @@ def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
 def _own_names(cte: Node) -> set[str]:
     """What a recursive CTE calls itself: its newest rows by its name, all of them by ``recurring.name``."""
     name = str(cte.get("cte_name", "")).lower()
-    return {name, _recurring(name)}
+    return {name, _recursive_name(name)}
 
 
-def _recurring(name: str) -> str:
+def _recursive_name(name: str) -> str:
     return f"recurring\0{name}"  # which no name is
 
 
@@ -151,7 +151,7 @@ class Tree:
         """What is no expression and of these types, with the CTEs in reach: tables, queries, modifiers."""
         return [each for kind in types for each in self._of(f"type {kind}")]
 
-    def changed(self) -> None:
+    def invalidate(self) -> None:
         """Nodes were put in, or became others: it has to be walked again."""
         self._nodes = None
 
@@ -203,7 +203,7 @@ def _is_cte(path: tuple[str, ...], scope: frozenset[str]) -> bool:
         case [name]:
             return name in scope
         case ["recurring", name]:
-            return _recurring(name) in scope
+            return _recursive_name(name) in scope
     return False
 
 
@@ -325,7 +325,7 @@ def replace(tree: Tree, pending: Sequence[tuple[Node, Node]], display: Callable[
     for item in unnamed_items(tree):
         if any(id(node) in others for node, _ in walk(item)):
             others.get(id(item), item)["alias"] = display(item)
-    tree.changed()
+    tree.invalidate()
     for node, chosen in pending:
         alias = chosen.get("alias") or node.get("alias", "")
         place = {key: node[key] for key in _LOCATION if key in node}

@@ -111,14 +111,14 @@ class _ViewExpansion:
     def run(self, tree: syntax.Tree, names: Names, within: tuple[TableName, ...]) -> None:
         for node in syntax.table_references(tree):
             path = syntax.table_path(node)
-            name = self._meant(path, names)
+            name = self._resolve(path, names)
             view = self.found.get(name) or self.views.find(name)
             if view is not None:
                 self.found[name] = view
                 self._put(node, view, path, within)
-                tree.changed()
+                tree.invalidate()
 
-    def _meant(self, path: tuple[str, ...], names: Names) -> TableName:
+    def _resolve(self, path: tuple[str, ...], names: Names) -> TableName:
         """The table or view that a name means: that of the first schema that has it, else what the last one has."""
         for schema in names.schemas[:-1] if len(path) == 1 else ():
             name = TableName(schema, path[0])
@@ -154,7 +154,7 @@ class _ViewExpansion:
         for reference in syntax.table_references(query):
             # With its schema, a name cannot be taken for a CTE of the statement around.
             path = syntax.table_path(reference)
-            full = self._meant(path, names)
+            full = self._resolve(path, names)
             reference.update(
                 catalog_name="",
                 schema_name=full.schema,

@@ -14,14 +14,14 @@ from engine.errors import GrismError, TypeMismatchError
 from engine.physical import PhysicalPlan
 from engine.runtime import QueryOptions, QueryResult, ResultParts
 from engine.statements.context import StatementContext
-from engine.statements.explaining import EXPLAIN_SCHEMA, Before, Format, profiled
+from engine.statements.explaining import EXPLAIN_SCHEMA, Before, Format, profile_table
 from engine.statements.parsed_statement import ParsedStatement
 from engine.statements.pins import Pin
 from engine.statements.places import places_of
 from engine.statements.planning import Parameters, Planning
 from engine.statements.system_tables import scans_only_system
 from engine.storage.protocol import Origins, Snapshot
-from engine.streams import sliced
+from engine.streams import slice_stream
 
 __all__ = ["Answer", "ProfileAnswer", "QueryAnswer", "RepeatedAnswer", "TableAnswer"]
 
@@ -55,7 +55,7 @@ class TableAnswer:
 
     def open(self, context: StatementContext) -> QueryResult:
         """The rows."""
-        stream = sliced(self.table.to_reader())
+        stream = slice_stream(self.table.to_reader())
         context.watch(stream.counters)
         return QueryResult(stream.reader, stream.counters, Cancellation(), stream.stop)
 
@@ -100,7 +100,7 @@ class QueryAnswer:
     def run_to_parts(self, context: StatementContext, seconds: float) -> ResultParts:
         """Run the plan to its end, and leave the rows where they were made for so many seconds."""
         runtime = self.planning.runtime_of(self.plan)
-        context.tell_plan(partial(self.planning.told, self.plan))
+        context.tell_plan(partial(self.planning.explain, self.plan))
         return runtime.run_to_parts(self.plan, seconds, QueryOptions(context.cancellation, trace=context.trace))
 
 
@@ -131,7 +131,7 @@ class ProfileAnswer:
         finally:
             forget()
         before = Before(self.planning_seconds, context.waited)
-        return TableAnswer(profiled(self.lines, profile, before, self.format)).open(context)
+        return TableAnswer(profile_table(self.lines, profile, before, self.format)).open(context)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class RepeatedAnswer:
             for result in running:
                 result.close()
 
-        stream = sliced(pa.RecordBatchReader.from_batches(self.schema, batches()))
+        stream = slice_stream(pa.RecordBatchReader.from_batches(self.schema, batches()))
         return QueryResult(
             stream.reader, stream.counters, cancellation, stop, lambda: failures[0] if failures else None
         )
@@ -178,7 +178,7 @@ class RepeatedAnswer:
     def _of_row(
         self, context: StatementContext, row: Sequence[pa.Scalar], running: list[QueryResult]
     ) -> Iterator[pa.RecordBatch]:
-        with context.cancellation.heeded(), places_of(self.parsed, self.planning.frontend.kernel.parse):
+        with context.cancellation.scope(), places_of(self.parsed, self.planning.frontend.kernel.parse):
             plan = self.planning.plan(context.session, self.parsed.text, row, self.snapshot)
         if not plan.schema.equals(self.schema):
             raise TypeMismatchError("The rows of parameters give results of different types; cast them.")

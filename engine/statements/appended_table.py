@@ -48,7 +48,7 @@ class AppendedTable:
         self._target = database.catalog.new(Session(), path, temporary=False)
         database.catalog.require_no_view(self._target)
         self._columns, self._needed = schema, needed
-        self._checked()
+        self._ensure_table()
         self._upkeep = database.upkeep(optimizes=True, retain=_OLD, thresholds=thresholds)
 
     def append(self, rows: pa.Table) -> None:
@@ -57,12 +57,12 @@ class AppendedTable:
         Raises what `Storage.write` raises, and SchemaMismatchError where the table has other columns by now.
         """
         try:
-            columns = self._checked()
+            columns = self._ensure_table()
         except UnknownTableError:  # its schema was dropped as well
             self._make_schema()
-            columns = self._checked()
+            columns = self._ensure_table()
         self._target.storage.write(self._target.name, rows.select(columns).to_reader(), WriteMode.CREATE_APPEND)
-        self._upkeep.changed(self._target, rows.num_rows)
+        self._upkeep.note_change(self._target, rows.num_rows)
 
     def remove(self, column: str, before: datetime) -> int:
         """Remove the rows whose `column` is before an instant; returns how many. Raises the execution errors."""
@@ -83,7 +83,7 @@ class AppendedTable:
     def _run(self, text: str) -> int:
         return self._database.run(StatementContext(Session(), self._cancellation), self._database.parse(text))
 
-    def _checked(self) -> list[str]:
+    def _ensure_table(self) -> list[str]:
         """The names of the columns that the table has now; it is made where it is not there."""
         target, schema, needed = self._target, self._columns, self._needed
         try:

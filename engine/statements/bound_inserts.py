@@ -39,7 +39,7 @@ from engine.statements.descriptions import Insert
 from engine.statements.parameter_rows import parameter_rows
 from engine.statements.planning import ParameterStream, Planning
 from engine.statements.rewriting import InsertText, full_name
-from engine.storage.alignment import aligned
+from engine.storage.alignment import align
 from engine.storage.memory_tables import MEMORY
 from engine.storage.protocol import DEFAULT_SCHEMA, Snapshot, TableHandle, TableName, Version, WriteMode
 from engine.storage.stored_types import storable_type, stored_fields
@@ -62,7 +62,7 @@ class _Maker(Protocol):
     at_once: int
     columns: RowType
 
-    def made(self, context: StatementContext, given: pa.Table) -> Iterator[pa.RecordBatch]: ...
+    def make(self, context: StatementContext, given: pa.Table) -> Iterator[pa.RecordBatch]: ...
 
 
 class BoundInserts:
@@ -80,14 +80,14 @@ class BoundInserts:
         first = next(given, None)
         if first is None:
             return 0
-        with context.cancellation.heeded():
+        with context.cancellation.scope():
             snapshot = self._planning.catalog.snapshot(context.session)
             maker: _Maker | None = _over_rows(self._planning, context, snapshot, text, stream.schema)
             if maker is None:
                 maker = _InText(self._planning, context, snapshot, text, first)
             stored = stored_schema(target.storage, target.storage.snapshot().table(target.name))
             schema = stored_fields(self._planning.frontend.kernel, maker.columns)
-        appended = _RowsToAppend(context, target, maker, schema, _required(stored))
+        appended = _RowsToAppend(context, target, maker, schema, _required_names(stored))
         with scoped_reader(schema, appended.batches(chain([first], given))) as reader:
             return target.storage.write(
                 target.name, reader, WriteMode.APPEND, is_valid=kernel_rows_are_valid(reader.schema)
@@ -112,17 +112,17 @@ class _RowsToAppend:
                 context.cancellation.check()
                 part = table.slice(start, self.maker.at_once)
                 try:
-                    yield from self._made(part)
+                    yield from self._make(part)
                 except _OF_A_VALUE as error:
-                    row = before + start + self._failing(part) + 1
+                    row = before + start + self._failing_row(part) + 1
                     error.args = (f"In row {row} of the parameters: {error.args[0]}", *error.args[1:])
                     raise
             before += table.num_rows
         context.poll()
         context.cancellation.check()
 
-    def _made(self, part: pa.Table) -> Iterator[pa.RecordBatch]:
-        for batch in self.maker.made(self.context, part):
+    def _make(self, part: pa.Table) -> Iterator[pa.RecordBatch]:
+        for batch in self.maker.make(self.context, part):
             columns = [column.cast(field.type) for column, field in zip(batch.columns, self.schema, strict=True)]
             for field, column in zip(self.schema, columns, strict=True):
                 if field.name.lower() in self.required and column.null_count:
@@ -132,13 +132,13 @@ class _RowsToAppend:
                     )
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
-    def _failing(self, part: pa.Table) -> int:
+    def _failing_row(self, part: pa.Table) -> int:
         """The first row of `part` that fails, found by halving."""
         low, high = 0, part.num_rows
         while high - low > 1:
             middle = (low + high) // 2
             try:
-                for _ in self._made(part.slice(low, middle - low)):
+                for _ in self._make(part.slice(low, middle - low)):
                     pass
                 low = middle
             except _OF_A_VALUE:
@@ -159,9 +159,9 @@ class _OverRows:
         self._columns = columns
         self.columns = _storable(columns)
 
-    def made(self, context: StatementContext, given: pa.Table) -> Iterator[pa.RecordBatch]:
+    def make(self, context: StatementContext, given: pa.Table) -> Iterator[pa.RecordBatch]:
         names = [_column(place) for place in range(given.num_columns)]
-        named = pa.Table.from_batches(map(aligned, given.to_batches())).rename_columns(names)
+        named = pa.Table.from_batches(map(align, given.to_batches())).rename_columns(names)
         try:
             stream = self._kernel.stream(
                 self._text,
@@ -188,7 +188,7 @@ def _over_rows(
     )
     if parameters is None:
         return None
-    empty = pa.Table.from_batches([], _named(schema))
+    empty = pa.Table.from_batches([], _with_place_names(schema))
     handle = MEMORY.handle(_BOUND, MEMORY.hold((uuid.uuid4().hex,), "1", empty))
     try:
         plan = planning.logical(
@@ -237,7 +237,7 @@ def _references(
     if any(not _is_plain(field.type) for field in schema):
         return None
     found = []
-    types = kernel.column_types(pa.Table.from_batches([], _named(schema)))
+    types = kernel.column_types(pa.Table.from_batches([], _with_place_names(schema)))
     for place, (field, own) in enumerate(zip(schema, types, strict=True)):
         reference, kind = quote(_column(place)), told.get(str(place + 1))
         if pa.types.is_null(field.type):
@@ -264,7 +264,7 @@ def _column(place: int) -> str:
     return f"{MARK}p{place + 1}"
 
 
-def _named(schema: pa.Schema) -> pa.Schema:
+def _with_place_names(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(_column(place), field.type) for place, field in enumerate(schema)])
 
 
@@ -293,8 +293,8 @@ class _InText:
         self.at_once = _ROWS_IN_TEXT if text.statement.rows and not text.statement.ctes else 1
         self.columns = _storable(self._plan(context, first.slice(0, 1)).columns)
 
-    def made(self, context: StatementContext, given: pa.Table) -> Iterator[pa.RecordBatch]:
-        with context.cancellation.heeded():
+    def make(self, context: StatementContext, given: pa.Table) -> Iterator[pa.RecordBatch]:
+        with context.cancellation.scope():
             plan = self._plan(context, given)
         if _storable(plan.columns) != self.columns:
             raise TypeMismatchError("The rows of parameters give results of different types; cast them.")
@@ -304,7 +304,7 @@ class _InText:
     def _plan(self, context: StatementContext, given: pa.Table) -> PhysicalPlan:
         rows = parameter_rows(given.to_batches())
         values = [value for row in rows for value in row]
-        return self._planning.stored(context.session, self._text.in_text(len(rows)), values, self._snapshot)
+        return self._planning.storage_plan(context.session, self._text.in_text(len(rows)), values, self._snapshot)
 
 
 # ----
@@ -331,5 +331,5 @@ def _storable(columns: RowType) -> RowType:
     return tuple(Column(c.name, storable_type(c)) for c in columns)
 
 
-def _required(stored: pa.Schema) -> frozenset[str]:
+def _required_names(stored: pa.Schema) -> frozenset[str]:
     return frozenset(field.name.lower() for field in stored if not field.nullable)

@@ -67,7 +67,7 @@ class Care:
     def authorize(self, session: Session, statement: CareStatement) -> Target:
         """The table that a statement is about. Raises where the session lacks the right, or it is a view."""
         action = _actions(statement)
-        target = self._catalog.existing(session, statement.table, action)
+        target = self._catalog.existing_target(session, statement.table, action)
         if action is Action.READ and self._catalog.view(target.name) is not None and not target.is_temporary:
             raise UnsupportedError(f'"{target.shown}" is a view, which keeps no versions; its tables do.')
         self._catalog.require_no_view(target)
@@ -76,7 +76,7 @@ class Care:
     def report(self, context: StatementContext, statement: CareReport) -> pa.Table:
         """Run OPTIMIZE or VACUUM; what it did, in a row."""
         target = self.authorize(context.session, statement)
-        with context.cancellation.heeded():
+        with context.cancellation.scope():
             match statement:
                 case Optimize():
                     return _table([self.optimize(target)], _OPTIMIZED)

@@ -46,7 +46,7 @@ def parse_vacuum(reader: Reader) -> Vacuum:
     if reader.accept("RETAIN"):
         reader.accept("INTERVAL")
         text = reader.constant()
-        if not reader.ended:
+        if not reader.is_at_end:
             text += f" {reader.name()}"
         try:
             retain = parse_retention(text)
@@ -71,7 +71,7 @@ def parse_tag_change(reader: Reader, path: Path, if_exists: bool) -> CreateTag |
     """What follows ALTER TABLE t, where it is about a tag and not a column: CREATE [OR REPLACE] TAG, DROP TAG."""
     if reader.peek() == "CREATE":
         return _create_tag(reader, path, if_exists)
-    if reader.peek() == "DROP" and reader.peek(1) == "TAG" and reader.left > 2:  # else it is a column
+    if reader.peek() == "DROP" and reader.peek(1) == "TAG" and reader.tokens_left > 2:  # else it is a column
         reader.accept("DROP", "TAG")
         tag_exists = reader.accept("IF", "EXISTS")
         tag = reader.constant()
@@ -109,6 +109,6 @@ def parse_show(reader: Reader) -> ShowVersions | ShowTags | None:
 
 
 def _table(reader: Reader) -> Path:
-    if reader.left > 1 and reader.peek(1) not in (".", "RETAIN", "TO"):  # else it is a table of this name
+    if reader.tokens_left > 1 and reader.peek(1) not in (".", "RETAIN", "TO"):  # else it is a table of this name
         reader.accept("TABLE")
     return reader.path()

@@ -161,7 +161,7 @@ class Catalog:
                 return own, temporary.views
         return name, self.stored_views
 
-    def existing(self, session: Session, path: Sequence[str], action: Action = Action.WRITE) -> Target:
+    def existing_target(self, session: Session, path: Sequence[str], action: Action = Action.WRITE) -> Target:
         """What a statement that changes a table means by `path`: a temporary table, or else one of the server's.
 
         Raises UnknownTableError and ForbiddenError where the session may not do `action` with it.
@@ -191,8 +191,8 @@ class Catalog:
         session.grants.check(Action.ADMIN, name, self.storage.tables())
         return Target(self.storage, name, name)
 
-    def uploaded(self, session: Session, path: Sequence[str], mode: WriteMode) -> tuple[Target, WriteMode]:
-        """Where an upload to `path` goes, and how it is written there. Raises as `existing` and `new`.
+    def upload_target(self, session: Session, path: Sequence[str], mode: WriteMode) -> tuple[Target, WriteMode]:
+        """Where an upload to `path` goes, and how it is written there. Raises as `existing_target` and `new`.
 
         To append takes the right to write, to create or replace that of an administrator. Who has only the first does
         no more than append, so that a table that is dropped meanwhile is not made again.
@@ -200,7 +200,7 @@ class Catalog:
         session.note_change()
         if mode is WriteMode.CREATE:
             return self.new(session, path, False), mode
-        target = self.existing(session, path, Action.ADMIN if mode is WriteMode.REPLACE else Action.WRITE)
+        target = self.existing_target(session, path, Action.ADMIN if mode is WriteMode.REPLACE else Action.WRITE)
         if mode is WriteMode.CREATE_APPEND and not target.is_temporary:
             if target.name.key not in {name.key for name in self.storage.tables()}:
                 session.grants.check(Action.ADMIN, target.name)

@@ -107,7 +107,7 @@ class Changes:
         context.session.note_change()
         count = self._change(context, statement, rows)
         if self.heed is not None and isinstance(statement, Insert | Update | Delete | Merge):
-            self.heed(self._definitions.existing(context, statement.table), count)
+            self.heed(self._definitions.existing_target(context, statement.table), count)
         return count
 
     def report(self, context: StatementContext, statement: CareReport) -> pa.Table:
@@ -158,7 +158,7 @@ class Changes:
         session, tables = context.session, self._catalog.storage.tables
         match statement:
             case AlterTable(table=path) | Drop(kind="TABLE", name=path) | Rename(kind="TABLE", name=path):
-                target = self._catalog.existing(session, path)
+                target = self._catalog.existing_target(session, path)
                 if not target.is_temporary:
                     session.grants.check(Action.ADMIN, target.name, tables())
             case CreateView(view=path, temporary=False):
@@ -180,13 +180,13 @@ class Changes:
         query = self._query(context, statement)
         if query is None:
             return pa.schema([])
-        return self._planning.parameters(session, query, self._filled(context, statement))
+        return self._planning.parameters(session, query, self._insert_columns(context, statement))
 
-    def _filled(self, context: StatementContext, statement: Statement) -> RowType:
+    def _insert_columns(self, context: StatementContext, statement: Statement) -> RowType:
         """The columns that the rows of an INSERT's query go into; none of other statements."""
         if not isinstance(statement, Insert) or statement.query is None:
             return ()
-        target = self._definitions.existing(context, statement.table)
+        target = self._definitions.existing_target(context, statement.table)
         given = None
         if statement.by_name:
             given = self._planning.unbound_schema(context.session, f"{statement.ctes} {statement.query}").names
@@ -196,23 +196,25 @@ class Changes:
         """The SELECT that a statement runs, with its parameters; None where it can have none."""
         match statement:
             case Insert(query=None):
-                target = self._definitions.existing(context, statement.table)
+                target = self._definitions.existing_target(context, statement.table)
                 columns, defaults = self._tables.columns(context, target)
                 named = rewriting.insert_columns(statement, target.shown, columns, None)
-                return rewriting.inserted(statement, columns, named, defaults)
+                return rewriting.insert_query(statement, columns, named, defaults)
             case Insert(query=text):
                 return f"{statement.ctes} {text}"
             case CreateTableAs(query=text):
                 return text
             case Update():
-                target = self._definitions.existing(context, statement.table)
-                return rewriting.updated(statement, target.shown, *self._tables.columns(context, target))
+                target = self._definitions.existing_target(context, statement.table)
+                return rewriting.update_query(statement, target.shown, *self._tables.columns(context, target))
             case Delete():
-                return rewriting.deleted(statement, self._definitions.existing(context, statement.table).shown)
+                return rewriting.delete_query(
+                    statement, self._definitions.existing_target(context, statement.table).shown
+                )
             case Merge():
-                target = self._definitions.existing(context, statement.table)
+                target = self._definitions.existing_target(context, statement.table)
                 known = self._tables.columns(context, target)
-                return self._tables.merging(context, statement, target.shown, *known).query()
+                return self._tables.resolve_merge(context, statement, target.shown, *known).query()
         return None
 
     def outline(
@@ -229,13 +231,13 @@ class Changes:
         if found is None or isinstance(found, PhysicalPlan):
             return line, [] if found is None else [found]
         plan, table = self._planning.plan(session, found, row), self._filled_by_fragments(session, statement)
-        return line, [plan if table is None else self._planning.written(plan, table) or plan]
+        return line, [plan if table is None else self._planning.write_plan(plan, table) or plan]
 
     def _filled_by_fragments(self, session: Session, statement: Statement) -> TableName | None:
         """The table that gets the rows of a statement in fragments, if they are many; None where none does."""
         match statement:
             case Insert(table=path):
-                target = self._definitions.existing(StatementContext(session), path)
+                target = self._definitions.existing_target(StatementContext(session), path)
                 return target.shown if target.storage.takes_fragments(target.name) else None
             case CreateTableAs():
                 name = self._definitions.to_create(StatementContext(session), statement)
@@ -249,16 +251,16 @@ class Changes:
         self._authorize(context, statement)
         match statement:
             case Insert(table=path):
-                target = self._definitions.existing(context, path)
-                return f"Append to {target.shown}", self._inserted(context, statement, target, row).in_text()
+                target = self._definitions.existing_target(context, path)
+                return f"Append to {target.shown}", self._insert_text(context, statement, target, row).in_text()
             case Update(table=path) | Delete(table=path) | Merge(table=path):
-                target = self._definitions.existing(context, path)
+                target = self._definitions.existing_target(context, path)
                 kind = type(statement).__name__.upper()
                 if (found := self._tables.row_queries(context, target, statement, row)) is not None:
                     return f"Change rows of {target.shown} by {kind}", found
                 return f"Rewrite {target.shown} by {kind}", self._query(context, statement)
             case AlterTable(table=path):
-                return self._tables.altering(context, statement, self._definitions.existing(context, path))
+                return self._tables.describe_alter(context, statement, self._definitions.existing_target(context, path))
             case CreateTable() | CreateTableAs():
                 name = self._definitions.to_create(context, statement)
                 return f"Create table {name}", self._query(context, statement)
@@ -291,7 +293,7 @@ class Changes:
     # ---- rows
 
     def _insert(self, context: StatementContext, statement: Insert, rows: Parameters) -> int:
-        target = self._definitions.existing(context, statement.table)
+        target = self._definitions.existing_target(context, statement.table)
         try:
             return self._append(context, statement, rows, target)
         except ConflictError:  # an UPDATE was faster: let no other one come in between
@@ -301,10 +303,10 @@ class Changes:
         if not isinstance(statement, Insert):
             raise UnsupportedError("Only an INSERT takes its rows of parameters as a stream.")
         context.session.note_change()
-        target = self._definitions.existing(context, statement.table)
+        target = self._definitions.existing_target(context, statement.table)
 
         def append() -> int:
-            found = self._inserted(context, statement, target, None)
+            found = self._insert_text(context, statement, target, None)
             with self._unless_altered(context, target, found.columns):
                 return self._bound.append(context, target, found, stream)
 
@@ -316,7 +318,7 @@ class Changes:
             return self._tables.alone(target, append)
 
     def _append(self, context: StatementContext, statement: Insert, rows: Parameters, target: Target) -> int:
-        found = self._inserted(context, statement, target, rows[0] if rows else ())
+        found = self._insert_text(context, statement, target, rows[0] if rows else ())
         queries: list[tuple[str, Sequence[pa.Scalar]]] = []
         if statement.rows and not statement.ctes:
             for start in range(0, len(rows), _ROWS_AT_ONCE):
@@ -337,7 +339,7 @@ class Changes:
                 raise
             raise ConflictError(f'The columns of table "{target.shown}" were changed meanwhile; try again.') from None
 
-    def _inserted(
+    def _insert_text(
         self, context: StatementContext, statement: Insert, target: Target, row: Sequence[pa.Scalar] | None
     ) -> rewriting.InsertText:
         """The SELECT of what an INSERT appends; the values of `row` are None where they are still to come."""

@@ -26,7 +26,7 @@ class RowCounters(Protocol):
         """Their size."""
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether that is all."""
 
 

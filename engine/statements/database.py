@@ -33,7 +33,7 @@ from engine.statements.catalog import VIEW_TYPE, Catalog
 from engine.statements.changes import Changes
 from engine.statements.context import StatementContext
 from engine.statements.descriptions import Describe, Show, ShowSettings
-from engine.statements.explaining import EXPLAIN_SCHEMA, Explain, explained
+from engine.statements.explaining import EXPLAIN_SCHEMA, Explain, plan_table
 from engine.statements.held_views import HeldViews
 from engine.statements.indexes import Indexes
 from engine.statements.parsed_statement import ParsedStatement, parse, parse_plan
@@ -84,7 +84,7 @@ class Database:
         self.planning = Planning(self.runtimes, self.frontend, self.catalog)
         self.loads = BulkLoads(self.frontend)
         self.settings = Settings(self.catalog, self.runtimes, has_endpoints)
-        self.catalog.settings = self.settings.told
+        self.catalog.settings = self.settings.session_values
         self._indexes = Indexes(self.planning)
         self._changes = Changes(self.planning, self.settings, Transactions(ignores_transactions))
 
@@ -239,7 +239,7 @@ class Database:
     def look_after(self, *, optimizes: bool, retain: timedelta | None, thresholds: Thresholds | None = None) -> Upkeep:
         """Look after the tables that statements and uploads change, until what is given back is closed."""
         upkeep = self.upkeep(optimizes=optimizes, retain=retain, thresholds=thresholds)
-        self._changes.heed = self.loads.heed = upkeep.changed
+        self._changes.heed = self.loads.heed = upkeep.note_change
         return upkeep
 
     # ----
@@ -275,14 +275,14 @@ class Database:
         if explain.analyze:
             (plan,) = plans
             return ProfileAnswer(self.planning, plan, tuple(lines), explain.format, time.monotonic() - began)
-        return TableAnswer(explained(lines, explain.format))
+        return TableAnswer(plan_table(lines, explain.format))
 
     def _describe(self, session: Session, statement: Describe) -> pa.Table:
         told = self.catalog.constraints(session, statement.table) if statement.table else Constraints()
-        return _described(self.planning.columns(session, statement.query), told)
+        return _describe_columns(self.planning.columns(session, statement.query), told)
 
     def _show_settings(self, session: Session, statement: ShowSettings) -> pa.Table:
-        found = self.settings.shown(session)
+        found = self.settings.all_values(session)
         if statement.name is None or statement.table is None:
             return pa.table([pa.array(found, pa.string()), pa.array(found.values(), pa.string())], ["name", "value"])
         try:
@@ -296,7 +296,7 @@ class Database:
         if statement.what == "DATABASES":
             return pa.table({"database_name": [CATALOG]})
         if statement.what == "INDEXES":
-            return self._indexes.shown(session, statement.within)
+            return self._indexes.show(session, statement.within)
         if statement.what == "SCHEMAS":
             return pa.table({"name": self.catalog.schemas(session)})
         relations = self.catalog.relations(session)
@@ -320,7 +320,7 @@ def changed_rows(answer: pa.Table) -> int:
     return int(answer["Count"][0].as_py()) if answer.schema == COUNT_SCHEMA else 0
 
 
-def _described(columns: RowType, told: Constraints) -> pa.Table:
+def _describe_columns(columns: RowType, told: Constraints) -> pa.Table:
     """The answer to DESCRIBE, in the columns that the dialect has for it; a table has `told` more of them."""
     rows = [dict(zip(DESCRIBED, description(column), strict=True)) for column in shown_columns(columns, told)]
     return pa.Table.from_pylist(rows, _DESCRIBE_SCHEMA)

@@ -74,7 +74,7 @@ class Definitions:
             return 0
         for column in statement.columns:
             self.check_default(context, column)
-        data = Rows(self._planning, context, [(rewriting.defined(statement.columns), ())])
+        data = Rows(self._planning, context, [(rewriting.empty_query(statement.columns), ())])
         data.keep(rewriting.defined_fields(statement.columns))
         self._write_new(target, data, statement.replace, statement.if_not_exists)
         return 0
@@ -117,7 +117,7 @@ class Definitions:
             if not statement.if_exists and not views.has(view):
                 raise unknown_table(view, [known.name for known in views.all()])
             return view
-        target = self.existing(context, statement.name)
+        target = self.existing_target(context, statement.name)
         if not statement.if_exists:
             target.storage.snapshot().table(target.name)
         return target.shown
@@ -201,7 +201,7 @@ class Definitions:
             elif statement.kind == "VIEW":
                 self._drop_view(context, statement)
             else:
-                target = self.existing(context, statement.name)
+                target = self.existing_target(context, statement.name)
                 target.storage.drop(target.name)
         except UnknownTableError:
             if not statement.if_exists:
@@ -238,7 +238,7 @@ class Definitions:
                 with nullcontext() if name.schema == TEMPORARY else self._catalog.storage.vacant(to):
                     views.rename(name, to)
             else:
-                target = self.existing(context, statement.name)
+                target = self.existing_target(context, statement.name)
                 target.storage.rename(target.name, self._new_name(context, target.shown, statement.to).table)
         except UnknownTableError:
             if not statement.if_exists:
@@ -253,9 +253,9 @@ class Definitions:
             raise UnsupportedError(f'"{name}" stays in its schema; CREATE TABLE ... AS makes another one elsewhere.')
         return self._catalog.new(context.session, path, False).shown
 
-    def existing(self, context: StatementContext, path: Sequence[str]) -> Target:
+    def existing_target(self, context: StatementContext, path: Sequence[str]) -> Target:
         """The table that a statement changes; TableExistsError where it is a view."""
-        target = self._catalog.existing(context.session, path)
+        target = self._catalog.existing_target(context.session, path)
         self._catalog.require_no_view(target)
         return target
 

@@ -36,10 +36,10 @@ def _options(text: str, second: Token) -> tuple[Explain, int]:
     if words[0] != "(" or len(words) < 3 or words[1] not in _OPTIONS or ")" not in words[:-1]:
         return Explain(), second.start
     end = words.index(")")
-    return _chosen(words[1:end]), found[end + 1].start
+    return _read_options(words[1:end]), found[end + 1].start
 
 
-def _chosen(words: list[str]) -> Explain:
+def _read_options(words: list[str]) -> Explain:
     analyze, form = False, Format.TEXT
     for option in _parts(words):
         match option:

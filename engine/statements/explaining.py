@@ -28,9 +28,9 @@ __all__ = [
     "Explain",
     "Format",
     "PlanNode",
-    "explained",
     "plan_lines",
-    "profiled",
+    "plan_table",
+    "profile_table",
 ]
 
 
@@ -100,15 +100,15 @@ class Before:
     queue: float
 
 
-def explained(lines: Sequence[str], format: Format) -> pa.Table:
+def plan_table(lines: Sequence[str], format: Format) -> pa.Table:
     """The plan that these lines show, in a form."""
     if format is Format.TEXT:
         return plan_lines(lines)
     roots = PlanNode.of(lines)
-    return plan_lines([_to_json([root.value() for root in roots]) if format is Format.JSON else _drawn(roots, format)])
+    return plan_lines([_to_json([root.value() for root in roots]) if format is Format.JSON else _draw(roots, format)])
 
 
-def profiled(lines: Sequence[str], profile: QueryProfile, before: Before, format: Format) -> pa.Table:
+def profile_table(lines: Sequence[str], profile: QueryProfile, before: Before, format: Format) -> pa.Table:
     """What a query did, with the lines of its plan."""
     told = list(_profile_lines(profile, before))
     if format is Format.TEXT:
@@ -116,7 +116,7 @@ def profiled(lines: Sequence[str], profile: QueryProfile, before: Before, format
     if format is Format.JSON:
         plan = [root.value() for root in PlanNode.of(lines)]
         return plan_lines([_to_json({**_profile_value(profile, before), "plan": plan})])
-    return plan_lines([_drawn(PlanNode.of(told), format)])
+    return plan_lines([_draw(PlanNode.of(told), format)])
 
 
 def plan_lines(lines: Sequence[str]) -> pa.Table:
@@ -124,7 +124,7 @@ def plan_lines(lines: Sequence[str]) -> pa.Table:
     return pa.table([pa.array([_cut(line, _LONGEST_LINE) for line in lines], pa.string())], schema=EXPLAIN_SCHEMA)
 
 
-def _drawn(roots: Sequence[PlanNode], format: Format) -> str:
+def _draw(roots: Sequence[PlanNode], format: Format) -> str:
     """A picture of a plan, in the language of Mermaid or of Graphviz: rows go along the arrows."""
     nodes: list[str] = []
     edges: list[str] = []
@@ -154,7 +154,7 @@ def _profile_lines(profile: QueryProfile, before: Before) -> Iterator[str]:
     """A profile as text."""
     yield (
         f"Planned in {_time(before.planning)}, waited {_time(before.queue)}, ran in {_time(profile.seconds)}: "
-        f"{_count(profile.rows, 'row')}{_resources(profile.used)}"
+        f"{_count(profile.rows, 'row')}{_resources(profile.resource_use)}"
     )
     kernel = profile.kernel
     if kernel is not None:
@@ -189,7 +189,7 @@ def _resources(used: ResourceUse | None) -> str:
 
 def _profile_value(profile: QueryProfile, before: Before) -> dict[str, Any]:
     """A profile for JSON; times are in seconds, sizes in bytes."""
-    used = profile.used
+    used = profile.resource_use
     value: dict[str, Any] = {**asdict(before), "run": profile.seconds, "rows": profile.rows}
     value |= {"peak_memory": used.peak_memory, "spilled": used.spilled} if used is not None else {}
     if profile.kernel is not None:

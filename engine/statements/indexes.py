@@ -69,7 +69,7 @@ class Indexes:
 
         def apart(builder: IndexBuilder) -> list[str] | None:
             plan = self._planning.index_plan(context.session, builder)
-            return None if plan is None else self._built(replace(context, follow=follow), plan)
+            return None if plan is None else self._build_parts(replace(context, follow=follow), plan)
 
         def follow(run: RunProgress) -> None:
             runs.append(run)
@@ -86,7 +86,7 @@ class Indexes:
                 raise
         return 0
 
-    def _built(self, context: StatementContext, plan: PhysicalPlan) -> list[str]:
+    def _build_parts(self, context: StatementContext, plan: PhysicalPlan) -> list[str]:
         """What the tasks of a plan tell of the parts of an index that they built."""
         with self._planning.execute(replace(context, watch=watch_nothing), plan) as result:
             return [text for batch in result for text in batch.column(0).to_pylist()]
@@ -118,9 +118,9 @@ class Indexes:
         """The table whose index a statement would drop; raises where it may not."""
         return (self._target(session, statement.table) if statement.table else self._owner(session, statement)).shown
 
-    def shown(self, session: Session, path: Path) -> pa.Table:
+    def show(self, session: Session, path: Path) -> pa.Table:
         """The answer to SHOW INDEXES."""
-        target = self._catalog.existing(session, path, Action.READ)
+        target = self._catalog.existing_target(session, path, Action.READ)
         if not target.is_temporary and self._catalog.view(target.name) is not None:
             raise UnsupportedError(f'"{target.shown}" is a view, which has no indexes; its tables do.')
         rows = [
@@ -139,7 +139,7 @@ class Indexes:
         return pa.Table.from_pylist(rows, _SHOWN)
 
     def _target(self, session: Session, path: Path) -> Target:
-        target = self._catalog.existing(session, path, Action.ADMIN)
+        target = self._catalog.existing_target(session, path, Action.ADMIN)
         self._catalog.require_no_view(target)
         return target
 
@@ -153,7 +153,7 @@ class Indexes:
             is_own = table.schema.lower() == home.lower() or (not schema and table.schema == TEMPORARY)
             if not is_own or not session.grants.may(Action.READ, table):
                 continue
-            target = self._catalog.existing(session, (table.schema, table.table), Action.READ)
+            target = self._catalog.existing_target(session, (table.schema, table.table), Action.READ)
             try:
                 names = [index.name for index in self._of(session, target).all()]
             except (StorageError, DataCorruptError):  # which a query of that table reports
@@ -201,5 +201,5 @@ def _again(build: Callable[[], None], target: Target) -> None:
     for _ in range(_FREE_ATTEMPTS):
         with suppress(ConflictError):
             return build()
-    with target.storage.reserved(target.name):
+    with target.storage.reserve(target.name):
         return build()

@@ -77,7 +77,7 @@ class InformationSchema:
 
     def __init__(self) -> None:
         self._known: LruCache[Hashable, TableHandle] = LruCache(_KEPT)
-        self._empty = {table: _held(table, table_of(layout.split(), ())) for table, layout in _LAYOUTS.items()}
+        self._empty = {table: _hold(table, table_of(layout.split(), ())) for table, layout in _LAYOUTS.items()}
 
     def empty(self, name: TableName) -> TableHandle:
         """The table of that name, in any case, without rows; UnknownTableError where there is none."""
@@ -96,12 +96,12 @@ class InformationSchema:
         key = table, tuple(content.versions(facts))
         found = self._known.get(key)
         if found is None:
-            found = _held(table, table_of(_LAYOUTS[table].split(), list(map(content.row, content.ask(facts)))))
+            found = _hold(table, table_of(_LAYOUTS[table].split(), list(map(content.row, content.ask(facts)))))
             self._known.put(key, found)
         return found
 
 
-def _held(table: str, data: pa.Table) -> TableHandle:
+def _hold(table: str, data: pa.Table) -> TableHandle:
     return MEMORY.handle(TableName(INFORMATION_SCHEMA, table), MEMORY.hold((uuid.uuid4().hex,), "1", data))
 
 
@@ -115,13 +115,13 @@ def _schema_row(schema: str) -> Row:
     return {"catalog_name": CATALOG, "schema_name": schema}
 
 
-def _named(table: TableName) -> Row:
+def _name_columns(table: TableName) -> Row:
     return {"table_catalog": CATALOG, "table_schema": table.schema, "table_name": table.table}
 
 
 def _table_row(told: tuple[TableName, str, bool]) -> Row:
     table, kind, writable = told
-    return _named(table) | {
+    return _name_columns(table) | {
         "table_type": "BASE TABLE" if kind == "TABLE" else kind,
         "is_insertable_into": "YES" if writable and kind != "VIEW" else "NO",
         "is_typed": "NO",
@@ -131,7 +131,7 @@ def _table_row(told: tuple[TableName, str, bool]) -> Row:
 def _column_row(told: tuple[TableName, int, ShownColumn]) -> Row:
     table, position, column = told
     return {
-        **_named(table),
+        **_name_columns(table),
         "ordinal_position": position,
         "column_name": column.name,
         "column_default": column.default,
@@ -147,7 +147,7 @@ def _type_row(kind: str) -> Row:
 
 def _view_row(view: View) -> Row:
     changes = ("is_updatable", "is_insertable_into", "is_trigger_updatable", "is_trigger_deletable")
-    return _named(view.name) | {
+    return _name_columns(view.name) | {
         "view_definition": view_text(view),
         "check_option": "NONE",
         **dict.fromkeys((*changes, "is_trigger_insertable_into"), "NO"),

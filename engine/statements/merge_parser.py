@@ -56,12 +56,12 @@ def parse_merge(reader: Reader) -> Merge:
 def _source(reader: Reader) -> tuple[str, str]:
     """A table or a query in brackets, with an alias; the text and the alias."""
     if reader.peek() == "(":
-        text, alias = reader.bracketed(), _SOURCE
+        text, alias = reader.bracketed_text(), _SOURCE
     else:
         path = reader.path()
         text, alias = ".".join(map(quote, path)), path[-1]
         if reader.peek() == "(":  # a function
-            text += reader.bracketed()
+            text += reader.bracketed_text()
     if reader.accept("AS") or reader.peek() not in ("ON", "USING"):
         alias = reader.name()
     names = reader.names()
@@ -101,7 +101,7 @@ def _clause(reader: Reader) -> MergeClause:
 def _update(reader: Reader) -> MergeUpdate:
     if reader.accept("BY", "NAME"):
         return MergeUpdate(by_name=True)
-    if reader.accept("BY", "POSITION") or reader.accept("SET", "*") or reader.ended or reader.peek() == "WHEN":
+    if reader.accept("BY", "POSITION") or reader.accept("SET", "*") or reader.is_at_end or reader.peek() == "WHEN":
         return MergeUpdate()
     reader.expect("SET")
     ends = ("WHEN", "RETURNING")
@@ -114,7 +114,7 @@ def _update(reader: Reader) -> MergeUpdate:
 def _insert(reader: Reader) -> MergeInsert:
     if reader.accept("BY", "NAME"):
         return MergeInsert(by_name=True)
-    if reader.accept("BY", "POSITION") or reader.accept("*") or reader.ended or reader.peek() == "WHEN":
+    if reader.accept("BY", "POSITION") or reader.accept("*") or reader.is_at_end or reader.peek() == "WHEN":
         return MergeInsert()
     if reader.accept("DEFAULT", "VALUES"):
         return MergeInsert(default_values=True)

@@ -50,10 +50,10 @@ class Merging:
             scopes.append(f"SELECT {_items(self._new)} FROM {source}")
         return f"{self._statement.ctes} {' UNION ALL '.join(f'SELECT 1 FROM ({scope})' for scope in scopes)}"
 
-    def changed(self) -> str:
+    def changed_rows(self) -> str:
         """The rows of the table that the MERGE changes: address, whether it stays, and the values that are set."""
         alias = quote(self._statement.alias)
-        touched = self._touched()
+        touched = self._touched_columns()
         rows = f"{full_name(addressed_name(self._table))} AS {alias}"
         names = ", ".join([_ACTION, *(f"{_VALUE}{i}" for i in range(len(touched)))])
 
@@ -83,20 +83,20 @@ class Merging:
         values = "".join(f", {_VALUE}{i} AS {quote(name)}" for i, name in enumerate(touched))
         return f"{self._statement.ctes} SELECT {ROW_ADDRESS}, {stays}{values} FROM ({changes})"
 
-    def added(self) -> str | None:
+    def added_rows(self) -> str | None:
         """The rows that come to the table; None where none do."""
         if all(clause.action is None for clause in self._new):
             return None
-        return f"{self._statement.ctes} {self._inserted('')}"
+        return f"{self._statement.ctes} {self._inserted_rows('')}"
 
     def query(self) -> str:
         """All rows of the table after the MERGE, with the column `HIT`."""
-        parts = [self._kept()]
+        parts = [self._kept_rows()]
         if any(clause.action is not None for clause in self._new):
-            parts.append(self._inserted(f", CAST(NULL AS BOOLEAN) AS {HIT}"))
+            parts.append(self._inserted_rows(f", CAST(NULL AS BOOLEAN) AS {HIT}"))
         return f"{self._statement.ctes} {' UNION ALL '.join(parts)}"
 
-    def _kept(self) -> str:
+    def _kept_rows(self) -> str:
         alias = quote(self._statement.alias)
         both = [self._updates(clause) for clause in self._both]
         alone = [self._updates(clause) for clause in self._alone]
@@ -131,7 +131,7 @@ class Merging:
         hit = f"coalesce({_ACTION} = {_UPDATE}, false) AS {HIT}"
         return f"SELECT {names}, {hit} FROM ({rows}) WHERE {_ACTION} IS DISTINCT FROM {_DELETE}"
 
-    def _inserted(self, mark: str) -> str:
+    def _inserted_rows(self, mark: str) -> str:
         given = [self._inserts(clause) for clause in self._new]
         items = [
             f"{_case(self._new, [values.get(c.name, 'NULL') for values in given])} AS {quote(c.name)}"
@@ -141,7 +141,7 @@ class Merging:
         wanted = _case(self._new, ["false" if clause.action is None else "true" for clause in self._new], "false")
         return f"SELECT {', '.join(items)}{mark} FROM {self._statement.source} WHERE {new} AND {wanted}"
 
-    def _touched(self) -> list[str]:
+    def _touched_columns(self) -> list[str]:
         """The columns that some clause sets."""
         updates = [self._updates(clause) for clause in (*self._both, *self._alone)]
         return [c.name for c in self._columns if any(c.name in values for values in updates)]

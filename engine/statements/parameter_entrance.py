@@ -27,7 +27,7 @@ class ParameterEntrance:
         self._places = _places(names, entrance.schema)
         self.schema = pa.schema([entrance.schema.field(place) for place in self._places])
 
-    def ordered(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def reorder(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The parameters of a batch that has entered."""
         return batch.select(self._places)
 

@@ -44,7 +44,7 @@ from engine.statements.descriptions import (
 )
 from engine.statements.index_parser import parse_create_index, parse_drop_index, parse_show_indexes
 from engine.statements.merge_parser import assignment, parse_merge
-from engine.statements.reader import Reader, numbered
+from engine.statements.reader import Reader, number_parameters
 from engine.storage.protocol import CATALOG
 
 __all__ = ["parse_statement", "read_statement"]
@@ -63,7 +63,7 @@ def parse_statement(text: str) -> Statement | None:
 
 
 def read_statement(text: str) -> tuple[Statement | None, list[tuple[int, int]]]:
-    """As `parse_statement`, and where the texts in what it gives stand in `text` with its parameters `numbered`."""
+    """As `parse_statement`, and where the texts in what it gives stand in `text` with its parameters numbered."""
     found = _frame(text)
     while found and found[-1].word == ";":
         found.pop()
@@ -72,7 +72,7 @@ def read_statement(text: str) -> tuple[Statement | None, list[tuple[int, int]]]:
     if ctes is None or reader.peek() not in _PARSERS:
         return None, []
     if "?" in text or "$" in text:
-        text = numbered(text)
+        text = number_parameters(text)
         reader = Reader(text, [token for token in tokens(text) if token.word != ";"])
         ctes = _ctes(reader)
     statement = _PARSERS[reader.word()](reader)
@@ -106,7 +106,7 @@ def _ctes(reader: Reader) -> str | None:
             reader.expect("AS")
             reader.accept("NOT")
             reader.accept("MATERIALIZED")
-            reader.bracketed()
+            reader.bracketed_text()
             if not reader.accept(","):
                 return reader.since(start) if reader.peek() in _CHANGES else None
     except SqlSyntaxError:  # the kernel's parser tells
@@ -131,7 +131,7 @@ def _savepoint(reader: Reader) -> Statement:
 
 
 def _checkpoint(reader: Reader) -> Statement:
-    if not reader.ended and reader.name().lower() != CATALOG:
+    if not reader.is_at_end and reader.name().lower() != CATALOG:
         raise UnsupportedError(f'CHECKPOINT of another catalog than "{CATALOG}" is not handled.')
     reader.end()
     return Checkpoint()
@@ -286,7 +286,7 @@ def _alias(reader: Reader, path: Path, *stops: str) -> str:
     """The alias of a table; the table's own name where there is none."""
     if reader.accept("AS"):
         return reader.name()
-    return path[-1] if reader.ended or reader.peek() in stops else reader.name()
+    return path[-1] if reader.is_at_end or reader.peek() in stops else reader.name()
 
 
 def _update(reader: Reader) -> Statement:
@@ -448,7 +448,7 @@ def _set(reader: Reader) -> Statement:
 
 def _reset(reader: Reader) -> Statement:
     name = reader.name()
-    if name.upper() == "SESSION" and not reader.ended:
+    if name.upper() == "SESSION" and not reader.is_at_end:
         name = reader.name()
     reader.end()
     return SetSetting(name.lower())

@@ -19,7 +19,7 @@ from engine.sql.escapes import WrittenText
 from engine.statements.descriptions import DEFAULT_VALUE, Insert, Statement, Update
 from engine.statements.parsed_statement import ParsedStatement
 from engine.statements.parser import read_statement
-from engine.statements.reader import numbered, parameters_of
+from engine.statements.reader import number_parameters, parameters_of
 
 __all__ = ["no_places", "places_in", "places_of"]
 
@@ -48,7 +48,7 @@ def _find_place(written: WrittenText, parse: Callable[[str], object], error: Bas
         return
     text = written.text
     place, error.place = error.place, None
-    if isinstance(error, SqlSyntaxError) and (place is None or place.text not in (text, numbered(text))):
+    if isinstance(error, SqlSyntaxError) and (place is None or place.text not in (text, number_parameters(text))):
         with suppress(ForbiddenError):  # what it says of one that is right, but no query
             parse(text)
     found = None if place is None else _place_in(text, place)
@@ -66,14 +66,14 @@ def _place_in(text: str, place: Place) -> Place | None:
         return place
     if len(place.text) == len(text) and place.text[place.start :] == text[place.start :]:
         return Place(text, place.start, place.length)  # behind EXPLAIN
-    with_numbers = numbered(text)
+    with_numbers = number_parameters(text)
     start: int | None = place.start
     if place.text != with_numbers:
         statement, parts = read_statement(with_numbers)
         start = _start_in_parts(with_numbers, parts, place, _values(statement))
     if start is None:
         return None
-    first, end = (_written(text, with_numbers, at) for at in (start, start + place.length))
+    first, end = (_original_place(text, with_numbers, at) for at in (start, start + place.length))
     return Place(text, first, end - first)
 
 
@@ -108,7 +108,7 @@ def _values(statement: Statement | None) -> Counter[str]:
     return Counter(text for text in texts if text.upper() != DEFAULT_VALUE)
 
 
-def _written(text: str, with_numbers: str, at: int) -> int:
+def _original_place(text: str, with_numbers: str, at: int) -> int:
     """The character of `text` that stands at `at` where its parameters have numbers."""
     shift = 0
     for own, other in zip(parameters_of(text), parameters_of(with_numbers), strict=True):

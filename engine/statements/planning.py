@@ -89,7 +89,7 @@ class Planning:
 
     def table(self, session: Session, path: Sequence[str]) -> tuple[str, PhysicalPlan]:
         """All of a table or view as it is now, and the text that says so."""
-        name = self.catalog.existing(session, path, Action.READ).shown
+        name = self.catalog.existing_target(session, path, Action.READ).shown
         snapshot, names = self.catalog.snapshot(session), self.catalog.names(session)
         text = f"SELECT * FROM {quote(name.schema)}.{quote(name.table)}"
         if names.views is not None and names.views.find(name) is not None:
@@ -121,7 +121,7 @@ class Planning:
             boundary=session.boundary,
         )
 
-    def stored(
+    def storage_plan(
         self, session: Session, text: str, row: Sequence[pa.Scalar] = (), snapshot: Snapshot | None = None
     ) -> PhysicalPlan:
         """As `plan`, with the rows in their stored forms."""
@@ -137,7 +137,7 @@ class Planning:
             text, snapshot=self.catalog.snapshot(session), names=self.catalog.names(session)
         )
 
-    def told(self, plan: PhysicalPlan) -> str:
+    def explain(self, plan: PhysicalPlan) -> str:
         """The plan as EXPLAIN has it. It is made once for a text that runs again, which does so by the very same plan.
 
         Where rows are chosen it is made each time: which index is asked for them depends on what others have found.
@@ -156,7 +156,7 @@ class Planning:
         pin = self.pins.pin(plan)
         try:
             runtime = self.runtime_of(plan)
-            context.tell_plan(partial(self.told, plan))
+            context.tell_plan(partial(self.explain, plan))
             result = runtime.execute(plan, QueryOptions(cancellation, context.follow, context.trace))
         except BaseException:
             forget()
@@ -170,7 +170,7 @@ class Planning:
 
         return replace(result, stop=stop)
 
-    def written(self, plan: PhysicalPlan, table: TableName, sink: FragmentSink | None = None) -> PhysicalPlan | None:
+    def write_plan(self, plan: PhysicalPlan, table: TableName, sink: FragmentSink | None = None) -> PhysicalPlan | None:
         """The plan that stores the rows of `plan` where they are made; None where they have to come here for that."""
         runtime = self.runtime_of(plan)
         return runtime.write_plan(plan, table, sink) if runtime.writes(plan) else None

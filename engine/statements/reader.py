@@ -9,16 +9,16 @@ from engine.place import Place
 from engine.sql.tokens import Kind, Token, tokens
 from engine.statements.descriptions import Path
 
-__all__ = ["Reader", "numbered", "parameter_count", "parameter_names", "parameters_of", "with_parameters"]
+__all__ = ["Reader", "number_parameters", "parameter_count", "parameter_names", "parameters_of", "with_parameters"]
 
 
 _MOST_DIGITS = 9
 
 
-def numbered(text: str, offset: int = 0) -> str:
+def number_parameters(text: str, offset: int = 0) -> str:
     """`text` with its parameters (``?``, ``$1``, ``$name``) as ``$n``, counted from `offset` + 1.
 
-    >>> numbered("$low < x OR x > $high OR x = $low")
+    >>> number_parameters("$low < x OR x > $high OR x = $low")
     '$1 < x OR x > $2 OR x = $1'
     """
     parts, done, count = [], 0, offset
@@ -38,7 +38,7 @@ def numbered(text: str, offset: int = 0) -> str:
 
 
 def parameter_names(text: str) -> list[str]:
-    """The names of the parameters that `numbered` gives numbers to, in the order of these; none where they have none.
+    """The names of the parameters that `number_parameters` numbers, in the order of the numbers; none for none.
 
     >>> parameter_names("$low < x OR x > $high OR x = $LOW")
     ['low', 'high']
@@ -90,12 +90,12 @@ class Reader:
         self._at = 0
 
     @property
-    def ended(self) -> bool:
+    def is_at_end(self) -> bool:
         """Whether nothing is left."""
         return self._at >= len(self._tokens)
 
     @property
-    def left(self) -> int:
+    def tokens_left(self) -> int:
         """How many tokens are left."""
         return len(self._tokens) - self._at
 
@@ -122,7 +122,7 @@ class Reader:
 
         A comma may end a list, too: `ends` are the words that come behind one.
         """
-        return self.accept(",") and not self.ended and self.peek() not in ends
+        return self.accept(",") and not self.is_at_end and self.peek() not in ends
 
     def drop_last(self, *words: str) -> bool:
         """Cut off `words` where the statement ends with them."""
@@ -138,7 +138,7 @@ class Reader:
 
     def error(self, reason: str) -> SqlSyntaxError:
         """The error for what comes next."""
-        if self.ended:
+        if self.is_at_end:
             return SqlSyntaxError(f"{reason} at the end")
         token = self._tokens[self._at]
         near = self.text[token.start : token.start + 20]
@@ -146,12 +146,12 @@ class Reader:
 
     def end(self) -> None:
         """Nothing may come any more."""
-        if not self.ended:
+        if not self.is_at_end:
             raise self.error("syntax error")
 
     def name(self) -> str:
         """An identifier, as it is written."""
-        if self.ended:
+        if self.is_at_end:
             raise self.error("expected a name")
         token = self._tokens[self._at]
         if token.kind not in (Kind.WORD, Kind.NAME):
@@ -161,7 +161,7 @@ class Reader:
 
     def constant(self) -> str:
         """A text in quotes, without them; or a word or a number, as it is written."""
-        if self.ended:
+        if self.is_at_end:
             raise self.error("expected a value")
         token = self._tokens[self._at]
         if token.kind not in (Kind.STRING, Kind.WORD, Kind.NAME, Kind.NUMBER):
@@ -186,7 +186,7 @@ class Reader:
         self.expect(")")
         return tuple(found)
 
-    def bracketed(self) -> str:
+    def bracketed_text(self) -> str:
         """The text in brackets that comes next, with them."""
         first = self._at
         self.expect("(")
@@ -210,7 +210,7 @@ class Reader:
         The first word is never a stop, but for brackets and commas.
         """
         first, depth = self._at, 0
-        while not self.ended:
+        while not self.is_at_end:
             word = self.peek()
             may_stop = depth == 0 and (self._at > first or word == ",")
             if may_stop and self._is_one_of(stops) and not (word == "FROM" and self.peek(-1) == "DISTINCT"):

@@ -25,7 +25,7 @@ from engine.statements.descriptions import (
     SetNotNull,
     Update,
 )
-from engine.statements.reader import numbered, parameter_count, with_parameters
+from engine.statements.reader import number_parameters, parameter_count, with_parameters
 from engine.storage.conform import DEFAULT, NOT_NULL
 from engine.storage.lance_blobs import BLOB_MARK
 from engine.storage.protocol import DropField, NoteField, RenameField, TableName
@@ -33,21 +33,21 @@ from engine.storage.protocol import DropField, NoteField, RenameField, TableName
 __all__ = [
     "HIT",
     "InsertText",
-    "altered",
+    "alter_query",
     "altered_fields",
-    "assigned",
+    "assigned_values",
     "default_of",
-    "defined",
     "defined_fields",
-    "deleted",
+    "delete_query",
+    "empty_query",
     "field_change",
     "find_column",
     "full_name",
     "holds",
     "insert_columns",
-    "inserted",
+    "insert_query",
     "new_values",
-    "updated",
+    "update_query",
     "updated_scope",
     "value_of",
 ]
@@ -76,7 +76,7 @@ def find_column(columns: RowType, name: str, table: TableName) -> Column:
 # ---- columns as they are defined
 
 
-def defined(columns: Sequence[ColumnDefinition]) -> str:
+def empty_query(columns: Sequence[ColumnDefinition]) -> str:
     """No rows of the columns that are defined."""
     items = (f"CAST(NULL AS {column.type}) AS {quote(column.name)}" for column in columns)
     return f"SELECT {', '.join(items)} LIMIT 0"
@@ -95,13 +95,13 @@ def default_of(column: ColumnDefinition) -> str:
 def _field(column: ColumnDefinition) -> pa.Field:
     field = pa.field(column.name, pa.null())
     if column.default is not None:
-        field = _marked(field, DEFAULT, column.default)
+        field = _mark(field, DEFAULT, column.default)
     if column.external:
-        field = _marked(field, BLOB_MARK, "true")
-    return _marked(field, NOT_NULL, "true") if column.not_null else field
+        field = _mark(field, BLOB_MARK, "true")
+    return _mark(field, NOT_NULL, "true") if column.not_null else field
 
 
-def _marked(field: pa.Field, key: bytes, value: str | None) -> pa.Field:
+def _mark(field: pa.Field, key: bytes, value: str | None) -> pa.Field:
     """`field` with an entry of its metadata, or without that entry where `value` is None."""
     metadata = {k: v for k, v in (field.metadata or {}).items() if k != key}
     return field.with_metadata(metadata if value is None else {**metadata, key: value.encode()})
@@ -126,7 +126,7 @@ def insert_columns(statement: Insert, table: TableName, columns: RowType, given:
     return named
 
 
-def inserted(statement: Insert, columns: RowType, named: RowType, defaults: dict[str, str], copies: int = 1) -> str:
+def insert_query(statement: Insert, columns: RowType, named: RowType, defaults: dict[str, str], copies: int = 1) -> str:
     """All columns of the table for the rows that are inserted: the others have their defaults.
 
     With `copies`, the rows are there that often, and the parameters of each copy follow those of the one before it.
@@ -137,7 +137,7 @@ def inserted(statement: Insert, columns: RowType, named: RowType, defaults: dict
     if source is None:
         rows = ", ".join(f"({_values(row, named, defaults)})" for row in statement.rows)
         width = parameter_count(rows)
-        source = "VALUES " + ", ".join(numbered(rows, width * copy) for copy in range(copies))
+        source = "VALUES " + ", ".join(number_parameters(rows, width * copy) for copy in range(copies))
     return _inserted_from(source, statement, columns, named, defaults)
 
 
@@ -151,8 +151,8 @@ class InsertText:
     defaults: dict[str, str]
 
     def in_text(self, copies: int = 1) -> str:
-        """With the parameters of so many rows, one after the other; see `inserted`."""
-        return inserted(self.statement, self.columns, self.named, self.defaults, copies)
+        """With the parameters of so many rows, one after the other; see `insert_query`."""
+        return insert_query(self.statement, self.columns, self.named, self.defaults, copies)
 
     def over(self, relation: str, parameters: Sequence[str]) -> str:
         """With a row for each of `relation`, over which the `parameters` are written.
@@ -188,14 +188,14 @@ def value_of(text: str, column: Column, defaults: dict[str, str]) -> str:
     return f"CAST(({text}) AS {column.type})"
 
 
-def updated(
+def update_query(
     statement: Update, table: TableName, columns: RowType, defaults: dict[str, str], sees_all: bool = False
 ) -> str:
     """All rows of the table as they are after an UPDATE, and the column `HIT`.
 
     Where a value `sees_all` columns of the table, the mark is beside it and not beneath; the condition stands in each.
     """
-    values = assigned(statement, table, columns, defaults)
+    values = assigned_values(statement, table, columns, defaults)
     alias = quote(statement.alias)
     if statement.source is None and sees_all:
         rows, hit = f"{full_name(table)} AS {alias}", holds(statement.where)
@@ -219,7 +219,7 @@ def updated(
     return f"{statement.ctes} SELECT {items}, {hit} AS {HIT} FROM {rows}"
 
 
-def assigned(statement: Update, table: TableName, columns: RowType, defaults: dict[str, str]) -> dict[str, str]:
+def assigned_values(statement: Update, table: TableName, columns: RowType, defaults: dict[str, str]) -> dict[str, str]:
     """The values that an UPDATE sets, in the types of their columns, by column name."""
     values: dict[str, str] = {}
     for name, text in statement.assignments:
@@ -242,7 +242,7 @@ def updated_scope(statement: Update | Delete, table: TableName) -> str:
     return f"{statement.ctes} SELECT {items} FROM {rows} WHERE {holds(statement.where)}"
 
 
-def deleted(statement: Delete, table: TableName) -> str:
+def delete_query(statement: Delete, table: TableName) -> str:
     """The rows of the table that stay."""
     gone = holds(statement.where)
     if statement.source is not None:
@@ -258,7 +258,7 @@ def holds(where: str | None) -> str:
 # ---- columns that change
 
 
-def altered(statement: AlterTable, table: TableName, columns: RowType) -> str | None:
+def alter_query(statement: AlterTable, table: TableName, columns: RowType) -> str | None:
     """The table's rows with other columns; None where there is nothing to do.
 
     Raises UnknownColumnError and TableExistsError for columns that are not there, or there already.
@@ -340,10 +340,10 @@ def altered_fields(statement: AlterTable, stored: pa.Schema) -> dict[str, pa.Fie
         case RenameColumn(name, to):
             fields[to] = fields.pop(own(name))
         case ChangeType(name):
-            fields[own(name)] = _marked(fields[own(name)], BLOB_MARK, None)
+            fields[own(name)] = _mark(fields[own(name)], BLOB_MARK, None)
         case SetDefault(name, value):
-            fields[own(name)] = _marked(fields[own(name)], DEFAULT, value)
+            fields[own(name)] = _mark(fields[own(name)], DEFAULT, value)
         case SetNotNull(name, not_null):
-            field = _marked(fields[own(name)], NOT_NULL, "true" if not_null else None)
+            field = _mark(fields[own(name)], NOT_NULL, "true" if not_null else None)
             fields[own(name)] = field.with_nullable(True)
     return fields

@@ -23,7 +23,7 @@ from engine.kernel import quote
 from engine.schema import RowType
 from engine.sql import syntax
 from engine.statements.descriptions import DEFAULT_VALUE, Delete, Merge, MergeUpdate, Update
-from engine.statements.rewriting import assigned, full_name
+from engine.statements.rewriting import assigned_values, full_name
 from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, Snapshot, TableHandle, TableName, Version
 
 __all__ = [
@@ -32,11 +32,11 @@ __all__ = [
     "RowQuery",
     "RowStatement",
     "addressed_name",
-    "cast",
-    "deleted",
+    "cast_query",
+    "delete_query",
     "may_name_hidden",
     "sees_all_columns",
-    "updated",
+    "update_query",
     "with_values",
 ]
 
@@ -96,10 +96,10 @@ def with_values(parse: Callable[[str], Any], texts: Sequence[str], row: Sequence
     return [RowQuery(text, [row[int(name) - 1] for name in own]) for text, own in zip(texts, names, strict=True)]
 
 
-def updated(statement: Update, table: TableName, columns: RowType, defaults: dict[str, str]) -> str:
+def update_query(statement: Update, table: TableName, columns: RowType, defaults: dict[str, str]) -> str:
     """The rows that an UPDATE changes: address, that they stay, and the values that are set."""
     alias = quote(statement.alias)
-    values = assigned(statement, table, columns, defaults)
+    values = assigned_values(statement, table, columns, defaults)
     items = "".join(f", {value} AS {quote(name)}" for name, value in values.items())
     row = f"{alias}.{ROW_ADDRESS}"
     rows = f"{full_name(addressed_name(table))} AS {alias}"
@@ -110,7 +110,7 @@ def updated(statement: Update, table: TableName, columns: RowType, defaults: dic
     return f"{statement.ctes} {select} WHERE {_condition(statement.where)}"
 
 
-def deleted(statement: Delete, table: TableName) -> str:
+def delete_query(statement: Delete, table: TableName) -> str:
     """The rows that a DELETE removes: address, and that they go."""
     alias = quote(statement.alias)
     gone = _condition(statement.where)
@@ -125,7 +125,7 @@ def _condition(where: str | None) -> str:
     return "true" if where is None else f"({where})"
 
 
-def cast(table: TableName, column: str, value: str) -> str:
+def cast_query(table: TableName, column: str, value: str) -> str:
     """Addresses and new values of one column for all rows, in the order of the addresses."""
     alias = quote(table.table)
     rows = f"{full_name(addressed_name(table))} AS {alias}"

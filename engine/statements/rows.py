@@ -28,7 +28,7 @@ class _WriteTotals:
 
     rows: int = 0
     bytes: int = 0
-    finished: bool = False
+    is_finished: bool = False
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Rows:
         if not self.queries:
             raise PlanningError("No row of parameters was bound; bind at least one.")
         text, row = self.queries[0]
-        self._first = self._planned(text, row)
+        self._first = self._plan(text, row)
         self._columns = self._storable(self._first)
         self._schema = stored_fields(self.planning.frontend.kernel, self._columns)
 
@@ -70,7 +70,7 @@ class Rows:
 
     def keep(self, fields: Mapping[str, pa.Field]) -> None:
         """Give columns of these names what `fields` keep of them: defaults, and types that mean the same values."""
-        self._schema = pa.schema([_kept(field, fields.get(field.name, field)) for field in self._schema])
+        self._schema = pa.schema([_keep_field(field, fields.get(field.name, field)) for field in self._schema])
 
     def into(self, write: Callable[[pa.RecordBatchReader], int]) -> int:
         """Give the stream to `write`, and return what it does. The stream fails where the call is cancelled."""
@@ -81,11 +81,11 @@ class Rows:
         """Write the rows to a table, or have them written where they are made; returns how many, as `Storage.write`."""
         storage, name = target.storage, target.name
         apart = len(self.queries) == 1 and not self.marked and storage.takes_fragments(name)
-        writers = self._write_fragments if apart and self.planning.written(self._first, name) else None
+        writers = self._write_fragments if apart and self.planning.write_plan(self._first, name) else None
         return self.into(lambda reader: storage.write(name, reader, mode, is_valid=self.is_valid, writers=writers))
 
     def _write_fragments(self, sink: FragmentSink) -> Sequence[str]:
-        plan = self.planning.written(self._first, sink.table, sink)
+        plan = self.planning.write_plan(self._first, sink.table, sink)
         if plan is None:
             raise ValueError("the rows of this plan come here")
         written = _WriteTotals()
@@ -96,7 +96,7 @@ class Rows:
                 told += task["fragments"]
                 written.rows += task["rows"]
                 written.bytes += task["bytes"]
-        written.finished = True
+        written.is_finished = True
         self.context.poll()
         self.context.cancellation.check()
         return told
@@ -105,24 +105,24 @@ class Rows:
         for position, (text, row) in enumerate(self.queries):
             plan = self._first
             if position:
-                with self.context.cancellation.heeded():
-                    plan = self._planned(text, row)
+                with self.context.cancellation.scope():
+                    plan = self._plan(text, row)
                 if self._storable(plan) != self._columns:
                     raise TypeMismatchError("The rows of parameters give results of different types; cast them.")
             with self.planning.execute(self.context, plan) as result:
                 for batch in result:
-                    yield self._counted(batch)
+                    yield self._count(batch)
         self.context.poll()
         self.context.cancellation.check()
 
-    def _planned(self, text: str, row: Sequence[pa.Scalar]) -> PhysicalPlan:
-        return self.planning.stored(self.context.session, text, row, self.snapshot)
+    def _plan(self, text: str, row: Sequence[pa.Scalar]) -> PhysicalPlan:
+        return self.planning.storage_plan(self.context.session, text, row, self.snapshot)
 
     def _storable(self, plan: PhysicalPlan) -> RowType:
         columns = plan.columns[: -1 if self.marked else None]
         return tuple(Column(c.name, storable_type(c)) for c in columns)
 
-    def _counted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _count(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         self.rows += batch.num_rows
         columns = list(batch.columns)
         if self.marked:
@@ -133,7 +133,7 @@ class Rows:
         return pa.RecordBatch.from_arrays(cast, schema=self._schema)
 
 
-def _kept(field: pa.Field, stored: pa.Field) -> pa.Field:
+def _keep_field(field: pa.Field, stored: pa.Field) -> pa.Field:
     """`field` with what else `stored` keeps, and with its type where the kernel gives those values in another form."""
     t = pa.types
     pairs = ((t.is_large_string, t.is_string), (t.is_large_binary, t.is_binary), (t.is_fixed_size_binary, t.is_binary))

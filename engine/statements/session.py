@@ -13,7 +13,7 @@ from pathlib import Path
 from engine.errors import ResourceExhaustedError
 from engine.rights import ALL, Grants
 from engine.statements.temporary import TEMPORARY, TemporaryTables
-from engine.storage.locks import held, take_if_free
+from engine.storage.locks import exclusive_lock, take_if_free
 from engine.storage.protocol import DEFAULT_SCHEMA
 from engine.travel_types import Boundary
 
@@ -104,7 +104,7 @@ def sweep_temporary(data: Path) -> None:
     sessions = data / _FOLDER
     if not sessions.is_dir():
         return
-    with held(sessions):
+    with exclusive_lock(sessions):
         for folder in sessions.iterdir():
             with take_if_free(folder) as free:
                 if free:

@@ -90,7 +90,7 @@ class Settings:
             raise ForbiddenError(f'"{name[:_SHOWN]}" cannot be set; a session has {", ".join(sorted(self._setters))}.')
         setter(session, value)
 
-    def told(self, session: Session) -> dict[str, str | bool | int | float]:
+    def session_values(self, session: Session) -> dict[str, str | bool | int | float]:
         """Those that a session has, by name."""
         told: dict[str, str | bool | int | float] = {"catalog": CATALOG, "schema": session.schema}
         if session.timeout is not None:
@@ -107,7 +107,7 @@ class Settings:
             told["transactions"] = IGNORE if session.ignores_transactions else REFUSE
         return told
 
-    def shown(self, session: Session) -> dict[str, str | None]:
+    def all_values(self, session: Session) -> dict[str, str | None]:
         """All that can be set, as text by name; None for what is left to the server."""
         found: dict[str, str | None] = dict.fromkeys(sorted(self.names))
         found |= {
@@ -116,7 +116,7 @@ class Settings:
             "dictionaries": "false",
             "timezone": "UTC",
         }
-        for name, value in self.told(session).items():
+        for name, value in self.session_values(session).items():
             found[name] = str(value).lower() if isinstance(value, bool) else str(value)
         return found
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from engine.errors import StorageError, TableExistsError
 from engine.sql.views import View
-from engine.storage.locks import held
+from engine.storage.locks import exclusive_lock
 from engine.storage.names import check_table_name, unknown_table
 from engine.storage.protocol import TableName
 from engine.storage.schema_folders import schema_is_dropped
@@ -60,7 +60,7 @@ class StoredViews:
 
     def remove_in(self, schema: str) -> None:
         """Remove the views of a schema, also of one that was dropped. Raises StorageError where the disk refuses."""
-        with _failing():
+        with _storage_errors():
             for path, view in self._files():
                 if view.name.schema.lower() == schema.lower():
                     path.unlink(missing_ok=True)
@@ -72,12 +72,12 @@ class StoredViews:
         not take it.
         """
         check_table_name(view.name.table)
-        with _failing():
+        with _storage_errors():
             self._write(view, replace)
 
     def _write(self, view: View, replace: bool) -> None:
         self._folder.mkdir(exist_ok=True)
-        with held(self._folder):
+        with exclusive_lock(self._folder):
             if not replace:
                 self._require_free(view.name)
             self._put(self._path(view.name), _document(view))
@@ -105,7 +105,7 @@ class StoredViews:
         if view is None:
             raise unknown_table(name, [known.name for known in self.all()])
         try:
-            with _failing(), held(self._folder):
+            with _storage_errors(), exclusive_lock(self._folder):
                 self._require_free(to)
                 path = self._path(name)
                 path.stat()
@@ -120,7 +120,7 @@ class StoredViews:
     def drop(self, name: TableName) -> None:
         """Remove a view; UnknownTableError where it is not there, StorageError where the disk refuses."""
         try:
-            with _failing():
+            with _storage_errors():
                 self._path(name).unlink()
         except FileNotFoundError:
             raise unknown_table(name, [view.name for view in self.all()]) from None
@@ -140,7 +140,7 @@ class StoredViews:
 
 
 @contextmanager
-def _failing() -> Iterator[None]:
+def _storage_errors() -> Iterator[None]:
     """Failures of the file system as storage errors, but for a file that is not there."""
     try:
         yield

@@ -184,11 +184,11 @@ class SystemTables:
         key = table, grants.identity
         found = self._handles.get(key)
         if found is None:
-            found = self._made(table, grants)
+            found = self._make(table, grants)
             self._handles.put(key, found)
         return found
 
-    def _made(self, table: str, grants: Grants) -> TableHandle:
+    def _make(self, table: str, grants: Grants) -> TableHandle:
         schema = LAYOUTS[table]
 
         def make() -> pa.Table:

@@ -66,8 +66,8 @@ class TableChanges:
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
             columns = self._types(handle)
             sees_all = self._sees_all(statement, columns)
-            text = rewriting.updated(statement, handle.name, columns, defaults_of(stored), sees_all)
-            return self._kept(context, text, row, stored, marked=True)
+            text = rewriting.update_query(statement, handle.name, columns, defaults_of(stored), sees_all)
+            return self._kept_rows(context, text, row, stored, marked=True)
 
         return self._rewrite(
             context,
@@ -81,7 +81,7 @@ class TableChanges:
         """A DELETE with a row of parameters; returns how many rows it removed."""
 
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
-            return self._kept(context, rewriting.deleted(statement, handle.name), row, stored)
+            return self._kept_rows(context, rewriting.delete_query(statement, handle.name), row, stored)
 
         def count(handle: TableHandle, data: Rows) -> int:
             return (handle.rows or 0) - data.rows
@@ -94,9 +94,9 @@ class TableChanges:
         """A MERGE with a row of parameters; returns how many rows it changed, removed and added."""
 
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
-            merging = self.merging(context, statement, handle.name, self._types(handle), defaults_of(stored))
+            merging = self.resolve_merge(context, statement, handle.name, self._types(handle), defaults_of(stored))
             self._check_scope(context, merging.scope(), row)
-            return self._kept(context, merging.query(), row, stored, marked=True)
+            return self._kept_rows(context, merging.query(), row, stored, marked=True)
 
         def count(handle: TableHandle, data: Rows) -> int:
             deleted = (handle.rows or 0) - (data.rows - data.added)
@@ -106,7 +106,7 @@ class TableChanges:
             context, statement.table, rows, count, lambda target: self._by_rows(context, target, statement, row)
         )
 
-    def merging(
+    def resolve_merge(
         self, context: StatementContext, statement: Merge, name: TableName, columns: RowType, defaults: dict[str, str]
     ) -> Merging:
         """What a MERGE means for the columns of its table."""
@@ -135,7 +135,7 @@ class TableChanges:
 
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows | None:
             columns = self._types(handle)
-            text = rewriting.altered(statement, handle.name, columns)
+            text = rewriting.alter_query(statement, handle.name, columns)
             if text is None:
                 return None
             self._check_new_default(context, statement, handle.name, columns)
@@ -149,7 +149,7 @@ class TableChanges:
         try:
             return self._rewrite(context, statement.table, rows, lambda *_: 0, change)
         except UnknownTableError:
-            target = self._definitions.existing(context, statement.table)
+            target = self._definitions.existing_target(context, statement.table)
             if statement.if_exists and not self._definitions.is_there(target):
                 return 0
             raise
@@ -158,8 +158,8 @@ class TableChanges:
         """Change the one column that a statement is about; None where the table must be written anew."""
         snapshot = self._catalog.snapshot(context.session)
         handle = snapshot.table(target.shown)
-        stored, columns = self._stored(target, handle), self._types(handle)
-        if rewriting.altered(statement, handle.name, columns) is None:
+        stored, columns = self._stored_schema(target, handle), self._types(handle)
+        if rewriting.alter_query(statement, handle.name, columns) is None:
             return 0
         self._check_new_default(context, statement, handle.name, columns)
         own = _own_name(handle, target)
@@ -184,47 +184,51 @@ class TableChanges:
     def _cast_field(
         self, context: StatementContext, statement: AlterTable, action: ChangeType, target: Target
     ) -> int | None:
-        found = self._casting(context, action, target)
+        found = self._cast_queries(context, action, target)
         if found is None:
             return None
         data = Rows(self._planning, context, [(found.changed.text, ())], snapshot=found.snapshot)
-        stored = self._stored(target, found.snapshot.handle)
+        stored = self._stored_schema(target, found.snapshot.handle)
         data.keep(rewriting.altered_fields(statement, stored))
         own = _own_name(found.snapshot.handle, target)
 
         def replace_field(reader: pa.RecordBatchReader) -> int:
-            with context.cancellation.heeded():
+            with context.cancellation.scope():
                 return int(target.storage.alter(own, ReplaceField(data.schema.field(1), reader, data.is_valid)))
 
         return 0 if data.into(replace_field) else None
 
-    def _casting(self, context: StatementContext, action: ChangeType, target: Target) -> RowQueries | None:
+    def _cast_queries(self, context: StatementContext, action: ChangeType, target: Target) -> RowQueries | None:
         """What computes the values of a column of another type; None where the table must be written anew."""
         snapshot = self._catalog.snapshot(context.session)
         handle = snapshot.table(target.shown)
-        addressed, columns = target.storage.addressed(handle), self._types(handle)
+        addressed, columns = target.storage.with_addresses(handle), self._types(handle)
         name = rewriting.find_column(columns, action.name, handle.name).name
         value = f"CAST(({action.using or quote(name)}) AS {action.type})"
         as_update = Update((), handle.name.table, ((name, value),))
         if addressed is None or self._sees_all(as_update, columns):
             return None
-        query = RowQuery(row_changes.cast(handle.name, name, value), ())
+        query = RowQuery(row_changes.cast_query(handle.name, name, value), ())
         return RowQueries(AddressedSnapshot(snapshot, addressed), query)
 
-    def altering(
+    def describe_alter(
         self, context: StatementContext, statement: AlterTable, target: Target
     ) -> tuple[str, str | RowQueries | None]:
         """What an ALTER would write, in a line, and the SELECT of it, which may be none."""
         handle = self._pin(context, target)
-        text = rewriting.altered(statement, target.shown, self._types(handle))
+        text = rewriting.alter_query(statement, target.shown, self._types(handle))
         action = statement.action
-        in_place = target.storage.addressed(handle) is not None and text is not None
+        in_place = target.storage.with_addresses(handle) is not None and text is not None
         if in_place and isinstance(action, AddColumn):
             values = None if action.column.default is None else rewriting.new_values(action.column, target.shown)
             return f"Add a column to {target.shown}", values
-        if in_place and isinstance(action, ChangeType) and (cast := self._casting(context, action, target)) is not None:
+        if (
+            in_place
+            and isinstance(action, ChangeType)
+            and (cast := self._cast_queries(context, action, target)) is not None
+        ):
             return f"Cast a column of {target.shown}", cast
-        if in_place and rewriting.field_change(statement, self._stored(target, handle)) is not None:
+        if in_place and rewriting.field_change(statement, self._stored_schema(target, handle)) is not None:
             return f"Change a column of {target.shown}", None
         return f"Rewrite {target.shown} by ALTER", text
 
@@ -250,18 +254,18 @@ class TableChanges:
 
         What changes single rows or columns is tried before, where it is given; None says that it cannot be done so.
         """
-        target = self._definitions.existing(context, path)
+        target = self._definitions.existing_target(context, path)
 
         def write() -> int:
             if singly is not None and (changed := singly(target)) is not None:
                 return changed
             handle = self._pin(context, target)
-            data = rows(handle, self._stored(target, handle))
+            data = rows(handle, self._stored_schema(target, handle))
             if data is None:
                 return 0
 
             def rewrite(reader: pa.RecordBatchReader) -> int:
-                with context.cancellation.heeded():
+                with context.cancellation.scope():
                     return target.storage.rewrite(_own_name(handle, target), reader, is_valid=data.is_valid)
 
             data.into(rewrite)
@@ -276,7 +280,7 @@ class TableChanges:
         found = self.row_queries(context, target, statement, row)
         if found is None:
             return None
-        stored = self._stored(target, found.snapshot.handle)
+        stored = self._stored_schema(target, found.snapshot.handle)
 
         def rows(query: RowQuery) -> Rows:
             data = Rows(self._planning, context, [(query.text, query.row)], snapshot=found.snapshot)
@@ -304,22 +308,22 @@ class TableChanges:
         """What computes the rows that a statement changes; None where the table must be written anew."""
         snapshot = self._catalog.snapshot(context.session)
         handle = snapshot.table(target.shown)
-        addressed = target.storage.addressed(handle)
+        addressed = target.storage.with_addresses(handle)
         columns = self._types(handle)
         if isinstance(statement, Update | Delete):
             self._check_names(context, statement, handle.name, row)
         if addressed is None or self._sees_all(statement, columns):
             return None
-        name, defaults, added = handle.name, defaults_of(self._stored(target, handle)), None
+        name, defaults, added = handle.name, defaults_of(self._stored_schema(target, handle)), None
         match statement:
             case Update():
-                changed = row_changes.updated(statement, name, columns, defaults)
+                changed = row_changes.update_query(statement, name, columns, defaults)
             case Delete():
-                changed = row_changes.deleted(statement, name)
+                changed = row_changes.delete_query(statement, name)
             case Merge():
-                merging = self.merging(context, statement, name, columns, defaults)
+                merging = self.resolve_merge(context, statement, name, columns, defaults)
                 self._check_scope(context, merging.scope(), row)
-                changed, added = merging.changed(), merging.added()
+                changed, added = merging.changed_rows(), merging.added_rows()
         texts = [changed] if added is None else [changed, added]
         parse = self._planning.frontend.kernel.parse
         return RowQueries(AddressedSnapshot(snapshot, addressed), *row_changes.with_values(parse, texts, row))
@@ -342,7 +346,7 @@ class TableChanges:
             for _ in range(_FREE_ATTEMPTS):
                 with suppress(ConflictError):
                     return write()
-            with target.storage.reserved(target.name):
+            with target.storage.reserve(target.name):
                 for _ in range(_ATTEMPTS - _FREE_ATTEMPTS - 1):  # for other tools do not wait
                     with suppress(ConflictError):
                         return write()
@@ -350,7 +354,7 @@ class TableChanges:
 
     # ---- parts
 
-    def _kept(
+    def _kept_rows(
         self, context: StatementContext, text: str, row: Sequence[pa.Scalar], stored: pa.Schema, marked: bool = False
     ) -> Rows:
         """The rows of a table that keeps its columns."""
@@ -367,10 +371,10 @@ class TableChanges:
     def columns(self, context: StatementContext, target: Target) -> tuple[RowType, dict[str, str]]:
         """The columns of a table, and their defaults."""
         handle = self._pin(context, target)
-        return self._types(handle), defaults_of(self._stored(target, handle))
+        return self._types(handle), defaults_of(self._stored_schema(target, handle))
 
     @staticmethod
-    def _stored(target: Target, handle: TableHandle) -> pa.Schema:
+    def _stored_schema(target: Target, handle: TableHandle) -> pa.Schema:
         """The schema as it is stored; empty where a storage does not tell."""
         return stored_schema(target.storage, handle)
 

@@ -22,7 +22,7 @@ def table_rows(storage: Storage, grants: Grants) -> Iterator[Mapping[str, Any]]:
         try:
             handle = snapshot.table(name)
             row |= {"kind": handle.kind, "rows": handle.rows, "bytes": handle.bytes}
-            facts: StoredFacts = storage.stored(handle)
+            facts: StoredFacts = storage.stored_facts(handle)
             row |= {"version": handle.version if facts.versions is not None else None, **asdict(facts)}
         except Exception as error:  # whatever the libraries make of files of others, and of what is dropped meanwhile
             require_answer(error)

@@ -15,7 +15,7 @@ from engine.errors import StorageError, TableExistsError
 from engine.statements.held_views import HeldViews
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.indexes import TableIndexes
-from engine.storage.locks import held
+from engine.storage.locks import exclusive_lock
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
     DEFAULT_SCHEMA,
@@ -96,9 +96,9 @@ class TemporaryTables:
         """Replace a table's rows; see `Storage.rewrite`."""
         return self._of(table.name).rewrite(table, data, is_valid=is_valid)
 
-    def addressed(self, table: TableHandle) -> TableHandle | None:
-        """The same version with the addresses of its rows; see `Storage.addressed`."""
-        return self._of(table.name).addressed(table)
+    def with_addresses(self, table: TableHandle) -> TableHandle | None:
+        """The same version with the addresses of its rows; see `Storage.with_addresses`."""
+        return self._of(table.name).with_addresses(table)
 
     def change(
         self,
@@ -115,9 +115,9 @@ class TemporaryTables:
         """Change one column of a table; see `Storage.alter`."""
         return self._of(table.name).alter(table, change)
 
-    def reserved(self, name: TableName) -> AbstractContextManager[None]:
-        """A table for oneself; see `Storage.reserved`."""
-        return self._of(name).reserved(name)
+    def reserve(self, name: TableName) -> AbstractContextManager[None]:
+        """A table for oneself; see `Storage.reserve`."""
+        return self._of(name).reserve(name)
 
     def care(self, name: TableName) -> TableCare:
         """What keeps a table in order; see `Storage.care`."""
@@ -163,7 +163,7 @@ class TemporaryTables:
         with self._lock:
             if self._disk is None:
                 try:
-                    self._disk = DirectoryStorage(self._made(folder))
+                    self._disk = DirectoryStorage(self._make_folder(folder))
                 except OSError as error:
                     _log.warning("The folder of temporary tables cannot be made: %s", error)
                     why = error.strerror or "the disk refuses"
@@ -172,12 +172,12 @@ class TemporaryTables:
                     ) from None
             return self._disk
 
-    def _made(self, folder: Path) -> Path:
+    def _make_folder(self, folder: Path) -> Path:
         """The folder for tables within that of the session, which is removed at the end. Raises OSError."""
         folder.parent.mkdir(exist_ok=True)
-        with held(folder.parent):  # else a sweep could come between making and taking it
+        with exclusive_lock(folder.parent):  # else a sweep could come between making and taking it
             folder.mkdir()
-            self._cleanup.enter_context(held(folder))
+            self._cleanup.enter_context(exclusive_lock(folder))
         self._cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         tables = folder / "tables"  # writers lock this one
         tables.mkdir()

@@ -39,7 +39,7 @@ class Thresholds:
     share: float = 0.1
     seconds: float = 3600.0
 
-    def reached(self, now: LayoutFacts, left: LayoutFacts) -> bool:
+    def is_reached(self, now: LayoutFacts, left: LayoutFacts) -> bool:
         """Whether it pays to optimise a table that is so, of which the last run has `left` that."""
         few = max(1, self.rows, round(self.share * now.rows))
         return (
@@ -74,7 +74,7 @@ class Upkeep:
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
         self._thread.start()
 
-    def changed(self, target: Target, rows: int) -> None:
+    def note_change(self, target: Target, rows: int) -> None:
         """Know that a statement has changed so many rows of a table."""
         if target.is_temporary:
             return
@@ -102,7 +102,7 @@ class Upkeep:
     def _run(self) -> None:
         while (target := self._next()) is not None:
             try:
-                with self._cancellation.heeded():
+                with self._cancellation.scope():
                     self._look_after(target)
             except CancelledError:
                 return
@@ -126,7 +126,7 @@ class Upkeep:
     def _look_after(self, target: Target) -> None:
         care = target.storage.care(target.name)
         layout = care.layout()
-        runs = self._optimizes and self._thresholds.reached(layout, self._left.get(target, LayoutFacts()))
+        runs = self._optimizes and self._thresholds.is_reached(layout, self._left.get(target, LayoutFacts()))
         if runs:
             self._left[target] = layout  # which also holds where it fails
             began = time.monotonic()

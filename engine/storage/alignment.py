@@ -7,26 +7,26 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.types as pt
 
-__all__ = ["aligned", "unsliced"]
+__all__ = ["align", "unslice"]
 
 _ALIGNMENT = 16  # bytes, that of the widest values
 
 
-def aligned(batch: pa.RecordBatch) -> pa.RecordBatch:
+def align(batch: pa.RecordBatch) -> pa.RecordBatch:
     """`batch`, which has no dictionaries, in buffers that begin where every Arrow library can read them.
 
-    Those of messages begin anywhere. Columns are as `unsliced` gives them.
+    Those of messages begin anywhere. Columns are as `unslice` gives them.
     """
     odd = [any(map(_is_odd, column.buffers())) or _has_sliced_structs(column) for column in batch.columns]
     if not any(odd):
         return batch
-    columns = [_copied(column) if moves else column for column, moves in zip(batch.columns, odd, strict=True)]
+    columns = [_copy(column) if moves else column for column, moves in zip(batch.columns, odd, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
-def unsliced(column: pa.Array) -> pa.Array:
+def unslice(column: pa.Array) -> pa.Array:
     """`column`, in which no struct that has structs as fields is a slice of a longer one: Lance does not read such."""
-    return _copied(column) if _has_sliced_structs(column) else column
+    return _copy(column) if _has_sliced_structs(column) else column
 
 
 def _has_sliced_structs(column: pa.Array) -> bool:
@@ -57,5 +57,5 @@ def _is_odd(buffer: pa.Buffer | None) -> bool:
     return buffer is not None and buffer.address % _ALIGNMENT != 0
 
 
-def _copied(column: pa.Array) -> pa.Array:
+def _copy(column: pa.Array) -> pa.Array:
     return pa.concat_arrays([column, column.slice(0, 0)])

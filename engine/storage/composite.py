@@ -97,9 +97,9 @@ class CompositeStorage:
         """Replace a table's rows in its storage; see `Storage.rewrite`."""
         return self._of(table.name.schema).rewrite(table, data, is_valid=is_valid)
 
-    def addressed(self, table: TableHandle) -> TableHandle | None:
-        """The same version with the addresses of its rows; see `Storage.addressed`."""
-        return self._of(table.name.schema).addressed(table)
+    def with_addresses(self, table: TableHandle) -> TableHandle | None:
+        """The same version with the addresses of its rows; see `Storage.with_addresses`."""
+        return self._of(table.name.schema).with_addresses(table)
 
     def change(
         self,
@@ -116,9 +116,9 @@ class CompositeStorage:
         """Change one column in the table's storage; see `Storage.alter`."""
         return self._of(table.name.schema).alter(table, change)
 
-    def reserved(self, name: TableName) -> AbstractContextManager[None]:
-        """A table for oneself; see `Storage.reserved`."""
-        return self._of(name.schema).reserved(name)
+    def reserve(self, name: TableName) -> AbstractContextManager[None]:
+        """A table for oneself; see `Storage.reserve`."""
+        return self._of(name.schema).reserve(name)
 
     def care(self, name: TableName) -> TableCare:
         """What keeps a table in order; see `Storage.care`."""
@@ -128,9 +128,9 @@ class CompositeStorage:
         """The indexes of a table of its storage; see `Storage.indexes`."""
         return self._of(table.name.schema).indexes(table)
 
-    def stored(self, table: TableHandle) -> StoredFacts:
-        """How a table of its storage is stored; see `Storage.stored`."""
-        return self._of(table.name.schema).stored(table)
+    def stored_facts(self, table: TableHandle) -> StoredFacts:
+        """How a table of its storage is stored; see `Storage.stored_facts`."""
+        return self._of(table.name.schema).stored_facts(table)
 
     def drop(self, name: TableName) -> None:
         """Remove the table from its storage."""
@@ -140,9 +140,9 @@ class CompositeStorage:
         """Give the table another name in its storage; see `Storage.rename`."""
         self._of(name.schema).rename(name, to)
 
-    def searched(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
-        """The rows that a search finds; see `Storage.searched`."""
-        return self._of(table.name.schema).searched(table, request, conditions)
+    def search(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
+        """The rows that a search finds; see `Storage.search`."""
+        return self._of(table.name.schema).search(table, request, conditions)
 
     def create_schema(self, name: str) -> None:
         """Make a schema in the default storage; TableExistsError where it is there, or mounted."""

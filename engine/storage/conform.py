@@ -17,7 +17,7 @@ import pyarrow.types as pt
 from engine.arrow_fields import struct_fields
 from engine.arrow_validation import invalid_column, validate
 from engine.errors import InvalidDataError, InvalidValueError, SchemaMismatchError, nearest
-from engine.storage.alignment import aligned
+from engine.storage.alignment import align
 from engine.storage.natural_forms import into_natural_form
 from engine.storage.protocol import TableName
 from engine.storage.stored_types import declared_type
@@ -29,7 +29,7 @@ __all__ = [
     "cast_column",
     "cast_gives",
     "check_fits",
-    "matched",
+    "match_columns",
     "require_names",
     "stored_schema",
 ]
@@ -91,7 +91,7 @@ def check_fits(name: TableName, given: pa.Schema, table: pa.Schema) -> None:
 
     Columns are matched by name, in any case and order. Those that the data has not become NULL.
     """
-    for position, want in zip(matched(name, given, table), table, strict=True):
+    for position, want in zip(match_columns(name, given, table), table, strict=True):
         if position is None:
             if not want.nullable:
                 raise SchemaMismatchError(f'Column "{want.name}" of table "{name}" takes no NULLs; the data has none.')
@@ -108,7 +108,7 @@ def check_fits(name: TableName, given: pa.Schema, table: pa.Schema) -> None:
             )
 
 
-def matched(name: TableName, given: pa.Schema, table: pa.Schema) -> list[int | None]:
+def match_columns(name: TableName, given: pa.Schema, table: pa.Schema) -> list[int | None]:
     """For each column of `table` its position in data of `given`, None where it is not there; names in any case.
 
     Raises SchemaMismatchError for a column that is given twice, or that the table has not.
@@ -151,19 +151,19 @@ class Incoming:
         self.rows = 0
         self.error: BaseException | None = None
         self._data = data
-        self._positions = matched(name, data.schema, schema)
+        self._positions = match_columns(name, data.schema, schema)
 
     def reader(self) -> pa.RecordBatchReader:
         """The stream; once only."""
-        return pa.RecordBatchReader.from_batches(self.schema, self._recorded())
+        return pa.RecordBatchReader.from_batches(self.schema, self._checked_batches())
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self._recorded()
+        return self._checked_batches()
 
-    def _recorded(self) -> Iterator[pa.RecordBatch]:
+    def _checked_batches(self) -> Iterator[pa.RecordBatch]:
         try:
             for batch in self._data:
-                checked = self._checked(batch)
+                checked = self._check_batch(batch)
                 self.rows += checked.num_rows
                 if checked.num_rows:
                     yield checked
@@ -173,7 +173,7 @@ class Incoming:
             self.error = error
             raise
 
-    def _checked(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _check_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if not batch.schema.equals(self.given):
             raise InvalidDataError(f'A batch of the data for table "{self.table}" has another schema than its stream.')
         try:
@@ -187,7 +187,7 @@ class Incoming:
             else self._cast(batch.column(position), declared_type(batch.schema.field(position)), want)
             for position, want in zip(self._positions, self.schema, strict=True)
         ]
-        return aligned(pa.RecordBatch.from_arrays(columns, schema=self.schema))
+        return align(pa.RecordBatch.from_arrays(columns, schema=self.schema))
 
     def _invalid(self, error: pa.ArrowException) -> str:
         column, told = invalid_column(error, self.given)

@@ -20,14 +20,14 @@ from engine.storage.care import StoredFacts
 from engine.storage.drop_marks import settle
 from engine.storage.indexes import NoIndexes, TableIndexes
 from engine.storage.lance_care import LanceCare
-from engine.storage.lance_commits import failing
+from engine.storage.lance_commits import storage_errors
 from engine.storage.lance_formats import require_nulls
 from engine.storage.lance_indexes import LanceIndexes
 from engine.storage.lance_tables import KIND as LANCE
 from engine.storage.lance_tables import LanceTables
 from engine.storage.lance_writes import LanceWrites
 from engine.storage.listing import Entry, Listing, Lookup
-from engine.storage.locks import held
+from engine.storage.locks import exclusive_lock
 from engine.storage.memory_tables import KIND as HELD
 from engine.storage.memory_tables import MEMORY, MemoryTables
 from engine.storage.names import check_table_name, not_searched, require_along, unknown_schema, unknown_table
@@ -47,7 +47,7 @@ from engine.storage.protocol import (
     Version,
     WriteMode,
 )
-from engine.storage.reservations import reserved
+from engine.storage.reservations import reserve
 from engine.storage.schema_folders import drop_schema, make_schema, sweep_schemas
 from engine.storage.search import Conditions, SearchRequest
 
@@ -80,7 +80,7 @@ class DirectoryStorage:
 
     def __reduce__(self) -> tuple[object, ...]:
         table_bytes, keep_dropped = self._options
-        return _restored, (str(self._root), table_bytes, keep_dropped)
+        return _restore, (str(self._root), table_bytes, keep_dropped)
 
     def schemas(self) -> list[str]:
         """Schema names, sorted; always has ``main``."""
@@ -167,7 +167,7 @@ class DirectoryStorage:
         name = TableName(schema, entry.name)
         return self._writes.replace(name, self._writable(name, entry), data, is_valid, table)
 
-    def addressed(self, table: TableHandle) -> TableHandle | None:
+    def with_addresses(self, table: TableHandle) -> TableHandle | None:
         """The same version of a Lance table with the addresses of its rows; None of other tables.
 
         Raises UnsupportedError where rows of it cannot be changed.
@@ -202,23 +202,23 @@ class DirectoryStorage:
         name = TableName(schema, entry.name)
         return self._writes.alter(name, self._writable(name, entry), int(table.version), change)
 
-    def searched(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
-        """The rows that a search of a Lance table finds; see `Storage.searched`."""
+    def search(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
+        """The rows that a search of a Lance table finds; see `Storage.search`."""
         if table.kind != LANCE:
             raise not_searched(table)
-        return self._lance.searched(table, request, conditions)
+        return self._lance.search(table, request, conditions)
 
     @contextmanager
-    def reserved(self, name: TableName) -> Iterator[None]:
-        """A Lance table for oneself; see `Storage.reserved`."""
+    def reserve(self, name: TableName) -> Iterator[None]:
+        """A Lance table for oneself; see `Storage.reserve`."""
         _, folder = self._folder(name.schema)
         entry = self._listing.find(folder, name.table)
         if entry is None:
             raise unknown_table(name, self.tables())
         path = self._writable(name, entry)
         with ExitStack() as stack:
-            with failing(name):
-                stack.enter_context(reserved(path))
+            with storage_errors(name):
+                stack.enter_context(reserve(path))
             yield
 
     def care(self, name: TableName) -> TableCare:
@@ -241,11 +241,11 @@ class DirectoryStorage:
             return NoIndexes(str(table.name), "in memory" if table.kind == HELD else "made of Parquet files")
         return LanceIndexes(table, self._lance)
 
-    def stored(self, table: TableHandle) -> StoredFacts:
-        """How this version of a table is stored; see `Storage.stored`."""
+    def stored_facts(self, table: TableHandle) -> StoredFacts:
+        """How this version of a table is stored; see `Storage.stored_facts`."""
         if table.kind == HELD:
             return StoredFacts()
-        return self._lance.stored(table) if table.kind == LANCE else self._parquet.stored(table)
+        return self._lance.stored_facts(table) if table.kind == LANCE else self._parquet.stored_facts(table)
 
     def share_names(self, others: OtherNames) -> None:
         """Make no table under a name that is one of `others`, and drop no schema that has some."""
@@ -259,7 +259,7 @@ class DirectoryStorage:
         Raises TableExistsError where there is such a table, UnknownTableError where the schema is not there.
         """
         _, folder = self._folder(name.schema)
-        with held(folder):
+        with exclusive_lock(folder):
             if self._listing.find(self._folder(name.schema)[1], name.table) is not None:
                 raise TableExistsError(f'Table "{name}" is there already; take another name.')
             yield
@@ -270,7 +270,7 @@ class DirectoryStorage:
         if name.lower() in {known.lower() for known in self._listing.schemas()}:
             raise TableExistsError(f'Schema "{name}" is there already.')
         try:
-            with self._changing(name):
+            with self._storage_errors(name):
                 make_schema(self._root, name, self._others)
         except FileExistsError:
             raise TableExistsError(f'Schema "{name}" is there already.') from None
@@ -281,7 +281,7 @@ class DirectoryStorage:
         if schema == DEFAULT_SCHEMA:
             raise UnsupportedError(f'The schema "{DEFAULT_SCHEMA}" is always there.')
         self._sweep()
-        with self._changing(schema), held(folder):
+        with self._storage_errors(schema), exclusive_lock(folder):
             schema, folder = self._folder(name)
             settle(folder)
             tables = {TableName(schema, entry.name): entry.path for entry in self._listing.entries(folder).values()}
@@ -290,7 +290,7 @@ class DirectoryStorage:
 
     @staticmethod
     @contextmanager
-    def _changing(schema: str) -> Iterator[None]:
+    def _storage_errors(schema: str) -> Iterator[None]:
         """What the file system refuses as a storage error, but for a file that is there."""
         try:
             yield
@@ -321,11 +321,11 @@ class DirectoryStorage:
             raise unknown_table(name, self.tables())
         path, other = self._writable(TableName(schema, entry.name), entry), TableName(schema, to)
 
-        def taken() -> bool:
+        def is_taken() -> bool:
             is_view = self._others is not None and self._others.has(other)
             return is_view or self._listing.find(folder, to) is not None
 
-        self._writes.rename(TableName(schema, entry.name), path, folder / f"{to}.lance", taken)
+        self._writes.rename(TableName(schema, entry.name), path, folder / f"{to}.lance", is_taken)
 
     def directories(self) -> Sequence[str]:
         """The data directory."""
@@ -355,10 +355,10 @@ class DirectoryStorage:
 
         path = folder / f"{name.table}.lance"
 
-        def taken() -> bool:
+        def is_taken() -> bool:
             return is_view() or self._listing.find(folder, name.table) is not None
 
-        return self._writes.create(name, path, data, is_valid, taken, instead, writers)
+        return self._writes.create(name, path, data, is_valid, is_taken, instead, writers)
 
     def _resolve(self, lookup: Lookup, name: TableName, version: Version | None, at: datetime | None) -> TableHandle:
         schema, folder = self._folder(name.schema, lookup)
@@ -396,5 +396,5 @@ class DirectoryStorage:
             sweep_schemas(self._root, self._others, self._options[1])
 
 
-def _restored(path: str, table_bytes: int, keep_dropped: float) -> DirectoryStorage:
+def _restore(path: str, table_bytes: int, keep_dropped: float) -> DirectoryStorage:
     return DirectoryStorage(path, table_bytes=table_bytes, keep_dropped=keep_dropped)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["DROPPED", "RENAMED", "is_dropped", "renaming", "settle"]
+__all__ = ["DROPPED", "RENAMED", "is_dropped", "mark_rename", "settle"]
 
 DROPPED = ".dropped"
 RENAMED = ".renamed"
@@ -39,7 +39,7 @@ def is_dropped(folder: str) -> bool:
 
 
 @contextmanager
-def renaming(path: Path, staged: Path, to: Path) -> Iterator[None]:
+def mark_rename(path: Path, staged: Path, to: Path) -> Iterator[None]:
     """Drop the table `path` in the moment in which the block puts the one that is `staged` under the path `to`.
 
     For who holds their schema's folder, and has settled it. Where the block fails before that, the table stays.

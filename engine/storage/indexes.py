@@ -141,7 +141,7 @@ class TableIndexes(Protocol):
     def drop(self, name: str) -> None:
         """Remove an index from the table as it is now; UnknownIndexError where it has none of that name."""
 
-    def used(self, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
+    def uses(self, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
         """The indexes that a scan with this filter asks."""
 
     def finds_few(self, predicate: exp.Expr | None) -> bool:
@@ -183,7 +183,7 @@ class NoIndexes:
         """Raises UnsupportedError."""
         raise self._refusal()
 
-    def used(self, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:  # noqa: ARG002
+    def uses(self, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:  # noqa: ARG002
         """None."""
         return ()
 

@@ -28,7 +28,7 @@ __all__ = [
     "lies_in_files",
     "move_data_file",
     "scan_options",
-    "taken",
+    "take_rows",
     "written_fields",
 ]
 
@@ -62,10 +62,10 @@ def lies_in_files(field: pa.Field) -> bool:
 
 def written_fields(schema: pa.Schema) -> pa.Schema:
     """`schema` of a dataset in the form in which its rows are written, and read where values are wanted."""
-    return pa.schema([_written(field) if is_blob(field) else field for field in schema], schema.metadata)
+    return pa.schema([_written_field(field) if is_blob(field) else field for field in schema], schema.metadata)
 
 
-def _written(field: pa.Field) -> pa.Field:
+def _written_field(field: pa.Field) -> pa.Field:
     noted = {key: value for key, value in (field.metadata or {}).items() if not key.startswith(_ARROW)}
     return pa.field(field.name, pa.large_binary(), field.nullable, {**noted, BLOB_MARK: b"true"})
 
@@ -75,7 +75,7 @@ def scan_options(fields: Sequence[pa.Field]) -> dict[str, str]:
     return {"blob_handling": "all_binary"} if any(map(is_blob, fields)) else {}
 
 
-def taken(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def take_rows(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Rows by their addresses, in that order, in parts that are not large. Those that are gone are left out."""
     found = _taken(dataset, addresses, columns).combine_chunks()
     blobs = [column for column in columns if is_blob(dataset.schema.field(column))]
@@ -93,7 +93,7 @@ def taken(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> Iterator
         for column in blobs:
             values = dict(dataset.read_blobs(column, addresses=own.to_pylist()))
             array = pa.array([values[address] for address in own.to_pylist()], pa.large_binary())
-            rows = rows.set_column(rows.schema.names.index(column), _written(dataset.schema.field(column)), array)
+            rows = rows.set_column(rows.schema.names.index(column), _written_field(dataset.schema.field(column)), array)
         yield from rows.combine_chunks().to_batches()
 
 

@@ -29,14 +29,14 @@ from engine.storage.lance_commits import (
     AGES,
     MADE_BY,
     WRITERS,
+    as_writer,
     commit_next,
-    failing,
-    guarded,
     open_newest,
     remove_unnamed,
     require_not_dropped,
+    run_write,
+    storage_errors,
     visible_or_removed,
-    writing,
 )
 from engine.storage.lance_failures import versions_of
 from engine.storage.lance_fields import files_of
@@ -44,10 +44,10 @@ from engine.storage.lance_opened import first_version
 from engine.storage.lance_rebuilds import rebuilds, with_indexes
 from engine.storage.lance_segments import INDICES
 from engine.storage.lance_tables import KIND, tags_of
-from engine.storage.locks import held, take_if_free
+from engine.storage.locks import exclusive_lock, take_if_free
 from engine.storage.names import unknown_tag
 from engine.storage.protocol import TableHandle, TableName
-from engine.storage.reservations import committing
+from engine.storage.reservations import commit_lock
 from engine.storage.stored_indexes import OWN, awaits_remap
 
 __all__ = ["LanceCare"]
@@ -94,7 +94,7 @@ class LanceCare:
         return _left_where_cancelled(lambda: self._optimize(threads))
 
     def _optimize(self, threads: int | None) -> OptimizeReport:
-        with writing(self._name, self._path):
+        with as_writer(self._name, self._path):
             dataset = open_newest(self._name, self._path)
             before = _layout(dataset)
             self._compact(self._with_indexes_anew(dataset), threads)
@@ -122,25 +122,25 @@ class LanceCare:
         operation = lance.LanceOperation.CreateIndex([], [part for index in anew for part in _parts(index)])
         with (
             with_indexes(self._name, self._path, dataset, operation, wanted) as transaction,
-            committing(self._path),
+            commit_lock(self._path),
         ):
             require_not_dropped(self._name, self._path)
             return commit_next(self._name, self._path, transaction)
 
     def _compact(self, dataset: Any, threads: int | None) -> None:
         options: CompactionOptions = {} if threads is None else {"num_threads": threads}
-        plan = guarded(self._name, None, lambda: Compaction.plan(dataset, options))
+        plan = run_write(self._name, None, lambda: Compaction.plan(dataset, options))
         results = []
         files: list[str] = []
         with visible_or_removed(self._path, files):
             for task in plan.tasks:
                 current_cancellation().check()
-                results.append(guarded(self._name, None, lambda task=task: task.execute(dataset)))  # type: ignore[misc]
+                results.append(run_write(self._name, None, lambda task=task: task.execute(dataset)))  # type: ignore[misc]
                 files += [file for fragment in results[-1].new_fragments for file in files_of(fragment)]
             if results:
-                with committing(self._path):
+                with commit_lock(self._path):
                     require_not_dropped(self._name, self._path)
-                    guarded(self._name, None, lambda: Compaction.commit(dataset, results, options))
+                    run_write(self._name, None, lambda: Compaction.commit(dataset, results, options))
 
     def _update_indexes(self) -> int:
         """Take the rows that are not indexed into the indexes; how many those are."""
@@ -160,7 +160,7 @@ class LanceCare:
 
     def _update(self, dataset: Any, names: list[str]) -> None:
         current_cancellation().check()
-        guarded(self._name, None, lambda: dataset.optimize.optimize_indices(index_names=names))
+        run_write(self._name, None, lambda: dataset.optimize.optimize_indices(index_names=names))
 
     def vacuum(self, retain: timedelta, in_use: Collection[TableHandle]) -> VacuumReport:
         """Remove old versions and what dead writers left; see `TableCare.vacuum`."""
@@ -172,13 +172,13 @@ class LanceCare:
         used = {int(t.version) for t in in_use if t.kind == KIND and t.location[:1] == (str(self._path),)}
         left_files, left_bytes = self._remove_leftovers()
         since = self._writers_since()
-        with writing(self._name, self._path):
+        with as_writer(self._name, self._path):
             dataset = open_newest(self._name, self._path)
             cutoff = min(datetime.now(UTC) - min(retain, AGES), since)
             first = first_version(dataset.schema)
             for tag, version in tags_of(dataset).items():
                 if version < first:  # of a table that was dropped
-                    guarded(self._name, None, lambda tag=tag: dataset.tags.delete(tag))  # type: ignore[misc]
+                    run_write(self._name, None, lambda tag=tag: dataset.tags.delete(tag))  # type: ignore[misc]
             kept = used | set(tags_of(dataset).values())
             versions = versions_of(self._name, dataset)
             gone = [
@@ -188,7 +188,7 @@ class LanceCare:
             ]
             # Either way Lance removes files, too, that no version has named for a week: those of lost attempts.
             asked = {"versions": gone} if gone else {"older_than": AGES}
-            stats = guarded(
+            stats = run_write(
                 self._name,
                 None,
                 lambda: dataset.cleanup_old_versions(**asked, error_if_tagged_old_versions=False),
@@ -213,7 +213,7 @@ class LanceCare:
     def _remove_empty_folders(self) -> None:
         """Remove the folders of indexes whose files are gone, which Lance leaves, where nobody writes."""
         since = time.time() - _EMPTY_FOR
-        with failing(self._name), held(self._path):  # so that nobody begins to
+        with storage_errors(self._name), exclusive_lock(self._path):  # so that nobody begins to
             if (self._path / WRITERS).exists():
                 return
             folders = (self._path / INDICES).glob("**/*/")
@@ -233,7 +233,7 @@ class LanceCare:
         dataset = open_newest(self._name, self._path)
         first = first_version(dataset.schema)
         names: dict[int, list[str]] = {}
-        for tag, number in sorted(guarded(self._name, None, lambda: tags_of(dataset)).items()):
+        for tag, number in sorted(run_write(self._name, None, lambda: tags_of(dataset)).items()):
             names.setdefault(number, []).append(tag)
         found = [version for version in versions_of(self._name, dataset) if version["version"] >= first]
         return [_version_facts(dataset, version, names, first) for version in reversed(found)]
@@ -242,7 +242,7 @@ class LanceCare:
         """The tags, by name."""
         dataset = open_newest(self._name, self._path)
         first = first_version(dataset.schema)
-        found = guarded(self._name, None, lambda: dataset.tags.list())
+        found = run_write(self._name, None, lambda: dataset.tags.list())
         return [
             TagFacts(tag, int(told["version"]), told.get("created_at"))
             for tag, told in sorted(found.items())
@@ -256,10 +256,10 @@ class LanceCare:
                 f"{name[:_LONGEST_TAG]!r} cannot be a tag: one has up to {_LONGEST_TAG} letters and digits of ASCII, "
                 "dots, dashes and underscores, does not begin with a dot and does not end with .lock."
             )
-        with writing(self._name, self._path), committing(self._path):
+        with as_writer(self._name, self._path), commit_lock(self._path):
             require_not_dropped(self._name, self._path)
             dataset = open_newest(self._name, self._path)
-            known = guarded(self._name, None, lambda: tags_of(dataset))
+            known = run_write(self._name, None, lambda: tags_of(dataset))
             if name not in known and name in dataset.tags.list():
                 raise TableExistsError(
                     f'Table "{self._name}" has the tag "{name}" already, in a branch that another tool made; take '
@@ -273,20 +273,20 @@ class LanceCare:
                 )
             number = int(version.version)
             change = dataset.tags.update if name in known else dataset.tags.create
-            guarded(self._name, None, lambda: change(name, number))
+            run_write(self._name, None, lambda: change(name, number))
 
     def drop_tag(self, name: str) -> None:
         """Remove a tag; see `TableCare.drop_tag`."""
-        with writing(self._name, self._path), committing(self._path):
+        with as_writer(self._name, self._path), commit_lock(self._path):
             known = [fact.tag for fact in self.tags()]
             if name not in known:
                 raise unknown_tag(self._name, name, known)
             dataset = open_newest(self._name, self._path)
-            guarded(self._name, None, lambda: dataset.tags.delete(name))
+            run_write(self._name, None, lambda: dataset.tags.delete(name))
 
     def restore(self, version: TableHandle) -> None:
         """Make the content of a version the newest; see `TableCare.restore`."""
-        with writing(self._name, self._path), committing(self._path):
+        with as_writer(self._name, self._path), commit_lock(self._path):
             require_not_dropped(self._name, self._path)
             try:
                 old = lance.dataset(str(self._path), version=int(version.version))
@@ -294,7 +294,7 @@ class LanceCare:
                 raise StorageError(
                     f'Version {version.version} of table "{self._name}" is gone; SHOW VERSIONS tells which are there.'
                 ) from None
-            guarded(self._name, None, old.restore)
+            run_write(self._name, None, old.restore)
 
 
 def _is_within(dataset: Any, index: Any) -> bool:
@@ -326,7 +326,7 @@ def _left_where_cancelled(work: Callable[[], OptimizeReport]) -> OptimizeReport:
             results.append(work())
         except BaseException as error:
             errors.append(error)
-            if cancellation.cancelled:
+            if cancellation.is_cancelled:
                 log.info("What OPTIMIZE still did when it was cancelled has ended: %s", error)
         finally:
             ended.set()

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from engine.errors import StorageError
-from engine.storage.alignment import unsliced
+from engine.storage.alignment import unslice
 from engine.storage.conform import Incoming
 from engine.storage.lance_fields import field_ids, files_of, with_field
 from engine.storage.protocol import ROW_ADDRESS
@@ -73,7 +73,7 @@ class ColumnFiles(ABC):
             missing -= here
             if here < batch.num_rows:
                 self._ahead = batch.slice(here)
-            yield unsliced(batch.column(batch.num_columns - 1).slice(0, here))
+            yield unslice(batch.column(batch.num_columns - 1).slice(0, here))
 
     @abstractmethod
     def _own(self, batch: pa.RecordBatch, number: int, missing: int, last: int) -> tuple[int, int]:

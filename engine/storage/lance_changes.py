@@ -20,11 +20,11 @@ import pyarrow as pa
 from lance.fragment import write_fragments
 
 from engine.errors import ConflictError, StorageError, UnsupportedError
-from engine.storage.alignment import unsliced
+from engine.storage.alignment import unslice
 from engine.storage.conform import Incoming
-from engine.storage.lance_blobs import is_blob, lies_in_files, taken, written_fields
+from engine.storage.lance_blobs import is_blob, lies_in_files, take_rows, written_fields
 from engine.storage.lance_columns import with_columns
-from engine.storage.lance_commits import guarded
+from engine.storage.lance_commits import run_write
 from engine.storage.lance_fields import files_of
 from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, TableName
 
@@ -60,10 +60,10 @@ class RowChange:
     def operation(self) -> Any | None:
         """Write the files of the change, which no version names yet; None where nothing changes."""
         schema = written_fields(self.dataset.schema.remove_metadata())
-        reader = pa.RecordBatchReader.from_batches(schema, self._recorded())
+        reader = pa.RecordBatchReader.from_batches(schema, self._rows_to_write())
         new = write_fragments(reader, self.dataset, mode="append", return_transaction=True).operation.fragments
         self._note(*new)
-        removed, fewer = self._deleted()
+        removed, fewer = self._delete_rows()
         updated = [*self._patched.values(), *fewer]
         if not (new or removed or updated):
             return None
@@ -85,10 +85,10 @@ class RowChange:
 
     # ---- rows
 
-    def _recorded(self) -> Iterator[pa.RecordBatch]:
+    def _rows_to_write(self) -> Iterator[pa.RecordBatch]:
         """The rows to be written, those that change first; the others are taken down on the way."""
         try:
-            for rows in self._moved():
+            for rows in self._moved_rows():
                 yield from self._whole(rows)
             yield from self.added or ()
         except GeneratorExit:
@@ -97,7 +97,7 @@ class RowChange:
             self.error = error
             raise
 
-    def _moved(self) -> Iterator[pa.RecordBatch]:
+    def _moved_rows(self) -> Iterator[pa.RecordBatch]:
         """The new values of rows that are written anew, while those of other fragments are written in their place."""
         held: list[pa.RecordBatch] = []
         size = 0
@@ -111,7 +111,7 @@ class RowChange:
                 yield from stays
                 return
         if held:
-            yield from self._unpatched(pa.Table.from_batches(held).combine_chunks())
+            yield from self._unpatched_rows(pa.Table.from_batches(held).combine_chunks())
 
     def _stays(self) -> Iterator[pa.RecordBatch]:
         """The changed rows that stay. Those that do not are gone."""
@@ -123,7 +123,7 @@ class RowChange:
             if batch.num_rows:
                 yield batch.drop_columns([ROW_STAYS])
 
-    def _unpatched(self, rows: pa.Table) -> Iterator[pa.RecordBatch]:
+    def _unpatched_rows(self, rows: pa.Table) -> Iterator[pa.RecordBatch]:
         """The rows of fragments of which few rows change; the columns of the other fragments are written."""
         numbers = rows[ROW_ADDRESS].to_numpy() >> np.uint64(32)
         if np.any(numbers[1:] < numbers[:-1]):
@@ -146,7 +146,7 @@ class RowChange:
             self._require_changeable_in_place(rows.column_names)
         addresses = rows[ROW_ADDRESS].combine_chunks()
         values = rows.drop_columns([ROW_ADDRESS])
-        self._patched[number], fields = guarded(
+        self._patched[number], fields = run_write(
             self.name, None, lambda: with_columns(self.path, fragment, addresses, values)
         )
         self._modified.update(fields)
@@ -161,19 +161,19 @@ class RowChange:
             addresses = part.column(ROW_ADDRESS)
             self._gone.append(addresses.to_numpy())
             done = 0
-            for found in self._taken(addresses, others) if others else [part]:
+            for found in self._take_rows(addresses, others) if others else [part]:
                 own = part.slice(done, found.num_rows)
                 done += found.num_rows
                 if own.num_rows == found.num_rows:
                     columns = {column: own.column(column) for column in own.schema.names}
                     columns |= {column: found.column(column) for column in others}
-                    yield pa.RecordBatch.from_arrays([unsliced(columns[name]) for name in schema.names], schema=schema)
+                    yield pa.RecordBatch.from_arrays([unslice(columns[name]) for name in schema.names], schema=schema)
             if done != part.num_rows:
                 raise StorageError(f'Rows of table "{self.name}" are gone that were there a moment ago; try again.')
 
-    def _taken(self, addresses: pa.Array, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        parts = taken(self.dataset, addresses, columns)
-        while (found := guarded(self.name, None, lambda: next(parts, None))) is not None:
+    def _take_rows(self, addresses: pa.Array, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        parts = take_rows(self.dataset, addresses, columns)
+        while (found := run_write(self.name, None, lambda: next(parts, None))) is not None:
             yield found
 
     def _note(self, *fragments: Any) -> None:
@@ -219,7 +219,7 @@ class RowChange:
                 "change fewer in one statement."
             )
 
-    def _deleted(self) -> tuple[list[int], list[Any]]:
+    def _delete_rows(self) -> tuple[list[int], list[Any]]:
         """The fragments of which no row is left, and those that have fewer rows."""
         gone = np.sort(np.concatenate(self._gone)) if self._gone else np.empty(0, np.uint64)
         if np.any(gone[1:] == gone[:-1]):

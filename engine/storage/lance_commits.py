@@ -38,18 +38,18 @@ __all__ = [
     "MADE_BY",
     "WRITERS",
     "added_files",
+    "as_writer",
     "commit_next",
     "commit_over_newest",
     "detached_manifest",
-    "failing",
     "failure",
-    "guarded",
     "open_newest",
     "remove_unnamed",
     "require_not_dropped",
     "require_schema",
+    "run_write",
+    "storage_errors",
     "visible_or_removed",
-    "writing",
 ]
 
 WRITERS = ".writers"
@@ -78,7 +78,7 @@ class Reads(Protocol):
 
 
 @contextmanager
-def writing(name: TableName, path: Path) -> Iterator[None]:
+def as_writer(name: TableName, path: Path) -> Iterator[None]:
     """Be known as a writer of the dataset."""
     with ExitStack() as stack:
         try:
@@ -121,9 +121,9 @@ def commit_next(name: TableName, path: Path, transaction: Any) -> Any:
     Raises ConflictError where another tool, which does not heed the lock, came in between.
     """
     commit = lance.LanceDataset.commit
-    made = guarded(name, None, lambda: commit(str(path), transaction, max_retries=0))
+    made = run_write(name, None, lambda: commit(str(path), transaction, max_retries=0))
     if made.version != transaction.read_version + 1:  # which Lance takes for no conflict
-        guarded(name, None, lambda: lance.dataset(str(path), version=made.version - 1).restore())
+        run_write(name, None, lambda: lance.dataset(str(path), version=made.version - 1).restore())
         raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
     return made
 
@@ -137,7 +137,7 @@ def open_newest(name: TableName, path: Path) -> Any:
         raise DataCorruptError(f'Table "{name}" cannot be read: its files are damaged or missing.') from None
 
 
-def guarded(name: TableName, incoming: Reads | None, write: Callable[[], Result]) -> Result:
+def run_write(name: TableName, incoming: Reads | None, write: Callable[[], Result]) -> Result:
     """`write()`, whose failure is the incoming data's own error, or else the storage's."""
     try:
         return write()
@@ -150,7 +150,7 @@ def guarded(name: TableName, incoming: Reads | None, write: Callable[[], Result]
 
 
 @contextmanager
-def failing(name: TableName) -> Iterator[None]:
+def storage_errors(name: TableName) -> Iterator[None]:
     """Failures of the file system as storage errors."""
     try:
         yield

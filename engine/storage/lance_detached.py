@@ -11,12 +11,12 @@ from typing import Any
 
 import lance
 
-from engine.storage.lance_commits import DETACHED, detached_manifest, failing, guarded
+from engine.storage.lance_commits import DETACHED, detached_manifest, run_write, storage_errors
 from engine.storage.lance_manifests import manifest_names
 from engine.storage.lance_segments import INDICES
 from engine.storage.protocol import TableName
 
-__all__ = ["able_to_detach", "detached"]
+__all__ = ["able_to_detach", "detached_version"]
 
 _VERSIONS = "_versions"
 _SEEN = ("data", "_deletions", "_transactions", INDICES)
@@ -33,22 +33,22 @@ def able_to_detach(name: TableName, path: Path, dataset: Any) -> Iterator[Any]:
     if (path / _VERSIONS / later).exists():
         yield dataset
         return
-    with TemporaryDirectory() as place, failing(name):
+    with TemporaryDirectory() as place, storage_errors(name):
         folder = Path(place)
         (folder / _VERSIONS).mkdir()
         shutil.copyfile(path / _VERSIONS / older, folder / _VERSIONS / later)
         for seen in _SEEN:
             (path / seen).mkdir(exist_ok=True)
             (folder / seen).symlink_to((path / seen).absolute(), target_is_directory=True)
-        yield guarded(name, None, lambda: lance.dataset(place, version=dataset.version))
+        yield run_write(name, None, lambda: lance.dataset(place, version=dataset.version))
 
 
 @contextmanager
-def detached(name: TableName, path: Path, dataset: Any, operation: Any) -> Iterator[Any]:
+def detached_version(name: TableName, path: Path, dataset: Any, operation: Any) -> Iterator[Any]:
     """What an operation makes of a version, outside of the history, for as long as the block runs."""
     transaction = lance.Transaction(dataset.version, operation, transaction_properties={DETACHED: str(dataset.version)})
     commit = lance.LanceDataset.commit
-    made = guarded(name, None, lambda: commit(dataset, transaction, detached=True))
+    made = run_write(name, None, lambda: commit(dataset, transaction, detached=True))
     manifest = detached_manifest(path, made.version)
     try:
         if not manifest.exists():  # but in a folder that stands for the dataset

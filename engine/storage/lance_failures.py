@@ -17,13 +17,13 @@ from engine.errors import DataCorruptError, StorageError
 from engine.storage.lance_manifests import manifest_identity, manifests
 from engine.storage.protocol import TableHandle, TableName
 
-__all__ = ["is_panic", "reading", "require_version", "versions_of"]
+__all__ = ["is_panic", "require_version", "run_read", "versions_of"]
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
-def reading(table: TableName | TableHandle, read: Callable[[], Result]) -> Result:
+def run_read(table: TableName | TableHandle, read: Callable[[], Result]) -> Result:
     """`read()`, whose failures mean that the dataset, or the version that a handle pins, cannot be read.
 
     Raises DataCorruptError, and StorageError where that version is gone.
@@ -53,7 +53,7 @@ def versions_of(name: TableName, dataset: Any) -> list[dict[str, Any]]:
             return list(dataset.versions())
         except (ValueError, OSError):
             if manifests(dataset.uri) == there:
-                return reading(name, lambda: list(dataset.versions()))
+                return run_read(name, lambda: list(dataset.versions()))
 
 
 def require_version(table: TableHandle) -> None:

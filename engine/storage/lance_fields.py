@@ -37,8 +37,8 @@ def may_change(schema: Any, column: str) -> bool:
     """Whether `with_field` can give a field of a dataset another nullability or other metadata, and nothing else."""
     position = [each.name() for each in schema.fields()].index(column)
     own = schema.fields()[position]
-    made = _numbered(own.to_arrow(), list(field_ids([own])))
-    return list(map(_ordered, made)) == list(map(_ordered, _groups(schema)[1][position]))
+    made = _renumber(own.to_arrow(), list(field_ids([own])))
+    return list(map(_order_metadata, made)) == list(map(_order_metadata, _groups(schema)[1][position]))
 
 
 def may_append(then: Any, now: Any) -> bool:
@@ -62,7 +62,7 @@ def with_field(schema: Any, field: pa.Field, ids: Sequence[int]) -> Any:
     names = [each.name() for each in schema.fields()]
     position = names.index(field.name) if field.name in names else len(names)
     metadata, groups = _groups(schema)
-    groups[position : position + 1] = [_numbered(field, ids)]
+    groups[position : position + 1] = [_renumber(field, ids)]
     return LanceSchema._from_protos(metadata, *(proto for group in groups for proto in group))
 
 
@@ -77,7 +77,7 @@ def _groups(schema: Any) -> tuple[str, list[list[bytes]]]:
     return metadata, groups
 
 
-def _numbered(field: pa.Field, ids: Sequence[int]) -> list[bytes]:
+def _renumber(field: pa.Field, ids: Sequence[int]) -> list[bytes]:
     _, (_, *protos) = LanceSchema.from_pyarrow(pa.schema([field])).__reduce__()
     found = []
     for proto in protos:
@@ -89,7 +89,7 @@ def _numbered(field: pa.Field, ids: Sequence[int]) -> list[bytes]:
     return found
 
 
-def _ordered(proto: bytes) -> bytes:
+def _order_metadata(proto: bytes) -> bytes:
     """The message with its metadata in one order; Lance gives them in any."""
     message = _Field.FromString(proto)
     entries = sorted(message.metadata)

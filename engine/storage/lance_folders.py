@@ -19,13 +19,20 @@ import lance
 from engine.errors import TableExistsError
 from engine.storage.drop_marks import DROPPED, RENAMED
 from engine.storage.lance_blobs import move_data_file
-from engine.storage.lance_commits import added_files, commit_next, failing, failure, visible_or_removed, writing
+from engine.storage.lance_commits import (
+    added_files,
+    as_writer,
+    commit_next,
+    failure,
+    storage_errors,
+    visible_or_removed,
+)
 from engine.storage.lance_opened import FIRST_VERSION
 from engine.storage.lance_rebuilds import Rebuild, with_indexes
-from engine.storage.locks import held
+from engine.storage.locks import exclusive_lock
 from engine.storage.protocol import TableName
 
-__all__ = ["HIDDEN", "bury", "dropped_for", "dropped_to_go_on", "publish", "staging"]
+__all__ = ["HIDDEN", "bury", "dropped_for", "dropped_to_go_on", "publish", "staging_folder"]
 
 HIDDEN = ".tmp"
 
@@ -33,7 +40,7 @@ HIDDEN = ".tmp"
 def publish(name: TableName, staged: Path, path: Path, indexes: Sequence[Rebuild] = ()) -> None:
     """Put a complete dataset in its place, which is free or that of a dropped one, where `indexes` are built anew."""
     if (dropped := dropped_to_go_on(path, lance.dataset(str(staged)))) is not None:
-        with writing(name, path):
+        with as_writer(name, path):
             _continue_dropped(name, staged, path, dropped, indexes)
         return
     if (path / DROPPED).exists():
@@ -61,7 +68,7 @@ def _continue_dropped(name: TableName, staged: Path, path: Path, dropped: Any, i
     fragments = [fragment.metadata for fragment in made.get_fragments()]
     schema = made.schema.with_metadata({FIRST_VERSION: str(dropped.version + 1).encode()})
     operation = lance.LanceOperation.Overwrite(schema, fragments)
-    with visible_or_removed(path, added_files(operation)), failing(name):
+    with visible_or_removed(path, added_files(operation)), storage_errors(name):
         (path / "data").mkdir(exist_ok=True)  # a dataset that never had rows has none
         for file in added_files(operation):
             move_data_file(file, staged, path)
@@ -74,17 +81,17 @@ def _continue_dropped(name: TableName, staged: Path, path: Path, dropped: Any, i
 
 def bury(path: Path) -> None:
     """Remove a folder; nobody sees it half removed."""
-    shutil.rmtree(path.rename(_hidden(path)), ignore_errors=True)
+    shutil.rmtree(path.rename(_hidden_path(path)), ignore_errors=True)
 
 
 @contextmanager
-def staging(name: TableName, path: Path) -> Iterator[Path]:
+def staging_folder(name: TableName, path: Path) -> Iterator[Path]:
     """A hidden folder beside `path`, known to be in use; it is removed at the end, unless it has moved."""
-    staged = _hidden(path)
+    staged = _hidden_path(path)
     with ExitStack() as stack:
-        with failing(name), held(path.parent):  # else a sweep could come between making and taking it
+        with storage_errors(name), exclusive_lock(path.parent):  # else a sweep could come between making and taking it
             staged.mkdir()
-            stack.enter_context(held(staged))
+            stack.enter_context(exclusive_lock(staged))
         stack.callback(shutil.rmtree, staged, ignore_errors=True)
         yield staged
 
@@ -97,6 +104,6 @@ def dropped_for(path: Path) -> float:
         return -1.0
 
 
-def _hidden(path: Path) -> Path:
+def _hidden_path(path: Path) -> Path:
     """A new hidden name beside `path`."""
     return path.parent / f".{path.name}.{uuid.uuid4().hex}{HIDDEN}"

@@ -23,7 +23,7 @@ from lance.fragment import DataFile, FragmentMetadata, write_fragments
 from engine.errors import StorageError
 from engine.storage.conform import Incoming
 from engine.storage.lance_blobs import move_data_file
-from engine.storage.lance_commits import guarded
+from engine.storage.lance_commits import run_write
 from engine.storage.lance_fields import field_ids
 from engine.storage.lance_formats import new_format
 from engine.storage.protocol import FragmentWriters, TableName
@@ -68,7 +68,9 @@ class LanceSink:
         incoming = Incoming(self.table, given, self.schema, self.is_valid)
         options = {"mode": "create", "data_storage_version": self.version}
         try:
-            written = guarded(self.table, incoming, lambda: write_fragments(incoming.reader(), self.folder, **options))
+            written = run_write(
+                self.table, incoming, lambda: write_fragments(incoming.reader(), self.folder, **options)
+            )
         finally:
             remove_if_late(self.folder)
         return [json.dumps(fragment.to_json()) for fragment in written if fragment.physical_rows]
@@ -109,7 +111,7 @@ def written_elsewhere(
     if anew or dataset is None:
         return fragments
     ids = list(field_ids(dataset.lance_schema.fields()))
-    return [replace(fragment, files=[_numbered(file, ids) for file in fragment.files]) for fragment in fragments]
+    return [replace(fragment, files=[_renumber(file, ids) for file in fragment.files]) for fragment in fragments]
 
 
 def schema_as_written(schema: pa.Schema, folder: Path, dataset: Any) -> Any:
@@ -122,7 +124,7 @@ def schema_as_written(schema: pa.Schema, folder: Path, dataset: Any) -> Any:
     return write_fragments(pa.Table.from_batches([], schema), str(folder), **options).operation.new_schema
 
 
-def _numbered(file: DataFile, ids: Sequence[int]) -> DataFile:
+def _renumber(file: DataFile, ids: Sequence[int]) -> DataFile:
     fields = [ids[field] for field in file.fields]
     versions = file.file_major_version, file.file_minor_version
     return DataFile(file.path, fields, file.column_indices, *versions, file.file_size_bytes, file.base_id)

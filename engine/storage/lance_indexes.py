@@ -42,13 +42,13 @@ from engine.storage.indexes import (
     WatchBuild,
     watch_nothing,
 )
-from engine.storage.lance_commits import failing, guarded, open_newest, require_not_dropped, writing
-from engine.storage.lance_folders import staging
+from engine.storage.lance_commits import as_writer, open_newest, require_not_dropped, run_write, storage_errors
+from engine.storage.lance_folders import staging_folder
 from engine.storage.lance_fragments import FolderOutOfReachError
 from engine.storage.lance_segments import INDICES, LanceSegments, build_whole, see_files
 from engine.storage.lance_tables import LanceTables
 from engine.storage.protocol import TableHandle
-from engine.storage.reservations import committing
+from engine.storage.reservations import commit_lock
 from engine.storage.stored_indexes import OWN
 
 __all__ = ["LanceIndexes"]
@@ -75,7 +75,7 @@ class LanceIndexes:
     def open_version(self) -> Any:
         """The version, for a build, which lets nobody else use what it works with."""
         version = int(self._table.version)
-        return guarded(self.name, None, lambda: lance.dataset(str(self.path), version=version))
+        return run_write(self.name, None, lambda: lance.dataset(str(self.path), version=version))
 
     def builder(self, definition: IndexDefinition, options: Mapping[str, OptionValue], folder: Path) -> LanceSegments:
         """What builds parts of an index of the version in a hidden folder, in other processes too."""
@@ -91,7 +91,7 @@ class LanceIndexes:
         """The indexes, by name."""
         return self._tables.stored_indexes(self._table)
 
-    def used(self, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
+    def uses(self, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
         """The indexes that a scan with this filter asks."""
         return self._tables.used_indexes(self._table, predicate)
 
@@ -111,18 +111,18 @@ class LanceIndexes:
         apart: BuildApart | None = None,
     ) -> None:
         """Build an index, and commit it; see `TableIndexes.create`."""
-        definition, kind, options = self._checked(definition)
+        definition, kind, options = self._check_definition(definition)
         build = _Build(self, definition, kind, options, watch, None if kind.is_vector else apart)
         build.run(cancellation)
 
     def to_create(self, definition: IndexDefinition) -> LanceSegments | None:
         """What would build an index in parts; see `TableIndexes.to_create`."""
-        definition, kind, options = self._checked(definition)
+        definition, kind, options = self._check_definition(definition)
         return None if kind.is_vector else self._segments(definition, options, self.path)
 
     def drop(self, name: str) -> None:
         """Remove an index from the newest version; see `TableIndexes.drop`."""
-        with writing(self.name, self.path), committing(self.path):
+        with as_writer(self.name, self.path), commit_lock(self.path):
             require_not_dropped(self.name, self.path)
             newest = open_newest(self.name, self.path)
             known = [each for each in _names(newest) if not each.lower().startswith(OWN)]
@@ -131,9 +131,11 @@ class LanceIndexes:
                 near = nearest(name, known)
                 advice = f'did you mean "{near}"?' if near else "SHOW INDEXES FROM the table lists them."
                 raise UnknownIndexError(f'Table "{self.name}" has no index "{name}"; {advice}')
-            guarded(self.name, None, lambda: newest.drop_index(found))
+            run_write(self.name, None, lambda: newest.drop_index(found))
 
-    def _checked(self, definition: IndexDefinition) -> tuple[IndexDefinition, IndexKind, dict[str, OptionValue]]:
+    def _check_definition(
+        self, definition: IndexDefinition
+    ) -> tuple[IndexDefinition, IndexKind, dict[str, OptionValue]]:
         """The definition with the names as they are written, its kind, and its options. Raises as `create`."""
         kind, field = kind_of(definition.kind), self._field(definition.column)
         require_fit(kind, field)
@@ -164,14 +166,14 @@ class LanceIndexes:
 
     def commit(self, definition: IndexDefinition, segment: Any) -> None:
         """Make what was built an index of the newest version. Raises as `TableIndexes.create`."""
-        with committing(self.path):
+        with commit_lock(self.path):
             require_not_dropped(self.name, self.path)
             newest = open_newest(self.name, self.path)
             self._require_free(definition.name, _names(newest))
             fitted = replace(segment, fragment_ids=self._still_covered(newest, segment))
             operation = lance.LanceOperation.CreateIndex([fitted], [])
             commit = lance.LanceDataset.commit
-            made = guarded(self.name, None, lambda: commit(str(self.path), operation, read_version=newest.version))
+            made = run_write(self.name, None, lambda: commit(str(self.path), operation, read_version=newest.version))
             if made.version != newest.version + 1 and not _has_fields(made, self.dataset, segment.fields):
                 # Another tool came in between and changed the column, which Lance takes for no conflict.
                 made.drop_index(definition.name)
@@ -239,7 +241,7 @@ class _Build:
 
     def _work(self) -> None:
         try:
-            with writing(self._indexes.name, self._indexes.path):
+            with as_writer(self._indexes.name, self._indexes.path):
                 self._build_and_commit()
         except BaseException as error:
             self._error = error
@@ -268,17 +270,17 @@ class _Build:
         if self._apart is not None and (built := self._built_apart(self._apart, folders)) is not None:
             return built
         name, definition, options = self._indexes.name, self._definition, self._options
-        return guarded(name, None, lambda: build_whole(dataset, definition, options, self._note, folders))
+        return run_write(name, None, lambda: build_whole(dataset, definition, options, self._note, folders))
 
     def _built_apart(self, apart: BuildApart, folders: set[str]) -> Any | None:
         """The index, of parts that others have built; None where it has to be built here."""
         name, path = self._indexes.name, self._indexes.path
-        with suppress(FolderOutOfReachError), staging(name, path) as folder, failing(name):
+        with suppress(FolderOutOfReachError), staging_folder(name, path) as folder, storage_errors(name):
             builder = self._indexes.builder(self._definition, self._options, folder)
             told = apart(builder)
             if told is not None:
                 self._progress = BuildProgress("merge")
-                built = builder.merged(told, path)
+                built = builder.merge(told, path)
                 folders.add(built.uuid)
                 return built
         return None

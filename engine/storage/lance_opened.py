@@ -76,7 +76,7 @@ class OpenedVersion:
     def indexes(self) -> tuple[StoredIndex, ...]:
         return stored_indexes(self.dataset)
 
-    def pushed(self, predicate: exp.Expr | None) -> PushedFilter:
+    def push_filter(self, predicate: exp.Expr | None) -> PushedFilter:
         """What of a filter Lance applies, by its indexes or without."""
         return push(predicate, self.schema, {} if predicate is None else self.kinds)
 

@@ -28,8 +28,8 @@ from engine.cancellation import current_cancellation
 from engine.errors import SchemaMismatchError, UnsupportedError
 from engine.storage.index_kinds import IndexKind, checked_options, kind_of, require_fit, shown_type
 from engine.storage.indexes import IndexDefinition, OptionValue, StoredIndex
-from engine.storage.lance_commits import MADE_BY, guarded
-from engine.storage.lance_detached import able_to_detach, detached
+from engine.storage.lance_commits import MADE_BY, run_write
+from engine.storage.lance_detached import able_to_detach, detached_version
 from engine.storage.lance_segments import INDICES, build_whole
 from engine.storage.protocol import TableName
 from engine.storage.stored_indexes import stored_indexes
@@ -56,7 +56,7 @@ def rebuilds(
     cannot be built of what its column is to be.
     """
     by_name = {each.name: each for each in fields}
-    found = guarded(name, None, lambda: stored_indexes(dataset))
+    found = run_write(name, None, lambda: stored_indexes(dataset))
     return [
         _rebuild(name, dataset, index, by_name)
         for index in found
@@ -123,23 +123,23 @@ def with_indexes(name: TableName, path: Path, dataset: Any, operation: Any, want
         return
     folders: set[str] = set()  # what was written, within the dataset's folder of indexes
     try:
-        with able_to_detach(name, path, dataset) as version, detached(name, path, version, operation) as made:
+        with able_to_detach(name, path, dataset) as version, detached_version(name, path, version, operation) as made:
             segments = [_build(name, made, each, folders) for each in wanted]
             own = [replace(segment, dataset_version=dataset.version + 1) for segment in segments]
-            with detached(name, path, made, lance.LanceOperation.CreateIndex(own, [])) as indexed:
+            with detached_version(name, path, made, lance.LanceOperation.CreateIndex(own, [])) as indexed:
                 told = {MADE_BY: type(operation).__name__}
                 restore = lance.LanceOperation.Restore(indexed.version)
                 yield lance.Transaction(dataset.version, restore, transaction_properties=told)
         folders -= {segment.uuid for segment in segments}
     except BaseException:
-        folders -= _named(path, folders)
+        folders -= _named_folders(path, folders)
         raise
     finally:
         for folder in folders:
             shutil.rmtree(path / INDICES / folder, ignore_errors=True)
 
 
-def _named(path: Path, folders: set[str]) -> set[str]:
+def _named_folders(path: Path, folders: set[str]) -> set[str]:
     """Those folders of indexes that the newest version names; all of them where it cannot be told."""
     try:
         found = lance.dataset(str(path)).describe_indices()
@@ -156,6 +156,6 @@ def _build(name: TableName, dataset: Any, wanted: Rebuild, folders: set[str]) ->
             cancellation.check()
 
     try:
-        return guarded(name, None, lambda: build_whole(dataset, wanted.definition, wanted.options, heed, folders))
+        return run_write(name, None, lambda: build_whole(dataset, wanted.definition, wanted.options, heed, folders))
     finally:
         cancellation.check()

@@ -40,7 +40,7 @@ from engine.storage.search import (
 from engine.storage.stored_indexes import awaits_remap
 from engine.storage.vector_columns import vector_column
 
-__all__ = ["find", "find_each", "resolve_search", "restricted", "search_fields", "search_parts"]
+__all__ = ["find", "find_each", "resolve_search", "restrict", "search_fields", "search_parts"]
 
 _NUMBER = "query_index"
 _REFINED = ("refine_factor", 10)
@@ -79,7 +79,7 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
     request = replace(request, column=column.name)
     index = _index(dataset, fragment_rows, request) if request.use_index else None
     metric = request.metric or (index[1] if index is not None else column.metrics[0])
-    column.encoded(request, metric)
+    column.encode(request, metric)
     if index is None and request.indexed_only:
         raise UnsupportedError(
             f'Column "{column.name}" of table "{name}" has no index by {metric} with rows in it, and only rows in one '
@@ -93,7 +93,7 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
     return Search(request, metric, (index[0],), compared=index[0].unindexed + _ASKED)
 
 
-def restricted(search: Search, conditions: Conditions, push: Callable[[exp.Expr], PushedFilter]) -> Search:
+def restrict(search: Search, conditions: Conditions, push: Callable[[exp.Expr], PushedFilter]) -> Search:
     """`search` among the rows that meet the conditions, as far as Lance applies them as SQL does: `push` tells.
 
     Raises UnsupportedError for a required one that it does not.
@@ -154,7 +154,7 @@ def find(
     if isinstance(request, TextRequest):
         return find_texts(dataset, search, request, columns, schema)
     column = vector_column(table, dataset.schema.field(request.column))
-    vector = column.encoded(request, search.metric)
+    vector = column.encode(request, search.metric)
     if vector is None:
         return schema.empty_table().select(list(columns))
     scan = _Scan(dataset, search, fragments, schema)
@@ -181,7 +181,7 @@ def find_each(
         return schema.empty_table().select(list(columns))
     column = vector_column(table, dataset.schema.field(request.column))
     asked = [replace(request, query=_numbers(query.values)) for query in queries]
-    vectors = [vector for one in asked if (vector := column.encoded(one, search.metric)) is not None]
+    vectors = [vector for one in asked if (vector := column.encode(one, search.metric)) is not None]
     own = [name for name in columns if name != QUERY]
     scan = _Scan(dataset, search, None, schema)
 

@@ -29,7 +29,7 @@ from lance.indices import IndexConfig
 from engine.cancellation import Cancellation
 from engine.storage.index_kinds import kind_of
 from engine.storage.indexes import IndexDefinition, OptionValue
-from engine.storage.lance_commits import guarded
+from engine.storage.lance_commits import run_write
 from engine.storage.lance_fragments import FolderOutOfReachError, gather_in, remove_if_late
 from engine.storage.protocol import TableName
 
@@ -134,11 +134,11 @@ class LanceSegments:
             raise FolderOutOfReachError(f'Table "{self.table}" is not to be reached from where its index is built.')
 
         def note(progress: Any) -> None:
-            if cancellation.cancelled and progress.event != "complete":
+            if cancellation.is_cancelled and progress.event != "complete":
                 raise InterruptedError("given up")
 
         try:
-            return _told(guarded(self.table, None, lambda: self._build(part, note)))
+            return _to_json(run_write(self.table, None, lambda: self._build(part, note)))
         finally:
             remove_if_late(self.folder)
             cancellation.check()
@@ -146,10 +146,10 @@ class LanceSegments:
     def _build(self, part: Sequence[int], note: Callable[[Any], None]) -> Index:
         return build_segment(self._open(), self.definition, self.options, part, note)
 
-    def merged(self, told: Sequence[str], path: Path) -> Index:
+    def merge(self, told: Sequence[str], path: Path) -> Index:
         """The index of all parts, by what was told of them; it lies in the folder `path` of the table from then on."""
-        parts = [_read(json.loads(text)) for text in told]
-        index = guarded(self.table, None, lambda: self._open().merge_existing_index_segments(parts))
+        parts = [_from_dict(json.loads(text)) for text in told]
+        index = run_write(self.table, None, lambda: self._open().merge_existing_index_segments(parts))
         (path / INDICES).mkdir(exist_ok=True)
         (Path(self.folder) / INDICES / index.uuid).rename(path / INDICES / index.uuid)
         return index
@@ -172,7 +172,7 @@ def see_files(path: Path, folder: Path) -> None:
     gather_in(folder)
 
 
-def _told(segment: Index) -> str:
+def _to_json(segment: Index) -> str:
     kind, details = segment.index_details or ("", b"")
     return json.dumps(
         {
@@ -189,7 +189,7 @@ def _told(segment: Index) -> str:
     )
 
 
-def _read(told: dict[str, Any]) -> Index:
+def _from_dict(told: dict[str, Any]) -> Index:
     details, created = told.pop("details"), told.pop("created_at")
     return Index(
         **{**told, "fragment_ids": set(told["fragment_ids"]), "files": [IndexFile(**file) for file in told["files"]]},

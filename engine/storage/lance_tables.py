@@ -27,12 +27,12 @@ from engine.errors import DataCorruptError, UnsupportedError
 from engine.storage.care import StoredFacts
 from engine.storage.cutting import cut
 from engine.storage.indexes import IndexUse, StoredIndex
-from engine.storage.lance_blobs import scan_options, taken, written_fields
+from engine.storage.lance_blobs import scan_options, take_rows, written_fields
 from engine.storage.lance_estimates import Estimates
-from engine.storage.lance_failures import reading, require_version, versions_of
+from engine.storage.lance_failures import require_version, run_read, versions_of
 from engine.storage.lance_manifests import count_versions, manifest_identity, newest_manifest
 from engine.storage.lance_opened import Facts, OpenedVersion, first_version, opened_version
-from engine.storage.lance_search import find, find_each, resolve_search, restricted, search_parts
+from engine.storage.lance_search import find, find_each, resolve_search, restrict, search_parts
 from engine.storage.names import unknown_tag, unknown_version
 from engine.storage.protocol import (
     ROW_ADDRESS,
@@ -101,14 +101,16 @@ class LanceTables:
         """The version that was `found`, with its identity, by the names of the manifests; else the one asked for."""
         newest = None
         if found is None:
-            newest = reading(name, lambda: lance.dataset(path))
+            newest = run_read(name, lambda: lance.dataset(path))
             wanted = newest.version
             if version is not None or at is not None:
                 wanted = _wanted_version(name, path, newest, version, at)
             found = wanted, manifest_identity(path, wanted)
             newest = newest if newest.version == wanted else None
         wanted, identity = found
-        facts = self._facts.get((path, identity, wanted)) or self._opened(name, path, identity, wanted, newest).facts
+        facts = (
+            self._facts.get((path, identity, wanted)) or self._open_version(name, path, identity, wanted, newest).facts
+        )
         location = path, identity
         return TableHandle(name, KIND, location, str(wanted), facts.rows, facts.bytes, CAPS, beside=facts.beside)
 
@@ -119,21 +121,21 @@ class LanceTables:
         """
         path, identity = table.location
         facts = self._facts.get((path, identity, int(table.version)))
-        facts = facts or self._pinned(table).facts
+        facts = facts or self._open_pinned(table).facts
         _require_distinct_names(table.name, facts.schema)
         check_stored(facts.schema)
         return ArrowSource(pa.Table.from_batches([], facts.fields(table)))
 
     def dataset(self, table: TableHandle) -> Any:
         """Lance's own view of the version."""
-        return self._pinned(table).dataset
+        return self._open_pinned(table).dataset
 
-    def searched(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
-        """The rows that a search finds; see `Storage.searched`."""
-        opened = self._pinned(table)
+    def search(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
+        """The rows that a search finds; see `Storage.search`."""
+        opened = self._open_pinned(table)
         rows = {f.fragment_id: n for f, n in zip(opened.fragments, opened.fragment_rows, strict=True)}
-        search = reading(table, lambda: resolve_search(table.name, opened.dataset, rows, request))
-        search = restricted(search, conditions, opened.pushed)
+        search = run_read(table, lambda: resolve_search(table.name, opened.dataset, rows, request))
+        search = restrict(search, conditions, opened.push_filter)
         if search.is_each:
             return replace(table, addressed=True, search=search, rows=None, bytes=None)
         if search.is_exact:
@@ -142,34 +144,34 @@ class LanceTables:
 
     def stored_indexes(self, table: TableHandle) -> tuple[StoredIndex, ...]:
         """The indexes of the version, by name."""
-        opened = self._pinned(table)
-        return reading(table, lambda: opened.indexes)
+        opened = self._open_pinned(table)
+        return run_read(table, lambda: opened.indexes)
 
-    def stored(self, table: TableHandle) -> StoredFacts:
+    def stored_facts(self, table: TableHandle) -> StoredFacts:
         """How the version is stored; the files of versions are counted, and none is opened."""
         path, identity = table.location
         version = int(table.version)
-        facts = self._facts.get((path, identity, version)) or self._pinned(table).facts
+        facts = self._facts.get((path, identity, version)) or self._open_pinned(table).facts
         return StoredFacts(facts.fragments, count_versions(path, facts.first_version), facts.indexes)
 
     def used_indexes(self, table: TableHandle, predicate: exp.Expr | None) -> tuple[IndexUse, ...]:
         """The indexes that a scan of the version with this filter asks, as Lance plans it."""
-        opened = self._pinned(table)
-        pushed = self._pushed(table, opened, predicate)
+        opened = self._open_pinned(table)
+        pushed = self._push_filter(table, opened, predicate)
         if table.search is not None or not pushed.asks_indexes:
             return ()
         scanner = opened.dataset.scanner(columns=[opened.cheapest], filter=pushed.text)
-        plan = reading(table, lambda: str(scanner.explain_plan()))
+        plan = run_read(table, lambda: str(scanner.explain_plan()))
         return tuple(IndexUse(i.name, i.kind, i.columns[0]) for i in opened.indexes if f"]@{i.name}(" in plan)
 
     def finds_few(self, table: TableHandle, predicate: exp.Expr | None) -> bool:
         """Whether a scan of the version with this filter looks up single values in an index."""
-        return table.search is None and self._pushed(table, self._pinned(table), predicate).finds_few
+        return table.search is None and self._push_filter(table, self._open_pinned(table), predicate).finds_few
 
     def look_up(self, table: TableHandle, wanted: pa.Schema, predicate: exp.Expr) -> pa.Table | None:
         """The few rows that an index finds; see `TableIndexes.look_up`."""
-        opened = self._pinned(table)
-        pushed = self._pushed(table, opened, predicate)
+        opened = self._open_pinned(table)
+        pushed = self._push_filter(table, opened, predicate)
         if not pushed.exact or not pushed.finds_few:
             return None
         if any(opened.schema.field(field.name).type != field.type for field in wanted):
@@ -181,14 +183,14 @@ class LanceTables:
         """Lance's own view of the newest version; raises as `handle`."""
         found = newest_manifest(path)
         if found is None:
-            return reading(name, lambda: lance.dataset(path))
-        return self._opened(name, path, found[1], found[0]).dataset
+            return run_read(name, lambda: lance.dataset(path))
+        return self._open_version(name, path, found[1], found[0]).dataset
 
     def keep(self, name: TableName, path: str, dataset: Any) -> None:
         """Keep a version that was just made, so that it need not be opened."""
         version = int(dataset.version)
         if identity := manifest_identity(path, version):
-            self._opened(name, path, identity, version, dataset)
+            self._open_version(name, path, identity, version, dataset)
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut between fragments where that is near.
@@ -198,7 +200,7 @@ class LanceTables:
         """
         if table.search is not None and table.search.is_each:
             return [Split(table, (share, target)) for share in range(target)]
-        opened = self._pinned(table)
+        opened = self._open_pinned(table)
         if table.search is not None:
             return [
                 Split(table, (start, stop, 0, None), rows)
@@ -223,16 +225,16 @@ class LanceTables:
         Rows of a part of a fragment are found by their position, which a filter would move: no filter there.
         """
         table = data.table if isinstance(data, Split) else data
-        opened = self._pinned(table)
+        opened = self._open_pinned(table)
         if table.search is not None:
             fragments = opened.fragments[data.part[0] : data.part[1]] if isinstance(data, Split) else None
-            found = self._found(opened, table, request, fragments)
+            found = self._find_rows(opened, table, request, fragments)
             return ArrowSource(found, in_order=isinstance(table.search.request, TextRequest))
         columns = request.columns or (opened.cheapest,)
         fields = opened.read_fields(table, tuple(columns))
         wanted = fields.schema
         if request.addresses is not None:
-            return ArrowSource(self._taken(opened, fields, request.addresses))
+            return ArrowSource(self._take_rows(opened, fields, request.addresses))
         blobs = scan_options(wanted)
         options: dict[str, Any] = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES, **blobs}
         rows, skip, take = opened.rows, 0, None
@@ -250,7 +252,9 @@ class LanceTables:
             options |= {"offset": skip, "limit": rows}
         else:
             # Each part would ask the whole index.
-            pushed = self._pushed(table, opened, request.filter) if is_whole else opened.pushed(request.filter)
+            pushed = (
+                self._push_filter(table, opened, request.filter) if is_whole else opened.push_filter(request.filter)
+            )
             asks_indexes = pushed.asks_indexes and is_whole
             finds_few = pushed.finds_few and is_whole
             if pushed.text is not None:
@@ -261,30 +265,30 @@ class LanceTables:
 
         def scan() -> pa.RecordBatchReader:
             reader = opened.dataset.scanner(columns=list(columns), **options).to_reader()
-            return fields.looked_at(reader)
+            return fields.guard_reader(reader)
 
         # How large blobs are is not known before they are read.
         width = opened.width([c for c in columns if c != ROW_ADDRESS])
         if finds_few or (not blobs and rows * width <= self._table_bytes):
-            small = reading(table, lambda: self._read(scan()))
+            small = run_read(table, lambda: self._read(scan()))
             if finds_few:
                 self._estimates.note(opened.dataset, opened.rows, pushed, None if small is None else small.num_rows)
             if small is not None:
                 return ArrowSource(small)
-        return ArrowSource(reading(table, scan), None if "filter" in options else rows)
+        return ArrowSource(run_read(table, scan), None if "filter" in options else rows)
 
-    def _taken(self, opened: OpenedVersion, fields: ReadFields, addresses: pa.Array) -> pa.RecordBatchReader:
+    def _take_rows(self, opened: OpenedVersion, fields: ReadFields, addresses: pa.Array) -> pa.RecordBatchReader:
         """The rows of these addresses, in that order, which are read as the stream is."""
 
         def batches() -> Iterator[pa.RecordBatch]:
             for start in range(0, len(addresses), BATCH_ROWS):
-                for batch in taken(opened.dataset, addresses.slice(start, BATCH_ROWS), fields.schema.names):
+                for batch in take_rows(opened.dataset, addresses.slice(start, BATCH_ROWS), fields.schema.names):
                     yield pa.RecordBatch.from_arrays(batch.columns, schema=stored)
 
         stored = written_fields(pa.schema([opened.dataset.schema.field(name) for name in fields.schema.names]))
-        return fields.looked_at(pa.RecordBatchReader.from_batches(stored, batches()))
+        return fields.guard_reader(pa.RecordBatchReader.from_batches(stored, batches()))
 
-    def _found(
+    def _find_rows(
         self, opened: OpenedVersion, table: TableHandle, request: ScanRequest, fragments: Sequence[Any] | None
     ) -> pa.Table:
         """The rows that a search finds in the table, or in some of its fragments."""
@@ -298,9 +302,9 @@ class LanceTables:
                 found = find_each(table.name, opened.dataset, search, names, request.queries, known)
             else:
                 found = find(table.name, opened.dataset, search, names, fragments, known)
-            return wanted.looked_at_table(found)
+            return wanted.guard_table(found)
 
-        return reading(table, read)
+        return run_read(table, read)
 
     def _read(self, reader: pa.RecordBatchReader) -> pa.Table | None:
         """All rows as a Table, or None where the estimate was wrong and they take more than twice the limit."""
@@ -312,28 +316,28 @@ class LanceTables:
                 return None
         return pa.Table.from_batches(batches, reader.schema).replace_schema_metadata(None)
 
-    def _pushed(self, table: TableHandle, opened: OpenedVersion, predicate: exp.Expr | None) -> PushedFilter:
+    def _push_filter(self, table: TableHandle, opened: OpenedVersion, predicate: exp.Expr | None) -> PushedFilter:
         """What of a filter Lance applies; by indexes only where these are worth to be asked."""
-        pushed = opened.pushed(predicate)
+        pushed = opened.push_filter(predicate)
         if pushed.asks_indexes:
             asks = partial(self._estimates.is_worth_asking, opened.dataset, opened.rows, opened.facts.bytes, pushed)
-            if not reading(table, asks):
+            if not run_read(table, asks):
                 return replace(pushed, asks_indexes=False, finds_few=False)
         return pushed
 
-    def _pinned(self, table: TableHandle) -> OpenedVersion:
+    def _open_pinned(self, table: TableHandle) -> OpenedVersion:
         path, identity = table.location
         version = int(table.version)
         require_version(table)
-        return self._opened(table, path, identity, version)
+        return self._open_version(table, path, identity, version)
 
-    def _opened(
+    def _open_version(
         self, name: TableName | TableHandle, path: str, identity: str, version: int, dataset: Any = None
     ) -> OpenedVersion:
         key = (path, identity, version)
         found = self._open.get(key)
         if found is None:
-            found = reading(name, lambda: opened_version(dataset or lance.dataset(path, version=version)))
+            found = run_read(name, lambda: opened_version(dataset or lance.dataset(path, version=version)))
             self._open.put(key, found)
             self._facts.put(key, found.facts)
         return found
@@ -366,7 +370,7 @@ def _wanted_version(name: TableName, path: str, newest: Any, version: Version | 
     """The number of the version that was asked for, one of the table as it is now."""
     first, last = first_version(newest.schema), int(newest.version)
     if isinstance(version, Tag):
-        known = {tag: number for tag, number in reading(name, lambda: tags_of(newest)).items() if number >= first}
+        known = {tag: number for tag, number in run_read(name, lambda: tags_of(newest)).items() if number >= first}
         if version.name not in known:
             raise unknown_tag(name, version.name, known)
         return known[version.name]

@@ -97,7 +97,7 @@ def resolve_text_search(
         for column in columns
     )
     for text in (request.query, request.demote):
-        node = None if text is None else _parsed(request, text)
+        node = None if text is None else _parse(request, text)
         if node is None:
             continue
         for column, index in zip(columns, used, strict=True):
@@ -124,11 +124,11 @@ def find_texts(
     A row of which an index has several texts (`document_granularity`) matches as well as the best of them.
     Lance gives any of those with the last score, others each time: more are asked for until all with that are there.
     """
-    query = None if request.query is None else _query(_parsed(request, request.query), request.columns)
+    query = None if request.query is None else _query(_parse(request, request.query), request.columns)
     if query is None:
         return schema.empty_table().select(list(columns))
     if request.demote is not None:
-        demoted = _query(_parsed(request, request.demote), request.columns)
+        demoted = _query(_parse(request, request.demote), request.columns)
         query = query if demoted is None else BoostQuery(query, demoted, negative_boost=request.demotion)
     limit, address = request.k + _MORE, address_column(dataset)
     while True:
@@ -153,7 +153,7 @@ def find_texts(
         limit *= _FACTOR
 
 
-def _parsed(request: TextRequest, text: str) -> TextNode:
+def _parse(request: TextRequest, text: str) -> TextNode:
     if request.plain:
         return plain_words(text, every=request.every)
     return parse_text_query(text, every=request.every)

@@ -28,7 +28,7 @@ from engine.errors import (
 )
 from engine.hidden_columns import OWN
 from engine.storage.conform import Incoming, check_fits, stored_schema
-from engine.storage.drop_marks import DROPPED, renaming, settle
+from engine.storage.drop_marks import DROPPED, mark_rename, settle
 from engine.storage.lance_blobs import has_blobs, is_blob, scan_options, written_fields
 from engine.storage.lance_casts import ColumnCast, ColumnFiles, NewColumn
 from engine.storage.lance_changes import RowChange
@@ -36,19 +36,19 @@ from engine.storage.lance_columns import alter_field
 from engine.storage.lance_commits import (
     WRITERS,
     added_files,
+    as_writer,
     commit_next,
     commit_over_newest,
-    failing,
-    guarded,
     open_newest,
     remove_unnamed,
     require_not_dropped,
     require_schema,
+    run_write,
+    storage_errors,
     visible_or_removed,
-    writing,
 )
 from engine.storage.lance_fields import may_append
-from engine.storage.lance_folders import HIDDEN, bury, dropped_for, dropped_to_go_on, publish, staging
+from engine.storage.lance_folders import HIDDEN, bury, dropped_for, dropped_to_go_on, publish, staging_folder
 from engine.storage.lance_formats import PRESENT, is_older, new_format, require_nulls
 from engine.storage.lance_fragments import FolderOutOfReachError, schema_as_written, written_elsewhere
 from engine.storage.lance_links import is_as_written, link_files
@@ -56,7 +56,7 @@ from engine.storage.lance_opened import FIRST_VERSION
 from engine.storage.lance_rebuilds import Rebuild, rebuilds, with_indexes
 from engine.storage.lance_tables import is_newest
 from engine.storage.lance_unread import require_changeable
-from engine.storage.locks import held, take_if_free
+from engine.storage.locks import exclusive_lock, take_if_free
 from engine.storage.protocol import (
     ROW_ADDRESS,
     ROW_STAYS,
@@ -69,7 +69,7 @@ from engine.storage.protocol import (
     TableHandle,
     TableName,
 )
-from engine.storage.reservations import committing
+from engine.storage.reservations import commit_lock
 
 __all__ = ["LanceWrites", "lance_schema"]
 
@@ -123,22 +123,22 @@ class LanceWrites:
         path: Path,
         data: pa.RecordBatchReader,
         is_valid: bool,
-        taken: Callable[[], bool],
+        is_taken: Callable[[], bool],
         instead: Callable[[pa.RecordBatchReader], int],
         writers: FragmentWriters | None = None,
     ) -> int:
-        """Make the table `path`. Where `taken` says that somebody was faster, `instead` gets the data.
+        """Make the table `path`. Where `is_taken` says that somebody was faster, `instead` gets the data.
 
         Raises SchemaMismatchError for columns that cannot be stored.
         """
         schema = lance_schema(name, data.schema)
         incoming = Incoming(name, data, schema, is_valid)
-        with staging(name, path) as staged:
+        with staging_folder(name, path) as staged:
             _write_new(incoming, writers, path, staged)
-            with failing(name), held(path.parent):
+            with storage_errors(name), exclusive_lock(path.parent):
                 settle(path.parent)
                 require_schema(name, path)
-                free = not taken()
+                free = not is_taken()
                 if free:
                     publish(name, staged, path)
             return incoming.rows if free else instead(_rows(lance.dataset(str(staged))))
@@ -163,19 +163,19 @@ class LanceWrites:
         require_changeable(name, schema)
         check_fits(name, data.schema, schema)
         incoming = Incoming(name, data, schema, is_valid)
-        with writing(name, path):
+        with as_writer(name, path):
             made = _elsewhere(incoming, writers, path, path, dataset)
             if made is None:
-                change = guarded(name, incoming, lambda: _write_files(incoming, dataset, "append", None))
+                change = run_write(name, incoming, lambda: _write_files(incoming, dataset, "append", None))
             else:
                 change = lance.Transaction(dataset.version, lance.LanceOperation.Append(made))
             if incoming.rows:
-                with committing(path), visible_or_removed(path, added_files(change.operation)):
+                with commit_lock(path), visible_or_removed(path, added_files(change.operation)):
                     require_not_dropped(name, path)
                     newest = dataset if is_newest(dataset) else open_newest(name, path)
                     if not may_append(dataset.lance_schema, newest.lance_schema):
                         raise ConflictError(f'The columns of table "{name}" were changed meanwhile; try again.')
-                    made_version(guarded(name, incoming, lambda: lance.LanceDataset.commit(newest, change)))
+                    made_version(run_write(name, incoming, lambda: lance.LanceDataset.commit(newest, change)))
         return incoming.rows
 
     def replace(
@@ -204,16 +204,16 @@ class LanceWrites:
         schema = schema.with_metadata(kept or None)
         incoming = Incoming(name, data, schema, is_valid)
         indexes = [] if expected is None else rebuilds(name, dataset, schema)
-        with writing(name, path):
+        with as_writer(name, path):
             made = _elsewhere(incoming, writers, path, path, dataset, anew=True)
             if made is None:
                 form = new_format(dataset)
-                operation = guarded(
+                operation = run_write(
                     name, incoming, lambda: _write_files(incoming, str(path), "overwrite", form)
                 ).operation
             else:
-                with staging(name, path) as empty:
-                    written = guarded(name, None, lambda: schema_as_written(schema, empty, dataset))
+                with staging_folder(name, path) as empty:
+                    written = run_write(name, None, lambda: schema_as_written(schema, empty, dataset))
                 operation = lance.LanceOperation.Overwrite(written, made)
             with visible_or_removed(path, added_files(operation)):
                 self._commit_whole(name, path, dataset, operation, expected, indexes)
@@ -235,11 +235,11 @@ class LanceWrites:
         """
         incoming = Incoming(name, data, lance_schema(name, data.schema), is_valid)
         first = (dataset.schema.metadata or {}).get(FIRST_VERSION)
-        with staging(name, path) as staged, writing(name, path):
+        with staging_folder(name, path) as staged, as_writer(name, path):
             _write_new(incoming, writers, path, staged)
             rows = _rows(lance.dataset(str(staged)), None if first is None else {FIRST_VERSION: first})
             options = {"mode": "overwrite", "data_storage_version": PRESENT}
-            guarded(name, None, lambda: lance.write_dataset(rows, str(path), **options))
+            run_write(name, None, lambda: lance.write_dataset(rows, str(path), **options))
         return incoming.rows
 
     @staticmethod
@@ -251,26 +251,26 @@ class LanceWrites:
         expected: TableHandle | None,
         indexes: Sequence[Rebuild],
     ) -> None:
-        with with_indexes(name, path, dataset, operation, indexes) as change, committing(path):
+        with with_indexes(name, path, dataset, operation, indexes) as change, commit_lock(path):
             require_not_dropped(name, path)
             if expected is None:
-                guarded(name, None, lambda: commit_over_newest(path, operation))
+                run_write(name, None, lambda: commit_over_newest(path, operation))
             elif expected.version == str(open_newest(name, path).version) == str(dataset.version):
                 commit_next(name, path, change)
             else:
                 raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
 
-    def rename(self, name: TableName, path: Path, to: Path, taken: Callable[[], bool]) -> None:
+    def rename(self, name: TableName, path: Path, to: Path, is_taken: Callable[[], bool]) -> None:
         """Put the newest version of the table under the path `to`, and drop the old one.
 
         No row is copied, both have the same files, of which running queries keep theirs. But where the dataset of a
         dropped table goes on under the name, indexes are built anew, and so are the rows if they were changed in place.
-        Raises TableExistsError where the other name is `taken`.
+        Raises TableExistsError where the other name is taken.
         """
-        with staging(name, to) as staged, committing(path), failing(name):
+        with staging_folder(name, to) as staged, commit_lock(path), storage_errors(name):
             settle(path.parent)
             require_not_dropped(name, path)
-            if taken():
+            if is_taken():
                 raise TableExistsError(f'"{to.stem}" is there already; drop it or take another name.')
             dataset = open_newest(name, path)
             goes_on = dropped_to_go_on(to, dataset) is not None
@@ -282,7 +282,7 @@ class LanceWrites:
                 staged.rmdir()
                 form = dataset.data_storage_version
                 lance.write_dataset(_rows(dataset), str(staged), mode="create", data_storage_version=form)
-            with renaming(path, staged, to):
+            with mark_rename(path, staged, to):
                 publish(name, staged, to, indexes)
 
     def change(
@@ -307,14 +307,14 @@ class LanceWrites:
             check_fits(name, added.schema, schema)
             new = Incoming(name, added, schema, is_valid)
         change = RowChange(name, path, dataset, incoming, new)
-        with writing(name, path), visible_or_removed(path, change.files):
-            operation = guarded(name, change, lambda: change.operation())
+        with as_writer(name, path), visible_or_removed(path, change.files):
+            operation = run_write(name, change, lambda: change.operation())
             if operation is not None:
-                with committing(path):
+                with commit_lock(path):
                     require_not_dropped(name, path)
                     change.require_current(open_newest(name, path))
                     commit = lance.LanceDataset.commit
-                    guarded(name, change, lambda: commit(str(path), operation, read_version=dataset.version))
+                    run_write(name, change, lambda: commit(str(path), operation, read_version=dataset.version))
 
     def alter(self, name: TableName, path: Path, version: int, change: FieldChange) -> bool:
         """Change one column of a version; see `Storage.alter`."""
@@ -322,19 +322,21 @@ class LanceWrites:
             return self._add_field(name, path, version, change)
         if isinstance(change, ReplaceField):
             return self._replace_field(name, path, version, change)
-        with writing(name, path), committing(path):
-            dataset = _still_newest(name, path, guarded(name, None, lambda: lance.dataset(str(path), version=version)))
+        with as_writer(name, path), commit_lock(path):
+            dataset = _still_newest(
+                name, path, run_write(name, None, lambda: lance.dataset(str(path), version=version))
+            )
             if isinstance(change, NoteField) and is_blob(dataset.schema.field(change.name)):
                 return False  # what marks it as blobs is noted there, too
             if isinstance(change, RenameField):
                 lance_schema(name, pa.schema([dataset.schema.field(change.name).with_name(change.to)]))
-            return guarded(name, None, lambda: alter_field(name, dataset, change))
+            return run_write(name, None, lambda: alter_field(name, dataset, change))
 
     def _add_field(self, name: TableName, path: Path, version: int, change: AddField) -> bool:
         (field,) = lance_schema(name, pa.schema([change.field]))
         if is_blob(field):
             return False
-        dataset = guarded(name, None, lambda: lance.dataset(str(path), version=version))
+        dataset = run_write(name, None, lambda: lance.dataset(str(path), version=version))
         require_nulls(name, dataset)
         values = change.values if dataset.count_rows() else None
         if values is not None:
@@ -342,13 +344,13 @@ class LanceWrites:
             self._commit_column(name, path, column)
             return True
         if field.nullable:
-            with writing(name, path), committing(path):
+            with as_writer(name, path), commit_lock(path):
                 newest = _still_newest(name, path, dataset)
-                guarded(name, None, lambda: newest.add_columns(field))
+                run_write(name, None, lambda: newest.add_columns(field))
         return bool(field.nullable)
 
     def _replace_field(self, name: TableName, path: Path, version: int, change: ReplaceField) -> bool:
-        dataset = guarded(name, None, lambda: lance.dataset(str(path), version=version))
+        dataset = run_write(name, None, lambda: lance.dataset(str(path), version=version))
         require_changeable(name, [dataset.schema.field(change.field.name)])
         (field,) = lance_schema(name, pa.schema([change.field]), (change.field.name,))
         if not dataset.count_rows():
@@ -361,15 +363,15 @@ class LanceWrites:
 
     @staticmethod
     def _commit_column(name: TableName, path: Path, column: ColumnFiles, kept: Sequence[Rebuild] = ()) -> None:
-        with writing(name, path), visible_or_removed(path, column.files):
-            operation = guarded(name, column.rows, column.operation)
-            with with_indexes(name, path, column.dataset, operation, kept) as change, committing(path):
+        with as_writer(name, path), visible_or_removed(path, column.files):
+            operation = run_write(name, column.rows, column.operation)
+            with with_indexes(name, path, column.dataset, operation, kept) as change, commit_lock(path):
                 _still_newest(name, path, column.dataset)
                 commit_next(name, path, change)
 
     def drop(self, name: TableName, path: Path) -> bool:
         """Mark the table as dropped; False where somebody was faster. Its files go later, with a `sweep`."""
-        with failing(name), held(path.parent):
+        with storage_errors(name), exclusive_lock(path.parent):
             settle(path.parent)
             try:
                 (path / DROPPED).touch(exist_ok=False)
@@ -379,12 +381,12 @@ class LanceWrites:
 
     def sweep(self, folder: Path) -> None:
         """Remove from a schema's folder what dead writers left, and tables dropped longer ago than they are kept."""
-        with held(folder):
+        with exclusive_lock(folder):
             settle(folder)
         for item in sorted(folder.iterdir()):
             if item.name.startswith(".") and item.name.endswith(HIDDEN):
                 with ExitStack() as stack:
-                    with held(folder):
+                    with exclusive_lock(folder):
                         free = stack.enter_context(take_if_free(item))
                     if free:
                         shutil.rmtree(item, ignore_errors=True)
@@ -398,7 +400,7 @@ class LanceWrites:
                 if free and remove_unnamed(path) is not None:
                     mark.unlink(missing_ok=True)
         elif dropped_for(path) > self._keep_dropped:
-            with held(path.parent):
+            with exclusive_lock(path.parent):
                 if not mark.exists() and (path / DROPPED).exists():
                     bury(path)
 
@@ -408,10 +410,10 @@ def _write_new(incoming: Incoming, writers: FragmentWriters | None, path: Path, 
     name = incoming.table
     made = _elsewhere(incoming, writers, path, staged, None)
     if made is None:
-        guarded(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
+        run_write(name, incoming, lambda: lance.write_dataset(incoming.reader(), str(staged), mode="create"))
         return
-    written = guarded(name, None, lambda: schema_as_written(incoming.schema, staged, None))
-    guarded(name, None, lambda: lance.LanceDataset.commit(str(staged), lance.LanceOperation.Overwrite(written, made)))
+    written = run_write(name, None, lambda: schema_as_written(incoming.schema, staged, None))
+    run_write(name, None, lambda: lance.LanceDataset.commit(str(staged), lance.LanceOperation.Overwrite(written, made)))
 
 
 def _rows(dataset: Any, noted: dict[bytes, bytes] | None = None) -> pa.RecordBatchReader:
@@ -438,7 +440,11 @@ def _elsewhere(
     """What `written_elsewhere` gives for the dataset in the folder `target`; None where the rows have to come here."""
     if writers is None:
         return None
-    with suppress(FolderOutOfReachError), staging(incoming.table, path) as folder, failing(incoming.table):
+    with (
+        suppress(FolderOutOfReachError),
+        staging_folder(incoming.table, path) as folder,
+        storage_errors(incoming.table),
+    ):
         return written_elsewhere(incoming, writers, folder, target, dataset, anew=anew)
     return None
 

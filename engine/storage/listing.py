@@ -128,12 +128,12 @@ class Listing:
     def _entry(self, item: os.DirEntry[str]) -> Entry | None:
         lower, folder = item.name.lower(), item.is_dir()
         if lower.endswith(LANCE) and folder:
-            return None if is_dropped(item.path) else _named(item.name[: -len(LANCE)], "lance", item.path, 0)
+            return None if is_dropped(item.path) else _entry_of(item.name[: -len(LANCE)], "lance", item.path, 0)
         if lower.endswith(PARQUET) and item.is_file():
-            return _named(item.name[: -len(PARQUET)], "parquet", item.path, 1)
+            return _entry_of(item.name[: -len(PARQUET)], "parquet", item.path, 1)
         if folder and _holds_files(Path(item.path), self.root):
             name = item.name[: -len(PARQUET)] if lower.endswith(PARQUET) else item.name
-            return _named(name, "parquet", item.path, 2)
+            return _entry_of(name, "parquet", item.path, 2)
         return None
 
     def _warn(self, path: str, message: str) -> None:
@@ -244,7 +244,7 @@ def _warn_of_link(path: str, relative: str) -> None:
     log.warning('The link "%s" of a table is left out: it leads to a folder or out of the data directory.', relative)
 
 
-def _named(name: str, kind: str, path: str, rank: int) -> Entry | None:
+def _entry_of(name: str, kind: str, path: str, rank: int) -> Entry | None:
     return Entry(name, kind, path, rank) if name else None
 
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["held", "shared_writer", "take_if_free"]
+__all__ = ["exclusive_lock", "shared_writer", "take_if_free"]
 
 _LEFT = b"a writer was gone before it had ended\n"
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold a file or folder for oneself; waits for others."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -59,7 +59,7 @@ def shared_writer(mark: Path) -> Iterator[None]:
 
 
 def _enter(mark: Path) -> int:
-    with held(mark.parent):  # so that who makes the mark has it before others see it
+    with exclusive_lock(mark.parent):  # so that who makes the mark has it before others see it
         while True:
             is_new = True
             try:

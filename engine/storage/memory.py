@@ -102,7 +102,7 @@ class InMemoryStorage:
         self._schemas: dict[str, str] = {}  # that were made, by their names in lower case
         self._others: OtherNames | None = None
         for key, data in (tables or {}).items():
-            name = key if isinstance(key, TableName) else _parsed(key)
+            name = key if isinstance(key, TableName) else _parse_name(key)
             if name.key in self._tables:
                 raise TableExistsError(f'Table "{name}" is given twice.')
             _require_distinct_columns(name, data.schema)
@@ -192,7 +192,7 @@ class InMemoryStorage:
             self._add(known, _compact(rows))
         return incoming.rows
 
-    def addressed(self, table: TableHandle) -> TableHandle | None:  # noqa: ARG002
+    def with_addresses(self, table: TableHandle) -> TableHandle | None:  # noqa: ARG002
         """None: a change makes a new Arrow table, whose unchanged columns are copied anyway."""
         return None
 
@@ -204,10 +204,10 @@ class InMemoryStorage:
         *,
         is_valid: bool = False,  # noqa: ARG002
     ) -> None:
-        """Raises UnsupportedError: see `addressed`."""
+        """Raises UnsupportedError: see `with_addresses`."""
         raise UnsupportedError(f'Rows of table "{table.name}", which is in memory, have no addresses.')
 
-    def searched(
+    def search(
         self,
         table: TableHandle,
         request: SearchRequest,  # noqa: ARG002
@@ -220,8 +220,8 @@ class InMemoryStorage:
         """False: a table is written anew."""
         return False
 
-    def reserved(self, name: TableName) -> AbstractContextManager[None]:  # noqa: ARG002
-        """Nothing is kept from others: see `Storage.reserved`."""
+    def reserve(self, name: TableName) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Nothing is kept from others: see `Storage.reserve`."""
         return nullcontext()
 
     def care(self, name: TableName) -> TableCare:
@@ -235,7 +235,7 @@ class InMemoryStorage:
         """None: a table in memory has no indexes."""
         return NoIndexes(str(table.name), "in memory")
 
-    def stored(self, table: TableHandle) -> StoredFacts:
+    def stored_facts(self, table: TableHandle) -> StoredFacts:
         """How many versions of a table are kept."""
         with self._lock:
             found = self._tables.get(table.name.key)
@@ -364,7 +364,7 @@ def _version(table: _Table, version: Version | None, at: datetime | None) -> _Ve
     return found[-1]
 
 
-def _parsed(key: str) -> TableName:
+def _parse_name(key: str) -> TableName:
     schema, dot, table = key.partition(".")
     return TableName(schema, table) if dot else TableName(DEFAULT_SCHEMA, key)
 

@@ -89,11 +89,11 @@ class MemoryTables:
 
     def probe(self, table: TableHandle) -> ArrowSource:
         """A Table of all columns and no rows."""
-        return ArrowSource(pa.Table.from_batches([], self._held(table).schema))
+        return ArrowSource(pa.Table.from_batches([], self._held_table(table).schema))
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Slices of about equal numbers of rows; a part is (first row, end of rows)."""
-        held = self._held(table)
+        held = self._held_table(table)
         if isinstance(held, LiveTable):
             return [Split(table, (0, sys.maxsize))]
         data = held.data
@@ -108,14 +108,14 @@ class MemoryTables:
         """The columns of the table or slice, without a copy. The filter is left to the kernel."""
         if isinstance(data, Split):
             start, stop = data.part
-            rows = self._held(data.table).data.slice(start, stop - start)
+            rows = self._held_table(data.table).data.slice(start, stop - start)
         else:
-            rows = self._held(data).data
+            rows = self._held_table(data).data
         if request.limit is not None and request.filter is None:
             rows = rows.slice(0, request.limit)
         return ArrowSource(rows.select(list(request.columns) or rows.column_names[:1]))
 
-    def _held(self, table: TableHandle) -> HeldTable | LiveTable:
+    def _held_table(self, table: TableHandle) -> HeldTable | LiveTable:
         held = self._alive.get((table.location, table.version))
         if held is None:
             raise StorageError(f'The version of table "{table.name}" that the query reads is gone; run it again.')

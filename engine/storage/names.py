@@ -39,7 +39,7 @@ def check_table_name(name: str) -> None:
     elif len(name.encode()) > MAX_BYTES:
         problem = f"it takes more than {MAX_BYTES} bytes"
     if problem:
-        raise UnsupportedError(f"{_shortened(name)!r} cannot be a table's name: {problem}.")
+        raise UnsupportedError(f"{_shorten(name)!r} cannot be a table's name: {problem}.")
 
 
 def require_along(
@@ -72,7 +72,7 @@ def full_name(path: Sequence[str], home: str, schemas: Callable[[], Collection[s
         case (catalog, *_):
             near = nearest(catalog, [CATALOG])
             hint = f'; did you mean "{near}"?' if near else f'; the catalog is "{CATALOG}".'
-            raise UnknownTableError(f'There is no catalog "{_shortened(catalog)}"{hint}')
+            raise UnknownTableError(f'There is no catalog "{_shorten(catalog)}"{hint}')
     raise UnknownTableError("A table needs a name.")
 
 
@@ -93,7 +93,7 @@ def unknown_table(name: TableName, tables: Iterable[TableName]) -> UnknownTableE
         other = nearest(str(name), map(str, known))
         hint = f'"{other}"' if other else None
     advice = f"did you mean {hint}?" if hint else "list the tables to see what there is."
-    return UnknownTableError(f'There is no table "{_shortened(str(name))}"; {advice}')
+    return UnknownTableError(f'There is no table "{_shorten(str(name))}"; {advice}')
 
 
 def unknown_schema(name: str, schemas: Iterable[str]) -> UnknownTableError:
@@ -101,13 +101,13 @@ def unknown_schema(name: str, schemas: Iterable[str]) -> UnknownTableError:
     known = list(schemas)
     near = nearest(name, known)
     advice = f'did you mean "{near}"?' if near else f"there is {', '.join(known)}."
-    return UnknownTableError(f'There is no schema "{_shortened(name)}"; {advice}')
+    return UnknownTableError(f'There is no schema "{_shorten(name)}"; {advice}')
 
 
 def unknown_version(name: TableName, asked: str | datetime, first: int, last: int) -> UnknownTableError:
     """The error for a version that is not kept, where those from `first` to `last` may be."""
     what = (
-        f"version as of {asked.isoformat(sep=' ')}" if isinstance(asked, datetime) else f"version {_shortened(asked)!r}"
+        f"version as of {asked.isoformat(sep=' ')}" if isinstance(asked, datetime) else f"version {_shorten(asked)!r}"
     )
     return UnknownTableError(
         f'Table "{name}" has no {what}; its versions are numbers from {first} to {last}, of which old ones may be gone.'
@@ -119,9 +119,9 @@ def unknown_tag(table: TableName, tag: str, known: Collection[str]) -> UnknownTa
     near = nearest(tag, known)
     has = f"it has {', '.join(sorted(known))}." if known else "it has none."
     return UnknownTableError(
-        f'Table "{table}" has no tag "{_shortened(tag)}"; ' + (f'did you mean "{near}"?' if near else has)
+        f'Table "{table}" has no tag "{_shorten(tag)}"; ' + (f'did you mean "{near}"?' if near else has)
     )
 
 
-def _shortened(name: str) -> str:
+def _shorten(name: str) -> str:
     return name if len(name) <= MAX_BYTES else name[:MAX_BYTES] + "..."

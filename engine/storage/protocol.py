@@ -360,7 +360,7 @@ class TableStore(Protocol):
         raises.
         """
 
-    def addressed(self, table: TableHandle) -> TableHandle | None:
+    def with_addresses(self, table: TableHandle) -> TableHandle | None:
         """The same version with the addresses of its rows, for `change`; None where rows are not changed singly."""
 
     def change(
@@ -392,7 +392,7 @@ class TableStore(Protocol):
     def drop(self, name: TableName) -> None:
         """Remove the table; UnknownTableError where it is not there. Running queries keep their version."""
 
-    def reserved(self, name: TableName) -> AbstractContextManager[None]:
+    def reserve(self, name: TableName) -> AbstractContextManager[None]:
         """Within, no change of the table by others takes effect, of whatever process: those wait.
 
         For one that others have outrun again and again. Does nothing where the storage knows no such thing.
@@ -418,7 +418,7 @@ class Storage(TableStore, Protocol):
     def read_only(self) -> set[TableName]:
         """The tables that cannot be written to. Opens no table."""
 
-    def stored(self, table: TableHandle) -> StoredFacts:
+    def stored_facts(self, table: TableHandle) -> StoredFacts:
         """How this version of a table is stored; reads no rows."""
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
@@ -431,7 +431,7 @@ class Storage(TableStore, Protocol):
         version that the handle pins is gone, and DataCorruptError where its files cannot be read.
         """
 
-    def searched(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
+    def search(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
         """The rows of the table that a search finds, with their addresses and the search's own columns.
 
         Raises UnsupportedError for a kind of table that is not searched, for conditions that must hold before and

@@ -150,12 +150,12 @@ def _atom(node: exp.Expr, table: _Table) -> PushedFilter:
         case exp.Column():
             field = _field(node, table)
             if field is not None and pt.is_boolean(field.type):
-                return _asked(_quoted(field.name), field, Form.OTHER, table)
+                return _index_filter(_quote(field.name), field, Form.OTHER, table)
         case exp.Is(this=exp.Column() as column, expression=exp.Null() | exp.Not(this=exp.Null()) as what):
             field = _field(column, table)
             if field is not None and (_is_scalar(field.type) or table.is_answered(field, Form.EQUAL)):
                 test = "IS NULL" if isinstance(what, exp.Null) else "IS NOT NULL"
-                return replace(_asked(f"{_quoted(field.name)} {test}", field, Form.EQUAL, table), finds_few=False)
+                return replace(_index_filter(f"{_quote(field.name)} {test}", field, Form.EQUAL, table), finds_few=False)
         case exp.In(this=exp.Column() as column) if not any(node.args.get(k) for k in ("query", "unnest", "field")):
             return _in(column, node.expressions, table)
         case exp.Between(this=exp.Column() as column) if not node.args.get("symmetric"):
@@ -174,7 +174,7 @@ def _atom(node: exp.Expr, table: _Table) -> PushedFilter:
     return _comparison(right, MIRRORED[sign], left, table) if isinstance(right, exp.Column) else NOTHING
 
 
-def _asked(text: str, field: pa.Field, form: Form, table: _Table) -> PushedFilter:
+def _index_filter(text: str, field: pa.Field, form: Form, table: _Table) -> PushedFilter:
     """A predicate on a column, which Lance answers by an index where there is one for it that loses no rows."""
     return PushedFilter(text, True, table.is_answered(field, form), table.finds_few(field, form))
 
@@ -185,7 +185,7 @@ def _comparison(column: exp.Column, sign: str, value: exp.Expr, table: _Table) -
         return NOTHING
     form = {"=": Form.EQUAL, "<>": Form.OTHER}.get(sign, Form.RANGE)
     constant = _constant(value, field, form, table)
-    return _asked(f"{_quoted(field.name)} {sign} {constant}", field, form, table) if constant else NOTHING
+    return _index_filter(f"{_quote(field.name)} {sign} {constant}", field, form, table) if constant else NOTHING
 
 
 def _in(column: exp.Column, values: list[exp.Expr], table: _Table) -> PushedFilter:
@@ -195,8 +195,8 @@ def _in(column: exp.Column, values: list[exp.Expr], table: _Table) -> PushedFilt
     constants = [_constant(value, field, Form.EQUAL, table) for value in values]
     if not all(constants):
         return NOTHING
-    text = f"{_quoted(field.name)} IN ({', '.join(c for c in constants if c)})"
-    return _asked(text, field, Form.EQUAL, table)
+    text = f"{_quote(field.name)} IN ({', '.join(c for c in constants if c)})"
+    return _index_filter(text, field, Form.EQUAL, table)
 
 
 def _call(name: str, column: exp.Column, value: exp.Expr, table: _Table) -> PushedFilter:
@@ -210,12 +210,12 @@ def _call(name: str, column: exp.Column, value: exp.Expr, table: _Table) -> Push
     if name == "contains" and table.is_answered(field, Form.CONTAINS):
         text = string_text(value)
         if text is not None and len(value.name) >= NGRAM:  # an index knows no shorter parts
-            return PushedFilter(f"contains({_quoted(field.name)}, {text})", False, asks_indexes=True, finds_few=True)
+            return PushedFilter(f"contains({_quote(field.name)}, {text})", False, asks_indexes=True, finds_few=True)
     if name in LIST_CALLS and table.is_answered(field, Form.ITEM):
         items = _items(name, value, field.type.value_type)
         if items is not None:
             return PushedFilter(
-                f"{LIST_CALLS[name]}({_quoted(field.name)}, {items})", False, asks_indexes=True, finds_few=True
+                f"{LIST_CALLS[name]}({_quote(field.name)}, {items})", False, asks_indexes=True, finds_few=True
             )
     return NOTHING
 
@@ -250,7 +250,7 @@ def _field(column: exp.Column, table: _Table) -> pa.Field | None:
     return found[0] if may_be_asked(table.kinds.get(found[0].name, ()), found[0].type) else None
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return f"`{name}`"
 
 

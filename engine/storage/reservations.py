@@ -13,9 +13,9 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from engine.cancellation import current_cancellation
-from engine.storage.locks import held, take_if_free
+from engine.storage.locks import exclusive_lock, take_if_free
 
-__all__ = ["RESERVED", "committing", "reserved"]
+__all__ = ["RESERVED", "commit_lock", "reserve"]
 
 RESERVED = ".reserved"
 _POLL = 0.02
@@ -24,13 +24,13 @@ _own: ContextVar[frozenset[Path]] = ContextVar("own", default=frozenset())
 
 
 @contextmanager
-def committing(path: Path) -> Iterator[None]:
+def commit_lock(path: Path) -> Iterator[None]:
     """Hold the folder of a table's schema, for a commit to the table, once nobody else has the table for itself.
 
     Raises the cause of a cancellation, and FileNotFoundError.
     """
     while True:
-        with held(path.parent):
+        with exclusive_lock(path.parent):
             if path in _own.get() or not _is_reserved(path / RESERVED):
                 yield
                 return
@@ -39,13 +39,13 @@ def committing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def reserved(path: Path) -> Iterator[None]:
+def reserve(path: Path) -> Iterator[None]:
     """Have a table for oneself, in this thread and those that get its context; waits for who has it. Raises OSError."""
     mark = path / RESERVED
     with ExitStack() as stack:
-        with committing(path):
+        with commit_lock(path):
             mark.touch()
-            stack.enter_context(held(mark))
+            stack.enter_context(exclusive_lock(mark))
         stack.callback(mark.unlink, missing_ok=True)
         token = _own.set(_own.get() | {path})
         stack.callback(_own.reset, token)

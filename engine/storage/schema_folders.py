@@ -18,7 +18,7 @@ from engine.storage.drop_marks import DROPPED, is_dropped, settle
 from engine.storage.lance_commits import WRITERS
 from engine.storage.lance_folders import HIDDEN, bury, dropped_for
 from engine.storage.listing import SCHEMA
-from engine.storage.locks import held, take_if_free
+from engine.storage.locks import exclusive_lock, take_if_free
 from engine.storage.protocol import DEFAULT_SCHEMA, OtherNames
 
 __all__ = ["drop_schema", "dropped_schemas", "make_schema", "schema_is_dropped", "sweep_schemas"]
@@ -68,7 +68,7 @@ def make_schema(root: Path, name: str, others: OtherNames | None) -> None:
             if old.lower() != name.lower():
                 continue
             with suppress(FileNotFoundError):  # its files were just removed
-                stack.enter_context(held(folder))
+                stack.enter_context(exclusive_lock(folder))
                 if others is not None:
                     others.remove_in(old)
                 if old == name and is_dropped(str(folder)):
@@ -91,7 +91,7 @@ def _sweep(root: Path, name: str, folder: Path, others: OtherNames, keep_dropped
     if dropped_for(folder) <= keep_dropped:
         return
     with ExitStack() as stack:
-        stack.enter_context(held(folder))
+        stack.enter_context(exclusive_lock(folder))
         for used in (*folder.glob(f"*/{WRITERS}"), *folder.glob(f".*{HIDDEN}")):
             if not stack.enter_context(take_if_free(used)) and used.exists():
                 return

@@ -115,7 +115,7 @@ class Queries:
     tables: tuple[tuple[str, Any, RowType], ...]
 
     @property
-    def expected(self) -> int:
+    def expected_count(self) -> int:
         """How many different ones there are likely to be, at most."""
         rows = [MOST_QUERIES if table.rows is None else table.rows for _, table, _ in self.tables]
         return min(MOST_QUERIES, max(rows, default=1))
@@ -129,7 +129,7 @@ class IndexUse:
     kind: str
     unindexed: int
 
-    def described(self, how: str, *, leaves_out: bool) -> str:
+    def describe(self, how: str, *, leaves_out: bool) -> str:
         """What EXPLAIN tells of it; `how` it answers."""
         what = "are left out" if leaves_out else "are searched one by one"
         rest = f"; {self.unindexed} rows not in it {what}" if self.unindexed else ""
@@ -183,7 +183,7 @@ class Search:
             text, how = f"nearest {request.k}{every} by {self.metric} of {request.column}: ", "approximate"
         else:
             text, how = f"best {request.k} by BM25 of {', '.join(request.columns)}: ", "exact"
-        told = [index.described(how, leaves_out=request.indexed_only) for index in self.indexes]
+        told = [index.describe(how, leaves_out=request.indexed_only) for index in self.indexes]
         text += f"index {', '.join(told)}" if told else "every row, exact"
         if self.filter is not None:
             text += f"; prefilter {self.filter}"

@@ -12,7 +12,7 @@ import re
 import pyarrow as pa
 import pyarrow.types as pt
 
-from engine.arrow_input import guarded, is_harmless
+from engine.arrow_input import guard_reader, is_harmless
 from engine.errors import SchemaMismatchError, UnsupportedError
 from engine.kernel import Kernel
 from engine.kernel_types import KernelType, parse_type
@@ -44,7 +44,7 @@ def kernel_columns(kernel: Kernel, schema: pa.Schema) -> RowType:
     A type that a field names but its data cannot have is not believed.
     """
     natural = kernel.column_types(pa.Table.from_batches([], schema))
-    return tuple(_believed(kernel, own, declared_type(field)) for own, field in zip(natural, schema, strict=True))
+    return tuple(_trusted_column(kernel, own, declared_type(field)) for own, field in zip(natural, schema, strict=True))
 
 
 class ReadFields:
@@ -58,15 +58,15 @@ class ReadFields:
         self._looked_at = pa.schema([_with_declared_json(field) for field in schema])
         self._is_harmless = is_harmless(self._looked_at)
 
-    def looked_at(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    def guard_reader(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
         """`reader`, which fails with ArrowInvalid where a value is none of its type."""
-        return reader if self._is_harmless else guarded(reader, self._looked_at)
+        return reader if self._is_harmless else guard_reader(reader, self._looked_at)
 
-    def looked_at_table(self, rows: pa.Table) -> pa.Table:
+    def guard_table(self, rows: pa.Table) -> pa.Table:
         """`rows`. Raises ArrowInvalid where a value is none of its type."""
         if self._is_harmless:
             return rows
-        return pa.Table.from_batches(list(self.looked_at(rows.to_reader())), self.schema)
+        return pa.Table.from_batches(list(self.guard_reader(rows.to_reader())), self.schema)
 
 
 def _with_declared_json(field: pa.Field) -> pa.Field:
@@ -97,7 +97,7 @@ def _with_json(kind: KernelType, stored: pa.DataType) -> pa.DataType:
     return stored
 
 
-def _believed(kernel: Kernel, natural: Column, declared: str | None) -> Column:
+def _trusted_column(kernel: Kernel, natural: Column, declared: str | None) -> Column:
     if declared is None or leaving_type(declared, Boundary.STORAGE) != natural.type:
         return natural
     return Column(natural.name, declared) if kernel.is_type(declared) else natural

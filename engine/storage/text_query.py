@@ -194,14 +194,14 @@ class _Parser:
         parts = [self._both(depth)]
         while self._peek() in ("", "(", "NOT"):
             parts.append(self._both(depth))
-        return _combined(parts, every=self._every)
+        return _combine(parts, every=self._every)
 
     def _both(self, depth: int) -> TextNode | _Exclusion:
         parts = [self._part(depth)]
         while self._peek() == "AND":
             self._at += 1
             parts.append(self._part(depth))
-        return parts[0] if len(parts) == 1 else _combined(parts, every=True)
+        return parts[0] if len(parts) == 1 else _combine(parts, every=True)
 
     def _part(self, depth: int) -> TextNode | _Exclusion:
         sign = self._peek()
@@ -233,7 +233,7 @@ class _Exclusion:
     nodes: tuple[TextNode, ...]
 
 
-def _combined(parts: Sequence[TextNode | _Exclusion], *, every: bool) -> TextNode | _Exclusion:
+def _combine(parts: Sequence[TextNode | _Exclusion], *, every: bool) -> TextNode | _Exclusion:
     """Parts side by side, or with AND between them. Words without marks are one question to the index."""
     without = tuple(node for part in parts if isinstance(part, _Exclusion) for node in part.nodes)
     wanted: list[TextNode] = []

@@ -44,7 +44,7 @@ class VectorColumn:
         """Whether Lance compares the vectors by `metric`."""
         return pt.is_floating(self.items) or metric == HAMMING
 
-    def encoded(self, request: VectorRequest, metric: str) -> np.ndarray[Any, Any] | None:
+    def encode(self, request: VectorRequest, metric: str) -> np.ndarray[Any, Any] | None:
         """The query in the type of the vectors, in float64 where they are compared here; None for NULL.
 
         One vector has one dimension, several have two. Raises InvalidValueError for another number of dimensions, and
@@ -82,7 +82,7 @@ class VectorColumn:
         if metric is not None and metric not in self.metrics:
             raise TypeMismatchError(
                 f'The vectors of column "{self.name}" of table "{table}" are of {self.items}, which are compared by '
-                f"{_listed(self.metrics)}, not by {metric}."
+                f"{_list_words(self.metrics)}, not by {metric}."
             )
 
 
@@ -121,5 +121,5 @@ def vector_column(table: TableName, field: pa.Field) -> VectorColumn:
     )
 
 
-def _listed(words: Sequence[str]) -> str:
+def _list_words(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine.errors import InvalidPlanError
 from engine.substrait.decimals import quotient
 from engine.substrait.functions import Call, check_options
-from engine.substrait.refusals import require_size, shown, unsupported
+from engine.substrait.refusals import require_size, show_name, unsupported
 from engine.substrait.typed_expressions import OrderItem, TypedExpression, cast
 from engine.substrait.types import BIGINT, BOOLEAN, DOUBLE, FLOATS, INTEGERS, VARCHAR, Type, decimal
 
@@ -118,26 +118,26 @@ def _avg(call: Call, frame: Frame) -> TypedExpression:
 def _deviation(function: str) -> Callable[[Call, Frame], TypedExpression]:
     """Of a sample unless an option, or a first argument, says that it is of the population."""
 
-    def made(call: Call, frame: Frame) -> TypedExpression:
+    def make(call: Call, frame: Frame) -> TypedExpression:
         values = [argument for argument in call.arguments if argument.sql]
         wish = call.prefers("distribution", "SAMPLE", "POPULATION", default=(*call.words, "SAMPLE")[0])
         if len(values) != 1 or wish not in ("SAMPLE", "POPULATION"):
-            raise InvalidPlanError(f"The function {shown(call.name)} takes one value, SAMPLE or POPULATION.")
+            raise InvalidPlanError(f"The function {show_name(call.name)} takes one value, SAMPLE or POPULATION.")
         return TypedExpression(
             frame.around(f"{function}_{'samp' if wish == 'SAMPLE' else 'pop'}", values[0].sql), DOUBLE
         )
 
-    return made
+    return make
 
 
-def _listing(function: str) -> Callable[[Call, Frame], TypedExpression]:
-    def made(call: Call, frame: Frame) -> TypedExpression:
+def _list_result(function: str) -> Callable[[Call, Frame], TypedExpression]:
+    def make(call: Call, frame: Frame) -> TypedExpression:
         call.arity(1)
         kind = call.arguments[0].type
         found = None if kind is None else Type("LIST", members=(kind,))
         return TypedExpression(frame.around(function, call.texts[0]), found)
 
-    return made
+    return make
 
 
 def _string_agg(call: Call, frame: Frame) -> TypedExpression:
@@ -150,7 +150,7 @@ def _median(call: Call, frame: Frame) -> TypedExpression:
     """The middle one, or the mean of the two in the middle, in the type of the values."""
     values = [argument for argument in call.arguments if argument.sql]
     if len(values) != 1:
-        raise InvalidPlanError(f"The function {shown(call.name)} takes one value.")
+        raise InvalidPlanError(f"The function {show_name(call.name)} takes one value.")
     return TypedExpression(frame.around("median", values[0].sql), values[0].type)
 
 
@@ -166,11 +166,11 @@ def _percentile(call: Call, frame: Frame) -> TypedExpression:
 
 
 def _boolean(function: str) -> Callable[[Call, Frame], TypedExpression]:
-    def made(call: Call, frame: Frame) -> TypedExpression:
+    def make(call: Call, frame: Frame) -> TypedExpression:
         call.arity(1)
         return TypedExpression(frame.around(function, call.texts[0]), BOOLEAN)
 
-    return made
+    return make
 
 
 def _approximate_count(call: Call, frame: Frame) -> TypedExpression:
@@ -187,7 +187,7 @@ _SPECIAL: dict[str, Callable[[Call, Frame], TypedExpression]] = {
     "mean": _avg,
     "std_dev": _deviation("stddev"),
     "variance": _deviation("var"),
-    "array_agg": _listing("array_agg"),
+    "array_agg": _list_result("array_agg"),
     "string_agg": _string_agg,
     "median": _median,
     "percentile_cont": _percentile,

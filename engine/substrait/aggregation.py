@@ -32,7 +32,7 @@ class Aggregation:
         """The grouping expressions, the measures and, of several sets, the number of the set that a row is of."""
         keys, sets = self._groupings(given, (rows.columns, *outer))
         # Keys become columns first: a constant in GROUP BY would be the number of one.
-        inner = self._sources.materialized([*rows.columns, *keys], rows)
+        inner = self._sources.materialize([*rows.columns, *keys], rows)
         scopes = (inner.columns[: len(rows.columns)], *outer)
         named = inner.columns[len(rows.columns) :]
         measures = [self._measure(measure, scopes) for measure in given.measures]

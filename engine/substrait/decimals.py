@@ -19,7 +19,7 @@ def quotient(a: TypedExpression, b: TypedExpression, output: Type | None) -> Typ
         digits = a.type.numbers[0] if a.type.numbers else 19
         output = decimal(digits - a.type.scale + b.type.scale + scale, scale)
     shift = output.scale - a.type.scale + b.type.scale
-    above, below = _unscaled(a), _unscaled(b)
+    above, below = _unscaled_digits(a), _unscaled_digits(b)
     if shift > 0:
         above = f"({above} * {_power(shift)})"
     elif shift < 0:
@@ -30,7 +30,7 @@ def quotient(a: TypedExpression, b: TypedExpression, output: Type | None) -> Typ
     return TypedExpression(f"CAST({whole} AS {output.sql})", output)
 
 
-def _unscaled(value: TypedExpression) -> str:
+def _unscaled_digits(value: TypedExpression) -> str:
     """The digits of a decimal as an integer."""
     assert value.type is not None
     scale = value.type.scale

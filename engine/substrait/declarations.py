@@ -42,11 +42,11 @@ class Declarations:
 
     def function_name(self, anchor: int) -> str:
         """The name of a function, without the types of a signature (``add:i64_i64``)."""
-        return _found(self._functions, anchor, "function").partition(":")[0].lower()
+        return _find(self._functions, anchor, "function").partition(":")[0].lower()
 
     def type_name(self, anchor: int) -> str:
         """The name of a type that the plan's extensions define."""
-        return _found(self._types, anchor, "type")
+        return _find(self._types, anchor, "type")
 
     def variation(self, anchor: int) -> str | None:
         """The name of a variation of a type; None where it is not declared."""
@@ -69,7 +69,7 @@ def _declare(names: dict[int, str], anchor: int, name: str, what: str) -> None:
         raise InvalidPlanError(f"Two {what} of the plan have the anchor {anchor}.")
 
 
-def _found(names: Mapping[int, str], anchor: int, what: str) -> str:
+def _find(names: Mapping[int, str], anchor: int, what: str) -> str:
     found = names.get(anchor)
     if found is None:
         raise InvalidPlanError(f"The plan has no {what} with the anchor {anchor}.")

@@ -57,7 +57,7 @@ class Expressions:
             "dynamic_parameter": self._parameter,
         }
 
-    def anchored(self, anchor: int, columns: tuple[TypedExpression, ...]) -> None:
+    def anchor(self, anchor: int, columns: tuple[TypedExpression, ...]) -> None:
         """Let subqueries of what reads a relation name its columns by its anchor; 0 is none."""
         if anchor and anchor in self._by_anchor:
             raise InvalidPlanError(f"Two relations of the plan have the anchor {anchor}.")

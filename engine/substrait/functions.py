@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from engine.errors import InvalidPlanError, UnsupportedError
 from engine.substrait.decimals import quotient
-from engine.substrait.refusals import require_size, shown, unsupported
+from engine.substrait.refusals import require_size, show_name, unsupported
 from engine.substrait.typed_expressions import TypedExpression, cast
 from engine.substrait.types import BIGINT, BOOLEAN, DOUBLE, FLOATS, INTEGERS, VARCHAR, Type
 
@@ -42,7 +42,7 @@ class Call:
         """The arguments' texts; InvalidPlanError where one is a word."""
         if self.words:
             raise InvalidPlanError(
-                f"The function {shown(self.name)} takes values, not the word {shown(self.words[0])}."
+                f"The function {show_name(self.name)} takes values, not the word {show_name(self.words[0])}."
             )
         return [argument.sql for argument in self.arguments]
 
@@ -52,7 +52,8 @@ class Call:
         if len(self.arguments) not in counts:
             wanted = " or ".join(map(str, counts))
             raise InvalidPlanError(
-                f"The function {shown(self.name)} takes {wanted} arguments; the plan gives it {len(self.arguments)}."
+                f"The function {show_name(self.name)} takes {wanted} arguments; the plan gives it "
+                f"{len(self.arguments)}."
             )
 
     def prefers(self, option: str, *known: str, default: str) -> str:
@@ -63,8 +64,10 @@ class Call:
         for preference in preferences:
             if preference in known:
                 return preference
-        wish = shown(f"{option}={'|'.join(preferences)}")
-        raise UnsupportedError(f"The option {wish} of the Substrait function {shown(self.name)} is not handled here.")
+        wish = show_name(f"{option}={'|'.join(preferences)}")
+        raise UnsupportedError(
+            f"The option {wish} of the Substrait function {show_name(self.name)} is not handled here."
+        )
 
 
 Result: TypeAlias = "str | TypedExpression"
@@ -218,26 +221,26 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 
 
 def _variadic(word: str) -> Callable[[Call], Result]:
-    def made(call: Call) -> Result:
+    def make(call: Call) -> Result:
         if not call.arguments:
             return TypedExpression(f"CAST('{'true' if word == 'AND' else 'false'}' AS BOOLEAN)", BOOLEAN)
         return TypedExpression(f"({f' {word} '.join(call.texts)})", BOOLEAN)
 
-    return made
+    return make
 
 
-def _listed(function: str) -> Callable[[Call], Result]:
-    def made(call: Call) -> Result:
+def _comma_call(function: str) -> Callable[[Call], Result]:
+    def make(call: Call) -> Result:
         if not call.arguments:
-            raise InvalidPlanError(f"The function {shown(call.name)} has no arguments.")
+            raise InvalidPlanError(f"The function {show_name(call.name)} has no arguments.")
         return TypedExpression(f"{function}({', '.join(call.texts)})", call.arguments[0].type)
 
-    return made
+    return make
 
 
 def _divide(call: Call) -> Result:
     """Of integers and decimals the quotient in the type of the result, cut; by zero it fails."""
-    a, b = _divided(call)
+    a, b = _division_operands(call)
     if a.type is None or b.type is None:
         raise UnsupportedError('The Substrait function "divide" is handled for arguments whose types the plan tells.')
     if not {a.type.name, b.type.name} <= {*INTEGERS, "DECIMAL"}:
@@ -250,11 +253,11 @@ def _divide(call: Call) -> Result:
 
 
 def _modulus(call: Call) -> Result:
-    a, b = _divided(call)
+    a, b = _division_operands(call)
     return f"({a.sql} % {b.sql})"
 
 
-def _divided(call: Call) -> tuple[TypedExpression, TypedExpression]:
+def _division_operands(call: Call) -> tuple[TypedExpression, TypedExpression]:
     """What is divided, and by what: by NULL in the place of zero, where the plan prefers NULL to an error."""
     call.arity(2)
     a, b = call.arguments
@@ -264,11 +267,11 @@ def _divided(call: Call) -> tuple[TypedExpression, TypedExpression]:
 
 
 def _shift(word: str) -> Callable[[Call], Result]:
-    def made(call: Call) -> Result:
+    def make(call: Call) -> Result:
         call.arity(2)
         return TypedExpression(f"({call.texts[0]} {word} CAST({call.texts[1]} AS INTEGER))", call.arguments[0].type)
 
-    return made
+    return make
 
 
 def _round(call: Call) -> Result:
@@ -309,38 +312,38 @@ def _substring(call: Call) -> Result:
 
 
 def _trim(function: str) -> Callable[[Call], Result]:
-    def made(call: Call) -> Result:
+    def make(call: Call) -> Result:
         call.arity(1, 2)
         characters = call.texts[1] if len(call.arguments) == 2 else "' '"
         return TypedExpression(f"{function}({call.texts[0]}, {characters})", VARCHAR)
 
-    return made
+    return make
 
 
 def _pad(function: str) -> Callable[[Call], Result]:
-    def made(call: Call) -> Result:
+    def make(call: Call) -> Result:
         call.arity(2, 3)
         characters = call.texts[2] if len(call.arguments) == 3 else "' '"
         return TypedExpression(f"{function}({call.texts[0]}, CAST({call.texts[1]} AS INTEGER), {characters})", VARCHAR)
 
-    return made
+    return make
 
 
 def _side(function: str) -> Callable[[Call], Result]:
-    def made(call: Call) -> Result:
+    def make(call: Call) -> Result:
         call.arity(2)
         return TypedExpression(f"{function}({call.texts[0]}, {call.texts[1]})", VARCHAR)
 
-    return made
+    return make
 
 
 def _concat(call: Call) -> Result:
     """NULL where one of the texts is; DataFusion's leaves NULLs out, and has `str_concat` beside it."""
     default = "IGNORE_NULLS" if call.producer == "datafusion" else "ACCEPT_NULLS"
     if call.prefers("null_handling", "IGNORE_NULLS", "ACCEPT_NULLS", default=default) == "IGNORE_NULLS":
-        return _listed("concat")(call)
+        return _comma_call("concat")(call)
     if not call.arguments:
-        raise InvalidPlanError(f"The function {shown(call.name)} has no arguments.")
+        raise InvalidPlanError(f"The function {show_name(call.name)} has no arguments.")
     return TypedExpression(f"({' || '.join(call.texts)})", VARCHAR)
 
 
@@ -379,9 +382,9 @@ def _extract(call: Call) -> Result:
     elif len(call.arguments) == 2:
         part, value = call.arguments
     else:
-        raise InvalidPlanError(f"The function {shown(call.name)} takes a part and a value.")
+        raise InvalidPlanError(f"The function {show_name(call.name)} takes a part and a value.")
     if not value.sql:
-        raise InvalidPlanError(f"The function {shown(call.name)} takes a part and a value.")
+        raise InvalidPlanError(f"The function {show_name(call.name)} takes a part and a value.")
     return f"date_part('{_part(part, call.name)}', {value.sql})"
 
 
@@ -402,9 +405,9 @@ def _date_trunc(call: Call) -> Result:
 _SPECIAL: dict[str, Callable[[Call], Result]] = {
     "and": _variadic("AND"),
     "or": _variadic("OR"),
-    "coalesce": _listed("coalesce"),
-    "least": _listed("least"),
-    "greatest": _listed("greatest"),
+    "coalesce": _comma_call("coalesce"),
+    "least": _comma_call("least"),
+    "greatest": _comma_call("greatest"),
     "concat": _concat,
     "divide": _divide,
     "modulus": _modulus,

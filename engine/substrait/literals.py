@@ -114,7 +114,7 @@ class Literals:
         items = [self.read(item) for item in given.values]
         if not items:
             raise InvalidPlanError("A literal of the type list in the plan is empty; such are empty_list.")
-        return _made(f"[{', '.join(item.sql for item in items)}]", _list_of(items))
+        return _constant(f"[{', '.join(item.sql for item in items)}]", _list_of(items))
 
     def _struct(self, given: Literal.Struct, _: int) -> TypedExpression:
         fields = [self.read(field) for field in given.fields]
@@ -129,7 +129,7 @@ class Literals:
         text = f"map([{', '.join(k.sql for k in keys)}], [{', '.join(v.sql for v in values)}])"
         kinds = (_list_of(keys), _list_of(values))
         members = tuple(kind.members[0] for kind in kinds if kind is not None)
-        return _made(text, Type("MAP", members=members) if len(members) == 2 else None)
+        return _constant(text, Type("MAP", members=members) if len(members) == 2 else None)
 
 
 def struct_of(fields: list[TypedExpression]) -> TypedExpression:
@@ -137,10 +137,10 @@ def struct_of(fields: list[TypedExpression]) -> TypedExpression:
     text = f"struct_pack({', '.join(f'f{i} := {field.sql}' for i, field in enumerate(fields))})"
     kinds = tuple(field.type for field in fields if field.type is not None)
     names = tuple(f"f{i}" for i in range(len(fields)))
-    return _made(text, Type("STRUCT", members=kinds, fields=names) if len(kinds) == len(fields) else None)
+    return _constant(text, Type("STRUCT", members=kinds, fields=names) if len(kinds) == len(fields) else None)
 
 
-def _made(text: str, kind: Type | None) -> TypedExpression:
+def _constant(text: str, kind: Type | None) -> TypedExpression:
     return TypedExpression(require_size(text), kind, is_constant=True)
 
 

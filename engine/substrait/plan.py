@@ -33,7 +33,7 @@ def read_plan(data: bytes) -> str:
     require_no_enhancement(plan.advanced_extensions, "plan")
     root = _root(plan)
     relation = Relations(Declarations(plan)).read(root.input, ())
-    return require_size(_named(relation, list(root.names)))
+    return require_size(_named_query(relation, list(root.names)))
 
 
 def _root(plan: plan_pb2.Plan) -> algebra_pb2.RelRoot:
@@ -49,7 +49,7 @@ def _root(plan: plan_pb2.Plan) -> algebra_pb2.RelRoot:
     raise InvalidPlanError("The relation of the plan is empty.")
 
 
-def _named(relation: Relation, names: list[str]) -> str:
+def _named_query(relation: Relation, names: list[str]) -> str:
     """The SELECT of a relation whose columns have the names of the root, depth first."""
     if not relation.columns:
         raise InvalidPlanError("The plan gives no columns.")
@@ -88,18 +88,18 @@ def _with_names(column: TypedExpression, names: Iterator[str]) -> TypedExpressio
     """A column whose fields have the next of `names`; UnsupportedError for those of structs in lists and maps."""
     if column.type is None:
         return column
-    renamed = _renamed(column.type, names)
+    renamed = _rename_fields(column.type, names)
     if renamed == column.type:
         return column
     return TypedExpression(require_size(_rebuilt(column.sql, column.type, renamed)), renamed)
 
 
-def _renamed(kind: Type, names: Iterator[str]) -> Type:
+def _rename_fields(kind: Type, names: Iterator[str]) -> Type:
     fields, members = [], []
     for member in kind.members:
         if kind.fields:
             fields.append(next(names))
-        members.append(_renamed(member, names))
+        members.append(_rename_fields(member, names))
     return Type(kind.name, kind.numbers, tuple(members), tuple(fields))
 
 

@@ -17,7 +17,7 @@ __all__ = [
     "identifier",
     "require_no_enhancement",
     "require_size",
-    "shown",
+    "show_name",
     "unsupported",
 ]
 
@@ -41,10 +41,10 @@ def identifier(name: str) -> str:
 
 def unsupported(what: str, name: str) -> UnsupportedError:
     """The error for a relation, an expression, a function or a type that is not known here."""
-    return UnsupportedError(f"The Substrait {what} {shown(name)} is not handled here.")
+    return UnsupportedError(f"The Substrait {what} {show_name(name)} is not handled here.")
 
 
-def shown(name: str) -> str:
+def show_name(name: str) -> str:
     """A name of the plan as a message has it: it may be of any length."""
     return f'"{name}"' if len(name) <= _SHOWN else f'"{name[:_SHOWN]}..."'
 
@@ -83,7 +83,7 @@ def require_no_enhancement(extension: extensions_pb2.AdvancedExtension, of: str)
     """Raise UnsupportedError for an enhancement, which changes what a message means; optimizations do not."""
     if extension.HasField("enhancement"):
         name = extension.enhancement.type_url.rpartition("/")[2]
-        raise UnsupportedError(f"The enhancement {shown(name)} of a Substrait {of} is not handled here.")
+        raise UnsupportedError(f"The enhancement {show_name(name)} of a Substrait {of} is not handled here.")
 
 
 def require_size(text: str) -> str:

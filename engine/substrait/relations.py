@@ -74,7 +74,7 @@ class Relations:
             raise InvalidPlanError("A relation in the plan is empty.")
         inner = getattr(given, kind)
         if kind not in self._readers:
-            raise unsupported("relation", _named(kind, inner))
+            raise unsupported("relation", _kind_name(kind, inner))
         common = inner.common
         require_no_enhancement(common.advanced_extension, kind)
         if hasattr(inner, "advanced_extension"):
@@ -82,7 +82,7 @@ class Relations:
         found = self._readers[kind](inner, outer)
         if common.WhichOneof("emit_kind") == "emit":
             found = found.emit(common.emit.output_mapping)
-        self._expressions.anchored(common.rel_anchor, found.columns)
+        self._expressions.anchor(common.rel_anchor, found.columns)
         return found
 
     # ---- one function for each kind
@@ -98,11 +98,11 @@ class Relations:
         made = self._expressions.read_all(given.expressions, (rows.columns, *outer))
         columns = [*rows.columns, *made]
         if given.common.WhichOneof("emit_kind") != "emit" or all(column.is_column for column in made):
-            return self._sources.materialized(columns, rows)
+            return self._sources.materialize(columns, rows)
         # Only what is emitted is computed, in its place.
         places = sorted(set(given.common.emit.output_mapping))
         wanted = [Relation("", tuple(columns)).column(place) for place in places]
-        chosen = self._sources.materialized(wanted, rows)
+        chosen = self._sources.materialize(wanted, rows)
         by_place = dict(zip(places, chosen.columns, strict=True))
         nowhere = TypedExpression("NULL", None)
         return Relation(
@@ -111,9 +111,9 @@ class Relations:
 
     def _sort(self, given: algebra_pb2.SortRel, outer: Scopes) -> Relation:
         rows = self.read(given.input, outer)
-        return self._sorted(rows, given.sorts, outer)
+        return self._sort_rows(rows, given.sorts, outer)
 
-    def _sorted(self, rows: Relation, sorts: Sequence[algebra_pb2.SortField], outer: Scopes) -> Relation:
+    def _sort_rows(self, rows: Relation, sorts: Sequence[algebra_pb2.SortField], outer: Scopes) -> Relation:
         """The rows in another order, and as they were where that does not tell."""
         order = self._expressions.order(sorts, (rows.columns, *outer))
         return Relation(rows.source, rows.columns, (*order, *rows.order))
@@ -126,17 +126,19 @@ class Relations:
             offset = self._expressions.read(given.offset_expr, ((), *outer))
         if given.WhichOneof("count_mode") == "count_expr":
             limit = self._expressions.read(given.count_expr, ((), *outer))
-        return self._limited(rows, offset, limit)
+        return self._limit_rows(rows, offset, limit)
 
     def _top_n(self, given: algebra_pb2.TopNRel, outer: Scopes) -> Relation:
         if given.mode == algebra_pb2.FETCH_MODE_WITH_TIES:
             raise unsupported("fetch mode", "FETCH_MODE_WITH_TIES")
-        rows = self._sorted(self.read(given.input, outer), given.sorts, outer)
+        rows = self._sort_rows(self.read(given.input, outer), given.sorts, outer)
         offset = self._expressions.read(given.offset, ((), *outer)) if given.HasField("offset") else 0
         limit = self._expressions.read(given.count, ((), *outer)) if given.HasField("count") else None
-        return self._limited(rows, offset, limit)
+        return self._limit_rows(rows, offset, limit)
 
-    def _limited(self, rows: Relation, offset: int | TypedExpression, limit: int | TypedExpression | None) -> Relation:
+    def _limit_rows(
+        self, rows: Relation, offset: int | TypedExpression, limit: int | TypedExpression | None
+    ) -> Relation:
         bounds = ""
         for word, bound in (("LIMIT", limit), ("OFFSET", offset)):
             if isinstance(bound, TypedExpression) and not bound.is_constant:
@@ -190,10 +192,10 @@ class Relations:
             window_call(self._expressions.call(function, scopes), function, partitions, order)
             for function in given.window_functions
         ]
-        return self._sources.materialized([*rows.columns, *made], rows)
+        return self._sources.materialize([*rows.columns, *made], rows)
 
 
-def _named(kind: str, inner: Any) -> str:
+def _kind_name(kind: str, inner: Any) -> str:
     """The name of a kind of relation, with that of an extension's message."""
     if kind.startswith("extension_"):
         return f"{kind} {inner.detail.type_url.rpartition('/')[2]}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from engine.errors import ForbiddenError, InvalidPlanError
 from engine.substrait.expressions import Expressions
 from engine.substrait.proto import algebra_pb2
-from engine.substrait.refusals import identifier, require_no_enhancement, shown, unsupported
+from engine.substrait.refusals import identifier, require_no_enhancement, show_name, unsupported
 from engine.substrait.sources import Sources
 from engine.substrait.typed_expressions import Relation, Scopes, TypedExpression, cast
 from engine.substrait.types import Type, Types
@@ -38,7 +38,7 @@ class Scans:
             case other:
                 raise unsupported("read", str(other))
         condition = self._condition(given, found, outer)
-        places = self._projected(given, len(found.columns))
+        places = self._projection(given, len(found.columns))
         return self._sources.select([found.column(place) for place in places], found.source, condition)
 
     def _table(self, given: ReadRel.NamedTable, columns: Sequence[tuple[str, Type]]) -> Relation:
@@ -49,7 +49,7 @@ class Scans:
         taken: set[str] = set()
         for name, _ in columns:
             if name.lower() in taken:
-                raise InvalidPlanError(f"Two columns of a table in the plan have the name {shown(name)}.")
+                raise InvalidPlanError(f"Two columns of a table in the plan have the name {show_name(name)}.")
             taken.add(name.lower())
         typed = [cast(TypedExpression(f"{alias}.{identifier(name)}", None), kind) for name, kind in columns]
         return Relation(f"{'.'.join(map(identifier, given.names))} AS {alias}", tuple(typed))
@@ -78,7 +78,7 @@ class Scans:
             return ""
         return f" WHERE {self._expressions.read(given.filter, (found.columns, *outer)).sql}"
 
-    def _projected(self, given: ReadRel, count: int) -> Sequence[int]:
+    def _projection(self, given: ReadRel, count: int) -> Sequence[int]:
         if not given.HasField("projection"):
             return range(count)
         items = given.projection.select.struct_items

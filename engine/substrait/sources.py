@@ -51,7 +51,7 @@ class Sources:
         text = require_size(f"({word} {items} FROM {source}{tail}) AS {alias}")
         return Relation(text, tuple(named[: len(columns)]), tuple(keys))
 
-    def materialized(self, columns: Sequence[TypedExpression], relation: Relation) -> Relation:
+    def materialize(self, columns: Sequence[TypedExpression], relation: Relation) -> Relation:
         """A relation whose `columns` are columns; the given one where they are already."""
         if all(column.is_column for column in columns):
             return Relation(relation.source, tuple(columns), relation.order)

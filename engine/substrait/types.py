@@ -111,7 +111,7 @@ class Types:
 
     def read(self, message: type_pb2.Type) -> Type:
         """The kernel's type for one of a plan; fields of a STRUCT have numbers for names."""
-        return self._read(message, _numbered)
+        return self._read(message, _field_names)
 
     def columns(self, schema: type_pb2.NamedStruct) -> list[tuple[str, Type]]:
         """The columns of a named struct, whose names are those of nested fields too, depth first."""
@@ -198,5 +198,5 @@ class Types:
         return Type("STRUCT", members=tuple(members), fields=tuple(fields))
 
 
-def _numbered(count: int) -> Iterator[str]:
+def _field_names(count: int) -> Iterator[str]:
     return (f"f{i}" for i in range(count))

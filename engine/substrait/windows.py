@@ -49,7 +49,7 @@ def window_call(
     distinct = given.invocation == algebra_pb2.AggregateFunction.AGGREGATION_INVOCATION_DISTINCT
     frame = _frame(given)
     if call.name in _RANKS or call.name in ("ntile", "lag", "lead"):  # which have no frame
-        found = TypedExpression(f"{_ranked(call)} OVER ({' '.join(parts)})", _type(call))
+        found = TypedExpression(f"{_rank_call(call)} OVER ({' '.join(parts)})", _type(call))
     elif call.name in _VALUES:
         call.arity(*_VALUES[call.name])
         found = TypedExpression(f"{call.name}({', '.join(call.texts)}) OVER ({' '.join([*parts, frame])})", _type(call))
@@ -75,7 +75,7 @@ def _type(call: Call) -> Type | None:
     return Type("UBIGINT") if kind == BIGINT and call.producer == "datafusion" else kind
 
 
-def _ranked(call: Call) -> str:
+def _rank_call(call: Call) -> str:
     if call.name in _RANKS:
         call.arity(0)
         return f"{call.name}()"
@@ -87,12 +87,12 @@ def _ranked(call: Call) -> str:
 
 
 def _frame(given: WindowFunction) -> str:
-    lower, upper = _bound(given.lower_bound, "PRECEDING"), _bound(given.upper_bound, "FOLLOWING")
+    lower, upper = _frame_bound(given.lower_bound, "PRECEDING"), _frame_bound(given.upper_bound, "FOLLOWING")
     rows = given.bounds_type == algebra_pb2.Expression.WindowFunction.BOUNDS_TYPE_ROWS
     return f"{'ROWS' if rows else 'RANGE'} BETWEEN {lower} AND {upper}"
 
 
-def _bound(given: Bound, unbounded: str) -> str:
+def _frame_bound(given: Bound, unbounded: str) -> str:
     match given.WhichOneof("kind"):
         case "unbounded" | None:
             return f"UNBOUNDED {unbounded}"

@@ -62,7 +62,7 @@ def encode_span(span: Span) -> bytes:
             _FLAGS,
             span.sampled | (_IS_REMOTE if span.is_server and parent else _KNOWS_REMOTE),
         ),
-        _named(span.name, span.is_server),
+        _encode_name(span.name, span.is_server),
     ]
     if parent is not None:
         parts += (_PARENT_ID, parent.span_id)
@@ -75,7 +75,7 @@ def encode_span(span: Span) -> bytes:
 
 
 @lru_cache(256)
-def _named(name: str, is_server: bool) -> bytes:
+def _encode_name(name: str, is_server: bool) -> bytes:
     kind = trace_pb2.Span.SPAN_KIND_SERVER if is_server else trace_pb2.Span.SPAN_KIND_INTERNAL
     return trace_pb2.Span(name=name, kind=kind).SerializeToString()
 

@@ -58,12 +58,12 @@ class OtlpExporter:
         self.take = self._queue.put
 
     @property
-    def sent(self) -> int:
+    def sent_count(self) -> int:
         """How many spans have left."""
         return self._queue.written
 
     @property
-    def dropped(self) -> int:
+    def dropped_count(self) -> int:
         """How many are lost: too many waited, or the collector did not take them."""
         return self._queue.dropped
 

@@ -136,7 +136,7 @@ class Login:
 
     def _own(self, users: Users, text: str) -> Identity:
         try:
-            sealed = _decoded(text, b"-_")
+            sealed = _decode(text, b"-_")
             if _token_text(sealed) != text:
                 raise TicketError
             payload = self._signer.open(sealed, _SCOPE)
@@ -169,7 +169,7 @@ def _identity(user: User) -> Identity:
 def basic_credentials(text: str) -> tuple[str, str]:
     """User and password of a Basic header, whose base64 may be unpadded; the password may hold colons."""
     try:
-        name, colon, password = _decoded(text.strip()).decode().partition(":")
+        name, colon, password = _decode(text.strip()).decode().partition(":")
     except (binascii.Error, ValueError):
         colon = ""
     if not colon:
@@ -182,7 +182,7 @@ def _token_text(sealed: bytes) -> str:
     return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
 
-def _decoded(text: str, alternatives: bytes | None = None) -> bytes:
+def _decode(text: str, alternatives: bytes | None = None) -> bytes:
     bare = text.rstrip("=")
     return base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=alternatives, validate=True)
 

@@ -62,7 +62,7 @@ class Users:
         self._lock = threading.Lock()
         self._stamp: tuple[int, ...] | None = None
         self._users: Mapping[str, User] = {}
-        self._nobody = User("", frozenset(), _hashed(secrets.token_hex(16)))
+        self._nobody = User("", frozenset(), _hash(secrets.token_hex(16)))
         self.all()
 
     def all(self) -> Mapping[str, User]:
@@ -93,22 +93,22 @@ def add_user(path: Path, name: str, password: str, roles: frozenset[str]) -> Non
         raise UsersFileError(f"{wrong[0]!r} cannot be a role: letters, digits and _ . @ - are allowed.")
     if not 8 <= len(password.encode()) <= _MAX_PASSWORD:
         raise UsersFileError(f"A password has 8 to {_MAX_PASSWORD} bytes.")
-    with _locked(path):
+    with _lock(path):
         users = dict(_read(path)) if path.exists() else {}
-        users[name] = User(name, roles, _hashed(password))
+        users[name] = User(name, roles, _hash(password))
         _write(path, users)
 
 
 def remove_user(path: Path, name: str) -> None:
     """Remove a user; UsersFileError where there is none of that name."""
-    with _locked(path):
+    with _lock(path):
         users = dict(_read(path))
         if users.pop(name, None) is None:
             raise UsersFileError(f"There is no user {name!r}.")
         _write(path, users)
 
 
-def _hashed(password: str) -> str:
+def _hash(password: str) -> str:
     salt = secrets.token_bytes(16)
     digest = _scrypt(password, salt, _N, _R, _P)
     return f"scrypt${_N}${_R}${_P}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
@@ -121,7 +121,7 @@ def _matches(password: str, hashed: str) -> bool:
     n, r, p = int(found[1]), int(found[2]), int(found[3])
     try:
         digest, known = _scrypt(password, base64.b64decode(found[4]), n, r, p), base64.b64decode(found[5])
-    except ValueError:  # numbers or texts that are not what `_hashed` writes
+    except ValueError:  # numbers or texts that are not what `_hash` writes
         raise UsersFileError("The users file has a hash that is none.") from None
     return hmac.compare_digest(digest, known)
 
@@ -173,7 +173,7 @@ def _write(path: Path, users: Mapping[str, User]) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _lock(path: Path) -> Iterator[None]:
     """One writer at a time."""
     try:
         descriptor = os.open(path.parent, os.O_RDONLY)

@@ -19,7 +19,7 @@ from adbc_driver_flightsql import DatabaseOptions
 from flight_server.cli.failures import CommandError, ConnectionLostError
 from flight_server.options import ConfigError
 
-__all__ = ["DEFAULT_URI", "Target", "add_arguments", "failure", "refuse_login", "told"]
+__all__ = ["DEFAULT_URI", "Target", "add_arguments", "client_text", "failure", "refuse_login"]
 
 DEFAULT_URI = "grpc://127.0.0.1:31337"
 
@@ -146,12 +146,12 @@ def _text(path: str) -> str:
 
 def failure(target: Target, text: str) -> CommandError:
     """What the driver's `text` of a failure means to the user, without the driver's own additions."""
-    message = told(target, text)
+    message = client_text(target, text)
     lost = _is_lost(text) or text.startswith("UNAUTHENTICATED")
     return ConnectionLostError(message) if lost else CommandError(message)
 
 
-def told(target: Target, text: str) -> str:
+def client_text(target: Target, text: str) -> str:
     """What the driver's `text` of a failure means to the user."""
     if _is_lost(text):
         return _unreachable(target, text)

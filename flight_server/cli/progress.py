@@ -87,11 +87,11 @@ class _Line(ProgressDisplay):
                 reached = self._ask()
                 if reached is not None:
                     known = None if reached.share is None else 1.0  # without a total the bar moves to and fro
-                    bar.update(task, description=_shown(reached.doing), total=known, completed=reached.share)
+                    bar.update(task, description=_one_line(reached.doing), total=known, completed=reached.share)
                 self._ended.wait(_INTERVAL)
 
 
-def _shown(doing: str) -> str:
+def _one_line(doing: str) -> str:
     text = " ".join(doing.split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 

@@ -65,7 +65,7 @@ def _open_ray(config: ServerConfig, storage: DirectoryStorage) -> Runtime:
         cluster = replace(cluster, workers=chosen.workers)
     options = RayOptions(
         executor=ExecutorOptions(cluster, SchedulerOptions(retries=chosen.retries)),
-        planning=_planning(config),
+        planning=_planning_options(config),
         exchange_memory=chosen.exchange_memory,
         exchange_disk=chosen.exchange_disk,
         exchange_compression="lz4" if chosen.exchange_compression == "lz4" else None,
@@ -92,7 +92,7 @@ def kept_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def _planning(config: ServerConfig) -> DistributedOptions:
+def _planning_options(config: ServerConfig) -> DistributedOptions:
     chosen = config.runtime
     return DistributedOptions(
         partitions=chosen.partitions,
@@ -106,7 +106,7 @@ def explain_stages(folder: Path, sql: str) -> str:
     """The stages that `sql` would have on a cluster of the default size; starts none. Raises ConfigError."""
     config = ServerConfig(data=DataOptions(folder))
     config.check()
-    with _StagePlanner(DirectoryStorage(folder), _planning(config)) as runtime:
+    with _StagePlanner(DirectoryStorage(folder), _planning_options(config)) as runtime:
         return "\n".join(runtime.sql(f"EXPLAIN {sql}").read_all()["plan"].to_pylist())
 
 

@@ -99,12 +99,12 @@ def serve(config: ServerConfig) -> NoReturn:
             )
             closing.callback(watchdog.close)
         _spare_collector()
-        readiness.serving()
+        readiness.start()
         print(f"grism listening on {endpoint.location}", flush=True)
-        _log.info("serving", extra={"fields": _told(config, endpoint, health, http)})
+        _log.info("serving", extra={"fields": _describe(config, endpoint, health, http)})
         signals.wait()
         endpoint.drain()  # before anybody is told that it does
-        readiness.draining()
+        readiness.drain()
         service.stop_upkeep()
         _drain(endpoint, config.operations.grace)
     if traces is not None:  # now all has ended that could be told
@@ -133,7 +133,7 @@ def _heed(readiness: Readiness, signals: _StopSignals, state: KernelState) -> No
         readiness.well(_LOST)
 
 
-def _told(
+def _describe(
     config: ServerConfig, endpoint: Endpoint, health: HealthServer | None, http: HttpServer | None
 ) -> dict[str, object]:
     """What the first line of the log says of the server."""

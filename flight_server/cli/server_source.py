@@ -35,14 +35,14 @@ class ServerSource:
 
     def greet(self) -> str:
         """See `Source`."""
-        with self._connected() as connection:
+        with self._use_connection() as connection:
             info = connection.adbc_get_info()
         return f"{info.get('vendor_name')} {info.get('vendor_version')} at {self._target.uri}"
 
     @contextmanager
     def run(self, text: str) -> Iterator[Answer]:
         """See `Source`."""
-        with self._connected() as connection, _cursor(connection) as cursor:
+        with self._use_connection() as connection, _cursor(connection) as cursor:
             self._cursor = cursor
             try:
                 cursor.execute(text)
@@ -67,7 +67,7 @@ class ServerSource:
 
     def tables(self) -> list[Relation]:
         """See `Source`."""
-        with self._connected() as connection:
+        with self._use_connection() as connection:
             catalogs = connection.adbc_get_objects(depth="tables").read_all().to_pylist()
         return [
             Relation(schema["db_schema_name"], table["table_name"], table["table_type"])
@@ -78,7 +78,7 @@ class ServerSource:
 
     def columns(self, relation: Relation) -> list[str]:
         """See `Source`."""
-        with self._connected() as connection:
+        with self._use_connection() as connection:
             names: list[str] = connection.adbc_get_table_schema(relation.table, db_schema_filter=relation.schema).names
         return names
 
@@ -95,7 +95,7 @@ class ServerSource:
             _close(connection)
 
     @contextmanager
-    def _connected(self) -> Iterator[flight_sql.Connection]:
+    def _use_connection(self) -> Iterator[flight_sql.Connection]:
         """The connection; what fails inside ends in one line, without the driver's own additions."""
         try:
             if self._connection is None:

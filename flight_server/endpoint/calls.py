@@ -175,7 +175,7 @@ class CallRegistry:
         """Stop the work of every running call, and of any that still comes."""
         with self._lock:
             self._stop_cause = cause
-        for call in self._running():
+        for call in self._running_calls():
             call.cancellation.stop(cause)
 
     def wait_idle(self, timeout: float) -> bool:
@@ -191,14 +191,14 @@ class CallRegistry:
             self._begun.notify()
         self._watcher.join()
 
-    def _running(self) -> list[Call]:
+    def _running_calls(self) -> list[Call]:
         with self._lock:
             return list(self._calls)
 
     def _watch(self) -> None:
         # A call wakes it only where none ran before: to be woken by each is too much for short calls.
         while not self._stopped.wait(self._interval):
-            for call in self._running():
+            for call in self._running_calls():
                 call.poll(self._stall_timeout)
             with self._lock:
                 self._rests = True

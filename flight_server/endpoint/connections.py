@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
-__all__ = ["ConnectionWatch", "connections_of", "ended"]
+__all__ = ["ConnectionWatch", "connections_of", "find_ended"]
 
 _TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 _DESCRIPTORS = Path("/proc/self/fd")
@@ -58,12 +58,12 @@ class ConnectionWatch:
         known: dict[str, frozenset[int]] = {}
         while not self._stopped.wait(self._interval):
             peers = self._peers()
-            over, known = ended(known, peers) if peers else (frozenset(), {})
+            over, known = find_ended(known, peers) if peers else (frozenset(), {})
             if over:
                 self._tell(over)
 
 
-def ended(
+def find_ended(
     before: Mapping[str, frozenset[int]], peers: Iterable[str]
 ) -> tuple[frozenset[str], dict[str, frozenset[int]]]:
     """Which of `peers` have no connection any more that they had `before`, and the numbers that the others have now.
@@ -84,7 +84,7 @@ def ended(
             known[peer] = now
         else:
             over.add(peer)
-    listed = _listed() if unknown else None
+    listed = _list_sockets() if unknown else None
     if listed is None:
         return frozenset(over), known
     for peer in unknown:
@@ -111,7 +111,7 @@ def _own_sockets() -> frozenset[int] | None:
     return frozenset(found)
 
 
-def _listed() -> dict[str, list[int]] | None:
+def _list_sockets() -> dict[str, list[int]] | None:
     """The numbers of all open connections by their other end; None where the system does not tell them."""
     texts = _texts()
     found: dict[str, list[int]] = {}

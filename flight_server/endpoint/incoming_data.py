@@ -11,7 +11,7 @@ from engine.arrow_input import Entrance
 from engine.errors import InvalidDataError, ResourceExhaustedError
 from flight_server.endpoint.calls import Call
 
-__all__ = ["bounded", "entrance_of", "received", "sends_schema"]
+__all__ = ["entrance_of", "limit_bytes", "receive", "sends_schema"]
 
 _BROKEN = (pa.ArrowInvalid, OSError, UnicodeDecodeError)
 
@@ -43,12 +43,12 @@ def entrance_of(reader: flight.MetadataRecordBatchReader, refusal: str, known: E
     return known if known is not None and known.takes(schema) else Entrance(schema)
 
 
-def received(
+def receive(
     call: Call, reader: flight.MetadataRecordBatchReader, entrance: Entrance, refusal: str
 ) -> Iterator[pa.RecordBatch]:
     """The batches that come in with a call, each one valid, of the schema of `entrance`.
 
-    Raises InvalidDataError with the text of `refusal` for what is no Arrow data, and what `Entrance.entered` raises.
+    Raises InvalidDataError with the text of `refusal` for what is no Arrow data, and what `Entrance.admit` raises.
     """
     while True:
         try:
@@ -59,10 +59,10 @@ def received(
             raise InvalidDataError(refusal) from None
         if batch is not None:
             call.received += batch.nbytes
-            yield from entrance.entered(batch)
+            yield from entrance.admit(batch)
 
 
-def bounded(batches: Iterable[pa.RecordBatch], most: int, refusal: str) -> Iterator[pa.RecordBatch]:
+def limit_bytes(batches: Iterable[pa.RecordBatch], most: int, refusal: str) -> Iterator[pa.RecordBatch]:
     """`batches`, of at most so many bytes; ResourceExhaustedError with the text of `refusal` where they are more."""
     size = 0
     for batch in batches:

@@ -180,12 +180,12 @@ class _CallFactory(flight.ServerMiddlewareFactory):
     def start_call(self, info: flight.CallInfo, headers: Headers) -> _CallMiddleware:
         thread_state = held_thread_state()
         try:
-            return _CallMiddleware(*self._begun(info, headers), thread_state)
+            return _CallMiddleware(*self._begin(info, headers), thread_state)
         except BaseException:  # of which pyarrow tells no middleware
             thread_state.release()
             raise
 
-    def _begun(self, info: flight.CallInfo, headers: Headers) -> tuple[Call, Mapping[str, flight.ServerMiddleware]]:
+    def _begin(self, info: flight.CallInfo, headers: Headers) -> tuple[Call, Mapping[str, flight.ServerMiddleware]]:
         if self._draining.is_set() and info.method not in _GO_ON:
             with flight_errors():
                 raise DrainingError
@@ -296,14 +296,14 @@ class _Server(flight.FlightServerBase):
             if self._refused(action.type):
                 raise DrainingError
             results = self._handler.do_action(_call(context), action.type, action.body.to_pybytes())
-        return _guarded(results, context)
+        return _guard(results, context)
 
     def list_actions(self, context: flight.ServerCallContext) -> list[tuple[str, str]]:
         with flight_errors(context.add_trailer):
             return list(self._handler.list_actions(_call(context)))
 
 
-def _guarded(items: Iterable[T], context: flight.ServerCallContext) -> Iterator[T]:
+def _guard(items: Iterable[T], context: flight.ServerCallContext) -> Iterator[T]:
     with flight_errors(context.add_trailer):
         yield from items
 

@@ -132,11 +132,11 @@ def to_flight(error: BaseException) -> Exception:
         return _unformattable(type(error), type(error).__name__)(*error.args, extra_info=error.extra_info)
     for kind in type(error).__mro__:
         if isinstance(error, errors.GrismError) and kind in STATUS_BY_ERROR:
-            return _unformattable(STATUS_BY_ERROR[kind], type(error).__name__)(_fitting(error.message))
+            return _unformattable(STATUS_BY_ERROR[kind], type(error).__name__)(_shorten(error.message))
     return _unformattable(_INTERNAL, "InternalError")(_incident(error))
 
 
-def _fitting(message: str) -> str:
+def _shorten(message: str) -> str:
     """`message` without its full stop; a long one without its middle, so that its status fits into the trailers.
 
     They hold it twice: as bytes in base 64, and with three characters for each byte that is not plain ASCII.

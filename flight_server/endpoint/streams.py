@@ -11,7 +11,7 @@ from pyarrow import flight, ipc
 
 from engine.errors import ExecutionError
 from engine.kernel_errors import execution_error
-from engine.streams import MAX_MESSAGE_BYTES, SlicedStream, sliced
+from engine.streams import MAX_MESSAGE_BYTES, SlicedStream, slice_stream
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.status import flight_errors
 
@@ -52,7 +52,7 @@ def flight_stream(stream: ResultStream, call: Call, max_bytes: int = MAX_MESSAGE
     A cancelled call sends no further message, and one whose client does not read is cancelled in time. An error in
     mid-stream arrives as any other does: it is the cause of the cancellation, or what `stream.explain` makes of it.
     """
-    messages = sliced(stream.reader, max_bytes, on_close=stream.ended, keep_error=True)
+    messages = slice_stream(stream.reader, max_bytes, on_close=stream.ended, keep_error=True)
     call.cancellation.on_cancel(messages.stop)
     call.sends(messages.counters)
     options = ipc.IpcWriteOptions(compression=stream.compression)
@@ -62,11 +62,11 @@ def flight_stream(stream: ResultStream, call: Call, max_bytes: int = MAX_MESSAGE
         # A bare ExecutionError is a text that nobody could place, and so an incident.
         return RuntimeError(str(error)) if type(error) is ExecutionError else error
 
-    sent = _sent(messages, options, failure, call.add_trailer)
+    sent = _send(messages, options, failure, call.add_trailer)
     return flight.GeneratorStream(stream.schema or messages.reader.schema, sent, options=options)
 
 
-def _sent(
+def _send(
     messages: SlicedStream,
     options: ipc.IpcWriteOptions,
     failure: Callable[[], BaseException],
@@ -78,5 +78,5 @@ def _sent(
     """
     yield flight.RecordBatchStream(messages.reader, options=options)
     with flight_errors(add_trailer):
-        if not messages.counters.finished:
+        if not messages.counters.is_finished:
             raise failure()

@@ -28,11 +28,11 @@ class SpanCounts(Protocol):
     """What became of the spans of this process."""
 
     @property
-    def sent(self) -> int:
+    def sent_count(self) -> int:
         """How many have left."""
 
     @property
-    def dropped(self) -> int:
+    def dropped_count(self) -> int:
         """How many are lost."""
 
 
@@ -54,7 +54,7 @@ class Metrics:
     def __init__(self, numbers: Numbers) -> None:
         self._registry = CollectorRegistry()
         counts = QueryCounts([runtime.name for runtime in numbers.runtimes])
-        self.ended = counts.ended
+        self.ended = counts.add
         self._registry.register(counts)
         self._registry.register(_Gauges(numbers))
         ProcessCollector(registry=self._registry)
@@ -73,8 +73,8 @@ class _Gauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """The families of metrics."""
         numbers = self._numbers
-        yield _gauge("queries_running", "Queries that have a turn.", numbers.gate.running)
-        yield _gauge("queries_waiting", "Queries that wait for their turn.", numbers.gate.waiting)
+        yield _gauge("queries_running", "Queries that have a turn.", numbers.gate.running_count)
+        yield _gauge("queries_waiting", "Queries that wait for their turn.", numbers.gate.waiting_count)
         kept = numbers.open()
         yield _gauge("sessions_open", "Sessions.", kept.sessions)
         yield _gauge("prepared_statements_open", "Prepared statements.", kept.prepared)
@@ -82,11 +82,13 @@ class _Gauges(Collector):
         yield CounterMetricFamily("grism_logins_refused", "Logins and tokens refused.", numbers.refused_logins())
         log = numbers.query_log
         if log is not None:
-            yield CounterMetricFamily("grism_query_log_rows", "Queries in the table of queries.", log.written)
-            yield CounterMetricFamily("grism_query_log_dropped", "Queries that are not in it.", log.dropped)
+            yield CounterMetricFamily("grism_query_log_rows", "Queries in the table of queries.", log.written_count)
+            yield CounterMetricFamily("grism_query_log_dropped", "Queries that are not in it.", log.dropped_count)
         if numbers.traces is not None:
-            yield CounterMetricFamily("grism_spans_sent", "Spans that left for the collector.", numbers.traces.sent)
-            yield CounterMetricFamily("grism_spans_dropped", "Spans that are lost.", numbers.traces.dropped)
+            yield CounterMetricFamily(
+                "grism_spans_sent", "Spans that left for the collector.", numbers.traces.sent_count
+            )
+            yield CounterMetricFamily("grism_spans_dropped", "Spans that are lost.", numbers.traces.dropped_count)
         memory = GaugeMetricFamily("grism_kernel_memory_bytes", "Memory of the kernel's buffers.", labels=["runtime"])
         spilled = GaugeMetricFamily(
             "grism_kernel_spilled_bytes", "Files that the kernel spills to.", labels=["runtime"]

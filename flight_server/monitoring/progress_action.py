@@ -27,10 +27,10 @@ ACTION = "QueryProgress"
 def query_progress(registry: QueryRegistry, grants: Grants, tag: StringValue) -> Iterable[Struct]:
     """What there is to tell of the newest query that runs under a tag, of one's own: ``id``, ``state``, ``rows``,
     ``bytes``, ``received``, and ``progress`` and ``doing`` (NULL where unknown) as in ``system.queries``."""
-    query = registry.tagged(tag.value, grants)
+    query = registry.find_tagged(tag.value, grants)
     if query is None:
         return
     told = Struct()
-    described = query.described()
+    described = query.describe()
     told.update({name: described[name] for name in ("id", "state", "progress", "doing", "rows", "bytes", "received")})
     yield told

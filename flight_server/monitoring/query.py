@@ -157,7 +157,7 @@ class Query:
     def enter(self, gate: Gate) -> None:
         """Wait for its turn, which it has until it leaves."""
         if gate.full:
-            waits = {"event": "queued", "user": self.user, "peer": self.peer, "statement": self._statement.shown}
+            waits = {"event": "queued", "user": self.user, "peer": self.peer, "statement": self._statement.log_text}
             _log.debug("queued", extra={"fields": waits})
             self._spans.begin("queue")
         self._waits = True
@@ -241,15 +241,15 @@ class Query:
                 lines.append(shown)
         return QueryPlan(tuple(lines), tuple(self.stages()))
 
-    def failed(self, error: BaseException) -> BaseException:
+    def note_failure(self, error: BaseException) -> BaseException:
         """Remember why it failed, until it is logged: an error holds what it came through."""
         if not self._finished:
             self._error = self._error or error
         return error
 
-    def guarded(self) -> AbstractContextManager[None]:
+    def guard(self) -> AbstractContextManager[None]:
         """Remember what is raised inside."""
-        return OnError(self.failed)
+        return OnError(self.note_failure)
 
     def leave(self) -> None:
         """The work is over: give the turn to the next."""
@@ -281,7 +281,7 @@ class Query:
         if self._plans:
             self._statement = replace(self._statement, planning=self._ended - self._began)
         status = self._status = self._outcome()
-        row = self.described(ended_at=time.time())
+        row = self.describe(ended_at=time.time())
         self._tell_log(row, status)
         if self._reads_since is not None:
             self._trace_parsing()
@@ -302,7 +302,7 @@ class Query:
             "user": self.user,
             "peer": self.peer,
             "kind": self._statement.kind,
-            "statement": self._statement.shown,
+            "statement": self._statement.log_text,
         }
         measured = {"runtime": self._runtime, "rows": row["rows"], "bytes": row["bytes"]}
         measured |= {name: round(row[name], 6) for name in ("planning", "queue", "run")}
@@ -327,7 +327,7 @@ class Query:
         if span.exporter.takes_texts:
             span.attributes["db.query.text"] = self._statement.text
 
-    def described(self, ended_at: float | None = None) -> dict[str, Any]:
+    def describe(self, ended_at: float | None = None) -> dict[str, Any]:
         """Its row in ``system.queries``."""
         now = self._ended or time.monotonic()
         error = self._failure() if self._finished else None
@@ -397,7 +397,7 @@ class Query:
 
     def _outcome(self) -> str:
         error = self._failure()
-        if error is None and self.rows is None and not all(counters.finished for counters in self._counters):
+        if error is None and self.rows is None and not all(counters.is_finished for counters in self._counters):
             return "cancelled"  # its client has left
         if error is None:
             return "ok"

@@ -62,7 +62,7 @@ class QueryCounts(Collector):
         self._run: defaultdict[str, _Durations] = defaultdict(_Durations, {name: _Durations() for name in runtimes})
         self._planning, self._queue = _Durations(), _Durations()
 
-    def ended(self, described: Mapping[str, Any]) -> None:
+    def add(self, described: Mapping[str, Any]) -> None:
         """A query ended, which its row in ``system.queries`` describes."""
         self._waiting.append(described)
         # No call waits for another that counts.

@@ -60,12 +60,12 @@ class QueryLog:
         self.ended = self._queue.put
 
     @property
-    def written(self) -> int:
+    def written_count(self) -> int:
         """How many queries are in the table."""
         return self._queue.written
 
     @property
-    def dropped(self) -> int:
+    def dropped_count(self) -> int:
         """How many are not."""
         return self._queue.dropped
 

@@ -93,7 +93,7 @@ class QueryRegistry:
             running, ended = list(self._running.values()), [ended.row for ended in self._ended]
         for query in running:
             if _may_see(grants, query.user):
-                yield query.described()
+                yield query.describe()
         for row in ended:
             if _may_see(grants, row["user"]):
                 yield row
@@ -104,7 +104,7 @@ class QueryRegistry:
             query = self._running.get(identifier)
             ended = next((ended for ended in self._ended if ended.row["id"] == identifier), None)
         if query is not None and _may_see(grants, query.user):
-            return query.described(), _plan_of(query)
+            return query.describe(), _plan_of(query)
         if ended is not None and _may_see(grants, ended.row["user"]):
             return ended.row, ended.plan
         raise UnknownQueryError(
@@ -130,7 +130,7 @@ class QueryRegistry:
             running = list(self._running.values())
         return [query for query in running if _may_see(grants, query.user)]
 
-    def tagged(self, tag: str, grants: Grants) -> Query | None:
+    def find_tagged(self, tag: str, grants: Grants) -> Query | None:
         """The newest that runs under a client's tag, as far as somebody with these rights may see; None without one."""
         found = [query for query in self._running_for(grants) if query.caller.tag == tag]
         return found[-1] if found else None

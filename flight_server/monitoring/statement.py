@@ -20,7 +20,7 @@ class StatementInfo:
     planning: float = 0.0
 
     @property
-    def shown(self) -> str:
+    def log_text(self) -> str:
         """The text for a log: on one line, and not all of a long one."""
         text = re.sub(r"\s+", " ", self.text[: 4 * MAX_LOGGED]).strip()
         return text if len(text) <= MAX_LOGGED else text[:MAX_LOGGED] + " ..."

@@ -58,7 +58,7 @@ class Ingest:
             raise BadRequestError(f'There is no catalog "{command.catalog}"; the catalog is "{CATALOG}".')
         if command.temporary:
             return self._catalog.new(request.session, path, True), mode
-        return self._catalog.uploaded(request.session, path, mode)
+        return self._catalog.upload_target(request.session, path, mode)
 
 
 def _mode(command: sql.CommandStatementIngest) -> WriteMode | None:

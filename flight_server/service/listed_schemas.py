@@ -24,7 +24,7 @@ class ListedSchemas:
         self._relations = relations
         self._encoded: LruCache[tuple[TableHandle, Boundary], bytes] = LruCache(_KEPT)
 
-    def encoded(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> bytes:
+    def encode(self, session: Session, snapshot: Snapshot, name: TableName, kind: str) -> bytes:
         """The schema in which the session's client gets the rows, and NOT NULL; without fields where it is not read."""
         handle = self._relations.version(snapshot, name, kind)
         found = None if handle is None else self._encoded.get((handle, session.boundary))

@@ -80,7 +80,7 @@ class Metadata:
 
     def fetch(self, request: Request, command: Message) -> ResultStream:
         """The rows, as they are now."""
-        with self._queries.timed(request):
+        with self._queries.plan_in_turn(request):
             return ResultStream(self._answers[type(command)](request, command).to_reader())
 
     # ---- the answers
@@ -126,7 +126,7 @@ class Metadata:
             return _table(rows, schemas.TABLES)
         snapshot = self._catalog.snapshot(request.session)
         for row, (name, kind) in zip(rows, found, strict=True):
-            row["table_schema"] = self._listed.encoded(request.session, snapshot, name, kind)
+            row["table_schema"] = self._listed.encode(request.session, snapshot, name, kind)
         return _table(rows, schemas.TABLES_WITH_SCHEMA)
 
     def _table_types(self, request: Request, command: sql.CommandGetTableTypes) -> pa.Table:

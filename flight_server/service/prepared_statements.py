@@ -29,7 +29,7 @@ from engine.statements.parameter_rows import parameter_rows
 from engine.statements.parsed_statement import ParsedStatement
 from engine.statements.planning import Parameters, ParameterStream
 from flight_server.drivers import parameter_schema
-from flight_server.endpoint.incoming_data import bounded, entrance_of, received, sends_schema
+from flight_server.endpoint.incoming_data import entrance_of, limit_bytes, receive, sends_schema
 from flight_server.options import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.request import Offer, Request
@@ -88,7 +88,7 @@ class PreparedStatements:
         message: sql.ActionCreatePreparedStatementRequest | sql.ActionCreatePreparedSubstraitPlanRequest,
     ) -> Iterable[sql.ActionCreatePreparedStatementResult]:
         """CreatePreparedStatement and CreatePreparedSubstraitPlan: a handle, the schemas of result and parameters."""
-        with self._statements.queries.timed(request):
+        with self._statements.queries.plan_in_turn(request):
             parsed = self._statements.parse(request, text_of(message))
             parameters = self._statements.database.parameters(request.session, parsed)
             is_update = parsed.has_effects and not parsed.reports
@@ -149,7 +149,7 @@ class PreparedStatements:
 
     def info(self, request: Request, command: sql.CommandPreparedStatementQuery) -> Offer:
         """Plan a prepared query with what is bound to the handle."""
-        prepared, rows = self._bound(request, command.prepared_statement_handle)
+        prepared, rows = self._find_bound(request, command.prepared_statement_handle)
         planned = self._statements.start(request, prepared.parsed, rows)
         return self._statements.offer(request, planned, len(prepared.parsed.text))
 
@@ -173,7 +173,7 @@ class PreparedStatements:
             sent = self._read(request, prepared, reader, isinstance(parsed.statement, Insert) and not parsed.before)
             if isinstance(sent, ParameterStream):
                 return sql.DoPutUpdateResult(record_count=self._statements.run_stream(request, parsed, sent))
-            rows = self._bound(request, command.prepared_statement_handle)[1] if sent is None else sent.rows
+            rows = self._find_bound(request, command.prepared_statement_handle)[1] if sent is None else sent.rows
         return sql.DoPutUpdateResult(record_count=self._statements.run_update(request, parsed, rows))
 
     def _schema(self, request: Request, parsed: ParsedStatement, parameters: pa.Schema) -> pa.Schema:
@@ -182,7 +182,7 @@ class PreparedStatements:
             return self._statements.start(request, parsed).schema  # the plan is remembered, and about to be asked for
         return self._statements.unbound_schema(request, parsed)
 
-    def _bound(self, request: Request, handle: bytes) -> tuple[_PreparedStatement, Parameters | None]:
+    def _find_bound(self, request: Request, handle: bytes) -> tuple[_PreparedStatement, Parameters | None]:
         """The statement and its parameters, None where it has none; BadRequestError where they are not bound."""
         prepared, rows = self._find(request, handle)
         if not len(prepared.parameters):
@@ -220,7 +220,7 @@ class PreparedStatements:
         entrance = entrance_of(reader, _NO_ARROW, None if way is None else way.entrance)
         if way is None or entrance is not way.entrance:  # most send each row in the same types
             way = prepared.way_in = ParameterEntrance(entrance, prepared.parameters.names)
-        schema, batches = way.schema, map(way.ordered, received(request.call, reader, entrance, _NO_ARROW))
+        schema, batches = way.schema, map(way.reorder, receive(request.call, reader, entrance, _NO_ARROW))
         kept: list[pa.RecordBatch] = []
         count, size, options = 0, 0, self._options
         for batch in batches:
@@ -232,7 +232,7 @@ class PreparedStatements:
             if streams:
                 most = options.max_upload_size
                 refusal = f"The parameters have more than {most} bytes; bind them in parts."
-                return ParameterStream(schema, bounded(chain(kept, batches), most, refusal))
+                return ParameterStream(schema, limit_bytes(chain(kept, batches), most, refusal))
             many = count > options.max_parameter_rows
             limit = f"{options.max_parameter_rows} rows" if many else f"{options.max_parameter_size} bytes"
             raise BadRequestError(f"More than {limit} of parameters were bound; bind them in parts.")

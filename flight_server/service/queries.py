@@ -63,30 +63,30 @@ class Queries:
         """
         query = self._begin(request, statement, gated, has_effects=True, limited=limited)
         try:
-            with query.guarded(), request.call.cancellation.heeded(), telling_progress(query.tell):
+            with query.guard(), request.call.cancellation.scope(), telling_progress(query.tell):
                 yield query
         finally:
             query.finish()
 
     @contextmanager
     def planning(self, request: Request, statement: StatementInfo, *, reads: bool = False) -> Iterator[None]:
-        """Around the planning of a statement, `timed`: what fails here is logged, since it never runs.
+        """Around the planning of a statement, in its turn: what fails here is logged, since it never runs.
 
         While it only `reads` what the statement is, that is a span of its own where it takes long, or fails.
         """
         query = Query(request.caller, statement, self._runtime_of(request), self.registry, plans=True)
         query.trace_planning(reads)
         try:
-            with self.timed(request):
+            with self.plan_in_turn(request):
                 yield
         except BaseException as error:
-            query.failed(error)
+            query.note_failure(error)
             query.finish()
             raise
         query.forget()
 
     @contextmanager
-    def timed(self, request: Request) -> Iterator[None]:
+    def plan_in_turn(self, request: Request) -> Iterator[None]:
         """Around planning, once it has its turn: it stops when its call does, and when the time of a query is over.
 
         Raises the cause, and the errors of `Gate.enter`. What is within has the turn of what is around it.
@@ -100,7 +100,7 @@ class Queries:
         try:
             leave = self._turn_to_plan(request, cancellation)
             try:
-                with cancellation.heeded():
+                with cancellation.scope():
                     yield
             finally:
                 leave()
@@ -142,7 +142,7 @@ class Queries:
             else:
                 query.start()
         except BaseException as error:
-            query.failed(error)
+            query.note_failure(error)
             if isinstance(error, ExecutionError):
                 query.finish()
             raise

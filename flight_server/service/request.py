@@ -57,7 +57,7 @@ class PlannedAnswer:
     @cached_property
     def schema(self) -> pa.Schema:
         """The schema of the answer's rows, with what drivers read of its columns."""
-        return _annotated(self.answer.schema, self.answer.origins)
+        return _annotate(self.answer.schema, self.answer.origins)
 
     @property
     def tells_of_server(self) -> bool:
@@ -86,7 +86,7 @@ class Offer:
 _known: LruCache[int, tuple[pa.Schema, Origins, pa.Schema]] = LruCache(256)
 
 
-def _annotated(schema: pa.Schema, origins: Origins) -> pa.Schema:
+def _annotate(schema: pa.Schema, origins: Origins) -> pa.Schema:
     """As `annotate`, which is remembered for the very objects: a statement that is asked again has the same."""
     known = _known.get(id(schema))
     if known is None or known[0] is not schema or known[1] is not origins:

@@ -111,7 +111,7 @@ class FlightSqlService(BaseHandler):
         self.system = catalog.system
         offer_server_tables(self.system, self._queries.registry, self._sessions.rows, database.runtimes.values())
         self.system.kill = self._kill
-        self._watch = ConnectionWatch(self._held, self._disconnect)
+        self._watch = ConnectionWatch(self._holders, self._disconnect)
         self._settings = database.settings
         settings = SessionOptions(self._sessions, database.settings)
         self._tables = Tables(statements, uploads)
@@ -134,7 +134,7 @@ class FlightSqlService(BaseHandler):
             sql.CommandPreparedStatementUpdate: prepared.update,
             sql.CommandStatementUpdate: statements.update,
             sql.CommandStatementSubstraitPlan: statements.update,
-            sql.CommandStatementIngest: self._ingested,
+            sql.CommandStatementIngest: self._take_ingest,
         }
         self._actions: Mapping[str, _Action] = {
             "CreatePreparedStatement": _Action(
@@ -210,7 +210,7 @@ class FlightSqlService(BaseHandler):
         self._prepared.open.end(origin)
         self._offers.end(origin)
 
-    def _held(self) -> set[str]:
+    def _holders(self) -> set[str]:
         return self._sessions.peers() | self._prepared.open.origins() | self._offers.kept.origins()
 
     def _disconnect(self, peers: frozenset[str]) -> None:
@@ -241,14 +241,14 @@ class FlightSqlService(BaseHandler):
         if descriptor.descriptor_type == flight.DescriptorType.PATH:
             return self._info(request, descriptor, self._tables.info(request, descriptor.path))
         command = unwrap_or_text(_command(descriptor))
-        return self._info(request, descriptor, _chosen(self._commands, command).info(request, command))
+        return self._info(request, descriptor, _choose(self._commands, command).info(request, command))
 
     def get_schema(self, call: Call, descriptor: flight.FlightDescriptor) -> pa.Schema:
         request = self._request(call)
         if descriptor.descriptor_type == flight.DescriptorType.PATH:
             return self._tables.schema(request, descriptor.path)
         command = unwrap_or_text(_command(descriptor))
-        return _chosen(self._commands, command).schema(request, command)
+        return _choose(self._commands, command).schema(request, command)
 
     def do_get(self, call: Call, ticket: bytes) -> ResultStream:
         request = self._request(call)
@@ -256,7 +256,7 @@ class FlightSqlService(BaseHandler):
         if part is not None:
             return part
         message = self._tickets.open(ticket, request.identity)
-        fetch: Callable[[Request, Message], ResultStream] = _chosen(self._fetches, message)
+        fetch: Callable[[Request, Message], ResultStream] = _choose(self._fetches, message)
         return fetch(request, message)
 
     def do_put(
@@ -273,10 +273,10 @@ class FlightSqlService(BaseHandler):
             answer = sql.DoPutUpdateResult(record_count=change.rows)
         else:
             command = unwrap(_command(descriptor))
-            answer = _chosen(self._uploads, command)(request, command, reader)
+            answer = _choose(self._uploads, command)(request, command, reader)
         return answer.SerializeToString()
 
-    def _ingested(
+    def _take_ingest(
         self, request: Request, command: sql.CommandStatementIngest, reader: flight.MetadataRecordBatchReader
     ) -> sql.DoPutUpdateResult:
         path = [name for name in (command.schema, command.table) if name]
@@ -340,7 +340,7 @@ class FlightSqlService(BaseHandler):
     def _info(self, request: Request, descriptor: flight.FlightDescriptor, offer: Offer) -> flight.FlightInfo:
         identity = request.identity
         endpoints = self._tickets.parts(offer, identity) or [self._tickets.endpoint(offer.ticket, identity)]
-        return flight.FlightInfo(offer.schema, _echoed(descriptor), endpoints, offer.rows, -1)
+        return flight.FlightInfo(offer.schema, _echo(descriptor), endpoints, offer.rows, -1)
 
 
 def _upload(path: Sequence[str]) -> StatementInfo:
@@ -353,13 +353,13 @@ def _command(descriptor: flight.FlightDescriptor) -> bytes:
     return bytes(descriptor.command)
 
 
-def _echoed(descriptor: flight.FlightDescriptor) -> flight.FlightDescriptor:
+def _echo(descriptor: flight.FlightDescriptor) -> flight.FlightDescriptor:
     """The descriptor as its FlightInfo has it. A long text is not sent back: most clients take messages of 4 MB."""
     long = descriptor.descriptor_type == flight.DescriptorType.CMD and len(descriptor.command) > _MAX_ECHO
     return flight.FlightDescriptor.for_command(b"") if long else descriptor
 
 
-def _chosen(answers: Mapping[type[Message], Any], message: Message) -> Any:
+def _choose(answers: Mapping[type[Message], Any], message: Message) -> Any:
     answer = answers.get(type(message))
     if answer is None:
         raise UnsupportedError(f"{message.DESCRIPTOR.name} is not offered here.")

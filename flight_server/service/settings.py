@@ -44,7 +44,7 @@ class SessionOptions:
         """The options as they are."""
         del message
         result = messages.GetSessionOptionsResult()
-        for name, value in self._settings.told(request.session).items():
+        for name, value in self._settings.session_values(request.session).items():
             option = result.session_options[name]
             match value:
                 case bool():

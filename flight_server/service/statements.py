@@ -88,7 +88,7 @@ class Statements:
     def start_table(self, request: Request, path: Sequence[str]) -> PlannedAnswer:
         """All of a table, as it is now."""
         began = time.monotonic()
-        with self.queries.timed(request):
+        with self.queries.plan_in_turn(request):
             text, answer = self.database.table(request.session, path)
         return PlannedAnswer(answer, StatementInfo("TABLE", text, time.monotonic() - began))
 
@@ -105,7 +105,7 @@ class Statements:
         if not isinstance(answer, QueryAnswer) or not answer.has_parts:
             return Offer(planned.schema, ticket)
         query = self.queries.begin(request, statement)
-        with query.guarded():
+        with query.guard():
             result = answer.run_to_parts(query.in_context(request.context), self._options.statement_ttl)
         self.offers.keep_parts(handle, request.holder, result)
         query.rows = sum(part.rows for part in result.parts)
@@ -123,7 +123,7 @@ class Statements:
         # Who looks after the server is not kept from looking at what keeps it busy.
         looks = request.session.grants.is_administrator and planned.tells_of_server
         query = self.queries.begin(request, planned.statement, gated=planned.is_query and not looks)
-        with query.guarded():
+        with query.guard():
             result = planned.answer.open(query.in_context(request.context))
         # Nobody works any more for a call that was stopped, even while its client leaves unread what was sent.
         query.at_end(request.call.cancellation.on_cancel(query.leave))
@@ -131,7 +131,7 @@ class Statements:
             result.reader,
             result.close,
             ended=query.leave,
-            explain=lambda text: query.failed(result.explain(text)),
+            explain=lambda text: query.note_failure(result.explain(text)),
             schema=planned.schema,
         )
 

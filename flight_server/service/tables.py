@@ -70,6 +70,6 @@ class Tables:
 
         Raises ForbiddenError, and the errors of `Uploads.store`.
         """
-        target, mode = self._catalog.uploaded(request.session, self.path(path), WriteMode.CREATE_APPEND)
+        target, mode = self._catalog.upload_target(request.session, self.path(path), WriteMode.CREATE_APPEND)
         self._catalog.require_no_view(target)
         return self._uploads.store(request, reader, target, mode, took)

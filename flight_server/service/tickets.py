@@ -69,13 +69,13 @@ class Tickets:
         self, request: Request, message: messages.CancelFlightInfoRequest
     ) -> Iterable[messages.CancelFlightInfoResult]:
         """CancelFlightInfo: stop the query that the info stands for, whether it runs, waits or has not begun."""
-        yield messages.CancelFlightInfoResult(status=self._cancelled(request, message.info))
+        yield messages.CancelFlightInfoResult(status=self._cancel_all(request, message.info))
 
     def cancel_query(
         self, request: Request, message: sql.ActionCancelQueryRequest
     ) -> Iterable[sql.ActionCancelQueryResult]:
         """CancelQuery, the older form of the same."""
-        status = self._cancelled(request, parse(messages.FlightInfo, message.info))
+        status = self._cancel_all(request, parse(messages.FlightInfo, message.info))
         yield sql.ActionCancelQueryResult(result=_RESULTS[status])
 
     def renew(
@@ -90,7 +90,7 @@ class Tickets:
         renewed = parse(messages.FlightEndpoint, self.endpoint(carried, request.identity).serialize())
         yield renewed
 
-    def _cancelled(self, request: Request, info: messages.FlightInfo) -> messages.CancelStatus:
+    def _cancel_all(self, request: Request, info: messages.FlightInfo) -> messages.CancelStatus:
         """What came of it for all of the endpoints together."""
         if not 0 < len(info.endpoint) <= _MAX_ENDPOINTS:
             raise BadRequestError("Send the FlightInfo of the query, with the endpoints that it came with.")

@@ -17,8 +17,8 @@ from engine.statements.bulk_load import BulkLoads
 from engine.statements.catalog import Target
 from engine.storage.protocol import WriteMode
 from engine.streams import scoped_reader
-from flight_server.column_metadata import unannotated
-from flight_server.endpoint.incoming_data import bounded, entrance_of, received
+from flight_server.column_metadata import strip_annotations
+from flight_server.endpoint.incoming_data import entrance_of, limit_bytes, receive
 from flight_server.service.request import Request
 
 __all__ = ["Took", "Uploads"]
@@ -67,10 +67,10 @@ class Uploads:
             return batch
 
         entrance = entrance_of(reader, _NO_ARROW)
-        batches = map(counted, received(call, reader, entrance, _NO_ARROW))
-        upload = whole(bounded(batches, self._max_bytes, self._too_much))
+        batches = map(counted, receive(call, reader, entrance, _NO_ARROW))
+        upload = whole(limit_bytes(batches, self._max_bytes, self._too_much))
         try:
-            with scoped_reader(unannotated(entrance.schema), upload) as data:
+            with scoped_reader(strip_annotations(entrance.schema), upload) as data:
                 return self._loads.store(target, data, mode, call.cancellation)
         except Exception as error:
             if failures:  # it reaches the client as it is, whatever the writer makes of a stream that breaks

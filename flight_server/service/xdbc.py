@@ -60,7 +60,7 @@ def _float(name: str, code: int, bits: int) -> XdbcType:
     )
 
 
-def _quoted(name: str, code: int, **more: object) -> XdbcType:
+def _quoted_type(name: str, code: int, **more: object) -> XdbcType:
     return XdbcType(name, code, literal_prefix="'", literal_suffix="'", **({"sql_data_type": code} | more))  # type: ignore[arg-type]
 
 
@@ -84,8 +84,8 @@ TYPES: tuple[XdbcType, ...] = (
     _integer("UTINYINT", -6, 3, unsigned=True),
     _integer("BIGINT", -5, 19),
     _integer("UBIGINT", -5, 20, unsigned=True),
-    _quoted("BLOB", -3),
-    _quoted("UUID", 1, column_size=36),
+    _quoted_type("BLOB", -3),
+    _quoted_type("UUID", 1, column_size=36),
     _integer("HUGEINT", 2, 38),
     XdbcType(
         "DECIMAL",
@@ -106,7 +106,7 @@ TYPES: tuple[XdbcType, ...] = (
     _float("FLOAT", 7, 24),
     _float("DOUBLE", 8, 53),
     XdbcType("INTERVAL", 10, None, "INTERVAL '", "'", sql_data_type=_SQL_INTERVAL),
-    _quoted("VARCHAR", 12, case_sensitive=True, searchable=_SEARCHABLE_FULL),
+    _quoted_type("VARCHAR", 12, case_sensitive=True, searchable=_SEARCHABLE_FULL),
     _datetime("DATE", 91, 10, 1, None),
     _datetime("TIME", 92, 15, 2, 6),
     _datetime("TIMESTAMP", 93, 26, 3, 6),

@@ -42,7 +42,7 @@ class Ways:
         return self.password or self.token
 
     @property
-    def required(self) -> bool:
+    def is_required(self) -> bool:
         """Whether one has to prove who one is."""
         return self.form or self.certificate
 

@@ -105,32 +105,34 @@ class Page:
     def routes(self) -> list[Route]:
         """Where it answers."""
         return [
-            Route("/", self._guarded(self._home)),
-            Route("/queries", self._visited(self._queries)),
-            Route("/queries/{id}", self._visited(self._query)),
-            Route("/queries/{id}/text", self._visited(self._text)),
-            Route("/queries/{id}/kill", self._posted(partial(self._kill, "QUERY")), methods=["POST"]),
-            Route("/sessions", self._visited(partial(self._table, "sessions", "Sessions"))),
-            Route("/sessions/{id}/kill", self._posted(partial(self._kill, "SESSION")), methods=["POST"]),
-            Route("/workers", self._visited(partial(self._table, "workers", "Workers"))),
-            Route("/settings", self._visited(partial(self._table, "settings", "Settings", seconds=_TABLES_INTERVAL))),
-            Route("/tables", self._visited(partial(self._table, "tables", "Tables", seconds=_TABLES_INTERVAL))),
-            Route("/login", self._guarded(self._login_form), methods=["GET"]),
-            Route("/login", self._guarded(self._log_in, from_form=True), methods=["POST"]),
-            Route("/logout", self._posted(self._log_out), methods=["POST"]),
-            Route("/assets/{name}", self._guarded(self._asset)),
+            Route("/", self._guard(self._home)),
+            Route("/queries", self._require_login(self._queries)),
+            Route("/queries/{id}", self._require_login(self._query)),
+            Route("/queries/{id}/text", self._require_login(self._text)),
+            Route("/queries/{id}/kill", self._require_form(partial(self._kill, "QUERY")), methods=["POST"]),
+            Route("/sessions", self._require_login(partial(self._table, "sessions", "Sessions"))),
+            Route("/sessions/{id}/kill", self._require_form(partial(self._kill, "SESSION")), methods=["POST"]),
+            Route("/workers", self._require_login(partial(self._table, "workers", "Workers"))),
+            Route(
+                "/settings", self._require_login(partial(self._table, "settings", "Settings", seconds=_TABLES_INTERVAL))
+            ),
+            Route("/tables", self._require_login(partial(self._table, "tables", "Tables", seconds=_TABLES_INTERVAL))),
+            Route("/login", self._guard(self._login_form), methods=["GET"]),
+            Route("/login", self._guard(self._log_in, from_form=True), methods=["POST"]),
+            Route("/logout", self._require_form(self._log_out), methods=["POST"]),
+            Route("/assets/{name}", self._guard(self._asset)),
         ]
 
     # ---- who may ask
 
-    def _guarded(
+    def _guard(
         self, answer: Callable[[Request], Awaitable[Response]], *, from_form: bool = False
     ) -> Callable[[Request], Awaitable[Response]]:
         """An endpoint for requests that come from here; what fails in it is told on a page of its own."""
 
         async def endpoint(request: Request) -> Response:
             host, origin = request.headers.get("host"), request.headers.get("origin")
-            if not self._logins.ways.required and not is_own_host(host, self._host_names):
+            if not self._logins.ways.is_required and not is_own_host(host, self._host_names):
                 response: Response = PlainTextResponse(
                     "Nobody logs in here, so ask by the server's address or its own name.\n", 421
                 )
@@ -146,7 +148,7 @@ class Page:
 
         return endpoint
 
-    def _visited(self, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
+    def _require_login(self, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
         """An endpoint for who is logged in, which others get to see after they have."""
 
         def answer(request: Request) -> Response:
@@ -158,9 +160,9 @@ class Page:
         async def endpoint(request: Request) -> Response:
             return await anyio.to_thread.run_sync(answer, request, limiter=self._rooms)
 
-        return self._guarded(endpoint)
+        return self._guard(endpoint)
 
-    def _posted(self, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
+    def _require_form(self, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
         """An endpoint for a form of who is logged in: it comes with the token of the login."""
 
         def answer(request: Request, form: Mapping[str, str]) -> Response:
@@ -175,7 +177,7 @@ class Page:
             form = await _form(request)
             return await anyio.to_thread.run_sync(answer, request, form, limiter=self._rooms)
 
-        return self._guarded(endpoint, from_form=True)
+        return self._guard(endpoint, from_form=True)
 
     # ---- logins
 
@@ -185,7 +187,7 @@ class Page:
         return self._login_page(request, "")
 
     def _login_page(self, request: Request, error: str, status: int = 200) -> Response:
-        return self._rendered(
+        return self._render(
             "login.html",
             status=status,
             ways=self._logins.ways,
@@ -297,13 +299,13 @@ class Page:
             "grants": visit.grants,
             "ways": self._logins.ways,
         }
-        return self._rendered(template, seconds=seconds, **about, **values)
+        return self._render(template, seconds=seconds, **about, **values)
 
     def _failure(self, error: GrismError) -> Response:
         status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
-        return self._rendered("error.html", status=status, error=error.summary, login=None)
+        return self._render("error.html", status=status, error=error.summary, login=None)
 
-    def _rendered(self, template: str, status: int = 200, **values: Any) -> Response:
+    def _render(self, template: str, status: int = 200, **values: Any) -> Response:
         text = self._templates.get_template(template).render(values)
         return Response(text, status, media_type="text/html")
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from ray_runtime.exchange.batches import Piece
 from ray_runtime.exchange.identity import OutputFailedError, OutputKey, OutputSummary, SourceLostError, WorkerId
-from ray_runtime.exchange.partitioner import grouped, payload_schema, whole
+from ray_runtime.exchange.partitioner import group_rows, payload_schema, whole
 from ray_runtime.exchange.protocol import OutputRef, QueryKeys, ReadRequest
 from ray_runtime.exchange.reader import ExchangeReader, ReadOptions
 from ray_runtime.exchange.service import ExchangeHandler
@@ -38,7 +38,7 @@ __all__ = [
     "ReadRequest",
     "SourceLostError",
     "WorkerId",
-    "grouped",
+    "group_rows",
     "payload_schema",
     "whole",
 ]

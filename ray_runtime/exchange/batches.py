@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-__all__ = ["Piece", "concatenated", "joined", "size_of"]
+__all__ = ["Piece", "concatenate", "join_batches", "size_of"]
 
 JOIN_BELOW = 512 << 10
 JOIN_UP_TO = 2 << 20
@@ -30,7 +30,7 @@ def size_of(batch: pa.RecordBatch) -> int:
     return int(batch.get_total_buffer_size())
 
 
-def joined(batches: Sequence[pa.RecordBatch], row_bytes: float) -> list[pa.RecordBatch]:
+def join_batches(batches: Sequence[pa.RecordBatch], row_bytes: float) -> list[pa.RecordBatch]:
     """The same rows in the same order, `row_bytes` each; batches under 512 KB are copied together, to about 2 MB."""
     if len(batches) < 2:
         return list(batches)
@@ -43,14 +43,14 @@ def joined(batches: Sequence[pa.RecordBatch], row_bytes: float) -> list[pa.Recor
             held.append(batch)
             rows += batch.num_rows
         if held and (not small or rows * row_bytes >= JOIN_UP_TO):
-            result += concatenated(held)
+            result += concatenate(held)
             held, rows = [], 0
         if not small:
             result.append(batch)
-    return result + concatenated(held)
+    return result + concatenate(held)
 
 
-def concatenated(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+def concatenate(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
     """One batch of all; or `batches`, where their dictionaries together have more values than the index type counts."""
     if len(batches) < 2:
         return batches

@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.errors import ExecutionError, UnsupportedError
-from ray_runtime.exchange.batches import Piece, concatenated, size_of
+from ray_runtime.exchange.batches import Piece, concatenate, size_of
 
-__all__ = ["grouped", "payload_schema", "whole"]
+__all__ = ["group_rows", "payload_schema", "whole"]
 
 PIECE_BYTES = 16 << 20
 MAX_PIECE_BYTES = 64 << 20
@@ -42,7 +42,7 @@ def whole(reader: pa.RecordBatchReader) -> Iterator[Piece]:
         yield Piece([(0, batch)], size_of(batch))
 
 
-def grouped(reader: pa.RecordBatchReader, partitions: int) -> Iterator[Piece]:
+def group_rows(reader: pa.RecordBatchReader, partitions: int) -> Iterator[Piece]:
     """The rows of `reader`, without their ids, in pieces by partition.
 
     Raises ExecutionError where an id is null or not below `partitions`, UnsupportedError for a type that pyarrow cannot
@@ -64,9 +64,9 @@ def _pieces(batches: Iterator[pa.RecordBatch], target: int) -> Iterator[pa.Recor
         held.append(batch)
         size += size_of(batch)
         if size >= target // 2:
-            yield from concatenated(held)
+            yield from concatenate(held)
             held, size = [], 0
-    yield from concatenated(held)
+    yield from concatenate(held)
 
 
 def _group(piece: pa.RecordBatch, partitions: int) -> Piece:
@@ -76,7 +76,7 @@ def _group(piece: pa.RecordBatch, partitions: int) -> Piece:
     counts = _count(ids, partitions)
     if len(counts) == 1:
         return Piece([(counts[0][0], payload)], size_of(payload))
-    ordered = _reordered(payload, pc.array_sort_indices(ids))
+    ordered = _reorder(payload, pc.array_sort_indices(ids))
     slices, start = [], 0
     for partition, rows in counts:
         slices.append((partition, ordered.slice(start, rows)))
@@ -92,7 +92,7 @@ def _count(ids: pa.Array, partitions: int) -> list[tuple[int, int]]:
     return sorted(counted)
 
 
-def _reordered(batch: pa.RecordBatch, order: pa.Array) -> pa.RecordBatch:
+def _reorder(batch: pa.RecordBatch, order: pa.Array) -> pa.RecordBatch:
     try:
         return batch.take(order)
     except pa.ArrowNotImplementedError:

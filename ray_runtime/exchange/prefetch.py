@@ -65,7 +65,7 @@ class Prefetch:
             self._closed = True
             self._changed.notify_all()
 
-    def stalled(self, seconds: float) -> list[int]:
+    def stalled_fetches(self, seconds: float) -> list[int]:
         """The fetches in whose one read a taker has waited for `seconds`.
 
         Only time in which this process ran counts: a pause of the whole machine is nobody's silence.

@@ -73,7 +73,7 @@ class ReadRequest:
         first, stop = self.partitions.start, self.partitions.stop
         payload = _HEADER.pack(self.stage, first, stop, self.for_client, len(self.outputs))
         payload += b"".join(_OUTPUT.pack(output.task, output.attempt, output.rows) for output in self.outputs)
-        payload += _written(self.origins)
+        payload += _encode_origins(self.origins)
         name = self.query.encode()
         sealed = TicketSigner(key).seal(payload, _scope(self.query), time.time() + seconds)
         return _LENGTH.pack(len(name)) + name + sealed
@@ -122,10 +122,10 @@ def _parse(query: str, payload: bytes) -> ReadRequest:
     if len(payload) < end or not first < stop:
         raise TicketError
     outputs = tuple(OutputRef(*fields) for fields in _OUTPUT.iter_unpack(payload[_HEADER.size : end]))
-    return ReadRequest(query, stage, range(first, stop), outputs, for_client, _read(payload[end:]))
+    return ReadRequest(query, stage, range(first, stop), outputs, for_client, _decode_origins(payload[end:]))
 
 
-def _written(origins: Origins) -> bytes:
+def _encode_origins(origins: Origins) -> bytes:
     if not any(origins):
         return b""
     tables = list(dict.fromkeys(origins))
@@ -134,7 +134,7 @@ def _written(origins: Origins) -> bytes:
     return json.dumps([named, [places[origin] for origin in origins]], separators=(",", ":")).encode()
 
 
-def _read(written: bytes) -> Origins:
+def _decode_origins(written: bytes) -> Origins:
     if not written:
         return ()
     try:

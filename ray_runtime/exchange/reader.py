@@ -107,8 +107,8 @@ class ExchangeReader:
 
     def _check(self, prefetch: Prefetch) -> None:
         self._cancellation.check()
-        for number in prefetch.stalled(self._options.stall):
-            raise self._lost(self._sources[number], f"No answer for {self._options.stall:g} seconds")
+        for number in prefetch.stalled_fetches(self._options.stall):
+            raise self._loss(self._sources[number], f"No answer for {self._options.stall:g} seconds")
 
     def _stop(self) -> None:
         self._stopped.set()
@@ -135,9 +135,9 @@ class ExchangeReader:
             except flight.FlightUnavailableError:
                 failures += 1
                 if failures > self._options.retries or self._stopped.wait(self._options.backoff * 2 ** (failures - 1)):
-                    raise self._lost(source, "Cannot be reached") from None
+                    raise self._loss(source, "Cannot be reached") from None
         if given != source.request.rows:
-            raise self._failed(source, f"{given} rows came instead of {source.request.rows}")
+            raise self._failure(source, f"{given} rows came instead of {source.request.rows}")
 
     def _do_get(self, source: ExchangeSource) -> Iterator[pa.RecordBatch]:
         """One attempt at a source. Raises FlightUnavailableError where another may help."""
@@ -147,7 +147,7 @@ class ExchangeReader:
                 self._track(stream)
                 try:
                     if not stream.schema.equals(self.schema):
-                        raise self._failed(source, "Rows came with another schema than planned")
+                        raise self._failure(source, "Rows came with another schema than planned")
                     while True:
                         yield stream.read_chunk().data
                 except StopIteration:
@@ -155,13 +155,13 @@ class ExchangeReader:
                 finally:
                     self._untrack(stream)
         except flight.FlightUnauthenticatedError:
-            raise self._failed(source, "The ticket was refused") from None
+            raise self._failure(source, "The ticket was refused") from None
         except pa.ArrowKeyError as error:
-            raise self._failed(source, str(error).partition(": ")[0]) from None
+            raise self._failure(source, str(error).partition(": ")[0]) from None
         except (flight.FlightError, pa.ArrowException, OSError) as error:
             if isinstance(error, flight.FlightUnavailableError):
                 raise
-            raise self._failed(source, "The stream broke off") from None
+            raise self._failure(source, "The stream broke off") from None
 
     def _track(self, stream: flight.FlightStreamReader) -> None:
         with self._lock:
@@ -176,10 +176,10 @@ class ExchangeReader:
         if known:
             stream.cancel()  # nothing after the end; before it, the server stops sending
 
-    def _failed(self, source: ExchangeSource, what: str) -> OutputFailedError:
+    def _failure(self, source: ExchangeSource, what: str) -> OutputFailedError:
         return OutputFailedError(source.worker, source.request.keys, what)
 
-    def _lost(self, source: ExchangeSource, what: str) -> SourceLostError:
+    def _loss(self, source: ExchangeSource, what: str) -> SourceLostError:
         return SourceLostError(source.worker, source.request.keys, what)
 
 

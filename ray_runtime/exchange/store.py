@@ -30,7 +30,7 @@ import pyarrow as pa
 
 from engine.errors import CancelledError, ExecutionError, StorageError
 from engine.owned_directory import OwnedDirectory, sweep
-from ray_runtime.exchange.batches import Piece, joined
+from ray_runtime.exchange.batches import Piece, join_batches
 from ray_runtime.exchange.budget import ByteBudget, Reservation
 from ray_runtime.exchange.identity import OutputFailedError, OutputKey, OutputSummary, WorkerId
 from ray_runtime.exchange.segments import Compression, Segment, SegmentReader, SegmentWriter, storage_errors
@@ -145,7 +145,7 @@ class ExchangeStore:
         if found != rows:
             raise OutputFailedError(self.worker, (key,), f"An exchange output has {found} rows instead of {rows}")
         size = sum(output.summary.bytes[partition] for partition in partitions)
-        return joined(batches, size / max(1, rows))
+        return join_batches(batches, size / max(1, rows))
 
     def schema(self, key: OutputKey) -> pa.Schema:
         """The Arrow schema of an output. Raises OutputFailedError where it is absent."""
@@ -300,7 +300,7 @@ class OutputWriter:
         self._file = self._file or SegmentWriter(self._path, self.schema, self._store.compression)
         before = self._file.size
         for segment in self._file.write_run(
-            (partition, joined(self._held[partition], self._bytes[partition] / self._rows[partition]))
+            (partition, join_batches(self._held[partition], self._bytes[partition] / self._rows[partition]))
             for partition in sorted(self._held)
         ):
             self._segments.setdefault(segment.partition, []).append(segment)

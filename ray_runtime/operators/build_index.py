@@ -36,7 +36,7 @@ class BuildIndexExec(PhysicalOperator):
         del inputs, sources
         raise RuntimeError("parts of an index are built by a task of a stage only")
 
-    def built(self, part: Sequence[int], cancellation: Cancellation) -> pa.RecordBatchReader:
+    def build(self, part: Sequence[int], cancellation: Cancellation) -> pa.RecordBatchReader:
         """Build one part, and give its row. Raises what the builder raises."""
         told = pa.array([self.builder.build(part, cancellation)], pa.string())
         return pa.RecordBatchReader.from_batches(SEGMENTS, [pa.RecordBatch.from_arrays([told], schema=SEGMENTS)])

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from engine.physical import PhysicalOperator, SourceBinder
 from engine.storage.protocol import FragmentSink, TableName
-from engine.streams import sliced
+from engine.streams import slice_stream
 
 __all__ = ["FRAGMENTS", "WriteFragmentsExec"]
 
@@ -38,11 +38,11 @@ class WriteFragmentsExec(PhysicalOperator):
         del inputs, sources
         raise RuntimeError("fragments are written by a task of a stage only")
 
-    def written(self, rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    def write(self, rows: pa.RecordBatchReader) -> pa.RecordBatchReader:
         """Store `rows`, which are the input's, and tell of them. Raises what the sink raises."""
         if self.sink is None:
             raise RuntimeError("there is nowhere to write to")
-        stream = sliced(rows)
+        stream = slice_stream(rows)
         with closing(stream.reader) as reader:
             fragments = self.sink.write(reader)
         told = {"fragments": fragments, "rows": stream.counters.rows, "bytes": stream.counters.bytes}

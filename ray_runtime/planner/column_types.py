@@ -9,7 +9,7 @@ from sqlglot import exp
 from engine.cancellation import require_answer
 from engine.errors import GrismError
 from engine.kernel import Kernel
-from engine.logical.columns import mentioned
+from engine.logical.columns import columns_of
 from engine.logical.nodes import NamedExpr
 from engine.operators import (
     CollectExec,
@@ -56,7 +56,7 @@ class ColumnTypes:
             plain = [e.name if isinstance(e, exp.Column) else None for e in exprs]
             if all(name in columns for name in plain):
                 return [columns[str(name)].type for name in plain]
-            used = set[str]().union(*map(mentioned, exprs))
+            used = set[str]().union(*map(columns_of, exprs))
             needed = tuple(c for c in columns.values() if c.name in used) or tuple(columns.values())[:1]
             named = [NamedExpr(f"k{i}", e) for i, e in enumerate(exprs)]
             return [c.type for c in build_project_schema(named, needed, self.kernel)]

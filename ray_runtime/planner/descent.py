@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.logical.columns import is_volatile, mentioned, substitute
+from engine.logical.columns import columns_of, is_volatile, substitute
 from engine.logical.nodes import col
 from engine.operators import (
     DistinctExec,
@@ -113,7 +113,7 @@ def _inside(
 
 def _below(node: PhysicalOperator, index: int, condition: exp.Expr, others: frozenset[str]) -> exp.Expr | None:
     """`condition` over the input number `index` of `node`, or None where it has to stay above."""
-    names = mentioned(condition) - others
+    names = columns_of(condition) - others
     if not isinstance(node, ProjectExec | RenameExec) and not _compares_columns(condition):
         return None
     match node:
@@ -122,19 +122,19 @@ def _below(node: PhysicalOperator, index: int, condition: exp.Expr, others: froz
         case UnnestExec():
             return condition if names <= set(node.input.schema) else None
         case ProjectExec():
-            return _computed(condition, names, {e.name: e.expr for e in node.exprs})
+            return _substitute_moving(condition, names, {e.name: e.expr for e in node.exprs})
         case RenameExec():
             pairs = zip(node.columns, node.input.schema, strict=True)
             return substitute(condition, {new: col(old) for new, old in pairs if new in names})
         case HashAggregateExec(grouping_sets=None) if node.keys:  # without keys no rows make a group, too
-            return _computed(condition, names, {k.name: k.expr for k in node.keys})
+            return _substitute_moving(condition, names, {k.name: k.expr for k in node.keys})
         case JoinExec():
             stays = index in _SIDES.get(node.kind, ()) and names <= set(node.children[index].schema)
             return condition if stays else None
     return None
 
 
-def _computed(condition: exp.Expr, names: set[str], exprs: dict[str, exp.Expr]) -> exp.Expr | None:
+def _substitute_moving(condition: exp.Expr, names: set[str], exprs: dict[str, exp.Expr]) -> exp.Expr | None:
     used = {name: exprs[name] for name in names if name in exprs}
     if len(used) < len(names) or not all(map(_moves, used.values())):
         return None
@@ -143,7 +143,7 @@ def _computed(condition: exp.Expr, names: set[str], exprs: dict[str, exp.Expr]) 
 
 def _moves(expr: exp.Expr) -> bool:
     """Whether `expr` can stand in a condition in place of its column. A constant might be given another type there."""
-    return bool(mentioned(expr)) and not is_volatile(expr)
+    return bool(columns_of(expr)) and not is_volatile(expr)
 
 
 def _compares_columns(condition: exp.Expr) -> bool:

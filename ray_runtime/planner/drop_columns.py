@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from engine.logical.columns import mentioned
+from engine.logical.columns import columns_of
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import (
     CollectExec,
@@ -46,22 +46,22 @@ def _needs(node: PhysicalOperator, wanted: set[str]) -> tuple[set[str], ...]:
         case TableScanExec():
             return ()
         case FilterExec():
-            return (wanted | mentioned(node.predicate),)
+            return (wanted | columns_of(node.predicate),)
         case ProjectExec():
-            return (_of(_kept(node.exprs, wanted)),)
+            return (_of(_kept_items(node.exprs, wanted)),)
         case HashAggregateExec():
             return (_of((*node.keys, *node.aggregates)),)
         case WindowExec():
             return (wanted | _of(node.functions),)
         case JoinExec():
-            used = wanted | (set() if node.condition is None else mentioned(node.condition))
+            used = wanted | (set() if node.condition is None else columns_of(node.condition))
             return used, used
         case UnnestExec():
             return (wanted | _of(node.lists),)
         case DistinctExec(on=on) if on:
-            return (wanted.union(*map(mentioned, on), *(mentioned(k.expr) for k in node.order)),)
+            return (wanted.union(*map(columns_of, on), *(columns_of(k.expr) for k in node.order)),)
         case SortExec() | TopNExec():
-            return (wanted.union(*(mentioned(k.expr) for k in node.keys)),)
+            return (wanted.union(*(columns_of(k.expr) for k in node.keys)),)
         case LimitExec() | CollectExec():
             return (wanted,)
         case RenameExec():
@@ -71,7 +71,7 @@ def _needs(node: PhysicalOperator, wanted: set[str]) -> tuple[set[str], ...]:
             keys = node.partitioning.keys if isinstance(node.partitioning, Hash) else ()
             if node.bounds is not None:
                 return set(node.input.schema), set(node.bounds.schema)
-            return (wanted.union(*(mentioned(k) for k in keys)),)
+            return (wanted.union(*(columns_of(k) for k in keys)),)
         case _:
             return tuple(set(child.schema) for child in node.children)
 
@@ -80,14 +80,14 @@ def _of(exprs: tuple[NamedExpr, ...]) -> set[str]:
     names: set[str] = set()
     for e in exprs:
         # What merges states stands as text, in which no column is seen.
-        names |= mentioned(e.expr) or (_EVERYTHING if e.expr.find(exp.Var) else set())
+        names |= columns_of(e.expr) or (_EVERYTHING if e.expr.find(exp.Var) else set())
     return names
 
 
 _EVERYTHING = {"*"}
 
 
-def _kept(exprs: tuple[NamedExpr, ...], wanted: set[str]) -> tuple[NamedExpr, ...]:
+def _kept_items(exprs: tuple[NamedExpr, ...], wanted: set[str]) -> tuple[NamedExpr, ...]:
     return tuple(e for e in exprs if e.name in wanted or wanted & _EVERYTHING) or exprs[:1]
 
 
@@ -122,7 +122,7 @@ class _Pruner:
             self.rewrite(child, needed) for child, needed in zip(node.children, _needs(node, wanted), strict=True)
         )
         if isinstance(node, ProjectExec):
-            return ProjectExec(children[0], _kept(node.exprs, wanted))
+            return ProjectExec(children[0], _kept_items(node.exprs, wanted))
         if isinstance(node, RenameExec):
             names = dict(zip(node.input.schema, node.columns, strict=True))
             return RenameExec(children[0], tuple(names[name] for name in children[0].schema))

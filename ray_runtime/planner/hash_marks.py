@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from engine.logical.columns import conjuncts, is_volatile, mentioned
+from engine.logical.columns import columns_of, conjuncts, is_volatile
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import AggregateMode, CollectExec, HashAggregateExec, JoinExec, ProjectExec
 from engine.physical import PhysicalOperator
@@ -46,7 +46,7 @@ def hash_marks(
         compared = _one_equality(node)
         if compared is None or not keys.of_one_type(node, compared, lambda kind: _NESTED.search(kind) is None):
             return node
-        return _hashed(node, compared, names.fresh)
+        return _hash_mark(node, compared, names.fresh)
 
     return rewrite_up(root, rule)
 
@@ -59,12 +59,12 @@ def _one_equality(join: JoinExec) -> tuple[exp.Expr, exp.Expr] | None:
         return None
     left, right = set(join.left.schema), set(join.right.schema)
     for one, other in ((parts[0].left, parts[0].right), (parts[0].right, parts[0].left)):
-        if mentioned(one) and mentioned(other) and mentioned(one) <= left and mentioned(other) <= right:
+        if columns_of(one) and columns_of(other) and columns_of(one) <= left and columns_of(other) <= right:
             return one, other
     return None
 
 
-def _hashed(join: JoinExec, compared: tuple[exp.Expr, exp.Expr], fresh: Callable[[str], str]) -> PhysicalOperator:
+def _hash_mark(join: JoinExec, compared: tuple[exp.Expr, exp.Expr], fresh: Callable[[str], str]) -> PhysicalOperator:
     assert join.mark is not None
     key, other = compared
     found, any_null = fresh("found"), fresh("any_null")

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from engine.logical.columns import mentioned
+from engine.logical.columns import columns_of
 from engine.logical.nodes import col
 from engine.operators import (
     AggregateMode,
@@ -130,7 +130,7 @@ class _Inserter:
             case RenameExec():
                 child, given = self.place(node.input)
                 names = dict(zip(node.input.schema, node.columns, strict=True))
-                return replace(node, input=child), _renamed(given, names)
+                return replace(node, input=child), _rename(given, names)
             case HashAggregateExec():
                 return self._aggregate(node)
             case WindowExec():
@@ -158,20 +158,20 @@ class _Inserter:
             return node
         return ExchangeExec(node, ExchangeMode.GATHER, Single(), ordered=isinstance(given, Range))
 
-    def _shuffled(self, node: PhysicalOperator, given: PartitioningSpec, keys: tuple[exp.Expr, ...]) -> _Placed:
+    def _shuffle(self, node: PhysicalOperator, given: PartitioningSpec, keys: tuple[exp.Expr, ...]) -> _Placed:
         wanted = Hash(keys, self._n)
         if isinstance(given, Hash) and given == wanted:
             return node, given
-        return self._hashed(node, wanted), wanted
+        return self._hash_exchange(node, wanted), wanted
 
-    def _hashed(self, node: PhysicalOperator, partitioning: Hash) -> PhysicalOperator:
+    def _hash_exchange(self, node: PhysicalOperator, partitioning: Hash) -> PhysicalOperator:
         steady = self._is_steady(node, partitioning.keys)
         return ExchangeExec(node, ExchangeMode.SHUFFLE, partitioning, steady=steady)
 
     def _is_steady(self, node: PhysicalOperator, keys: tuple[exp.Expr, ...]) -> bool:
         """Whether a task that runs again gives the same rows, with the same keys."""
         varying = self._varying.of(node)
-        return varying is not None and not any(mentioned(key) & varying for key in keys)
+        return varying is not None and not any(columns_of(key) & varying for key in keys)
 
     def _in_one_task(self, node: PhysicalOperator) -> _Placed:
         children = tuple(self.gather(*self.place(child)) for child in node.children)
@@ -197,7 +197,7 @@ class _Inserter:
         if isinstance(kept, Hash):
             return replace(node, input=child), kept
         keys = tuple(k.expr for k in node.keys)
-        moved, _ = self._shuffled(child, given, keys)
+        moved, _ = self._shuffle(child, given, keys)
         named = Hash(tuple(col(k.name) for k in node.keys), self._n)
         return replace(node, input=moved), named
 
@@ -214,7 +214,7 @@ class _Inserter:
         if isinstance(given, Hash) and all(key in common for key in given.keys):
             return replace(node, input=child), given
         keys = tuple(e.copy() for e in common)
-        moved, spec = self._shuffled(child, given, keys)
+        moved, spec = self._shuffle(child, given, keys)
         return replace(node, input=moved), spec
 
     def _join(self, node: JoinExec) -> _Placed:
@@ -243,8 +243,8 @@ class _Inserter:
         kept = _same_places(left_given, left_keys, self._n) or _same_places(right_given, right_keys, self._n)
         if kept:
             left_keys, right_keys = tuple(left_keys[i] for i in kept), tuple(right_keys[i] for i in kept)
-        left, left_spec = self._shuffled(left, left_given, left_keys)
-        right, _ = self._shuffled(right, right_given, right_keys)
+        left, left_spec = self._shuffle(left, left_given, left_keys)
+        right, _ = self._shuffle(right, right_given, right_keys)
         joined = replace(node, left=left, right=right)
         if node.kind == "full":
             return joined, _ANYWHERE
@@ -280,13 +280,16 @@ class _Inserter:
         void, and a result that was sent in part is lost. So rows go round robin only where their values may vary.
         """
         varying = self._varying.of(sort.input)
-        needed = set[str]().union(*(mentioned(k.expr) for k in sort.keys))
+        needed = set[str]().union(*(columns_of(k.expr) for k in sort.keys))
         partitioning: PartitioningSpec = RoundRobin(self._n)
         if varying is not None and not needed & varying:
             if _scans_only(child):
-                return _narrowed(child, needed), child
+                return _narrow(child, needed), child
             keys: tuple[exp.Expr, ...] = tuple(col(name) for name in child.schema if name not in varying)
-            if isinstance(given, Hash) and set[str]().union(*map(mentioned, given.keys)) <= set(child.schema) - varying:
+            if (
+                isinstance(given, Hash)
+                and set[str]().union(*map(columns_of, given.keys)) <= set(child.schema) - varying
+            ):
                 keys = given.keys
             partitioning = Hash(keys, self._n) if keys else partitioning
         kept = ExchangeExec(child, ExchangeMode.SHUFFLE, partitioning)
@@ -317,7 +320,7 @@ class _Inserter:
         keys = node.on or tuple(col(n) for n in node.schema)
         if isinstance(given, Hash) and all(key in keys if node.on else _is_over(key, node) for key in given.keys):
             return replace(node, input=child), given
-        moved, spec = self._shuffled(replace(node, input=child), _ANYWHERE, keys)
+        moved, spec = self._shuffle(replace(node, input=child), _ANYWHERE, keys)
         return replace(node, input=moved), spec
 
     def _union(self, node: SetOpExec) -> _Placed:
@@ -333,8 +336,8 @@ class _Inserter:
             return gathered, Single()
         if node.kind == "union":
             left, right = DistinctExec(left), DistinctExec(right)
-        left, _ = self._shuffled(left, _ANYWHERE, sides[0])
-        right, _ = self._shuffled(right, _ANYWHERE, sides[1])
+        left, _ = self._shuffle(left, _ANYWHERE, sides[0])
+        right, _ = self._shuffle(right, _ANYWHERE, sides[1])
         as_they_are = all(isinstance(key, exp.Column) for key in sides[0] + sides[1])
         given = Hash(tuple(col(name) for name in node.columns), self._n) if as_they_are else _ANYWHERE
         return replace(node, left=left, right=right), given
@@ -365,7 +368,7 @@ class _Inserter:
             spec = given if wanted is None or not self._is_steady(node, wanted) else Hash(wanted, self._n)
         else:
             spec = Hash(wanted or self._met_by.get(id(node)) or tuple(col(n) for n in node.schema), self._n)
-        return self._hashed(replace(node, input=child), spec), spec
+        return self._hash_exchange(replace(node, input=child), spec), spec
 
 
 def _same_places(given: PartitioningSpec, keys: tuple[exp.Expr, ...], n: int) -> list[int]:
@@ -389,7 +392,7 @@ def _shared_below(
                 names = {e.name: e.expr.name for e in node.exprs if isinstance(e.expr, exp.Column)}
             case _:
                 return None
-        if any(not mentioned(key) <= names.keys() for key in keys):
+        if any(not columns_of(key) <= names.keys() for key in keys):
             return None
         keys = tuple(_with_names(key, names) for key in keys)
         node = node.children[0]
@@ -397,7 +400,7 @@ def _shared_below(
 
 
 def _is_over(key: exp.Expr, node: PhysicalOperator) -> bool:
-    return mentioned(key) <= set(node.schema)
+    return columns_of(key) <= set(node.schema)
 
 
 def _by_group(node: HashAggregateExec, given: PartitioningSpec) -> Hash | None:
@@ -434,20 +437,20 @@ def _shuffles_only(node: PhysicalOperator) -> bool:
     return bool(leaves) and all(isinstance(leaf, ExchangeExec) and leaf.mode is ExchangeMode.SHUFFLE for leaf in leaves)
 
 
-def _narrowed(node: PhysicalOperator, wanted: set[str]) -> PhysicalOperator:
+def _narrow(node: PhysicalOperator, wanted: set[str]) -> PhysicalOperator:
     """The same rows; of a scan, and of what is computed from it, with the wanted columns only."""
     match node:
         case TableScanExec():
-            used = wanted if node.filter is None else wanted | mentioned(node.filter)
+            used = wanted if node.filter is None else wanted | columns_of(node.filter)
             kept = [(c, a) for c, a in zip(node.columns, node.aliases, strict=True) if a in used] or [
                 (node.columns[0], node.aliases[0])
             ]
             return replace(node, columns=tuple(c for c, _ in kept), aliases=tuple(a for _, a in kept))
         case ProjectExec():
             exprs = tuple(e for e in node.exprs if e.name in wanted) or node.exprs[:1]
-            return ProjectExec(_narrowed(node.input, set[str]().union(*(mentioned(e.expr) for e in exprs))), exprs)
+            return ProjectExec(_narrow(node.input, set[str]().union(*(columns_of(e.expr) for e in exprs))), exprs)
         case FilterExec():
-            return replace(node, input=_narrowed(node.input, wanted | mentioned(node.predicate)))
+            return replace(node, input=_narrow(node.input, wanted | columns_of(node.predicate)))
     return node
 
 
@@ -457,13 +460,13 @@ def _through_project(node: ProjectExec, given: PartitioningSpec) -> Partitioning
     for e in node.exprs:
         if isinstance(e.expr, exp.Column):
             names.setdefault(e.expr.name, e.name)
-    return _renamed(given, names)
+    return _rename(given, names)
 
 
-def _renamed(given: PartitioningSpec, names: dict[str, str]) -> PartitioningSpec:
+def _rename(given: PartitioningSpec, names: dict[str, str]) -> PartitioningSpec:
     if not isinstance(given, Hash):
         return given
-    if any(not mentioned(key) <= names.keys() for key in given.keys):
+    if any(not columns_of(key) <= names.keys() for key in given.keys):
         return _ANYWHERE
     return Hash(tuple(_with_names(key, names) for key in given.keys), given.n)
 

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from engine.cancellation import require_answer
 from engine.errors import GrismError
-from engine.logical.columns import conjuncts, is_volatile, mentioned
+from engine.logical.columns import columns_of, conjuncts, is_volatile
 from engine.logical.nodes import col
 from engine.operators import JoinExec, SetOpExec
 from engine.physical import PhysicalOperator
@@ -62,7 +62,7 @@ class JoinKeys:
         Then it matters which rows meet the condition.
         """
         casts = [] if join.condition is None else list(join.condition.find_all(exp.Cast))
-        values = [cast.this for cast in casts if type(cast) is exp.Cast and mentioned(cast)]
+        values = [cast.this for cast in casts if type(cast) is exp.Cast and columns_of(cast)]
         types = self._types(JoinExec(join.left, join.right, "cross"), values) if values else []
         return not all(_SURE.fullmatch(kind) for kind in types)
 
@@ -121,7 +121,7 @@ def equalities(join: JoinExec) -> list[tuple[exp.Expr, exp.Expr, exp.Expr]]:
     for part in conjuncts(join.condition):
         if not isinstance(part, wanted) or is_volatile(part):
             continue
-        one, other = mentioned(part.left), mentioned(part.right)
+        one, other = columns_of(part.left), columns_of(part.right)
         if one and other and one <= left_names and other <= right_names:
             found.append((part, part.left, part.right))
         elif one and other and one <= right_names and other <= left_names:
@@ -132,13 +132,13 @@ def equalities(join: JoinExec) -> list[tuple[exp.Expr, exp.Expr, exp.Expr]]:
 _SURE = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*|DATE|TIME.*|BOOLEAN)")
 
 
-def _tried(node: exp.Expr) -> exp.Expr:
+def _try_cast(node: exp.Expr) -> exp.Expr:
     """A value that cannot be cast has no equal; whether it is an error is for the join to say."""
     return exp.TryCast(**node.args) if type(node) is exp.Cast else node
 
 
 def _hashable(key: exp.Expr, kind: str, common: str) -> exp.Expr:
-    hashed = key.copy().transform(_tried, copy=False)
+    hashed = key.copy().transform(_try_cast, copy=False)
     if kind != common:
         hashed = exp.TryCast(this=hashed, to=exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=common))
     if common in _FLOATS:

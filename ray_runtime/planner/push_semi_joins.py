@@ -37,13 +37,13 @@ def push_semi_joins(root: PhysicalOperator, types: ColumnTypes, options: Distrib
         if isinstance(node, JoinExec) and node.kind == "semi" and node.condition is not None:
             right = estimates.of(node.right)
             if right.bytes <= options.reducing_key_bytes and right.fraction <= _SELECTIVE:
-                return _pushed(node, keys)
+                return _push(node, keys)
         return node
 
     return rewrite_up(root, rule)
 
 
-def _pushed(node: JoinExec, keys: JoinKeys) -> PhysicalOperator:
+def _push(node: JoinExec, keys: JoinKeys) -> PhysicalOperator:
     assert node.condition is not None
     conditions = conjuncts(node.condition)
     if any(is_volatile(c) for c in conditions):

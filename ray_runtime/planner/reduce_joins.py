@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from engine.logical.columns import conjunction, mentioned
+from engine.logical.columns import columns_of, conjunction
 from engine.logical.nodes import NamedExpr, col
 from engine.operators import CollectExec, JoinExec, ProjectExec, TableScanExec
 from engine.physical import PhysicalOperator, walk
@@ -70,14 +70,14 @@ class _Reducer:
         return once(self._done, node, self._visit)
 
     def _visit(self, node: PhysicalOperator) -> PhysicalOperator:
-        reduced = self._reduced(node) if isinstance(node, JoinExec) else node
+        reduced = self._reduce(node) if isinstance(node, JoinExec) else node
         made = reduced.with_children(tuple(self.visit(child) for child in reduced.children))
         if isinstance(node, JoinExec) and made is not node:
             self._estimates.keep(made, self._estimates.of(node))
         name = self._shared.get(id(node))
         return made if name is None else CollectExec(made, name)
 
-    def _reduced(self, join: JoinExec) -> JoinExec:
+    def _reduce(self, join: JoinExec) -> JoinExec:
         conditions = [condition for condition, _, _ in equalities(join)]
         # Those that were put in are no joins of the query; another reduction below gives them other inputs.
         if not conditions or any(join.condition is reduction.condition for reduction in self._reductions):
@@ -89,7 +89,7 @@ class _Reducer:
                 continue
             self._share(source.target, found.target)
             condition = conjunction(list(source.conditions))
-            thinned = JoinExec(found.target, self._given(source), "semi", condition)
+            thinned = JoinExec(found.target, self._source_rows(source), "semi", condition)
             self._reductions.append(thinned)
             big = found.rebuild(thinned)
             return replace(join, left=big) if sides.big is join.left else replace(join, right=big)
@@ -112,7 +112,7 @@ class _Reducer:
         source = past_joins(iter(sources)) if sources else None
         return source if source is not None and self._worth(source, found) else None
 
-    def _given(self, source: Descent) -> PhysicalOperator:
+    def _source_rows(self, source: Descent) -> PhysicalOperator:
         """What is sent: all columns where they may be broadcast anyway, which other readers may share."""
         if self._small(source.target):
             return source.target
@@ -166,7 +166,7 @@ def _thins_by(node: PhysicalOperator, shared: set[int]) -> bool:
 
 def _key_names(source: Descent) -> tuple[str, ...]:
     """The columns of the source that the conditions need."""
-    needed = set[str]().union(*map(mentioned, source.conditions))
+    needed = set[str]().union(*map(columns_of, source.conditions))
     return tuple(name for name in source.target.schema if name in needed)
 
 

@@ -68,7 +68,7 @@ class GroupSampler:
         Where that cannot be told, it has: `source` is more than a filtered table, the table is small or has no
         statistics, few of its first rows pass the filters, or an expression fails on them.
         """
-        found = self._told(source, keys)
+        found = self._take_sample(source, keys)
         if found is None:
             return True
         sample, scan = found
@@ -78,7 +78,7 @@ class GroupSampler:
 
     def groups(self, source: PhysicalOperator, keys: Sequence[exp.Expr]) -> float | None:
         """How many groups by `keys` to expect in all of `source`; None where that cannot be told."""
-        found = self._told(source, keys)
+        found = self._take_sample(source, keys)
         if found is None:
             return None
         sample, scan = found
@@ -91,12 +91,12 @@ class GroupSampler:
         if rows is None or not size or kept is None:
             return None
         first = TableScanExec(scan.table, (kept,), (_VALUE,), None, size)
-        sample = self._sample(_counting(first, [col(_VALUE)]))
+        sample = self._sample(_counting_plan(first, [col(_VALUE)]))
         if not sample.groups:
             return None
         return float(sample.groups) if rows <= size else min(float(rows), sample.groups_among(rows))
 
-    def _told(self, source: PhysicalOperator, keys: Sequence[exp.Expr]) -> tuple[_Sample, TableScanExec] | None:
+    def _take_sample(self, source: PhysicalOperator, keys: Sequence[exp.Expr]) -> tuple[_Sample, TableScanExec] | None:
         """A sample of `source` and the scan that it is of."""
         size = self._options.sample_rows
         scan = scan_below(source)
@@ -104,7 +104,7 @@ class GroupSampler:
             return None
         if any(is_volatile(key) for key in keys):
             return None
-        sample = self._sample(_counting(_first_rows(source, size), keys))
+        sample = self._sample(_counting_plan(_first_rows(source, size), keys))
         return None if sample.rows < _TELLING * size else (sample, scan)
 
     def _sample(self, counting: PhysicalOperator) -> _Sample:
@@ -141,7 +141,7 @@ _NUMBERS = tuple(
 )
 
 
-def _counting(source: PhysicalOperator, keys: Sequence[exp.Expr]) -> PhysicalOperator:
+def _counting_plan(source: PhysicalOperator, keys: Sequence[exp.Expr]) -> PhysicalOperator:
     """One row with the numbers of a `_Sample`."""
     named = tuple(NamedExpr(f"k{i}", key) for i, key in enumerate(keys))
     return HashAggregateExec(HashAggregateExec(source, named, (_COUNT,)), (), _NUMBERS)

@@ -27,7 +27,7 @@ def parts_of(scan: TableScanExec, options: DistributedOptions) -> int:
     if scan.is_lookup:
         return 1
     if table.search is not None and table.search.queries is not None:
-        asked = table.search.queries.expected
+        asked = table.search.queries.expected_count
         parts = 1 if options.split_rows is None else math.ceil(asked / options.split_rows)
         return max(1, min(options.slots, max(parts, asked * table.search.compared // _ROWS_OF_A_TASK)))
     parts = 1 if table.bytes is None else math.ceil(table.bytes / options.split_bytes)

@@ -126,18 +126,20 @@ class Estimates:
         inputs = [self.of(child) for child in operator.children]
         estimate = replace(_estimate(operator, inputs), origins=_origins(operator, inputs))
         if isinstance(operator, JoinExec) and operator.kind in _MEETING:
-            estimate = self.met(operator.kind, inputs[0], inputs[1], _equated(operator))
+            estimate = self.join_estimate(operator.kind, inputs[0], inputs[1], _equated_pairs(operator))
         if isinstance(operator, HashAggregateExec) and operator.mode not in _MERGING:
-            estimate = self._counted(operator, estimate)
+            estimate = self._count_groups(operator, estimate)
         return estimate
 
-    def _counted(self, aggregate: HashAggregateExec, guess: Estimate) -> Estimate:
+    def _count_groups(self, aggregate: HashAggregateExec, guess: Estimate) -> Estimate:
         if self._groups is None or not aggregate.keys or aggregate.grouping_sets is not None:
             return guess
         groups = self._groups(aggregate.input, [k.expr for k in aggregate.keys])
         return guess if groups is None else replace(guess, rows=max(1.0, groups))
 
-    def met(self, kind: str, left: Estimate, right: Estimate, equated: Sequence[tuple[exp.Expr, exp.Expr]]) -> Estimate:
+    def join_estimate(
+        self, kind: str, left: Estimate, right: Estimate, equated: Sequence[tuple[exp.Expr, exp.Expr]]
+    ) -> Estimate:
         """A join of a `kind` that gives columns of both sides, by equalities of `equated` left and right values.
 
         Of the values of one side all are taken to be among those of the other one that has more; but where each row of
@@ -145,7 +147,7 @@ class Estimates:
         rows a foreign key may look like one. Where it is not known how many values a side has, it is taken to be a
         foreign key that is joined with its table.
         """
-        guess = _joined(kind, left, right)
+        guess = _guess_join(kind, left, right)
         guess = replace(guess, origins={**left.origins, **right.origins})
         if kind == "cross":
             return guess
@@ -222,7 +224,7 @@ def _estimate(operator: PhysicalOperator, inputs: list[Estimate]) -> Estimate:
         case JoinExec(mark=str(mark)):
             return Estimate(inputs[0].rows, inputs[0].fraction, {**inputs[0].widths, mark: 1.0})
         case JoinExec():
-            return _joined(operator.kind, inputs[0], inputs[1])
+            return _guess_join(operator.kind, inputs[0], inputs[1])
         case SetOpExec():
             rows = inputs[0].rows + inputs[1].rows
             return Estimate(rows, 1.0, dict(zip(operator.columns, inputs[0].widths.values(), strict=False)))
@@ -236,7 +238,7 @@ def _estimate(operator: PhysicalOperator, inputs: list[Estimate]) -> Estimate:
 _MEETING = frozenset({"inner", "left", "right", "full"})
 
 
-def _equated(join: JoinExec) -> list[tuple[exp.Expr, exp.Expr]]:
+def _equated_pairs(join: JoinExec) -> list[tuple[exp.Expr, exp.Expr]]:
     return [(left, right) for _, left, right in equalities(join)]
 
 
@@ -259,7 +261,7 @@ def _origins(operator: PhysicalOperator, inputs: list[Estimate]) -> dict[str, tu
     return {name: below[name] for name in operator.schema if name in below}
 
 
-def _joined(kind: str, left: Estimate, right: Estimate) -> Estimate:
+def _guess_join(kind: str, left: Estimate, right: Estimate) -> Estimate:
     """Joins are taken to be from a foreign key to its table: the larger side, thinned by the other one's filters."""
     widths = {**left.widths, **right.widths}
     match kind:

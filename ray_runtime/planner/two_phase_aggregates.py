@@ -94,7 +94,7 @@ class _Phases:
         return HashAggregateExec(node.input, keys, ())
 
     def split(self, node: HashAggregateExec) -> PhysicalOperator:
-        node = self._deduplicated(node)
+        node = self._deduplicate(node)
         if isinstance(node.input, DistinctExec) and not node.input.on:
             node = replace(node, input=self.distinct(node.input))
         grouped_once = node.keys and node.grouping_sets is None
@@ -119,10 +119,10 @@ class _Phases:
                 again = exp.Anonymous(this=call.name, expressions=[col(aggregate.name)])
                 states.append(_Phase(aggregate, again, again))
                 continue
-            merging = self._merging(aggregate, *_alike(aggregate.expr, types, columns))
+            merging = self._merging_exprs(aggregate, *_alike(aggregate.expr, types, columns))
             if merging is None:
                 return node
-            states.append(_Phase(NamedExpr(aggregate.name, _exported(aggregate.expr)), *merging))
+            states.append(_Phase(NamedExpr(aggregate.name, _export_state(aggregate.expr)), *merging))
         return self._two_phases(node, states)
 
     def _two_phases(self, node: HashAggregateExec, states: list[_Phase]) -> PhysicalOperator:
@@ -144,7 +144,9 @@ class _Phases:
             return final
         return ProjectExec(final, tuple(NamedExpr(name, item) for name, item in items.items()))
 
-    def _merging(self, aggregate: NamedExpr, asked: exp.Expr, columns: RowType) -> tuple[exp.Expr, exp.Expr] | None:
+    def _merging_exprs(
+        self, aggregate: NamedExpr, asked: exp.Expr, columns: RowType
+    ) -> tuple[exp.Expr, exp.Expr] | None:
         """The expressions that merge the states of `aggregate` to one, and to its value; None where they do not merge.
 
         The kernel is `asked` about an expression like the aggregate's, over `columns`.
@@ -159,7 +161,7 @@ class _Phases:
         state, value = (exp.Var(this=text.format(column=quote(aggregate.name))) for text in known[0])
         return state, value
 
-    def _deduplicated(self, node: HashAggregateExec) -> HashAggregateExec:
+    def _deduplicate(self, node: HashAggregateExec) -> HashAggregateExec:
         """``count(DISTINCT x)`` by k is ``count(x)`` by k over the distinct (k, x); so for all aggregates of one x."""
         if node.grouping_sets is not None or not node.aggregates:
             return node
@@ -196,7 +198,7 @@ class _Phases:
         if any(not travels(kind) or leaving_type(kind, Boundary.KERNEL) != kind for kind in types):
             return None  # nothing could say what such a value in a state was
         for _ in range(2):
-            state = _merged(call.name, types, constants)
+            state = _merge_text(call.name, types, constants)
             final = f"finalize({state})"
             try:
                 found = self._bound_type(asked, final, columns)
@@ -216,7 +218,7 @@ class _Phases:
 
     def _bound_type(self, call: exp.Expr, final: str, columns: RowType) -> str:
         partial = HashAggregateExec(
-            EmptyExec(columns), (), (NamedExpr("v", _exported(call)),), mode=AggregateMode.PARTIAL
+            EmptyExec(columns), (), (NamedExpr("v", _export_state(call)),), mode=AggregateMode.PARTIAL
         )
         merge = exp.Var(this=final.format(column='"v"'))
         merged = HashAggregateExec(partial, (), (NamedExpr("v", merge),), mode=AggregateMode.FINAL)
@@ -266,11 +268,11 @@ def _copies(exprs: Iterable[exp.Expr]) -> list[exp.Expr]:
     return [e.copy() for e in exprs]
 
 
-def _exported(call: exp.Expr) -> exp.Expr:
+def _export_state(call: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=EXPORT_STATE, expressions=[call.copy()])
 
 
-def _merged(name: str, types: list[str], constants: list[str | None]) -> str:
+def _merge_text(name: str, types: list[str], constants: list[str | None]) -> str:
     quoted = "[" + ", ".join("'" + t.replace("'", "''") + "'" for t in types) + "]::VARCHAR[]"
     fourth = f", [{', '.join(c or 'NULL' for c in constants)}]" if any(constants) else ""
     escaped = (quoted + fourth).replace("{", "{{").replace("}", "}}")

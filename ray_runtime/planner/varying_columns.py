@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from engine.logical.columns import is_volatile, mentioned
+from engine.logical.columns import columns_of, is_volatile
 from engine.logical.nodes import NamedExpr
 from engine.operators import (
     AggregateMode,
@@ -78,7 +78,7 @@ class VaryingColumns:
             case ProjectExec():
                 return _unsteady(node.exprs, below)
             case RenameExec():
-                return _renamed(node.input.schema, node.columns, below)
+                return _rename(node.input.schema, node.columns, below)
             case WindowExec():
                 return below | {f.name for f in node.functions}
             case HashAggregateExec():
@@ -92,7 +92,7 @@ class VaryingColumns:
                 return _kept_by_distinct(node, below)
             case SetOpExec(kind="union", all=True):
                 sides = (node.left.schema, node.right.schema)
-                return frozenset[str]().union(*(_renamed(side, node.columns, below) for side in sides))
+                return frozenset[str]().union(*(_rename(side, node.columns, below) for side in sides))
             case SetOpExec():
                 return None if below else below
         return None
@@ -119,7 +119,7 @@ class VaryingColumns:
 
 
 def _steady(expr: exp.Expr, varying: frozenset[str]) -> bool:
-    return not (is_volatile(expr) or mentioned(expr) & varying)
+    return not (is_volatile(expr) or columns_of(expr) & varying)
 
 
 def _unsteady(exprs: Iterable[NamedExpr], varying: frozenset[str]) -> frozenset[str]:
@@ -133,5 +133,5 @@ def _kept_by_distinct(node: DistinctExec, below: frozenset[str]) -> frozenset[st
     return frozenset(node.schema) - {e.name for e in node.on if isinstance(e, exp.Column)}
 
 
-def _renamed(old: tuple[str, ...], new: tuple[str, ...], varying: frozenset[str]) -> frozenset[str]:
+def _rename(old: tuple[str, ...], new: tuple[str, ...], varying: frozenset[str]) -> frozenset[str]:
     return frozenset(name for former, name in zip(old, new, strict=True) if former in varying)

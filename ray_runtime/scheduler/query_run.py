@@ -58,9 +58,9 @@ class QueryRun:
         return bool(self._ready)
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether the reader of the result has everything."""
-        return self._result.finished
+        return self._result.is_finished
 
     def stats(self) -> tuple[StageStats, ...]:
         """What each stage did."""
@@ -86,7 +86,7 @@ class QueryRun:
         self._show(run)
         return task, worker
 
-    def succeeded(self, task: TaskId, worker: PooledWorker, summary: TaskSummary) -> None:
+    def task_succeeded(self, task: TaskId, worker: PooledWorker, summary: TaskSummary) -> None:
         """An attempt committed its output on `worker`."""
         run = self._stages[task.stage]
         if not run.runs(task.task, task.attempt):
@@ -100,7 +100,7 @@ class QueryRun:
         else:
             self._show(run)
 
-    def failed(self, task: TaskId, error: GrismError) -> None:
+    def task_failed(self, task: TaskId, error: GrismError) -> None:
         """An attempt failed; raises `error` where trying again cannot help."""
         run = self._stages[task.stage]
         if not run.runs(task.task, task.attempt):
@@ -136,7 +136,7 @@ class QueryRun:
                 self._lose(stage, number, run.attempts[number] - 1, cause)
         self._refresh()
 
-    def fetched(self, task: TaskId) -> None:
+    def output_fetched(self, task: TaskId) -> None:
         """The reader of the result has the whole output of a task of the last stage."""
         run = self._result
         if run.was_taken_back(task.task, task.attempt):
@@ -186,7 +186,7 @@ class QueryRun:
             if affected.isdisjoint(i.stage for i in run.stage.inputs):
                 continue
             affected.add(run.stage.id)
-            if run.untouched:
+            if run.is_untouched:
                 continue
             if run.delivered:
                 raise _result_changed(cause)
@@ -201,7 +201,7 @@ class QueryRun:
     def _size(self, run: StageRun) -> None:
         """Decide the tasks of a stage, once: its inputs are complete, and so the bytes in them are known."""
         stage = run.stage
-        inputs = [self._stages[s] for s in stage.shuffled]
+        inputs = [self._stages[s] for s in stage.shuffled_stages]
         if not inputs:
             run.size_to(len(stage.splits) or 1)
             if len(stage.splits) < 2:

@@ -70,12 +70,12 @@ class Scheduler:
             case Cancel(query, error):
                 self._fail(query, error)
             case WorkerJoined():
-                self._joined(event)
+                self._worker_joined(event)
             case WorkerLost(worker, reason):
                 self._worker_lost(worker, reason)
             case ResultFetched(task):
                 if run := self._queries.get(task.query):
-                    self._change(run, partial(run.fetched, task))
+                    self._change(run, partial(run.output_fetched, task))
             case ResultMissing(output, error):
                 if run := self._queries.get(output.task.query):
                     self._change(run, partial(run.found_missing, None, [output], error))
@@ -107,9 +107,9 @@ class Scheduler:
         query.slots -= 1
         match event:
             case TaskSucceeded(task, _, summary):
-                self._change(query, partial(query.succeeded, task, worker, summary))
+                self._change(query, partial(query.task_succeeded, task, worker, summary))
             case TaskFailed(task, _, error):
-                self._change(query, partial(query.failed, task, error))
+                self._change(query, partial(query.task_failed, task, error))
             case OutputsMissing(task, _, missing, error):
                 self._change(query, partial(query.found_missing, task, missing, error))
 
@@ -120,18 +120,18 @@ class Scheduler:
         except GrismError as error:
             self._fail(query.id, error)
             return
-        if query.finished:
+        if query.is_finished:
             self._end(query, QueryDone(query.id, query.stats()))
         else:
             self._take_turn(query)
 
     # --- workers -----------------------------------------------------------------------------------------------------
 
-    def _joined(self, event: WorkerJoined) -> None:
+    def _worker_joined(self, event: WorkerJoined) -> None:
         worker = event.worker
         if worker.incarnation <= self._lost.get(worker.name, -1):
             return
-        former = self._pool.named(worker.name)
+        former = self._pool.find(worker.name)
         if former is not None:
             if former.id.incarnation >= worker.incarnation:
                 return
@@ -147,11 +147,11 @@ class Scheduler:
             return
         self._pool.remove(worker)
         cause = WorkerLostError(f"The {worker_id} was lost: {reason}.")
-        for query in self._affected(worker):
+        for query in self._affected_queries(worker):
             query.used.discard(worker.index)
             self._change(query, partial(query.worker_lost, worker, cause))
 
-    def _affected(self, worker: PooledWorker) -> list[QueryRun]:
+    def _affected_queries(self, worker: PooledWorker) -> list[QueryRun]:
         """The queries that ran something on the worker or held something there."""
         touched = dict.fromkeys(worker.outputs)
         for task in worker.running:

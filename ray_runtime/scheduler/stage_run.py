@@ -66,12 +66,12 @@ class StageRun:
         return self.count is not None and self.pending == 0 and self.running == 0
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether the reader of the result has everything."""
         return self.complete and self.delivered + self.skipped == self.count
 
     @property
-    def untouched(self) -> bool:
+    def is_untouched(self) -> bool:
         """Whether no task runs or has run to its end."""
         return self.pending == (self.count or 0)
 

@@ -49,7 +49,7 @@ class WorkerPool:
         """The worker, where it is alive."""
         return self._live.get(worker)
 
-    def named(self, name: str) -> PooledWorker | None:
+    def find(self, name: str) -> PooledWorker | None:
         """The live incarnation of that name."""
         return self._by_name.get(name)
 

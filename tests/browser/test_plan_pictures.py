@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.statements.explaining import Format, PlanNode, explained
+from engine.statements.explaining import Format, PlanNode, plan_table
 from engine.storage import DirectoryStorage
 from flight_server.cli.runtimes import explain_stages
 from local_runtime import LocalRuntime
@@ -98,7 +98,7 @@ def local(tpch_dir: Path) -> Iterator[LocalRuntime]:
 
 def drawn(window: Browser, format: Format, lines: list[str]) -> dict[str, Any]:
     """The texts of the nodes of a plan as they are to be read, by their numbers, and how many arrows there are."""
-    (source,) = explained(lines, format)["plan"].to_pylist()
+    (source,) = plan_table(lines, format)["plan"].to_pylist()
     found: dict[str, Any] = window.run_to_end(_DRAWS, format.value, source)
     return found
 

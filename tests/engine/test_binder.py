@@ -111,7 +111,7 @@ def test_planning_that_was_stopped_binds_nothing(binder: Binder) -> None:
     cancellation = Cancellation()
 
     def bind() -> None:
-        with cancellation.heeded():
+        with cancellation.scope():
             cancellation.cancel("enough")
             binder.bind("SELECT a FROM t", T)
 

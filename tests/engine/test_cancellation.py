@@ -18,13 +18,13 @@ from flight_server.endpoint.status import ShutdownError
 
 def test_cancelling_is_one_way_and_keeps_the_first_reason() -> None:
     cancellation = Cancellation()
-    assert not cancellation.cancelled
+    assert not cancellation.is_cancelled
     assert cancellation.cause is None
     cancellation.check()
     cancellation.cancel("first")
     cancellation.cancel("second")
     cancellation.expire()
-    assert cancellation.cancelled
+    assert cancellation.is_cancelled
     assert isinstance(cancellation.cause, CancelledError)
     for _ in range(2):
         with pytest.raises(CancelledError, match="first"):
@@ -91,7 +91,7 @@ def test_a_callback_may_ask_and_cancel_again() -> None:
     seen: list[bool] = []
 
     def callback() -> None:
-        seen.append(cancellation.cancelled)
+        seen.append(cancellation.is_cancelled)
         cancellation.cancel("again")
 
     cancellation.on_cancel(callback)
@@ -102,7 +102,7 @@ def test_a_callback_may_ask_and_cancel_again() -> None:
 
 def test_a_passed_deadline_counts_without_anybody_listening() -> None:
     cancellation = Cancellation(deadline=time.monotonic() - 1)
-    assert cancellation.cancelled
+    assert cancellation.is_cancelled
     with pytest.raises(DeadlineExceededError, match="ran out of time"):
         cancellation.check()
 

@@ -238,7 +238,7 @@ def test_a_stream_frees_its_cursor(kernel: Kernel, use: Callable[[object], None]
 
 def test_on_close_tells_what_was_read(kernel: Kernel) -> None:
     seen: list[tuple[int, bool]] = []
-    stream = kernel.stream("SELECT * FROM range(500000)", on_close=lambda c: seen.append((c.rows, c.finished)))
+    stream = kernel.stream("SELECT * FROM range(500000)", on_close=lambda c: seen.append((c.rows, c.is_finished)))
     assert stream.reader.read_all().num_rows == 500_000
     assert seen == [(500_000, True)]
 

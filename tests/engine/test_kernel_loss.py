@@ -80,7 +80,7 @@ def test_closing_leaves_nothing_of_a_lost_instance_on_which_something_runs(tmp_p
         with pytest.raises(KernelLostError):
             kernel.parse("SELECT 1")
         cancellation.cancel()
-    assert not left.counters.finished
+    assert not left.counters.is_finished
     assert kernel._helpers._running == set()  # what waited for the lost one has ended with it
     assert list(tmp_path.iterdir()) == []
 

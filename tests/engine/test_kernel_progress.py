@@ -52,7 +52,7 @@ def test_the_rows_of_a_stream_are_counted(kernel: Kernel) -> None:
     assert known[0] < 0.5
     assert len(set(known)) > 4
     assert progress.share() == known[-1] == 1.0
-    used = progress.used()
+    used = progress.resource_use()
     assert used is not None
     assert used.spilled == 0
 
@@ -76,7 +76,7 @@ def test_streams_that_are_loaded_first_are_steps(kernel: Kernel) -> None:
     seen = shares(kernel, "SELECT i FROM s JOIN t USING (i)", progress, sources=sources, resident=True)
     assert seen[0] is not None
     assert seen[0] >= 2 / 3
-    assert progress.used() is not None
+    assert progress.resource_use() is not None
     # Another statement finds nothing of it on the same cursor.
     for name in ("s", "t"):
         with pytest.raises(PlanningError):
@@ -91,12 +91,12 @@ def test_bytes_that_are_spilled_are_those_of_the_statement(tmp_path: Path) -> No
         first = kernel.stream(sql, {"s": numbers()}, progress=large)
         assert kernel.stream("SELECT sum(i) FROM s", {"s": numbers(5)}, progress=small).reader.read_all().num_rows == 1
         assert sum(batch.num_rows for batch in first.reader) == ROWS
-        used = large.used()
+        used = large.resource_use()
         assert used is not None
         assert used.spilled > 5 << 20
         assert 5 << 20 < used.peak_memory < 60 << 20
-        assert isinstance(small.used(), ResourceUse)
-        assert small.used().spilled == 0  # type: ignore[union-attr]
+        assert isinstance(small.resource_use(), ResourceUse)
+        assert small.resource_use().spilled == 0  # type: ignore[union-attr]
 
 
 def test_beyond_those_that_are_observed_nothing_is_known(kernel: Kernel) -> None:
@@ -109,8 +109,8 @@ def test_beyond_those_that_are_observed_nothing_is_known(kernel: Kernel) -> None
     assert second.share() is None
     for stream in (one, other):
         stream.reader.read_all()
-    assert first.used() is not None
-    assert second.used() is None
+    assert first.resource_use() is not None
+    assert second.resource_use() is None
 
 
 def test_a_cursor_serves_on_after_statements_that_did_not_end_well(kernel: Kernel) -> None:
@@ -135,7 +135,7 @@ def test_a_cursor_serves_on_after_statements_that_did_not_end_well(kernel: Kerne
     del left
     last = KernelProgress({})
     assert kernel.stream("SELECT 42 AS x", progress=last).reader.read_all().to_pylist() == [{"x": 42}]
-    assert last.used() is not None
+    assert last.resource_use() is not None
 
 
 @pytest.mark.parametrize(

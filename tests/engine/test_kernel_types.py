@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.kernel import Kernel
-from engine.kernel_types import ARRAY, LIST, KernelType, parse_type, unquoted
+from engine.kernel_types import ARRAY, LIST, KernelType, parse_type, unquote
 from engine.schema import Column
 
 TEXTS = [
@@ -30,7 +30,7 @@ def test_the_parts_of_a_type() -> None:
     found = parse_type("STRUCT(\"a b\" INTEGER[2], c ENUM('x')[])")
     enum = KernelType("ENUM", arguments="('x')")
     assert found.names == ('"a b"', "c")
-    assert [unquoted(name) for name in found.names] == ["a b", "c"]
+    assert [unquote(name) for name in found.names] == ["a b", "c"]
     assert found.members == (KernelType(ARRAY, (KernelType("INTEGER"),), size=2), KernelType(LIST, (enum,)))
     assert [inner.name for inner in found.walk()] == ["STRUCT", ARRAY, "INTEGER", LIST, "ENUM"]
 

@@ -6,7 +6,7 @@ import gc
 import subprocess
 import sys
 
-from engine.process_start import uncollected
+from engine.process_start import pause_collector
 
 ARRAYS = """
 import sys
@@ -23,9 +23,9 @@ def test_arrays_and_drivers_do_without_frames() -> None:
 
 
 def test_garbage_is_collected_again_after_the_imports() -> None:
-    with uncollected():
+    with pause_collector():
         assert not gc.isenabled()
-        with uncollected():
+        with pause_collector():
             pass
         assert not gc.isenabled()
     assert gc.isenabled()

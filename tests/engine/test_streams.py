@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from engine import streams
 from engine.errors import UnsupportedError
-from engine.streams import MAX_MESSAGE_BYTES, SlicedStream, sliced
+from engine.streams import MAX_MESSAGE_BYTES, SlicedStream, slice_stream
 from tests.engine.arrays import batches, dense_union_of, text
 
 GRPC_DEFAULT = 4 << 20
@@ -60,7 +60,7 @@ def sent_and_read(batch: pa.RecordBatch) -> pa.RecordBatch:
 @settings(max_examples=150, deadline=None)
 @given(batches(), st.sampled_from([400, 1_500, 6_000, 30_000]))
 def test_any_batch_comes_out_as_it_went_in_within_the_bound(batch: pa.RecordBatch, max_bytes: int) -> None:
-    stream = sliced(reader_of(batch), max_bytes)
+    stream = slice_stream(reader_of(batch), max_bytes)
     at = counted = 0
     for piece in stream.reader:
         piece.validate(full=True)
@@ -99,7 +99,7 @@ LARGE: dict[str, Callable[[], pa.RecordBatch]] = {
 @pytest.mark.parametrize("name", LARGE)
 def test_messages_stay_under_four_megabytes(name: str) -> None:
     batch = LARGE[name]()
-    pieces = list(sliced(reader_of(batch)).reader)
+    pieces = list(slice_stream(reader_of(batch)).reader)
     assert all(message_bytes(piece) < 4_000_000 for piece in pieces if piece.num_rows > 1)
     assert pa.Table.from_batches(pieces).combine_chunks().to_batches()[0].equals(batch)
     assert message_bytes(batch) > GRPC_DEFAULT
@@ -107,20 +107,20 @@ def test_messages_stay_under_four_megabytes(name: str) -> None:
 
 
 def test_slices_use_most_of_the_bound() -> None:
-    *pieces, _ = sliced(reader_of(LARGE["integers"]())).reader
+    *pieces, _ = slice_stream(reader_of(LARGE["integers"]())).reader
     assert all(message_bytes(piece) >= 0.85 * MAX_MESSAGE_BYTES for piece in pieces)
 
 
 def test_many_columns_are_counted_with_their_metadata() -> None:
     row = wide(10_000, 1)
-    stream = sliced(reader_of(row), 2_000_000)
+    stream = slice_stream(reader_of(row), 2_000_000)
     assert [piece.num_rows for piece in stream.reader] == [1]
     assert message_bytes(row) <= stream.counters.bytes <= 2_000_000
 
 
 def test_small_batches_pass_as_they_are() -> None:
     batch = pa.record_batch({"x": pa.array(range(1000)), "s": pa.array(["a"] * 1000)})
-    (piece,) = sliced(reader_of(batch)).reader
+    (piece,) = slice_stream(reader_of(batch)).reader
     for before, after in zip(batch.columns, piece.columns, strict=True):
         assert [b and b.address for b in before.buffers()] == [b and b.address for b in after.buffers()]
 
@@ -128,7 +128,7 @@ def test_small_batches_pass_as_they_are() -> None:
 def test_slices_share_the_values() -> None:
     batch = pa.record_batch({"x": pa.array(range(1_000_000)), "s": pa.array(["abc"] * 1_000_000)})
     before = pa.total_allocated_bytes()
-    pieces = list(sliced(reader_of(batch)).reader)
+    pieces = list(slice_stream(reader_of(batch)).reader)
     assert len(pieces) > 2
     assert pa.total_allocated_bytes() - before < LITTLE
     assert pieces[1]["x"].buffers()[1].address == batch["x"].buffers()[1].address + pieces[0].num_rows * 8
@@ -140,7 +140,7 @@ def test_a_client_with_the_default_limit_reads_over_flight() -> None:
 
     class Server(fl.FlightServerBase):  # type: ignore[misc]
         def do_get(self, context: Any, ticket: Any) -> fl.RecordBatchStream:
-            return fl.RecordBatchStream(sliced(table.to_reader()).reader)
+            return fl.RecordBatchStream(slice_stream(table.to_reader()).reader)
 
     limited = ("grpc.max_receive_message_length", GRPC_DEFAULT)
     with (
@@ -154,17 +154,17 @@ def test_other_engines_read_the_slices() -> None:
     duckdb, polars = pytest.importorskip("duckdb"), pytest.importorskip("polars")
     batch = pa.record_batch({"x": pa.array([None, *range(99_999)]), "l": pa.array([[i, None] for i in range(100_000)])})
     con = duckdb.connect()
-    con.register("stream", sliced(reader_of(batch), 50_000).reader)
+    con.register("stream", slice_stream(reader_of(batch), 50_000).reader)
     answer = con.execute("SELECT sum(x), sum(list_sum(l)), count(*) FROM stream").fetchall()
     assert answer == [(4999850001, 4999950000, 100_000)]
-    frame = polars.from_arrow(sliced(reader_of(batch), 50_000).reader)
+    frame = polars.from_arrow(slice_stream(reader_of(batch), 50_000).reader)
     assert frame["x"].sum() == 4999850001
     assert frame.to_arrow()["l"].to_pylist() == batch["l"].to_pylist()
 
 
 def test_rows_without_columns_are_kept() -> None:
     batch = pa.record_batch({"x": pa.array(range(7))}).select([])
-    assert [piece.num_rows for piece in sliced(reader_of(batch)).reader] == [7]
+    assert [piece.num_rows for piece in slice_stream(reader_of(batch)).reader] == [7]
 
 
 # ---- counters, end, errors, stop -------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def test_rows_without_columns_are_kept() -> None:
 def test_counters_follow_the_stream() -> None:
     batch = pa.record_batch({"x": pa.array(range(1000))})
     started = time.monotonic()
-    stream = sliced(reader_of(batch, batch))
+    stream = slice_stream(reader_of(batch, batch))
     counters = stream.counters
     assert (counters.rows, counters.batches, counters.bytes, counters.first_batch_at) == (0, 0, 0, None)
     stream.reader.read_next_batch()
@@ -182,10 +182,10 @@ def test_counters_follow_the_stream() -> None:
     assert counters.first_batch_at is not None
     assert started <= counters.first_batch_at <= time.monotonic()
     assert counters.ended_at is None
-    assert not counters.finished
+    assert not counters.is_finished
     stream.reader.read_all()
     del stream
-    assert (counters.rows, counters.batches, counters.finished, counters.failed) == (2000, 2, True, False)
+    assert (counters.rows, counters.batches, counters.is_finished, counters.has_failed) == (2000, 2, True, False)
     assert counters.first_batch_at <= counters.ended_at <= time.monotonic()
     assert repr(counters) == f"StreamCounters(rows=2000, batches=2, bytes={counters.bytes})"
 
@@ -199,7 +199,7 @@ def test_counters_tell_a_reader_that_does_not_read_from_one_that_waits() -> None
             asked.append(counters.unread_since)
             yield batch
 
-    stream = sliced(pa.RecordBatchReader.from_batches(batch.schema, slow()))
+    stream = slice_stream(pa.RecordBatchReader.from_batches(batch.schema, slow()))
     counters = stream.counters
     stream.prime()
     assert counters.unread_since is None
@@ -213,7 +213,7 @@ def test_counters_tell_a_reader_that_does_not_read_from_one_that_waits() -> None
 
 
 def test_the_end_stays_the_end() -> None:
-    stream = sliced(reader_of(pa.record_batch({"x": [1]})))
+    stream = slice_stream(reader_of(pa.record_batch({"x": [1]})))
     assert stream.reader.read_all().num_rows == 1
     for _ in range(3):
         with pytest.raises(StopIteration):
@@ -229,12 +229,12 @@ def test_an_error_in_the_middle_passes_with_its_text() -> None:
         yield batch
         raise ValueError("the disk is on fire")
 
-    stream = sliced(pa.RecordBatchReader.from_batches(batch.schema, fail()), 100_000, lambda: closed.append(True))
+    stream = slice_stream(pa.RecordBatchReader.from_batches(batch.schema, fail()), 100_000, lambda: closed.append(True))
     for _ in range(2):
         with pytest.raises(pa.ArrowInvalid, match="the disk is on fire"):
             stream.reader.read_all()
         assert closed == [True]
-    assert (stream.counters.rows, stream.counters.failed, stream.counters.finished) == (100_000, True, False)
+    assert (stream.counters.rows, stream.counters.has_failed, stream.counters.is_finished) == (100_000, True, False)
 
 
 def test_an_error_may_be_kept_and_the_rows_end() -> None:
@@ -244,34 +244,34 @@ def test_an_error_may_be_kept_and_the_rows_end() -> None:
         yield batch
         raise ValueError("the disk is on fire")
 
-    stream = sliced(pa.RecordBatchReader.from_batches(batch.schema, fail()), 100_000, keep_error=True)
+    stream = slice_stream(pa.RecordBatchReader.from_batches(batch.schema, fail()), 100_000, keep_error=True)
     assert stream.failure is None
     for rows in (100_000, 0):
         assert stream.reader.read_all().num_rows == rows
         assert stream.failure is not None
         assert "the disk is on fire" in stream.failure
-    assert (stream.counters.rows, stream.counters.failed, stream.counters.finished) == (100_000, True, False)
+    assert (stream.counters.rows, stream.counters.has_failed, stream.counters.is_finished) == (100_000, True, False)
 
 
 def test_a_stop_may_be_kept_and_the_rows_end() -> None:
-    stream = sliced(endless(pa.record_batch({"x": [1]})), keep_error=True)
+    stream = slice_stream(endless(pa.record_batch({"x": [1]})), keep_error=True)
     stream.reader.read_next_batch()
     stream.stop()
     assert stream.reader.read_all().num_rows == 0
     assert stream.failure == "The stream was stopped."
-    assert not stream.counters.finished
+    assert not stream.counters.is_finished
 
 
 def test_where_nothing_failed_nothing_is_kept() -> None:
-    stream = sliced(reader_of(pa.record_batch({"x": [1]})), keep_error=True)
+    stream = slice_stream(reader_of(pa.record_batch({"x": [1]})), keep_error=True)
     assert stream.reader.read_all().num_rows == 1
     assert stream.failure is None
-    assert stream.counters.finished
+    assert stream.counters.is_finished
 
 
 @pytest.mark.parametrize("max_bytes", [1_000, MAX_MESSAGE_BYTES])
 def test_another_thread_stops_the_stream(max_bytes: int) -> None:
-    stream = sliced(endless(pa.record_batch({"x": pa.array(range(10_000))})), max_bytes)
+    stream = slice_stream(endless(pa.record_batch({"x": pa.array(range(10_000))})), max_bytes)
     seen = threading.Event()
 
     def stop() -> None:
@@ -285,21 +285,21 @@ def test_another_thread_stops_the_stream(max_bytes: int) -> None:
             stream.reader.read_next_batch()
             seen.set()
     stopper.join(WAIT)
-    assert (stream.counters.stopped, stream.counters.failed, stream.counters.finished) == (True, True, False)
+    assert (stream.counters.is_stopped, stream.counters.has_failed, stream.counters.is_finished) == (True, True, False)
 
 
 def test_a_stop_after_the_end_changes_nothing() -> None:
-    stream = sliced(reader_of(pa.record_batch({"x": [1]})))
+    stream = slice_stream(reader_of(pa.record_batch({"x": [1]})))
     stream.reader.read_all()
     stream.stop()
     assert stream.reader.read_all().num_rows == 0
-    assert not stream.counters.failed
+    assert not stream.counters.has_failed
 
 
 def test_a_bound_that_is_not_positive_is_refused() -> None:
     reader = reader_of(pa.record_batch({"x": [1]}))
     with pytest.raises(ValueError, match="max_bytes is 0"):
-        sliced(reader, 0)
+        slice_stream(reader, 0)
     assert reader.read_all().num_rows == 1
 
 
@@ -328,7 +328,7 @@ def test_an_unknown_format_is_refused_and_everything_freed() -> None:
     before = pa.total_allocated_bytes()
     closed: list[bool] = []
     with pytest.raises(UnsupportedError, match=r"'\+future'"):
-        sliced(FutureReader(), on_close=lambda: closed.append(True))  # type: ignore[arg-type]
+        slice_stream(FutureReader(), on_close=lambda: closed.append(True))  # type: ignore[arg-type]
     assert closed == [True]
     gc.collect()
     assert pa.total_allocated_bytes() - before < LITTLE
@@ -363,7 +363,7 @@ USES = [read_to_the_end, close_early, drop_unread, stop_and_read]
 def test_on_close_is_called_exactly_once(use: Callable[[SlicedStream], None]) -> None:
     closed: list[str] = []
     batch = pa.record_batch({"x": pa.array(range(10_000))})
-    use(sliced(reader_of(batch, batch), 10_000, lambda: closed.append("closed")))
+    use(slice_stream(reader_of(batch, batch), 10_000, lambda: closed.append("closed")))
     assert closed == ["closed"]
     gc.collect()
     assert closed == ["closed"]
@@ -385,7 +385,7 @@ def test_on_close_comes_when_the_inner_reader_is_let_go() -> None:
 
     seen: list[Resource | None] = []
     reader = pa.RecordBatchReader.from_batches(batch.schema, rows(resource))
-    stream = sliced(reader, on_close=lambda: seen.append(held()))
+    stream = slice_stream(reader, on_close=lambda: seen.append(held()))
     del reader, resource
     stream.reader.read_next_batch()
     assert held() is not None
@@ -399,7 +399,7 @@ def test_on_close_runs_in_a_thread_of_flight_when_the_client_leaves() -> None:
     class Server(fl.FlightServerBase):  # type: ignore[misc]
         def do_get(self, context: Any, ticket: Any) -> fl.RecordBatchStream:
             inner = endless(pa.record_batch({"x": pa.array(range(100_000))}))
-            return fl.RecordBatchStream(sliced(inner, on_close=closed.set).reader)
+            return fl.RecordBatchStream(slice_stream(inner, on_close=closed.set).reader)
 
     with Server("grpc://127.0.0.1:0") as server, fl.connect(f"grpc://127.0.0.1:{server.port}") as client:
         reader = client.do_get(fl.Ticket(b""))
@@ -410,7 +410,7 @@ def test_on_close_runs_in_a_thread_of_flight_when_the_client_leaves() -> None:
 
 def test_slices_outlive_the_stream_and_each_other_on_any_thread() -> None:
     batch = pa.record_batch({"x": pa.array(range(500_000)), "l": pa.array([[i] for i in range(500_000)])})
-    stream = sliced(reader_of(batch), 100_000)
+    stream = slice_stream(reader_of(batch), 100_000)
     counters, pieces = stream.counters, list(stream.reader)
     values = [piece["l"].values for piece in pieces]
     del stream, batch
@@ -428,7 +428,7 @@ def test_slices_outlive_the_stream_and_each_other_on_any_thread() -> None:
 def test_nothing_is_kept(use: Callable[[SlicedStream], None]) -> None:
     def run() -> None:
         batch = pa.record_batch({"x": pa.array(range(50_000)), "s": pa.array(["some text", None] * 25_000)})
-        use(sliced(reader_of(batch, batch), 50_000, lambda: None))
+        use(slice_stream(reader_of(batch, batch), 50_000, lambda: None))
 
     gc.collect()
     before = pa.total_allocated_bytes()
@@ -445,7 +445,7 @@ def test_what_slices_write_anew_is_freed() -> None:
 
     def peak_kilobytes_after(runs: int) -> int:
         for _ in range(runs):
-            assert sum(piece.num_rows for piece in sliced(reader_of(batch), 500_000).reader) == 100_000
+            assert sum(piece.num_rows for piece in slice_stream(reader_of(batch), 500_000).reader) == 100_000
         return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
     before = peak_kilobytes_after(5)
@@ -455,9 +455,10 @@ def test_what_slices_write_anew_is_freed() -> None:
 
 def test_a_process_may_end_with_a_stream_open() -> None:
     program = (
-        "import pyarrow as pa; from engine.streams import sliced\n"
+        "import pyarrow as pa; from engine.streams import slice_stream\n"
         "batch = pa.record_batch({'x': [1]})\n"
-        "stream = sliced(pa.RecordBatchReader.from_batches(batch.schema, [batch]), on_close=lambda: print('called'))\n"
+        "reader = pa.RecordBatchReader.from_batches(batch.schema, [batch])\n"
+        "stream = slice_stream(reader, on_close=lambda: print('called'))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=WAIT, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -37,14 +37,14 @@ class Clients:
 
     def wait(self, owner: str, peer: str = "", unread: Callable[[], float | None] = lambda: None) -> Future[None]:
         """Let one wait for its turn."""
-        before = self.gate.waiting
+        before = self.gate.waiting_count
 
         def enter() -> None:
             self.entered.put((owner + peer, self.gate.enter(owner, peer, Cancellation(), unread)))
 
         future = self.threads.submit(enter)
         give_up = time.monotonic() + PATIENCE
-        while self.gate.waiting == before and not future.done():
+        while self.gate.waiting_count == before and not future.done():
             assert time.monotonic() < give_up
         return future
 
@@ -71,7 +71,7 @@ def test_a_turn_goes_to_who_has_fewest(threads: ThreadPoolExecutor) -> None:
     for _, leave in rest:
         leave()
         leave()
-    assert (gate.running, gate.waiting) == (0, 0)
+    assert (gate.running_count, gate.waiting_count) == (0, 0)
 
 
 def test_who_does_not_read_gives_its_turn_to_who_waits_and_keeps_its_query(threads: ThreadPoolExecutor) -> None:
@@ -85,14 +85,14 @@ def test_who_does_not_read_gives_its_turn_to_who_waits_and_keeps_its_query(threa
     for _ in range(2):
         clients.wait("bob")
     bobs = [clients.next()[1] for _ in range(2)]
-    assert (gate.running, gate.waiting) == (3, 0)
+    assert (gate.running_count, gate.waiting_count) == (3, 0)
     waits = clients.wait("bob")
     for leave in leaves[:2]:
         leave()
-    assert (gate.running, gate.waiting, waits.done()) == (3, 1, False)
+    assert (gate.running_count, gate.waiting_count, waits.done()) == (3, 1, False)
     bobs[0]()
     clients.next()[1]()
-    assert not any(call.cancelled for call in calls)
+    assert not any(call.is_cancelled for call in calls)
 
 
 def test_nobody_gives_up_a_turn_while_nobody_waits_or_before_its_time(threads: ThreadPoolExecutor) -> None:
@@ -100,9 +100,9 @@ def test_nobody_gives_up_a_turn_while_nobody_waits_or_before_its_time(threads: T
     leave = gate.enter("ann", "", Cancellation(), lambda: time.monotonic() - 40.0)
     with pytest.raises(ResourceExhaustedError, match=r"waited 0\.6 s for its turn; 1 queries run"):
         gate.enter("bob", "", Cancellation())
-    assert (gate.running, gate.waiting) == (1, 0)
+    assert (gate.running_count, gate.waiting_count) == (1, 0)
     leave()
-    assert gate.running == 0
+    assert gate.running_count == 0
 
 
 def test_no_more_queries_are_left_unread_than_there_are_slots(threads: ThreadPoolExecutor) -> None:
@@ -114,8 +114,10 @@ def test_no_more_queries_are_left_unread_than_there_are_slots(threads: ThreadPoo
         call.on_cancel(threads.submit(gate.enter, owner, "", call, lambda i=i: began + i).result(PATIENCE))
     threads.submit(gate.enter, "cid", "", Cancellation()).result(PATIENCE)
     give_up = time.monotonic() + PATIENCE
-    while not (calls[0].cancelled and calls[1].cancelled):  # by the threads that waited, once they have their turns
+    while not (
+        calls[0].is_cancelled and calls[1].is_cancelled
+    ):  # by the threads that waited, once they have their turns
         assert time.monotonic() < give_up
     with pytest.raises(DeadlineExceededError, match="read nothing for 1 s while others waited"):
         calls[0].check()
-    assert not any(call.cancelled for call in (first, *calls[2:]))
+    assert not any(call.is_cancelled for call in (first, *calls[2:]))

@@ -16,10 +16,10 @@ def test_what_it_says_and_who_watches() -> None:
         watched = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=20)
         seen = [next(watched).status]
         assert {check_health(server.address, service) for service in SERVICES} == {"NOT_SERVING"}
-        server.serving()
+        server.well()
         seen.append(next(watched).status)
         assert {check_health(server.address, service) for service in SERVICES} == {"SERVING"}
-        server.draining()
+        server.drain()
         seen.append(next(watched).status)
         assert check_health(server.address) == "NOT_SERVING"
         assert check_health(server.address, "another") == "SERVICE_UNKNOWN"
@@ -30,7 +30,7 @@ def test_what_it_says_and_who_watches() -> None:
 
 def test_all_services_are_listed() -> None:
     with HealthServer("127.0.0.1", 0) as server, grpc.insecure_channel(server.address) as channel:
-        server.serving()
+        server.well()
         listed = health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=20).statuses
         assert {name: answer.status for name, answer in listed.items()} == dict.fromkeys(SERVICES, 1)
 

@@ -4,7 +4,7 @@ import pytest
 
 from engine.errors import ExecutionError
 from engine.storage import InMemoryStorage
-from ray_runtime.cluster import RaySession, _Machine, _machines, _shared
+from ray_runtime.cluster import RaySession, _divide_machine, _Machine, _machines
 from ray_runtime.worker import WorkerConfig
 
 CONFIG = WorkerConfig(InMemoryStorage(), "somewhere")
@@ -21,16 +21,16 @@ def test_only_nodes_that_are_alive_count():
 
 @pytest.mark.parametrize(("workers", "memory", "threads"), [(1, 600, 8), (2, 600, 8), (3, 300, 4), (5, 200, 2)])
 def test_workers_share_the_smallest_machine_with_those_beside_them(workers, memory, threads):
-    shared = _shared(CONFIG, workers, [_Machine(1000, 8), _Machine(4000, 16)])
+    shared = _divide_machine(CONFIG, workers, [_Machine(1000, 8), _Machine(4000, 16)])
     assert (shared.memory_limit, shared.threads) == (memory, threads)
 
 
 def test_what_is_configured_or_not_known_stays():
     configured = WorkerConfig(InMemoryStorage(), "somewhere", memory_limit=7, threads=3)
-    shared = _shared(configured, 2, [_Machine(1000, 8)])
+    shared = _divide_machine(configured, 2, [_Machine(1000, 8)])
     assert (shared.memory_limit, shared.threads) == (7, 3)
-    assert _shared(CONFIG, 2, [_Machine(0, 1)]).memory_limit is None
-    assert _shared(CONFIG, 2, []) is CONFIG
+    assert _divide_machine(CONFIG, 2, [_Machine(0, 1)]).memory_limit is None
+    assert _divide_machine(CONFIG, 2, []) is CONFIG
 
 
 @pytest.mark.parametrize("form", ["nowhere", "127.0.0.1:{}", "ray://localhost:{}"])

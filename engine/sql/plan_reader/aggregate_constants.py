@@ -42,11 +42,11 @@ def _quantile(children: Sequence[Node], data: Node) -> exp.Expr:
     is_list = value["type"]["id"] == "LIST"
     if not is_list and len(data["quantiles"]) != 1:
         raise NotRead("a quantile that is several")
-    each = [_signed(quantile, data["desc"]) for quantile in data["quantiles"]]
+    each = [_signed_quantile(quantile, data["desc"]) for quantile in data["quantiles"]]
     return exp.Array(expressions=each) if is_list else each[0]
 
 
-def _signed(quantile: Node, descending: bool) -> exp.Expr:
+def _signed_quantile(quantile: Node, descending: bool) -> exp.Expr:
     """One quantile; counted from the other end it is written as a negative one."""
     if not descending:
         return constant(quantile)
@@ -76,7 +76,7 @@ def _median(children: Sequence[Node], data: Node) -> bool:
     )
 
 
-def _counted(key: str) -> Callable[[Sequence[Node], Node], bool]:
+def _is_count(key: str) -> Callable[[Sequence[Node], Node], bool]:
     def check(children: Sequence[Node], data: Node) -> bool:
         return data.keys() == {key} and integer(children[-1]["value"]) == data[key]
 
@@ -95,7 +95,7 @@ def _keys(*names: str) -> Callable[[Sequence[Node], Node], bool]:
 _CHECKS: dict[str, Callable[[Sequence[Node], Node], bool]] = {
     **dict.fromkeys(("string_agg", "group_concat", "listagg"), _separator),
     "median": _median,
-    "lttb": _counted("n"),
+    "lttb": _is_count("n"),
     "approx_quantile": _keys("quantiles"),
     "reservoir_quantile": _keys("quantiles", "sample_size", "decimal_type"),
     "sum_no_overflow": _keys(),

@@ -34,14 +34,14 @@ def aggregate(scalars: Scalars, node: Node) -> exp.Expr:
     if kind == "DISTINCT" and not all(_is_among(scalars, key["expression"], node["children"]) for key in keys):
         raise NotRead("a DISTINCT aggregate in the order of what it was given before a cast")
     called = aggregate_call(scalars, node, kind == "DISTINCT", keys)
-    return filtered(scalars, called, node.get("filter"))
+    return filter_call(scalars, called, node.get("filter"))
 
 
 def aggregate_call(scalars: Scalars, node: Node, distinct: bool, keys: Sequence[Node]) -> exp.Expr:
     """The call itself, with DISTINCT and ORDER BY among its arguments."""
     check_name(node)
     constants = constants_of(node)
-    arguments = [constants.get(i) or scalars.typed(child) for i, child in enumerate(node["children"])]
+    arguments = [constants.get(i) or scalars.read_typed(child) for i, child in enumerate(node["children"])]
     return call(node, with_clauses(scalars, arguments, distinct, keys))
 
 
@@ -63,7 +63,7 @@ def _is_among(scalars: Scalars, key: Node, arguments: Sequence[Node]) -> bool:
     return read in given or all(column.name in names for column in read.find_all(exp.Column))
 
 
-def filtered(scalars: Scalars, called: exp.Expr, condition: Node | None) -> exp.Expr:
+def filter_call(scalars: Scalars, called: exp.Expr, condition: Node | None) -> exp.Expr:
     """The call with FILTER, if there is one."""
     if condition is None:
         return called

@@ -9,7 +9,7 @@ from engine.sql.plan_reader.keywords import is_bare
 from engine.sql.plan_reader.not_read import Node, NotRead
 from engine.value_bounds import BOUNDED_FUNCTIONS
 
-__all__ = ["LIST_AGGREGATES", "call", "check_function", "check_name", "named"]
+__all__ = ["LIST_AGGREGATES", "call", "check_function", "check_name", "named_argument"]
 
 _SYSTEM = ["system", "main"]
 _DATE_PARTS = frozenset(
@@ -51,14 +51,14 @@ def call(node: Node, arguments: list[exp.Expr]) -> exp.Expr:
         return exp.Anonymous(this="date_part", expressions=[exp.Literal.string(name), *arguments])
     if name in BOUNDED_FUNCTIONS:  # a macro of that name stands before it
         steps = [exp.Identifier(this=step, quoted=True) for step in _SYSTEM]
-        return exp.Dot.build([*steps, exp.Anonymous(this=_spelled(name), expressions=arguments)])
-    called = exp.Anonymous(this=_spelled(name), expressions=arguments)
+        return exp.Dot.build([*steps, exp.Anonymous(this=_spell(name), expressions=arguments)])
+    called = exp.Anonymous(this=_spell(name), expressions=arguments)
     if name == "error" and node["return_type"]["id"] != "NULL":
         return cast(called, node["return_type"])
     return called
 
 
-def named(name: str, value: exp.Expr) -> exp.Expr:
+def named_argument(name: str, value: exp.Expr) -> exp.Expr:
     """An argument that is given by name."""
     return exp.PropertyEQ(this=exp.Identifier(this=name, quoted=True), expression=value)
 
@@ -85,5 +85,5 @@ def check_function(node: Node) -> None:
         raise NotRead(f"function {name} sorts by another order")
 
 
-def _spelled(name: str) -> str | exp.Expr:
+def _spell(name: str) -> str | exp.Expr:
     return name if is_bare(name) else exp.Identifier(this=name, quoted=True)

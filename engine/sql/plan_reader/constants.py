@@ -50,22 +50,22 @@ def constant(node: Node) -> exp.Expr:
 
     Raises NotRead for types whose values the kernel does not write, or which no text gives.
     """
-    return _marked(_value(node["type"], node), node, constant)
+    return _mark(_value(node["type"], node), node, constant)
 
 
 def typed_constant(node: Node) -> exp.Expr:
     """The constant, which always says its type unless it is a text."""
     made = _value(node["type"], node)
     is_bare = isinstance(made, exp.Literal) and not made.is_string
-    return _marked(cast(made, node["type"]) if is_bare else made, node, typed_constant)
+    return _mark(cast(made, node["type"]) if is_bare else made, node, typed_constant)
 
 
 def beside(node: Node) -> exp.Expr:
     """The constant next to an operand of its type, which is no constant: a number takes that type as it stands."""
-    return _marked(_beside(node), node, beside)
+    return _mark(_beside(node), node, beside)
 
 
-def _marked(made: exp.Expr, node: Node, reading: Callable[[Node], exp.Expr]) -> exp.Expr:
+def _mark(made: exp.Expr, node: Node, reading: Callable[[Node], exp.Expr]) -> exp.Expr:
     return as_parameter(made, node.number, reading) if isinstance(node, AnyValue) else made
 
 
@@ -134,10 +134,10 @@ def _value(kind: Node, node: Node) -> exp.Expr:
             return _map(kind, value)
         case "UNION":
             return _union(kind, value)
-    return cast(_written(name, kind, value), kind)
+    return cast(_simple_value(name, kind, value), kind)
 
 
-def _written(name: str, kind: Node, value: Any) -> exp.Expr:
+def _simple_value(name: str, kind: Node, value: Any) -> exp.Expr:
     """The text, or what else casts to a value of a simple type."""
     match name:
         case "DECIMAL":
@@ -255,7 +255,7 @@ def _struct(kind: Node, value: Node) -> exp.Expr:
     values = [_value(inner, child) for (_, inner), child in zip(fields, value.get("children", ()), strict=True)]
     if kind["id"] == "TUPLE":
         return exp.Anonymous(this=exp.to_identifier("row", quoted=True), expressions=values)
-    named = [_named(name, each) for (name, _), each in zip(fields, values, strict=True)]
+    named = [_named_value(name, each) for (name, _), each in zip(fields, values, strict=True)]
     return exp.Anonymous(this="struct_pack", expressions=named)
 
 
@@ -276,9 +276,9 @@ def _list_of(kind: Node) -> Node:
 def _union(kind: Node, value: Node) -> exp.Expr:
     tag, *values = value["children"]
     name, inner = members(kind)[1:][tag["value"]]
-    member = _named(name, _value(inner, values[tag["value"]]))
+    member = _named_value(name, _value(inner, values[tag["value"]]))
     return cast(exp.Anonymous(this="union_value", expressions=[member]), kind)
 
 
-def _named(name: str, value: exp.Expr) -> exp.Expr:
+def _named_value(name: str, value: exp.Expr) -> exp.Expr:
     return exp.PropertyEQ(this=exp.to_identifier(name, quoted=True), expression=value)

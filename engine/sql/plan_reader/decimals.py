@@ -65,7 +65,7 @@ def natural_operands(node: Node) -> list[Node]:
     left, right = node["children"]
     for first in _options(left):
         for second in _options(right):
-            found = _fitting(name, first, second, wanted)
+            found = _fit_operands(name, first, second, wanted)
             if found is not None:
                 return found
     raise NotRead("a sum or product of decimals of other types")
@@ -80,15 +80,15 @@ def _options(node: Node) -> Iterator[Node]:
     yield node
 
 
-def _fitting(name: str, left: Node, right: Node, wanted: _Result) -> list[Node] | None:
+def _fit_operands(name: str, left: Node, right: Node, wanted: _Result) -> list[Node] | None:
     kinds = [_kind(left), _kind(right)]
     if any(kind is None for kind in kinds) or all(kind is not None and kind["id"] in _DIGITS for kind in kinds):
         return None
     if left["type"] == "VALUE_CONSTANT":
-        narrow = _narrowed(name, left, _digits(kinds[1] or {}), wanted)
+        narrow = _narrow_constant(name, left, _digits(kinds[1] or {}), wanted)
         return [narrow, right] if narrow else None
     if right["type"] == "VALUE_CONSTANT":
-        narrow = _narrowed(name, right, _digits(kinds[0] or {}), wanted)
+        narrow = _narrow_constant(name, right, _digits(kinds[0] or {}), wanted)
         return [left, narrow] if narrow else None
     first, second = (_digits(kind or {}) for kind in kinds)
     return [left, right] if _result(name, first, second) == wanted else None
@@ -107,7 +107,7 @@ def _digits(kind: Node) -> _Decimal:
     return info["width"], info.get("scale", 0)
 
 
-def _narrowed(name: str, constant: Node, other: _Decimal, wanted: _Result) -> Node | None:
+def _narrow_constant(name: str, constant: Node, other: _Decimal, wanted: _Result) -> Node | None:
     """The constant with as few digits as lead to the wanted result."""
     value = constant["value"]
     if value["type"]["id"] != "DECIMAL" or value["is_null"]:

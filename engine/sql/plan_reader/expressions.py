@@ -35,21 +35,21 @@ class Expressions:
 
     def scalar(self, node: Node) -> exp.Expr:
         """An expression that gives a value for each row."""
-        return _known(Scalars(self._columns).read, node)
+        return _read_known(Scalars(self._columns).read, node)
 
     def aggregate(self, node: Node) -> exp.Expr:
         """An aggregate, with its DISTINCT, ORDER BY and FILTER."""
-        return _known(partial(aggregates.aggregate, Scalars(self._columns)), node)
+        return _read_known(partial(aggregates.aggregate, Scalars(self._columns)), node)
 
     def window(self, node: Node) -> exp.Expr:
         """A window function, with its frame."""
-        return _known(partial(windows.window, Scalars(self._columns)), node)
+        return _read_known(partial(windows.window, Scalars(self._columns)), node)
 
     def sort_key(self, node: Node) -> SortKey:
         """One key of an ordering."""
-        return _known(partial(ordering.sort_key, Scalars(self._columns)), node)
+        return _read_known(partial(ordering.sort_key, Scalars(self._columns)), node)
 
-    def unnested(self, node: Node) -> exp.Expr:
+    def unnest_operand(self, node: Node) -> exp.Expr:
         """The list or struct that UNNEST takes apart."""
         if node["expression_class"] != "BOUND_UNNEST":
             raise NotRead(f"expression {node['expression_class']} in UNNEST")
@@ -58,10 +58,10 @@ class Expressions:
 
 def table_filters(node: Node, columns: Scope) -> list[exp.Expr]:
     """The conditions that the kernel has pushed into a scan: one for each that must hold. Raises NotRead."""
-    return _known(partial(filters.table_filters, columns=columns), node)
+    return _read_known(partial(filters.table_filters, columns=columns), node)
 
 
-def _known(read: Callable[[Node], _Read], node: Node) -> _Read:
+def _read_known(read: Callable[[Node], _Read], node: Node) -> _Read:
     """What `read` makes of `node`; NotRead where that has not what is looked for in it."""
     try:
         return read(node)

@@ -171,7 +171,7 @@ class _Reader:
                 raise NotRead("filters of a scan by the table's columns")
             filters = scan_filters(node["table_filters"], positions)
             plan = Filter(plan, conjunction(filters)) if filters else plan
-        return _Rows(plan, _mapped(positions, node["projection_ids"]))
+        return _Rows(plan, _map_columns(positions, node["projection_ids"]))
 
     def _parts(
         self, scan: LogicalPlan, indexes: Sequence[Json], names: Mapping[int, str]
@@ -201,7 +201,7 @@ class _Reader:
         names = tuple(self._fresh(name) for name in node["names"])
         plan = SqlQuery(f"SELECT * FROM {made.sql('duckdb')}", names)
         positions = tuple(names[index.get("index", 0)] for index in node["column_indexes"])
-        return _Rows(plan, _mapped(positions, node["projection_ids"]))
+        return _Rows(plan, _map_columns(positions, node["projection_ids"]))
 
     def _one_row(self, node: Json) -> _Rows:
         _only(node, "table_index")
@@ -234,7 +234,7 @@ class _Reader:
             plan, parts = without_mark(plan, parts)
         if parts:
             plan = Filter(plan, conjunction(parts))
-        return _Rows(plan, _mapped(below.columns, node.get("projection_map")))
+        return _Rows(plan, _map_columns(below.columns, node.get("projection_map")))
 
     def _projection(self, node: Json) -> _Rows:
         _only(node, "table_index")
@@ -257,7 +257,8 @@ class _Reader:
         below = self._child(node)
         scalars = Expressions(below.columns)
         lists = tuple(
-            NamedExpr(self._fresh(e.get("alias", "item")), scalars.unnested(e)) for e in node.get("expressions", ())
+            NamedExpr(self._fresh(e.get("alias", "item")), scalars.unnest_operand(e))
+            for e in node.get("expressions", ())
         )
         return _Rows(Unnest(below.plan, lists), below.columns + tuple(e.name for e in lists))
 
@@ -333,7 +334,7 @@ class _Reader:
         _only(node, "orders projection_map")
         below = self._child(node)
         plan = Sort(below.plan, _sort_keys(node["orders"], Expressions(below.columns)))
-        return _Rows(plan, _mapped(below.columns, node.get("projection_map")))
+        return _Rows(plan, _map_columns(below.columns, node.get("projection_map")))
 
     def _limit(self, node: Json) -> _Rows:
         _only(node, "limit_val offset_val")
@@ -371,27 +372,27 @@ class _Reader:
             both.scalar(condition["left"]) if is_whole(condition) else comparison(condition, lefts, rights)
             for condition in node.get("conditions", ())
         ]
-        return self._joined(node, left, right, parts)
+        return self._join_rows(node, left, right, parts)
 
     def _any_join(self, node: Json) -> _Rows:
         _only(node, "join_type mark_index condition left_projection_map right_projection_map")
         left, right = (self._read(child) for child in node["children"])
         both = Expressions(left.columns + right.columns)
-        return self._joined(node, left, right, [both.scalar(node["condition"])])
+        return self._join_rows(node, left, right, [both.scalar(node["condition"])])
 
     def _cross_product(self, node: Json) -> _Rows:
         _only(node, "")
         left, right = (self._read(child) for child in node["children"])
         return _Rows(Join(left.plan, right.plan, "cross"), left.columns + right.columns)
 
-    def _joined(self, node: Json, left: _Rows, right: _Rows, parts: list[exp.Expr]) -> _Rows:
+    def _join_rows(self, node: Json, left: _Rows, right: _Rows, parts: list[exp.Expr]) -> _Rows:
         kind = node["join_type"]
         if kind in ("RIGHT_SEMI", "RIGHT_ANTI"):
-            return self._joined({**node, "join_type": kind.removeprefix("RIGHT_")}, right, left, parts)
+            return self._join_rows({**node, "join_type": kind.removeprefix("RIGHT_")}, right, left, parts)
         if kind not in _JOINS:
             raise NotRead(f"a {kind} join")
-        kept = _mapped(left.columns, node.get("left_projection_map"))
-        others = _mapped(right.columns, node.get("right_projection_map"))
+        kept = _map_columns(left.columns, node.get("left_projection_map"))
+        others = _map_columns(right.columns, node.get("right_projection_map"))
         if kind == "INNER" and not parts:
             return _Rows(Join(left.plan, right.plan, "cross"), kept + others)
         condition = conjunction(parts or [exp.true()])
@@ -480,7 +481,7 @@ def _only(node: Json, known: str) -> None:
         raise NotRead(f"{node['type']} with {', '.join(sorted(unknown))}")
 
 
-def _mapped(columns: tuple[str, ...], positions: Sequence[int] | None) -> tuple[str, ...]:
+def _map_columns(columns: tuple[str, ...], positions: Sequence[int] | None) -> tuple[str, ...]:
     return tuple(columns[i] for i in positions) if positions else columns
 
 

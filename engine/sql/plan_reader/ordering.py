@@ -30,7 +30,7 @@ def sort_key(scalars: Scalars, node: Node) -> SortKey:
 
 def order(scalars: Scalars, nodes: Sequence[Node], this: exp.Expr | None = None) -> exp.Order:
     """ORDER BY several keys; behind `this` where it stands in a call."""
-    return exp.Order(this=this, expressions=[_ordered(sort_key(scalars, node)) for node in nodes])
+    return exp.Order(this=this, expressions=[_order_item(sort_key(scalars, node)) for node in nodes])
 
 
 def _key(scalars: Scalars, node: Node) -> exp.Expr:
@@ -41,5 +41,5 @@ def _key(scalars: Scalars, node: Node) -> exp.Expr:
     return cast(read, node["value"]["type"])
 
 
-def _ordered(key: SortKey) -> exp.Ordered:
+def _order_item(key: SortKey) -> exp.Ordered:
     return exp.Ordered(this=key.expr, desc=key.descending, nulls_first=key.nulls_first)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sqlglot import exp
 
 from engine.sql.plan_reader.aggregate_constants import constants_of
-from engine.sql.plan_reader.calls import LIST_AGGREGATES, call, check_function, named
+from engine.sql.plan_reader.calls import LIST_AGGREGATES, call, check_function, named_argument
 from engine.sql.plan_reader.constants import INTEGERS, beside, constant, typed_constant
 from engine.sql.plan_reader.decimals import DECIMAL_ARITHMETIC, REMAINDERS, check_remainder, natural_operands
 from engine.sql.plan_reader.not_read import Node, NotRead, check_keys
@@ -97,7 +97,7 @@ class Scalars:
         """Several expressions, in order."""
         return [self.read(node) for node in nodes]
 
-    def typed(self, node: Node) -> exp.Expr:
+    def read_typed(self, node: Node) -> exp.Expr:
         """The expression with its type where a literal would leave the kernel a choice, as in arguments of calls."""
         if node["type"] == "VALUE_CONSTANT":
             check_keys(node, _CONSTANT, "a constant")
@@ -145,10 +145,10 @@ class Scalars:
             case "OPERATOR_IS_NOT_NULL":
                 return exp.Is(this=operand(self.read(*children)), expression=exp.Not(this=exp.Null()))
             case "COMPARE_IN":
-                first, *rest = self._compared(children)
+                first, *rest = self._comparison_operands(children)
                 return exp.In(this=first, expressions=rest)
             case "COMPARE_NOT_IN":
-                first, *rest = self._compared(children)
+                first, *rest = self._comparison_operands(children)
                 return exp.Not(this=exp.In(this=first, expressions=rest))
             case "OPERATOR_COALESCE":
                 first, *rest = self.all(children)
@@ -164,7 +164,7 @@ class Scalars:
             return self._cast(node)
         comparison = COMPARISONS.get(kind)
         if comparison is not None:
-            left, right = self._compared(node["children"])
+            left, right = self._comparison_operands(node["children"])
             return comparison(this=left, expression=right)
         if kind == "COMPARE_BETWEEN":
             return self._between(node)
@@ -172,10 +172,10 @@ class Scalars:
             raise NotRead(f"function {kind}")
         return self._call(node)
 
-    def _compared(self, nodes: Sequence[Node]) -> list[exp.Expr]:
+    def _comparison_operands(self, nodes: Sequence[Node]) -> list[exp.Expr]:
         """Operands that the kernel has brought to one type: constants have it from those that are none."""
         if all(node["type"] == "VALUE_CONSTANT" for node in nodes):
-            return [operand(self.typed(node)) for node in nodes]
+            return [operand(self.read_typed(node)) for node in nodes]
         return [self._beside(node) for node in nodes]
 
     def _beside(self, node: Node) -> exp.Expr:
@@ -200,7 +200,7 @@ class Scalars:
         data = node["function_data"]
         check_keys(data, _BETWEEN, "BETWEEN")
         value = node["children"][0]
-        this, lowest, highest = self._compared(node["children"])
+        this, lowest, highest = self._comparison_operands(node["children"])
         if data["lower_inclusive"] and data["upper_inclusive"]:
             return exp.Between(this=this, low=lowest, high=highest)
         if value["type"] != "BOUND_REF":
@@ -223,7 +223,9 @@ class Scalars:
         if "named_arguments" in node:
             return self._with_names(node)
         if name == "struct_pack":
-            return call(node, [named(field["first"], self.typed(child)) for field, child in _fields(node)])
+            return call(
+                node, [named_argument(field["first"], self.read_typed(child)) for field, child in _fields(node)]
+            )
         if name in DECIMAL_ARITHMETIC and "function_data" in node:
             children = natural_operands(node)
         if name == "equi_width_bins":
@@ -231,7 +233,7 @@ class Scalars:
             children = [*(_of_type(child, kind) for child in children[:2]), *children[2:]]
         if name in LIST_AGGREGATES and "function_data" in node:
             return call(node, self._list_aggregate(node))
-        return call(node, [self.typed(child) for child in children])
+        return call(node, [self.read_typed(child) for child in children])
 
     def _infix(self, node: Node, name: str) -> exp.Expr:
         """An operator between two operands. A chain of them may be long."""
@@ -260,17 +262,17 @@ class Scalars:
         alike = first == second and first["id"] in INTEGERS
         if alike and not all(side["type"] == "VALUE_CONSTANT" for side in parent["children"]):
             return operand(self._beside(node))
-        return operand(self.typed(node))
+        return operand(self.read_typed(node))
 
     def _with_names(self, node: Node) -> exp.Expr:
         children, names = node["children"], node["named_arguments"]
         positional = node["positional_arguments"]
         if positional + len(names) != len(children):
             raise NotRead("a function whose arguments are not all named")
-        given = [self.typed(child) for child in children[:positional]]
+        given = [self.read_typed(child) for child in children[:positional]]
         return call(
             node,
-            given + [named(n, self.typed(c)) for n, c in zip(names, children[positional:], strict=True)],
+            given + [named_argument(n, self.read_typed(c)) for n, c in zip(names, children[positional:], strict=True)],
         )
 
     def _list_aggregate(self, node: Node) -> list[exp.Expr]:
@@ -281,8 +283,8 @@ class Scalars:
         constants = constants_of(data["aggr_expr"])
         if len(data["aggr_expr"]["children"]) != len(rest) + 1:
             raise NotRead("an aggregate of a list with other arguments")
-        others = [constants.get(i) or self.typed(child) for i, child in enumerate(rest, 1)]
-        return [self.typed(values), self.typed(name), *others]
+        others = [constants.get(i) or self.read_typed(child) for i, child in enumerate(rest, 1)]
+        return [self.read_typed(values), self.read_typed(name), *others]
 
     def _with_lambda(self, node: Node) -> exp.Expr:
         """A call with a lambda among its arguments; what that refers to beside its parameters comes after them."""
@@ -299,7 +301,7 @@ class Scalars:
         names = self._parameters(body["parameter_count"], outer)
         inner = Scalars([*reversed(names), *outer], self._level, self._lambdas + len(names))
         made = exp.Lambda(this=inner.read(body["lambda_expr"]), expressions=[n.copy() for n in names], colon=True)
-        return call(node, [made if child is body else self.typed(child) for child in given])
+        return call(node, [made if child is body else self.read_typed(child) for child in given])
 
     def _parameters(self, count: int, outer: Scope) -> list[exp.Expr]:
         """Names of parameters that hide no column and no parameter around them."""

@@ -85,7 +85,7 @@ def _text(kind: Node, level: int) -> str:
     if name == "VARIANT":
         return "VARIANT"
     if "type_info" not in kind:
-        return _known(name)
+        return _plain_type(name)
     match name:
         case "VARCHAR":
             return _varchar(kind["type_info"])
@@ -106,11 +106,11 @@ def _text(kind: Node, level: int) -> str:
             return f"MAP({', '.join(_text(member, level + 1) for _, member in members(entry))})"
         case "ENUM":
             info = _info(kind, "ENUM_TYPE_INFO", "values", "values_count")
-            return f"ENUM({', '.join(_quoted(value) for value in info['values'])})"
+            return f"ENUM({', '.join(_quote(value) for value in info['values'])})"
     raise NotRead(f"type {name} of a special kind")
 
 
-def _known(name: str) -> str:
+def _plain_type(name: str) -> str:
     if name not in _PLAIN:
         raise NotRead(f"type {name}")
     return _PLAIN[name]
@@ -145,5 +145,5 @@ def _name(field: str) -> str:
     return field if is_bare(field) else '"' + field.replace('"', '""') + '"'
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"

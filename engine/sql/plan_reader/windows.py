@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from engine.sql.plan_reader.aggregates import aggregate_call, filtered, with_clauses
+from engine.sql.plan_reader.aggregates import aggregate_call, filter_call, with_clauses
 from engine.sql.plan_reader.constants import cast
 from engine.sql.plan_reader.decimals import natural_operands
 from engine.sql.plan_reader.not_read import Node, NotRead, check_keys
@@ -51,7 +51,7 @@ def window(scalars: Scalars, node: Node) -> exp.Expr:
     check_keys(node, _KEYS, "a window function")
     if node["expression_class"] != "BOUND_WINDOW":
         raise NotRead(f"window function {node['expression_class']}")
-    function = filtered(scalars, _function(scalars, node), node.get("filters"))
+    function = filter_call(scalars, _function(scalars, node), node.get("filters"))
     return exp.Window(
         this=function,
         partition_by=scalars.all(node["partitions"]),
@@ -68,7 +68,7 @@ def _function(scalars: Scalars, node: Node) -> exp.Expr:
     name = _FUNCTIONS.get(node["type"])
     if name is None or "function_data" in node or "qname" in node:
         raise NotRead(f"window function {node['type']}")
-    arguments = [scalars.typed(child) for child in node["children"]]
+    arguments = [scalars.read_typed(child) for child in node["children"]]
     if node["arg_orders"] and not arguments:
         arguments = [order(scalars, node["arg_orders"])]
     else:
@@ -107,14 +107,14 @@ def _frame(scalars: Scalars, node: Node) -> exp.WindowSpec | None:
     kind = kinds.pop() if kinds else "ROWS"
     if kinds or kind not in ("ROWS", "RANGE", "GROUPS"):
         raise NotRead("a frame of two kinds")
-    first, first_side = _bound(scalars, node, start, "start")
-    last, last_side = _bound(scalars, node, end, "end")
+    first, first_side = _frame_bound(scalars, node, start, "start")
+    last, last_side = _frame_bound(scalars, node, end, "end")
     return exp.WindowSpec(
         kind=kind, start=first, start_side=first_side, end=last, end_side=last_side, exclude=_EXCLUDED[excluded]
     )
 
 
-def _bound(scalars: Scalars, node: Node, bound: str, which: str) -> tuple[str | exp.Expr, str | None]:
+def _frame_bound(scalars: Scalars, node: Node, bound: str, which: str) -> tuple[str | exp.Expr, str | None]:
     expression = node.get(f"{which}_expr")
     match bound.split("_"):
         case ["UNBOUNDED", side] if expression is None:
@@ -124,7 +124,7 @@ def _bound(scalars: Scalars, node: Node, bound: str, which: str) -> tuple[str | 
         case ["EXPR", side, "RANGE"] if expression is not None:
             return _offset(scalars, node, which), side
         case ["EXPR", side, _] if expression is not None:
-            return scalars.typed(expression), side
+            return scalars.read_typed(expression), side
     raise NotRead(f"a frame with {bound}")
 
 
@@ -144,4 +144,4 @@ def _offset(scalars: Scalars, node: Node, which: str) -> exp.Expr:
     base, offset = natural_operands(bound) if "function_data" in bound else bound["children"]
     while scalars.read(own) != scalars.read(base):
         base = _uncast(base)
-    return scalars.typed(offset)
+    return scalars.read_typed(offset)

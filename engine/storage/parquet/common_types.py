@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from engine.kernel_types import ARRAY, LIST, KernelType, unquoted
+from engine.kernel_types import ARRAY, LIST, KernelType, unquote
 
 __all__ = ["DOUBLE", "common_type", "is_wide"]
 
@@ -44,7 +44,7 @@ def common_type(one: KernelType, other: KernelType) -> KernelType | None:
     if _NULL in (one.name, other.name):
         return other if one.name == _NULL else one
     if one.name == other.name and one.members and other.members:
-        return _nested(one, other)
+        return _common_nested_type(one, other)
     numbers = _numbers(one, other)
     if numbers is not None:
         return numbers
@@ -57,7 +57,7 @@ def is_wide(kind: KernelType) -> bool:
     return kind.name in _INTEGERS and _INTEGERS[kind.name][1] > _DOUBLE_BITS
 
 
-def _nested(one: KernelType, other: KernelType) -> KernelType | None:
+def _common_nested_type(one: KernelType, other: KernelType) -> KernelType | None:
     if one.name == LIST or (one.name == ARRAY and one.size == other.size) or one.name == "MAP":
         members = [common_type(a, b) for a, b in zip(one.members, other.members, strict=True)]
         found = [member for member in members if member is not None]
@@ -67,13 +67,13 @@ def _nested(one: KernelType, other: KernelType) -> KernelType | None:
 
 def _struct(one: KernelType, other: KernelType) -> KernelType | None:
     """The fields of both by name, without regard to case; structs without a field in common are none."""
-    fields = {unquoted(name).lower(): (name, kind) for name, kind in zip(one.names, one.members, strict=True)}
-    if len(fields) < len(one.names) or len({unquoted(name).lower() for name in other.names}) < len(other.names):
+    fields = {unquote(name).lower(): (name, kind) for name, kind in zip(one.names, one.members, strict=True)}
+    if len(fields) < len(one.names) or len({unquote(name).lower() for name in other.names}) < len(other.names):
         return None
-    if not any(unquoted(name).lower() in fields for name in other.names):
+    if not any(unquote(name).lower() in fields for name in other.names):
         return None
     for name, kind in zip(other.names, other.members, strict=True):
-        key = unquoted(name).lower()
+        key = unquote(name).lower()
         if key in fields:
             both = common_type(fields[key][1], kind)
             if both is None:

@@ -25,7 +25,7 @@ from engine.storage.parquet.inspection import Inspector
 from engine.storage.parquet.trust import WRONG_DICTIONARIES
 from engine.storage.protocol import TableName
 
-__all__ = ["Footer", "Footers", "damaged"]
+__all__ = ["Footer", "Footers", "damage_error"]
 
 KEPT_FOOTERS = 20_000
 FOOTER_THREADS = 8
@@ -63,7 +63,7 @@ class Footers:
             cancellation = current_cancellation()
 
             def footer(key: tuple[str, int, int]) -> Footer:
-                with cancellation.heeded():
+                with cancellation.scope():
                     return self._footer(table, key)
 
             with ThreadPoolExecutor(min(FOOTER_THREADS, len(missing))) as pool:
@@ -87,12 +87,12 @@ class Footers:
                 if self._told.get(key) is None:
                     self._told.put(key, True)
                     log.warning("A Parquet file of table %s cannot be read: %s; %s", table, refused, error)
-                raise damaged(table) from None
+                raise damage_error(table) from None
         ends = tuple(accumulate(rows for rows, _ in groups))
         return Footer(ends[-1] if ends else 0, sum(size for _, size in groups), ends, _digest(kind))
 
 
-def damaged(table: TableName) -> DataCorruptError:
+def damage_error(table: TableName) -> DataCorruptError:
     """The error for a table with a file that cannot be read."""
     return DataCorruptError(f'Table "{table}" cannot be read: one of its Parquet files is damaged.')
 

@@ -76,16 +76,16 @@ def make_layout(
     partitions = {key.lower() for key, _ in hive}
     columns: list[_TableColumn] = []
     for kind, found in of_kind.items():
-        _add(columns, kind, _shown(found[0]), schemas[kind], partitions, inspector, of_kind)
+        _add(columns, kind, _display_name(found[0]), schemas[kind], partitions, inspector, of_kind)
     return Layout(
         _columns(columns, hive),
         frozenset(c.name for c in columns if c.name.lower() not in partitions and _is_required(c, of_kind)),
         hive,
-        {kind: _reading(columns, kind, schemas[kind], partitions) for kind in of_kind},
+        {kind: _make_reading(columns, kind, schemas[kind], partitions) for kind in of_kind},
     )
 
 
-def _shown(file: ParquetFile) -> str:
+def _display_name(file: ParquetFile) -> str:
     """The file as messages tell it: its place in the table, never on the server."""
     return f'"{file.relative or file.path.rpartition("/")[2]}"'
 
@@ -167,7 +167,7 @@ def _columns(columns: Sequence[_TableColumn], hive: HiveTypes) -> RowType:
     return (*found, *(Column(key, kind) for key, kind in hive if key.lower() in types))
 
 
-def _reading(columns: Sequence[_TableColumn], kind: str, schema: FileSchema, partitions: set[str]) -> Reading:
+def _make_reading(columns: Sequence[_TableColumn], kind: str, schema: FileSchema, partitions: set[str]) -> Reading:
     items = []
     for column in columns:
         if column.name.lower() in partitions:

@@ -52,13 +52,13 @@ def _select(table: TableName, columns: Sequence[str], part: FileRows, hive: Hive
 
 def _column(table: TableName, name: str, item: Item | None) -> exp.Expr:
     if item is None:
-        return exp.column(_quoted(name))
+        return exp.column(_quote(name))
     require_readable(table, name, item)
-    value: exp.Expr = exp.null() if item.source is None else exp.column(_quoted(item.source))
-    value = _guarded(value, item)
+    value: exp.Expr = exp.null() if item.source is None else exp.column(_quote(item.source))
+    value = _guard_value(value, item)
     if item.type is not None:
         value = exp.Cast(this=value, to=exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=item.type))
-    return exp.alias_(value, _quoted(name))
+    return exp.alias_(value, _quote(name))
 
 
 def require_readable(table: TableName, name: str, item: Item) -> None:
@@ -69,7 +69,7 @@ def require_readable(table: TableName, name: str, item: Item) -> None:
         )
 
 
-def _guarded(value: exp.Expr, item: Item) -> exp.Expr:
+def _guard_value(value: exp.Expr, item: Item) -> exp.Expr:
     """The value such that the kernel's optimizer sees no more than is true.
 
     Of TRY it knows nothing. With `can_have_nan`, which leaves floats without upper bounds, it would still answer
@@ -91,7 +91,7 @@ def _read_parquet(paths: Iterable[str], hive: HiveTypes, can_have_nan: bool) -> 
         _option("hive_partitioning", exp.Boolean(this=bool(hive))),
     ]
     if hive:
-        types = [exp.PropertyEQ(this=_quoted(key), expression=exp.Literal.string(kind)) for key, kind in hive]
+        types = [exp.PropertyEQ(this=_quote(key), expression=exp.Literal.string(kind)) for key, kind in hive]
         options.append(_option("hive_types", exp.Struct(expressions=types)))
     if can_have_nan:
         options.append(_option("can_have_nan", exp.Boolean(this=True)))
@@ -102,5 +102,5 @@ def _option(name: str, value: exp.Expression) -> exp.EQ:
     return exp.EQ(this=exp.column(name), expression=value)
 
 
-def _quoted(name: str) -> exp.Identifier:
+def _quote(name: str) -> exp.Identifier:
     return exp.to_identifier(name, quoted=True)

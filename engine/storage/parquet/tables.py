@@ -22,7 +22,7 @@ from engine.storage.care import StoredFacts
 from engine.storage.cutting import Piece, cut
 from engine.storage.listing import ParquetFile, parquet_files
 from engine.storage.parquet.arrow_files import arrow_schema, arrow_source
-from engine.storage.parquet.footers import Footer, Footers, damaged
+from engine.storage.parquet.footers import Footer, Footers, damage_error
 from engine.storage.parquet.inspection import FileSchema, Inspector
 from engine.storage.parquet.layout import Layout, Reading, make_layout
 from engine.storage.parquet.partitions import HiveTypes, hive_types
@@ -84,20 +84,20 @@ class ParquetTables:
 
     def probe(self, table: TableHandle) -> KernelSource:
         """Every column of the files, and those of the hive partitions, without rows."""
-        layout = self._layout(table, self._pinned(table))
+        layout = self._layout(table, self._pinned_files(table))
         items = [
             exp.alias_(exp.Cast(this=exp.null(), to=_type(column.type)), exp.to_identifier(column.name, quoted=True))
             for column in layout.columns
         ]
         return KernelSource(exp.select(*items).limit(0), layout.required)
 
-    def stored(self, table: TableHandle) -> StoredFacts:
+    def stored_facts(self, table: TableHandle) -> StoredFacts:
         """How many files the table has."""
         return StoredFacts(len(parquet_files(table.location[0], self._root)))
 
     def splits(self, table: TableHandle, target: int) -> list[Split]:
         """Parts of about equal numbers of rows, cut where files and row groups end if that is near."""
-        files = self._pinned(table)
+        files = self._pinned_files(table)
         footers = self._footers.read(table.name, files)
         layout = self._layout(table, files)
         by_arrow = any(reading.by_arrow for reading in layout.readings.values())
@@ -123,8 +123,8 @@ class ParquetTables:
             rows = self._rows_of_parts(data.table, parts)
             if rows[0].reading.by_arrow:
                 return _arrow_source(data.table.name, rows[0], request.columns)
-            return KernelSource(_limited(select_rows(data.table.name, request.columns, rows, hive), limit))
-        files = self._pinned(data)
+            return KernelSource(_limit(select_rows(data.table.name, request.columns, rows, hive), limit))
+        files = self._pinned_files(data)
         key = (data.location, data.version, request.columns, limit)
         source = self._sources.get(key)
         if source is None:
@@ -132,7 +132,7 @@ class ParquetTables:
             if rows[0].reading.by_arrow:
                 return _arrow_source(data.name, rows[0], request.columns)
             hive = self._layout(data, files).hive
-            source = KernelSource(_limited(select_rows(data.name, request.columns, rows, hive), limit))
+            source = KernelSource(_limit(select_rows(data.name, request.columns, rows, hive), limit))
             self._sources.put(key, source)
         return source
 
@@ -172,7 +172,7 @@ class ParquetTables:
                 schema = arrow_schema(path, self._inspector.types)
                 if schema is None:
                     log.warning("A Parquet file of table %s cannot be read: %s", table, error)
-                    raise damaged(table) from None
+                    raise damage_error(table) from None
             self._schemas.put(kind, schema)
         return schema
 
@@ -199,28 +199,28 @@ class ParquetTables:
         """Whole files are read together, each row range by itself."""
         found: list[FileRows] = []
         for reading, file_parts in parts:
-            paths = [(self._unchanged(table, part), part[3], part[4]) for part in file_parts]
+            paths = [(self._unchanged_path(table, part), part[3], part[4]) for part in file_parts]
             whole = tuple(path for path, _, stop in paths if stop < 0)
             found.extend([FileRows(whole, reading)] if whole else [])
             found.extend(FileRows((path,), reading, start, stop) for path, start, stop in paths if stop >= 0)
         return found
 
-    def _pinned(self, table: TableHandle) -> list[ParquetFile]:
+    def _pinned_files(self, table: TableHandle) -> list[ParquetFile]:
         files = parquet_files(table.location[0], self._root)
         if _fingerprint(files) != table.version:
-            raise _changed(table.name)
+            raise _change_error(table.name)
         return files
 
-    def _unchanged(self, table: TableHandle, part: FilePart) -> str:
+    def _unchanged_path(self, table: TableHandle, part: FilePart) -> str:
         """The file's path; StorageError where it is no longer the file that the part describes."""
         relative, mtime_ns, size, *_ = part
         path = str(Path(table.location[0]) / relative) if relative else table.location[0]
         try:
             stat = Path(path).stat()
         except OSError:
-            raise _changed(table.name) from None
+            raise _change_error(table.name) from None
         if (stat.st_mtime_ns, stat.st_size) != (mtime_ns, size):
-            raise _changed(table.name)
+            raise _change_error(table.name)
         return path
 
 
@@ -234,7 +234,7 @@ def _arrow_source(table: TableName, rows: FileRows, columns: Sequence[str]) -> A
         return arrow_source(rows.paths, columns)
     except (pa.ArrowException, OSError) as error:
         log.warning("A Parquet file of table %s cannot be read: %s", table, error)
-        raise damaged(table) from None
+        raise damage_error(table) from None
 
 
 def _type(kind: str) -> exp.DataType:
@@ -248,7 +248,7 @@ def _fingerprint(files: Iterable[ParquetFile]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _changed(name: TableName) -> StorageError:
+def _change_error(name: TableName) -> StorageError:
     return StorageError(f'The files of table "{name}" changed while the query ran; run it again.')
 
 
@@ -256,5 +256,5 @@ def _part(file: ParquetFile, start: int = 0, stop: int = -1) -> FilePart:
     return file.relative, file.mtime_ns, file.size, start, stop
 
 
-def _limited(query: exp.Select, limit: int | None) -> exp.Select:
+def _limit(query: exp.Select, limit: int | None) -> exp.Select:
     return query if limit is None else query.limit(limit)

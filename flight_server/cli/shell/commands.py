@@ -54,7 +54,7 @@ def _timing(shell: Shell, argument: str) -> None:
 
 
 def _output(shell: Shell, argument: str) -> None:
-    path = _unquoted(argument)
+    path = _unquote(argument)
     shell.redirect(path or None)
     shell.tell(f"Rows go to {path or 'the terminal'}.")
 
@@ -77,7 +77,7 @@ def _leave(shell: Shell, argument: str) -> None:
     raise Leave
 
 
-def _unquoted(path: str) -> str:
+def _unquote(path: str) -> str:
     return path[1:-1] if len(path) > 1 and path[0] == path[-1] and path[0] in "'\"" else path
 
 

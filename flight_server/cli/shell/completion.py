@@ -43,40 +43,40 @@ class SqlCompleter(Completer):
         before = document.text_before_cursor
         last = before[max(before.rfind(";"), before.rfind("\n")) + 1 :].lstrip()
         if last.startswith("\\") and not any(map(str.isspace, last)):
-            yield from _matching(last, COMMANDS)
+            yield from _match_prefix(last, COMMANDS)
             return
         found = _AT_CURSOR.search(before[-_LOOKED_AT:])
         if found is None or _is_in_text(before):
             return
         qualifier, prefix = [_bare(part) for part in re.findall(_PART, found[1])], found[2]
-        candidates = self._qualified(document, qualifier) if qualifier else self._at(document, prefix)
-        yield from _matching(prefix, candidates)
+        candidates = self._qualified_names(document, qualifier) if qualifier else self._at(document, prefix)
+        yield from _match_prefix(prefix, candidates)
 
     def _at(self, document: Document, prefix: str) -> Iterator[str]:
         """Where no dot stands before the cursor."""
         line = document.current_line_before_cursor
         previous = _previous_word(document.text_before_cursor[: -len(prefix) or None])
         if line.lstrip().startswith("\\d") or previous in _BEFORE_RELATIONS:
-            yield from map(self._names.shown, self._names.relations())
+            yield from map(self._names.display_name, self._names.relations())
             yield from (as_written(schema) + "." for schema in self._names.schemas())
             return
-        for relation in self._mentioned(document).values():
+        for relation in self._mentioned_relations(document).values():
             yield from map(as_written, self._names.columns(relation))
         if prefix:
             is_lower = prefix == prefix.lower()
             yield from (word.lower() if is_lower else word for word in _KEYWORDS)
-        yield from map(self._names.shown, self._names.relations())
+        yield from map(self._names.display_name, self._names.relations())
 
-    def _qualified(self, document: Document, qualifier: list[str]) -> Iterator[str]:
+    def _qualified_names(self, document: Document, qualifier: list[str]) -> Iterator[str]:
         """Behind `qualifier.`: the columns of a table or its alias, or the tables of a schema."""
-        relation = self._mentioned(document).get(qualifier[-1].lower()) or self._names.find(qualifier)
+        relation = self._mentioned_relations(document).get(qualifier[-1].lower()) or self._names.find(qualifier)
         if relation is not None:
             yield from map(as_written, self._names.columns(relation))
         for found in self._names.relations():
             if found.schema.lower() == qualifier[-1].lower():
                 yield as_written(found.table)
 
-    def _mentioned(self, document: Document) -> dict[str, Relation]:
+    def _mentioned_relations(self, document: Document) -> dict[str, Relation]:
         """The relations that the statement at the cursor names, by alias or by name, in lower case."""
         tokens = _statement_at(document)
         mentioned: dict[str, Relation] = {}
@@ -93,7 +93,7 @@ class SqlCompleter(Completer):
         return mentioned
 
 
-def _matching(prefix: str, candidates: Iterable[str]) -> Iterator[Completion]:
+def _match_prefix(prefix: str, candidates: Iterable[str]) -> Iterator[Completion]:
     """Those that begin with what was typed, without regard to case and to a quote; each once."""
     typed, offered = prefix.lstrip('"').lower(), set()
     for candidate in candidates:

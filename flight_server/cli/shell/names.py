@@ -69,7 +69,7 @@ class Names:
         """The schemas that hold relations."""
         return sorted({relation.schema for relation in self.relations()})
 
-    def shown(self, relation: Relation) -> str:
+    def display_name(self, relation: Relation) -> str:
         """A relation as one writes it: without the schema where that is the usual one."""
         path = (relation.table,) if relation.schema == _MAIN else (relation.schema, relation.table)
         return ".".join(map(as_written, path))

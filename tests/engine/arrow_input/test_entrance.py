@@ -14,7 +14,7 @@ TEXTS = pa.array(["a", None, "a longer text than a view holds itself", "a"])
 
 def pieces(array: pa.Array) -> list[pa.RecordBatch]:
     batch = pa.record_batch([array], ["x"])
-    return list(Entrance(batch.schema).entered(batch))
+    return list(Entrance(batch.schema).admit(batch))
 
 
 ENCODED = {
@@ -129,7 +129,7 @@ def test_what_arrow_finds_is_found() -> None:
 def test_a_batch_of_another_schema_is_refused() -> None:
     entrance = Entrance(pa.schema([("x", pa.int8())]))
     with pytest.raises(InvalidDataError, match="another schema"):
-        list(entrance.entered(pa.record_batch({"x": [1]})))
+        list(entrance.admit(pa.record_batch({"x": [1]})))
 
 
 MONTHS = pa.array([14, None, -1, 0], pa.int32())
@@ -148,7 +148,7 @@ def test_intervals_without_a_class_are_converted(given: pa.RecordBatch, values: 
     entrance = Entrance(given.schema)
     assert entrance.schema == pa.schema([("x", pa.month_day_nano_interval())])
     for start in range(4):
-        (batch,) = entrance.entered(given.slice(start))
+        (batch,) = entrance.admit(given.slice(start))
         batch.validate(full=True)
         assert batch.column(0).to_pylist() == values[start:]
 
@@ -161,6 +161,6 @@ def test_intervals_without_a_class_inside_of_others() -> None:
         pa.MapArray.from_arrays(offsets, pa.array(["a", "b", "c", "d"]), MONTHS),
     ):
         given = intervals(b"tiM", array)
-        (batch,) = Entrance(given.schema).entered(given)
+        (batch,) = Entrance(given.schema).admit(given)
         batch.validate(full=True)
         assert "MonthDayNano(months=-1, days=0, nanoseconds=0)" in str(batch.column(0).to_pylist())

@@ -7,7 +7,7 @@ import re
 import pyarrow as pa
 import pytest
 
-from engine.arrow_input import check_stored, guarded, stored_value_error
+from engine.arrow_input import check_stored, guard_reader, stored_value_error
 from engine.errors import GrismError, InvalidDataError, UnsupportedError
 from tests.engine.arrow_input.data import json, nested, opaque
 from tests.engine.arrow_input.test_values import RIGHT, WRONG, raw
@@ -24,7 +24,7 @@ LOOKED_AT = {name: array for name, array in WRONG.items() if name not in UNREAD 
 def through(array: pa.Array, metadata: dict[str, str] | None = None) -> pa.Table:
     schema = pa.schema([pa.field("good", pa.int64()), pa.field('an "odd" one', array.type, metadata=metadata)])
     table = pa.table([pa.array(range(len(array))), array], schema=schema)
-    return guarded(table.to_reader(max_chunksize=1), schema).read_all()
+    return guard_reader(table.to_reader(max_chunksize=1), schema).read_all()
 
 
 @pytest.mark.parametrize("array", LOOKED_AT.values(), ids=LOOKED_AT.keys())
@@ -73,7 +73,7 @@ def test_infinite_instants_and_midnight_are_values() -> None:
 def test_columns_that_cannot_hurt_are_not_looked_at() -> None:
     table = pa.table({"a": [1], "b": ["x"], "c": [[1.5]], "d": [{"e": b"x"}]})
     reader = table.to_reader()
-    assert guarded(reader, table.schema) is reader
+    assert guard_reader(reader, table.schema) is reader
 
 
 def test_types_that_stored_tables_may_not_have() -> None:
@@ -92,7 +92,7 @@ def test_types_that_stored_tables_may_not_have() -> None:
 
 def through_dictionary(values: pa.Array) -> None:
     schema = pa.schema([("x", pa.dictionary(pa.int8(), values.type))])
-    guarded(pa.RecordBatchReader.from_batches(schema, []), schema)
+    guard_reader(pa.RecordBatchReader.from_batches(schema, []), schema)
 
 
 @pytest.mark.parametrize(

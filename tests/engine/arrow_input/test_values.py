@@ -20,7 +20,7 @@ POINT = struct.pack("<bIdd", 1, 1, 1.0, 2.0)
 def entered(array: pa.Array, metadata: dict[str, str] | None = None) -> pa.Array:
     """`array` behind the entrance."""
     schema = pa.schema([pa.field("odd one", array.type, metadata=metadata)])
-    (batch,) = Entrance(schema).entered(pa.record_batch([array], schema=schema))
+    (batch,) = Entrance(schema).admit(pa.record_batch([array], schema=schema))
     batch.validate(full=True)
     return batch.column(0)
 
@@ -140,7 +140,7 @@ def test_what_a_type_says_is_never_null_is_not() -> None:
     assert entered(structs).to_pylist() == [{"item": 7}, None]
     schema = pa.schema([inner])
     with pytest.raises(InvalidDataError, match='Column "item" has NULLs'):
-        list(Entrance(schema).entered(pa.record_batch([pa.array([1, None], pa.int32())], schema=schema)))
+        list(Entrance(schema).admit(pa.record_batch([pa.array([1, None], pa.int32())], schema=schema)))
     for array in (lists, pa.StructArray.from_arrays([pa.array([None], pa.int32())], fields=[inner])):
         with pytest.raises(InvalidDataError, match='NULLs in "item"'):
             entered(array)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from engine.logical.columns import conjunction, conjuncts, is_volatile, mentioned, substitute
+from engine.logical.columns import columns_of, conjunction, conjuncts, is_volatile, substitute
 from engine.logical.nodes import Filter
 from tests.engine.plans import e, scan
 
@@ -24,7 +24,7 @@ INNER = Filter(scan("i j", "u"), e("i = a"))
     ],
 )
 def test_mentioned(expr: exp.Expr, names: set[str]) -> None:
-    assert mentioned(expr) == names
+    assert columns_of(expr) == names
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from engine.logical.columns import conjunction
-from engine.optimizer.disjunctions import factored, needed
+from engine.optimizer.disjunctions import factor_out, implied_condition
 from engine.storage import InMemoryStorage
 from local_runtime import LocalRuntime
 from tests.engine.plans import e
@@ -25,7 +25,7 @@ from tests.engine.plans import e
     ],
 )
 def test_what_stands_in_every_branch_is_taken_out(text: str, factors: list[str] | None) -> None:
-    found = [factor.sql("duckdb") for factor in factored(e(text))]
+    found = [factor.sql("duckdb") for factor in factor_out(e(text))]
     assert found == ([e(text).sql("duckdb")] if factors is None else factors)
 
 
@@ -43,7 +43,7 @@ def test_what_stands_in_every_branch_is_taken_out(text: str, factors: list[str] 
     ],
 )
 def test_what_an_or_needs_of_a_column(text: str, asked: str | None) -> None:
-    found = needed(e(text), {"a"})
+    found = implied_condition(e(text), {"a"})
     assert (None if found is None else found.sql("duckdb")) == asked
 
 
@@ -60,8 +60,8 @@ def test_the_parts_say_what_the_whole_says(text: str) -> None:
     numbers = [1, 2, None]
     rows = [(k, j, a, b) for k in numbers for j in numbers for a in values for b in values]
     table = pa.table(dict(zip("kjab", map(pa.array, zip(*rows, strict=True)), strict=True)))
-    parts = factored(e(text))
-    asked = needed(parts[-1], {"a"})
+    parts = factor_out(e(text))
+    asked = implied_condition(parts[-1], {"a"})
     together = conjunction([*parts, *([asked] if asked is not None else [])]).sql("duckdb")
     with LocalRuntime(InMemoryStorage({"t": table}), threads=1) as runtime:
         kept = [

@@ -64,7 +64,7 @@ def test_real_queries_are_far_below(number: int) -> None:
 
 def test_measuring_stops_when_planning_does() -> None:
     cancellation = Cancellation()
-    with cancellation.heeded():
+    with cancellation.scope():
         cancellation.cancel()
         with pytest.raises(CancelledError):
             require_bounds("1," * MAX_TOKENS)

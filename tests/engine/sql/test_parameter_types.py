@@ -45,14 +45,14 @@ def types(binder: Binder, text: str, names: Sequence[str], columns: RowType = T)
 @pytest.mark.parametrize("kind", TYPES)
 def test_parameters_have_the_type_of_what_they_are_compared_with(binder: Binder, kind: str) -> None:
     text = "SELECT * FROM t WHERE i = $who OR i = (SELECT min(i) FROM t WHERE i > $other)"
-    told = types(binder, text, ["who", "other"], (Column("i", kind),)).told()
+    told = types(binder, text, ["who", "other"], (Column("i", kind),)).kernel_types()
     assert told["who"] == told["other"] is not None
     assert binder.describe(f"SELECT NULL::{told['who']} AS c", {}) == (Column("c", told["who"]),)
 
 
 def test_what_the_text_leaves_open_leaves_the_others_told(binder: Binder) -> None:
     text = "SELECT $1::INTEGER, $2, $3 || 'a' FROM t WHERE d < $4 AND p > $5"
-    told = types(binder, text, list("12345")).told()
+    told = types(binder, text, list("12345")).kernel_types()
     assert told == {"1": "INTEGER", "2": None, "3": None, "4": "DATE", "5": "DECIMAL(15,2)"}
 
 

@@ -15,7 +15,7 @@ from engine.sql.bounds import require_bounds
 from engine.sql.escapes import without_escapes
 from engine.sql.tokens import Kind, first_words, scan, tokens
 from engine.statements.parsed_statement import parse
-from engine.statements.reader import numbered
+from engine.statements.reader import number_parameters
 from tests.harness.growth import assert_linear, exponent
 
 LETTER, UMLAUT, NO_BREAK, IDEOGRAPHIC, BYTE_ORDER = "a", "ä", "\u00a0", "\u3000", "\ufeff"
@@ -108,7 +108,7 @@ def test_first_words() -> None:
 
 def test_a_walk_stops_when_planning_does() -> None:
     cancellation = Cancellation()
-    with cancellation.heeded():
+    with cancellation.scope():
         walk = scan("a " * 10_000)
         next(walk)
         cancellation.cancel("enough")
@@ -154,7 +154,7 @@ GROWING: dict[str, Callable[[int], str]] = {
 @pytest.mark.parametrize("kind", GROWING)
 def test_time_grows_with_the_length_only(kind: str) -> None:
     def read(text: str) -> None:
-        numbered(text)
+        number_parameters(text)
         with suppress(GrismError):
             require_bounds(text)
         for before in ("", "EXPLAIN ", "WITH a AS (", "INSERT INTO t VALUES ("):

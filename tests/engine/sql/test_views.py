@@ -91,7 +91,7 @@ def test_a_plan_is_not_remembered_for_who_does_not_have_the_view(frontend: SqlFr
 def test_planning_stops_at_its_deadline(frontend: SqlFrontend) -> None:
     text = f"SELECT * FROM {nested(11)}"
     began = time.monotonic()
-    with pytest.raises(DeadlineExceededError), Cancellation(began + 0.2).heeded():
+    with pytest.raises(DeadlineExceededError), Cancellation(began + 0.2).scope():
         frontend.plan(text)
     stopped = time.monotonic()
     frontend.plan(text)
@@ -100,7 +100,7 @@ def test_planning_stops_at_its_deadline(frontend: SqlFrontend) -> None:
 
 def test_nothing_is_planned_for_who_has_left(frontend: SqlFrontend) -> None:
     left = Cancellation()
-    with left.heeded():
+    with left.scope():
         frontend.plan("SELECT 1")
         left.cancel()
         with pytest.raises(CancelledError):

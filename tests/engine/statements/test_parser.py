@@ -33,7 +33,7 @@ from engine.statements.descriptions import (
     Update,
 )
 from engine.statements.parser import parse_statement
-from engine.statements.reader import numbered, parameter_count
+from engine.statements.reader import number_parameters, parameter_count
 
 T = ("t",)
 
@@ -229,15 +229,15 @@ def test_what_is_refused(text: str, error: type[Exception], message: str) -> Non
 
 
 def test_parameters_are_numbered_in_the_order_of_the_text() -> None:
-    assert numbered("? + '?' + ? -- ?") == "$1 + '?' + $2 -- ?"
-    assert numbered("$1 + $2 + $1", 2) == "$3 + $4 + $3"
-    assert numbered("?,?,?") == "$1,$2,$3"
-    assert numbered("$2,$1,$b$ $1,$2 $b$, '$1', e'\\'?', \"$1\", $1 /* ? */", 3) == (
+    assert number_parameters("? + '?' + ? -- ?") == "$1 + '?' + $2 -- ?"
+    assert number_parameters("$1 + $2 + $1", 2) == "$3 + $4 + $3"
+    assert number_parameters("?,?,?") == "$1,$2,$3"
+    assert number_parameters("$2,$1,$b$ $1,$2 $b$, '$1', e'\\'?', \"$1\", $1 /* ? */", 3) == (
         "$5,$4,$b$ $1,$2 $b$, '$1', e'\\'?', \"$1\", $4 /* ? */"
     )
-    assert numbered("a=?AND b=?") == "a=$1AND b=$2"
-    assert numbered("?::INT + ?::INT") == "$1::INT + $2::INT"
-    assert numbered("?2 + ?1 + $$?$$") == "$2 + $1 + $$?$$"
+    assert number_parameters("a=?AND b=?") == "a=$1AND b=$2"
+    assert number_parameters("?::INT + ?::INT") == "$1::INT + $2::INT"
+    assert number_parameters("?2 + ?1 + $$?$$") == "$2 + $1 + $$?$$"
     assert parameter_count("$1 + $12 + '$99'") == 12
 
 

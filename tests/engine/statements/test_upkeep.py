@@ -78,7 +78,7 @@ def test_deletions_and_uploads_count(database: Database, look_after: Callable[..
     run(database, "CREATE TABLE t AS SELECT i FROM range(1000) r(i)")
     run(database, "DELETE FROM t WHERE i < 500")
     until(lambda: lance.dataset(str(dataset_path(database))).stats.dataset_stats()["num_deleted_rows"] == 0)
-    target = database.catalog.uploaded(Session(), ("t",), WriteMode.APPEND)[0]
+    target = database.catalog.upload_target(Session(), ("t",), WriteMode.APPEND)[0]
     for _ in range(24):
         data = pa.table({"i": pa.array([1], pa.int64())})
         database.loads.store(target, data.to_reader(), WriteMode.APPEND, Cancellation())
@@ -150,4 +150,4 @@ def test_nothing_begins_once_it_is_stopped(database: Database, look_after: Calla
     ],
 )
 def test_when_it_pays(now: LayoutFacts, left: LayoutFacts, reached: bool) -> None:
-    assert Thresholds().reached(now, left) == reached
+    assert Thresholds().is_reached(now, left) == reached

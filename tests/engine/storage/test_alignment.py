@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import ipc
 
-from engine.storage.alignment import aligned, unsliced
+from engine.storage.alignment import align, unslice
 
 
 def moved(buffer: pa.Buffer) -> pa.Buffer:
@@ -43,10 +43,10 @@ def misaligned(array: pa.Array) -> pa.Array:
 )
 def test_data_at_odd_addresses_is_moved_once(array: pa.Array) -> None:
     batch = pa.record_batch({"x": misaligned(array)})
-    moved_back = aligned(batch)
+    moved_back = align(batch)
     assert moved_back is not batch
     assert moved_back.equals(pa.record_batch({"x": array}))
-    assert aligned(moved_back) is moved_back
+    assert align(moved_back) is moved_back
 
 
 NESTED = pa.array([None if i % 3 == 0 else {"a": {"b": i}, "c": [i]} for i in range(9)])
@@ -65,16 +65,16 @@ NESTED = pa.array([None if i % 3 == 0 else {"a": {"b": i}, "c": [i]} for i in ra
     ids=["struct", "struct of structs", "field", "list", "map", "array"],
 )
 def test_structs_with_structs_are_no_slices(array: pa.Array) -> None:
-    whole = unsliced(array)
+    whole = unslice(array)
     assert whole is not array
     assert whole.equals(array)
-    assert unsliced(whole) is whole
-    column = aligned(pa.record_batch({"x": array})).column(0)
-    assert unsliced(column) is column
+    assert unslice(whole) is whole
+    column = align(pa.record_batch({"x": array})).column(0)
+    assert unslice(column) is column
 
 
 @pytest.mark.parametrize(
     "array", [NESTED, NESTED.field("a").slice(2), NESTED.field("c").slice(2), pa.array([1]).slice(1)]
 )
 def test_other_slices_stay(array: pa.Array) -> None:
-    assert unsliced(array) is array
+    assert unslice(array) is array

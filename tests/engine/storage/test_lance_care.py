@@ -19,7 +19,7 @@ from engine.errors import CancelledError, DataCorruptError, TableExistsError, Un
 from engine.storage import DirectoryStorage, WriteMode
 from engine.storage.indexes import IndexDefinition
 from engine.storage.lance_care import LanceCare
-from engine.storage.lance_commits import writing
+from engine.storage.lance_commits import as_writer
 from engine.storage.lance_failures import versions_of
 from tests.engine.storage.reading import MAIN_T, as_if_long_ago, numbers, put, read_all
 from tests.harness.waiting import until
@@ -110,7 +110,7 @@ def test_the_folders_of_indexes_that_are_gone_go(tmp_path: Path) -> None:
     for folder in (path / "_indices").glob("*/**/"):
         if folder != begun:
             os.utime(folder, (time.time() - 2 * 3600,) * 2)
-    with writing(MAIN_T, path):
+    with as_writer(MAIN_T, path):
         care.vacuum(timedelta(0), ())
     assert {folder.name for folder in (path / "_indices").iterdir()} == left
     care.vacuum(timedelta(0), ())
@@ -133,7 +133,7 @@ def test_who_cancels_does_not_wait_for_lance(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(LanceCare, "_update_indexes", wait_and_update)
     canceller = threading.Thread(target=lambda: (at_work.wait(), cancellation.cancel("enough")))
     canceller.start()
-    with pytest.raises(CancelledError, match="enough"), cancellation.heeded():
+    with pytest.raises(CancelledError, match="enough"), cancellation.scope():
         storage.care(MAIN_T).optimize()
     assert not goes_on.is_set()
     goes_on.set()

@@ -42,7 +42,7 @@ def stored(tmp_path: Path, data: pa.Table, **options: Any) -> Path:
 
 
 def handle(storage: DirectoryStorage) -> TableHandle:
-    found = storage.addressed(storage.snapshot().table(MAIN_T))
+    found = storage.with_addresses(storage.snapshot().table(MAIN_T))
     assert found is not None
     return found
 
@@ -350,7 +350,7 @@ def test_many_rows_with_stable_ids_at_once_are_refused(
 def test_a_table_in_memory_is_written_anew() -> None:
     storage = InMemoryStorage({"t": numbers(0, 2)})
     table = storage.snapshot().table(MAIN_T)
-    assert storage.addressed(table) is None
+    assert storage.with_addresses(table) is None
     with pytest.raises(UnsupportedError, match="no addresses"):
         storage.change(replace(table, addressed=True), changes({0: None}, []))
 

@@ -207,12 +207,12 @@ KILLED = textwrap.dedent(
     from pathlib import Path
     import lance
     from engine.storage.indexes import IndexDefinition
-    from engine.storage.lance_commits import writing
+    from engine.storage.lance_commits import as_writer
     from engine.storage.lance_segments import build_segment
     from engine.storage.protocol import TableName
 
     path = Path(sys.argv[1], "t.lance")
-    with writing(TableName("main", "t"), path):
+    with as_writer(TableName("main", "t"), path):
         build_segment(lance.dataset(str(path)), IndexDefinition("i", "BTREE", "k"), {}, [0, 1, 2, 3], lambda _: None)
         print("built", flush=True)
         sys.stdin.read()

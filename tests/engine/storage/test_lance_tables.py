@@ -66,7 +66,7 @@ def test_columns_that_are_not_wanted_are_not_read(tmp_path):
     dataset = lance.write_dataset(wide, tmp_path / "t.lance")
     storage, table = resolve(tmp_path)
     storage.open(table, ScanRequest(("i",)))  # opens the files
-    opened = storage._lance._pinned(table)
+    opened = storage._lance._open_pinned(table)
     opened.dataset.io_stats_incremental()
     storage.open(table, ScanRequest(("i",)))
     narrow = opened.dataset.io_stats_incremental().read_bytes

@@ -349,7 +349,7 @@ CRASH = textwrap.dedent(
         storage.write(MAIN_T, data, WriteMode(sys.argv[2].split()[1]), writers=writers)
     elif sys.argv[2] == "change":
         gone = pa.table({ROW_ADDRESS: pa.array([0], pa.uint64()), ROW_STAYS: [False]})
-        storage.change(storage.addressed(storage.snapshot().table(MAIN_T)), gone.to_reader(), data)
+        storage.change(storage.with_addresses(storage.snapshot().table(MAIN_T)), gone.to_reader(), data)
     else:
         storage.write(MAIN_T, data, WriteMode(sys.argv[2]))
     """

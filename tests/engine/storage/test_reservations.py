@@ -14,7 +14,7 @@ from engine.cancellation import Cancellation
 from engine.errors import CancelledError
 from engine.storage import DirectoryStorage, WriteMode
 from engine.storage.lance_indexes import LanceIndexes
-from engine.storage.reservations import RESERVED, committing, reserved
+from engine.storage.reservations import RESERVED, commit_lock, reserve
 from tests.engine.storage.reading import MAIN_T, numbers, put, read_all
 
 
@@ -72,12 +72,12 @@ def test_a_reservation_ends_with_its_process_and_a_wait_with_its_cancellation(tm
 
     def wait() -> None:
         try:
-            with cancellation.heeded(), committing(path):
+            with cancellation.scope(), commit_lock(path):
                 pytest.fail("the table was not reserved")
         except CancelledError as error:
             errors.append(error)
 
-    with reserved(path):
+    with reserve(path):
         put(storage, numbers(3, 4), WriteMode.APPEND)
         waiting = threading.Thread(target=wait)
         waiting.start()

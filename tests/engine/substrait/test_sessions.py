@@ -133,5 +133,5 @@ def test_by_zero(database: Database, name: str) -> None:
 def test_it_stops_when_its_caller_does(database: Database) -> None:
     cancellation = Cancellation()
     cancellation.cancel()
-    with pytest.raises(CancelledError), cancellation.heeded():
+    with pytest.raises(CancelledError), cancellation.scope():
         database.parse(all_of("t"))

@@ -26,7 +26,7 @@ def exporting(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Iterator[Otl
         finally:
             send_to(None)
             exporter.close(20)
-        assert exporter.sent == len(collector.spans())
+        assert exporter.sent_count == len(collector.spans())
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_what_is_kept(
             assert run.context == SpanContext(call.trace_id, run.span_id, kept)
             run.end()
             call.end()
-    assert (exporter.sent, exporter.dropped) == (2 * sum((alone, for_kept, for_unkept)), 0)
+    assert (exporter.sent_count, exporter.dropped_count) == (2 * sum((alone, for_kept, for_unkept)), 0)

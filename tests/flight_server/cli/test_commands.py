@@ -159,7 +159,7 @@ def test_a_reader_that_has_seen_enough(served: Served) -> None:
 def test_health_is_a_word_and_a_status(capfd: pytest.CaptureFixture[str]) -> None:
     with HealthServer("127.0.0.1", 0) as server:
         assert main(["health", server.address]) == 1
-        server.serving()
+        server.well()
         assert main(["health", server.address]) == 0
     assert main(["health", server.address]) == 1
     assert main(["health", "31338"]) == 2

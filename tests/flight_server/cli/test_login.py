@@ -16,7 +16,7 @@ from adbc_driver_flightsql import DatabaseOptions
 from pyarrow import flight
 
 from flight_server.auth.users import add_user
-from flight_server.cli.connect import Target, told
+from flight_server.cli.connect import Target, client_text
 from flight_server.cli.main import main
 from tests.flight_server.conftest import Served
 from tests.flight_server.endpoint.certificates import Authority
@@ -188,7 +188,7 @@ CLIENT_CERTIFICATES = "; it may ask for client certificates: use --client-cert."
 )
 def test_a_server_that_ends_the_connection(target: Target, text: str, advice: str) -> None:
     driver = f"IO: [FlightSQL] {text} (Unavailable; Prepare)"
-    assert told(target, driver) == f"The server at {target.uri} ends the connection{advice}"
+    assert client_text(target, driver) == f"The server at {target.uri} ends the connection{advice}"
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_server_that_ends_the_connection(target: Target, text: str, advice: st
     ],
 )
 def test_other_failures_are_told_apart_from_it(text: str, message: str) -> None:
-    assert told(TLS, f"IO: [FlightSQL] {text} (Unavailable; Prepare)").startswith(message)
+    assert client_text(TLS, f"IO: [FlightSQL] {text} (Unavailable; Prepare)").startswith(message)
 
 
 @pytest.mark.parametrize(

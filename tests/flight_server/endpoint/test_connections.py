@@ -13,7 +13,7 @@ import pytest
 from pyarrow import flight
 
 from flight_server.endpoint import connections
-from flight_server.endpoint.connections import connections_of, ended
+from flight_server.endpoint.connections import connections_of, find_ended
 from flight_server.proto import flight as messages
 from tests.flight_server.conftest import Served
 from tests.flight_server.service.test_sessions import options, set_options
@@ -64,9 +64,9 @@ def test_nothing_is_over_while_a_list_cannot_be_read(tmp_path: Path, monkeypatch
     readable.write_text("  sl  local_address rem_address\n")
     monkeypatch.setattr(connections, "_TABLES", (readable, other))
     peer = "ipv4:127.0.0.1:40112"
-    assert ended({}, [peer]) == ({peer}, {})
+    assert find_ended({}, [peer]) == ({peer}, {})
     other.mkdir()  # which cannot be read as a file
-    assert ended({}, [peer]) == (frozenset(), {})
+    assert find_ended({}, [peer]) == (frozenset(), {})
     assert not connections_of(peer)
 
 
@@ -79,14 +79,14 @@ def test_the_lists_are_read_only_for_who_is_not_known_yet(monkeypatch: pytest.Mo
         with connected(listening.getsockname()) as client:
             peer = f"ipv4:127.0.0.1:{client.getsockname()[1]}"
             with listening.accept()[0]:
-                over, known = ended({}, [peer])
+                over, known = find_ended({}, [peer])
                 assert not over
                 assert known[peer] == connections_of(peer)
                 listed.clear()
-                assert ended(known, [peer]) == (frozenset(), known)
-            assert ended(known, [peer]) == ({peer}, {})
+                assert find_ended(known, [peer]) == (frozenset(), known)
+            assert find_ended(known, [peer]) == ({peer}, {})
         assert listed == []
-        assert ended({}, [peer]) == ({peer}, {})
+        assert find_ended({}, [peer]) == ({peer}, {})
 
 
 @contextmanager

@@ -151,7 +151,7 @@ def test_nothing_is_kept_of_a_stream_that_its_client_left(serve: Serve, leave: s
 def test_no_python_of_ours_runs_for_a_batch(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """What sends the rows is asked before the first batch and after the last, however many there are."""
     asked: list[str] = []
-    send = streams._sent
+    send = streams._send
 
     def counted(*arguments: Any) -> Iterator[flight.RecordBatchStream]:
         for part in send(*arguments):
@@ -159,7 +159,7 @@ def test_no_python_of_ours_runs_for_a_batch(serve: Serve, monkeypatch: pytest.Mo
             yield part
         asked.append("end")
 
-    monkeypatch.setattr(streams, "_sent", counted)
+    monkeypatch.setattr(streams, "_send", counted)
     table = pa.Table.from_batches([BATCH] * 500)
 
     class Whole(BaseHandler):

@@ -21,7 +21,7 @@ def test_a_check_that_hangs_is_told_until_it_ends() -> None:
 
     with HealthServer("127.0.0.1", 0) as health:
         readiness = Readiness(health)
-        readiness.serving()
+        readiness.start()
         watchdog = Watchdog(
             check, lambda: readiness.unwell("hung"), lambda: readiness.well("hung"), bound=0.05, interval=0.01
         )

@@ -239,7 +239,7 @@ def test_each_version_is_opened_once_and_each_type_bound_once(tmp_path: Path, mo
             snapshot = catalog.snapshot(session)
             for name, kind in catalog.relations(session):
                 assert relations.schema(session, snapshot, name, kind) == schema
-                listed_schemas.encoded(session, snapshot, name, kind)
+                listed_schemas.encode(session, snapshot, name, kind)
         assert sorted(opened) == sorted(f"t{table}" for table in range(80))
         assert bound == [str(kind) for kind in kinds]
         opened.clear()
@@ -265,7 +265,7 @@ def test_what_is_wrong_with_a_table_is_logged_once_for_each_version(
             for _ in range(2):
                 for name, kind in catalog.relations(session):
                     assert relations.columns(session, catalog.snapshot(session), name, kind) == ()
-                    listed.encoded(session, catalog.snapshot(session), name, kind)
+                    listed.encode(session, catalog.snapshot(session), name, kind)
             return sorted(record.getMessage().partition(":")[0] for record in caplog.records)
 
         unreadable = " has no columns that can be read"

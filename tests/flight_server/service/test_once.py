@@ -26,13 +26,13 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def validated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The rows of each batch that is validated, at the entrance or by the storage."""
     rows: list[int] = []
-    enter, validate = Entrance.entered, conform.validate
+    enter, validate = Entrance.admit, conform.validate
 
-    def entered(self: Entrance, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    def admit(self: Entrance, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         rows.append(batch.num_rows)
         return enter(self, batch)
 
-    monkeypatch.setattr(Entrance, "entered", entered)
+    monkeypatch.setattr(Entrance, "admit", admit)
     monkeypatch.setattr(conform, "validate", lambda batch: rows.append(batch.num_rows) or validate(batch))
     return rows
 

@@ -156,12 +156,12 @@ def test_readiness_follows_the_server(runtime: SqlRuntime) -> None:
         told = []
         for change, *trouble in (
             (lambda: None,),
-            (readiness.serving,),
+            (readiness.start,),
             (readiness.unwell, "lost"),
             (readiness.unwell, "hung"),
             (readiness.well, "lost"),
             (readiness.well, "hung"),
-            (readiness.draining,),
+            (readiness.drain,),
             (readiness.well, "lost"),
         ):
             change(*trouble)

@@ -99,7 +99,7 @@ def test_a_fetch_that_hangs_is_known() -> None:
     seen: list[list[int]] = []
 
     def check() -> None:
-        seen.append(prefetch.stalled(0.05))
+        seen.append(prefetch.stalled_fetches(0.05))
         if seen[-1]:
             released.set()
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import CancelledError, ExecutionError, StorageError
-from ray_runtime.exchange import ExchangeStore, OutputFailedError, OutputKey, OutputSummary, Piece, WorkerId, grouped
+from ray_runtime.exchange import ExchangeStore, OutputFailedError, OutputKey, OutputSummary, Piece, WorkerId, group_rows
 from tests.ray_runtime.exchange.tables import SCHEMA, batches_of, partitioned_tables, rows_by_partition
 
 WORKER = WorkerId("w1", 3)
@@ -71,7 +71,7 @@ def test_what_was_written_is_read(
     try:
         with store.writer(KEY, SCHEMA, partitions) as writer:
             for batch in batches:
-                for piece in grouped(batches_of([batch]), partitions):
+                for piece in group_rows(batches_of([batch]), partitions):
                     writer.append(piece)
             summary = writer.commit()
         assert list(summary.rows) == [len(expected.get(partition, [])) for partition in range(partitions)]

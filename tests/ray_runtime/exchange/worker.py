@@ -26,7 +26,7 @@ from ray_runtime.exchange import (
     OutputSummary,
     QueryKeys,
     WorkerId,
-    grouped,
+    group_rows,
     payload_schema,
 )
 from ray_runtime.task import StageOutputs, TaskInput
@@ -127,7 +127,7 @@ class Worker:
         batches = rows_of(task)
         reader = pa.RecordBatchReader.from_batches(batches[0].schema, batches)
         with self.store.writer(OutputKey(QUERY, STAGE, task, attempt), SCHEMA, PARTITIONS) as writer:
-            for piece in grouped(reader, PARTITIONS):
+            for piece in group_rows(reader, PARTITIONS):
                 writer.append(piece)
             return self.placed(writer.commit())
 

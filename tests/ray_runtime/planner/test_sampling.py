@@ -133,7 +133,7 @@ def test_who_stops_the_planning_stops_its_sample(runtime: LocalRuntime) -> None:
     logical = runtime.frontend.plan(f"SELECT {slow} AS k, count(*) FROM t WHERE own > 0 GROUP BY k")
 
     def plan() -> None:
-        with stopping.heeded():
+        with stopping.scope():
             planner.plan(logical)
 
     sampled = threading.Event()

@@ -55,7 +55,7 @@ def test_a_query_that_is_stopped_leaves_nothing_wrong_to_be_remembered(
 
         with monkeypatch.context() as patched:
             patched.setattr(runtime.kernel, "describe", stop)
-            with cancellation.heeded(), pytest.raises(type(cause), match=str(cause)):
+            with cancellation.scope(), pytest.raises(type(cause), match=str(cause)):
                 planner.passes(query)
         root = planner.passes(query)[-1][1]
     modes = {node.mode for node in walk(root) if isinstance(node, HashAggregateExec)}

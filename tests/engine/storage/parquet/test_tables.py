@@ -251,7 +251,7 @@ def test_a_query_that_is_stopped_finds_no_damage(tmp_path, caplog):
     put_file(tmp_path / "t.parquet", numbers(0, 100))
     storage, table = resolve(tmp_path)
     cancellation = Cancellation()
-    with cancellation.heeded():
+    with cancellation.scope():
         cancellation.cancel("It was stopped.")
         with pytest.raises(CancelledError, match="It was stopped"):
             storage.open(table, ScanRequest(("i",)))

@@ -126,7 +126,7 @@ def test_a_query_that_is_stopped_finds_no_damage_in_a_footer(tmp_path, monkeypat
 
     with monkeypatch.context() as patched:
         patched.setattr(inspector, "footer", stopped)
-        with cancellation.heeded(), pytest.raises(CancelledError, match="It was stopped"):
+        with cancellation.scope(), pytest.raises(CancelledError, match="It was stopped"):
             storage.snapshot().table(TableName("main", "polars_int128"))
     assert "cannot be read" not in caplog.text
     assert storage.snapshot().table(TableName("main", "polars_int128")).rows == 2
