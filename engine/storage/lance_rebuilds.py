@@ -36,6 +36,8 @@ from engine.storage.stored_indexes import stored_indexes
 
 __all__ = ["Rebuild", "rebuilds", "with_indexes"]
 
+_CODE = "code"  # a tokenizer for the texts of programs
+_OF_CODE = ("split_identifiers", "split_on_numerics", "preserve_original", "index_operators")
 _PART = re.compile("`((?:[^`]|``)+)`|([^.`]+)")
 
 
@@ -91,7 +93,9 @@ def _rebuild(name: TableName, dataset: Any, index: StoredIndex, fields: dict[str
         own = _field(column, fields)
         kind = kind_of(index.kind)
         require_fit(kind, own)
-        options = checked_options(kind, _options(dataset, index, kind), own)
+        others = _options_of_others(index, own)
+        told = {option: text for option, text in _options(dataset, index, kind).items() if option not in others}
+        options = checked_options(kind, told, own) | others
     except (SchemaMismatchError, UnsupportedError) as error:
         raise SchemaMismatchError(
             f'Column "{own.name}" of table "{name}" has the index "{index.name}" of the kind {index.kind}, which '
@@ -106,6 +110,16 @@ def _options(dataset: Any, index: StoredIndex, kind: IndexKind) -> dict[str, str
     known = dict(index.options) | told[0] | told[0].get("params", {})
     texts = {option: known.get(option) for option in kind.options}
     return {option: _text(value) for option, value in texts.items() if value is not None}
+
+
+def _options_of_others(index: StoredIndex, field: pa.Field) -> dict[str, OptionValue]:
+    """Options with which only other tools make indexes of texts."""
+    if index.kind != "FTS":
+        return {}
+    kept = [*_OF_CODE, "base_tokenizer"] if index.options.get("base_tokenizer") == _CODE else []
+    if pt.is_list(field.type) or pt.is_large_list(field.type):
+        kept.append("document_granularity")
+    return {option: index.options[option] for option in kept if option in index.options}
 
 
 def _text(value: object) -> str:

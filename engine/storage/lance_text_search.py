@@ -92,6 +92,8 @@ def resolve_text_search(
                 f'Column "{column}" of table "{name}" has no index of texts; '
                 f"CREATE INDEX ... ON {name} USING FTS ({column}) makes one."
             )
+    if len(columns) > 1:
+        _require_rows(name, [(column, index) for column in columns for index in indexes[column]])
     used = tuple(
         max((index_use(index, fragment_rows) for index in indexes[column]), key=lambda use: use.unindexed)
         for column in columns
@@ -114,6 +116,16 @@ def resolve_text_search(
                     "out with indexed_only := true."
                 )
     return Search(replace(request, columns=columns), indexes=used)
+
+
+def _require_rows(name: TableName, indexes: Sequence[tuple[str, Any]]) -> None:
+    """Refuse several columns where one of their indexes has each text of a list by itself, which Lance does not mix."""
+    for column, index in indexes:
+        if (index.details or {}).get("document_granularity") == "list_element":
+            raise UnsupportedError(
+                f'The index "{index.name}" of table "{name}" has each text of a list by itself, so column "{column}" '
+                "is searched alone; name the columns of the search: text_search(table, text, column)."
+            )
 
 
 def find_texts(

@@ -320,6 +320,20 @@ def test_rows_with_several_texts_are_found_once(runtime_name: str, make_runtime:
     assert first == every[:140]
 
 
+def test_rows_with_several_texts_are_searched_by_one_column(runtime_name: str, make_runtime: Make) -> None:
+    runtime, tables = make_runtime(runtime_name, "lance")
+    path = f"{tables.storage.directories()[0]}/mixed.lance"
+    rows = pa.table({"texts": [["fox", "dog"], ["cat"]], "s": ["cat", "fox"]})
+    dataset = lance.write_dataset(rows, path, mode="overwrite")
+    dataset.create_scalar_index("texts", "INVERTED", name="t", document_granularity=DocumentGranularity.LIST_ELEMENT)
+    dataset.create_scalar_index("s", "INVERTED", name="s")
+    for search in ("'fox'", "'fox~1'", "'fox -cat', [s, texts]", "'fox', [texts, s], demote := 'dog'"):
+        with pytest.raises(errors.UnsupportedError, match=r'The index "t" .* column "texts" is searched alone'):
+            ask(runtime, f"SELECT s FROM text_search(mixed, {search})")
+    assert ask(runtime, "SELECT s FROM text_search(mixed, 'fox', texts)") == [("cat",)]
+    assert ask(runtime, "SELECT s FROM text_search(mixed, 'fox', [s])") == [("fox",)]
+
+
 def test_a_column_with_two_indexes_of_texts(make_runtime: Make) -> None:
     """Lance asks the one that was made first, whatever they are called."""
     runtime, tables = make_runtime("local", "lance")

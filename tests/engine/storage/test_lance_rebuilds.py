@@ -12,6 +12,7 @@ from pathlib import Path
 import lance
 import pyarrow as pa
 import pytest
+from lance.query import DocumentGranularity
 
 from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ConflictError, SchemaMismatchError
@@ -162,6 +163,28 @@ def test_searches_keep_their_options(sql: Ask, path: Path) -> None:
     assert sql("SELECT k FROM vector_search(t, 'v', [0.5, 1, 1, -1]::FLOAT[4], k := 1, refine_factor := 50)") == [
         {"k": 1}
     ]
+
+
+def test_options_that_only_other_tools_give(tmp_path: Path) -> None:
+    path = tmp_path / "t.lance"
+    rows = pa.table({"c": ["getUserName != parse2"] * 9, "l": [["quick fox", "lazy dog"]] * 9})
+    dataset = lance.write_dataset(rows, str(path))
+    code = {"split_identifiers": True, "split_on_numerics": False, "index_operators": True}
+    dataset.create_scalar_index("c", "INVERTED", name="c", analyzer="code", **code)
+    dataset.create_scalar_index("l", "INVERTED", name="l", document_granularity=DocumentGranularity.LIST_ELEMENT)
+    known = [options for *_, options in told(path)]
+    assert (known[0]["index_operators"], known[1]["document_granularity"]) == (True, "list_element")
+    with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime:
+        for change in ("c TYPE VARCHAR USING c || ''", "l TYPE VARCHAR[] USING l"):
+            runtime.sql(f"ALTER TABLE t ALTER {change}").read_all()
+        assert [options for *_, options in told(path)] == known
+        for text, found in (("name", 9), ("!=", 9), ("parse", 0)):
+            searched = runtime.sql(f"FROM text_search(t, '{text}', c, plain := true)").read_all()
+            assert (text, searched.num_rows) == (text, found)
+        # Each text is found by itself.
+        assert runtime.sql("FROM text_search(t, 'quick dog', l, operator := 'and')").read_all().num_rows == 0
+        runtime.sql("ALTER TABLE t ALTER l TYPE VARCHAR USING l::VARCHAR").read_all()
+        assert runtime.sql("FROM text_search(t, 'quick dog', l, operator := 'and')").read_all().num_rows == 9
 
 
 @pytest.mark.parametrize(
