@@ -82,7 +82,7 @@ class Care:
                     return _table([self.optimize(target)], _OPTIMIZED)
                 case Vacuum(retain=retain):
                     care = target.storage.care(target.name)
-                    return _table([care.vacuum(retain, self._pins.tables())], _VACUUMED)
+                    return _table([care.vacuum(retain, self._pins.tables)], _VACUUMED)
 
     @staticmethod
     def report_schema(statement: CareReport) -> pa.Schema:

@@ -14,6 +14,7 @@ from engine.sql.shown_columns import Constraints, ShownColumn, constraints
 from engine.sql.views import Names, View
 from engine.statements.held_views import HeldViews
 from engine.statements.information_schema import INFORMATION_SCHEMA, InformationSchema
+from engine.statements.pins import Pins
 from engine.statements.session import TEMPORARY, Session
 from engine.statements.stored_views import StoredViews
 from engine.statements.system_tables import SYSTEM, SystemTables
@@ -68,6 +69,7 @@ class Catalog:
         self.columns = columns or (lambda *_: ())
         self.settings: SettingsOf = lambda _: {}
         self.information = InformationSchema()
+        self.pins = Pins()
         self.system = SystemTables()
         self.system.offer("tables", partial(table_rows, storage))
 
@@ -249,7 +251,8 @@ class _SessionViews:
 class _SessionSnapshot:
     """A snapshot of what a session may read, in which `temp` holds its own tables.
 
-    A table of `information_schema` is made when it is first named, and tells of this snapshot.
+    A table of `information_schema` is made when it is first named, and tells of this snapshot. The versions that it has
+    given are known to be read for as long as it lives, which is until a plan of them is.
     """
 
     def __init__(self, catalog: Catalog, session: Session) -> None:
@@ -258,6 +261,11 @@ class _SessionSnapshot:
         self._snapshot = ReadableSnapshot(storage.snapshot(), session.grants, storage.tables)
         self._temporary = None if temporary is None else temporary.snapshot()
         self._information: dict[str, TableHandle] = {}
+        self._given: set[TableHandle] = set()
+
+    def tables(self) -> Set[TableHandle]:
+        """The versions that were asked for."""
+        return self._given.copy()
 
     def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
         """The pinned handle; see `Snapshot.table`."""
@@ -271,7 +279,12 @@ class _SessionSnapshot:
         if schema == TEMPORARY and self._temporary is not None:
             found = self._temporary.table(TableName(DEFAULT_SCHEMA, name.table), version, at)
             return replace(found, name=TableName(TEMPORARY, found.name.table))
-        return self._snapshot.table(name, version, at)
+        found = self._snapshot.table(name, version, at)
+        is_first = not self._given
+        self._given.add(found)
+        if is_first:
+            self._catalog.pins.add(self)
+        return found
 
     def _of_information(self, name: TableName) -> TableHandle:
         key, information = name.table.lower(), self._catalog.information

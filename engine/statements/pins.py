@@ -1,8 +1,10 @@
-"""Which versions of tables are read by what runs in this process, or what clients may still fetch."""
+"""Which versions of tables are read by what is planned or runs in this process, or what clients may still fetch."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Set
+from typing import Protocol
 from weakref import WeakSet
 
 from engine.operators.table_scan import TableScanExec
@@ -10,6 +12,11 @@ from engine.physical import PhysicalPlan, walk
 from engine.storage.protocol import TableHandle
 
 __all__ = ["Pin", "Pins"]
+
+
+class _Reads(Protocol):
+    def tables(self) -> Set[TableHandle]:
+        """The versions."""
 
 
 class Pin:
@@ -32,15 +39,19 @@ class Pins:
     """Knows the pins that live. Thread-safe."""
 
     def __init__(self) -> None:
-        self._pins: WeakSet[Pin] = WeakSet()
+        self._pins: WeakSet[_Reads] = WeakSet()
         self._lock = threading.Lock()
 
     def pin(self, plan: PhysicalPlan) -> Pin:
         """Know that a plan reads its versions, for as long as what is given back lives."""
         pin = Pin(plan)
-        with self._lock:
-            self._pins.add(pin)
+        self.add(pin)
         return pin
+
+    def add(self, reads: _Reads) -> None:
+        """Know what somebody reads, for as long as they live."""
+        with self._lock:
+            self._pins.add(reads)
 
     def tables(self) -> set[TableHandle]:
         """The versions that are read."""

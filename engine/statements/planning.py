@@ -20,7 +20,6 @@ from engine.schema import RowType
 from engine.sql.frontend import SqlFrontend
 from engine.statements.catalog import Catalog
 from engine.statements.context import StatementContext
-from engine.statements.pins import Pins
 from engine.statements.session import Session
 from engine.statements.system_tables import reads_only_system
 from engine.storage.indexes import IndexBuilder
@@ -62,7 +61,7 @@ class Planning:
         self.runtimes = runtimes
         self.frontend = frontend
         self.catalog = catalog
-        self.pins = Pins()
+        self.pins = catalog.pins
         self._told: MadeOfPlans[str] = MadeOfPlans()
         self._first = next(iter(runtimes))
 

@@ -136,7 +136,7 @@ class Upkeep:
         now = time.monotonic()
         if self._retain is not None and (runs or now - self._vacuumed.get(target, 0) >= self._thresholds.seconds):
             self._vacuumed[target] = now
-            removed = care.vacuum(self._retain, self._pins.tables())
+            removed = care.vacuum(self._retain, self._pins.tables)
             if removed.versions_removed or removed.files_removed:
                 self._tell("vacuumed", target, now, asdict(removed))
 

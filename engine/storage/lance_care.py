@@ -162,19 +162,20 @@ class LanceCare:
         current_cancellation().check()
         run_write(self._name, None, lambda: dataset.optimize.optimize_indices(index_names=names))
 
-    def vacuum(self, retain: timedelta, in_use: Collection[TableHandle]) -> VacuumReport:
+    def vacuum(self, retain: timedelta, in_use: Callable[[], Collection[TableHandle]]) -> VacuumReport:
         """Remove old versions and what dead writers left; see `TableCare.vacuum`."""
         told = self._remove_versions(retain, in_use)
         self._remove_empty_folders()
         return told
 
-    def _remove_versions(self, retain: timedelta, in_use: Collection[TableHandle]) -> VacuumReport:
-        used = {int(t.version) for t in in_use if t.kind == KIND and t.location[:1] == (str(self._path),)}
+    def _remove_versions(self, retain: timedelta, in_use: Callable[[], Collection[TableHandle]]) -> VacuumReport:
         left_files, left_bytes = self._remove_leftovers()
         since = self._writers_since()
         with as_writer(self._name, self._path):
             dataset = open_newest(self._name, self._path)
             cutoff = min(datetime.now(UTC) - min(retain, AGES), since)
+            # Who begins to read from now on reads a version that has been the newest since.
+            used = {int(t.version) for t in in_use() if t.kind == KIND and t.location[:1] == (str(self._path),)}
             first = first_version(dataset.schema)
             for tag, version in tags_of(dataset).items():
                 if version < first:  # of a table that was dropped

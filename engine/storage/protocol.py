@@ -293,7 +293,7 @@ class TableCare(Protocol):
         Raises ConflictError where a writer was faster; what was done till then stays.
         """
 
-    def vacuum(self, retain: timedelta, in_use: Collection[TableHandle]) -> VacuumReport:
+    def vacuum(self, retain: timedelta, in_use: Callable[[], Collection[TableHandle]]) -> VacuumReport:
         """Remove the versions that have not been current for as long as `retain`, and what dead writers left.
 
         The newest stays, and so do those with tags, those `in_use`, and what writers that have begun may need.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,6 +17,7 @@ from engine.errors import (
     SqlSyntaxError,
     StorageError,
     TableExistsError,
+    UnknownColumnError,
     UnknownTableError,
     UnsupportedError,
 )
@@ -36,7 +38,7 @@ from engine.statements.descriptions import AlterTable, Describe, DropColumn, Sho
 from engine.statements.parser import parse_statement
 from engine.statements.session import Session
 from engine.storage import CompositeStorage, DirectoryStorage, InMemoryStorage
-from engine.storage.protocol import Tag
+from engine.storage.protocol import TableName, Tag
 from local_runtime import LocalRuntime
 from tests.harness.runtimes import SqlRuntime, Tables
 
@@ -240,6 +242,46 @@ def test_vacuum_removes_what_nobody_needs(database: Database) -> None:
     assert run(database, f"SELECT count(*) AS n FROM {table} AT (TAG => 'kept')") == [{"n": 3}]
     with pytest.raises(UnknownTableError, match="old ones may be gone"):
         run(database, f"SELECT * FROM {table} AT (VERSION => 3)")
+
+
+def test_vacuum_keeps_what_a_statement_is_planned_of(database: Database) -> None:
+    """Also a change, which asks for rows by several queries, before it writes."""
+    table = made(database, "planned", 1)
+    snapshot = database.catalog.snapshot(Session())
+    handle = snapshot.table(TableName("main", table))
+    run(database, f"UPDATE {table} SET i = i + 1", f"OPTIMIZE {table}")
+    (told,) = run(database, f"VACUUM {table} RETAIN '0 seconds'")
+    assert told["versions_left"] == 2
+    plan = database.planning.plan(Session(), f"SELECT i FROM {table}", snapshot=snapshot)
+    with database.planning.execute(StatementContext(Session()), plan) as result:
+        assert result.read_all().to_pylist() == [{"i": 0}]
+    assert handle in database.catalog.pins.tables()
+    del snapshot, plan, result
+
+
+def test_no_snapshot_outlives_its_statement(local: Database) -> None:
+    run(local, "CREATE TABLE t AS SELECT 1 AS i, 'a' AS s", "CREATE VIEW v AS SELECT i FROM t")
+    for text in (
+        "SELECT * FROM t WHERE i = 1",
+        "SELECT count(*) FROM v JOIN t USING (i)",
+        "UPDATE t SET i = i + 1 WHERE s = 'a'",
+        "MERGE INTO t USING (SELECT 5 AS i) x ON t.i = x.i WHEN NOT MATCHED THEN INSERT (i) VALUES (x.i)",
+        "INSERT INTO t SELECT * FROM t",
+        "DELETE FROM t USING v WHERE t.i = v.i",
+        "ALTER TABLE t ADD COLUMN c INTEGER DEFAULT 3",
+        "SELECT column_name FROM information_schema.columns",
+        "EXPLAIN SELECT * FROM t",
+        "CREATE INDEX k ON t (i)",
+        "SHOW INDEXES FROM t",
+        "DESCRIBE t",
+    ):
+        run(local, text)
+        gc.collect()
+        assert (text, local.catalog.pins.tables()) == (text, set())
+    with pytest.raises(UnknownColumnError):
+        run(local, "SELECT nope FROM t")
+    gc.collect()
+    assert local.catalog.pins.tables() == set()
 
 
 def test_vacuum_keeps_what_a_query_reads(database: Database) -> None:

@@ -88,7 +88,7 @@ def test_care_that_is_killed_leaves_the_old_version_or_the_new_one(
     files = len(list((path / "data").iterdir()))
     named = {file.path for v in lance.dataset(str(path)).versions() for file in data_files(path, int(v["version"]))}
     as_if_long_ago(path)
-    told = storage.care(MAIN_T).vacuum(timedelta(days=7), ())
+    told = storage.care(MAIN_T).vacuum(timedelta(days=7), tuple)
     assert (told.versions_removed, told.files_removed) == (0, files - len(named))
     assert {file.name for file in (path / "data").iterdir()} == named
     assert sorted(read_all(storage, storage.snapshot().table(MAIN_T))) == [*((i,) for i in range(rows)), (ROWS,)]
@@ -102,7 +102,7 @@ def test_the_folders_of_indexes_that_are_gone_go(tmp_path: Path) -> None:
     put(storage, numbers(ROWS, 2 * ROWS), WriteMode.APPEND)
     care.optimize()
     live = lance.dataset(str(path)).describe_indices()[0].segments[0].uuid
-    assert care.vacuum(timedelta(0), ()).versions_removed > 1
+    assert care.vacuum(timedelta(0), tuple).versions_removed > 1
     begun = path / "_indices" / "begun"  # by somebody who is about to write into it
     begun.mkdir()
     left = {folder.name for folder in (path / "_indices").iterdir()}
@@ -111,9 +111,9 @@ def test_the_folders_of_indexes_that_are_gone_go(tmp_path: Path) -> None:
         if folder != begun:
             os.utime(folder, (time.time() - 2 * 3600,) * 2)
     with as_writer(MAIN_T, path):
-        care.vacuum(timedelta(0), ())
+        care.vacuum(timedelta(0), tuple)
     assert {folder.name for folder in (path / "_indices").iterdir()} == left
-    care.vacuum(timedelta(0), ())
+    care.vacuum(timedelta(0), tuple)
     assert {folder.name for folder in (path / "_indices").iterdir()} == {live, "begun"}
     assert lance.dataset(str(path)).scanner(full_text_query="100").to_table().num_rows == 1
 
@@ -193,7 +193,7 @@ def test_files_that_no_version_names_for_a_week_go(tmp_path: Path) -> None:
         file.write_bytes(b"lost")
     for file in files[:2]:
         os.utime(file, (time.time() - 8 * 24 * 3600,) * 2)
-    told = storage.care(MAIN_T).vacuum(timedelta(0), ())
+    told = storage.care(MAIN_T).vacuum(timedelta(0), tuple)
     assert (told.versions_removed, told.files_removed, told.versions_left) == (0, 2, 1)
     assert [file.exists() for file in files] == [False, False, True]
     assert len(read_all(storage, storage.snapshot().table(MAIN_T))) == ROWS
