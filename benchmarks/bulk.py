@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import flight
 
-from benchmarks.measure import Measured, machine, measured, tpch, tpch_parser
+from benchmarks.measure import Measured, machine, measure, tpch, tpch_parser
 from tests.harness.server import serve
 
 __all__ = ["main"]
@@ -39,7 +39,7 @@ def main() -> int:
         sizes: dict[str, tuple[int, int]] = {}
         for run in range(options.runs):
             for name, (_, pid) in servers.items():
-                with measured(pid) as result:
+                with measure(pid) as result:
                     sizes[name] = _read(clients[name])
                 runs[name].append(result)
             print(f"run {run + 1} of {options.runs}", file=sys.stderr)

@@ -16,7 +16,7 @@ import adbc_driver_flightsql.dbapi as flightsql
 import lance
 import pyarrow as pa
 
-from benchmarks.measure import Measured, machine, measured
+from benchmarks.measure import Measured, machine, measure
 from tests.harness.server import serve
 
 __all__ = ["main"]
@@ -59,7 +59,7 @@ def _listings(data: Path, runs: int, options: list[str]) -> None:
         for _ in range(runs):
             with _server(data, options) as (client, pid):
                 for found in (firsts, others):
-                    with measured(pid) as run:
+                    with measure(pid) as run:
                         ask(client)
                     found.append(run)
         first, again = _best(firsts), _best(others)
@@ -73,7 +73,7 @@ def _statements(data: Path, expressions: int, runs: int, options: list[str]) -> 
         with _server(data, options) as (client, pid), client.cursor() as cursor:
             for run in range(runs + 1):
                 text = ", ".join(item.format(i, run) for i in range(expressions))
-                with measured(pid) as timed:
+                with measure(pid) as timed:
                     cursor.execute(f"SELECT {text} FROM t")
                     assert cursor.fetch_arrow_table().num_columns == expressions
                 found.append(timed)

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.measure import Measured, machine, measured, tpch, tpch_parser
+from benchmarks.measure import Measured, machine, measure, tpch, tpch_parser
 from tests.harness.server import serve
 
 __all__ = ["main"]
@@ -115,7 +115,7 @@ class _Side:
         """What a change took, and the bytes written."""
         lance.dataset(str(self.path), version=1).restore()
         before = _size(self.path)
-        with measured(self.server) as result:
+        with measure(self.server) as result:
             self.change(number)
         return result, _size(self.path) - before
 

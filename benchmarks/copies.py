@@ -48,7 +48,7 @@ def main() -> int:
         for query, sql in _QUERIES.items():
             best = _best({server: _creation(cursor, sql) for server, cursor in cursors.items()}, options.runs)
             if sql == _QUERIES["all rows"]:
-                best |= _best({"pylance": lambda _: _copied(folder)}, options.runs)
+                best |= _best({"pylance": lambda _: _copy(folder)}, options.runs)
             shown = [f"{seconds:.2f} s" for seconds in best.values()]
             ratio = best["Ray, 2 workers"] / best["local"]
             print(f"| {query} | {shown[0]} | {shown[1]} | {ratio:.2f} | {' '.join(shown[2:])} |", flush=True)
@@ -62,7 +62,7 @@ def _creation(cursor: flightsql.Cursor, sql: str) -> Callable[[int], object]:
     return create
 
 
-def _copied(folder: Path) -> None:
+def _copy(folder: Path) -> None:
     rows = lance.dataset(str(folder / "lineitem.lance")).scanner().to_reader()
     lance.write_dataset(rows, str(folder.parent / "copy.lance"), mode="overwrite")
 

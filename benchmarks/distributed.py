@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from benchmarks.measure import machine, measured, tpch, tpch_parser, tree_seconds
+from benchmarks.measure import machine, measure, tpch, tpch_parser, tree_seconds
 from engine.storage import DirectoryStorage
 from local_runtime import LocalRuntime
 from ray_runtime.cluster import ClusterOptions
@@ -79,10 +79,10 @@ def _texts(suite: str, data: Path) -> dict[int, str]:
 def _measure(number: int, text: str, runs: Runs, local: LocalRuntime, ray: RayRuntime, *, ordered: bool) -> None:
     own = os.getpid()
     before = tree_seconds(own)
-    with measured() as here:
+    with measure() as here:
         want: pa.Table = local.sql(text).read_all()
     between = tree_seconds(own)
-    with measured() as there:
+    with measure() as there:
         result = ray.sql(text)
         got = result.read_all()
     after = tree_seconds(own)

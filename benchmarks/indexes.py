@@ -21,7 +21,7 @@ import lance
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measure import in_turns, machine, measured, tpch, tpch_parser
+from benchmarks.measure import in_turns, machine, measure, tpch, tpch_parser
 from tests.harness.server import serve
 
 __all__ = ["main"]
@@ -68,7 +68,7 @@ def main() -> int:
 def _build(cursor: flightsql.Cursor) -> None:
     print("| index | built in | bytes |\n|---|---|---|")
     for number, made in enumerate(_INDEXES):
-        with measured() as result:
+        with measure() as result:
             cursor.execute(f"CREATE INDEX i{number} ON indexed {made}")
         cursor.execute("SHOW INDEXES FROM indexed")
         size = {row[0]: row[6] for row in cursor.fetchall()}[f"i{number}"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import adbc_driver_flightsql.dbapi as flightsql
 import duckdb
 
-from benchmarks.measure import Measured, machine, measured, tpch, tpch_parser
+from benchmarks.measure import Measured, machine, measure, tpch, tpch_parser
 from tests.harness.compare import difference
 from tests.harness.server import serve
 from tests.tpch import dataset
@@ -61,10 +61,10 @@ def _measure(
     number: int, runs: Runs, client: flightsql.Connection, database: duckdb.DuckDBPyConnection, server: int
 ) -> None:
     text = dataset.query_text(number)
-    with client.cursor() as cursor, measured(server) as grism:
+    with client.cursor() as cursor, measure(server) as grism:
         cursor.execute(text)
         got = cursor.fetch_arrow_table()
-    with measured() as beside:
+    with measure() as beside:
         want = database.sql(text).to_arrow_table()
     drift = difference(got, want, ordered=True)
     if drift is not None:

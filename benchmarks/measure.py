@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.tpch import dataset
 
-__all__ = ["Measured", "in_turns", "machine", "measured", "tpch", "tpch_parser", "tree_seconds", "user_seconds"]
+__all__ = ["Measured", "in_turns", "machine", "measure", "tpch", "tpch_parser", "tree_seconds", "user_seconds"]
 
 _PACKAGES = ("duckdb", "pyarrow", "pylance", "adbc-driver-flightsql")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -59,7 +59,7 @@ def tree_seconds(pid: int) -> float:
 
 
 @contextmanager
-def measured(server: int | None = None) -> Iterator[Measured]:
+def measure(server: int | None = None) -> Iterator[Measured]:
     """Measure the block, with the CPU time of the process `server` beside that of this one."""
     result = Measured()
     other = 0.0 if server is None else user_seconds(server)
@@ -75,7 +75,7 @@ def in_turns(works: Mapping[str, Callable[[int], object]], runs: int) -> dict[st
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for run in range(runs):
         for name, work in works.items():
-            with measured() as result:
+            with measure() as result:
                 work(run)
             seconds[name].append(result.wall)
     return seconds

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measure import Measured, machine, measured, tpch, tpch_parser
+from benchmarks.measure import Measured, machine, measure, tpch, tpch_parser
 from engine.storage import DirectoryStorage, ScanRequest, TableName
 from tests.tpch import dataset
 
@@ -104,7 +104,7 @@ def _total(folder: Path, queries: list[str], runs: int) -> Iterator[float]:
         for _ in range(runs):
             for query in queries:
                 for is_guarded, database in ((True, guarded), (False, plain)):
-                    with measured() as run:
+                    with measure() as run:
                         database.sql(query).fetchall()
                     known = best.get((is_guarded, query), run)
                     best[is_guarded, query] = min(known, run, key=lambda m: m.cpu)

@@ -17,7 +17,7 @@ import adbc_driver_flightsql.dbapi as flightsql
 import lance
 import pyarrow as pa
 
-from tests.harness.counted_server import Calls, counting
+from tests.harness.counted_server import Calls, serve_counted
 
 __all__ = ["main"]
 
@@ -63,15 +63,15 @@ def main() -> int:
         numbers = range(_ROWS)
         rows = pa.table({"id": numbers, "name": [f"n{number}" for number in numbers]})
         lance.write_dataset(rows, str(folder / "data" / "keyed.lance"))
-        with counting(folder / "data", folder) as (uri, calls), flightsql.connect(uri, autocommit=True) as client:
+        with serve_counted(folder / "data", folder) as (uri, calls), flightsql.connect(uri, autocommit=True) as client:
             with client.cursor() as cursor:
                 cursor.execute("CREATE INDEX keys ON keyed (id)")
-            found = {name: _counted(client, ask, calls, options.queries) for name, ask in _WORKLOADS.items()}
+            found = {name: _count(client, ask, calls, options.queries) for name, ask in _WORKLOADS.items()}
     print(_report(found, options.queries, options.functions))
     return 0
 
 
-def _counted(
+def _count(
     client: flightsql.Connection, ask: Callable[[flightsql.Cursor, int], None], calls: Callable[[], Calls], queries: int
 ) -> Calls:
     with client.cursor() as cursor:

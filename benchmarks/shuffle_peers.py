@@ -52,7 +52,7 @@ def tree_seconds() -> float:
 
 
 @contextmanager
-def reported() -> Iterator[None]:
+def report_seconds() -> Iterator[None]:
     """Print the CPU and wall seconds of the block as JSON."""
     before, began = tree_seconds(), time.perf_counter()
     yield
@@ -87,7 +87,7 @@ def with_grism(file: Path, key: str, partitions: int) -> None:
         graph = result_parts(split_stages(root, runtime.kernel, storage, DistributedOptions(slots=2)), scan.schema)
         assert graph is not None
         context = DistributedExecutionContext(storage, runtime.kernel)
-        with reported():
+        with report_seconds():
             result = runtime.executor.run_to_parts(graph, 60.0, context)
         assert sum(part.rows for part in result.parts) == pq.read_metadata(file).num_rows
         assert len(result.parts) == partitions
@@ -101,7 +101,7 @@ def with_ray_data(file: Path, key: str, partitions: int) -> None:
     ray.init(num_cpus=2, logging_level="ERROR", log_to_driver=False)
     DataContext.get_current().shuffle_strategy = ShuffleStrategy.HASH_SHUFFLE
     DataContext.get_current().enable_progress_bars = False
-    with reported():
+    with report_seconds():
         shuffled = ray.data.read_parquet(str(file)).repartition(partitions, keys=[key]).materialize()
     assert shuffled.count() == pq.read_metadata(file).num_rows
 
@@ -113,7 +113,7 @@ def with_daft(file: Path, key: str, partitions: int) -> None:
 
     ray.init(num_cpus=2, logging_level="ERROR", log_to_driver=False)
     daft.set_runner_ray(noop_if_initialized=True)
-    with reported():
+    with report_seconds():
         shuffled = daft.read_parquet(str(file)).repartition(partitions, key).collect()
     assert len(shuffled) == pq.read_metadata(file).num_rows
 
@@ -125,7 +125,7 @@ ENGINES: dict[str, Callable[[Path, str, int], None]] = {
 }
 
 
-def installed(engine: str) -> bool:
+def is_installed(engine: str) -> bool:
     """Whether an engine can be run here."""
     try:
         return find_spec(NEEDS[engine]) is not None
@@ -174,7 +174,7 @@ def copy(source: Path, target: Path) -> int:
 def compare(file: Path, size: int, options: argparse.Namespace) -> None:
     """Let the engines take turns, and print the best of each."""
     arguments = ["--parquet", str(file), "--key", options.key, "--partitions", str(options.partitions)]
-    runs: dict[str, list[tuple[float, float]]] = {engine: [] for engine in ENGINES if installed(engine)}
+    runs: dict[str, list[tuple[float, float]]] = {engine: [] for engine in ENGINES if is_installed(engine)}
     for _ in range(options.repeat):
         for engine, results in runs.items():
             result = run(engine, arguments)

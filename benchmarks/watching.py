@@ -129,12 +129,12 @@ def _server(side: str, tables: Path, endpoint: str, clients: int) -> Iterator[Se
         if "--http-port" in SIDES[side]:
             found = until(lambda: re.search(r"http=(\S+)", log.read_text()))
             assert found is not None
-            opened.enter_context(_scraped(f"{found[1]}/metrics"))
+            opened.enter_context(_scrape(f"{found[1]}/metrics"))
         yield Server(pid, [opened.enter_context(flightsql.connect(uri, autocommit=True)) for _ in range(clients)])
 
 
 @contextmanager
-def _scraped(url: str) -> Iterator[None]:
+def _scrape(url: str) -> Iterator[None]:
     stopped = threading.Event()
 
     def scrape() -> None:

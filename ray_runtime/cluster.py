@@ -272,10 +272,10 @@ class Cluster:
         The reference of the answer lives only as long as the answer is waited for.
         """
 
-        def answered(future: Future[Any]) -> None:
+        def post_answer(future: Future[Any]) -> None:
             self._post(partial(self._call_answered, worker, then, future))
 
-        method.remote(*arguments).future().add_done_callback(answered)
+        method.remote(*arguments).future().add_done_callback(post_answer)
 
     def _call_answered(self, worker: WorkerId, then: Callable[[Any], None], future: Future[Any]) -> None:
         if self._closed or worker not in self._members:

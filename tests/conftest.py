@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.harness.collector import Collector, collecting
+from tests.harness.collector import Collector, run_collector
 from tests.harness.incidents import INCIDENTS
 from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, make_tables
 from tests.harness.server import serve
@@ -120,7 +120,7 @@ def runtime(runtime_name: str, make_runtime: Callable[[str, str], tuple[SqlRunti
 @pytest.fixture(scope="session")
 def collector() -> Iterator[Collector]:
     """A collector of traces, which has those of the server on Ray."""
-    with collecting() as collector:
+    with run_collector() as collector:
         yield collector
 
 

@@ -77,7 +77,7 @@ def scan_options(fields: Sequence[pa.Field]) -> dict[str, str]:
 
 def take_rows(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Rows by their addresses, in that order, in parts that are not large. Those that are gone are left out."""
-    found = _taken(dataset, addresses, columns).combine_chunks()
+    found = _take_places(dataset, addresses, columns).combine_chunks()
     blobs = [column for column in columns if is_blob(dataset.schema.field(column))]
     if found.num_rows != len(addresses) or not found.num_rows or not blobs:
         yield from found.to_batches()
@@ -97,7 +97,7 @@ def take_rows(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> Iter
         yield from rows.combine_chunks().to_batches()
 
 
-def _taken(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> pa.Table:
+def _take_places(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> pa.Table:
     """Rows as a scan gives them, with the places of blobs; Lance takes them by their ids, which may be others."""
     if not dataset.has_stable_row_ids:
         return dataset._take_rows(addresses, columns=list(columns))

@@ -62,12 +62,12 @@ class Uploads:
                 failures.append(error)
                 raise
 
-        def counted(batch: pa.RecordBatch) -> pa.RecordBatch:
+        def count(batch: pa.RecordBatch) -> pa.RecordBatch:
             took(batch.num_rows)
             return batch
 
         entrance = entrance_of(reader, _NO_ARROW)
-        batches = map(counted, receive(call, reader, entrance, _NO_ARROW))
+        batches = map(count, receive(call, reader, entrance, _NO_ARROW))
         upload = whole(limit_bytes(batches, self._max_bytes, self._too_much))
         try:
             with scoped_reader(strip_annotations(entrance.schema), upload) as data:

@@ -321,7 +321,7 @@ def _is_in(row: Mapping[str, Any], states: tuple[str, ...] | None) -> bool:
 def _columns(table: str) -> list[tuple[str, str]]:
     """The columns of a table of the schema `system`, each with how its values are shown."""
 
-    def shown(field: pa.Field) -> str:
+    def value_form(field: pa.Field) -> str:
         if pa.types.is_timestamp(field.type):
             return "instant"
         if field.name in _SIZES:
@@ -330,7 +330,7 @@ def _columns(table: str) -> list[tuple[str, str]]:
             return "seconds"
         return "count" if pa.types.is_integer(field.type) and field.name != "pid" else "text"
 
-    return [(field.name, shown(field)) for field in LAYOUTS[table]]
+    return [(field.name, value_form(field)) for field in LAYOUTS[table]]
 
 
 def _shares(times: Mapping[str, float]) -> list[tuple[str, float, float, float]]:

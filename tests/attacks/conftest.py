@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flight_server.proto import sql
-from tests.attacks.process import held, settled
+from tests.attacks.process import holdings, wait_settled
 from tests.clients.raw import RawClient
 from tests.harness.server import serve
 
@@ -74,8 +74,8 @@ def attacked(tpch_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def survivor(attacked: Attacked) -> Iterator[Attacked]:
     """The server; at the end of a module it is asked to be as before."""
-    before = held(attacked.pid)
+    before = holdings(attacked.pid)
     yield attacked
     attacked.answers()
-    after = settled(attacked.pid, before, also=attacked.answers)
+    after = wait_settled(attacked.pid, before, also=attacked.answers)
     assert after.is_no_more_than(before), f"{before} before, {after} after"

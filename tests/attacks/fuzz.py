@@ -7,7 +7,7 @@ import random
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-__all__ = ["filled", "mutated"]
+__all__ = ["fill", "mutate"]
 
 _TEXTS = (
     "",
@@ -45,7 +45,7 @@ _OPTIONS = ("catalog", "schema", "timeout", "partitions")
 _NUMBERS = (0, 1, 2, 3, 8, 500, 517, 576, 2**31 - 1, -1, -(2**31))
 
 
-def filled(kind: type[Message], chance: random.Random, depth: int = 0) -> Message:
+def fill(kind: type[Message], chance: random.Random, depth: int = 0) -> Message:
     """A message of `kind` with some of its fields set."""
     message = kind()
     for field in message.DESCRIPTOR.fields:
@@ -56,7 +56,7 @@ def filled(kind: type[Message], chance: random.Random, depth: int = 0) -> Messag
                 _fill_map(message, field, chance, depth)
             elif depth < 2 and not field.is_repeated:
                 inner = getattr(message, field.name)
-                inner.CopyFrom(filled(type(inner), chance, depth + 1))
+                inner.CopyFrom(fill(type(inner), chance, depth + 1))
         elif field.is_repeated:
             getattr(message, field.name).extend(_value(field, chance) for _ in range(chance.randint(0, 4)))
         else:
@@ -70,10 +70,10 @@ def _fill_map(message: Message, field: FieldDescriptor, chance: random.Random, d
         if value.message_type is None:
             entries[name] = chance.choice(_TEXTS)
         else:
-            entries[name].CopyFrom(filled(type(entries[name]), chance, depth + 1))
+            entries[name].CopyFrom(fill(type(entries[name]), chance, depth + 1))
 
 
-def mutated(data: bytes, chance: random.Random) -> bytes:
+def mutate(data: bytes, chance: random.Random) -> bytes:
     """`data` with a few bytes changed, added or taken out, or cut off."""
     changed = bytearray(data)
     for _ in range(chance.randint(1, 4)):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Held", "held", "settled"]
+__all__ = ["Held", "holdings", "wait_settled"]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MARGIN = 96_000_000  # bytes: the allocators of C++ and of Python give back late, and not all
@@ -32,17 +32,17 @@ class Held:
         )
 
 
-def held(pid: int) -> Held:
+def holdings(pid: int) -> Held:
     """What the process holds now."""
     proc = Path("/proc") / str(pid)
     resident = int((proc / "statm").read_text().split()[1]) * _PAGE
     return Held(resident, len(list((proc / "task").iterdir())), len(list((proc / "fd").iterdir())))
 
 
-def settled(pid: int, before: Held, seconds: float = 20.0, also: Callable[[], None] = lambda: None) -> Held:
+def wait_settled(pid: int, before: Held, seconds: float = 20.0, also: Callable[[], None] = lambda: None) -> Held:
     """What the process holds once that is no more than `before`, or after so many seconds; `also` runs in between."""
     end = time.monotonic() + seconds
-    while not (now := held(pid)).is_no_more_than(before) and time.monotonic() < end:
+    while not (now := holdings(pid)).is_no_more_than(before) and time.monotonic() < end:
         also()
         time.sleep(0.1)
     return now

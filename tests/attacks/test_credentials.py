@@ -73,7 +73,7 @@ def bob(guarded: Guarded) -> Iterator[RawClient]:
         yield client
 
 
-def refused(call: Callable[[], object]) -> str:
+def refusal_code(call: Callable[[], object]) -> str:
     """The code of a call that has to fail."""
     with pytest.raises(grpc.RpcError) as caught:
         call()
@@ -90,11 +90,11 @@ def fetch(client: RawClient, ticket: bytes) -> list[bytes]:
 def test_a_ticket_is_good_for_its_owner_only(ann: RawClient, bob: RawClient) -> None:
     info = ann.info(QUERY)
     ticket = info.endpoint[0].ticket.ticket
-    assert refused(lambda: fetch(bob, ticket)) == "INVALID_ARGUMENT"
+    assert refusal_code(lambda: fetch(bob, ticket)) == "INVALID_ARGUMENT"
     cancel = messages.CancelFlightInfoRequest(info=info).SerializeToString()
-    assert refused(lambda: bob.action("CancelFlightInfo", cancel)) == "INVALID_ARGUMENT"
+    assert refusal_code(lambda: bob.action("CancelFlightInfo", cancel)) == "INVALID_ARGUMENT"
     renew = messages.RenewFlightEndpointRequest(endpoint=info.endpoint[0]).SerializeToString()
-    assert refused(lambda: bob.action("RenewFlightEndpoint", renew)) == "INVALID_ARGUMENT"
+    assert refusal_code(lambda: bob.action("RenewFlightEndpoint", renew)) == "INVALID_ARGUMENT"
     assert ann.get(info)["n"].to_pylist() == [25]
 
 
@@ -103,15 +103,15 @@ def test_no_byte_of_a_ticket_can_be_changed(attacked: Attacked) -> None:
         ticket = client.info(QUERY).endpoint[0].ticket.ticket
         for place in range(len(ticket)):
             forged = ticket[:place] + bytes([ticket[place] ^ 0x40]) + ticket[place + 1 :]
-            assert refused(lambda forged=forged: fetch(client, forged)) == "INVALID_ARGUMENT"
+            assert refusal_code(lambda forged=forged: fetch(client, forged)) == "INVALID_ARGUMENT"
         for forged in (ticket[:-1], ticket + b"\0", ticket * 2, ticket[1:]):
-            assert refused(lambda forged=forged: fetch(client, forged)) == "INVALID_ARGUMENT"
+            assert refusal_code(lambda forged=forged: fetch(client, forged)) == "INVALID_ARGUMENT"
 
 
 def test_a_ticket_of_another_server(attacked: Attacked, ann: RawClient) -> None:
     ticket = ann.info(QUERY).endpoint[0].ticket.ticket
     with RawClient(attacked.uri) as client:
-        assert refused(lambda: fetch(client, ticket)) == "INVALID_ARGUMENT"
+        assert refusal_code(lambda: fetch(client, ticket)) == "INVALID_ARGUMENT"
 
 
 def test_a_ticket_that_is_too_old(attacked: Attacked) -> None:
@@ -120,7 +120,7 @@ def test_a_ticket_that_is_too_old(attacked: Attacked) -> None:
         (endpoint,) = info.endpoint
         until = endpoint.expiration_time.seconds + endpoint.expiration_time.nanos / 1e9
         wait_for(lambda: time.time() > until)
-        assert refused(lambda: client.get(info)) == "INVALID_ARGUMENT"
+        assert refusal_code(lambda: client.get(info)) == "INVALID_ARGUMENT"
 
 
 # ---- handles
@@ -129,9 +129,9 @@ def test_a_ticket_that_is_too_old(attacked: Attacked) -> None:
 def test_a_handle_is_good_for_its_owner_only(ann: RawClient, bob: RawClient) -> None:
     handle = ann.prepare("SELECT count(*) AS n FROM nation").prepared_statement_handle
     query = sql.CommandPreparedStatementQuery(prepared_statement_handle=handle)
-    assert refused(lambda: bob.info(query)) == "INVALID_ARGUMENT"
-    assert refused(lambda: bob.put(query)) == "INVALID_ARGUMENT"
-    assert refused(lambda: bob.close_prepared(handle)) == "INVALID_ARGUMENT"
+    assert refusal_code(lambda: bob.info(query)) == "INVALID_ARGUMENT"
+    assert refusal_code(lambda: bob.put(query)) == "INVALID_ARGUMENT"
+    assert refusal_code(lambda: bob.close_prepared(handle)) == "INVALID_ARGUMENT"
     assert ann.ask(query)["n"].to_pylist() == [25]
 
 
@@ -143,7 +143,7 @@ def test_a_handle_that_is_too_old(attacked: Attacked) -> None:
         while time.monotonic() < began + 2.2:
             client.ask(sql.CommandPreparedStatementQuery(prepared_statement_handle=clock))
         asked = sql.CommandPreparedStatementQuery(prepared_statement_handle=old)
-        assert refused(lambda: client.info(asked)) == "INVALID_ARGUMENT"
+        assert refusal_code(lambda: client.info(asked)) == "INVALID_ARGUMENT"
 
 
 # ---- tokens
@@ -154,7 +154,7 @@ def claims(**changed: object) -> dict[str, object]:
     return {key: value for key, value in (base | changed).items() if value is not None}
 
 
-def unsigned(algorithm: str) -> str:
+def unsigned_token(algorithm: str) -> str:
     parts = [{"alg": algorithm, "typ": "JWT"}, claims()]
     return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
 
@@ -167,9 +167,9 @@ def test_jwts(guarded: Guarded) -> None:
     head, body, signature = good.split(".")
     forged = base64.urlsafe_b64encode(json.dumps(claims(sub="root", roles=["admin"])).encode()).decode().rstrip("=")
     for token in (
-        unsigned("none"),
-        unsigned("None"),
-        unsigned("RS256"),
+        unsigned_token("none"),
+        unsigned_token("None"),
+        unsigned_token("RS256"),
         jwt.encode(claims(), other, "RS256"),
         jwt.encode(claims(), "s" * 48, "HS256"),
         f"{head}.{forged}.{signature}",
@@ -184,7 +184,7 @@ def test_jwts(guarded: Guarded) -> None:
         "a.b.c",
     ):
         with guarded.bearer(token) as client:
-            assert refused(lambda client=client: client.info(QUERY)) == "UNAUTHENTICATED"
+            assert refusal_code(lambda client=client: client.info(QUERY)) == "UNAUTHENTICATED"
 
 
 def test_our_own_tokens(guarded: Guarded, ann: RawClient) -> None:
@@ -196,7 +196,7 @@ def test_our_own_tokens(guarded: Guarded, ann: RawClient) -> None:
         changed = letters[letters.index(token[place]) ^ 1]
         forged = token[:place] + changed + token[place + 1 :]
         with guarded.bearer(forged) as client:
-            assert refused(lambda client=client: client.info(QUERY)) == "UNAUTHENTICATED"
+            assert refusal_code(lambda client=client: client.info(QUERY)) == "UNAUTHENTICATED"
     assert ann.ask(QUERY)["n"].to_pylist() == [25]
 
     def is_over() -> bool:  # though it is used all the time
@@ -256,4 +256,4 @@ def test_a_wrapped_ticket_is_no_way_around(ann: RawClient, bob: RawClient) -> No
     """The handle in a ticket is not enough: what is no sealed ticket opens nothing."""
     inner = sql.TicketStatementQuery(statement_handle=ann.info(QUERY).endpoint[0].ticket.ticket[:16])
     for ticket in (wrap(inner), inner.SerializeToString(), wrap(QUERY)):
-        assert refused(lambda ticket=ticket: fetch(bob, ticket)) == "INVALID_ARGUMENT"
+        assert refusal_code(lambda ticket=ticket: fetch(bob, ticket)) == "INVALID_ARGUMENT"

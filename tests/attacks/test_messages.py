@@ -15,7 +15,7 @@ from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.wire import wrap
 from tests.attacks.conftest import Attacked
-from tests.attacks.fuzz import filled, mutated
+from tests.attacks.fuzz import fill, mutate
 from tests.clients.raw import RawClient, flight_data
 
 ANSWERS = {
@@ -80,9 +80,9 @@ def attack(server: Attacked, kind: type[Message], count: int) -> None:
     codes: Counter[str] = Counter()
     with RawClient(server.uri) as client:
         for number in range(count):
-            message = filled(kind, chance)
+            message = fill(kind, chance)
             data = message.SerializeToString() if kind in PLAIN else wrap(message)
-            codes[send(client, kind, data if number % 2 else mutated(data, chance), chance)] += 1
+            codes[send(client, kind, data if number % 2 else mutate(data, chance), chance)] += 1
         codes["random"] = 0
         for _ in range(count // 4):
             codes[send(client, kind, chance.randbytes(chance.randint(0, 200)), chance)] += 1

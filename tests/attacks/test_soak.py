@@ -21,7 +21,7 @@ from pyarrow import flight
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from flight_server.service.wire import wrap
-from tests.attacks.process import held, settled
+from tests.attacks.process import holdings, wait_settled
 from tests.conftest import RAY_OPTIONS
 from tests.harness.server import serve
 
@@ -55,7 +55,7 @@ class Client:
             found: list[tuple[object, ...]] = cursor.fetchall()
             return found
 
-    def changed(self, text: str) -> int:
+    def count_changes(self, text: str) -> int:
         with self.connection.cursor() as cursor:
             cursor.execute(text)
             return int(cursor.rowcount)
@@ -125,8 +125,8 @@ class Client:
 
     def change(self) -> None:
         self.rows(f"CREATE OR REPLACE TABLE {self.table} AS SELECT i, i % 3 AS k FROM range(100) t(i)")
-        assert self.changed(f"UPDATE {self.table} SET i = -i WHERE k = 1") == 33
-        assert self.changed(f"DELETE FROM {self.table} WHERE k = 2") == 33
+        assert self.count_changes(f"UPDATE {self.table} SET i = -i WHERE k = 1") == 33
+        assert self.count_changes(f"DELETE FROM {self.table} WHERE k = 2") == 33
         assert self.rows(f"SELECT count(*), sum(i) FROM {self.table}") == [(67, 1683 - 1617)]
         self.rows(f"DROP TABLE {self.table}")
 
@@ -174,14 +174,14 @@ def test_soak(soaked: tuple[str, int, Path]) -> None:
     uri, pid, data = soaked
     tables = tables_of(uri)
     _run(uri, min(10.0, SECONDS / 10))
-    before = held(pid)
+    before = holdings(pid)
     sizes: list[int] = []
-    done = _run(uri, SECONDS, lambda: sizes.append(held(pid).rss))
+    done = _run(uri, SECONDS, lambda: sizes.append(holdings(pid).rss))
     assert done.keys() == CALLS.keys(), done
     assert tables_of(uri) == tables
     assert not list(data.glob(".*.tmp"))  # of a write that did not come to its end
     assert not list((data / ".sessions").iterdir())
-    after = settled(pid, before)
+    after = wait_settled(pid, before)
     assert after.threads <= before.threads + 8, (before, after)
     assert after.files <= before.files + 8, (before, after)
     third, fourth = sizes[len(sizes) // 2 : len(sizes) * 3 // 4], sizes[len(sizes) * 3 // 4 :]

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from flight_server.proto import flight as messages
 from flight_server.proto import sql
 from tests.attacks.conftest import Attacked
-from tests.attacks.fuzz import mutated
+from tests.attacks.fuzz import mutate
 from tests.clients.raw import FlightData, RawClient, command_descriptor, flight_data
 
 ROWS = pa.table(
@@ -56,7 +56,7 @@ def count(client: RawClient) -> int:
     return int(table.num_rows)
 
 
-def sent(client: RawClient, parts: list[bytes]) -> str:
+def send(client: RawClient, parts: list[bytes]) -> str:
     """The status of an upload."""
     try:
         list(client.duplex("DoPut", parts))
@@ -76,10 +76,10 @@ def test_bytes_that_were_changed(client: RawClient, descriptor: bytes, place: st
         changed = list(parts)
         number = chance.randrange(len(changed))
         if place == "anywhere":
-            changed[number] = mutated(changed[number], chance)
+            changed[number] = mutate(changed[number], chance)
         else:
-            changed[number] = with_change(changed[number], place, lambda data: mutated(data, chance))
-        code = sent(client, changed)
+            changed[number] = with_change(changed[number], place, lambda data: mutate(data, chance))
+        code = send(client, changed)
         codes[code] += 1
         stored += code == "OK"
         if turn % 10 == 9:
@@ -113,7 +113,7 @@ LIES = {
 }
 
 
-def lying(descriptor: bytes, lie: str) -> list[bytes]:
+def false_upload(descriptor: bytes, lie: str) -> list[bytes]:
     """An upload whose buffers do not fit together."""
     schema, batch = flight_data(ROWS, descriptor)
     true, false = LIES[lie]
@@ -124,8 +124,8 @@ def lying(descriptor: bytes, lie: str) -> list[bytes]:
 @pytest.mark.parametrize("lie", LIES)
 @pytest.mark.parametrize("descriptor", [PATH, command_descriptor(APPEND)], ids=["path", "ingest"])
 def test_buffers_that_do_not_fit_together(client: RawClient, descriptor: bytes, lie: str) -> None:
-    (_, good), (schema, bad) = flight_data(ROWS, descriptor), lying(descriptor, lie)
-    assert sent(client, [schema, good, bad]) == "INVALID_ARGUMENT"
+    (_, good), (schema, bad) = flight_data(ROWS, descriptor), false_upload(descriptor, lie)
+    assert send(client, [schema, good, bad]) == "INVALID_ARGUMENT"
     assert count(client) == 3
 
 
@@ -140,9 +140,9 @@ def test_uploads_that_are_cut_off(client: RawClient, descriptor: bytes) -> None:
             # Without any header it would be a message without data, which is none of its kind.
             for kept in {1, size // 2, 0 if place == "body" else size - 1} if size else ():
                 cut = with_change(part, place, lambda data, kept=kept: data[:kept])
-                assert sent(client, [*parts[:number], cut, *parts[number + 1 :]]) in TYPED, (number, place, kept)
+                assert send(client, [*parts[:number], cut, *parts[number + 1 :]]) in TYPED, (number, place, kept)
     assert count(client) == 3
-    assert sent(client, parts) == "OK"
+    assert send(client, parts) == "OK"
     assert count(client) == 153
 
 
@@ -174,5 +174,5 @@ MESSAGES: list[Message] = [
 @pytest.mark.parametrize("command", MESSAGES, ids=lambda command: command.DESCRIPTOR.name)
 def test_data_for_what_takes_none(client: RawClient, command: Message) -> None:
     for lie in LIES:
-        assert sent(client, lying(command_descriptor(command), lie)) in TYPED | {"OK"}, lie
+        assert send(client, false_upload(command_descriptor(command), lie)) in TYPED | {"OK"}, lie
     assert count(client) == 3

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.harness.server import dropping
+from tests.harness.server import drop_afterwards
 
 VECTORS = "SELECT i AS id, [i % 7, i % 5, i % 3, 1]::FLOAT[4] AS v FROM range({0}, {0} + 20) r(i)"
 
@@ -18,7 +18,7 @@ VECTORS = "SELECT i AS id, [i % 7, i % 5, i % 3, 1]::FLOAT[4] AS v FROM range({0
 def cursor(runtime_uri: str) -> Iterator[flight_sql.Cursor]:
     """A cursor of a server with the table `searched`, of 60 vectors in three fragments."""
     with (
-        dropping(runtime_uri) as uri,
+        drop_afterwards(runtime_uri) as uri,
         flight_sql.connect(uri, autocommit=True) as connection,
         connection.cursor() as cursor,
     ):

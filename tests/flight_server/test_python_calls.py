@@ -8,7 +8,7 @@ from pathlib import Path
 import adbc_driver_flightsql.dbapi as flight_sql
 import pytest
 
-from tests.harness.counted_server import counting
+from tests.harness.counted_server import serve_counted
 
 ASKED = 30
 MOST = {"SELECT 1": 600, "SELECT ?": 800}
@@ -21,7 +21,7 @@ there are good reasons for more, raise them; by accident, as by work that is don
 def test_a_short_query_calls_few_python_functions(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with (
-        counting(tmp_path / "data", tmp_path) as (uri, calls),
+        serve_counted(tmp_path / "data", tmp_path) as (uri, calls),
         flight_sql.connect(uri, autocommit=True) as connection,
         connection.cursor() as cursor,
     ):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
     from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-__all__ = ["Collected", "Collector", "collecting"]
+__all__ = ["Collected", "Collector", "run_collector"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Collector:
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
+def run_collector() -> Iterator[Collector]:
     """A collector on a free port of the loopback device."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 

@@ -25,7 +25,7 @@ from flight_server.cli.main import main
 from flight_server.endpoint import server
 from tests.harness.server import serve
 
-__all__ = ["Calls", "counting"]
+__all__ = ["Calls", "serve_counted"]
 
 _SOCKET = "COUNTED_CALLS"
 
@@ -34,7 +34,7 @@ Calls = Mapping[tuple[str, str], int]
 
 
 @contextmanager
-def counting(data: Path, folder: Path, *options: str) -> Iterator[tuple[str, Callable[[], Calls]]]:
+def serve_counted(data: Path, folder: Path, *options: str) -> Iterator[tuple[str, Callable[[], Calls]]]:
     """Serve `data` as `serve` does; gives the URI, and what tells which calls there were since it was last asked.
 
     `folder` is for the log, and for a socket, whose path has to be short.

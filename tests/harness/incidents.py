@@ -37,7 +37,7 @@ class Incidents(logging.Handler):
             self._found.append(logging.Formatter().format(record)[:_SHOWN])
 
     @contextmanager
-    def watched(self, log: Path) -> Iterator[None]:
+    def watch(self, log: Path) -> Iterator[None]:
         """Within, collect what is written to a server's log."""
         self._read[log] = 0
         try:

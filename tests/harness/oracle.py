@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
-__all__ = ["Oracle", "OracleError", "quoted"]
+__all__ = ["Oracle", "OracleError", "quote"]
 
 OracleError = duckdb.Error
 
@@ -27,7 +27,7 @@ SETTINGS = {
 }
 
 
-def quoted(name: str) -> str:
+def quote(name: str) -> str:
     """The name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
@@ -58,7 +58,7 @@ class Oracle:
         """
         result = self._connection.sql(sql, params=list(values) or None)
         items = [
-            f"#{place} AS {quoted(name)}" if text == kind else f"CAST(#{place} AS {text}) AS {quoted(name)}"
+            f"#{place} AS {quote(name)}" if text == kind else f"CAST(#{place} AS {text}) AS {quote(name)}"
             for place, (name, kind) in enumerate(zip(result.columns, map(str, result.types), strict=True), 1)
             for text in [_TYPES.sub(lambda found: "VARCHAR" if found[1] else found[0], kind)]
         ]

@@ -16,7 +16,7 @@ import adbc_driver_flightsql.dbapi as flight_sql
 
 from tests.harness.incidents import INCIDENTS
 
-__all__ = ["ServerError", "dropping", "serve"]
+__all__ = ["ServerError", "drop_afterwards", "serve"]
 
 START_SECONDS = 120
 STOP_SECONDS = 20
@@ -47,7 +47,7 @@ def serve(
     environment = {**os.environ, **(variables or {})}
     with (
         log.open("wb") as errors,
-        INCIDENTS.watched(log),
+        INCIDENTS.watch(log),
         subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as run,
     ):
         try:
@@ -57,7 +57,7 @@ def serve(
 
 
 @contextmanager
-def dropping(uri: str) -> Iterator[str]:
+def drop_afterwards(uri: str) -> Iterator[str]:
     """Give the URI of a server that others use, too; at the end the tables and views that were made meanwhile go."""
     with flight_sql.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
 

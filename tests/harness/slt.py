@@ -168,7 +168,7 @@ def _letter(kind: pa.DataType) -> str:
     return next((letter for letter, holds in tests.items() if holds(kind)), "X")
 
 
-def _arranged(rows: Sequence[Row], floats: Sequence[bool], sort: str) -> tuple[list[Row], list[bool]]:
+def _arrange(rows: Sequence[Row], floats: Sequence[bool], sort: str) -> tuple[list[Row], list[bool]]:
     """The rows in the order in which the sort mode compares them, with the flags for inexact columns."""
     if sort == "nosort":
         return list(rows), list(floats)
@@ -181,7 +181,7 @@ def _arranged(rows: Sequence[Row], floats: Sequence[bool], sort: str) -> tuple[l
 def expected_lines(table: pa.Table, sort: str) -> list[str]:
     """The lines of results that a file holds for a result."""
     floats = [has_floats(column.type) for column in table.schema]
-    rows, _ = _arranged(render_rows(table, DIGITS), floats, sort)
+    rows, _ = _arrange(render_rows(table, DIGITS), floats, sort)
     return ["\t".join(row) for row in rows]
 
 
@@ -193,7 +193,7 @@ def check(record: Record, table: pa.Table) -> str | None:
     if record.expected is None:
         return "the record has no results; regenerate the file"
     floats = [has_floats(column.type) for column in table.schema]
-    got, compared = _arranged(render_rows(table, DIGITS), floats, record.sort)
+    got, compared = _arrange(render_rows(table, DIGITS), floats, record.sort)
     want = [tuple(line.split("\t")) for line in record.expected]
     if record.sort == "rowsort" and all(len(row) == len(floats) for row in want):
         want = sort_rows(want, floats)

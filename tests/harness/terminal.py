@@ -64,7 +64,7 @@ class Terminal:
 
     def end(self) -> int:
         """The status with which the program ends."""
-        until(lambda: self._drained() and self.process.poll() is not None, _PATIENCE)
+        until(lambda: self._drain() and self.process.poll() is not None, _PATIENCE)
         return self.process.returncode
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class Terminal:
         ready, _, _ = select.select([self._ours], [], [], _PATIENCE)
         return os.read(self._ours, 65536).decode(errors="replace") if ready else ""
 
-    def _drained(self) -> bool:
+    def _drain(self) -> bool:
         """Read what is there, lest the program waits for somebody who reads."""
         while select.select([self._ours], [], [], 0)[0]:
             self._unread += self._read()

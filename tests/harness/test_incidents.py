@@ -10,7 +10,7 @@ from tests.harness.incidents import Incidents
 
 def test_lines_of_a_log_are_found_once(tmp_path: Path) -> None:
     incidents, log = Incidents(), tmp_path / "log"
-    with incidents.watched(log):
+    with incidents.watch(log):
         assert incidents.take() == []
         log.write_text("2026 ERROR x: incident 0a1b2c3d\nTraceback: reason\nan incident by another name\n")
         [found] = incidents.take()

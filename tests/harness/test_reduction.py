@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from tests.harness.oracle import Oracle, OracleError
-from tests.harness.random_sql.reduction import reduced, script
+from tests.harness.random_sql.reduction import reduce_case, script
 from tests.harness.random_sql.selects import Query
 
 TABLES = {
@@ -36,7 +36,7 @@ def test_only_what_fails_is_left() -> None:
 
     query = Query(TEXT)
     query.ordered = True
-    tables, small = reduced(TABLES, query, fails)
+    tables, small = reduce_case(TABLES, query, fails)
     assert small == 'SELECT upper("Odd s") FROM t'
     assert {name: table.to_pylist() for name, table in tables.items()} == {"t": [{"Odd s": "O'Hara"}]}
 

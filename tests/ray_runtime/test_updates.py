@@ -9,13 +9,13 @@ import duckdb
 import pytest
 
 from tests.flight_server.service import test_updates as local
-from tests.harness.server import dropping
+from tests.harness.server import drop_afterwards
 
 
 @pytest.fixture(scope="module")
 def uri(server_uri: Callable[[str], str]) -> Iterator[str]:
     """The server on Ray."""
-    with dropping(server_uri("ray")) as uri:
+    with drop_afterwards(server_uri("ray")) as uri:
         yield uri
 
 

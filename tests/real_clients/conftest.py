@@ -48,7 +48,7 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
 
         def start(runtime: str) -> dict[str, Any]:
             if not secured:
-                secured.update(_secured(stack, tmp_path_factory.mktemp("secured")))
+                secured.update(_serve_securely(stack, tmp_path_factory.mktemp("secured")))
             if runtime not in plain:
                 plain[runtime] = _plain(stack, tmp_path_factory.mktemp(f"plain-{runtime}"), runtime)
             return {"runtime": runtime, "plain": plain[runtime], **secured, "token": _token()}
@@ -67,7 +67,7 @@ def _plain(stack: ExitStack, folder: Path, runtime: str) -> str:
     return uri.partition("://")[2]
 
 
-def _secured(stack: ExitStack, folder: Path) -> dict[str, str]:
+def _serve_securely(stack: ExitStack, folder: Path) -> dict[str, str]:
     """Two servers with TLS and logins; the tokens of the second end soon."""
     authority = Authority()
     pair = authority.issue("localhost")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tests.real_clients.programs import CACHE, SOURCES
 
-__all__ = ["installed"]
+__all__ = ["install"]
 
 
-def installed(name: str) -> Path:
+def install(name: str) -> Path:
     """The folder of the programs of an environment, which is made once for its pins."""
     pins = SOURCES / "python" / "requirements" / f"{name}.txt"
     mark = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:16]

@@ -49,7 +49,7 @@ class Program:
     differs: dict[tuple[str, str], tuple[Any, str]] = field(default_factory=dict)
     own: tuple[Check, ...] = ()
 
-    def missing(self) -> list[str]:
+    def missing_tools(self) -> list[str]:
         """The tools that are not here."""
         return [tool for tool in self.tools if shutil.which(tool) is None]
 

@@ -17,7 +17,7 @@ class Check:
     want: Any
     arguments: dict[str, Any] = field(default_factory=dict)
 
-    def asked(self) -> dict[str, Any]:
+    def request(self) -> dict[str, Any]:
         """What a program is told."""
         return {"name": self.name, "kind": self.kind, **self.arguments}
 

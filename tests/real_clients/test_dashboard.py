@@ -44,7 +44,7 @@ def dashboard() -> dict[str, Any]:
     return found
 
 
-def _judged(program: str, value: object) -> list[str]:
+def _judge(program: str, value: object) -> list[str]:
     """What a program of `clients/` in Go finds wrong with a value."""
     if shutil.which("go") is None:
         pytest.skip("there is no Go here")
@@ -55,7 +55,7 @@ def _judged(program: str, value: object) -> list[str]:
     return done.stdout.splitlines()
 
 
-def _filled(dashboard: dict[str, Any], interval: str) -> dict[tuple[str, str], str]:
+def _fill(dashboard: dict[str, Any], interval: str) -> dict[tuple[str, str], str]:
     """The expressions, with values for the variables, by the panel's title and the legend."""
     found = {}
     for panel in dashboard["panels"]:
@@ -66,16 +66,16 @@ def _filled(dashboard: dict[str, Any], interval: str) -> dict[tuple[str, str], s
 
 
 def test_grafana_s_schema_finds_nothing_wrong(dashboard: dict[str, Any]) -> None:
-    assert _judged("dashboard", dashboard) == []
+    assert _judge("dashboard", dashboard) == []
     wrong = {**dashboard, "panels": [{**dashboard["panels"][1], "titel": "Queries"}]}
-    assert _judged("dashboard", wrong) == ["panels[0].Panel: unexpected field 'titel'"]
+    assert _judge("dashboard", wrong) == ["panels[0].Panel: unexpected field 'titel'"]
 
 
 def test_prometheus_reads_every_expression(dashboard: dict[str, Any]) -> None:
-    filled = list(_filled(dashboard, "1m").values())
+    filled = list(_fill(dashboard, "1m").values())
     assert len(filled) > 30
     assert not [expression for expression in filled if "$" in expression]
-    (refused,) = _judged("promql", [*filled, "rate(x[)"])
+    (refused,) = _judge("promql", [*filled, "rate(x[)"])
     assert refused.startswith("rate(x[): ")
 
 
@@ -159,7 +159,7 @@ def _rows(client: RawClient, text: str) -> list[dict[str, Any]]:
     return client.ask(sql.CommandStatementQuery(query=text)).to_pylist()
 
 
-def _refused(client: RawClient, text: str) -> bool:
+def _is_refused(client: RawClient, text: str) -> bool:
     try:
         _rows(client, text)
     except grpc.RpcError:
@@ -176,8 +176,8 @@ def _load(uri: str, stack: ExitStack) -> None:
 
     root, bob, others = connect("root"), connect("bob"), [connect("root") for _ in range(3)]
     _rows(others[0], "SET runtime = 'local'")
-    assert _refused(connect("root", "wrong"), "SELECT 1")
-    assert _refused(bob, "CREATE TABLE own AS SELECT 1 AS x")  # the only one of its kind
+    assert _is_refused(connect("root", "wrong"), "SELECT 1")
+    assert _is_refused(bob, "CREATE TABLE own AS SELECT 1 AS x")  # the only one of its kind
     with flight_sql.connect(uri, db_kwargs={"username": "root", "password": PASSWORD}, autocommit=True) as connection:
         for runtime in ("local", "ray"):
             with connection.cursor() as cursor:
@@ -193,9 +193,9 @@ def _load(uri: str, stack: ExitStack) -> None:
             running = "SELECT id FROM system.queries WHERE text LIKE '%a.i * a.n%' AND text NOT LIKE '%system.%'"
             running += " AND state = 'running'"
             with ThreadPoolExecutor(3) as threads:
-                ended = [threads.submit(_refused, others[0], text)]
+                ended = [threads.submit(_is_refused, others[0], text)]
                 until(lambda: len(_rows(root, running)) == 1)
-                ended += [threads.submit(_refused, each, text) for each in others[1:]]
+                ended += [threads.submit(_is_refused, each, text) for each in others[1:]]
                 until(lambda: len(_rows(root, running)) == 2)
                 until(lambda: _rows(root, "FROM system.stages WHERE done = tasks AND rows >= 100000"))
                 until(lambda: _rows(root, "FROM system.tasks WHERE state = 'running'"))
@@ -205,7 +205,7 @@ def _load(uri: str, stack: ExitStack) -> None:
                 until(lambda: len(_rows(root, "SELECT 1 FROM system.workers")) == 2)
                 while not all(answer.done() for answer in ended):
                     for row in _rows(root, running):
-                        _refused(root, f"KILL QUERY '{row['id']}'")
+                        _is_refused(root, f"KILL QUERY '{row['id']}'")
                 assert all(answer.result() for answer in ended)
 
 
@@ -213,7 +213,7 @@ def test_each_panel_shows_what_a_load_gives(prometheus: Watch, dashboard: dict[s
     uri, address, ask = prometheus
     with ExitStack() as stack:
         _load(uri, stack)
-        missing = _filled(dashboard, "5m")
+        missing = _fill(dashboard, "5m")
 
         def is_told(place: tuple[str, str], expression: str) -> bool:
             highest = f"max_over_time(({expression})[5m:1s])"
@@ -229,7 +229,7 @@ def test_each_panel_shows_what_a_load_gives(prometheus: Watch, dashboard: dict[s
             until(all_told)
         except AssertionError:
             pytest.fail(f"nothing is shown of {list(missing)}")
-    statuses = _filled(dashboard, "5m")["Failed and cancelled per second, by status", "{{status}}"]
+    statuses = _fill(dashboard, "5m")["Failed and cancelled per second, by status", "{{status}}"]
 
     def told() -> set[str]:
         return {series["metric"]["status"] for series in ask(f"max_over_time(({statuses})[5m:1s]) > 0")}

@@ -18,7 +18,7 @@ import pytest
 
 from tests.conftest import RAY_OPTIONS
 from tests.harness.server import serve
-from tests.real_clients.environments import installed
+from tests.real_clients.environments import install
 from tests.real_clients.programs import SOURCES
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
@@ -33,7 +33,7 @@ class Tool:
     def __init__(self, name: str, folder: Path, uri: str) -> None:
         self.folder, self._uri = folder, uri
         self.port = uri.rpartition(":")[2]
-        self._programs = installed(name)
+        self._programs = install(name)
 
     def run(self, program: str, *arguments: str) -> str:
         """What the program prints; it has to end with status 0."""

@@ -45,12 +45,12 @@ def test_a_program_sees_what_it_has_to(
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
-    missing = program.missing()
+    missing = program.missing_tools()
     if missing and os.environ.get("CI") != "true":
         pytest.skip(f"left out: {program.language}, for there is no {', '.join(missing)}")
     assert not missing, f"{program.language} needs {', '.join(missing)}"
     command = commands(program)
-    checks = [check.asked() for check in (*CHECKS, *program.own)]
+    checks = [check.request() for check in (*CHECKS, *program.own)]
     seen = lines(command, {**endpoints(runtime_name), "checks": checks}, tmp_path)
     wrong: list[str] = []
     for client in program.clients:

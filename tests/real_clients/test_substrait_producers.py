@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import RAY_OPTIONS
 from tests.engine.substrait.produced import Produced, assert_same, produced
 from tests.harness.server import serve
-from tests.real_clients.environments import installed
+from tests.real_clients.environments import install
 from tests.tpch import dataset
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
@@ -38,7 +38,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Cases:
     """What the producers write now."""
     file = tmp_path_factory.mktemp("producers") / "produced.arrow"
     for requirements, program in _PROGRAMS:
-        command = [str(installed(requirements) / "python"), "-m", f"tests.engine.substrait.{program}", str(file)]
+        command = [str(install(requirements) / "python"), "-m", f"tests.engine.substrait.{program}", str(file)]
         done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr[-4000:]
     return _by_name(produced(file))

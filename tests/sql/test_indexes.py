@@ -9,7 +9,7 @@ from typing import Any
 import adbc_driver_flightsql.dbapi as flight_sql
 import pytest
 
-from tests.harness.server import dropping
+from tests.harness.server import drop_afterwards
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
@@ -27,7 +27,7 @@ ROWS = """
 def ask(runtime_name: str, server_uri: Callable[[str], str]) -> Iterator[Ask]:
     """Statements at a server on each runtime, which has a table `ix_t`."""
     with (
-        dropping(server_uri(runtime_name)) as uri,
+        drop_afterwards(server_uri(runtime_name)) as uri,
         flight_sql.connect(uri, autocommit=True) as connection,
         connection.cursor() as cursor,
     ):

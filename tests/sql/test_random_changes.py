@@ -15,7 +15,7 @@ import pytest
 
 from tests.harness.compare import difference
 from tests.harness.random_sql.changes import ChangedWorld
-from tests.harness.server import dropping, serve
+from tests.harness.server import drop_afterwards, serve
 
 WORLDS = {"local": 6, "ray": 3}
 STATEMENTS = 12
@@ -50,7 +50,7 @@ def cursor(
     if runtime_name == "local":
         yield request.getfixturevalue("local")
         return
-    with dropping(server_uri("ray")) as uri, connected(uri) as cursor:
+    with drop_afterwards(server_uri("ray")) as uri, connected(uri) as cursor:
         yield cursor
 
 

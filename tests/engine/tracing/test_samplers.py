@@ -9,14 +9,14 @@ import pytest
 
 from engine.tracing import SpanContext, begin, send_to
 from engine.tracing.otlp import OtlpExporter
-from tests.harness.collector import collecting
+from tests.harness.collector import run_collector
 
 KEPT, UNKEPT = (SpanContext(bytes([1] * 16), bytes([1] * 8), sampled) for sampled in (True, False))
 
 
 @contextmanager
 def exporting(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Iterator[OtlpExporter]:
-    with collecting() as collector:
+    with run_collector() as collector:
         for name, value in collector.variables(**variables).items():
             monkeypatch.setenv(name, value)
         exporter = OtlpExporter("test")

@@ -101,7 +101,7 @@ def running(data: Path, folder: Path, *options: str) -> Iterator[Running]:
     environment = {**os.environ, "TMPDIR": str(temporary), "RAY_TMPDIR": tempfile.gettempdir()}
     with (
         (folder / "log").open("wb") as log,
-        INCIDENTS.watched(folder / "log"),
+        INCIDENTS.watch(folder / "log"),
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process,
     ):
         try:

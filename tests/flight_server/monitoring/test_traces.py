@@ -23,7 +23,7 @@ from flight_server.config import ServerConfig
 from flight_server.options import ConfigError, OperationsOptions
 from flight_server.proto import sql
 from tests.clients.raw import RawClient
-from tests.harness.collector import Collected, Collector, collecting
+from tests.harness.collector import Collected, Collector, run_collector
 from tests.harness.server import serve
 from tests.harness.waiting import until
 
@@ -283,7 +283,7 @@ def test_adbc_hands_on_a_header(traced: str, collector: Collector) -> None:
 
 def test_texts_are_told_where_that_is_allowed_and_the_last_spans_leave_at_the_end(tmp_path: Path) -> None:
     text = "SELECT 7 AS written"
-    with collecting() as collector:
+    with run_collector() as collector:
         variables = collector.variables(OTEL_BSP_SCHEDULE_DELAY="600000", OTEL_SERVICE_NAME="analytics")
         options = ("--traces", "otlp", "--trace-statements", "--threads", "1")
         with serve(tmp_path, tmp_path / "log", *options, variables=variables) as (uri, _):

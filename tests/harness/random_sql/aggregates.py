@@ -31,22 +31,22 @@ class Aggregates(Subqueries):
 
         def count_rows() -> tuple[str, str]:
             row = self.whole_row(scope)
-            return self._filtered(
+            return self._with_filter(
                 self.choose("count(*)", "count()", f"count({row})" if row else "count(*)"), scope
             ), "big"
 
         def count_values() -> tuple[str, str]:
-            return self._filtered(f"count({self.choose('', 'DISTINCT ')}{argument()})", scope), "big"
+            return self._with_filter(f"count({self.choose('', 'DISTINCT ')}{argument()})", scope), "big"
 
         def extreme() -> tuple[str, str]:
-            return self._filtered(f"{self.choose('min', 'max')}({argument()})", scope), kind
+            return self._with_filter(f"{self.choose('min', 'max')}({argument()})", scope), kind
 
         def total() -> tuple[str, str]:
             call = f"sum({self.choose('', 'DISTINCT ')}{number()})"
-            return self._filtered(call, scope), "other"
+            return self._with_filter(call, scope), "other"
 
         def average() -> tuple[str, str]:
-            call = self._filtered(f"avg({self.choose('', '', 'DISTINCT ')}{number()})", scope)
+            call = self._with_filter(f"avg({self.choose('', '', 'DISTINCT ')}{number()})", scope)
             return (f"({call})::DECIMAL(18, 3)", "dec") if nested or self.often(50) else (call, "other")
 
         def quantile() -> tuple[str, str]:
@@ -54,28 +54,28 @@ class Aggregates(Subqueries):
             return f"{self.choose('quantile_disc', 'quantile_cont')}({number()}, {place})", "other"
 
         def middle() -> tuple[str, str]:
-            return self._filtered(f"median({number()})", scope), "other"
+            return self._with_filter(f"median({number()})", scope), "other"
 
         def text_of_all() -> tuple[str, str]:
             value, separator = self.expr("txt", scope, 1), self.choose(*_SEPARATORS)
             distinct = self.choose("", "DISTINCT ")
-            return self._filtered(f"string_agg({distinct}{value}, {separator} {order(value)})", scope), "txt"
+            return self._with_filter(f"string_agg({distinct}{value}, {separator} {order(value)})", scope), "txt"
 
         def length_of_text() -> tuple[str, str]:
             """Which is the same in each order."""
             call = (
                 f"string_agg({self.choose('', 'DISTINCT ')}{self.expr('txt', scope, 1)}, {self.choose(*_SEPARATORS)})"
             )
-            return f"length({self._filtered(call, scope)})", "big"
+            return f"length({self._with_filter(call, scope)})", "big"
 
         def list_of_all() -> tuple[str, str]:
             value = argument()
             name = self.choose("list", "array_agg", "first", "last", "any_value")
             call = f"{name}({self.choose('', 'DISTINCT ')}{value} {order(value)})"
-            return self._filtered(call, scope), "other"
+            return self._with_filter(call, scope), "other"
 
         def sorted_list() -> tuple[str, str]:
-            call = self._filtered(f"list({self.choose('', 'DISTINCT ')}{argument()})", scope)
+            call = self._with_filter(f"list({self.choose('', 'DISTINCT ')}{argument()})", scope)
             return self.choose(f"list_sort({call})", f"len({call})"), "other"
 
         def argument_of_extreme() -> tuple[str, str]:
@@ -83,7 +83,7 @@ class Aggregates(Subqueries):
             value, key = argument(), self.expr("int", scope, 0)
             name = self.choose("arg_min", "arg_max", "arg_min_null", "arg_max_null", "arg_min_nulls_last")
             name = self.choose(name, "arg_max_nulls_last", "min_by", "max_by")
-            return self._filtered(f"{name}({value}, {{'key': {key}, 'value': {value}}})", scope), kind
+            return self._with_filter(f"{name}({value}, {{'key': {key}, 'value': {value}}})", scope), kind
 
         def several_extremes() -> tuple[str, str]:
             value, many = argument(), self.choose("1", "2", "1 + 1", "3")
@@ -96,10 +96,10 @@ class Aggregates(Subqueries):
 
         def of_bits() -> tuple[str, str]:
             value = self.expr("int", scope, 1)
-            return self._filtered(f"{self.choose('bit_and', 'bit_or', 'bit_xor')}({value})", scope), "int"
+            return self._with_filter(f"{self.choose('bit_and', 'bit_or', 'bit_xor')}({value})", scope), "int"
 
         def of_truths() -> tuple[str, str]:
-            return self._filtered(f"{self.choose('bool_and', 'bool_or')}({self.predicate(scope, 1)})", scope), "bool"
+            return self._with_filter(f"{self.choose('bool_and', 'bool_or')}({self.predicate(scope, 1)})", scope), "bool"
 
         def counts_of_values() -> tuple[str, str]:
             return f"histogram({self.leaf('int', scope)})", "other"
@@ -114,7 +114,7 @@ class Aggregates(Subqueries):
             | {several_extremes: 1, of_bits: 1, of_truths: 1, counts_of_values: 1, rounded: 1}
         )
 
-    def _filtered(self, call: str, scope: Scope) -> str:
+    def _with_filter(self, call: str, scope: Scope) -> str:
         if not self.often(20):
             return call
         self.used.add("aggregate_filter")
@@ -185,7 +185,7 @@ class Aggregates(Subqueries):
             lambda: (f"sum({self.leaf(self.choose(*NUMBERS), scope)})", "other"),
         ]
         call, made = self.choose(*calls)()
-        return self._filtered(call, scope), made
+        return self._with_filter(call, scope), made
 
     def _frame(self) -> str:
         if self.often(50):

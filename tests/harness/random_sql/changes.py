@@ -11,9 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from tests.harness.compare import difference
-from tests.harness.oracle import quoted
+from tests.harness.oracle import quote
 from tests.harness.random_sql.draft import Scope
-from tests.harness.random_sql.names import COLUMNS, spelled
+from tests.harness.random_sql.names import COLUMNS, spell
 from tests.harness.random_sql.selects import Selects
 from tests.harness.random_sql.values import LITERALS, Column, kind_of
 from tests.harness.random_sql.world import World
@@ -44,7 +44,7 @@ class Changes(Selects):
         def create() -> tuple[str, str]:
             query = self.query()
             found = self._describe(query) or ()
-            names = ", ".join(spelled(name) for name in self.chance.sample(COLUMNS, min(len(found), len(COLUMNS))))
+            names = ", ".join(spell(name) for name in self.chance.sample(COLUMNS, min(len(found), len(COLUMNS))))
             return f"CREATE OR REPLACE TABLE {MADE} AS SELECT * FROM ({query}) AS given({names})", MADE
 
         def insert() -> tuple[str, str]:
@@ -53,7 +53,7 @@ class Changes(Selects):
             source, columns = self.source(Scope(()), 1)
             scope = Scope(columns)
             listed = ", ".join(self.expr(kinds[i], scope) if kinds[i] in LITERALS else "NULL" for i in chosen)
-            names = ", ".join(spelled(made[i][0], 2) for i in chosen)
+            names = ", ".join(spell(made[i][0], 2) for i in chosen)
             where = f" WHERE {self.predicate(scope)}" if self.often(40) else ""
             return f"INSERT INTO {MADE} ({names}) SELECT {listed} FROM {source}{where}", MADE
 
@@ -61,12 +61,12 @@ class Changes(Selects):
             name, scope = self._target()
             free = [c for c in scope.own if c.name != "id"]
             changed = self.chance.sample(free, self.choose(1, 2))
-            values = [f"{spelled(c.name)} = {self.expr(c.kind, scope)}" for c in changed]
-            return f"UPDATE {spelled(name)} SET {', '.join(values)} WHERE {self.predicate(scope)}", name
+            values = [f"{spell(c.name)} = {self.expr(c.kind, scope)}" for c in changed]
+            return f"UPDATE {spell(name)} SET {', '.join(values)} WHERE {self.predicate(scope)}", name
 
         def delete() -> tuple[str, str]:
             name, scope = self._target()
-            return f"DELETE FROM {spelled(name)} WHERE {self.predicate(scope)}", name
+            return f"DELETE FROM {spell(name)} WHERE {self.predicate(scope)}", name
 
         def merge() -> tuple[str, str]:
             name, scope = self._target("tgt")
@@ -74,11 +74,11 @@ class Changes(Selects):
             key = self.choose(*[c for c in scope.own if any(c.kind == d.kind for d in source.own)])
             given = self.choose(*[d for d in source.own if d.kind == key.kind])
             # A row of the source for each value, NULL too: no row is changed twice.
-            rows = f"SELECT {spelled(given.name)} AS mkey, min(id) AS mid FROM {spelled(other)} GROUP BY 1"
+            rows = f"SELECT {spell(given.name)} AS mkey, min(id) AS mid FROM {spell(other)} GROUP BY 1"
             met = Scope((*scope.own, Column("src", "mkey", key.kind)))
             equal = "IS NOT DISTINCT FROM" if self.often(30) else "="
-            on = f"tgt.{spelled(key.name)} {equal} src.mkey"
-            text = f"MERGE INTO {spelled(name)} AS tgt USING ({rows}) AS src ON {on}"
+            on = f"tgt.{spell(key.name)} {equal} src.mkey"
+            text = f"MERGE INTO {spell(name)} AS tgt USING ({rows}) AS src ON {on}"
             clauses = [
                 f"MATCHED AND {self.predicate(scope)} THEN DELETE",
                 f"MATCHED THEN UPDATE SET {self._set(scope, met)}",
@@ -86,7 +86,7 @@ class Changes(Selects):
                 f"NOT MATCHED BY SOURCE AND {self.predicate(scope)} THEN DELETE",
             ]
             if key.name != "id":
-                row = f"(id, {spelled(key.name)}) VALUES (src.mid + {self.chance.randint(1, 99)} * 1000, src.mkey)"
+                row = f"(id, {spell(key.name)}) VALUES (src.mid + {self.chance.randint(1, 99)} * 1000, src.mkey)"
                 clauses.append(f"NOT MATCHED THEN INSERT {row}")
             chosen = sorted(self.chance.sample(range(len(clauses)), self.choose(1, 2, 3)))
             return f"{text} {' '.join(f'WHEN {clauses[i]}' for i in chosen)}", name
@@ -98,7 +98,7 @@ class Changes(Selects):
 
     def _set(self, scope: Scope, known: Scope) -> str:
         column = self.choose(*[c for c in scope.own if c.name != "id"])
-        return f"{spelled(column.name)} = {self.expr(column.kind, known)}"
+        return f"{spell(column.name)} = {self.expr(column.kind, known)}"
 
     def _target(self, alias: str | None = None) -> tuple[str, Scope]:
         name = self.table_name()
@@ -115,14 +115,14 @@ class ChangedWorld:
         self.world = World(seed)
         self.tables = self.world.tables
         self._kernels = ExitStack()
-        self._first, self._second = (self._stored(reverse) for reverse in (False, True))
+        self._first, self._second = (self._load(reverse) for reverse in (False, True))
 
-    def _stored(self, reverse: bool) -> duckdb.DuckDBPyConnection:
+    def _load(self, reverse: bool) -> duckdb.DuckDBPyConnection:
         kernel = self._kernels.enter_context(duckdb.connect(config={"threads": "1" if reverse else "2"}))
         for name, table in self.tables.items():
             kernel.register("given", table)
             order = " ORDER BY id DESC" if reverse else ""
-            kernel.execute(f"CREATE TABLE {quoted(name)} AS SELECT * FROM given{order}")
+            kernel.execute(f"CREATE TABLE {quote(name)} AS SELECT * FROM given{order}")
             kernel.unregister("given")
         return kernel
 
@@ -138,7 +138,7 @@ class ChangedWorld:
             number += 1
             writer = Changes(random.Random(f"change {self.seed} {number}"), self.world.kinds, self.world.describe)
             sql, name = writer.change(made)
-            rows = self._shown(sql, name)
+            rows = self._show(sql, name)
             if rows is None:
                 continue
             count -= 1
@@ -150,7 +150,7 @@ class ChangedWorld:
         relation = self._first.sql(f"FROM {MADE}")
         return list(zip(relation.columns, map(str, relation.types), strict=True))
 
-    def _shown(self, sql: str, name: str) -> pa.Table | None:
+    def _show(self, sql: str, name: str) -> pa.Table | None:
         """The rows of the table behind the statement; None where the kernel refuses it or does not determine them."""
         results = []
         for kernel in (self._first, self._second):
@@ -173,4 +173,4 @@ class ChangedWorld:
 
 
 def _all_as_text(name: str) -> str:
-    return f"SELECT COLUMNS(*)::VARCHAR FROM {spelled(name)}"
+    return f"SELECT COLUMNS(*)::VARCHAR FROM {spell(name)}"

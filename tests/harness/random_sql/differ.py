@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from engine.errors import GrismError
 from tests.harness.compare import difference
-from tests.harness.random_sql.reduction import reduced, script
+from tests.harness.random_sql.reduction import reduce_case, script
 from tests.harness.random_sql.selects import Query
-from tests.harness.random_sql.world import World, determined
+from tests.harness.random_sql.world import World, determined_rows
 from tests.harness.runtimes import SqlRuntime, Tables, query
 
-__all__ = ["Drift", "Run", "compared", "run_world"]
+__all__ = ["Drift", "Run", "compare_answer", "run_world"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def run_world(run: Run, seed: int, count: int, runtime: SqlRuntime, tables: Tabl
             run.queries += 1
             run.forms.update(answer.forms)
             known = runtime.frontend.readings.copy()
-            message = compared(runtime, answer.query, answer.rows)
+            message = compare_answer(runtime, answer.query, answer.rows)
             run.readings += runtime.frontend.readings - known
             if message is not None:
                 run.drifts.append(_drift(seed, message, world, answer.query, runtime, tables, reduce_seconds))
@@ -75,7 +75,7 @@ def run_world(run: Run, seed: int, count: int, runtime: SqlRuntime, tables: Tabl
         world.close()
 
 
-def compared(runtime: SqlRuntime, asked: Query, rows: pa.Table) -> str | None:
+def compare_answer(runtime: SqlRuntime, asked: Query, rows: pa.Table) -> str | None:
     """How the runtime's answer differs from `rows`; None where it does not."""
     try:
         got = query(runtime, asked)
@@ -114,18 +114,18 @@ def _drift(
     """The failure with a small case of its sort: an error of the same class, or rows that differ."""
 
     def fails(candidate: Mapping[str, pa.Table], smaller: Query) -> bool:
-        rows = determined(candidate, smaller)
+        rows = determined_rows(candidate, smaller)
         if rows is None:
             return False
         _put(tables, candidate)
-        found = compared(runtime, smaller, rows)
+        found = compare_answer(runtime, smaller, rows)
         return found is not None and found.split(":")[0].split(" ")[0] == message.split(":")[0].split(" ")[0]
 
-    given, small = reduced(world.tables, asked, fails, seconds)
-    rows = determined(given, small)
+    given, small = reduce_case(world.tables, asked, fails, seconds)
+    rows = determined_rows(given, small)
     assert rows is not None
     _put(tables, given)
-    return Drift(seed, compared(runtime, small, rows) or message, asked, script(given, small))
+    return Drift(seed, compare_answer(runtime, small, rows) or message, asked, script(given, small))
 
 
 def _put(tables: Tables, given: Mapping[str, pa.Table]) -> None:

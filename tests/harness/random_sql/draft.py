@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from tests.harness.random_sql.names import COLUMNS, RELATIONS, spelled
+from tests.harness.random_sql.names import COLUMNS, RELATIONS, spell
 from tests.harness.random_sql.values import OF_TEXTS, Column, Table, kind_of
 
 __all__ = ["Body", "Draft", "Scope"]
@@ -81,7 +81,7 @@ class Draft:
 
     def column_name(self) -> str:
         """A name for a column, as an identifier."""
-        return spelled(self.choose(*COLUMNS), self.choose(0, 0, 0, 1, 2))
+        return spell(self.choose(*COLUMNS), self.choose(0, 0, 0, 1, 2))
 
     def relation_name(self, taken: Sequence[str]) -> str:
         """A name for a relation that its FROM clause has not yet."""
@@ -96,12 +96,12 @@ class Draft:
         hidden = not own and bool(namesakes)
         around = [c for c in scope.outer if c.name.lower() == column.name.lower()]
         alone = (len(namesakes) == 1 or column.merged) if own else (not hidden and len(around) == 1)
-        name = spelled(column.name, self.choose(0, 0, 0, 0, 1, 2))
+        name = spell(column.name, self.choose(0, 0, 0, 0, 1, 2))
         forms = [name] if alone else []
         # A column here that is called like a relation around hides that: the rest of the name would be its field.
         hiding = () if own else tuple(c for c in scope.own if c.name.lower() == column.relation.lower())
         if column.relation and not column.merged and not hiding:
-            forms.append(f"{spelled(column.relation, self.choose(0, 0, 0, 1, 2))}.{name}")
+            forms.append(f"{spell(column.relation, self.choose(0, 0, 0, 1, 2))}.{name}")
         if own and not scope.outer and self.often(3) and not any(c.merged for c in scope.own):
             self.used.add("position")
             return f"#{scope.own.index(column) + 1}"
@@ -123,7 +123,7 @@ class Draft:
 
         `kinds` are better known than by their types: texts of numbers say.
         """
-        found = self._describe(self.with_ctes(f"SELECT {spelled(relation)}.* FROM {source}"))
+        found = self._describe(self.with_ctes(f"SELECT {spell(relation)}.* FROM {source}"))
         if found is None:
             return None
         columns = [Column(relation, name, kind_of(type_text)) for name, type_text in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.harness.random_sql.draft import Draft, Scope
-from tests.harness.random_sql.names import spelled
+from tests.harness.random_sql.names import spell
 from tests.harness.random_sql.values import COMPARABLE, LITERALS, NUMBERS, OF_TEXTS
 
 __all__ = ["Expressions"]
@@ -141,7 +141,7 @@ class Expressions(Draft):
         if not free:
             return None
         self.used.add("whole_row")
-        return spelled(self.choose(*free), self.choose(0, 0, 1, 2))
+        return spell(self.choose(*free), self.choose(0, 0, 1, 2))
 
     # Conditions
 
@@ -149,7 +149,7 @@ class Expressions(Draft):
         """A condition."""
 
         def comparison() -> str:
-            return self.compared(scope, depth - 1)
+            return self.mixed_comparison(scope, depth - 1)
 
         def null_test() -> str:
             row = self.whole_row(scope) if self.often(10) else None
@@ -186,7 +186,7 @@ class Expressions(Draft):
         deep = {connected: 4, negated: 2, volatile: 1}
         return self.form(simple if depth <= 0 else simple | deep)
 
-    def compared(self, scope: Scope, depth: int) -> str:
+    def mixed_comparison(self, scope: Scope, depth: int) -> str:
         """A comparison, often of two types."""
         left, right = self._two_kinds(scope)
         operator = self.choose(*_OPERATORS)

@@ -10,10 +10,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from tests.harness.oracle import quoted
+from tests.harness.oracle import quote
 from tests.harness.random_sql.selects import Query
 
-__all__ = ["reduced", "script"]
+__all__ = ["reduce_case", "script"]
 
 Tables = Mapping[str, pa.Table]
 Fails = Callable[[Tables, Query], bool]
@@ -34,11 +34,11 @@ _LISTS = (
 
 def script(tables: Tables, query: Query) -> str:
     """Statements that make the tables which the query may read, and the query."""
-    made = [f"CREATE TABLE {quoted(name)} AS {_as_values(table)};" for name, table in tables.items()]
+    made = [f"CREATE TABLE {quote(name)} AS {_as_values(table)};" for name, table in tables.items()]
     return "\n".join([*made, f"{query};"])
 
 
-def reduced(tables: Tables, query: Query, fails: Fails, seconds: float = 60.0) -> tuple[Tables, Query]:
+def reduce_case(tables: Tables, query: Query, fails: Fails, seconds: float = 60.0) -> tuple[Tables, Query]:
     """The smallest tables and query that were found in that time, for which `fails` is still true."""
     until = time.monotonic() + seconds
     for _ in range(3):
@@ -60,14 +60,14 @@ def _smaller_query(tables: Tables, query: Query, fails: Fails, until: float) -> 
     if query.ordered and fails(tables, _with_order(query, False)):
         query = _with_order(query, False)
     with duckdb.connect() as kernel:
-        tree = _parsed(kernel, query)
+        tree = _parse(kernel, query)
         smaller = True
         while smaller and tree is not None:
             smaller = False
             for candidate in _smaller_trees(tree):
                 if time.monotonic() > until:
                     return query
-                text = _written(kernel, candidate)
+                text = _write(kernel, candidate)
                 if text is None or len(text) >= len(query):
                     continue
                 if fails(tables, _with_order(text, query.ordered)):
@@ -76,13 +76,13 @@ def _smaller_query(tables: Tables, query: Query, fails: Fails, until: float) -> 
     return query
 
 
-def _parsed(kernel: duckdb.DuckDBPyConnection, text: str) -> Any:
+def _parse(kernel: duckdb.DuckDBPyConnection, text: str) -> Any:
     row = kernel.execute("SELECT json_serialize_sql(?::VARCHAR)", [text]).fetchone()
     tree = json.loads(row[0]) if row else {"error": True}
     return None if tree["error"] else tree
 
 
-def _written(kernel: duckdb.DuckDBPyConnection, tree: Any) -> str | None:
+def _write(kernel: duckdb.DuckDBPyConnection, tree: Any) -> str | None:
     try:
         row = kernel.execute("SELECT json_deserialize_sql(?::JSON)", [json.dumps(tree)]).fetchone()
     except duckdb.Error:
@@ -186,15 +186,15 @@ def _smaller_tables(tables: Tables, query: Query, fails: Fails, until: float) ->
 
 
 def _as_values(table: pa.Table) -> str:
-    names = ", ".join(quoted(name) for name in table.column_names)
+    names = ", ".join(quote(name) for name in table.column_names)
     with duckdb.connect() as kernel:
         kernel.register("given", table)
         types = [str(kind) for kind in kernel.sql("FROM given").types]
-        listed = ", ".join(f"{quoted(name)}::VARCHAR" for name in table.column_names)
+        listed = ", ".join(f"{quote(name)}::VARCHAR" for name in table.column_names)
         rows = kernel.sql(f"SELECT {listed} FROM given").fetchall()
     if not rows:
         nulls = ", ".join(
-            f"NULL::{kind} AS {quoted(name)}" for name, kind in zip(table.column_names, types, strict=True)
+            f"NULL::{kind} AS {quote(name)}" for name, kind in zip(table.column_names, types, strict=True)
         )
         return f"SELECT {nulls} LIMIT 0"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.harness.random_sql.draft import Body, Scope
-from tests.harness.random_sql.names import TABLES, spelled
+from tests.harness.random_sql.names import TABLES, spell
 from tests.harness.random_sql.sources import Sources
 from tests.harness.random_sql.values import LITERALS, NUMBERS
 
@@ -50,12 +50,12 @@ class Selects(Sources):
             self._define_cte()
         body = self.body(Scope(()), self.choose(0, 0, 1, 1, 1, 2, 2, 3))
         ordered = self.often(45)
-        text = self.with_ctes(self.finished(body) if ordered else body.sql)
+        text = self.with_ctes(self.finish(body) if ordered else body.sql)
         query = Query(text)
         query.ordered = ordered
         return query
 
-    def finished(self, body: Body) -> str:
+    def finish(self, body: Body) -> str:
         """The SELECT in an order that tells all rows apart which differ, and maybe cut off."""
         places = [f"{i + 1}{self._direction()}" for i in range(len(body.kinds))]
         self.chance.shuffle(places)
@@ -67,7 +67,7 @@ class Selects(Sources):
 
     def in_order(self, body: Body) -> str:
         """A SELECT as it stands, or in a total order with a limit."""
-        return self.finished(body) if self.often(15) else body.sql
+        return self.finish(body) if self.often(15) else body.sql
 
     def _direction(self) -> str:
         return self.choose("", "", " DESC", " NULLS FIRST", " DESC NULLS LAST")
@@ -98,7 +98,7 @@ class Selects(Sources):
 
         def recursive_cte() -> tuple[str, tuple[str, ...]]:
             source, _ = self.narrow_source()
-            step = f"SELECT n + 1, k FROM {spelled(name)} WHERE n < {self.choose('3', '4')}"
+            step = f"SELECT n + 1, k FROM {spell(name)} WHERE n < {self.choose('3', '4')}"
             union, first = self.choose("UNION ALL", "UNION"), self.choose("1", "id % 3")
             return f"(n, k) AS (SELECT {first}, {self.choose('id', 'id + 1')} FROM {source} {union} {step})", (
                 "int",
@@ -106,16 +106,16 @@ class Selects(Sources):
             )
 
         def recursive_cte_with_key() -> tuple[str, tuple[str, ...]]:
-            step = f"SELECT k, n + 1 FROM {spelled(name)} WHERE n < 3"
+            step = f"SELECT k, n + 1 FROM {spell(name)} WHERE n < 3"
             source, _ = self.narrow_source()
             return f"(k, n) USING KEY (k) AS (SELECT id, 0 FROM {source} UNION {step})", ("int", "int")
 
         text, kinds = self.form({plain_cte: 12, volatile_cte: 1, recursive_cte: 2, recursive_cte_with_key: 1})
         before = list(self.ctes)
-        self.ctes.append(f"{spelled(name)}{text}")
+        self.ctes.append(f"{spell(name)}{text}")
         if text.startswith("("):
             self.ctes = [f"RECURSIVE {self.ctes[0].removeprefix('RECURSIVE ')}", *self.ctes[1:]]
-        columns = self.columns_of(name, spelled(name), kinds)
+        columns = self.columns_of(name, spell(name), kinds)
         if columns is None:
             self.ctes = before
         else:
@@ -137,7 +137,7 @@ class Selects(Sources):
             return self._distinct_on(scope, depth)
 
         def grouped() -> Body:
-            return self._grouped(scope, depth)
+            return self._grouped_body(scope, depth)
 
         def windows() -> Body:
             return self._windows(scope, depth)
@@ -152,7 +152,7 @@ class Selects(Sources):
             return self._by_name(scope, depth)
 
         def unnested() -> Body:
-            return self._unnested(scope, depth)
+            return self._unnested_body(scope, depth)
 
         small = {plain: 5, grouped: 4}
         more = {windows: 5, distinct: 2, distinct_on: 2, stars: 4, set_operation: 3, by_name: 1, unnested: 1}
@@ -209,7 +209,7 @@ class Selects(Sources):
         text = f"SELECT * FROM (SELECT DISTINCT ON ({key}) {listed} {read}{order}) AS one"
         return Body(text, tuple(kind for _, kind in items))
 
-    def _grouped(self, scope: Scope, depth: int) -> Body:
+    def _grouped_body(self, scope: Scope, depth: int) -> Body:
         read, inner = self._read(scope, depth)
         keys = [self._item(inner) for _ in range(self.choose(0, 1, 1, 1, 2, 2))]
         keys = [(sql, kind) for sql, kind in keys if kind in LITERALS]
@@ -289,7 +289,7 @@ class Selects(Sources):
         """Lists that name no column, or many at once."""
         read, inner = self._read(scope, min(depth, 1))
         relations = [r for r in inner.relations if r]
-        star = f"{spelled(self.choose(*relations), self.choose(0, 0, 2))}.*" if relations and self.often(50) else "*"
+        star = f"{spell(self.choose(*relations), self.choose(0, 0, 2))}.*" if relations and self.often(50) else "*"
         number = self.column_of(NUMBERS, Scope(inner.own)) or "1"
         sql, kind = self._item(inner)
         pattern = self.choose(*_COLUMN_PATTERNS)
@@ -353,7 +353,7 @@ class Selects(Sources):
                 f"{self.expr(kind, inner, 1)}{f' AS {self.column_name()}' if self.often(40) else ''}" for kind in own
             ]
             body = Body(f"SELECT {', '.join(listed)} {read}", tuple(kinds))
-            return f"({self.finished(body)})" if self.often(25) else body.sql
+            return f"({self.finish(body)})" if self.often(25) else body.sql
 
         operators = ("UNION", "UNION ALL", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL")
         text = f"{side()} {self.choose(*operators)} {side()}"
@@ -376,7 +376,7 @@ class Selects(Sources):
         text = f"{side(names[:2])} {self.choose('UNION', 'UNION ALL')} BY NAME {side([names[1], names[2]])}"
         return Body(text, ("other",) * 3, (names[0],))
 
-    def _unnested(self, scope: Scope, depth: int) -> Body:
+    def _unnested_body(self, scope: Scope, depth: int) -> Body:
         read, inner = self._read(scope, depth - 1)
         listed = self.expr("list", inner, 1)
         sql, kind = self._item(inner)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tests.harness.random_sql.aggregates import Aggregates
 from tests.harness.random_sql.draft import Body, Scope
-from tests.harness.random_sql.names import TABLES, spelled
+from tests.harness.random_sql.names import TABLES, spell
 from tests.harness.random_sql.values import LITERALS, NUMBERS, Column
 
 __all__ = ["Sources"]
@@ -24,11 +24,11 @@ class Sources(Aggregates):
         """A table of the world, under some alias or its own name."""
         name = self.table_name()
         table = self.tables[name]
-        alias, source = self.relation_name(taken), spelled(name, self.choose(0, 0, 1, 2))
+        alias, source = self.relation_name(taken), spell(name, self.choose(0, 0, 1, 2))
         if name not in taken and self.often(35):
             alias, sql = name, source
         else:
-            sql = f"{source} {self.choose('', 'AS ')}{spelled(alias, self.choose(0, 0, 2))}"
+            sql = f"{source} {self.choose('', 'AS ')}{spell(alias, self.choose(0, 0, 2))}"
         columns = zip(table.data.column_names, table.kinds, strict=True)
         return sql, tuple(Column(alias, column, kind) for column, kind in columns)
 
@@ -42,7 +42,7 @@ class Sources(Aggregates):
         taken = [c.relation for c in columns[:1]]
         while depth > 0 and self.often(55):
             depth -= 1
-            joined = self._joined(sql, columns, scope, depth, taken)
+            joined = self._add_join(sql, columns, scope, depth, taken)
             if joined is not None:
                 sql, columns = joined
         return sql, columns
@@ -55,13 +55,13 @@ class Sources(Aggregates):
 
         def derived() -> Found | None:
             body = self.body(Scope((), scope.all if self.often(30) else ()), depth - 1)
-            return self._named(f"({self.in_order(body)})", taken, body.kinds)
+            return self._with_alias(f"({self.in_order(body)})", taken, body.kinds)
 
         def column_list() -> Found | None:
             """With names of its own for the columns, some of them equal."""
             body = self.body(Scope(()), depth - 1)
             names = ", ".join(self.column_name() for _ in range(self.choose(1, len(body.kinds))))
-            return self._named(f"({body.sql})", taken, body.kinds, names)
+            return self._with_alias(f"({body.sql})", taken, body.kinds, names)
 
         def twice_named() -> Found | None:
             """Columns of one name."""
@@ -70,7 +70,7 @@ class Sources(Aggregates):
             kinds = [self._some_kind(inner) for _ in range(self.choose(2, 2, 3))]
             listed = [f"{self.expr(kind, inner, 1)} AS {name}" for kind in kinds]
             where = f" WHERE {self.deeper(inner)}" if self.often(20) else ""
-            return self._named(f"(SELECT {', '.join(listed)} FROM {source}{where})", taken, kinds)
+            return self._with_alias(f"(SELECT {', '.join(listed)} FROM {source}{where})", taken, kinds)
 
         def narrow() -> Found | None:
             """A few columns of a table under their own names."""
@@ -78,14 +78,14 @@ class Sources(Aggregates):
             chosen = self.chance.sample(columns, min(len(columns), self.choose(1, 2, 3)))
             if self.often(70) and all(c.name != "k" for c in chosen):
                 chosen.append(next(c for c in columns if c.name == "k"))
-            listed = ", ".join(spelled(c.name) for c in chosen)
-            return self._named(f"(SELECT {listed} FROM {source})", taken, [c.kind for c in chosen])
+            listed = ", ".join(spell(c.name) for c in chosen)
+            return self._with_alias(f"(SELECT {listed} FROM {source})", taken, [c.kind for c in chosen])
 
         def bracketed_join() -> Found | None:
             source, columns = self.source(Scope(()), 1)
             if len(columns) > 16:
                 return None
-            return self._named(f"({source})", taken) if "JOIN" in source else None
+            return self._with_alias(f"({source})", taken) if "JOIN" in source else None
 
         def cte() -> Found | None:
             return self._known_cte(taken) if self.cte_columns else None
@@ -96,31 +96,31 @@ class Sources(Aggregates):
                 f"({', '.join(self.choose(*LITERALS[kind]) for kind in kinds)})" for _ in range(self.choose(1, 2, 4))
             ]
             names = ", ".join(self.column_name() for _ in kinds)
-            return self._named(f"(VALUES {', '.join(rows)})", taken, kinds, names)
+            return self._with_alias(f"(VALUES {', '.join(rows)})", taken, kinds, names)
 
         def table_function() -> Found | None:
             call = self.choose("range(4)", "generate_series(1, 3)", "unnest([1, 2, NULL, 2])", "range(0, 9, 3)")
-            return self._named(call, taken, (), self.column_name())
+            return self._with_alias(call, taken, (), self.column_name())
 
         def pivot() -> Found | None:
             source, columns = self.narrow_source()
             on = self.choose(*[c for c in columns if c.kind in ("int", "big", "txt")] or columns)
             listed = ", ".join(self.choose(*LITERALS.get(on.kind, ("1",))[:3]) for _ in "ab")
             using = self.choose("sum(id)", "count(*)", "max(s)", "max(k) AS m, count(*) AS n", "min(v) AS k")
-            grouped = self.choose("", f" GROUP BY {spelled(self.choose(*columns).name)}")
-            return self._named(f"(PIVOT {source} ON {spelled(on.name)} IN ({listed}) USING {using}{grouped})", taken)
+            grouped = self.choose("", f" GROUP BY {spell(self.choose(*columns).name)}")
+            return self._with_alias(f"(PIVOT {source} ON {spell(on.name)} IN ({listed}) USING {using}{grouped})", taken)
 
         def unpivot() -> Found | None:
             source, columns = self.narrow_source()
             numbers = [c for c in columns if c.kind in NUMBERS]
-            listed = ", ".join(spelled(c.name) for c in self.chance.sample(numbers, min(2, len(numbers))))
+            listed = ", ".join(spell(c.name) for c in self.chance.sample(numbers, min(2, len(numbers))))
             nulls = self.choose("", " INCLUDE NULLS")
             if self.often(50):
                 text = (
                     f"(UNPIVOT{nulls} {source} ON {listed} INTO NAME {self.column_name()} VALUE {self.column_name()})"
                 )
-                return self._named(text, taken)
-            return self._named(f"(FROM {source} UNPIVOT{nulls} (w FOR n IN ({listed})))", taken)
+                return self._with_alias(text, taken)
+            return self._with_alias(f"(FROM {source} UNPIVOT{nulls} (w FOR n IN ({listed})))", taken)
 
         def sample() -> Found | None:
             """Of all rows or none: what else it takes is open."""
@@ -128,7 +128,7 @@ class Sources(Aggregates):
             source, columns = self.stored_table(taken)
             if self.often(50):
                 return f"{source} TABLESAMPLE {part}", columns
-            return self._named(f"(SELECT * FROM {source} USING SAMPLE {part})", taken)
+            return self._with_alias(f"(SELECT * FROM {source} USING SAMPLE {part})", taken)
 
         flat = {stored: 28, twice_named: 8, narrow: 10, values: 4, table_function: 2, sample: 1, pivot: 2, unpivot: 2}
         deep = {derived: 12, column_list: 6, bracketed_join: 6} if depth > 0 else {}
@@ -140,11 +140,11 @@ class Sources(Aggregates):
         name = self.table_name()
         table = self.tables[name]
         columns = zip(table.data.column_names, table.kinds, strict=True)
-        return spelled(name), tuple(Column(name, column, kind) for column, kind in columns)
+        return spell(name), tuple(Column(name, column, kind) for column, kind in columns)
 
-    def _named(self, sql: str, taken: Sequence[str], kinds: Sequence[str] = (), names: str = "") -> Found | None:
+    def _with_alias(self, sql: str, taken: Sequence[str], kinds: Sequence[str] = (), names: str = "") -> Found | None:
         alias = self.relation_name(taken)
-        source = f"{sql} AS {spelled(alias, self.choose(0, 0, 2))}{f'({names})' if names else ''}"
+        source = f"{sql} AS {spell(alias, self.choose(0, 0, 2))}{f'({names})' if names else ''}"
         columns = self.columns_of(alias, source, kinds)
         return None if columns is None else (source, columns)
 
@@ -152,13 +152,13 @@ class Sources(Aggregates):
         name = self.choose(*self.cte_columns)
         alias = self.relation_name(taken)
         if name not in taken and self.often(40):
-            return spelled(name), tuple(replace(c, relation=name) for c in self.cte_columns[name])
+            return spell(name), tuple(replace(c, relation=name) for c in self.cte_columns[name])
         columns = tuple(replace(c, relation=alias) for c in self.cte_columns[name])
-        return f"{spelled(name)} AS {spelled(alias)}", columns
+        return f"{spell(name)} AS {spell(alias)}", columns
 
     # Joins
 
-    def _joined(
+    def _add_join(
         self, left: str, columns: tuple[Column, ...], scope: Scope, depth: int, taken: list[str]
     ) -> Found | None:
         """The clause with one more join, whose name then is among the `taken`; None where the kernel refuses it."""
@@ -176,25 +176,25 @@ class Sources(Aggregates):
         def using() -> Found | None:
             right, right_columns = self._relation(scope, taken, depth)
             taken.append(right_columns[0].relation)
-            shared = self._shared(columns, right_columns)
+            shared = self._shared_names(columns, right_columns)
             if not shared:
                 return None
             names = self.chance.sample(shared, min(len(shared), self.choose(1, 1, 1, 2)))
             if "k" in shared and self.often(60):
                 names = ["k"]
             kind = self.choose("JOIN", *_OUTER, *_OUTER, *_ONE_SIDED)
-            listed = ", ".join(spelled(name, self.choose(0, 0, 1, 2)) for name in names)
-            return self._merged(f"{left} {kind} {right} USING ({listed})", kind, columns, right_columns, names)
+            listed = ", ".join(spell(name, self.choose(0, 0, 1, 2)) for name in names)
+            return self._merge_columns(f"{left} {kind} {right} USING ({listed})", kind, columns, right_columns, names)
 
         def natural() -> Found | None:
             right, right_columns = self._relation(scope, taken, depth)
             taken.append(right_columns[0].relation)
-            shared = self._shared(columns, right_columns)
+            shared = self._shared_names(columns, right_columns)
             common = {c.name.lower() for c in columns} & {c.name.lower() for c in right_columns}
             if not shared or len(shared) != len(common) or len(shared) > 3:
                 return None
             kind = self.choose("JOIN", *_OUTER, *_ONE_SIDED)
-            return self._merged(f"{left} NATURAL {kind} {right}", kind, columns, right_columns, shared)
+            return self._merge_columns(f"{left} NATURAL {kind} {right}", kind, columns, right_columns, shared)
 
         def cross() -> Found | None:
             right, right_columns = self.stored_table(taken)
@@ -208,7 +208,7 @@ class Sources(Aggregates):
             head = self.choose(f"{left},", f"{left} CROSS JOIN", f"{left} LEFT JOIN", f"{left} JOIN")
             tail = " ON TRUE" if head.endswith(("LEFT JOIN", " JOIN")) and "CROSS" not in head else ""
             word = self.choose("LATERAL ", "LATERAL ", "")
-            text = f"{head} {word}({self.in_order(inner)}) AS {spelled(alias)}{tail}"
+            text = f"{head} {word}({self.in_order(inner)}) AS {spell(alias)}{tail}"
             found = self.columns_of(alias, text, inner.kinds) if not scope.outer else None
             return None if found is None else (text, columns + found)
 
@@ -217,7 +217,7 @@ class Sources(Aggregates):
             taken.append(alias)
             listed, number = self.leaf("list", Scope(columns)), self.leaf("int", Scope(columns))
             call = self.choose(f"unnest({listed})", f"unnest([{number}, 7])", f"range(least({number}, 3))")
-            text = f"{left}, {call} AS {spelled(alias)}({name})"
+            text = f"{left}, {call} AS {spell(alias)}({name})"
             found = self.columns_of(alias, text) if not scope.outer else None
             return None if found is None else (text, columns + found)
 
@@ -227,8 +227,8 @@ class Sources(Aggregates):
             taken.append(right_columns[0].relation)
             place = self.reference(next(c for c in right_columns if c.name == "id"), Scope(right_columns))
             kind, operator = self.choose("ASOF JOIN", "ASOF LEFT JOIN"), self.choose(">=", ">", "<", "<=")
-            right_id = f"{spelled(right_columns[0].relation)}.{place.split('.')[-1]}" if place else "id"
-            return f"{left} {kind} {right} ON {self._qualified('int', columns)} {operator} {right_id}", (
+            right_id = f"{spell(right_columns[0].relation)}.{place.split('.')[-1]}" if place else "id"
+            return f"{left} {kind} {right} ON {self._qualified_column('int', columns)} {operator} {right_id}", (
                 columns + right_columns
             )
 
@@ -236,8 +236,8 @@ class Sources(Aggregates):
             """To a table by a distance that no two of its rows have."""
             right, right_columns = self.stored_table(taken)
             taken.append(right_columns[0].relation)
-            right_id = f"{spelled(right_columns[0].relation)}.id"
-            value = f"coalesce({self._qualified('int', columns)}, 0)"
+            right_id = f"{spell(right_columns[0].relation)}.id"
+            value = f"coalesce({self._qualified_column('int', columns)}, 0)"
             by = f"DISTANCE abs({value} - {right_id}) * 2 + ({right_id} > {value})::INTEGER"
             kind = self.choose("JOIN", "LEFT JOIN")
             return f"{left} {kind} {right} {self.choose('APPROX', 'EXACT')} NEAREST {self.choose('1', '2')} BY {by}", (
@@ -249,7 +249,7 @@ class Sources(Aggregates):
         )
         return found if found and (scope.outer or self.is_valid(f"SELECT 1 FROM {found[0]}")) else None
 
-    def _merged(
+    def _merge_columns(
         self, sql: str, kind: str, left: tuple[Column, ...], right: tuple[Column, ...], names: Sequence[str]
     ) -> Found:
         """The columns behind USING: of each name one that both sides give, and each side's own behind its relation."""
@@ -272,7 +272,7 @@ class Sources(Aggregates):
             return max(column.kind, other, key=order.index)
         return next((kind for kind in (column.kind, other) if kind in order), "other")
 
-    def _shared(self, left: tuple[Column, ...], right: tuple[Column, ...]) -> list[str]:
+    def _shared_names(self, left: tuple[Column, ...], right: tuple[Column, ...]) -> list[str]:
         """The names that USING may have: on the left one column each, or one that USING made before."""
         found = []
         for name in dict.fromkeys(c.name.lower() for c in right):
@@ -292,18 +292,18 @@ class Sources(Aggregates):
         kind = self.choose(*kinds)
         other = self.choose(*NUMBERS, kind) if kind in (*NUMBERS, "ntx") else kind
         operator = self.choose("=", "=", "=", "=", "IS NOT DISTINCT FROM", "<")
-        equality = f"{self._qualified(other, left)} {operator} {self._qualified(kind, right)}"
+        equality = f"{self._qualified_column(other, left)} {operator} {self._qualified_column(kind, right)}"
         if self.often(25):
             return f"{equality} {self.choose('AND', 'AND', 'OR')} {self.predicate(both, 1)}"
         return self.predicate(both, 1) if self.often(5) else equality
 
-    def _qualified(self, kind: str, columns: tuple[Column, ...]) -> str:
+    def _qualified_column(self, kind: str, columns: tuple[Column, ...]) -> str:
         """A column of the kind by its relation and its name, or a literal."""
         found = [c for c in columns if c.kind == kind and c.relation and not c.merged]
         if not found:
             return self.choose(*LITERALS[kind])
         column = self.choose(*found)
-        return f"{spelled(column.relation)}.{spelled(column.name)}"
+        return f"{spell(column.relation)}.{spell(column.name)}"
 
     def in_order(self, body: Body) -> str:
         """A SELECT that now and then has an order and a limit, and then one that is total."""

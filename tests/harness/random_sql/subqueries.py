@@ -29,16 +29,16 @@ class Subqueries(Expressions):
 
         def scalar_by_key() -> str:
             """Of one row, for no two rows of a table have one ``id``."""
-            source, inner = self.stored(scope)
+            source, inner = self.stored_scope(scope)
             key = f"{self._id(inner)} = {self.choose('1', '2', self.expr('int', Scope(scope.own), 0))}"
             return f"(SELECT {self.expr(kind, inner, 1)} FROM {source} WHERE {key})"
 
         def scalar_aggregate() -> str:
-            source, inner = self.stored(scope)
+            source, inner = self.stored_scope(scope)
             return f"(SELECT {self.choose('min', 'max')}({self.expr(kind, inner, 1)}) FROM {source}{self._link(inner)})"
 
         def scalar_top() -> str:
-            source, inner = self.stored(scope)
+            source, inner = self.stored_scope(scope)
             value = self.expr(kind, inner, 1)
             order = f"{value} {self.choose('', 'DESC', 'NULLS FIRST')}, {self._id(inner)}"
             return f"(SELECT {value} FROM {source}{self._link(inner)} ORDER BY {order} LIMIT 1)"
@@ -48,7 +48,7 @@ class Subqueries(Expressions):
 
         def scalar_count() -> str:
             """Whose value over no rows is no NULL."""
-            source, inner = self.stored(scope)
+            source, inner = self.stored_scope(scope)
             count = self.choose(
                 "count(*)", f"count({self.leaf('int', inner)})", "count(*) + 10", "coalesce(sum(id), 7)"
             )
@@ -56,7 +56,7 @@ class Subqueries(Expressions):
 
         def scalar_outer_aggregate() -> str:
             """With a value of the outer row in what is aggregated."""
-            source, inner = self.stored(scope)
+            source, inner = self.stored_scope(scope)
             both = f"{self.leaf('int', inner)} + {self.leaf('int', scope)}"
             return f"(SELECT {self.choose('max', 'min', 'count', 'sum')}({both}) FROM {source}{self._link(inner)})"
 
@@ -66,7 +66,7 @@ class Subqueries(Expressions):
             return f"(SELECT max({self.expr(kind, inner, 0)}) FROM {source}{self._link(inner)})"
 
         def scalar_grouped() -> str:
-            source, inner = self.stored(scope)
+            source, inner = self.stored_scope(scope)
             key = self.leaf("int", Scope(inner.own))
             having = f"HAVING count(*) > {self.choose('0', '1', self.leaf('int', Scope(scope.own)))}"
             listed = f"SELECT max({self.expr(kind, inner, 0)}) AS q FROM {source}{self._link(inner)} GROUP BY {key}"
@@ -83,12 +83,12 @@ class Subqueries(Expressions):
         """A condition about a subquery's rows."""
 
         def exists() -> str:
-            source, inner = self.stored(scope)
+            source, inner = self.stored_scope(scope)
             listed = self.choose("1", "*", "NULL", self.leaf("int", inner))
             return f"({self.choose('', 'NOT ')}EXISTS (SELECT {listed} FROM {source}{self._link(inner)}))"
 
         def exists_of_aggregate() -> str:
-            source, inner = self.stored(scope)
+            source, inner = self.stored_scope(scope)
             having = self.choose("", " HAVING count(*) > 1", " HAVING max(id) < 3")
             return f"({self.choose('', 'NOT ')}EXISTS (SELECT count(*) FROM {source}{self._link(inner)}{having}))"
 
@@ -98,15 +98,15 @@ class Subqueries(Expressions):
 
         def member() -> str:
             left, right = self._member_kinds(scope)
-            return f"({self.expr(left, scope, 0)} {self.choose('IN', 'NOT IN')} ({self._listed(right, scope)}))"
+            return f"({self.expr(left, scope, 0)} {self.choose('IN', 'NOT IN')} ({self._one_column(right, scope)}))"
 
         def quantified() -> str:
             left, right = self._member_kinds(scope)
             operator = self.choose("=", "<>", "<", ">=", ">") + " " + self.choose("ANY", "ALL", "SOME")
-            return f"({self.expr(left, scope, 0)} {operator} ({self._listed(right, scope)}))"
+            return f"({self.expr(left, scope, 0)} {operator} ({self._one_column(right, scope)}))"
 
         def row_member() -> str:
-            source, inner = self.stored(scope)
+            source, inner = self.stored_scope(scope)
             first, second = self.choose(*NUMBERS), self.choose("txt", "int")
             outer = f"({self.expr(first, scope, 0)}, {self.expr(second, scope, 0)})"
             rows = f"SELECT {self.leaf(self.choose(first, 'dbl'), inner)}, {self.leaf(second, inner)} FROM {source}"
@@ -127,7 +127,7 @@ class Subqueries(Expressions):
 
     # Parts
 
-    def stored(self, scope: Scope) -> tuple[str, Scope]:
+    def stored_scope(self, scope: Scope) -> tuple[str, Scope]:
         """A table for a subquery to read, and the scope there."""
         from_clause, columns = self.stored_table([] if self.often(25) else scope.relations)
         return from_clause, scope.inside(columns)
@@ -147,11 +147,11 @@ class Subqueries(Expressions):
             return self.choose("", f" WHERE {self.deeper(Scope(inner.own))}")
 
         def equality() -> str:
-            left, right = self._mixed(inner)
+            left, right = self._mixed_pair(inner)
             return f" WHERE {left} {self.choose('=', '=', '=', 'IS NOT DISTINCT FROM')} {right}"
 
         def inequality() -> str:
-            left, right = self._mixed(inner)
+            left, right = self._mixed_pair(inner)
             return f" WHERE {left} {self.choose('<', '<>', '>=')} {right}"
 
         def inner_columns_on_both_sides() -> str:
@@ -179,7 +179,7 @@ class Subqueries(Expressions):
         finally:
             self.nesting -= 1
 
-    def _mixed(self, inner: Scope) -> tuple[str, str]:
+    def _mixed_pair(self, inner: Scope) -> tuple[str, str]:
         """A value of the subquery and one of the outer row, often of another type."""
         kinds = [c.kind for c in inner.outer if c.kind in COMPARABLE] or ["int"]
         right = self.choose(*kinds)
@@ -194,9 +194,9 @@ class Subqueries(Expressions):
         left = self.choose(*kinds)
         return left, self.choose(*NUMBERS, left) if left in NUMBERS else left
 
-    def _listed(self, kind: str, scope: Scope) -> str:
+    def _one_column(self, kind: str, scope: Scope) -> str:
         """A SELECT of one column of the kind."""
-        source, inner = self.stored(scope)
+        source, inner = self.stored_scope(scope)
         value, link = self.expr(kind, Scope(inner.own), 1), self._link(inner)
         plain = f"SELECT {value} FROM {source}{link}"
         if self.often(10):

@@ -14,7 +14,7 @@ from tests.harness.oracle import Oracle, OracleError
 from tests.harness.random_sql.selects import Query, Selects
 from tests.harness.random_sql.values import random_tables
 
-__all__ = ["Answer", "World", "determined"]
+__all__ = ["Answer", "World", "determined_rows"]
 
 _MOST_ROWS = 2_000
 _LOST = ("INTERNAL Error", "FATAL Error")
@@ -98,7 +98,7 @@ class World:
             return None
 
 
-def determined(tables: Mapping[str, pa.Table], query: Query) -> pa.Table | None:
+def determined_rows(tables: Mapping[str, pa.Table], query: Query) -> pa.Table | None:
     """The rows that the kernel gives to a query; None where it refuses it, or where they are not determined."""
     with Oracle.over(dict(tables)) as oracle, Oracle.over(_backwards(tables), threads=1, optimized=False) as other:
         try:
