@@ -48,7 +48,7 @@ from engine.storage.locks import exclusive_lock, take_if_free
 from engine.storage.names import unknown_tag
 from engine.storage.protocol import TableHandle, TableName
 from engine.storage.reservations import commit_lock
-from engine.storage.stored_indexes import OWN, awaits_remap
+from engine.storage.stored_indexes import OWN, are_behind, is_borrowed
 
 __all__ = ["LanceCare"]
 
@@ -106,16 +106,21 @@ class LanceCare:
     def _with_indexes_anew(self, dataset: Any) -> Any:
         """The dataset; with indexes that were built anew where Lance cannot take rows into those that it has.
 
-        They wait for what another tool owes them, or are on fields of structs and have no rows: such a one Lance builds
-        of a column that is called like the field. Raises SchemaMismatchError, by the index's name, where one is not to
-        be built here.
+        They wait for what another tool owes them, or lie with the table beneath a shallow clone, where Lance would look
+        for them after a compaction and not find them, or are on fields of structs and have no rows: such a one Lance
+        builds of a column that is called like the field. Raises SchemaMismatchError, by the index's name, where one is
+        not to be built here.
         """
         described = dataset.describe_indices()
-        if awaits_remap(described):
+        if are_behind(dataset):
             anew = described
         else:
             there = {fragment.fragment_id for fragment in dataset.get_fragments()}
-            anew = [index for index in described if _is_within(dataset, index) and _covers_none(index, there)]
+            anew = [
+                index
+                for index in described
+                if is_borrowed(index) or (_is_within(dataset, index) and _covers_none(index, there))
+            ]
         if not anew:
             return dataset
         wanted = rebuilds(self._name, dataset, list(dataset.schema), {index.name for index in anew})

@@ -19,7 +19,7 @@ from engine.storage.lance_search import search_fields
 from engine.storage.lance_unread import readable_fields, require_readable
 from engine.storage.protocol import ROW_ADDRESS, TableHandle
 from engine.storage.pushdown import PushedFilter, push
-from engine.storage.stored_indexes import awaits_remap, count_indexes, kinds_by_column, stored_indexes
+from engine.storage.stored_indexes import are_behind, count_indexes, kinds_by_column, stored_indexes
 from engine.storage.stored_types import ReadFields
 
 __all__ = ["FIRST_VERSION", "Facts", "OpenedVersion", "first_version", "opened_version"]
@@ -85,7 +85,7 @@ class OpenedVersion:
         """The kinds of index that columns have, as far as they are to be asked; none where what tells of indexes cannot
         be read, which scans can do without."""
         try:
-            return {} if awaits_remap(self.dataset.describe_indices()) else kinds_by_column(self.indexes)
+            return {} if are_behind(self.dataset) else kinds_by_column(self.indexes)
         except (ValueError, OSError, RuntimeError) as error:
             log.warning("The indexes of a Lance table cannot be read, and are not asked: %s", error)
             return {}

@@ -12,6 +12,7 @@ are visible at once, whatever ends the process::
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
@@ -36,6 +37,7 @@ from engine.storage.stored_indexes import stored_indexes
 
 __all__ = ["Rebuild", "rebuilds", "with_indexes"]
 
+log = logging.getLogger(__name__)
 _CODE = "code"  # a tokenizer for the texts of programs
 _OF_CODE = ("split_identifiers", "split_on_numerics", "preserve_original", "index_operators")
 _PART = re.compile("`((?:[^`]|``)+)`|([^.`]+)")
@@ -105,8 +107,12 @@ def _rebuild(name: TableName, dataset: Any, index: StoredIndex, fields: dict[str
 
 
 def _options(dataset: Any, index: StoredIndex, kind: IndexKind) -> dict[str, str]:
-    """What an index was made with, as far as Lance keeps it."""
-    told = dataset.stats.index_stats(index.name).get("indices") or [{}]
+    """What an index was made with, as far as Lance keeps it: in its files, or where those are missing in the table."""
+    try:
+        told = dataset.stats.index_stats(index.name).get("indices") or [{}]
+    except OSError as error:
+        log.warning("Index %s is built anew by what the table tells of it: %s", index.name, error)
+        told = [{}]
     known = dict(index.options) | told[0] | told[0].get("params", {})
     texts = {option: known.get(option) for option in kind.options}
     return {option: _text(value) for option, value in texts.items() if value is not None}

@@ -37,7 +37,7 @@ from engine.storage.search import (
     TextRequest,
     VectorRequest,
 )
-from engine.storage.stored_indexes import awaits_remap
+from engine.storage.stored_indexes import are_behind
 from engine.storage.vector_columns import vector_column
 
 __all__ = ["find", "find_each", "resolve_search", "restrict", "search_fields", "search_parts"]
@@ -355,8 +355,7 @@ def _with_first(scan: _Scan, found: pa.Table, vector: np.ndarray[Any, Any], last
 
 def _index(dataset: Any, fragment_rows: dict[int, int], request: VectorRequest) -> tuple[IndexUse, str] | None:
     """The index that Lance uses for the request, and its metric: one that holds rows, of the metric asked for."""
-    every = dataset.describe_indices()
-    for described in () if awaits_remap(every) else every:
+    for described in () if are_behind(dataset) else dataset.describe_indices():
         if described.field_names != [request.column] or not described.type_url.endswith("VectorIndexDetails"):
             continue
         metric = str((described.details or {}).get("metric_type", "")).lower()

@@ -32,12 +32,12 @@ from engine.storage.indexes import IndexDefinition, OptionValue
 from engine.storage.lance_commits import run_write
 from engine.storage.lance_fragments import FolderOutOfReachError, gather_in, remove_if_late
 from engine.storage.protocol import TableName
+from engine.storage.stored_indexes import INDICES
 
 __all__ = ["INDICES", "LanceSegments", "build_segment", "build_whole", "see_files"]
 
 _CONFIGURED = ("BTREE", "ZONEMAP", "BLOOMFILTER")
 """The kinds whose options Lance takes as a configuration."""
-INDICES = "_indices"
 _SEEN = ("_versions", "_deletions", "_transactions", "data")
 
 

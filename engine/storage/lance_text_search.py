@@ -27,7 +27,7 @@ from engine.errors import InvalidValueError, UnknownColumnError, UnsupportedErro
 from engine.storage.lance_addresses import address_column, rows_at
 from engine.storage.protocol import TableName
 from engine.storage.search import SCORE, IndexUse, Search, TextRequest
-from engine.storage.stored_indexes import awaits_remap
+from engine.storage.stored_indexes import are_behind
 from engine.storage.text_query import (
     All,
     AnyOf,
@@ -71,14 +71,13 @@ def resolve_text_search(
     Raises UnknownColumnError, UnsupportedError for a column without an index of texts or one that cannot answer, and
     InvalidValueError for a query that is not understood.
     """
-    every = dataset.describe_indices()
-    if awaits_remap(every):
+    if are_behind(dataset):
         raise UnsupportedError(
-            f'The indexes of table "{name}" are behind: another tool has moved its rows (defer_index_remap). OPTIMIZE '
-            f"{name} makes them anew."
+            f'The indexes of table "{name}" are behind: another tool has moved its rows (defer_index_remap, or in a '
+            f"shallow clone). OPTIMIZE {name} makes them anew."
         )
     indexes: dict[str, list[Any]] = {}  # a column may have several, of which Lance asks the one that was made first
-    for found in every:
+    for found in dataset.describe_indices():
         if found.type_url.endswith("InvertedIndexDetails") and len(found.field_names) == 1:
             indexes.setdefault(found.field_names[0], []).append(found)
     columns = tuple(find_field(name, dataset.schema, column).name for column in request.columns) or tuple(indexes)

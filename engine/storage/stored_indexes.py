@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from engine.storage.indexes import OptionValue, StoredIndex
 
-__all__ = ["OWN", "awaits_remap", "count_indexes", "kinds_by_column", "stored_indexes"]
+__all__ = ["INDICES", "OWN", "are_behind", "count_indexes", "is_borrowed", "kinds_by_column", "stored_indexes"]
 
+INDICES = "_indices"  # the folder in a table's in which they lie
 OWN = "__lance"  # what Lance itself keeps among the indexes
 _MOVES = "__lance_frag_reuse"  # which rows moved in compactions since when indexes do not follow
 _KINDS = {
@@ -48,13 +50,30 @@ def stored_indexes(dataset: Any) -> tuple[StoredIndex, ...]:
     return tuple(sorted(found, key=lambda index: index.name))
 
 
-def awaits_remap(described: Iterable[Any]) -> bool:
-    """Whether a compaction left it to the reading of the indexes to follow its moves (`defer_index_remap`).
+def are_behind(dataset: Any) -> bool:
+    """Whether another tool compacted a table in a way that its indexes do not follow: none of them is to be asked.
 
-    Of such a table the next compaction that does not leave it so makes indexes that lack rows, and tell nothing of it:
-    none of them is to be asked.
+    It left it to the reading of the indexes to follow its moves (`defer_index_remap`): then the next compaction that
+    does not makes indexes that lack rows, and tell nothing of it. Or the table is a shallow clone, of which Lance looks
+    for the indexes that a compaction wrote with the table beneath.
     """
-    return any(index.name == _MOVES for index in described)
+    described = dataset.describe_indices()
+    if any(index.name == _MOVES for index in described):
+        return True
+    borrowed = [part for index in described for part in index.segments if part.base_id is not None]
+    bases = dataset.base_paths() if borrowed else {}
+    return any(_is_missing(bases.get(part.base_id), part.uuid) for part in borrowed)
+
+
+def is_borrowed(index: Any) -> bool:
+    """Whether files of an index lie with another table, of which this one is a shallow clone."""
+    return any(part.base_id is not None for part in index.segments)
+
+
+def _is_missing(base: Any, part: str) -> bool:
+    """Whether the files of an index are not in the folder of another table, where that is on this machine."""
+    folder = None if base is None else Path(base.path.removeprefix("file://"))
+    return folder is not None and folder.is_dir() and not (folder / INDICES / part).exists()
 
 
 def count_indexes(dataset: Any) -> int | None:
