@@ -7,7 +7,7 @@ import itertools
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -55,7 +55,8 @@ from engine.sql.session_values import (
     since_value,
 )
 from engine.sql.shown_columns import ShownColumn, constraints, shown_columns
-from engine.sql.text_memory import Memory, Pin, is_lasting
+from engine.sql.templates import PlannedText, Templates
+from engine.sql.text_memory import KnownText, Memory, Pin, is_lasting
 from engine.sql.texts import ParsedText, ReadText, ResolvedText
 from engine.sql.unparsing import unparse
 from engine.sql.views import Names, expand_views
@@ -86,6 +87,7 @@ class SqlFrontend:
         self._shell = kernel.parse("SELECT 1")
         self._searches, self._search_plans = Searches(kernel, storage), SearchPlans()
         self._generic_plans = GenericPlans(kernel.binder, self.table_columns, self._build)
+        self._templates = Templates(self._find_plan, self._make_plan)
         self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
         self._plans: Memory[str, LogicalPlan] = Memory(_CACHED_PLANS)
         self._outputs: Memory[str, RowType] = Memory(_CACHED_OUTPUTS)
@@ -99,8 +101,10 @@ class SqlFrontend:
         snapshot: Snapshot | None = None,
         parameters: Sequence[pa.Scalar] | None = None,
         names: Names = _PLAIN,
+        by_template: bool = False,
     ) -> LogicalPlan:
-        """The plan of one SELECT. Parameters are given in the order of `parameters()`.
+        """The plan of one SELECT. Parameters are given in the order of `parameters()`. With `by_template` a text may
+        have the plan of one that differs in literals alone, with its own put in.
 
         Raises SqlSyntaxError, UnknownTableError, UnknownColumnError, TypeMismatchError, ForbiddenError and
         UnsupportedError, and the cause where the current cancellation is thrown; nothing runs.
@@ -109,13 +113,25 @@ class SqlFrontend:
         if not parameters and (known := self._plans.get(text, names, snapshot)) is not None:
             return known
         given = [ParameterValue(value, partial(constant, value), place) for place, value in enumerate(parameters or ())]
-        if (asked_again := self._search_plans.get(text, names, given, snapshot)) is not None:
-            return asked_again
-        alone = partial(self._make_plan, text, given, snapshot, names)
-        filled = self._generic_plans.get(text, names, given, snapshot, alone)
-        return alone() if filled is None else filled
+        anew = partial(self._make_plan, text, given, snapshot, names)
+        if not given:
+            return self._templates.plan(text, snapshot, names, anew) if by_template else anew().plan
+        found = self._find_plan(text, given, snapshot, names, lambda: anew().plan)
+        return anew().plan if found is None else found.value
 
-    def _make_plan(self, text: str, given: Sequence[ParameterValue], snapshot: Snapshot, names: Names) -> LogicalPlan:
+    def _find_plan(
+        self,
+        text: str,
+        given: Sequence[ParameterValue],
+        snapshot: Snapshot,
+        names: Names,
+        anew: Callable[[], LogicalPlan],
+    ) -> KnownText[LogicalPlan] | None:
+        """A plan of a text for other values, with these put in; None where it has to be planned `anew`."""
+        asked_again = self._search_plans.get(text, names, given, snapshot)
+        return asked_again or self._generic_plans.get(text, names, given, snapshot, anew)
+
+    def _make_plan(self, text: str, given: Sequence[ParameterValue], snapshot: Snapshot, names: Names) -> PlannedText:
         """The plan of a SELECT that is read anew, remembered for the next time."""
         try:
             read = self._read(text, given, snapshot, names)
@@ -134,7 +150,7 @@ class SqlFrontend:
             self._search_plans.put(text, names, given, read.resolved.pins, read.views, plan)
             kinds = partial(self._types_of_values, text, snapshot, names)
             self._generic_plans.learn(text, names, given, read, kinds, partial(self._put, text, snapshot, names))
-        return plan
+        return PlannedText(plan, read.resolved.columns, read.shape)
 
     def columns(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> RowType:
         """The output columns of one SELECT without parameters, in the kernel's types. Raises as `plan`."""

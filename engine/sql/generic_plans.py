@@ -32,6 +32,7 @@ from engine.schema import RowType
 from engine.sql.operator_reading import read_operators
 from engine.sql.plan_reader import AnyValue, NotRead
 from engine.sql.search_values import ParameterValue
+from engine.sql.text_memory import KnownText
 from engine.sql.texts import ReadText, ResolvedText
 from engine.sql.tokens import Kind, tokens
 from engine.sql.views import Names, View
@@ -144,7 +145,7 @@ class GenericPlans:
         given: Sequence[ParameterValue],
         snapshot: Snapshot,
         plan_alone: Callable[[], LogicalPlan],
-    ) -> LogicalPlan | None:
+    ) -> KnownText[LogicalPlan] | None:
         """The plan for these values; None where the statement has to be planned by itself, as `plan_alone` does."""
         known = self._plans.get(_key(text, names, given)) if given else None
         tables = known.tables(snapshot, names, self._columns_of) if known is not None else None
@@ -164,8 +165,12 @@ class GenericPlans:
         for_any = self._for_any(known, tables)
         # Of a value that its stand-in happens to be, it would not be seen whether it stands where it should.
         if for_any is None or any(held == known.stand_ins[number] for number, held in constants.items()):
-            return write_out()
-        return OtherValues(for_any, filled, constants, write_out)
+            plan = write_out()
+        else:
+            plan = OtherValues(for_any, filled, constants, write_out)
+        handles = [handle for handle, _ in tables.values()]
+        pins = [replace(pin, handle=handle) for pin, handle in zip(known.resolved.pins, handles, strict=True)]
+        return KnownText(tuple(pins), known.views, plan)
 
     def _for_any(self, known: _GenericPlan, tables: Tables) -> LogicalPlan | None:
         """The plan for any values, over these tables; None where there is none, or none yet.
@@ -200,7 +205,7 @@ class GenericPlans:
         """
         if not 0 < len(given) <= _MAX_PARAMETERS or len(text) > _MAX_TEXT:
             return
-        key, shape = _key(text, names, given), _shape(read)
+        key, shape = _key(text, names, given), read.shape
         tried = self._tried.get(key)
         if tried is not None and tried != shape:
             try:
@@ -228,6 +233,8 @@ class GenericPlans:
             [replace(one, text=partial(_open, one.place + 1, kind)) for one, kind in zip(given, kinds, strict=True)]
         )
         bound = self._binder.open_plan(text, {name: columns for name, (_, columns) in found.items()})
+        if bound.plan is None:  # as of PIVOT, whose columns are called by values
+            raise NotRead(bound.reason)
         places = [token for token in tokens(text) if token.kind is Kind.PARAMETER]
         ends = [0, *(token.end for token in places)]
         starts = [*(token.start for token in places), len(text)]
@@ -241,13 +248,6 @@ class GenericPlans:
 
 def _key(text: str, names: Names, given: Sequence[ParameterValue]) -> Key:
     return text, names, tuple([one.value.type for one in given])
-
-
-def _shape(read: ReadText) -> tuple[object, ...]:
-    """What a plan for any values depends on."""
-    resolved = read.resolved
-    pins = tuple((pin.name, pin.version, pin.at) for pin in resolved.pins)
-    return pins, tuple(columns for _, columns in resolved.tables.values()), tuple(read.views.items())
 
 
 def _open(number: int, kind: str) -> str:

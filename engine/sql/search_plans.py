@@ -31,7 +31,9 @@ class SearchPlans:
         self._places: LruCache[tuple[str, Names], frozenset[int]] = LruCache(_CACHED)
         self._plans: LruCache[tuple[str, Names, tuple[str, ...]], KnownText[_SearchPlan]] = LruCache(_CACHED)
 
-    def get(self, text: str, names: Names, given: Sequence[ParameterValue], snapshot: Snapshot) -> LogicalPlan | None:
+    def get(
+        self, text: str, names: Names, given: Sequence[ParameterValue], snapshot: Snapshot
+    ) -> KnownText[LogicalPlan] | None:
         """The plan for these values; None where it has to be made, for none is known or a value needs a closer look."""
         places = self._places.get((text, names))
         if places is None or max(places) >= len(given):
@@ -40,7 +42,7 @@ class SearchPlans:
         if known is None or not known.is_current(snapshot, names):
             return None
         try:
-            return known.value.with_values(given)
+            return KnownText(known.pins, known.views, known.value.with_values(given))
         except (_UnfitValue, GrismError):
             return None
 

@@ -61,3 +61,9 @@ class ReadText:
     resolved: ResolvedText
     views: Mapping[TableName, View]
     lasting: bool
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What a plan for any values depends on: tables by their names and columns, and views."""
+        pins = tuple((pin.name, pin.version, pin.at) for pin in self.resolved.pins)
+        return pins, tuple(columns for _, columns in self.resolved.tables.values()), tuple(self.views.items())

@@ -255,7 +255,7 @@ class Database:
 
     def _query(self, session: Session, parsed: ParsedStatement, rows: Parameters) -> Answer:
         snapshot = self.catalog.snapshot(session)
-        plan = self.planning.plan(session, parsed.text, rows[0], snapshot)
+        plan = self.planning.plan(session, parsed.text, rows[0], snapshot, by_template=True)
         if len(rows) == 1:
             return QueryAnswer.of(self.planning, plan)
         pin = self.planning.pins.pin(plan)

@@ -66,10 +66,18 @@ class Planning:
         self._first = next(iter(runtimes))
 
     def plan(
-        self, session: Session, text: str, row: Sequence[pa.Scalar] = (), snapshot: Snapshot | None = None
+        self,
+        session: Session,
+        text: str,
+        row: Sequence[pa.Scalar] = (),
+        snapshot: Snapshot | None = None,
+        *,
+        by_template: bool = False,
     ) -> PhysicalPlan:
-        """A SELECT with one row of parameters in place, on a snapshot of now where none is given."""
-        return self._physical(session, self._logical(session, text, row, snapshot))
+        """A SELECT with one row of parameters in place, on a snapshot of now where none is given. To run it, plan it
+        `by_template`, which may spare it to be read; what it shows then may be written otherwise.
+        """
+        return self._physical(session, self._logical(session, text, row, snapshot, by_template))
 
     def logical(
         self, session: Session, text: str, row: Sequence[pa.Scalar] = (), snapshot: Snapshot | None = None
@@ -77,13 +85,21 @@ class Planning:
         """The nodes of what `plan` gives."""
         return written_out(self._logical(session, text, row, snapshot))
 
-    def _logical(self, session: Session, text: str, row: Sequence[pa.Scalar], snapshot: Snapshot | None) -> LogicalPlan:
+    def _logical(
+        self,
+        session: Session,
+        text: str,
+        row: Sequence[pa.Scalar],
+        snapshot: Snapshot | None,
+        by_template: bool = False,
+    ) -> LogicalPlan:
         """What `plan` hands to the runtime."""
         return self.frontend.plan(
             text,
             snapshot=snapshot or self.catalog.snapshot(session),
             parameters=row or None,
             names=self.catalog.names(session),
+            by_template=by_template,
         )
 
     def table(self, session: Session, path: Sequence[str]) -> tuple[str, PhysicalPlan]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp
@@ -65,7 +65,7 @@ class VectorRequest:
     use_index: bool = True
     indexed_only: bool = False
     effort: tuple[tuple[str, int], ...] = ()
-    place: int | None = None
+    place: int | None = field(default=None, compare=False)
     narrowed: bool = False
     each: int | None = None
     vectors: int | None = None
@@ -88,7 +88,7 @@ class TextRequest:
     demote: str | None = None
     demotion: float = 0.5
     indexed_only: bool = False
-    place: int | None = None
+    place: int | None = field(default=None, compare=False)
 
 
 SearchRequest = VectorRequest | TextRequest
