@@ -113,11 +113,11 @@ class SqlFrontend:
         if not parameters and (known := self._plans.get(text, names, snapshot)) is not None:
             return known
         given = [ParameterValue(value, partial(constant, value), place) for place, value in enumerate(parameters or ())]
-        anew = partial(self._make_plan, text, given, snapshot, names)
+        anew = partial(self._make_plan, text, given, names=names)
         if not given:
-            return self._templates.plan(text, snapshot, names, anew) if by_template else anew().plan
-        found = self._find_plan(text, given, snapshot, names, lambda: anew().plan)
-        return anew().plan if found is None else found.value
+            return self._templates.plan(text, snapshot, names, anew) if by_template else anew(snapshot).plan
+        found = self._find_plan(text, given, snapshot, names, lambda pinned: anew(pinned).plan)
+        return anew(snapshot).plan if found is None else found.value
 
     def _find_plan(
         self,
@@ -125,7 +125,7 @@ class SqlFrontend:
         given: Sequence[ParameterValue],
         snapshot: Snapshot,
         names: Names,
-        anew: Callable[[], LogicalPlan],
+        anew: Callable[[Snapshot], LogicalPlan],
     ) -> KnownText[LogicalPlan] | None:
         """A plan of a text for other values, with these put in; None where it has to be planned `anew`."""
         asked_again = self._search_plans.get(text, names, given, snapshot)

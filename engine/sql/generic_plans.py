@@ -32,7 +32,7 @@ from engine.schema import RowType
 from engine.sql.operator_reading import read_operators
 from engine.sql.plan_reader import AnyValue, NotRead
 from engine.sql.search_values import ParameterValue
-from engine.sql.text_memory import KnownText
+from engine.sql.text_memory import KnownText, SnapshotOfPins
 from engine.sql.texts import ReadText, ResolvedText
 from engine.sql.tokens import Kind, tokens
 from engine.sql.views import Names, View
@@ -144,19 +144,24 @@ class GenericPlans:
         names: Names,
         given: Sequence[ParameterValue],
         snapshot: Snapshot,
-        plan_alone: Callable[[], LogicalPlan],
+        plan_alone: Callable[[Snapshot], LogicalPlan],
     ) -> KnownText[LogicalPlan] | None:
-        """The plan for these values; None where the statement has to be planned by itself, as `plan_alone` does."""
+        """The plan for these values; None where the statement has to be planned by itself, as `plan_alone` does.
+
+        What is given back holds no snapshot: it may be remembered.
+        """
         known = self._plans.get(_key(text, names, given)) if given else None
         tables = known.tables(snapshot, names, self._columns_of) if known is not None else None
         if known is None or tables is None:
             return None
+        handles = [handle for handle, _ in tables.values()]
+        pins = tuple([replace(pin, handle=handle) for pin, handle in zip(known.resolved.pins, handles, strict=True)])
 
         def write_out() -> LogicalPlan:
             try:
                 return self._build(known.with_values(given, tables))
             except (NotRead, RecursionError):
-                return plan_alone()
+                return plan_alone(SnapshotOfPins(pins))
 
         try:
             constants, filled = known.constants(given), known.text(given)
@@ -168,9 +173,7 @@ class GenericPlans:
             plan = write_out()
         else:
             plan = OtherValues(for_any, filled, constants, write_out)
-        handles = [handle for handle, _ in tables.values()]
-        pins = [replace(pin, handle=handle) for pin, handle in zip(known.resolved.pins, handles, strict=True)]
-        return KnownText(tuple(pins), known.views, plan)
+        return KnownText(pins, known.views, plan)
 
     def _for_any(self, known: _GenericPlan, tables: Tables) -> LogicalPlan | None:
         """The plan for any values, over these tables; None where there is none, or none yet.

@@ -83,7 +83,8 @@ class Templates:
     def __init__(
         self,
         find: Callable[
-            [str, Sequence[ParameterValue], Snapshot, Names, Callable[[], LogicalPlan]], KnownText[LogicalPlan] | None
+            [str, Sequence[ParameterValue], Snapshot, Names, Callable[[Snapshot], LogicalPlan]],
+            KnownText[LogicalPlan] | None,
         ],
         make: Callable[[str, Sequence[ParameterValue], Snapshot, Names], PlannedText],
     ) -> None:
@@ -93,25 +94,27 @@ class Templates:
         # What is known of a template: its shape, once it was seen to be right.
         self._tried: LruCache[tuple[str, Names, tuple[pa.DataType, ...]], object] = LruCache(_CACHED)
 
-    def plan(self, text: str, snapshot: Snapshot, names: Names, alone: Callable[[], PlannedText]) -> LogicalPlan:
-        """The plan of a text; `alone` plans it as it is. Raises what `alone` does."""
+    def plan(
+        self, text: str, snapshot: Snapshot, names: Names, alone: Callable[[Snapshot], PlannedText]
+    ) -> LogicalPlan:
+        """The plan of a text; `alone` plans it as it is, on a snapshot. Raises what `alone` does."""
         if (recent := self._plans.get(text, names, snapshot)) is not None:
             return recent
         template = template_of(text)
         if template is None:
-            return alone().plan
+            return alone(snapshot).plan
         given = template.given
         key = template.text, names, tuple([value.type for value in template.values])
         tried = self._tried.get(key)
         if isinstance(tried, tuple):
-            known = self._find(template.text, given, snapshot, names, lambda: alone().plan)
+            known = self._find(template.text, given, snapshot, names, lambda pinned: alone(pinned).plan)
             if known is not None:
                 self._plans.put(text, names, known.pins, known.views, known.value)
                 return known.value
             bound = self._bind_values(template, given, snapshot, names)
             if bound is not None and bound.shape == tried:
                 return bound.plan
-        planned = alone()
+        planned = alone(snapshot)
         if tried is None:
             self._tried.put(key, _ONCE)
         elif tried != _NEVER:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from engine.cache import LruCache
 from engine.errors import GrismError
 from engine.sql.views import Names, View
+from engine.storage.names import unknown_table
 from engine.storage.protocol import Snapshot, TableHandle, TableName, Version
 
-__all__ = ["KnownText", "Memory", "Pin", "is_lasting"]
+__all__ = ["KnownText", "Memory", "Pin", "SnapshotOfPins", "is_lasting"]
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -31,6 +32,25 @@ class Pin:
     version: Version | None
     at: datetime.datetime | None
     handle: TableHandle
+
+
+class SnapshotOfPins:
+    """The versions that a text reads, and nothing else.
+
+    What is remembered keeps this and not the snapshot of a statement, whose versions are read for as long as it lives.
+    """
+
+    def __init__(self, pins: Sequence[Pin]) -> None:
+        self._handles = {(pin.name, pin.version, pin.at): pin.handle for pin in pins}
+
+    def table(
+        self, name: TableName, version: Version | None = None, at: datetime.datetime | None = None
+    ) -> TableHandle:
+        """The pinned handle; see `Snapshot.table`."""
+        handle = self._handles.get((name, version, at))
+        if handle is None:
+            raise unknown_table(name, [known for known, _, _ in self._handles])
+        return handle
 
 
 @dataclass(frozen=True)
