@@ -2,11 +2,13 @@
 
 Each query runs through a server and ADBC, on a table with indexes and on one without, and as
 ``lance.dataset(...).to_table(filter=...)`` on the table with indexes, in turns; the median of the runs counts.
-`SELECT 1` is what a query takes at all. At last several clients at once ask for keys, with the index and without.
+`SELECT 1` is what a query takes at all. Texts are sent as they are, in as many calls as that; a value that is bound
+takes one more. At last several clients at once ask for keys, with the index and without.
 """
 
 from __future__ import annotations
 
+import re
 import statistics
 import sys
 import tempfile
@@ -21,7 +23,7 @@ import lance
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measure import in_turns, machine, measure, tpch, tpch_parser
+from benchmarks.measure import ask_unprepared, in_turns, machine, measure, tpch, tpch_parser
 from tests.harness.server import serve
 
 __all__ = ["main"]
@@ -33,6 +35,7 @@ _ROUNDS = 3
 _COLUMNS = ["l_orderkey", "l_linenumber", "l_shipmode", "l_extendedprice"]
 _QUERIES = {
     "another key each time, bound": "l_orderkey = ?",
+    "another key each time, in the text": "l_orderkey = @",
     "a key": "l_orderkey = {key}",
     "ten keys": "l_orderkey IN ({keys})",
     "a thousandth, by a range": "l_orderkey BETWEEN {key} AND {key} + 6000",
@@ -82,7 +85,10 @@ def _compare(client: flightsql.Connection, path: str, rows: int, runs: int) -> N
         cursor = client.cursor()
 
         def run(turn: int) -> pa.Table:
-            cursor.execute(text, (key + 32 * turn,) if "?" in text else None)
+            another = key + 32 * turn
+            if "?" not in text:
+                return ask_unprepared(client, text.replace("@", str(another)))
+            cursor.execute(text, (another,))
             return cursor.fetch_arrow_table()
 
         return run
@@ -97,7 +103,7 @@ def _compare(client: flightsql.Connection, path: str, rows: int, runs: int) -> N
             "with": ask(f"SELECT {', '.join(_COLUMNS)} FROM indexed WHERE {where}"),
             "without": ask(f"SELECT {', '.join(_COLUMNS)} FROM plain WHERE {where}"),
             "pylance": lambda turn, where=where: lance.dataset(path).to_table(
-                columns=_COLUMNS, filter=where.replace("?", str(key + 32 * turn))
+                columns=_COLUMNS, filter=re.sub("[?@]", str(key + 32 * turn), where)
             ),
         }
         found = sides["with"](0).num_rows

@@ -14,9 +14,23 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import adbc_driver_flightsql.dbapi as flightsql
+import pyarrow as pa
+from adbc_driver_manager import AdbcStatement
+
 from tests.tpch import dataset
 
-__all__ = ["Measured", "in_turns", "machine", "measure", "tpch", "tpch_parser", "tree_seconds", "user_seconds"]
+__all__ = [
+    "Measured",
+    "ask_unprepared",
+    "in_turns",
+    "machine",
+    "measure",
+    "tpch",
+    "tpch_parser",
+    "tree_seconds",
+    "user_seconds",
+]
 
 _PACKAGES = ("duckdb", "pyarrow", "pylance", "adbc-driver-flightsql")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -79,6 +93,14 @@ def in_turns(works: Mapping[str, Callable[[int], object]], runs: int) -> dict[st
                 work(run)
             seconds[name].append(result.wall)
     return seconds
+
+
+def ask_unprepared(client: flightsql.Connection, text: str) -> pa.Table:
+    """What a text gives that is sent in two calls. A cursor prepares each new text first, and so needs two more."""
+    with AdbcStatement(client.adbc_connection) as statement:
+        statement.set_sql_query(text)
+        stream, _ = statement.execute_query()
+        return pa.RecordBatchReader._import_from_c(stream.address).read_all()
 
 
 def machine() -> str:

@@ -3,7 +3,7 @@
 The vectors lie in clusters, as embeddings do: in uniform noise of 128 dimensions nothing is near anything. The texts
 are comments of TPC-H's orders. Both sides search the same dataset by the same index, in turns, with queries that are
 bound; what a bare ``SELECT 1`` takes, and a bound ``SELECT ?``, is measured beside them. The dataset is made once and
-kept.
+kept. A text with its words in the statement is asked as `SELECT 1` is, which is as many calls.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from lance.query import MatchQuery
 
-from benchmarks.measure import machine, tpch
+from benchmarks.measure import ask_unprepared, machine, tpch
 from tests.harness.server import serve
 
 __all__ = ["main"]
@@ -169,6 +170,9 @@ def _texts(client: flightsql.Connection, folder: Path, count: int) -> None:
             return scanner.to_table()
 
         _report(name, _through(client, text, asked), directly, client, count, None)
+        written = [text.replace("?", f"'{words}'") for words in texts]
+        ask = partial(_ask, client, written)
+        _report(f"{name}, in the statement", ask, directly, client, count, None)
 
 
 def _through(client: flightsql.Connection, text: str, asked: Sequence[pa.RecordBatch]) -> Callable[[int], pa.Table]:
@@ -182,14 +186,8 @@ def _through(client: flightsql.Connection, text: str, asked: Sequence[pa.RecordB
     return run
 
 
-def _one(client: flightsql.Connection) -> Callable[[int], pa.Table]:
-    cursor = client.cursor()
-
-    def run(_: int) -> pa.Table:
-        cursor.execute("SELECT 1")
-        return cursor.fetch_arrow_table()
-
-    return run
+def _ask(client: flightsql.Connection, texts: Sequence[str], number: int) -> pa.Table:
+    return ask_unprepared(client, texts[number])
 
 
 def _report(
@@ -201,7 +199,12 @@ def _report(
     truth: list[set[int]] | None,
 ) -> None:
     numbers = [pa.record_batch({"1": [number]}) for number in range(count)]
-    asked = {"own": ours, "other": theirs, "one": _one(client), "bound": _through(client, "SELECT ?", numbers)}
+    asked = {
+        "own": ours,
+        "other": theirs,
+        "one": partial(_ask, client, ["SELECT 1"] * count),
+        "bound": _through(client, "SELECT ?", numbers),
+    }
     sides = {side: _Side([], []) for side in asked}
     order = random.Random(_SEED)
     for number in range(-10, count):  # the first ones warm up
