@@ -52,6 +52,11 @@ def lateral_queries(kernel: Kernel, call: SearchCall, tables: Mapping[str, tuple
         every = kernel.parse("SELECT true AND true")["node"]["select_list"][0]
         select["where_clause"] = copy.deepcopy({**every, "children": met})
     text = unparse(kernel, shell)
+    if re.search(rf"\b{call.table['table_name']}\b", text):
+        raise UnsupportedError(
+            f"The rows that {call.function} searches for come from a recursive query that the search is itself a part "
+            "of; put what each round finds into a table."
+        )
     read = {name: table for name, table in tables.items() if re.search(rf"\b{name}\b", text)}
     for handle, _ in read.values():
         if handle.search is not None and handle.search.is_each and handle.search.queries is None:

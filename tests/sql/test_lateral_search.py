@@ -147,6 +147,11 @@ def test_by_an_index(runtime_name: str, make_runtime: Make) -> None:
         ("(FROM asked LIMIT 2) q, vector_search(points, vec, q.v)", "UnsupportedError", "a LIMIT without an order"),
         ("asked q, vector_search(points, vec, [random(), q.id, 1])", "UnsupportedError", "random"),
         ("asked q, text_search(points, q.w)", "UnsupportedError", ""),
+        (
+            "(WITH RECURSIVE r AS (FROM asked UNION SELECT q.* FROM r q, vector_search(points, vec, q.v) s) FROM r)",
+            "UnsupportedError",
+            "a recursive query that the search is itself a part of",
+        ),
         ("range(20000) q(i), vector_search(points, vec, [i, 1, 1])", "ResourceExhaustedError", "More than 10000"),
         ("range(200) q(i), vector_search(points, vec, [i, 1, 1], k := 9000)", "ResourceExhaustedError", "1000000"),
     ],
