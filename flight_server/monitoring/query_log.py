@@ -31,7 +31,7 @@ QUERY_LOG_SCHEMA = pa.schema([field for field in LAYOUTS["queries"] if field.nam
 NEEDED = ("id", "user", "text", "state", "begun", "ended")
 """Those without which a table is another one, and not that of an older version."""
 
-LIMITS = BatchLimits(items=1000, seconds=5.0, waiting=8_000)
+LIMITS = BatchLimits(items=4000, seconds=5.0, waiting=8_000)
 """Which are 32 MB of texts, where each is as long as `QueryRegistry` keeps one."""
 
 _REMOVES_EVERY = 3600.0  # seconds
