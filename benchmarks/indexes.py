@@ -87,7 +87,7 @@ def _compare(client: flightsql.Connection, path: str, rows: int, runs: int) -> N
         def run(turn: int) -> pa.Table:
             another = key + 32 * turn
             if "?" not in text:
-                return ask_unprepared(client, text.replace("@", str(another)))
+                return ask_unprepared(cursor, text.replace("@", str(another)))
             cursor.execute(text, (another,))
             return cursor.fetch_arrow_table()
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flightsql
 import pyarrow as pa
-from adbc_driver_manager import AdbcStatement
 
 from tests.tpch import dataset
 
@@ -95,12 +94,12 @@ def in_turns(works: Mapping[str, Callable[[int], object]], runs: int) -> dict[st
     return seconds
 
 
-def ask_unprepared(client: flightsql.Connection, text: str) -> pa.Table:
-    """What a text gives that is sent in two calls. A cursor prepares each new text first, and so needs two more."""
-    with AdbcStatement(client.adbc_connection) as statement:
-        statement.set_sql_query(text)
-        stream, _ = statement.execute_query()
-        return pa.RecordBatchReader._import_from_c(stream.address).read_all()
+def ask_unprepared(cursor: flightsql.Cursor, text: str) -> pa.Table:
+    """What a text gives that is sent in two calls. `Cursor.execute` prepares each new text first, by two more."""
+    statement = cursor.adbc_statement
+    statement.set_sql_query(text)
+    stream, _ = statement.execute_query()
+    return pa.RecordBatchReader._import_from_c(stream.address).read_all()
 
 
 def machine() -> str:

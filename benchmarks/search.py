@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,8 +170,7 @@ def _texts(client: flightsql.Connection, folder: Path, count: int) -> None:
 
         _report(name, _through(client, text, asked), directly, client, count, None)
         written = [text.replace("?", f"'{words}'") for words in texts]
-        ask = partial(_ask, client, written)
-        _report(f"{name}, in the statement", ask, directly, client, count, None)
+        _report(f"{name}, in the statement", _written(client, written), directly, client, count, None)
 
 
 def _through(client: flightsql.Connection, text: str, asked: Sequence[pa.RecordBatch]) -> Callable[[int], pa.Table]:
@@ -186,8 +184,14 @@ def _through(client: flightsql.Connection, text: str, asked: Sequence[pa.RecordB
     return run
 
 
-def _ask(client: flightsql.Connection, texts: Sequence[str], number: int) -> pa.Table:
-    return ask_unprepared(client, texts[number])
+def _written(client: flightsql.Connection, texts: Sequence[str]) -> Callable[[int], pa.Table]:
+    """Queries with what they look for in their texts."""
+    cursor = client.cursor()
+
+    def run(number: int) -> pa.Table:
+        return ask_unprepared(cursor, texts[number])
+
+    return run
 
 
 def _report(
@@ -202,7 +206,7 @@ def _report(
     asked = {
         "own": ours,
         "other": theirs,
-        "one": partial(_ask, client, ["SELECT 1"] * count),
+        "one": _written(client, ["SELECT 1"] * count),
         "bound": _through(client, "SELECT ?", numbers),
     }
     sides = {side: _Side([], []) for side in asked}
