@@ -17,6 +17,7 @@ import adbc_driver_flightsql.dbapi as flightsql
 import lance
 import pyarrow as pa
 
+from benchmarks.measure import ask_unprepared
 from tests.harness.counted_server import Calls, serve_counted
 
 __all__ = ["main"]
@@ -38,10 +39,18 @@ def _key(cursor: flightsql.Cursor, number: int) -> None:
     _ask(cursor, "SELECT name FROM keyed WHERE id = ?", f"n{number}", number)
 
 
+def _key_in_the_text(cursor: flightsql.Cursor, number: int) -> None:
+    text = f"SELECT name FROM keyed WHERE id = {number}"
+    _require(text, f"n{number}", ask_unprepared(cursor, text)["name"].to_pylist())
+
+
 def _ask(cursor: flightsql.Cursor, text: str, expected: object, *parameters: object) -> None:
     cursor.execute(text, parameters or None)
-    rows = cursor.fetchall()
-    if rows != [(expected,)]:
+    _require(text, expected, [value for (value,) in cursor.fetchall()])
+
+
+def _require(text: str, expected: object, rows: list[object]) -> None:
+    if rows != [expected]:
         raise SystemExit(f"{text} gave {rows}, not {expected}")
 
 
@@ -49,6 +58,7 @@ _WORKLOADS: Mapping[str, Callable[[flightsql.Cursor, int], None]] = {
     "SELECT 1": _select,
     "SELECT ?, prepared": _bound,
     "a key with an index, prepared": _key,
+    "a key with an index, in the text": _key_in_the_text,
 }
 
 
