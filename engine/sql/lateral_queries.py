@@ -52,12 +52,12 @@ def lateral_queries(kernel: Kernel, call: SearchCall, tables: Mapping[str, tuple
         every = kernel.parse("SELECT true AND true")["node"]["select_list"][0]
         select["where_clause"] = copy.deepcopy({**every, "children": met})
     text = unparse(kernel, shell)
-    if re.search(rf"\b{call.table['table_name']}\b", text):
+    if _names_table(text, str(call.table["table_name"])):
         raise UnsupportedError(
             f"The rows that {call.function} searches for come from a recursive query that the search is itself a part "
             "of; put what each round finds into a table."
         )
-    read = {name: table for name, table in tables.items() if re.search(rf"\b{name}\b", text)}
+    read = {name: table for name, table in tables.items() if _names_table(text, name)}
     for handle, _ in read.values():
         if handle.search is not None and handle.search.is_each and handle.search.queries is None:
             raise UnsupportedError(
@@ -78,6 +78,10 @@ def lateral_queries(kernel: Kernel, call: SearchCall, tables: Mapping[str, tuple
             kernel.binder.describe(text, fewer)
             needed = fewer
     return Queries(text, tuple((name, handle, needed[name]) for name, (handle, _) in read.items()))
+
+
+def _names_table(text: str, name: str) -> bool:
+    return re.search(rf"\b{name}\b", text) is not None
 
 
 def _counts_columns(select: Node) -> bool:
