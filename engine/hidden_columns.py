@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MARK", "OWN", "QUERY", "ROW_ADDRESS", "STORED", "is_hidden"]
+__all__ = ["MARK", "OWN", "QUERY", "ROW_ADDRESS", "STORED", "is_hidden", "without_mark"]
 
 ROW_ADDRESS = "_rowaddr"
 """The column in which a table that is read with addresses tells where each row lies; uint64. No table of Lance has one
@@ -24,3 +24,8 @@ STORED = f"{OWN}stored "
 def is_hidden(column: str) -> bool:
     """Whether a column has such a name."""
     return column.lower() in (ROW_ADDRESS, QUERY) or column.lower().startswith(OWN)
+
+
+def without_mark(relation: str) -> str:
+    """What a relation of ours stands for: its name up to the mark."""
+    return relation.partition(MARK)[0]

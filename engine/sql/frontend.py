@@ -452,9 +452,9 @@ class SqlFrontend:
                 inside[handle] = unique
             uniques[id(node)] = unique
             if not node.get("alias"):
-                columns = frozenset(column.name.lower() for column in tables[unique][1])
-                relations.append(Relation(node, name, syntax.table_path(node), columns))
-        shorten_names(statement, relations, self._display)
+                relations.append(Relation.of(node, name, tables[unique][1]))
+        columns = frozenset([column.name.lower() for _, columns in tables.values() for column in columns])
+        shorten_names(statement, relations, columns, self._display)
         for node in references:
             unique = uniques[id(node)]
             node.update(

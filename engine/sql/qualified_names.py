@@ -1,8 +1,8 @@
 """Columns that are written with the schema of their table, and tables or views of one name in several schemas.
 
 In the text for the kernel a table is a relation of its own that has no schema, and a view a query. So columns lose
-theirs here; and where two tables in one FROM have one name, each is called by its schema and name, and so are its
-columns.
+theirs here; and where two tables in one FROM have one name, or a whole row is written with its schema, each is called
+by its schema and name, and so are its columns.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from engine.errors import TypeMismatchError
+from engine.hidden_columns import without_mark
+from engine.schema import RowType
 from engine.sql import syntax
-from engine.storage.protocol import CATALOG, TableName
+from engine.storage.names import names_with_schema
+from engine.storage.protocol import TableName
 
 __all__ = ["Relation", "shorten_names"]
 
@@ -29,6 +32,13 @@ class Relation:
     written: tuple[str, ...]
     columns: frozenset[str] = frozenset()
 
+    @classmethod
+    def of(cls, node: syntax.Node, name: TableName, columns: RowType) -> Relation:
+        """A table as it is called by others, where its own `name` has a mark of ours."""
+        *schema, table = syntax.table_path(node)
+        called = TableName(name.schema, without_mark(name.table))
+        return cls(node, called, (*schema, without_mark(table)), frozenset([c.name.lower() for c in columns]))
+
 
 @dataclass
 class _Frame:
@@ -43,25 +53,31 @@ class _Frame:
     short: dict[str, list[Relation]] = field(default_factory=dict)
 
 
-def shorten_names(tree: syntax.Tree, relations: Sequence[Relation], display: Callable[[syntax.Node], str]) -> None:
+def shorten_names(
+    tree: syntax.Tree, relations: Sequence[Relation], columns: frozenset[str], display: Callable[[syntax.Node], str]
+) -> None:
     """Give each of the `relations` an alias, and name its columns by that, in the tree itself.
 
-    An item of a SELECT list without an alias keeps the name that it has: `display` gives it. Raises TypeMismatchError
-    for a column of several tables that is written with their name alone.
+    `columns` are the names of those of all tables, in lower case. An item of a SELECT list without an alias keeps the
+    name that it has: `display` gives it. Raises TypeMismatchError for a column of several tables that is written with
+    their name alone.
     """
     known = {id(relation.node): relation for relation in relations}
     by_name: dict[str, set[tuple[str, str]]] = {}
     for relation in relations:
         by_name.setdefault(relation.name.table.lower(), set()).add(relation.name.key)
         relation.node["alias"] = relation.written[-1]
-    several = frozenset(name for name, keys in by_name.items() if len(keys) > 1)
-    if not several and not _has_long_names(tree):
+    references = [tuple(map(str.lower, node.get("column_names") or ())) for node in tree.expressions("COLUMN_REF")]
+    long = {parts for parts in references if len(parts) > 1}
+    rows = {relation.name.table.lower() for relation in relations if not long.isdisjoint(_paths(relation))}
+    several = rows | {name for name, keys in by_name.items() if len(keys) > 1}
+    if not several and not any(len(parts) > 2 for parts in long):
         return
     for relation in relations:
         if relation.name.table.lower() in several:
             relation.node["alias"] = str(relation.name)
     # A schema's name may also be that of a column with fields, or of a relation.
-    others = syntax.given_names(tree).union(*(relation.columns for relation in relations))
+    others = columns | syntax.given_names(tree)
     renamed = [
         (node, parts)
         for node, parts in _qualified_columns(tree.root, known, several, others)
@@ -76,12 +92,13 @@ def shorten_names(tree: syntax.Tree, relations: Sequence[Relation], display: Cal
         node["column_names"] = parts
 
 
-def _has_long_names(tree: syntax.Tree) -> bool:
-    return any(len(node.get("column_names") or ()) > 2 for node in tree.expressions("COLUMN_REF"))
+def _paths(relation: Relation) -> set[tuple[str, ...]]:
+    written = tuple(map(str.lower, relation.written))
+    return names_with_schema(relation.name) | ({written} if len(written) > 1 else set())
 
 
 def _qualified_columns(
-    root: syntax.Node, known: dict[int, Relation], several: frozenset[str], others: frozenset[str]
+    root: syntax.Node, known: dict[int, Relation], several: set[str], others: frozenset[str]
 ) -> Iterator[tuple[syntax.Node, list[str]]]:
     """The columns with the parts that they have among the tables around them."""
     stack: list[tuple[object, tuple[_Frame, ...]]] = [(root, ())]
@@ -93,23 +110,23 @@ def _qualified_columns(
             if value.get("type") == "SELECT_NODE":
                 frames = (_frame(value, known, several, others), *frames)
             elif value.get("class") == "COLUMN_REF":
-                yield value, _parts(value["column_names"], frames)
+                yield value, _parts(value["column_names"], frames, others)
             stack.extend((item, frames) for item in value.values() if isinstance(item, dict | list))
 
 
-def _frame(select: syntax.Node, known: dict[int, Relation], several: frozenset[str], others: frozenset[str]) -> _Frame:
+def _frame(select: syntax.Node, known: dict[int, Relation], several: set[str], others: frozenset[str]) -> _Frame:
     """The names of a SELECT's FROM clause."""
     frame = _Frame()
     for node in _tables(select.get("from_table")):
         relation = known.get(id(node))
         if relation is None:
             continue
-        name, written = relation.name, tuple(part.lower() for part in relation.written)
-        for path in {name.key, (CATALOG, *name.key), written} if len(written) > 1 else (name.key, (CATALOG, *name.key)):
+        table, written = relation.name.table.lower(), tuple(map(str.lower, relation.written))
+        for path in _paths(relation):
             where = frame.full if path == written or path[0] not in others else frame.doubtful
             where[path] = relation
-        if name.table.lower() in several:
-            frame.short.setdefault(name.table.lower(), []).append(relation)
+        if table in several:
+            frame.short.setdefault(table, []).append(relation)
     return frame
 
 
@@ -127,22 +144,25 @@ def _tables(tree: object) -> Iterator[syntax.Node]:
                 stack.extend(item for item in value.values() if isinstance(item, dict | list))
 
 
-def _parts(parts: list[str], frames: Sequence[_Frame]) -> list[str]:
-    folded = tuple(part.lower() for part in parts)
+def _parts(parts: list[str], frames: Sequence[_Frame], others: frozenset[str]) -> list[str]:
+    folded = tuple(map(str.lower, parts))
     for frame in frames:
         for count in (3, 2):
             path = folded[:count] if len(folded) >= count else ()
-            relation = frame.full.get(path)
+            # A whole row hides behind a column: with a field of that name, where a schema's is written.
+            is_hidden = path == folded and folded[0] in others
+            relation = None if is_hidden else frame.full.get(path)
             if relation is None and path in frame.doubtful and folded[count : count + 1]:
                 # A schema's name may also be that of a column with fields: the kernel looks for the table first.
                 relation = frame.doubtful[path] if folded[count] in frame.doubtful[path].columns else None
             if relation is not None:
                 return [relation.node["alias"], *parts[count:]]
         found = frame.short.get(folded[0], [])
-        if len(parts) == 1:  # a column, or else a whole row
-            found = [relation for relation in found if folded[0] not in relation.columns]
-        elif len(found) > 1:
-            found = [relation for relation in found if folded[1] in relation.columns]
+        if len(parts) == 1:
+            found = [] if folded[0] in others else found
+        else:
+            several = len(found) > 1
+            found = [one for one in found if folded[1] in one.columns or not (several or one.columns)]
             if len(found) > 1:
                 names = " or ".join(sorted(str(relation.name) for relation in found))
                 raise TypeMismatchError(f'The table "{parts[0]}" of "{".".join(parts)}" may be {names}; write which.')

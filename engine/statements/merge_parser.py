@@ -56,17 +56,17 @@ def parse_merge(reader: Reader) -> Merge:
 def _source(reader: Reader) -> tuple[str, str]:
     """A table or a query in brackets, with an alias; the text and the alias."""
     if reader.peek() == "(":
-        text, alias = reader.bracketed_text(), _SOURCE
+        text, alias, is_called = reader.bracketed_text(), _SOURCE, True
     else:
         path = reader.path()
-        text, alias = ".".join(map(quote, path)), path[-1]
+        text, alias, is_called = ".".join(map(quote, path)), path[-1], False
         if reader.peek() == "(":  # a function
-            text += reader.bracketed_text()
+            text, is_called = text + reader.bracketed_text(), True
     if reader.accept("AS") or reader.peek() not in ("ON", "USING"):
-        alias = reader.name()
+        alias, is_called = reader.name(), True
     names = reader.names()
     columns = f"({', '.join(map(quote, names))})" if names else ""
-    return f"{text} AS {quote(alias)}{columns}", alias
+    return f"{text} AS {quote(alias)}{columns}" if is_called or names else text, alias
 
 
 def _clause(reader: Reader) -> MergeClause:

@@ -9,7 +9,7 @@ from engine.hidden_columns import OWN
 from engine.kernel import quote
 from engine.schema import RowType
 from engine.statements.descriptions import DEFAULT_VALUE, Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
-from engine.statements.rewriting import HIT, find_column, full_name, value_of
+from engine.statements.rewriting import HIT, find_column, in_from, value_of
 from engine.statements.row_changes import addressed_name
 from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, TableName
 
@@ -32,7 +32,7 @@ class Merging:
     ) -> None:
         self._statement, self._table, self._columns, self._defaults = statement, table, columns, defaults
         self._source = tuple(source)
-        self._target = f"{full_name(table)} AS {quote(statement.alias)}"
+        self._target = in_from(table, statement.alias)
         self._both = [clause for clause in statement.clauses if clause.rows == "both"]
         self._alone = [clause for clause in statement.clauses if clause.rows == "target"]
         self._new = [clause for clause in statement.clauses if clause.rows == "source"]
@@ -54,7 +54,7 @@ class Merging:
         """The rows of the table that the MERGE changes: address, whether it stays, and the values that are set."""
         alias = quote(self._statement.alias)
         touched = self._touched_columns()
-        rows = f"{full_name(addressed_name(self._table))} AS {alias}"
+        rows = in_from(self._table, self._statement.alias, addressed_name(self._table))
         names = ", ".join([_ACTION, *(f"{_VALUE}{i}" for i in range(len(touched)))])
 
         def acts(clauses: Sequence[MergeClause]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,7 @@ __all__ = [
     "find_column",
     "full_name",
     "holds",
+    "in_from",
     "insert_columns",
     "insert_query",
     "new_values",
@@ -61,6 +63,15 @@ _MATCH = f"{OWN}match"
 def full_name(name: TableName) -> str:
     """The text that means this table, whatever CTEs and aliases are around."""
     return f"{quote(name.schema)}.{quote(name.table)}"
+
+
+def in_from(table: TableName, alias: str, name: TableName | None = None) -> str:
+    """A table that is changed in the FROM clause of a SELECT, there under `name`.
+
+    It has no alias where it is called by its own name: that may be written with its schema.
+    """
+    relation = full_name(name or table)
+    return relation if alias.lower() == table.table.lower() else f"{relation} AS {quote(alias)}"
 
 
 def find_column(columns: RowType, name: str, table: TableName) -> Column:
@@ -193,21 +204,24 @@ def update_query(
 ) -> str:
     """All rows of the table as they are after an UPDATE, and the column `HIT`.
 
-    Where a value `sees_all` columns of the table, the mark is beside it and not beneath; the condition stands in each.
+    Where a value `sees_all` columns of the table, or may name it with its schema, the mark is beside it and not
+    beneath; the condition stands in each.
     """
     values = assigned_values(statement, table, columns, defaults)
+    behind_dot = re.compile(rf'\.\s*"?{re.escape(table.table)}\b', re.IGNORECASE)
+    sees_all = sees_all or any(map(behind_dot.search, values.values()))
     alias = quote(statement.alias)
     if statement.source is None and sees_all:
-        rows, hit = f"{full_name(table)} AS {alias}", holds(statement.where)
+        rows, hit = in_from(table, statement.alias), holds(statement.where)
     elif statement.source is None:
-        marked = f"SELECT *, {holds(statement.where)} AS {HIT} FROM {full_name(table)} AS {alias}"
+        marked = f"SELECT *, {holds(statement.where)} AS {HIT} FROM {in_from(table, statement.alias)}"
         rows, hit = f"({marked}) AS {alias}", HIT
     else:
         # Of several rows of the source that belong to one of the table, some one counts.
         names = {name: f"{OWN}value{i}" for i, name in enumerate(values)}
         items = "".join(f"{values[name]} AS {short}, " for name, short in names.items())
         match = f"SELECT {items}true AS {HIT} FROM {statement.source} WHERE {holds(statement.where)} LIMIT 1"
-        rows = f"{full_name(table)} AS {alias} LEFT JOIN LATERAL ({match}) AS {_MATCH} ON true"
+        rows = f"{in_from(table, statement.alias)} LEFT JOIN LATERAL ({match}) AS {_MATCH} ON true"
         hit = f"({_MATCH}.{HIT} IS NOT NULL)"
         values = {name: f"{_MATCH}.{short}" for name, short in names.items()}
     items = ", ".join(
@@ -237,7 +251,7 @@ def updated_scope(statement: Update | Delete, table: TableName) -> str:
     """
     texts = [text for _, text in statement.assignments] if isinstance(statement, Update) else []
     items = ", ".join(["1", *(text for text in texts if text.upper() != DEFAULT_VALUE)])
-    rows = f"{full_name(table)} AS {quote(statement.alias)}"
+    rows = in_from(table, statement.alias)
     rows = rows if statement.source is None else f"{rows}, {statement.source}"
     return f"{statement.ctes} SELECT {items} FROM {rows} WHERE {holds(statement.where)}"
 
@@ -247,7 +261,7 @@ def delete_query(statement: Delete, table: TableName) -> str:
     gone = holds(statement.where)
     if statement.source is not None:
         gone = f"EXISTS (SELECT 1 FROM {statement.source} WHERE {gone})"
-    return f"{statement.ctes} SELECT * FROM {full_name(table)} AS {quote(statement.alias)} WHERE NOT {gone}"
+    return f"{statement.ctes} SELECT * FROM {in_from(table, statement.alias)} WHERE NOT {gone}"
 
 
 def holds(where: str | None) -> str:

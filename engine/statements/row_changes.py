@@ -23,7 +23,8 @@ from engine.kernel import quote
 from engine.schema import RowType
 from engine.sql import syntax
 from engine.statements.descriptions import DEFAULT_VALUE, Delete, Merge, MergeUpdate, Update
-from engine.statements.rewriting import assigned_values, full_name
+from engine.statements.rewriting import assigned_values, in_from
+from engine.storage.names import names_with_schema
 from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, Snapshot, TableHandle, TableName, Version
 
 __all__ = [
@@ -102,7 +103,7 @@ def update_query(statement: Update, table: TableName, columns: RowType, defaults
     values = assigned_values(statement, table, columns, defaults)
     items = "".join(f", {value} AS {quote(name)}" for name, value in values.items())
     row = f"{alias}.{ROW_ADDRESS}"
-    rows = f"{full_name(addressed_name(table))} AS {alias}"
+    rows = in_from(table, statement.alias, addressed_name(table))
     if statement.source is None:
         select = f"SELECT {row}, true AS {ROW_STAYS}{items} FROM {rows}"
     else:  # of several rows of the source that belong to one of the table, some one counts
@@ -116,7 +117,7 @@ def delete_query(statement: Delete, table: TableName) -> str:
     gone = _condition(statement.where)
     if statement.source is not None:
         gone = f"EXISTS (SELECT 1 FROM {statement.source} WHERE {gone})"
-    rows = f"{full_name(addressed_name(table))} AS {alias}"
+    rows = in_from(table, statement.alias, addressed_name(table))
     return f"{statement.ctes} SELECT {alias}.{ROW_ADDRESS}, false AS {ROW_STAYS} FROM {rows} WHERE {gone}"
 
 
@@ -128,20 +129,23 @@ def _condition(where: str | None) -> str:
 def cast_query(table: TableName, column: str, value: str) -> str:
     """Addresses and new values of one column for all rows, in the order of the addresses."""
     alias = quote(table.table)
-    rows = f"{full_name(addressed_name(table))} AS {alias}"
+    rows = in_from(table, table.table, addressed_name(table))
     return f"SELECT {alias}.{ROW_ADDRESS}, {value} AS {quote(column)} FROM {rows} ORDER BY 1"
 
 
-def sees_all_columns(parse: Callable[[str], Any], statement: RowStatement, columns: Iterable[str]) -> bool:
+def sees_all_columns(
+    parse: Callable[[str], Any], statement: RowStatement, table: TableName, columns: Iterable[str]
+) -> bool:
     """Whether a statement may mean all columns of its table at once.
 
     So do a star and a place that stand in no subquery, the table's own star wherever it stands, and so the table's name
-    where it stands alone, unless one of its `columns` has that name.
+    where it stands alone or with its schema, unless one of its `columns` has that name.
     """
     source = "" if statement.source is None else f" FROM {statement.source}"
     tree = parse(f"SELECT {', '.join(['1', *_texts(statement)])}{source}")["node"]
     alias = statement.alias.lower()
     own = {column.lower() for column in columns}
+    with_schema = names_with_schema(table) | {tuple(map(str.lower, statement.table))}
     pending: list[tuple[object, bool]] = [(tree["select_list"], False), (tree["from_table"], True)]
     while pending:
         value, nested = pending.pop()
@@ -154,6 +158,8 @@ def sees_all_columns(parse: Callable[[str], Any], statement: RowStatement, colum
             if kind == "STAR" and alias == value["relation_name"].lower():
                 return True
             if alias not in own and alias == _relation(value):
+                return True
+            if kind == "COLUMN_REF" and tuple(map(str.lower, value["column_names"])) in with_schema:
                 return True
             nested = nested or kind == "SUBQUERY"
             pending.extend((item, nested) for item in value.values())

@@ -65,7 +65,7 @@ class TableChanges:
 
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
             columns = self._types(handle)
-            sees_all = self._sees_all(statement, columns)
+            sees_all = self._sees_all(statement, handle.name, columns)
             text = rewriting.update_query(statement, handle.name, columns, defaults_of(stored), sees_all)
             return self._kept_rows(context, text, row, stored, marked=True)
 
@@ -206,7 +206,7 @@ class TableChanges:
         name = rewriting.find_column(columns, action.name, handle.name).name
         value = f"CAST(({action.using or quote(name)}) AS {action.type})"
         as_update = Update((), handle.name.table, ((name, value),))
-        if addressed is None or self._sees_all(as_update, columns):
+        if addressed is None or self._sees_all(as_update, handle.name, columns):
             return None
         query = RowQuery(row_changes.cast_query(handle.name, name, value), ())
         return RowQueries(AddressedSnapshot(snapshot, addressed), query)
@@ -312,7 +312,7 @@ class TableChanges:
         columns = self._types(handle)
         if isinstance(statement, Update | Delete):
             self._check_names(context, statement, handle.name, row)
-        if addressed is None or self._sees_all(statement, columns):
+        if addressed is None or self._sees_all(statement, handle.name, columns):
             return None
         name, defaults, added = handle.name, defaults_of(self._stored_schema(target, handle)), None
         match statement:
@@ -328,14 +328,14 @@ class TableChanges:
         parse = self._planning.frontend.kernel.parse
         return RowQueries(AddressedSnapshot(snapshot, addressed), *row_changes.with_values(parse, texts, row))
 
-    def _sees_all(self, statement: RowStatement, columns: RowType) -> bool:
+    def _sees_all(self, statement: RowStatement, table: TableName, columns: RowType) -> bool:
         """Whether a statement may mean columns that its table has only where it is read with addresses.
 
         So may one that means all columns at once, or names one of ours.
         """
         names = [column.name for column in columns]
         parse = self._planning.frontend.kernel.parse
-        return may_name_hidden(statement, names) or sees_all_columns(parse, statement, names)
+        return may_name_hidden(statement, names) or sees_all_columns(parse, statement, table, names)
 
     def alone(self, target: Target, write: Callable[[], int]) -> int:
         """`write()` while no other statement of this server rewrites the table; again where somebody was faster.

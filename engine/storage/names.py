@@ -11,6 +11,7 @@ from engine.storage.protocol import CATALOG, OtherNames, TableHandle, TableName
 __all__ = [
     "check_table_name",
     "full_name",
+    "names_with_schema",
     "not_searched",
     "require_along",
     "unknown_schema",
@@ -51,6 +52,11 @@ def require_along(
         raise PlanningError(f'Schema "{schema}" is not empty; drop what is in it first, or say CASCADE.')
     if others is not None and any(name.key not in known for name in others.names_in(schema)):
         raise PlanningError(f'Schema "{schema}" is not empty, it has views; drop what is in it first, or say CASCADE.')
+
+
+def names_with_schema(name: TableName) -> set[tuple[str, ...]]:
+    """A table's names with its schema, in lower case."""
+    return {name.key, (CATALOG, *name.key)}
 
 
 def full_name(path: Sequence[str], home: str, schemas: Callable[[], Collection[str]]) -> TableName:

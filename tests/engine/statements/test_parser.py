@@ -136,7 +136,7 @@ T = ("t",)
             Merge(
                 T,
                 "t",
-                '"s" AS "s"',
+                '"s"',
                 "s",
                 '"t"."a" = "s"."a" AND "t"."b" = "s"."b"',
                 (MergeClause("both", None, MergeUpdate()), MergeClause("source", None, MergeInsert(by_name=True))),

@@ -155,6 +155,59 @@ def compare(cursor: flight_sql.Cursor, oracle: duckdb.DuckDBPyConnection, t: str
     assert [row[:2] for row in run(cursor, f"DESCRIBE {t}")] == [row[:2] for row in columns]
 
 
+# Statements that write columns and rows with the schema of their table; {t} is a schema.
+QUALIFIED = [
+    "CREATE SCHEMA {t}",
+    "CREATE TABLE {t}.u (a INTEGER, c VARCHAR)",
+    "CREATE TABLE {t}.v (a INTEGER, d INTEGER)",
+    "INSERT INTO {t}.u VALUES (1, 'x'), (2, 'y'), (3, NULL), (4, 'z')",
+    "INSERT INTO {t}.v SELECT {t}.u.a, {t}.u.a * 10 FROM {t}.u WHERE {t}.u.a > 1",
+    "UPDATE {t}.u SET c = {t}.u.c || {t}.u.a, a = -{t}.u.a WHERE {t}.u.a = 1",
+    "UPDATE {t}.u SET c = {t}.u::VARCHAR WHERE {t}.u.c IS NULL",
+    "UPDATE {t}.u SET c = (SELECT max({t}.v.d) FROM {t}.v WHERE {t}.v.a = {t}.u.a) WHERE {t}.u.a = 2",
+    "UPDATE {t}.u SET c = {t}.v.d FROM {t}.v WHERE {t}.v.a = {t}.u.a AND {t}.v.a = 3",
+    "DELETE FROM {t}.u WHERE {t}.u = {{'a': -1, 'c': 'x1'}}",
+    "DELETE FROM {t}.u USING {t}.v WHERE {t}.v.a = {t}.u.a AND {t}.v.d = 40",
+    "DELETE FROM {t}.v WHERE NOT EXISTS (FROM {t}.u WHERE {t}.u.a = {t}.v.a) AND {t}.v.a > 3",
+    """MERGE INTO {t}.u USING {t}.v ON {t}.v.a = {t}.u.a WHEN MATCHED AND {t}.u.a = 2 THEN DELETE
+       WHEN MATCHED THEN UPDATE SET c = {t}.u.c || {t}.v.d WHEN NOT MATCHED THEN INSERT VALUES ({t}.v.a, 'new')""",
+    "INSERT INTO {t}.v VALUES (7, 70)",
+    "MERGE INTO {t}.u USING {t}.v USING (a) WHEN NOT MATCHED THEN INSERT VALUES ({t}.v.a, to_json({t}.v))",
+]
+
+
+def test_columns_may_have_the_schema_of_their_table(
+    cursor: flight_sql.Cursor, oracle: duckdb.DuckDBPyConnection, t: str
+) -> None:
+    for statement in QUALIFIED:
+        text = statement.format(t=t)
+        expected = oracle.execute(text).fetchall()
+        assert changed(cursor, text) == (0 if text.startswith("CREATE") else expected[0][0]), text
+        for table in ("u", "v") if "CREATE" not in text else ():
+            rows = f"SELECT {t}.{table} FROM {t}.{table} ORDER BY {t}.{table}"
+            assert run(cursor, rows) == oracle.sql(rows).fetchall(), text
+    run(cursor, f"DROP SCHEMA {t} CASCADE")
+
+
+def test_tables_of_one_name_are_told_apart_by_their_schemas(
+    cursor: flight_sql.Cursor, oracle: duckdb.DuckDBPyConnection, t: str
+) -> None:
+    for text in (
+        f"CREATE SCHEMA {t}",
+        f"CREATE TABLE {t}.{t} AS SELECT i AS a, i * 10 AS c FROM range(4) r(i)",
+        f"CREATE TABLE {t} AS SELECT i AS a, 'n' || i AS b FROM range(2, 6) r(i)",
+        f"UPDATE {t}.{t} SET c = -main.{t}.a FROM main.{t} WHERE main.{t}.a = {t}.{t}.a",
+        f"DELETE FROM {t}.{t} USING main.{t} WHERE main.{t}.a = {t}.{t}.a + 1",
+        f"""MERGE INTO main.{t} USING {t}.{t} ON main.{t}.a = {t}.{t}.a
+            WHEN NOT MATCHED THEN INSERT VALUES ({t}.{t}.a, {t}.{t}.c)""",
+    ):
+        oracle.execute(text.replace("main.", "memory.main."))
+        run(cursor, text)
+        for rows in (f"FROM main.{t} ORDER BY ALL", f"FROM {t}.{t} ORDER BY ALL") if "CREATE" not in text else ():
+            assert run(cursor, rows) == oracle.sql(rows).fetchall(), text
+    run(cursor, f"DROP SCHEMA {t} CASCADE")
+
+
 def test_parameters(cursor: flight_sql.Cursor, t: str) -> None:
     run(cursor, f"CREATE TABLE {t} (id INTEGER, name VARCHAR)")
     insert = f"INSERT INTO {t} VALUES (?, upper(?))"
