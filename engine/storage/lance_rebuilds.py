@@ -113,7 +113,7 @@ def _options(dataset: Any, index: StoredIndex, kind: IndexKind) -> dict[str, str
     except OSError as error:
         log.warning("Index %s is built anew by what the table tells of it: %s", index.name, error)
         told = [{}]
-    known = dict(index.options) | told[0] | told[0].get("params", {})
+    known = told[0] | told[0].get("params", {}) | index.options
     texts = {option: known.get(option) for option in kind.options}
     return {option: _text(value) for option, value in texts.items() if value is not None}
 

@@ -32,7 +32,7 @@ from engine.storage.indexes import IndexDefinition, OptionValue
 from engine.storage.lance_commits import run_write
 from engine.storage.lance_fragments import FolderOutOfReachError, gather_in, remove_if_late
 from engine.storage.protocol import TableName
-from engine.storage.stored_indexes import INDICES
+from engine.storage.stored_indexes import INDICES, with_partitions
 
 __all__ = ["INDICES", "LanceSegments", "build_segment", "build_whole", "see_files"]
 
@@ -56,7 +56,7 @@ def build_segment(
         arguments = {}
     else:
         form = kind.name
-    return dataset.create_index_uncommitted(
+    segment = dataset.create_index_uncommitted(
         definition.column,
         form,
         name=definition.name,
@@ -64,6 +64,7 @@ def build_segment(
         progress_callback=progress,
         **arguments,
     )
+    return with_partitions(segment, options.get("num_partitions"))
 
 
 def build_whole(

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.storage.indexes import OptionValue, StoredIndex
 
-__all__ = ["INDICES", "OWN", "are_behind", "count_indexes", "is_borrowed", "kinds_by_column", "stored_indexes"]
+__all__ = [
+    "INDICES",
+    "OWN",
+    "are_behind",
+    "count_indexes",
+    "is_borrowed",
+    "kinds_by_column",
+    "stored_indexes",
+    "with_partitions",
+]
 
 INDICES = "_indices"  # the folder in a table's in which they lie
 OWN = "__lance"  # what Lance itself keeps among the indexes
@@ -24,6 +34,14 @@ _KINDS = {
     "RTree": "RTREE",
     "MinHashLsh": "MINHASHLSH",
 }
+_PARTITIONS = "grism.ivf.num_partitions"
+"""Where the table tells how many parts an index of vectors has: Lance keeps that in the files of the index alone."""
+_HINTS = {
+    _PARTITIONS: ("num_partitions", ""),
+    "lance.ivf.sample_rate": ("sample_rate", "256"),
+    "lance.ivf.max_iters": ("max_iters", "50"),
+}
+"""The options of WITH that an index of vectors was made with, among what Lance calls hints, and their defaults."""
 
 
 def stored_indexes(dataset: Any) -> tuple[StoredIndex, ...]:
@@ -99,9 +117,26 @@ def _shown_options(details: dict[str, Any]) -> dict[str, OptionValue]:
                 }
             case "compression", dict():
                 shown |= {key: value[key] for key in ("num_bits", "num_sub_vectors") if key in value}
+            case "runtime_hints", dict():
+                shown |= {
+                    option: int(value[hint])
+                    for hint, (option, default) in _HINTS.items()
+                    if value.get(hint, default) != default and str(value[hint]).isdecimal()
+                }
             case _, bool() | int() | float() | str() | list():
                 shown[name] = value
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def with_partitions(segment: Any, partitions: OptionValue | None) -> Any:
+    """What Lance describes an index of vectors by, with the number of its parts where it was given."""
+    if partitions is None or segment.index_details is None:
+        return segment
+    kind, details = segment.index_details
+    key, value = _PARTITIONS.encode(), str(partitions).encode()
+    entry = b"\x0a" + bytes([len(key)]) + key + b"\x12" + bytes([len(value)]) + value
+    # An entry more of the map in field 9 of `VectorIndexDetails`, whose messages are merged by standing in a row.
+    return replace(segment, index_details=(kind, details + b"\x4a" + bytes([len(entry)]) + entry))
 
 
 def kinds_by_column(indexes: Iterable[StoredIndex]) -> dict[str, frozenset[str]]:

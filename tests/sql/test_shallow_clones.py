@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from engine import errors
+from engine.storage.stored_indexes import stored_indexes
 from tests.harness.runtimes import SqlRuntime, Tables
 from tests.sql.searching import ask, change, explain
 
@@ -64,6 +65,22 @@ def test_a_clone_that_is_optimised(kit: Kit) -> None:
     change(runtime, "OPTIMIZE clone")
     require_indexed(runtime)
     assert lance.dataset(path).count_rows("id IN (3, 271)") == 2
+
+
+def test_an_index_of_vectors_that_is_lost_is_built_with_its_options(kit: Kit) -> None:
+    """Those that Lance keeps in the files of an index, too."""
+    runtime, path = kit
+    options = {"metric": "cosine", "num_partitions": 3, "sample_rate": 64, "max_iters": 9}
+    asked = ", ".join(f"{option} = {value}" for option, value in options.items())
+    change(runtime, "CREATE OR REPLACE TABLE own AS FROM clone")
+    change(runtime, f"CREATE INDEX oi ON own USING IVF_FLAT (v) WITH ({asked})")
+    shutil.rmtree(path)
+    own = lance.dataset(path.replace("clone.lance", "own.lance"))
+    own.shallow_clone(path, own.version).optimize.compact_files()
+    assert [index.options for index in stored_indexes(lance.dataset(path))] == [options]
+    change(runtime, "OPTIMIZE clone")
+    assert [index.options for index in stored_indexes(lance.dataset(path))] == [options]
+    assert lance.dataset(path).stats.index_stats("oi")["indices"][0]["num_partitions"] == 3
 
 
 def test_a_clone_that_another_tool_compacted(kit: Kit) -> None:
