@@ -125,12 +125,19 @@ def leaving_items(columns: Sequence[tuple[str, str]], boundary: Boundary) -> lis
 
     Evaluating them raises InvalidValueError for a value that the type of its column cannot hold.
     """
-    places = [f"#{i}" for i in range(1, len(columns) + 1)]
-    items = [_leaving_value(place, kind, boundary) for place, (_, kind) in zip(places, columns, strict=True)]
-    if items == places:
+    items = _leaving_values(tuple([kind for _, kind in columns]), boundary)
+    if items is None:
         return None
     names = ('"' + name.replace('"', '""') + '"' for name, _ in columns)
     return [f"{item} AS {name}" for item, name in zip(items, names, strict=True)]
+
+
+@lru_cache(maxsize=1024)
+def _leaving_values(kinds: tuple[str, ...], boundary: Boundary) -> list[str] | None:
+    """What leaves, without its names; None where all do as they are."""
+    places = [f"#{i}" for i in range(1, len(kinds) + 1)]
+    items = [_leaving_value(place, kind, boundary) for place, kind in zip(places, kinds, strict=True)]
+    return None if items == places else items
 
 
 def arriving_item(column: str, kind: str) -> str:

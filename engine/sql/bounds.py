@@ -86,12 +86,12 @@ def _nested_nodes(root: Node, start: int, below: Callable[[int, Node], int]) -> 
 
     Raises the cause where planning was stopped.
     """
-    cancellation, steps = current_cancellation(), 0
+    steps = 0
     stack: list[tuple[Any, int]] = [(root, start)]
     while stack:
         steps += 1
         if steps % CHECKED == 0:
-            cancellation.check()
+            current_cancellation().check()
         value, found = stack.pop()
         if isinstance(value, dict):
             if value.get("class") == "CONSTANT":

@@ -84,11 +84,11 @@ def walk(root: Node) -> Iterator[tuple[Node, frozenset[str]]]:
     Raises the cause where planning was stopped.
     """
     stack: list[tuple[Any, frozenset[str]]] = [(root, frozenset())]
-    cancellation, steps = current_cancellation(), 0
+    steps = 0
     while stack:
         steps += 1
         if steps % CHECKED == 0:
-            cancellation.check()
+            current_cancellation().check()
         value, scope = stack.pop()
         if type(value) is list:
             # Nothing looks at constants, and there may be a hundred thousand of them.

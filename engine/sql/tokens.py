@@ -73,11 +73,11 @@ def scan(text: str, at: int = 0) -> Iterator[Token]:
 
     The last one is `Kind.OPEN` where a quote or a comment has no end. Raises the cause where planning was stopped.
     """
-    cancellation, steps = current_cancellation(), 0
+    steps = 0
     while found := _TOKEN.match(text, at):
         steps += 1
         if steps % _CHECKED == 0:
-            cancellation.check()
+            current_cancellation().check()
         group = found.lastindex or 0
         kind, value, start, at = _KINDS[group], found[group], found.start(group), found.end()
         if kind is Kind.OPEN:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from engine.cache import LruCache
 from engine.errors import TypeMismatchError, UnknownTableError
 from engine.printable import on_one_line
 from engine.runtime import QueryResult, Runtime
@@ -55,6 +56,8 @@ __all__ = ["COUNT_SCHEMA", "Database", "changed_rows", "count_table"]
 COUNT_SCHEMA = pa.schema([pa.field("Count", pa.int64())])
 """What a statement with effects answers to those who fetch: how many rows it changed."""
 
+_REMEMBERED = 256  # queries, as they were read
+_LONGEST_REMEMBERED = 4_000  # characters
 _DESCRIBE_SCHEMA = pa.schema([(name, pa.string()) for name in DESCRIBED])
 _UNTOLD_SCHEMA = pa.schema([pa.field("result", pa.null())])  # without columns, drivers would take it for an update
 
@@ -87,6 +90,7 @@ class Database:
         self.catalog.settings = self.settings.session_values
         self._indexes = Indexes(self.planning)
         self._changes = Changes(self.planning, self.settings, Transactions(ignores_transactions))
+        self._read_before: LruCache[str, ParsedStatement] = LruCache(_REMEMBERED)
 
     def sql(
         self, text: str | bytes, parameters: Parameters | None = None, context: StatementContext | None = None
@@ -109,9 +113,15 @@ class Database:
         """What a text is, or a serialised Substrait plan; raises as these are read, and as `split`."""
         if isinstance(text, bytes):
             return parse_plan(text)
+        known = self._read_before.get(text)
+        if known is not None:
+            return known
         parts = split(text)
         if not parts:
-            return self._parse(text)
+            parsed = self._parse(text)
+            if parsed.is_query and len(text) <= _LONGEST_REMEMBERED:
+                self._read_before.put(text, parsed)
+            return parsed
         *before, last = [self._parse(part.text, part) for part in parts]
         return replace(last, before=tuple(before))
 

@@ -6,11 +6,12 @@ stay, and its error says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from engine.errors import GrismError, UnsupportedError
+from engine.on_error import OnError
 from engine.place import Place
 from engine.sql.tokens import Kind, Token, tokens
 
@@ -58,21 +59,17 @@ def split(text: str) -> list[Part]:
     ]
 
 
-@contextmanager
-def part_told(part: Part | None, *, runs: bool) -> Iterator[None]:
+def part_told(part: Part | None, *, runs: bool) -> AbstractContextManager[None]:
     """What is raised inside leaves with its place in the whole text, and says what came of the statements before it.
 
     `runs` is whether these have run by then.
     """
-    try:
-        yield
-    except GrismError as error:
-        if part is not None:
-            _tell(error, part, runs)
-        raise
+    return nullcontext() if part is None else OnError(partial(_tell, part, runs))
 
 
-def _tell(error: GrismError, part: Part, runs: bool) -> None:
+def _tell(part: Part, runs: bool, error: BaseException) -> None:
+    if not isinstance(error, GrismError):
+        return
     place = error.place
     if place is not None:
         inside = place.text == part.text

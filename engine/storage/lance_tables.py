@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -176,7 +176,8 @@ class LanceTables:
             return None
         if any(opened.schema.field(field.name).type != field.type for field in wanted):
             return None
-        found = self.open(table, ScanRequest(tuple(wanted.names), predicate)).data
+        options = {"filter": pushed.text, "use_scalar_index": pushed.asks_indexes}
+        found = self._scan(table, opened, wanted.names, opened.rows, pushed, options).data
         return found if isinstance(found, pa.Table) else None
 
     def newest(self, name: TableName, path: str) -> Any:
@@ -231,14 +232,11 @@ class LanceTables:
             found = self._find_rows(opened, table, request, fragments)
             return ArrowSource(found, in_order=isinstance(table.search.request, TextRequest))
         columns = request.columns or (opened.cheapest,)
-        fields = opened.read_fields(table, tuple(columns))
-        wanted = fields.schema
         if request.addresses is not None:
+            fields = opened.read_fields(table, tuple(columns))
             return ArrowSource(self._take_rows(opened, fields, request.addresses))
-        blobs = scan_options(wanted)
-        options: dict[str, Any] = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES, **blobs}
-        rows, skip, take = opened.rows, 0, None
-        is_whole, finds_few = True, False
+        options: dict[str, Any] = {}
+        rows, skip, take, is_whole = opened.rows, 0, None, True
         if isinstance(data, Split):
             start, stop, skip, take = data.part
             options["fragments"] = list(opened.fragments[start:stop])
@@ -249,29 +247,46 @@ class LanceTables:
             return ArrowSource(pa.table({"present": pa.nulls(rows if limit is None else min(rows, limit))}))
         if take is not None:
             rows = take if limit is None or request.filter is not None else min(take, limit)
-            options |= {"offset": skip, "limit": rows}
-        else:
-            # Each part would ask the whole index.
-            pushed = (
-                self._push_filter(table, opened, request.filter) if is_whole else opened.push_filter(request.filter)
+            return self._scan(
+                table, opened, columns, rows, PushedFilter(None, True), options | {"offset": skip, "limit": rows}
             )
-            asks_indexes = pushed.asks_indexes and is_whole
-            finds_few = pushed.finds_few and is_whole
-            if pushed.text is not None:
-                options |= {"filter": pushed.text, "use_scalar_index": asks_indexes}
-            if limit is not None and pushed.exact and not asks_indexes:  # in whose order rows would come
-                options["limit"] = limit
-                rows = min(rows, limit)
+        if is_whole:
+            pushed = self._push_filter(table, opened, request.filter)
+        else:  # each part would ask the whole index
+            pushed = replace(opened.push_filter(request.filter), asks_indexes=False, finds_few=False)
+        if pushed.text is not None:
+            options |= {"filter": pushed.text, "use_scalar_index": pushed.asks_indexes}
+        if limit is not None and pushed.exact and not pushed.asks_indexes:  # in whose order rows would come
+            options["limit"] = limit
+            rows = min(rows, limit)
+        return self._scan(table, opened, columns, rows, pushed, options)
+
+    def _scan(
+        self,
+        table: TableHandle,
+        opened: OpenedVersion,
+        columns: Sequence[str],
+        rows: int,
+        pushed: PushedFilter,
+        options: Mapping[str, Any],
+    ) -> ArrowSource:
+        """What Lance's scanner gives with these `options`: a table where that is small, else a stream.
+
+        Without a filter among the options it has so many `rows`.
+        """
+        fields = opened.read_fields(table, tuple(columns))
+        blobs = scan_options(fields.schema)
 
         def scan() -> pa.RecordBatchReader:
-            reader = opened.dataset.scanner(columns=list(columns), **options).to_reader()
+            sizes = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES, **blobs}
+            reader = opened.dataset.scanner(columns=list(columns), **sizes, **options).to_reader()
             return fields.guard_reader(reader)
 
         # How large blobs are is not known before they are read.
         width = opened.width([c for c in columns if c != ROW_ADDRESS])
-        if finds_few or (not blobs and rows * width <= self._table_bytes):
+        if pushed.finds_few or (not blobs and rows * width <= self._table_bytes):
             small = run_read(table, lambda: self._read(scan()))
-            if finds_few:
+            if pushed.finds_few:
                 self._estimates.note(opened.dataset, opened.rows, pushed, None if small is None else small.num_rows)
             if small is not None:
                 return ArrowSource(small)

@@ -1,4 +1,4 @@
-"""Tickets that only their issuer can make: a payload under an HMAC, bound to one audience, with an end.
+"""Tickets that only their issuer can make: a payload under a MAC, bound to one audience, with an end.
 
 Layout, in network byte order::
 
@@ -6,7 +6,7 @@ Layout, in network byte order::
     key id   4 bytes  which key signed
     expiry   u64      milliseconds since 1970
     payload  n bytes  in the clear: signed, not encrypted
-    mac      32 bytes HMAC-SHA256 over all of the above and the scope
+    mac      32 bytes keyed BLAKE2b (RFC 7693) over all of the above and the scope
 
 The scope (a query, an identity) is signed and not sent: whoever opens a ticket names the scope that they expect.
 """
@@ -26,8 +26,9 @@ __all__ = ["TicketError", "TicketExpiredError", "TicketSigner"]
 
 _VERSION = 1
 _HEADER = struct.Struct("!B4sQ")
-_MAC_SIZE = hashlib.sha256().digest_size
+_MAC_SIZE = 32
 _MIN_KEY_SIZE = 16
+_MAX_KEY_SIZE = hashlib.blake2b.MAX_KEY_SIZE
 
 
 class TicketError(UnauthenticatedError):
@@ -49,13 +50,13 @@ class TicketExpiredError(TicketError):
 
 
 class TicketSigner:
-    """Makes and opens tickets under one secret key of at least 16 bytes."""
+    """Makes and opens tickets under one secret key of 16 to 64 bytes."""
 
     def __init__(self, key: bytes) -> None:
-        if len(key) < _MIN_KEY_SIZE:
-            raise ValueError(f"A ticket key has {len(key)} bytes; at least {_MIN_KEY_SIZE} are needed.")
+        if not _MIN_KEY_SIZE <= len(key) <= _MAX_KEY_SIZE:
+            raise ValueError(f"A ticket key has {len(key)} bytes; {_MIN_KEY_SIZE} to {_MAX_KEY_SIZE} are needed.")
         self._key = bytes(key)
-        self._key_id = self._hmac(b"id")[:4]
+        self._key_id = self._sign(b"id")[:4]
 
     @classmethod
     def generate(cls) -> TicketSigner:
@@ -85,11 +86,12 @@ class TicketSigner:
         return bytes(body[_HEADER.size :])
 
     def _mac(self, body: bytes, scope: str) -> bytes:
-        return self._hmac(b"ticket", scope.encode(), body)
+        return self._sign(b"ticket", scope.encode(), body)
 
-    def _hmac(self, *parts: bytes) -> bytes:
-        signed = bytearray()
+    def _sign(self, *parts: bytes) -> bytes:
+        # OpenSSL looks its HMAC up anew for each, which takes ten times as long as to compute this.
+        mac = hashlib.blake2b(key=self._key, digest_size=_MAC_SIZE)
         for part in parts:
-            signed += len(part).to_bytes(8, "big")
-            signed += part
-        return hmac.digest(self._key, signed, "sha256")
+            mac.update(len(part).to_bytes(8, "big"))
+            mac.update(part)
+        return mac.digest()

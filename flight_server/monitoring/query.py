@@ -16,7 +16,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -172,12 +172,14 @@ class Query:
 
     def in_context(self, context: StatementContext) -> StatementContext:
         """What its executions may see: they tell it what they do."""
-        return replace(
-            context,
+        return StatementContext(
+            context.session,
+            context.cancellation,
             watch=self.watch,
+            poll=context.poll,
             follow=self.follow,
-            tell_plan=self._take_plan,
             trace=self._spans.context,
+            tell_plan=self._take_plan,
             waited=self._queue(time.monotonic()),
         )
 
@@ -280,7 +282,7 @@ class Query:
             self._finished = True
         if self._plans:
             self._statement = replace(self._statement, planning=self._ended - self._began)
-        status = self._status = self._outcome()
+        status = self._status = self._outcome(self._failure())
         row = self.describe(ended_at=time.time())
         self._tell_log(row, status)
         if self._reads_since is not None:
@@ -331,7 +333,8 @@ class Query:
         """Its row in ``system.queries``."""
         now = self._ended or time.monotonic()
         error = self._failure() if self._finished else None
-        used = total_use(list(self._runs))
+        state, runs = self.state, list(self._runs)
+        used = total_use(runs) if runs else None
         return {
             "id": self.id,
             "trace": self._spans.trace,
@@ -342,8 +345,8 @@ class Query:
             "text": self._statement.text,
             "kind": self._statement.kind,
             "runtime": self._runtime,
-            "state": self.state,
-            "progress": self._progress(),
+            "state": state,
+            "progress": self._progress(state, runs),
             "doing": None if self._finished else self.doing,
             "rows": self._rows(),
             "bytes": self._bytes(),
@@ -363,17 +366,16 @@ class Query:
     def state(self) -> str:
         """What it does: planning, queued, running or sending; or how it ended: done, failed or cancelled."""
         if self._finished:
-            return _STATES.get(self._status or self._outcome(), "failed")
+            return _STATES.get(self._status or self._outcome(self._failure()), "failed")
         if self._plans:
             return "planning"
         if self._waits and not self._started:
             return "queued"
         return "sending" if self._bytes() and not self._has_effects else "running"
 
-    def _progress(self) -> float | None:
+    def _progress(self, state: str, runs: Sequence[RunProgress]) -> float | None:
         if self._finished:
-            return 1.0 if self.state == "done" else None
-        runs = list(self._runs)
+            return 1.0 if state == "done" else None
         share = runs[-1].share() if runs else None
         # With its rows a statement with effects is not at its end.
         return min(share, _MOST_BEFORE_EFFECT) if share is not None and self._has_effects else share
@@ -395,8 +397,7 @@ class Query:
     def _failure(self) -> BaseException | None:
         return self._cancellation.cause or self._error
 
-    def _outcome(self) -> str:
-        error = self._failure()
+    def _outcome(self, error: BaseException | None) -> str:
         if error is None and self.rows is None and not all(counters.is_finished for counters in self._counters):
             return "cancelled"  # its client has left
         if error is None:

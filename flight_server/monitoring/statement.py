@@ -10,6 +10,8 @@ __all__ = ["MAX_LOGGED", "StatementInfo"]
 MAX_LOGGED = 500
 """Characters of a statement's text, or an error's, in the log."""
 
+_SPACES = re.compile(r"\s+")
+
 
 @dataclass(frozen=True)
 class StatementInfo:
@@ -22,5 +24,5 @@ class StatementInfo:
     @property
     def log_text(self) -> str:
         """The text for a log: on one line, and not all of a long one."""
-        text = re.sub(r"\s+", " ", self.text[: 4 * MAX_LOGGED]).strip()
+        text = _SPACES.sub(" ", self.text[: 4 * MAX_LOGGED]).strip()
         return text if len(text) <= MAX_LOGGED else text[:MAX_LOGGED] + " ..."

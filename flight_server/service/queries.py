@@ -6,25 +6,25 @@ waits for a query to end. Administrators plan among themselves: others cannot ke
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
-from engine.cancellation import Cancellation, current_cancellation, follow
 from engine.errors import ExecutionError
+from engine.on_error import OnError
 from engine.progress import telling_progress
 from flight_server.gate import Gate
 from flight_server.monitoring.query import Query
 from flight_server.monitoring.registry import QueryRegistry
 from flight_server.monitoring.statement import StatementInfo
 from flight_server.options import ServiceOptions
+from flight_server.service.planning_turns import Planning, TurnToPlan
 from flight_server.service.request import Request
 
 __all__ = ["Queries"]
 
 _MAX_WAITING_PLANS = 1000  # most take milliseconds, so there is room even where no query may wait
-_plans: ContextVar[bool] = ContextVar("plans", default=False)  # whether this thread has its turn to plan
+_SHORT = 4_000  # characters of a text, which take a millisecond or so to read
 
 
 class Queries:
@@ -68,58 +68,37 @@ class Queries:
         finally:
             query.finish()
 
-    @contextmanager
-    def planning(self, request: Request, statement: StatementInfo, *, reads: bool = False) -> Iterator[None]:
-        """Around the planning of a statement, in its turn: what fails here is logged, since it never runs.
+    def reading(self, request: Request, statement: StatementInfo) -> AbstractContextManager[None]:
+        """Around finding out what a statement is, which is a span of its own where it takes long, or fails.
 
-        While it only `reads` what the statement is, that is a span of its own where it takes long, or fails.
+        A short text is read before it would have its turn to be, and is a query only where it fails.
         """
-        query = Query(request.caller, statement, self._runtime_of(request), self.registry, plans=True)
-        query.trace_planning(reads)
-        try:
-            with self.plan_in_turn(request):
-                yield
-        except BaseException as error:
-            query.note_failure(error)
-            query.finish()
-            raise
-        query.forget()
+        if 0 < len(statement.text) <= _SHORT:  # a Substrait plan has none
+            return OnError(partial(self._note_unread, request, statement))
+        return self._planning(request, statement, reads=True)
 
-    @contextmanager
-    def plan_in_turn(self, request: Request) -> Iterator[None]:
+    def planning(self, request: Request, statement: StatementInfo) -> AbstractContextManager[None]:
+        """Around the planning of a statement, in its turn: what fails here is logged, since it never runs."""
+        return self._planning(request, statement, reads=False)
+
+    def plan_in_turn(self, request: Request) -> TurnToPlan:
         """Around planning, once it has its turn: it stops when its call does, and when the time of a query is over.
 
         Raises the cause, and the errors of `Gate.enter`. What is within has the turn of what is around it.
         """
-        limit, around = self._limit(request), current_cancellation().deadline
-        deadlines = [around] if around is not None else []
-        if limit is not None:
-            deadlines.append(time.monotonic() + limit)
-        cancellation = Cancellation(min(deadlines, default=None))
-        forget = follow(request.call.cancellation, cancellation)
-        try:
-            leave = self._turn_to_plan(request, cancellation)
-            try:
-                with cancellation.scope():
-                    yield
-            finally:
-                leave()
-        finally:
-            forget()
-
-    def _turn_to_plan(self, request: Request, cancellation: Cancellation) -> Callable[[], None]:
-        """Wait for a turn to plan, unless this thread has one; returns what gives it back. Raises as `Gate.enter`."""
-        if _plans.get():
-            return lambda: None
         gate = self.admin_plan_gate if request.session.grants.is_administrator else self.plan_gate
-        leave = gate.enter(request.identity.name, request.call.peer, cancellation)
-        token = _plans.set(True)
+        return TurnToPlan(request, gate, self._limit(request))
 
-        def give_back() -> None:
-            _plans.reset(token)
-            leave()
+    def _planning(self, request: Request, statement: StatementInfo, *, reads: bool) -> Planning:
+        query = Query(request.caller, statement, self._runtime_of(request), self.registry, plans=True)
+        query.trace_planning(reads)
+        return Planning(query, self.plan_in_turn(request))
 
-        return give_back
+    def _note_unread(self, request: Request, statement: StatementInfo, error: BaseException) -> None:
+        query = Query(request.caller, statement, self._runtime_of(request), self.registry, plans=True)
+        query.trace_planning(reads=True)
+        query.note_failure(error)
+        query.finish()
 
     def _limit(self, request: Request) -> float | None:
         """How long a query of this session may take, in seconds."""

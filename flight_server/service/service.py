@@ -47,7 +47,7 @@ from flight_server.service.store import EvictedError, Holder
 from flight_server.service.tables import Tables
 from flight_server.service.tickets import Tickets
 from flight_server.service.uploads import Uploads
-from flight_server.service.wire import BadRequestError, parse, unwrap, unwrap_or_text, wrap
+from flight_server.service.wire import BadRequestError, parse, schema_bytes, unwrap, unwrap_or_text, wrap
 
 __all__ = ["FlightSqlService"]
 
@@ -339,8 +339,15 @@ class FlightSqlService(BaseHandler):
 
     def _info(self, request: Request, descriptor: flight.FlightDescriptor, offer: Offer) -> flight.FlightInfo:
         identity = request.identity
-        endpoints = self._tickets.parts(offer, identity) or [self._tickets.endpoint(offer.ticket, identity)]
-        return flight.FlightInfo(offer.schema, _echo(descriptor), endpoints, offer.rows, -1)
+        info = messages.FlightInfo(
+            schema=schema_bytes(offer.schema),
+            flight_descriptor=_echo(descriptor),
+            endpoint=self._tickets.parts(offer, identity) or [self._tickets.endpoint(offer.ticket, identity)],
+            total_records=offer.rows,
+            total_bytes=-1,
+        )
+        # Its constructor writes the schema anew for each call, and casts the time at which the ticket expires.
+        return flight.FlightInfo.deserialize(info.SerializeToString())
 
 
 def _upload(path: Sequence[str]) -> StatementInfo:
@@ -353,10 +360,14 @@ def _command(descriptor: flight.FlightDescriptor) -> bytes:
     return bytes(descriptor.command)
 
 
-def _echo(descriptor: flight.FlightDescriptor) -> flight.FlightDescriptor:
+def _echo(descriptor: flight.FlightDescriptor) -> messages.FlightDescriptor:
     """The descriptor as its FlightInfo has it. A long text is not sent back: most clients take messages of 4 MB."""
-    long = descriptor.descriptor_type == flight.DescriptorType.CMD and len(descriptor.command) > _MAX_ECHO
-    return flight.FlightDescriptor.for_command(b"") if long else descriptor
+    if descriptor.descriptor_type == flight.DescriptorType.PATH:
+        return messages.FlightDescriptor(type=messages.FlightDescriptor.PATH, path=descriptor.path)
+    command = descriptor.command
+    return messages.FlightDescriptor(
+        type=messages.FlightDescriptor.CMD, cmd=command if len(command) <= _MAX_ECHO else b""
+    )
 
 
 def _choose(answers: Mapping[type[Message], Any], message: Message) -> Any:

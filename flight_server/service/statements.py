@@ -62,7 +62,7 @@ class Statements:
     def parse(self, request: Request, text: str | bytes) -> ParsedStatement:
         """What a text or a Substrait plan is; ResourceExhaustedError where it is longer than the server takes."""
         told = StatementInfo("SUBSTRAIT", "") if isinstance(text, bytes) else StatementInfo("SELECT", text)
-        with self.queries.planning(request, told, reads=True):
+        with self.queries.reading(request, told):
             size = len(text if isinstance(text, bytes) else text.encode())
             if size > self._options.max_statement_size:
                 raise ResourceExhaustedError(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-import pyarrow as pa
 from google.protobuf.message import Message
-from pyarrow import flight
 
 from engine.errors import UnsupportedError
 from engine.rights import Identity
@@ -20,7 +18,6 @@ from flight_server.service.wire import BadRequestError, parse, unwrap, wrap
 
 __all__ = ["Tickets"]
 
-_INSTANT = pa.timestamp("us", "UTC")
 _RESULTS = {
     messages.CANCEL_STATUS_CANCELLED: sql.ActionCancelQueryResult.CANCEL_RESULT_CANCELLED,
     messages.CANCEL_STATUS_CANCELLING: sql.ActionCancelQueryResult.CANCEL_RESULT_CANCELLING,
@@ -36,13 +33,14 @@ class Tickets:
     def __init__(self, signer: TicketSigner, offers: Offers, ttl: float) -> None:
         self._signer, self._offers, self._ttl = signer, offers, ttl
 
-    def endpoint(self, message: Message, owner: Identity) -> flight.FlightEndpoint:
+    def endpoint(self, message: Message, owner: Identity) -> messages.FlightEndpoint:
         """An endpoint on this server, whose ticket carries `message`."""
         expires_at = time.time() + self._ttl
-        ticket = self._signer.seal(wrap(message), owner.name, expires_at)
-        return flight.FlightEndpoint(ticket, [], pa.scalar(int(expires_at * 1e6), _INSTANT))
+        ticket = messages.Ticket(ticket=self._signer.seal(wrap(message), owner.name, expires_at))
+        seconds, micros = divmod(int(expires_at * 1e6), 1_000_000)
+        return messages.FlightEndpoint(ticket=ticket, expiration_time={"seconds": seconds, "nanos": micros * 1000})
 
-    def parts(self, offer: Offer, owner: Identity) -> list[flight.FlightEndpoint]:
+    def parts(self, offer: Offer, owner: Identity) -> list[messages.FlightEndpoint]:
         """The endpoints of an offer's parts: at the workers or, where these are out of reach, here.
 
         What each carries beside its ticket cancels the query.
@@ -51,7 +49,12 @@ class Tickets:
             return []
         ours = self.endpoint(offer.ticket, owner)
         return [
-            flight.FlightEndpoint(part.ticket, [part.location, _HERE], ours.expiration_time, ours.ticket.ticket)
+            messages.FlightEndpoint(
+                ticket=messages.Ticket(ticket=part.ticket),
+                location=[messages.Location(uri=part.location), messages.Location(uri=_HERE)],
+                expiration_time=ours.expiration_time,
+                app_metadata=ours.ticket.ticket,
+            )
             for part in offer.parts
         ]
 
@@ -87,8 +90,7 @@ class Tickets:
         carried = self.open(message.endpoint.ticket.ticket, request.identity)
         if isinstance(carried, sql.TicketStatementQuery):
             self._offers.renew(carried.statement_handle, request.holder)
-        renewed = parse(messages.FlightEndpoint, self.endpoint(carried, request.identity).serialize())
-        yield renewed
+        yield self.endpoint(carried, request.identity)
 
     def _cancel_all(self, request: Request, info: messages.FlightInfo) -> messages.CancelStatus:
         """What came of it for all of the endpoints together."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError, Message
 
+from engine.cache import LruCache
 from engine.errors import PlanningError, UnsupportedError
 from flight_server.proto import flight, sql
 
@@ -82,7 +83,13 @@ def parse(kind: type[M], data: bytes) -> M:
         raise BadRequestError(f"The request is not a valid {kind.DESCRIPTOR.name} message.") from None
 
 
+_encoded: LruCache[int, tuple[pa.Schema, bytes]] = LruCache(256)
+
+
 def schema_bytes(schema: pa.Schema) -> bytes:
-    """An encapsulated IPC schema message."""
-    data: bytes = schema.serialize().to_pybytes()
-    return data
+    """An encapsulated IPC schema message; remembered for the very object, which a text that is asked again has."""
+    known = _encoded.get(id(schema))
+    if known is None or known[0] is not schema:
+        known = schema, schema.serialize().to_pybytes()
+        _encoded.put(id(schema), known)
+    return known[1]

@@ -11,7 +11,7 @@ import pytest
 from tests.harness.counted_server import serve_counted
 
 ASKED = 30
-MOST = {"SELECT 1": 600, "SELECT ?": 800}
+MOST = {"SELECT 1": 580, "SELECT ?": 785}
 """Calls of Python functions for each query, a tenth more than `python -m benchmarks.python_calls` has counted. Where
 there are good reasons for more, raise them; by accident, as by work that is done for each call again, they grow fast.
 """
