@@ -79,7 +79,10 @@ def _use_of_re(node: ast.AST) -> str | None:
 
 def _evaluated(node: ast.Call, known: dict[str, object]) -> tuple[str, int]:
     names = {**LOCAL_NAMES, **known}
-    pattern = eval(compile(ast.Expression(node.args[0]), "", "eval"), names)  # noqa: S307
+    try:
+        pattern = eval(compile(ast.Expression(node.args[0]), "", "eval"), names)  # noqa: S307
+    except NameError as error:
+        raise ValueError(f"{ast.unparse(node)}: only {', '.join(names)} may stand in it") from error
     given = [keyword.value for keyword in node.keywords if keyword.arg == "flags"]
     position = {"compile": 1, "sub": 4, "split": 3}.get(str(getattr(node.func, "attr", "")), 2)
     given += node.args[position : position + 1]

@@ -208,7 +208,8 @@ def update_query(
     beneath; the condition stands in each.
     """
     values = assigned_values(statement, table, columns, defaults)
-    behind_dot = re.compile(rf'\.\s*"?{re.escape(table.table)}\b', re.IGNORECASE)
+    name = re.escape(table.table)
+    behind_dot = re.compile(rf'\.\s*"?{name}\b', re.IGNORECASE)
     sees_all = sees_all or any(map(behind_dot.search, values.values()))
     alias = quote(statement.alias)
     if statement.source is None and sees_all:
