@@ -153,9 +153,10 @@ def query_vectors(found: Sequence[Any], cast: ListCast | None = None) -> QueryVe
 
     Raises InvalidValueError for NULL among them, and for lists of different sizes or another one than they are cast to.
     """
-    is_nested = any(isinstance(item, list) for item in found)
+    is_flat = isinstance(found, np.ndarray)  # numbers, of which none is NULL
+    is_nested = not is_flat and any(isinstance(item, list) for item in found)
     lists = found if is_nested else [found]
-    if any(item is None or any(number is None for number in item) for item in lists):
+    if not is_flat and any(item is None or any(number is None for number in item) for item in lists):
         raise InvalidValueError("There is a NULL among the numbers of the query.")
     sizes = sorted({len(item) for item in lists})
     if len(sizes) > 1:

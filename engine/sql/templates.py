@@ -5,12 +5,15 @@ A client that writes its values into the text sends another text each time, whic
     SELECT name FROM people WHERE id = 17    the template SELECT name FROM people WHERE id = ?, with 17
 
 Taken out are literals that stand alone on one side of a comparison, in a list of IN, as the bounds of a BETWEEN of such
-ones, and what a text search looks for; everywhere else a literal may mean something that a value cannot. A template is
-used once it was seen, of a text, that with its values bound it has the very plan, and the columns, of that text.
+ones, and the words and vectors that searches look for; everywhere else a literal may mean something that a value
+cannot. A template is used once it was seen, of a text, that with its values bound it has the very plan, and the
+columns, of that text.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +23,7 @@ import pyarrow as pa
 from engine.cache import LruCache
 from engine.cancellation import require_answer
 from engine.errors import GrismError
+from engine.hidden_columns import MARK
 from engine.literals import constant
 from engine.logical.nodes import LogicalPlan, in_operators
 from engine.schema import RowType
@@ -33,14 +37,18 @@ __all__ = ["PlannedText", "Template", "Templates", "template_of"]
 
 _CACHED = 1024
 _RECENT = 64
-_MAX_TEXT = 4_000  # characters
+_MAX_TEXT = 4_000  # characters, but those of vectors
+_MAX_WITH_VECTORS = 200_000
 _MAX_LITERALS = 32
 _COMPARISONS = frozenset({"=", "==", "<", ">", "<=", ">=", "<>", "!="})
 _BEHIND = frozenset(
     {"", ")", ";", "AND", "OR", "GROUP", "ORDER", "LIMIT", "OFFSET", "HAVING", "QUALIFY", "WINDOW", "UNION", "EXCEPT"}
 )
 """What may follow a literal that is all of one side of a comparison."""
-_SEARCHES = frozenset({"TEXT_SEARCH", "HYBRID_SEARCH"})
+_TEXT_SEARCHES = frozenset({"TEXT_SEARCH"})
+_VECTOR_SEARCHES = frozenset({"VECTOR_SEARCH", "HYBRID_SEARCH"})
+_MARK = "_search"
+_VECTOR = re.compile(r"\[(?:[-+.0-9eE\s]++,)++[-+.0-9eE\s]++\]")
 
 _NEVER = "never"
 _ONCE = "once"
@@ -139,16 +147,45 @@ class Templates:
 
 def template_of(text: str) -> Template | None:
     """The template of a text; None where no literal can be taken out, or too many."""
+    if len(text) <= _MAX_WITH_VECTORS and _MARK in text.lower():
+        vectors: dict[str, pa.Scalar] = {}
+        named = _VECTOR.sub(partial(_name_vector, vectors), text)
+        if vectors and (found := _take_out(named, vectors)) is not None:
+            return found
+    return _take_out(text, {})
+
+
+def _name_vector(vectors: dict[str, pa.Scalar], written: re.Match[str]) -> str:
+    """A parameter in the place of a list of numbers, which are read as the search itself reads them."""
+    try:
+        numbers = json.loads(written[0], parse_int=float)
+    except ValueError:  # as of [.5, 1.]
+        return written[0]
+    name = f"${MARK}{len(vectors)}"
+    vectors[name] = pa.scalar(numbers, pa.list_(pa.float64()))
+    return name
+
+
+def _take_out(text: str, vectors: Mapping[str, pa.Scalar]) -> Template | None:
+    """The template of a text in which some parameters stand for `vectors`; None where one of them has to stay."""
     if len(text) > _MAX_TEXT:
         return None
     found = tokens(text)
     values: dict[int, pa.Scalar] = {}
+    taken = 0
     for place, token in enumerate(found):
         if token.kind is Kind.PARAMETER:
-            return None
+            vector = vectors.get(token.value)
+            if vector is None or not _is_vector(found, place):
+                return None
+            values[place] = vector
+            taken += 1
+            continue
         value = _value(token)
         if value is not None and _stands_alone(found, place, values):
             values[place] = value
+    if taken < len(vectors):  # one stands in a text or a comment
+        return None
     if not 0 < len(values) <= _MAX_LITERALS:
         return None
     pieces, end = [], 0
@@ -179,7 +216,7 @@ def _stands_alone(found: Sequence[Token], place: int, before: Mapping[int, pa.Sc
     if word == "AND":
         return behind in _BEHIND and place - 2 in before and found[place - 3].word == "BETWEEN"
     if word == ",":
-        return behind in (",", ")") and (place - 2 in before or _is_searched(found, place - 1))
+        return behind in (",", ")") and (place - 2 in before or _ends_table(found, place - 1, _TEXT_SEARCHES))
     return word == "(" and behind in (",", ")") and place > 1 and found[place - 2].word == "IN"
 
 
@@ -191,9 +228,16 @@ def _operator(found: Sequence[Token], last: int) -> str:
     return "".join([token.value for token in found[first : last + 1]])
 
 
-def _is_searched(found: Sequence[Token], comma: int) -> bool:
-    """Whether a comma ends the first argument of a search, which is a table's name."""
+def _is_vector(found: Sequence[Token], place: int) -> bool:
+    """Whether a list, or what it is cast to, is all that is searched for, behind the names of a table and a column."""
+    before = [token.word for token in found[max(0, place - 3) : place : 2]]
+    behind = found[place + 1].word if place + 1 < len(found) else ""
+    return before == [",", ","] and behind in (",", ")", ":") and _ends_table(found, place - 3, _VECTOR_SEARCHES)
+
+
+def _ends_table(found: Sequence[Token], comma: int, searches: frozenset[str]) -> bool:
+    """Whether a comma ends the first argument of one of these functions, which is a table's name."""
     first = comma
     while first and (found[first - 1].kind in (Kind.WORD, Kind.NAME) or found[first - 1].word == "."):
         first -= 1
-    return first > 1 and found[first - 1].word == "(" and found[first - 2].word in _SEARCHES
+    return first > 1 and found[first - 1].word == "(" and found[first - 2].word in searches

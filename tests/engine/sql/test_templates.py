@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import lance
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from engine.errors import GrismError, InvalidValueError, PlanningError, UnknownColumnError, UnknownTableError
+from engine.logical.nodes import LogicalPlan, Scan, in_operators, walk
+from engine.other_tables import written_out
 from engine.sql.frontend import SqlFrontend
 from engine.sql.templates import template_of
 from engine.storage import InMemoryStorage
@@ -61,6 +64,14 @@ def _all_right(runtime: LocalRuntime, texts: Sequence[str]) -> list[int]:
     return read
 
 
+def _queries(plan: LogicalPlan) -> list[bytes | str | None]:
+    """What is searched for, bit by bit."""
+    scans = [node for node in walk(in_operators(written_out(plan))) if isinstance(node, Scan)]
+    found = [scan.table.search.request.query for scan in scans if scan.table.search is not None]
+    assert found
+    return found
+
+
 @pytest.mark.parametrize(
     ("text", "template", "values"),
     [
@@ -74,12 +85,28 @@ def _all_right(runtime: LocalRuntime, texts: Sequence[str]) -> list[int]:
         ("FROM t WHERE k NOT IN (1, 2,3)", "FROM t WHERE k NOT IN (?, ?,?)", [1, 2, 3]),
         ("FROM t WHERE k IN (1, j, 3)", "FROM t WHERE k IN (?, j, 3)", [1]),
         (
+            "FROM vector_search(s.t, v, [0.1, -2, 1e-3]::FLOAT[3], k := 3) WHERE k > 5",
+            "FROM vector_search(s.t, v, ?::FLOAT[3], k := 3) WHERE k > ?",
+            [[0.1, -2.0, 0.001], 5],
+        ),
+        ("FROM hybrid_search(t, v, [1,-0], 'fox', s)", "FROM hybrid_search(t, v, ?, ?, s)", [[1.0, 0.0], "fox"]),
+        (
+            "FROM vector_search(t, v, [1, 2]) WHERE s = '[1, 2]'",
+            "FROM vector_search(t, v, [1, 2]) WHERE s = ?",
+            ["[1, 2]"],
+        ),
+        (
+            "SELECT [1, 2] FROM vector_search(t, v, [3, 4]) WHERE k = 5 /* [5, 6] */",
+            "SELECT [1, 2] FROM vector_search(t, v, [3, 4]) WHERE k = ? /* [5, 6] */",
+            [5],
+        ),
+        (
             "FROM t WHERE k = 5 -- = 6\n/* = 7 */ AND s = ' = 8'",
             "FROM t WHERE k = ? -- = 6\n/* = 7 */ AND s = ?",
             [5, " = 8"],
         ),
         ("FROM text_search(a.t, 'some words', s, k := 5)", "FROM text_search(a.t, ?, s, k := 5)", ["some words"]),
-        ("FROM hybrid_search(\"a,b\", 'x', y, [1, 2])", 'FROM hybrid_search("a,b", ?, y, [1, 2])', ["x"]),
+        ("FROM hybrid_search(\"a,b\", y, [1, 2], 'x')", 'FROM hybrid_search("a,b", y, ?, ?)', [[1.0, 2.0], "x"]),
     ],
 )
 def test_literals_that_are_all_of_a_side_are_taken_out(text: str, template: str, values: list[Any]) -> None:
@@ -102,6 +129,12 @@ def test_literals_that_are_all_of_a_side_are_taken_out(text: str, template: str,
         "SELECT k = 5 AS five, s = 'x' COLLATE nocase FROM t ORDER BY 1 LIMIT 5",
         "FROM t WHERE k = ? AND s = 'a'",
         "FROM other_search(t, 'x') WHERE (VALUES (1, 2)) IS NULL",
+        "FROM other_search(t, v, [1, 2])",
+        "FROM vector_search(t, v, [1, 2] || [3])",
+        "FROM vector_search(t, [1, 2], v)",
+        "FROM vector_search(t, v, [.5, 2.])",
+        "FROM vector_search(t, v, [1, NULL])",
+        "FROM vector_search(t, v, ?, filter := '[1, 2]')",
         "FROM t WHERE s = 'open",
         "FROM t WHERE " + " OR ".join(f"k = {i}" for i in range(33)),
         "FROM t WHERE k = 5 AND s = '" + "x" * 4000 + "'",
@@ -196,3 +229,34 @@ def test_searches_for_other_words_are_not_read_again(tmp_path: Any) -> None:
         rows = rows.set_column(0, "k", pa.array(range(1000, 1300)))
         lance.write_dataset(rows, str(tmp_path / "t.lance"), mode="append")
         _all_right(runtime, [form.format(one) for one in words])
+
+
+def test_searches_for_other_vectors_are_not_read_again(tmp_path: Any) -> None:
+    chance = np.random.default_rng(5)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(chance.standard_normal(1200).astype("f4")), 4)
+    rows = pa.table({"k": range(300), "s": [f"w{i % 7} all" for i in range(300)], "v": vectors})
+    dataset = lance.write_dataset(rows, str(tmp_path / "t.lance"))
+    dataset.create_scalar_index("s", "INVERTED")
+    dataset.create_index("v", "IVF_FLAT", num_partitions=2)
+
+    def written(numbers: Any) -> str:
+        forms = (repr, "{:.3f}".format, "{:.17e}".format, "{:.20f}".format, "{:g}".format)
+        return f"[{', '.join(forms[chance.integers(5)](float(number)) for number in numbers)}]"
+
+    with LocalRuntime(DirectoryStorage(tmp_path), threads=1) as runtime:
+        for form in (
+            "SELECT k, _distance FROM vector_search(t, v, {}, k := 7)",
+            "SELECT k, _distance FROM vector_search(t, v, {}::FLOAT[4], metric := 'cosine', use_index := false)",
+            "SELECT k, _distance FROM vector_search(t, v, {}::DOUBLE[], k := 5) WHERE k > 9",
+            "SELECT k, _relevance FROM hybrid_search(t, v, {}, 'w3 all', s, k := 4)",
+        ):
+            texts = [form.format(written(chance.standard_normal(4))) for _ in range(12)]
+            assert _all_right(runtime, texts)[4:] == [0] * 8
+            others = ("[1, 2, 3]", "[1, 2, 3, 4, 5]", "[0, -0, 0.0, -0.0]", "[1e400, 0, 0, 0]", "[1e39, 0, 0, 0]")
+            _all_right(runtime, [form.format(one) for one in (*others, "[1, 2, 3, NULL]", "[1, 2, 3, 'x']", "[]")])
+            _all_right(runtime, texts)
+            for text in texts:
+                alone = SqlFrontend(runtime.kernel, runtime.storage).plan(text)
+                assert _queries(runtime.frontend.plan(text, by_template=True)) == _queries(alone)
+        lance.write_dataset(rows.slice(0, 5), str(tmp_path / "t.lance"), mode="append")
+        _all_right(runtime, texts)
