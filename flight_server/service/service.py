@@ -115,8 +115,7 @@ class FlightSqlService(BaseHandler):
         self._settings = database.settings
         settings = SessionOptions(self._sessions, database.settings)
         self._tables = Tables(statements, uploads)
-        tickets = Tickets(signer or TicketSigner.generate(), statements.offers, options.statement_ttl)
-        self._tickets = tickets
+        self._tickets = Tickets(signer or TicketSigner.generate(), statements.offers, options.statement_ttl)
 
         self._commands: Mapping[type[Message], _Command] = {
             sql.CommandStatementQuery: _Command(statements.info, statements.schema),
@@ -136,42 +135,7 @@ class FlightSqlService(BaseHandler):
             sql.CommandStatementSubstraitPlan: statements.update,
             sql.CommandStatementIngest: self._take_ingest,
         }
-        self._actions: Mapping[str, _Action] = {
-            "CreatePreparedStatement": _Action(
-                sql.ActionCreatePreparedStatementRequest, prepared.create, "Prepare a statement; gives a handle."
-            ),
-            "CreatePreparedSubstraitPlan": _Action(
-                sql.ActionCreatePreparedSubstraitPlanRequest,
-                prepared.create,
-                "Prepare a Substrait plan; gives a handle.",
-            ),
-            "ClosePreparedStatement": _Action(
-                sql.ActionClosePreparedStatementRequest, prepared.close, "Forget a prepared statement."
-            ),
-            "CancelFlightInfo": _Action(
-                messages.CancelFlightInfoRequest, tickets.cancel, "Stop a query by its FlightInfo."
-            ),
-            "CancelQuery": _Action(
-                sql.ActionCancelQueryRequest, tickets.cancel_query, "Stop a query; CancelFlightInfo has replaced it."
-            ),
-            "RenewFlightEndpoint": _Action(
-                messages.RenewFlightEndpointRequest,
-                tickets.renew,
-                "A ticket that is good for longer, for the same rows.",
-            ),
-            progress_action.ACTION: _Action(
-                progress_action.StringValue, self._progress, "How far a query is that was tagged."
-            ),
-            "SetSessionOptions": _Action(
-                messages.SetSessionOptionsRequest, settings.set, "Set options of the session."
-            ),
-            "GetSessionOptions": _Action(
-                messages.GetSessionOptionsRequest, settings.get, "The options of the session."
-            ),
-            "CloseSession": _Action(
-                messages.CloseSessionRequest, settings.close, "End the session: its options, temporary tables."
-            ),
-        }
+        self._actions = self._offered_actions(settings)
 
     @property
     def database(self) -> Database:
@@ -203,6 +167,47 @@ class FlightSqlService(BaseHandler):
         """Begin no more to look after tables."""
         if self._upkeep is not None:
             self._upkeep.stop()
+
+    def _offered_actions(self, settings: SessionOptions) -> Mapping[str, _Action]:
+        """What DoAction takes, by name."""
+        return {
+            "CreatePreparedStatement": _Action(
+                sql.ActionCreatePreparedStatementRequest, self._prepared.create, "Prepare a statement; gives a handle."
+            ),
+            "CreatePreparedSubstraitPlan": _Action(
+                sql.ActionCreatePreparedSubstraitPlanRequest,
+                self._prepared.create,
+                "Prepare a Substrait plan; gives a handle.",
+            ),
+            "ClosePreparedStatement": _Action(
+                sql.ActionClosePreparedStatementRequest, self._prepared.close, "Forget a prepared statement."
+            ),
+            "CancelFlightInfo": _Action(
+                messages.CancelFlightInfoRequest, self._tickets.cancel, "Stop a query by its FlightInfo."
+            ),
+            "CancelQuery": _Action(
+                sql.ActionCancelQueryRequest,
+                self._tickets.cancel_query,
+                "Stop a query; CancelFlightInfo has replaced it.",
+            ),
+            "RenewFlightEndpoint": _Action(
+                messages.RenewFlightEndpointRequest,
+                self._tickets.renew,
+                "A ticket that is good for longer, for the same rows.",
+            ),
+            progress_action.ACTION: _Action(
+                progress_action.StringValue, self._progress, "How far a query is that was tagged."
+            ),
+            "SetSessionOptions": _Action(
+                messages.SetSessionOptionsRequest, settings.set, "Set options of the session."
+            ),
+            "GetSessionOptions": _Action(
+                messages.GetSessionOptionsRequest, settings.get, "The options of the session."
+            ),
+            "CloseSession": _Action(
+                messages.CloseSessionRequest, settings.close, "End the session: its options, temporary tables."
+            ),
+        }
 
     # ---- what ends with sessions and connections
 
