@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,7 +13,7 @@ import pyarrow as pa
 
 from flight_server.cli.connect import Target, refuse_login
 from flight_server.cli.interrupts import interruptible
-from flight_server.cli.output import comes_at_once, effect_line, write
+from flight_server.cli.output import comes_at_once, effect_line, tell, write
 from flight_server.cli.progress import showing_progress
 from flight_server.cli.source import RELATIONS, Source
 from flight_server.options import ConfigError
@@ -32,8 +31,7 @@ def query(arguments: argparse.Namespace) -> int:
                     write(shown.until_rows(answer.reader, comes_at_once(arguments.format)), arguments.format)
                 shown.end()
                 if answer.changed is not None:
-                    out = sys.stdout if arguments.format == "table" else sys.stderr
-                    print(effect_line(arguments.sql, answer.changed), file=out, flush=True)
+                    tell(effect_line(arguments.sql, answer.changed), to_stdout=arguments.format == "table")
 
         interruptible(run, source.cancel)
     return 0

@@ -1,4 +1,7 @@
-"""Ctrl-C while work runs that waits in C: there no exception of Python reaches it, so it is cancelled."""
+"""Ctrl-C while work runs that waits in C: there no exception of Python reaches it, so it is cancelled.
+
+It may also wait for whoever reads stdout, so its writing is stopped, too.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum, auto
 from typing import TypeVar
+
+from flight_server.cli.stdout import stop_writing, wakeable_writers
 
 __all__ = ["interruptible"]
 
@@ -24,7 +29,7 @@ class _Event(Enum):
 def interruptible(work: Callable[[], T], cancel: Callable[[], None]) -> T:
     """What `work` returns or raises, in a thread of its own. SIGINT calls `cancel` until the work has ended.
 
-    Raises KeyboardInterrupt where the work failed after that. Only for the main thread.
+    Then it raises KeyboardInterrupt, also where the work was done all the same. Only for the main thread.
     """
     events: queue.SimpleQueue[_Event] = queue.SimpleQueue()  # which a signal handler may put into
     before = signal.getsignal(signal.SIGINT)
@@ -32,7 +37,7 @@ def interruptible(work: Callable[[], T], cancel: Callable[[], None]) -> T:
         signal.signal(signal.SIGINT, lambda *_: events.put(_Event.INTERRUPTED))
     interrupted = False
     try:
-        with ThreadPoolExecutor(1) as pool:
+        with wakeable_writers(), ThreadPoolExecutor(1) as pool:
             future = pool.submit(work)
             future.add_done_callback(lambda _: events.put(_Event.ENDED))
             while True:
@@ -47,8 +52,9 @@ def interruptible(work: Callable[[], T], cancel: Callable[[], None]) -> T:
                     break
                 interrupted = True
                 cancel()
+                stop_writing()
     finally:
         signal.signal(signal.SIGINT, before)
-    if interrupted and future.exception() is not None:
+    if interrupted or not events.empty():  # the last may have come as the work ended
         raise KeyboardInterrupt from future.exception()
     return future.result()

@@ -15,6 +15,7 @@ from engine.process_start import pause_collector
 from flight_server.cli.connect import add_arguments
 from flight_server.cli.failures import CommandError, complain
 from flight_server.cli.output import FORMATS
+from flight_server.cli.stdout import discard_output
 from flight_server.cli.tty import is_at_terminal
 from flight_server.config import options
 from flight_server.options import ConfigError
@@ -44,9 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CommandError as error:
         return _fail(error, 1)
     except KeyboardInterrupt:
+        discard_output()
         return _fail("interrupted", 130)
     except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return 1
     return status
 

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -13,9 +14,10 @@ from pyarrow import csv, ipc, types
 
 from engine.sql.tokens import first_words
 from flight_server.cli.failures import CommandError
+from flight_server.cli.stdout import writable_stdout
 from flight_server.cli.values import distinct, plain_values, time_texts
 
-__all__ = ["FORMATS", "comes_at_once", "count_line", "effect_line", "write"]
+__all__ = ["FORMATS", "comes_at_once", "count_line", "effect_line", "tell", "write"]
 
 _MAX_TABLE_ROWS = 1000
 _MAX_CELL = 60
@@ -43,15 +45,24 @@ def effect_line(text: str, changed: int) -> str:
     return count_line(changed, " changed")
 
 
+def tell(text: str, to_stdout: bool = True) -> None:
+    """Say something that is no row: on stdout, or on stderr where rows for a program go there."""
+    if to_stdout:
+        with writable_stdout() as out:
+            out.write(f"{text}\n".encode())
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
 def write(reader: pa.RecordBatchReader, format: str, out: BinaryIO | None = None) -> int:
     """Write all rows of `reader` in one of FORMATS to `out`, stdout by default; gives how many there were.
 
     Raises CommandError where a value cannot be printed; what Arrow and the stream of rows raise passes through.
     """
-    out = sys.stdout.buffer if out is None else out
     try:
-        rows = FORMATS[format](reader, out)
-        out.flush()
+        with writable_stdout() if out is None else nullcontext(out) as target:
+            rows = FORMATS[format](reader, target)
+            target.flush()
     except pa.ArrowException:  # some are ValueErrors too
         raise
     except (OverflowError, ValueError) as error:

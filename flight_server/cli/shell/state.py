@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from flight_server.cli.failures import CommandError
-from flight_server.cli.output import comes_at_once, count_line, effect_line, write
+from flight_server.cli.output import comes_at_once, count_line, effect_line, tell, write
 from flight_server.cli.progress import showing_progress
 from flight_server.cli.shell.names import Names
 from flight_server.cli.source import RELATIONS, Source
@@ -92,8 +92,7 @@ class Shell:
 
     def tell(self, text: str) -> None:
         """Say something that is no row: on stdout, or on stderr where rows for a program go there."""
-        program = self._file is None and self.format != "table"
-        print(text, file=sys.stderr if program else sys.stdout, flush=True)
+        tell(text, to_stdout=self._file is not None or self.format == "table")
 
     def close(self) -> None:
         """Close the file that rows were written to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -42,10 +44,10 @@ def start() -> Iterator[Started]:
     """Starts `grism` with some arguments, as a program of a script does, and kills it at the end."""
     with ExitStack() as started:
 
-        def begin(*arguments: str) -> subprocess.Popen[str]:
+        def begin(*arguments: str, stdin: TextIO | None = None) -> subprocess.Popen[str]:
             command = [sys.executable, "-m", "flight_server.cli", *arguments]
             run = started.enter_context(
-                subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             )
             started.callback(run.kill)
             return run
@@ -63,6 +65,15 @@ def looking(server: Served) -> Iterator[Callable[[str], list[str]]]:
             return [row["state"] for row in raw.ask(sql.CommandStatementQuery(query=query)).to_pylist()]
 
         yield states
+
+
+def is_full(run: subprocess.Popen[str]) -> bool:
+    """Whether no more goes into the pipe that a command writes to."""
+    end = os.open(f"/proc/{run.pid}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        return not select.select([], [end], [], 0)[1]
+    finally:
+        os.close(end)
 
 
 @pytest.mark.parametrize("at", ["terminal", "pipe"])
@@ -126,3 +137,32 @@ def test_a_server_that_answers_no_longer_is_not_waited_for(start: Started, tmp_p
         assert [(run.returncode, error) for run, error in zip(runs, errors, strict=True)] == [(130, INTERRUPTED)] * 3
         for text in texts:
             until(lambda text=text: states(text) == ["cancelled"])
+
+
+@pytest.mark.parametrize("runtime", ["server", "local", "ray"])
+@pytest.mark.parametrize("format", ["csv", "json", "arrow"])
+def test_who_reads_no_rows_is_not_waited_for(
+    start: Started, one_turn: Served, tmp_path: Path, runtime: str, format: str
+) -> None:
+    """As a pager, which stands still, and takes no notice of Ctrl-C."""
+    source = ("--uri", one_turn.uri) if runtime == "server" else ("--data", str(tmp_path), "--runtime", runtime)
+    run = start("query", "SELECT i, md5(i::VARCHAR) AS t FROM range(200_000) r(i)", "--format", format, *source)
+    until(lambda: is_full(run))
+    run.send_signal(signal.SIGINT)
+    assert run.wait(60) == 130
+    assert run.stderr is not None
+    assert run.stderr.read() == INTERRUPTED
+
+
+def test_who_reads_nothing_of_a_script_is_not_waited_for(start: Started, tmp_path: Path) -> None:
+    """Neither where rows are written, nor where something is told."""
+    for text in ("SELECT repeat('x', 200) FROM range(1000);", "\\timing on\n" * 20_000):
+        script = tmp_path / "script.sql"
+        script.write_text(text)
+        with script.open() as statements:
+            run = start("shell", "--data", str(tmp_path), "--format", "table", stdin=statements)
+        until(lambda run=run: is_full(run))
+        run.send_signal(signal.SIGINT)
+        assert run.wait(60) == 130
+        assert run.stderr is not None
+        assert run.stderr.read() == INTERRUPTED
