@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -56,7 +57,7 @@ class HttpServer:
             app,
             http=_Protocol,
             log_config=None,
-            log_level="warning",
+            log_level="error",  # its warnings are of what anybody sends, or advice on what to install
             access_log=False,
             server_header=False,
             proxy_headers=False,
@@ -133,6 +134,17 @@ class _Protocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._limit_wait()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP. A request whose body turns out so has perhaps been answered, and is not twice."""
+        answered = self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True  # whoever makes the answer learns that there is nobody to take it
+            self.cycle.message_event.set()
+        if answered:
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

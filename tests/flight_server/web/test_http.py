@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import socket
 import ssl
 import urllib.request
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 
 import grpc
 import pyarrow as pa
@@ -133,6 +135,47 @@ def test_a_server_that_serves_is_alive_and_ready(watched: Watched) -> None:
     assert get(f"{watched.http}/nothing")[0] == 404
 
 
+UPGRADE = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+CHUNKED = b"Host: x\r\nOrigin: http://x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+OK, REFUSED = b"200 OK", b"400 Bad Request"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [(UPGRADE, OK)],
+        [(b"GARBAGE\r\n\r\n", REFUSED)],
+        [(UPGRADE, OK), (b"GARBAGE\r\n\r\n", REFUSED)],
+        [(b"POST /login HTTP/1.1\r\n" + CHUNKED + b"no chunk\r\n", REFUSED)],
+        [(b"POST /login HTTP/1.1\r\n" + CHUNKED, None), (b"no chunk\r\n", REFUSED)],
+        [(b"GET /healthz HTTP/1.1\r\n" + CHUNKED, OK), (b"no chunk\r\n", None)],
+    ],
+    ids=["upgrade", "garbage", "garbage later", "no body", "no body later", "no body after the answer"],
+)
+def test_what_is_sent_is_answered_once_and_not_logged(
+    watched: Watched, steps: list[tuple[bytes, bytes | None]]
+) -> None:
+    before = watched.log.read_text()
+    address = urlsplit(watched.http)
+    told = b""
+    with socket.create_connection((address.hostname, address.port), 20) as connection:
+        for sent, answer in steps:
+            connection.sendall(sent)
+            while answer is not None and answer not in told:
+                piece = connection.recv(1000)
+                assert piece, told
+                told += piece
+        if steps[-1][0] == UPGRADE:  # whatever is no HTTP ends the connection by itself
+            connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(1000):
+            told += piece
+    assert re.findall(rb"HTTP/1\.1 (\d+ [\w ]+)\r\n", told) == [answer for _, answer in steps if answer is not None]
+    assert get(f"{watched.http}/healthz") == (200, "alive\n")
+    assert watched.log.read_text() == before
+
+
 def of(runtime: SqlRuntime) -> Metrics:
     """The metrics of a runtime without a service."""
     gate = Gate(1, 1, 1.0, 1.0)
@@ -187,16 +230,20 @@ def test_both_runtimes_tell_of_their_kernel_and_their_workers(runtime: SqlRuntim
 
 
 @pytest.mark.parametrize("file", ["grafana.json", "operations.md"])
-def test_documented_metrics_are_there(runtime: SqlRuntime, file: str) -> None:
+def test_documented_metrics_are_there_and_no_others_of_ours(runtime: SqlRuntime, file: str) -> None:
     text = (Path(__file__).parents[3] / "docs" / file).read_text(encoding="utf-8")
     if file == "grafana.json":
         panels = json.loads(text)["panels"]
         text = " ".join(target["expr"] for panel in panels for target in panel.get("targets", ()))
     asked = set(re.findall(r"\b(?:grism|process)_[a-z_]+", text)) - {"process_"}
-    there = set()
+    there, unasked = set(), set()
     for family in text_string_to_metric_families(of(runtime).text().decode()):
         endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count", ""]}.get(family.type, [""])
-        there |= {family.name + ending for ending in endings}
+        names = {family.name + ending for ending in endings}
+        there |= names
+        if family.name.startswith("grism_") and not names & asked:
+            unasked.add(family.name)
+    assert unasked == set()
     only_where_asked_for = ("grism_query_log_", "grism_spans_")
     missing = {name for name in asked - there if not name.startswith(only_where_asked_for)}
     if runtime.name == "local":
