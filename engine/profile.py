@@ -44,6 +44,11 @@ _SHOWN = (
 """What is told of an operator; other facts name files and relations of ours."""
 _LONGEST = 200  # characters of a fact
 _OWN = ("EXPLAIN_ANALYZE", "RESULT_COLLECTOR")
+_PASSED_ON: Mapping[str, Callable[[Sequence[OperatorProfile]], Sequence[OperatorProfile]]] = {
+    "CTE": lambda inputs: inputs[-1:],  # behind what it keeps is who reads that
+    "UNION": lambda inputs: inputs,
+}
+"""The operators that pass on rows of their inputs, and of which."""
 
 
 @dataclass(frozen=True)
@@ -235,10 +240,14 @@ def _operators(nodes: Sequence[Mapping[str, Any]]) -> Iterator[OperatorProfile]:
             continue
         facts = node["extra_info"]
         estimated = facts.get("Estimated Cardinality")
+        rows, size = int(node["intermediate_rows"]), int(node["intermediate_size_bytes"])
+        if node["type"] in _PASSED_ON:  # whose rows the kernel counts where they come from
+            passed = _PASSED_ON[node["type"]](inputs)
+            rows, size = sum(each.rows for each in passed), sum(each.bytes for each in passed)
         yield OperatorProfile(
             node["name"],
-            int(node["intermediate_rows"]),
-            int(node["intermediate_size_bytes"]),
+            rows,
+            size,
             float(node["timing"]),
             None if estimated is None else int(estimated),
             {name: _show_value(facts[name]) for name in _SHOWN if facts.get(name)},

@@ -139,6 +139,26 @@ def test_analyze_of_rows_that_the_kernel_knows(runtime: SqlRuntime) -> None:
     assert ": 2 rows" in told[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("WITH c AS MATERIALIZED (SELECT x FROM range(5) r(x)) SELECT * FROM c a, c b", 25),
+        ("SELECT (SELECT count(*) FROM range(5) b(x) WHERE b.x = a.x) FROM range(5) a(x)", 5),
+        ("SELECT x % 2, count(*) FROM range(5) r(x) GROUP BY ROLLUP (x % 2)", 3),
+        ("SELECT x FROM range(5) r(x) UNION ALL SELECT x FROM range(6) s(x)", 11),
+        ("WITH RECURSIVE r AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM r WHERE a < 9) FROM r JOIN r s USING (a)", 9),
+    ],
+)
+def test_analyze_tells_rows_that_an_operator_passes_on(runtime: SqlRuntime, text: str, rows: int) -> None:
+    """The kernel counts them where they come from, and none at a CTE and a UNION."""
+    told = json.loads(lines(runtime, f"EXPLAIN (ANALYZE, FORMAT JSON) {text}")[0])
+    assert told["rows"] == runtime.sql(text).read_all().num_rows == rows
+    measured = [told["kernel"]] if "kernel" in told else [each for s in told["stages"] for each in s["operators"]]
+    tops = [operator for each in measured for operator in each["operators"] if operator["name"] in {"CTE", "UNION"}]
+    assert tops or runtime.name == "ray"
+    assert all(operator["rows"] > 0 for operator in tops)
+
+
 def test_the_outline_of_a_text() -> None:
     a, c = PlanNode.of(["a", "  b", "    d", "c"])
     assert (a.text, a.inputs[0].text, a.inputs[0].inputs[0].text, c.text) == ("a", "b", "d", "c")
