@@ -4,6 +4,7 @@
 Arrow tables; `CompositeStorage` puts several side by side, each under its schema.
 """
 
+import engine.lance_log  # noqa: F401  for Lance, which some of these import
 from engine.storage.composite import CompositeStorage
 from engine.storage.directory import DirectoryStorage
 from engine.storage.memory import InMemoryStorage
