@@ -44,6 +44,8 @@ final class JdbcOwn {
         case "times bound": return timesBound(connection);
         case "times compared": return timesCompared(connection);
         case "result metadata": return resultMetadata(connection, check.get("sql").asText());
+        case "literals": return literals(connection, check.get("statements"));
+        case "batches": return batches(connection);
         case "result tables": return resultTables(connection, check.get("sql").asText());
         case "columns": return columns(connection);
         case "mixed parameters": return mixedParameters(connection);
@@ -229,6 +231,51 @@ final class JdbcOwn {
       }
     }
     return found;
+  }
+
+  /** Of each query what is told of its columns, and its rows. */
+  private static Object literals(Connection connection, JsonNode statements) throws SQLException {
+    List<Object> found = new ArrayList<>();
+    try (Statement statement = connection.createStatement()) {
+      for (JsonNode sql : statements) {
+        ResultSet rows = statement.executeQuery(sql.asText());
+        ResultSetMetaData told = rows.getMetaData();
+        List<Object> columns = new ArrayList<>();
+        for (int i = 1; i <= told.getColumnCount(); i++) {
+          columns.add(
+              Main.list(
+                  told.getColumnLabel(i), told.getColumnTypeName(i), String.valueOf(told.getPrecision(i)),
+                  String.valueOf(told.getScale(i))));
+        }
+        found.add(Main.object("columns", columns, "rows", Jdbc.all(rows)));
+      }
+    }
+    return found;
+  }
+
+  /** What comes of a batch of texts, of a batch of rows, and of execute() of a change that is prepared. */
+  private static Object batches(Connection connection) throws SQLException {
+    Object texts;
+    Jdbc.update(connection, "CREATE TEMP TABLE batched (k BIGINT)");
+    try (Statement statement = connection.createStatement()) {
+      statement.addBatch("INSERT INTO batched VALUES (1)");
+      texts = Arrays.toString(statement.executeBatch());
+    } catch (SQLException | RuntimeException error) {
+      texts = Main.failure(error);
+    }
+    try (PreparedStatement insert = connection.prepareStatement("INSERT INTO batched VALUES (?)");
+        PreparedStatement delete = connection.prepareStatement("DELETE FROM batched WHERE k > ?")) {
+      for (long k = 5; k < 8; k++) {
+        insert.setLong(1, k);
+        insert.addBatch();
+      }
+      String counts = Arrays.toString(insert.executeBatch());
+      delete.setLong(1, 5);
+      boolean hasRows = delete.execute();
+      return Main.object(
+          "texts", texts, "rows", counts, "execute", hasRows, "count", String.valueOf(delete.getUpdateCount()),
+          "left", Jdbc.query(connection, "SELECT k FROM batched"));
+    }
   }
 
   /** From which tables the columns of a result come, before the statement runs and with its rows. */

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.real_clients.literals import LITERALS
 from tests.real_clients.look_ups import LOOK_UPS
 from tests.real_clients.scripts import Check, count, rows, script
 from tests.real_clients.wants import AtMost, ByRuntime, Contains, Failure, Number, Told
@@ -394,6 +395,7 @@ CHECKS: tuple[Check, ...] = (
     *_PARAMETERS,
     *_COUNTS,
     *LOOK_UPS,
+    *LITERALS,
     *_METADATA,
     *_INGEST,
     *_ENDS,

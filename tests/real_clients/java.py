@@ -125,6 +125,23 @@ _DATABASE = {
     "supportsUnionAll": "true",
 }
 
+_LITERALS: list[tuple[str, list[list[str]], list[Any]]] = [
+    *(
+        (
+            f"SELECT {i}, '{i}', (x = {i}) FROM range(9) r(x) WHERE x = {i}",
+            [[f"{i}", "INTEGER", "10", "0"], [f"'{i}'", "VARCHAR", "0", "0"], [f"(x = {i})", "BOOLEAN", "1", "0"]],
+            [f"{i}", f"{i}", True],
+        )
+        for i in range(6)
+    ),
+    ("SELECT 2147483648", [["2147483648", "BIGINT", "19", "0"]], ["2147483648"]),
+    ("SELECT 1.5", [["1.5", "DECIMAL", "2", "1"]], ["1.5"]),
+    ("SELECT 17.250", [["17.250", "DECIMAL", "5", "3"]], ["17.250"]),
+    ("SELECT 1.5 FROM range(3) r(x) WHERE x = 1", [["1.5", "DECIMAL", "2", "1"]], ["1.5"]),
+    ("SELECT 10.25 FROM range(3) r(x) WHERE x = 2", [["10.25", "DECIMAL", "4", "2"]], ["10.25"]),
+    ("SELECT 'it''s' AS t", [["t", "VARCHAR", "0", "0"]], ["it's"]),
+]  # with what is told of their columns: name, type, precision and scale
+
 _OWN = (
     _own(
         "parameter types",
@@ -165,6 +182,15 @@ _OWN = (
         sql=_UNSIGNED,
     ),
     _own("result metadata", [_COLUMNS_TOLD, _COLUMNS_TOLD], sql=_COLUMNS),
+    _own(
+        "literals",
+        [{"columns": columns, "rows": [row]} for _, columns, row in _LITERALS],
+        statements=[sql for sql, _, _ in _LITERALS],
+    ),
+    _own(
+        "batches",
+        {"texts": Failure(None, ("updateCounts",)), "rows": "[3]", "execute": True, "count": "-1", "left": [["5"]]},
+    ),
     _own("result tables", [_TABLES_TOLD, _TABLES_TOLD], sql=RESULT_TABLES),
     _own("columns", [["grism", "temp", "id", "19", "NO"], ["grism", "temp", "price", "9", "YES"]]),
     _own("mixed parameters", [["7", "x", "42"]]),
