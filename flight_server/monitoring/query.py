@@ -45,6 +45,7 @@ TAG_HEADER = "grism-query-tag"
 """What a client calls its statements, to ask for them by that."""
 
 _AGENT = "user-agent"
+_LEFT = "The client left before it had taken the last row."
 _LONG_PARSING = 0.005  # seconds
 _LONGEST_HEADER = 200  # characters
 _MOST_BEFORE_EFFECT = 0.99  # of its progress
@@ -282,7 +283,10 @@ class Query:
             self._finished = True
         if self._plans:
             self._statement = replace(self._statement, planning=self._ended - self._began)
-        status = self._status = self._outcome(self._failure())
+        failure = self._failure()
+        status = self._status = self._outcome(failure)
+        if failure is None and status == "cancelled":
+            self._error = CancelledError(_LEFT)
         row = self.describe(ended_at=time.time())
         self._tell_log(row, status)
         if self._reads_since is not None:

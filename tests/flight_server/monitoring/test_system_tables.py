@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import adbc_driver_flightsql.dbapi as flight_sql
 import pytest
 
 from tests.clients.raw import RawClient
@@ -229,3 +230,20 @@ def test_what_is_written_on_ray_is_told_as_what_is_written_here(server_uri: Call
         assert there["rows"] == here["rows"]
         assert there["bytes"] == pytest.approx(here["bytes"], rel=0.02)
     assert [row["rows"] for row in told["ray"]] == [60_175, 60_175, 0]
+
+
+@pytest.mark.parametrize("kind", ["local", "ray"])
+def test_it_is_told_that_a_client_left_between_rows(server_uri: Callable[[str], str], kind: str) -> None:
+    text = "SELECT l_orderkey, l_comment AS left_between FROM lineitem CROSS JOIN range(40) ORDER BY l_comment"
+    uri = server_uri(kind)
+    with RawClient(uri) as raw:
+        with flight_sql.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute(text)
+            assert cursor.fetch_record_batch().read_next_batch().num_rows
+        query = f"SELECT state, error_type, error {OTHERS} AND text = '{text}' AND ended IS NOT NULL"
+        (row,) = until(lambda: Client(raw).rows(query))
+    assert row == {
+        "state": "cancelled",
+        "error_type": "CancelledError",
+        "error": "The client left before it had taken the last row.",
+    }
