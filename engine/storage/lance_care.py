@@ -10,8 +10,8 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -23,8 +23,9 @@ from lance.dataset import Index
 from lance.optimize import Compaction, CompactionOptions
 
 from engine.cancellation import current_cancellation
-from engine.errors import StorageError, TableExistsError, UnsupportedError
+from engine.errors import InvalidValueError, StorageError, TableExistsError, UnsupportedError
 from engine.storage.care import LayoutFacts, OptimizeReport, TagFacts, VacuumReport, VersionFacts
+from engine.storage.dictionary_keys import DictionaryKeys
 from engine.storage.lance_commits import (
     AGES,
     MADE_BY,
@@ -140,12 +141,32 @@ class LanceCare:
         with visible_or_removed(self._path, files):
             for task in plan.tasks:
                 current_cancellation().check()
+                keys = DictionaryKeys(self._name, dataset.schema)
+                with self._enough_keys():
+                    run_write(self._name, None, lambda task=task, keys=keys: self._count_values(dataset, keys, task))  # type: ignore[misc]
                 results.append(run_write(self._name, None, lambda task=task: task.execute(dataset)))  # type: ignore[misc]
                 files += [file for fragment in results[-1].new_fragments for file in files_of(fragment)]
+                with self._enough_keys():
+                    keys.require_readable(self._path, results[-1].new_fragments)
             if results:
                 with commit_lock(self._path):
                     require_not_dropped(self._name, self._path)
                     run_write(self._name, None, lambda: Compaction.commit(dataset, results, options))
+
+    @contextmanager
+    def _enough_keys(self) -> Iterator[None]:
+        try:
+            yield
+        except InvalidValueError as error:
+            raise UnsupportedError(f"The fragments were left as they were. {error}") from None
+
+    @staticmethod
+    def _count_values(dataset: Any, keys: DictionaryKeys, task: Any) -> None:
+        """Look whether one fragment can have what a task's fragments have."""
+        if keys.columns:
+            fragments = [dataset.get_fragment(fragment.id) for fragment in task.fragments]
+            for batch in dataset.scanner(columns=keys.columns, fragments=fragments).to_batches():
+                keys.count(batch)
 
     def _update_indexes(self) -> int:
         """Take the rows that are not indexed into the indexes; how many those are."""

@@ -19,9 +19,10 @@ import numpy as np
 import pyarrow as pa
 from lance.fragment import write_fragments
 
-from engine.errors import ConflictError, StorageError, UnsupportedError
+from engine.errors import ConflictError, InvalidValueError, StorageError, UnsupportedError
 from engine.storage.alignment import unslice
 from engine.storage.conform import Incoming
+from engine.storage.dictionary_keys import DictionaryKeys
 from engine.storage.lance_blobs import is_blob, lies_in_files, take_rows, written_fields
 from engine.storage.lance_columns import with_columns
 from engine.storage.lance_commits import run_write
@@ -63,6 +64,7 @@ class RowChange:
         reader = pa.RecordBatchReader.from_batches(schema, self._rows_to_write())
         new = write_fragments(reader, self.dataset, mode="append", return_transaction=True).operation.fragments
         self._note(*new)
+        DictionaryKeys(self.name, self.dataset.schema).require_readable(self.path, new)
         removed, fewer = self._delete_rows()
         updated = [*self._patched.values(), *fewer]
         if not (new or removed or updated):
@@ -87,10 +89,15 @@ class RowChange:
 
     def _rows_to_write(self) -> Iterator[pa.RecordBatch]:
         """The rows to be written, those that change first; the others are taken down on the way."""
+        keys = DictionaryKeys(self.name, self.dataset.schema)
         try:
             for rows in self._moved_rows():
-                yield from self._whole(rows)
-            yield from self.added or ()
+                for whole in self._whole(rows):
+                    keys.count(whole)
+                    yield whole
+            for new in self.added or ():
+                keys.count(new)
+                yield new
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -136,7 +143,8 @@ class RowChange:
             fragment = self.dataset.get_fragment(number)
             part = rows.slice(start, count)
             many = count >= share * fragment.metadata.num_rows and number not in others
-            if self._must_stay or self._may_stay or (many and not self._changes_blobs):
+            may_patch = many and not self._changes_blobs and self._has_keys(fragment, part)
+            if self._must_stay or self._may_stay or may_patch:
                 self._patch(number, fragment, part)
             else:
                 yield from part.to_batches()
@@ -144,6 +152,7 @@ class RowChange:
     def _patch(self, number: int, fragment: Any, rows: pa.Table) -> None:
         if self._changes_blobs:
             self._require_changeable_in_place(rows.column_names)
+        self._require_keys(fragment, rows)
         addresses = rows[ROW_ADDRESS].combine_chunks()
         values = rows.drop_columns([ROW_ADDRESS])
         self._patched[number], fields = run_write(
@@ -201,8 +210,32 @@ class RowChange:
 
     @cached_property
     def _may_stay(self) -> bool:
-        """Whether rows stay where they are rather than that their blobs are written once more."""
+        """Whether rows stay where they are rather than that their blobs are written once more.
+
+        Or their dictionaries with short keys, which may not tell apart what several fragments have.
+        """
+        keyed = DictionaryKeys(self.name, self.dataset.schema).columns
+        if keyed and set(keyed).isdisjoint(self.changed.schema.names):
+            return True
         return not self._changes_blobs and any(map(is_blob, self.dataset.schema))
+
+    def _has_keys(self, fragment: Any, rows: pa.Table) -> bool:
+        """Whether the keys of dictionaries suffice for what a fragment has with these new values."""
+        try:
+            self._require_keys(fragment, rows)
+        except InvalidValueError:
+            return False
+        return True
+
+    def _require_keys(self, fragment: Any, rows: pa.Table) -> None:
+        keys = DictionaryKeys(self.name, rows.schema)
+        if keys.columns:
+            scanner = fragment.scanner(columns=keys.columns, with_row_address=True)
+            present = run_write(self.name, None, scanner.to_table)
+            is_new = pa.compute.is_in(present[ROW_ADDRESS], rows[ROW_ADDRESS].combine_chunks())
+            for part in (present.filter(pa.compute.invert(is_new)), rows):
+                for batch in part.to_batches():
+                    keys.count(batch)
 
     def _require_changeable_in_place(self, columns: Sequence[str]) -> None:
         for column in columns:

@@ -71,6 +71,7 @@ class LanceSink:
             written = run_write(
                 self.table, incoming, lambda: write_fragments(incoming.reader(), self.folder, **options)
             )
+            incoming.keys.require_readable(Path(self.folder), written)
         finally:
             remove_if_late(self.folder)
         return [json.dumps(fragment.to_json()) for fragment in written if fragment.physical_rows]

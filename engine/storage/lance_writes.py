@@ -452,7 +452,9 @@ def _elsewhere(
 def _write_files(incoming: Incoming, dataset: Any, mode: str, form: str | None) -> Any:
     """Data files that no version of a dataset, or of that at a path, names yet, as a Lance transaction."""
     options = {"mode": mode, "data_storage_version": form, "return_transaction": True}
-    return write_fragments(incoming.reader(), dataset, **options)
+    written = write_fragments(incoming.reader(), dataset, **options)
+    incoming.keys.require_readable(Path(getattr(dataset, "uri", dataset)), written.operation.fragments)
+    return written
 
 
 def _storable(kind: pa.DataType) -> bool:
