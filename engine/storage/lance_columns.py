@@ -75,7 +75,9 @@ def with_columns(path: Path, fragment: Any, addresses: pa.Array, values: pa.Tabl
         # A slice of structs has parts of other lengths than its own, which the join of Lance does not heed.
         own = values.append_column("_rowaddr", addresses).take(pa.array(np.arange(values.num_rows)))
         metadata, modified = fragment.update_columns(own, left_on="_rowaddr")
-        return metadata, list(modified)
+        # Lance tells of those that have values alone: a list's index is on the list, whose items have them.
+        fields = [field for field in dataset.lance_schema.fields() if field.id() in ids]
+        return metadata, sorted({*modified, *field_ids(fields)})
     name = f"{uuid.uuid4().hex}.lance"
     file = path / "data" / name
     version = f"{files[0].file_major_version}.{files[0].file_minor_version}"

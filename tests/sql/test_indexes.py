@@ -255,3 +255,30 @@ def test_an_index_of_vectors_waits_for_some_while_others_are_brought_up_to_date(
 
 def _plan(ask: Ask, text: str) -> str:
     return "\n".join(line for (line,) in ask(f"EXPLAIN {text}"))
+
+
+def test_lists_that_change_where_they_are(ask: Ask) -> None:
+    """Where most rows of a fragment change, columns are written in their place; the indexes on them have old values."""
+    ask("""CREATE OR REPLACE TABLE ix_l AS SELECT i AS id, ['fox', 'n' || i] AS l, [i % 3] AS n,
+           [[i, 1, 0, 0]]::FLOAT[4][] AS m, [i, 0, 0, 0]::FLOAT[4] AS v, 'a' AS wide FROM range(60) r(i)""")
+    kinds = {"l": ("LABEL_LIST", "FTS"), "n": ("LABEL_LIST",), "v": ("IVF_FLAT",)}
+    for column, found in kinds.items():
+        for kind in found:
+            ask(f"CREATE INDEX ix_{column}_{kind} ON ix_l USING {kind} ({column})")
+    ask("CREATE INDEX ix_m ON ix_l USING IVF_FLAT (m) WITH (metric = cosine)")
+    ask("UPDATE ix_l SET l = ['hen'], n = [7], m = [[0, 0, 1, 0]], v = [0, 9, 0, 0] WHERE id < 50")
+
+    def require_new_values() -> None:
+        assert ask("SELECT count(*) FROM ix_l WHERE list_contains(l, 'fox')") == [(10,)]
+        assert ask("SELECT count(*) FROM ix_l WHERE list_contains(l, 'hen')") == [(50,)]
+        assert ask("SELECT count(*) FROM ix_l WHERE list_contains(n, 7)") == [(50,)]
+        assert ask("SELECT count(*) FROM text_search(ix_l, 'fox', l, k := 100)") == [(10,)]
+        assert ask("SELECT count(*) FROM text_search(ix_l, 'hen', l, k := 100)") == [(50,)]
+        near = "SELECT max(id), max(_distance) FROM vector_search(ix_l, {}, k := 50, metric := '{}')"
+        assert ask(near.format("v, [0, 9, 0, 0]", "l2")) == [(49, 0.0)]
+        assert ask(near.format("m, [[0, 0, 1, 0]]", "cosine")) == [(49, 0.0)]
+
+    require_new_values()
+    ask("OPTIMIZE ix_l")
+    require_new_values()
+    ask("DROP TABLE ix_l")
