@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from engine.errors import TypeMismatchError
 from engine.hidden_columns import without_mark
@@ -53,6 +54,13 @@ class _Frame:
     short: dict[str, list[Relation]] = field(default_factory=dict)
 
 
+class _Names(NamedTuple):
+    """What columns and relations may be called, and those among it that stand for no schema."""
+
+    all: frozenset[str]
+    others: frozenset[str]
+
+
 def shorten_names(
     tree: syntax.Tree, relations: Sequence[Relation], columns: frozenset[str], display: Callable[[syntax.Node], str]
 ) -> None:
@@ -76,11 +84,13 @@ def shorten_names(
     for relation in relations:
         if relation.name.table.lower() in several:
             relation.node["alias"] = str(relation.name)
-    # A schema's name may also be that of a column with fields, or of a relation.
-    others = columns | syntax.given_names(tree)
+    # A schema's name may also be that of a column with fields, or of a relation; not yet where a table of that name
+    # stands in it, after which its whole row is called.
+    own = {path for relation in relations for path in _paths(relation) if path[0] == path[-1]}
+    names = _Names(columns | syntax.given_names(tree), columns | syntax.given_names(tree, own))
     renamed = [
         (node, parts)
-        for node, parts in _qualified_columns(tree.root, known, several, others)
+        for node, parts in _qualified_columns(tree.root, known, several, names)
         if parts != node["column_names"]
     ]
     changed = {id(node) for node, _ in renamed}
@@ -98,7 +108,7 @@ def _paths(relation: Relation) -> set[tuple[str, ...]]:
 
 
 def _qualified_columns(
-    root: syntax.Node, known: dict[int, Relation], several: set[str], others: frozenset[str]
+    root: syntax.Node, known: dict[int, Relation], several: set[str], names: _Names
 ) -> Iterator[tuple[syntax.Node, list[str]]]:
     """The columns with the parts that they have among the tables around them."""
     stack: list[tuple[object, tuple[_Frame, ...]]] = [(root, ())]
@@ -108,9 +118,9 @@ def _qualified_columns(
             stack.extend((item, frames) for item in value)
         elif isinstance(value, dict):
             if value.get("type") == "SELECT_NODE":
-                frames = (_frame(value, known, several, others), *frames)
+                frames = (_frame(value, known, several, names.others), *frames)
             elif value.get("class") == "COLUMN_REF":
-                yield value, _parts(value["column_names"], frames, others)
+                yield value, _parts(value["column_names"], frames, names)
             stack.extend((item, frames) for item in value.values() if isinstance(item, dict | list))
 
 
@@ -144,13 +154,13 @@ def _tables(tree: object) -> Iterator[syntax.Node]:
                 stack.extend(item for item in value.values() if isinstance(item, dict | list))
 
 
-def _parts(parts: list[str], frames: Sequence[_Frame], others: frozenset[str]) -> list[str]:
+def _parts(parts: list[str], frames: Sequence[_Frame], names: _Names) -> list[str]:
     folded = tuple(map(str.lower, parts))
     for frame in frames:
         for count in (3, 2):
             path = folded[:count] if len(folded) >= count else ()
             # A whole row hides behind a column: with a field of that name, where a schema's is written.
-            is_hidden = path == folded and folded[0] in others
+            is_hidden = path == folded and folded[0] in names.others
             relation = None if is_hidden else frame.full.get(path)
             if relation is None and path in frame.doubtful and folded[count : count + 1]:
                 # A schema's name may also be that of a column with fields: the kernel looks for the table first.
@@ -159,13 +169,13 @@ def _parts(parts: list[str], frames: Sequence[_Frame], others: frozenset[str]) -
                 return [relation.node["alias"], *parts[count:]]
         found = frame.short.get(folded[0], [])
         if len(parts) == 1:
-            found = [] if folded[0] in others else found
+            found = [] if folded[0] in names.all else found
         else:
             several = len(found) > 1
             found = [one for one in found if folded[1] in one.columns or not (several or one.columns)]
             if len(found) > 1:
-                names = " or ".join(sorted(str(relation.name) for relation in found))
-                raise TypeMismatchError(f'The table "{parts[0]}" of "{".".join(parts)}" may be {names}; write which.')
+                which = " or ".join(sorted(str(relation.name) for relation in found))
+                raise TypeMismatchError(f'The table "{parts[0]}" of "{".".join(parts)}" may be {which}; write which.')
         if len(found) == 1:
             return [found[0].node["alias"], *parts[1:]]
     return parts

@@ -6,7 +6,7 @@ The tree is the kernel's own, so what is checked here is what the kernel would r
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from engine.cancellation import current_cancellation
@@ -217,16 +217,20 @@ def cte_names(tree: Tree) -> frozenset[str]:
     )
 
 
-def given_names(tree: Tree) -> frozenset[str]:
-    """Every name that the text gives to a column, a parameter or a relation, in lower case."""
+def given_names(tree: Tree, besides: Collection[tuple[str, ...]] = ()) -> frozenset[str]:
+    """Every name that the text gives to a column, a parameter or a relation, in lower case.
+
+    Columns whose parts, in lower case, are among those `besides` give none.
+    """
     names = {_alias(item) for item in select_items(tree)}
     for node, _ in tree.nodes():
         lists = (node.get("column_name_alias"), node.get("aliases"), node.get("unpivot_names"))
         names.update(str(name).lower() for given in lists for name in given or [])
         names.add(_alias(node))
         names.add(str(node.get("name") or "").lower())  # of an argument, as a struct's field has
-        parts = node.get("column_names") or []
-        names.update(str(part).lower() for part in parts[-1:] if len(parts) > 1)  # which names an item without alias
+        parts = tuple([str(part).lower() for part in node.get("column_names") or ()])
+        if len(parts) > 1 and parts not in besides:
+            names.add(parts[-1])  # which names an item without alias
         if node.get("class") == "LAMBDA":
             names.update(
                 str(part["column_names"][0]).lower() for part, _ in walk(node["lhs"]) if "column_names" in part

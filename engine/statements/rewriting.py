@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -199,34 +198,26 @@ def value_of(text: str, column: Column, defaults: dict[str, str]) -> str:
     return f"CAST(({text}) AS {column.type})"
 
 
-def update_query(
-    statement: Update, table: TableName, columns: RowType, defaults: dict[str, str], sees_all: bool = False
-) -> str:
-    """All rows of the table as they are after an UPDATE, and the column `HIT`.
-
-    Where a value `sees_all` columns of the table, or may name it with its schema, the mark is beside it and not
-    beneath; the condition stands in each.
-    """
+def update_query(statement: Update, table: TableName, columns: RowType, defaults: dict[str, str]) -> str:
+    """All rows of the table as they are after an UPDATE, and the column `HIT`."""
     values = assigned_values(statement, table, columns, defaults)
-    name = re.escape(table.table)
-    behind_dot = re.compile(rf'\.\s*"?{name}\b', re.IGNORECASE)
-    sees_all = sees_all or any(map(behind_dot.search, values.values()))
-    alias = quote(statement.alias)
-    if statement.source is None and sees_all:
-        rows, hit = in_from(table, statement.alias), holds(statement.where)
-    elif statement.source is None:
-        marked = f"SELECT *, {holds(statement.where)} AS {HIT} FROM {in_from(table, statement.alias)}"
-        rows, hit = f"({marked}) AS {alias}", HIT
+    names = {name: f"{OWN}value{i}" for i, name in enumerate(values)}
+    target, condition = in_from(table, statement.alias), holds(statement.where)
+    if statement.source is None:
+        # All values stand in one, so that the condition does once: it may be another each time.
+        packed = "".join(f"{short} := {values[name]}, " for name, short in names.items())
+        match = f"CASE WHEN {condition} THEN struct_pack({packed}{HIT} := true) END"
+        alias = f"{OWN}rows"
+        rows = f"(SELECT *, {match} AS {_MATCH} FROM {target}) AS {alias}"
     else:
+        alias = quote(statement.alias)
         # Of several rows of the source that belong to one of the table, some one counts.
-        names = {name: f"{OWN}value{i}" for i, name in enumerate(values)}
         items = "".join(f"{values[name]} AS {short}, " for name, short in names.items())
-        match = f"SELECT {items}true AS {HIT} FROM {statement.source} WHERE {holds(statement.where)} LIMIT 1"
-        rows = f"{in_from(table, statement.alias)} LEFT JOIN LATERAL ({match}) AS {_MATCH} ON true"
-        hit = f"({_MATCH}.{HIT} IS NOT NULL)"
-        values = {name: f"{_MATCH}.{short}" for name, short in names.items()}
+        match = f"SELECT {items}true AS {HIT} FROM {statement.source} WHERE {condition} LIMIT 1"
+        rows = f"{target} LEFT JOIN LATERAL ({match}) AS {_MATCH} ON true"
+    hit = f"({_MATCH}.{HIT} IS NOT NULL)"
     items = ", ".join(
-        f"CASE WHEN {hit} THEN {values[c.name]} ELSE {alias}.{quote(c.name)} END AS {quote(c.name)}"
+        f"CASE WHEN {hit} THEN {_MATCH}.{names[c.name]} ELSE {alias}.{quote(c.name)} END AS {quote(c.name)}"
         if c.name in values
         else f"{alias}.{quote(c.name)}"
         for c in columns

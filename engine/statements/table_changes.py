@@ -65,8 +65,7 @@ class TableChanges:
 
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
             columns = self._types(handle)
-            sees_all = self._sees_all(statement, handle.name, columns)
-            text = rewriting.update_query(statement, handle.name, columns, defaults_of(stored), sees_all)
+            text = rewriting.update_query(statement, handle.name, columns, defaults_of(stored))
             return self._kept_rows(context, text, row, stored, marked=True)
 
         return self._rewrite(

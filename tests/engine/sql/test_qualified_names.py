@@ -21,6 +21,7 @@ TABLES = {
     ("b", "t"): {"x": [1, 5], "z": [3, 4]},
     ("main", "t"): {"q": [5]},
     ("a", "n"): {"s": [{"t": {"q": 7}}]},
+    ("a", "a"): {"x": [1, 4]},
 }
 VIEWS = {
     ("a", "v"): "FROM a.t",
@@ -107,6 +108,12 @@ def oracle() -> Iterator[duckdb.DuckDBPyConnection]:
         "SELECT main.t FROM t, (SELECT {'t': 9} AS main) AS s",
         "SELECT main.t FROM t, (SELECT 9 AS t) AS main",
         "SELECT t, (SELECT count(*) FROM b.t) FROM a.t, (SELECT 9 AS t) AS s",
+        "SELECT a.a, a.a.x FROM a.a WHERE a.x > 1 ORDER BY a.a",
+        "SELECT a.a FROM grism.a.a",
+        "SELECT grism.a.a, a FROM a.a",
+        "SELECT a FROM (SELECT a.a FROM a.a) AS q",
+        "SELECT a.a.x, a.t FROM a.a JOIN a.t ON a.a = {'x': a.t.x}",
+        "SELECT a.a FROM a.a, (SELECT {'a': 9} AS a) AS s",
     ],
 )
 def test_names_mean_what_they_mean_in_the_kernel(

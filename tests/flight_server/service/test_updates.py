@@ -172,6 +172,12 @@ QUALIFIED = [
     """MERGE INTO {t}.u USING {t}.v ON {t}.v.a = {t}.u.a WHEN MATCHED AND {t}.u.a = 2 THEN DELETE
        WHEN MATCHED THEN UPDATE SET c = {t}.u.c || {t}.v.d WHEN NOT MATCHED THEN INSERT VALUES ({t}.v.a, 'new')""",
     "INSERT INTO {t}.v VALUES (7, 70)",
+    "UPDATE {t}.v SET d = length({t}.v::VARCHAR) WHERE {t}.v.a = 7",
+    "CREATE TABLE {t}.{t} (a INTEGER, c VARCHAR)",
+    "INSERT INTO {t}.{t} SELECT {t}.u.a, {t}.u.c FROM {t}.u",
+    "UPDATE {t}.{t} SET c = {t}.{t}::VARCHAR, a = {t}.{t}.a + 1 WHERE {t}.{t}.a > 2",
+    "DELETE FROM {t}.{t} WHERE ({t}.{t}).a IN (SELECT {t}.{t}.a + 2 FROM {t}.{t})",
+    "INSERT INTO {t}.v SELECT {t}.a, length({t}.{t}::VARCHAR) FROM {t}.{t}",
     "MERGE INTO {t}.u USING {t}.v USING (a) WHEN NOT MATCHED THEN INSERT VALUES ({t}.v.a, to_json({t}.v))",
 ]
 
@@ -187,6 +193,20 @@ def test_columns_may_have_the_schema_of_their_table(
             rows = f"SELECT {t}.{table} FROM {t}.{table} ORDER BY {t}.{table}"
             assert run(cursor, rows) == oracle.sql(rows).fetchall(), text
     run(cursor, f"DROP SCHEMA {t} CASCADE")
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "TEMP TABLE"])
+@pytest.mark.parametrize("value", ["{}", "{t}.{}", "{schema}.{t}.{}", "{} + 0 * length({t}::VARCHAR)"])
+def test_whether_a_row_changes_is_asked_once(cursor: flight_sql.Cursor, t: str, kind: str, value: str) -> None:
+    """Where the condition may be another each time, a row has all of its new values, or none."""
+    run(cursor, f"CREATE {kind} {t} AS SELECT i AS a, i AS b FROM range(1000) r(i)")
+    ((schema,),) = run(cursor, f"SELECT table_schema FROM information_schema.tables WHERE table_name = '{t}'")
+    a, b = (value.format(column, t=t, schema=schema) for column in "ab")
+    count = changed(cursor, f"UPDATE {t} SET a = -1 - ({a}), b = -1 - ({b}) WHERE random() < 0.5")
+    ((found, half),) = run(cursor, f"SELECT count(*) FILTER (a < 0), count(*) FILTER (a <> b) FROM {t}")
+    assert (found, half) == (count, 0)
+    assert 0 < count < 1000
+    run(cursor, f"DROP TABLE {t}")
 
 
 def test_tables_of_one_name_are_told_apart_by_their_schemas(
