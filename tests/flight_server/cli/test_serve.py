@@ -91,7 +91,7 @@ def test_each_line_of_a_log_in_json_is_an_object(tmp_path: Path) -> None:
         run.terminate()
         lines = [first, *map(json.loads, run.stderr.read().splitlines())]
     assert all(list(entry)[:4] == ["time", "level", "logger", "message"] for entry in lines)
-    assert {"grism", "grism.query", "grism.audit", "uvicorn.error"} <= {entry["logger"] for entry in lines}
+    assert {"grism", "grism.query", "grism.audit", "pylance"} <= {entry["logger"] for entry in lines}
     assert lines[-1]["message"] == "stopped"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
