@@ -15,11 +15,16 @@ Value = TypeVar("Value")
 
 
 class LruCache(Generic[Key, Value]):
-    """Keeps at most `size` entries."""
+    """Keeps at most `size` entries.
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    Where `weigh` tells how large each is, the newest is kept, and beside it no more than weigh `most` together.
+    """
+
+    def __init__(self, size: int, weigh: Callable[[Key, Value], int] | None = None, most: int = 0) -> None:
+        self._size, self._weigh, self._most = size, weigh, most
         self._entries: OrderedDict[Key, Value] = OrderedDict()
+        self._weights: dict[Key, int] = {}
+        self._weight = 0
         self._lock = threading.Lock()
 
     def get(self, key: Key) -> Value | None:
@@ -35,8 +40,13 @@ class LruCache(Generic[Key, Value]):
         with self._lock:
             self._entries[key] = value
             self._entries.move_to_end(key)
-            while len(self._entries) > self._size:
-                self._entries.popitem(last=False)
+            if self._weigh is not None:
+                self._weight -= self._weights.pop(key, 0)
+                self._weights[key] = weight = self._weigh(key, value)
+                self._weight += weight
+            while len(self._entries) > self._size or (self._weight > self._most and len(self._entries) > 1):
+                oldest, _ = self._entries.popitem(last=False)
+                self._weight -= self._weights.pop(oldest, 0)
 
     def __len__(self) -> int:
         return len(self._entries)

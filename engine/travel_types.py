@@ -106,6 +106,8 @@ _RETYPED = re.compile(r"HUGEINT|UUID|BIT|TIME WITH TIME ZONE|INTERVAL|JSON|BIGNU
 
 _FIXED_SIZE = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)|FLOAT|DOUBLE")
 
+_KEPT_COLUMNS = 256  # of a result for which it is kept what leaves
+
 _TIMES = ("TIME", "TIME_NS")
 _CAST_WITHOUT_NAME = ("BIT", "VARIANT")  # the kernel's cast to these does not tell of which column
 _TAKEN_APART = ("STRUCT", "TUPLE", "UNION", "MAP", LIST, ARRAY)
@@ -125,7 +127,8 @@ def leaving_items(columns: Sequence[tuple[str, str]], boundary: Boundary) -> lis
 
     Evaluating them raises InvalidValueError for a value that the type of its column cannot hold.
     """
-    items = _leaving_values(tuple([kind for _, kind in columns]), boundary)
+    leaving = _leaving_values if len(columns) <= _KEPT_COLUMNS else _leaving_values.__wrapped__
+    items = leaving(tuple([kind for _, kind in columns]), boundary)
     if items is None:
         return None
     names = ('"' + name.replace('"', '""') + '"' for name, _ in columns)

@@ -15,6 +15,8 @@ from engine.storage.protocol import Snapshot, TableHandle, TableName, Version
 
 __all__ = ["KnownText", "Memory", "Pin", "SnapshotOfPins", "is_lasting"]
 
+_MOST = 4_000_000  # characters of all texts of a memory; a plan is some dozen times its text
+
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
@@ -22,6 +24,12 @@ T = TypeVar("T")
 def is_lasting(names: Names) -> bool:
     """Whether a text keeps its meaning: looked for in several schemas, a table that comes to be may change it."""
     return len(names.schemas) == 1
+
+
+def _characters(key: tuple[Hashable, Names], _: object) -> int:
+    """How long the text is that a key is, or begins with."""
+    text = key[0][0] if isinstance(key[0], tuple) else key[0]
+    return len(text) if isinstance(text, str) else 0
 
 
 @dataclass(frozen=True)
@@ -72,10 +80,13 @@ class KnownText(Generic[T]):
 
 
 class Memory(Generic[K, T]):
-    """What was made of the last `size` texts, by these and whatever else it depends on. Thread-safe."""
+    """What was made of the last `size` texts, fewer where they are long, by these and whatever else it depends on.
+
+    Thread-safe.
+    """
 
     def __init__(self, size: int) -> None:
-        self._known: LruCache[tuple[K, Names], KnownText[T]] = LruCache(size)
+        self._known: LruCache[tuple[K, Names], KnownText[T]] = LruCache(size, _characters, _MOST)
 
     def get(self, key: K, names: Names, snapshot: Snapshot) -> T | None:
         """What is still right; None where nothing is."""

@@ -83,7 +83,7 @@ class Offer:
     parts: tuple[ResultPart, ...] = ()
 
 
-_known: LruCache[int, tuple[pa.Schema, Origins, pa.Schema]] = LruCache(256)
+_known: LruCache[int, tuple[pa.Schema, Origins, pa.Schema]] = LruCache(256, lambda _, known: len(known[0]), 50_000)
 
 
 def _annotate(schema: pa.Schema, origins: Origins) -> pa.Schema:

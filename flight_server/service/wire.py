@@ -83,7 +83,7 @@ def parse(kind: type[M], data: bytes) -> M:
         raise BadRequestError(f"The request is not a valid {kind.DESCRIPTOR.name} message.") from None
 
 
-_encoded: LruCache[int, tuple[pa.Schema, bytes]] = LruCache(256)
+_encoded: LruCache[int, tuple[pa.Schema, bytes]] = LruCache(256, lambda _, known: len(known[1]), 4_000_000)
 
 
 def schema_bytes(schema: pa.Schema) -> bytes:

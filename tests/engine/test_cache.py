@@ -32,6 +32,22 @@ def test_a_cache_of_no_size_keeps_nothing() -> None:
     assert (cache.get("a"), len(cache)) == (None, 0)
 
 
+def test_what_is_large_makes_room_and_the_newest_stays() -> None:
+    cache: LruCache[str, int] = LruCache(3, lambda _, weight: weight, 10)
+    for key, weight, kept in (
+        ("a", 4, "a"),
+        ("b", 3, "ab"),
+        ("c", 2, "abc"),
+        ("b", 7, "bc"),
+        ("d", 1, "bcd"),
+        ("e", 20, "e"),
+        ("f", 2, "f"),
+        ("g", 8, "fg"),
+    ):
+        cache.put(key, weight)
+        assert [each for each in "abcdefg" if cache.get(each) is not None] == list(kept)
+
+
 def test_what_is_not_known_is_asked_for_once_and_together() -> None:
     asked: list[list[str]] = []
 
