@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.errors import SchemaMismatchError
 from engine.hidden_columns import OWN
@@ -20,7 +20,8 @@ _MATCHES = f"{OWN}matches"
 _ACTION = f"{OWN}action"
 _ACTIONS = f"{OWN}actions"
 _VALUE = f"{OWN}value"
-_UPDATE, _DELETE = 1, 2
+_CHOICE = f"{OWN}choice"
+_UPDATE, _DELETE, _INSERT = 1, 2, 3
 _TWICE = "MERGE would change a row of the table more than once: several rows of the source belong to it."
 
 
@@ -55,30 +56,26 @@ class Merging:
         alias = quote(self._statement.alias)
         touched = self._touched_columns()
         rows = in_from(self._table, self._statement.alias, addressed_name(self._table))
-        names = ", ".join([_ACTION, *(f"{_VALUE}{i}" for i in range(len(touched)))])
+        names = ", ".join([_ACTION, *_values(touched)])
 
-        def acts(clauses: Sequence[MergeClause]) -> str:
-            updates = [self._updates(clause) for clause in clauses]
-            items = [f"{_case(clauses, [_code(clause) for clause in clauses])} AS {_ACTION}"]
-            for i, name in enumerate(touched):
-                own = f"{alias}.{quote(name)}"
-                items.append(f"{_case(clauses, [values.get(name, own) for values in updates], own)} AS {_VALUE}{i}")
-            return f"SELECT {alias}.{ROW_ADDRESS} AS {ROW_ADDRESS}, {', '.join(items)} FROM {rows}"
+        def acts(clauses: Sequence[MergeClause], among: str) -> str:
+            chosen = f"SELECT {alias}.{ROW_ADDRESS} AS {ROW_ADDRESS}, {self._chosen(clauses, touched)} AS {_CHOICE}"
+            return f"SELECT {ROW_ADDRESS}, {_unpacked(touched)} FROM ({chosen} FROM {rows}{among})"
 
         parts = []
         if self._both:
-            pairs = f"{acts(self._both)}, {self._statement.source} WHERE {self._statement.condition}"
+            pairs = acts(self._both, f", {self._statement.source} WHERE {self._statement.condition}")
             once = f"CASE WHEN count(*) > 1 THEN CAST(error('{_TWICE}') AS INTEGER) ELSE first({_ACTION}) END"
-            first = "".join(f", first({_VALUE}{i}) AS {_VALUE}{i}" for i in range(len(touched)))
+            first = "".join(f", first({value}) AS {value}" for value in _values(touched))
             parts.append(
                 f"SELECT {ROW_ADDRESS}, {once} AS {_ACTION}{first} FROM ({pairs}) "
                 f"WHERE {_ACTION} IS NOT NULL GROUP BY {ROW_ADDRESS}"
             )
         if self._alone:
             match = f"SELECT 1 FROM {self._statement.source} WHERE {self._statement.condition}"
-            unmatched = f"{acts(self._alone)} WHERE NOT EXISTS ({match})"
+            unmatched = acts(self._alone, f" WHERE NOT EXISTS ({match})")
             parts.append(f"SELECT {ROW_ADDRESS}, {names} FROM ({unmatched}) WHERE {_ACTION} IS NOT NULL")
-        changes = " UNION ALL ".join(parts or [f"{acts([])} WHERE false"])
+        changes = " UNION ALL ".join(parts or [acts([], " WHERE false")])
         stays = f"{_ACTION} = {_UPDATE} AS {ROW_STAYS}"
         values = "".join(f", {_VALUE}{i} AS {quote(name)}" for i, name in enumerate(touched))
         return f"{self._statement.ctes} SELECT {ROW_ADDRESS}, {stays}{values} FROM ({changes})"
@@ -97,49 +94,65 @@ class Merging:
         return f"{self._statement.ctes} {' UNION ALL '.join(parts)}"
 
     def _kept_rows(self) -> str:
-        alias = quote(self._statement.alias)
-        both = [self._updates(clause) for clause in self._both]
-        alone = [self._updates(clause) for clause in self._alone]
-        touched = [c.name for c in self._columns if any(c.name in values for values in both)]
-        inner = [f"{_case(self._both, [_code(clause) for clause in self._both])} AS {_ACTION}"]
-        outer = [f"count(*) AS {_MATCHES}", f"count({_ACTION}) AS {_ACTIONS}", f"max({_ACTION}) AS {_ACTION}"]
-        for i, name in enumerate(touched):
-            values = [updates.get(name, f"{alias}.{quote(name)}") for updates in both]
-            inner.append(f"{_case(self._both, values)} AS {_VALUE}{i}")
-            outer.append(f"first({_VALUE}{i}) FILTER (WHERE {_ACTION} IS NOT NULL) AS {_VALUE}{i}")
-        pairs = f"SELECT {', '.join(inner)} FROM {self._statement.source} WHERE {self._statement.condition}"
-        match = f"SELECT {', '.join(outer)} FROM ({pairs})"
-        action = (
-            f"CASE WHEN {_MATCH}.{_ACTIONS} > 1 THEN CAST(error('{_TWICE}') AS INTEGER) "
-            f"WHEN {_MATCH}.{_MATCHES} > 0 THEN {_MATCH}.{_ACTION} "
-            f"ELSE {_case(self._alone, [_code(clause) for clause in self._alone])} END"
+        touched = self._touched_columns()
+        values = "".join(
+            f", first({value}) FILTER (WHERE {_ACTION} IS NOT NULL) AS {value}" for value in _values(touched)
         )
-        items = []
-        for c in self._columns:
-            own = f"{alias}.{quote(c.name)}"
-            item = _case(self._alone, [updates.get(c.name, own) for updates in alone], own)
-            item = f"CASE WHEN {_MATCH}.{_MATCHES} = 0 THEN {item} ELSE {own} END" if alone else own
-            if c.name in touched:
-                changed = f"{_MATCH}.{_VALUE}{touched.index(c.name)}"
-                item = f"CASE WHEN {_MATCH}.{_ACTION} = {_UPDATE} THEN {changed} ELSE {item} END"
-            items.append(f"{item} AS {quote(c.name)}")
-        names = ", ".join(quote(c.name) for c in self._columns)
+        counts = f"count(*) AS {_MATCHES}, count({_ACTION}) AS {_ACTIONS}, max({_ACTION}) AS {_ACTION}"
+        pairs = (
+            f"SELECT {self._chosen(self._both, touched)} AS {_CHOICE} "
+            f"FROM {self._statement.source} WHERE {self._statement.condition}"
+        )
+        match = f"SELECT {counts}{values} FROM (SELECT {_unpacked(touched)} FROM ({pairs}))"
+        # A row with matches becomes what these made of it, one without what the other clauses do.
+        matched = "".join(f", {value} := {_MATCH}.{value}" for value in _values(touched))
+        choice = (
+            f"CASE WHEN {_MATCH}.{_ACTIONS} > 1 THEN "
+            f"struct_pack({_ACTION} := CAST(error('{_TWICE}') AS INTEGER){matched}) "
+            f"WHEN {_MATCH}.{_MATCHES} > 0 THEN struct_pack({_ACTION} := {_MATCH}.{_ACTION}{matched}) "
+            f"ELSE {self._chosen(self._alone, touched)} END"
+        )
+        alias = quote(self._statement.alias)
+        own = [f"{alias}.{quote(c.name)} AS {quote(c.name)}" for c in self._columns]
         rows = (
-            f"SELECT {', '.join(items)}, {action} AS {_ACTION} "
+            f"SELECT {', '.join(own)}, {choice} AS {_CHOICE} "
             f"FROM {self._target} LEFT JOIN LATERAL ({match}) AS {_MATCH} ON true"
         )
-        hit = f"coalesce({_ACTION} = {_UPDATE}, false) AS {HIT}"
-        return f"SELECT {names}, {hit} FROM ({rows}) WHERE {_ACTION} IS DISTINCT FROM {_DELETE}"
-
-    def _inserted_rows(self, mark: str) -> str:
-        given = [self._inserts(clause) for clause in self._new]
+        is_updated = f"coalesce({_CHOICE}.{_ACTION} = {_UPDATE}, false)"
+        new = dict(zip(touched, _values(touched), strict=True))
         items = [
-            f"{_case(self._new, [values.get(c.name, 'NULL') for values in given])} AS {quote(c.name)}"
+            f"CASE WHEN {is_updated} THEN {_CHOICE}.{new[c.name]} ELSE {quote(c.name)} END AS {quote(c.name)}"
+            if c.name in new
+            else quote(c.name)
             for c in self._columns
         ]
+        stays = f"{_CHOICE}.{_ACTION} IS DISTINCT FROM {_DELETE}"
+        return f"SELECT {', '.join(items)}, {is_updated} AS {HIT} FROM ({rows}) WHERE {stays}"
+
+    def _inserted_rows(self, mark: str) -> str:
+        names = [c.name for c in self._columns]
         new = f"NOT EXISTS (SELECT 1 FROM {self._target} WHERE {self._statement.condition})"
-        wanted = _case(self._new, ["false" if clause.action is None else "true" for clause in self._new], "false")
-        return f"SELECT {', '.join(items)}{mark} FROM {self._statement.source} WHERE {new} AND {wanted}"
+        rows = f"SELECT {self._chosen(self._new, names)} AS {_CHOICE} FROM {self._statement.source} WHERE {new}"
+        items = ", ".join(
+            f"{_CHOICE}.{value} AS {quote(name)}" for name, value in zip(names, _values(names), strict=True)
+        )
+        return f"SELECT {items}{mark} FROM ({rows}) WHERE {_CHOICE}.{_ACTION} IS NOT NULL"
+
+    def _chosen(self, clauses: Sequence[MergeClause], names: Sequence[str]) -> str:
+        """What the first clause does whose condition is true, and the values that it gives to the columns of `names`.
+
+        They stand in one, so that a condition does once: it may be another each time.
+        """
+        alias = quote(self._statement.alias)
+
+        def pack(code: str, values: Mapping[str, str], has_row: bool) -> str:
+            own = [values.get(name) or (f"{alias}.{quote(name)}" if has_row else "NULL") for name in names]
+            packed = "".join(f", {value} := {text}" for value, text in zip(_values(names), own, strict=True))
+            return f"struct_pack({_ACTION} := CAST({code} AS INTEGER){packed})"
+
+        has_row = not any(clause.rows == "source" for clause in clauses)
+        packs = [pack(_code(clause), self._updates(clause) | self._inserts(clause), has_row) for clause in clauses]
+        return _case(clauses, packs, pack("NULL", {}, has_row))
 
     def _touched_columns(self) -> list[str]:
         """The columns that some clause sets."""
@@ -193,6 +206,15 @@ class Merging:
         return values
 
 
+def _values(names: Sequence[str]) -> list[str]:
+    """What the values of these columns are called on their way."""
+    return [f"{_VALUE}{i}" for i in range(len(names))]
+
+
+def _unpacked(names: Sequence[str]) -> str:
+    return ", ".join(f"{_CHOICE}.{part} AS {part}" for part in (_ACTION, *_values(names)))
+
+
 def _items(clauses: Sequence[MergeClause]) -> str:
     """All that is computed in clauses."""
     texts = [clause.condition for clause in clauses if clause.condition is not None]
@@ -211,6 +233,8 @@ def _code(clause: MergeClause) -> str:
             return str(_UPDATE)
         case MergeDelete():
             return str(_DELETE)
+        case MergeInsert():
+            return str(_INSERT)
     return "NULL"
 
 
