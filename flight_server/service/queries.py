@@ -24,7 +24,7 @@ from flight_server.service.request import Request
 __all__ = ["Queries"]
 
 _MAX_WAITING_PLANS = 1000  # most take milliseconds, so there is room even where no query may wait
-_SHORT = 4_000  # characters of a text, which take a millisecond or so to read
+_SHORT = 4_000  # characters of a text: most take a millisecond or so to read, 440 statements a quarter of a second
 
 
 class Queries:
