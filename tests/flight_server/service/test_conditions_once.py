@@ -1,0 +1,48 @@
+"""A condition of UPDATE and MERGE is asked once for each row: it may be another each time, as `random() < 0.5` is."""
+
+from __future__ import annotations
+
+import adbc_driver_flightsql.dbapi as flight_sql
+import pytest
+
+from tests.flight_server.service.test_updates import changed, run
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "TEMP TABLE"])
+@pytest.mark.parametrize("value", ["{}", "{t}.{}", "{schema}.{t}.{}", "{} + 0 * length({t}::VARCHAR)"])
+def test_whether_a_row_changes_is_asked_once(cursor: flight_sql.Cursor, t: str, kind: str, value: str) -> None:
+    """Where the condition may be another each time, a row has all of its new values, or none."""
+    run(cursor, f"CREATE {kind} {t} AS SELECT i AS a, i AS b FROM range(1000) r(i)")
+    ((schema,),) = run(cursor, f"SELECT table_schema FROM information_schema.tables WHERE table_name = '{t}'")
+    a, b = (value.format(column, t=t, schema=schema) for column in "ab")
+    count = changed(cursor, f"UPDATE {t} SET a = -1 - ({a}), b = -1 - ({b}) WHERE random() < 0.5")
+    ((found, half),) = run(cursor, f"SELECT count(*) FILTER (a < 0), count(*) FILTER (a <> b) FROM {t}")
+    assert (found, half) == (count, 0)
+    assert 0 < count < 1000
+    run(cursor, f"DROP TABLE {t}")
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "TEMP TABLE"])
+def test_which_clause_of_a_merge_acts_is_asked_once(cursor: flight_sql.Cursor, t: str, kind: str) -> None:
+    """Two thirds of the rows are of one side alone; of each third some are left, and some change by each clause."""
+    run(cursor, f"CREATE {kind} {t} AS SELECT i AS a, i AS b FROM range(2000) r(i)")
+    count = changed(
+        cursor,
+        f"""MERGE INTO {t} USING (SELECT i FROM range(1000, 3000) r(i)) s ON s.i = {t}.a
+            WHEN MATCHED AND random() < 0.3 THEN UPDATE SET a = -1 - {t}.a, b = -1 - {t}.b
+            WHEN MATCHED AND random() < 0.3 THEN DELETE
+            WHEN NOT MATCHED BY SOURCE AND random() < 0.3 THEN UPDATE SET b = -1 - {t}.b, a = -1 - {t}.a
+            WHEN NOT MATCHED BY SOURCE AND random() < 0.3 THEN DELETE
+            WHEN NOT MATCHED AND random() < 0.3 THEN INSERT VALUES (-1 - s.i, -1 - s.i)
+            WHEN NOT MATCHED AND random() < 0.3 THEN INSERT VALUES (s.i, s.i)""",
+    )
+    thirds = run(
+        cursor,
+        f"""SELECT (CASE WHEN a < 0 THEN -1 - a ELSE a END) // 1000 AS third, count(*), count(*) FILTER (a < 0),
+                   count(*) FILTER (a IS DISTINCT FROM b) FROM {t} GROUP BY 1 ORDER BY 1""",
+    )
+    assert [(third, half) for third, _, _, half in thirds] == [(0, 0), (1, 0), (2, 0)]
+    assert all(0 < negative < rows < 1000 for _, rows, negative, _ in thirds)
+    gone = 2000 - thirds[0][1] - thirds[1][1]
+    assert count == gone + thirds[0][2] + thirds[1][2] + thirds[2][1]
+    run(cursor, f"DROP TABLE {t}")
