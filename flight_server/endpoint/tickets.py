@@ -89,7 +89,7 @@ class TicketSigner:
         return self._sign(b"ticket", scope.encode(), body)
 
     def _sign(self, *parts: bytes) -> bytes:
-        # OpenSSL looks its HMAC up anew for each, which takes ten times as long as to compute this.
+        # OpenSSL looks its HMAC up anew for each, which takes longer than to compute this (docs/benchmarks.md).
         mac = hashlib.blake2b(key=self._key, digest_size=_MAC_SIZE)
         for part in parts:
             mac.update(len(part).to_bytes(8, "big"))
