@@ -14,6 +14,7 @@ from pyarrow import flight
 from engine.errors import CancelledError
 from flight_server.endpoint import BaseHandler, Call, ClientTls, ConnectionPool, Endpoint, ResultStream, ServerTls
 from tests.flight_server.endpoint.certificates import Authority
+from tests.harness.waiting import until
 
 BATCH = pa.record_batch({"a": pa.array(range(100_000), pa.int64())})
 Serve = Callable[..., tuple[Endpoint, flight.FlightClient]]
@@ -52,6 +53,12 @@ class Streams(BaseHandler):
 
 def get(client: flight.FlightClient, ticket: bytes, timeout: float | None = None) -> flight.FlightStreamReader:
     return client.do_get(flight.Ticket(ticket), flight.FlightCallOptions(timeout=timeout))
+
+
+def unread_for(call: Call) -> float:
+    """For how many seconds the client has left unread what was sent last."""
+    since = call.unread_since()
+    return 0 if since is None else time.monotonic() - since
 
 
 def test_a_stream_read_to_its_end_is_closed(serve: Serve) -> None:
@@ -216,9 +223,11 @@ def test_a_fast_stream_stops_with_the_endpoint(serve: Serve) -> None:
 
 
 def test_shutdown_is_bounded_even_where_a_client_does_not_read(serve: Serve) -> None:
-    endpoint, client = serve(Streams())
+    handler = Streams()
+    endpoint, client = serve(handler)
     reader = get(client, b"endless")
     reader.read_chunk()
+    until(lambda: unread_for(handler.calls[0]) > 1)  # what lies between the two is full, and the server waits in gRPC
     started = time.monotonic()
     assert endpoint.shutdown(grace=0.1, force=0.5) is False
     assert time.monotonic() - started < 20
