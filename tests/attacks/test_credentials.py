@@ -24,6 +24,7 @@ from flight_server.service.wire import wrap
 from tests.attacks.conftest import Attacked
 from tests.clients.raw import RawClient
 from tests.harness.server import serve
+from tests.harness.waiting import until
 
 PASSWORD = "the password of both"
 KEY = rsa.generate_private_key(65537, 2048)
@@ -118,8 +119,8 @@ def test_a_ticket_that_is_too_old(attacked: Attacked) -> None:
     with RawClient(attacked.uri) as client:
         info = client.info(QUERY)
         (endpoint,) = info.endpoint
-        until = endpoint.expiration_time.seconds + endpoint.expiration_time.nanos / 1e9
-        wait_for(lambda: time.time() > until)
+        expires = endpoint.expiration_time.seconds + endpoint.expiration_time.nanos / 1e9
+        until(lambda: time.time() > expires)
         assert refusal_code(lambda: client.get(info)) == "INVALID_ARGUMENT"
 
 
@@ -207,7 +208,7 @@ def test_our_own_tokens(guarded: Guarded, ann: RawClient) -> None:
                 return bool(error.code() is grpc.StatusCode.UNAUTHENTICATED)
         return False
 
-    wait_for(is_over)
+    until(is_over)
 
 
 # ---- sessions
@@ -243,13 +244,6 @@ def timeout(client: RawClient) -> float | None:
     (answer,) = client.action("GetSessionOptions", b"")
     found = messages.GetSessionOptionsResult.FromString(answer).session_options
     return found["timeout"].double_value if "timeout" in found else None
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def test_a_wrapped_ticket_is_no_way_around(ann: RawClient, bob: RawClient) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from flight_server.proto import sql
 from flight_server.service.wire import wrap
 from tests.conftest import RAY_OPTIONS
 from tests.harness.incidents import INCIDENTS
+from tests.harness.waiting import until
 
 ENDLESS = "SELECT a.* FROM lineitem a, lineitem b"
 LONG = "SELECT l.* FROM lineitem l, region"
@@ -70,7 +71,7 @@ class Running:
     def ended(self) -> int:
         """The exit status; nothing of the server is left."""
         status = self.process.wait(30)
-        wait_for(lambda: not self._processes(), "processes of the server are left")
+        until(lambda: not self._processes(), otherwise="processes of the server are left")
         return status
 
     def _processes(self) -> list[str]:
@@ -83,13 +84,6 @@ class Running:
             except OSError:  # it has ended, or is somebody else's
                 continue
         return [command for command in found if command]  # an empty one is a zombie's
-
-
-def wait_for(condition: Callable[[], bool], otherwise: str, seconds: float = 20.0) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, otherwise
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -107,7 +101,7 @@ def running(data: Path, folder: Path, *options: str) -> Iterator[Running]:
         try:
             assert process.stdout is not None
             uri = process.stdout.readline().split()[-1]
-            wait_for(lambda: '"health"' in (folder / "log").read_text(), "the log does not name the health port")
+            until(lambda: '"health"' in (folder / "log").read_text(), otherwise="the log does not name the health port")
             address = next(record["health"] for record in records(folder) if "health" in record)
             with flight.connect(uri) as client, grpc.insecure_channel(address) as channel:
                 yield Running(process, uri, client, health_pb2_grpc.HealthStub(channel), temporary)

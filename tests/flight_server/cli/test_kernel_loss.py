@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from pyarrow import flight
 
 from flight_server.proto import sql
 from flight_server.service.wire import wrap
+from tests.harness.waiting import until
 
 STATES = health_pb2.HealthCheckResponse
 
@@ -33,10 +33,10 @@ def server(data: Path, spill: Path) -> Iterator[tuple[subprocess.Popen[str], fli
         try:
             assert process.stdout is not None
             uri = process.stdout.readline().split()[-1]
-            until = time.monotonic() + 20
-            while (found := re.search(r"health=(\S+)", log.read_text())) is None:
-                assert time.monotonic() < until, "the log does not name the health port"
-                time.sleep(0.02)
+            found = until(
+                lambda: re.search(r"health=(\S+)", log.read_text()), otherwise="the log does not name the health port"
+            )
+            assert found is not None
             with flight.connect(uri) as client:
                 yield process, client, found[1]
         finally:

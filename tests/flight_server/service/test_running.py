@@ -20,6 +20,7 @@ from flight_server.service.wire import unwrap, wrap
 from tests.flight_server.service.test_queries import Prepared
 from tests.harness.processes import ray_workers, wait_busy, wait_idle
 from tests.harness.server import serve
+from tests.harness.waiting import until
 
 SLOTS, PLACES = 2, 3
 COUNT = "SELECT count(*) FROM range(1000000000) a(i), range(1000000) b(j) WHERE i % 7 = j % 5"
@@ -46,7 +47,7 @@ class Narrow:
 
     def line(self, event: str, text: str) -> dict[str, object]:
         """The one line of a kind whose statement contains a text, which may come in a moment."""
-        wait_until(lambda: bool(self.lines(event, text)))
+        until(lambda: bool(self.lines(event, text)))
         (line,) = self.lines(event, text)
         return line
 
@@ -73,13 +74,6 @@ def client(narrow: Narrow) -> Iterator[flight.FlightClient]:
 def threads() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(16) as pool:
         yield pool
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
 
 
 def info(client: flight.FlightClient, query: str) -> flight.FlightInfo:
@@ -230,13 +224,13 @@ def test_what_can_be_cancelled(client: flight.FlightClient) -> None:
 def test_a_ticket_expires_and_a_renewed_one_lives_longer(client: flight.FlightClient) -> None:
     planned = info(client, "SELECT 42 AS n")
     (endpoint,) = planned.endpoints
-    until = endpoint.expiration_time.as_py()
-    wait_until(lambda: time.time() > until.timestamp() - 1)
+    expires = endpoint.expiration_time.as_py()
+    until(lambda: time.time() > expires.timestamp() - 1)
     request = messages.RenewFlightEndpointRequest()
     request.endpoint.ParseFromString(endpoint.serialize())
     renewed = flight.FlightEndpoint.deserialize(action(client, "RenewFlightEndpoint", request.SerializeToString()))
-    assert renewed.expiration_time.as_py() > until
-    wait_until(lambda: time.time() > until.timestamp())
+    assert renewed.expiration_time.as_py() > expires
+    until(lambda: time.time() > expires.timestamp())
     with pytest.raises(pa.ArrowInvalid, match="has expired"):
         client.do_get(endpoint.ticket).read_all()
     assert client.do_get(renewed.ticket).read_all().to_pylist() == [{"n": 42}]
@@ -294,12 +288,12 @@ def test_whoever_leaves_leaves_its_slot(narrow: Narrow, threads: ThreadPoolExecu
             tickets = [info(client, "SELECT 'left'").endpoints[0].ticket.ticket for _ in range(PLACES)]
             do_get = channel.unary_stream("/arrow.flight.protocol.FlightService/DoGet")
             calls = [do_get(messages.Ticket(ticket=ticket).SerializeToString()) for ticket in tickets]
-            wait_until(counted("queued", times))
+            until(counted("queued", times))
             calls[0].cancel()  # the others with their connection
         info(client, "SELECT 'never fetched'")
         with pytest.raises(pa.ArrowKeyError):
             info(client, "SELECT nothing")
-        wait_until(counted("query", times))
+        until(counted("query", times))
         del readers
         client.close()
     with flight.connect(narrow.uri) as client:
@@ -479,7 +473,7 @@ def test_what_changes_something_is_audited(narrow: Narrow, client: flight.Flight
     with pytest.raises(pa.ArrowInvalid):
         info(client, "CREATE TABLE audited (i INTEGER)")
     info(client, "DROP TABLE audited")
-    wait_until(lambda: len(narrow.lines("statement", "audited")) == 5)
+    until(lambda: len(narrow.lines("statement", "audited")) == 5)
     lines = narrow.lines("statement", "audited")
     assert [(line["kind"], line["rows"], line["status"]) for line in lines] == [
         ("CREATE TABLE AS", 10, "ok"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import grpc
@@ -17,6 +16,7 @@ from flight_server.proto import sql
 from flight_server.service.wire import unwrap, wrap
 from tests.clients.raw import RawClient, read_stream
 from tests.harness.server import serve
+from tests.harness.waiting import until
 
 ROOM = 20
 PASSWORD = "correct: horse battery"
@@ -164,7 +164,7 @@ def test_a_session_without_a_cookie_ends_with_its_connection(
     with RawClient(crowded) as client:
         temporary(client)
         assert len(list(folders.iterdir())) == 1
-    wait_until_empty(folders)
+    until(lambda: not list(folders.iterdir()))
 
 
 def test_sessions_that_are_left_open_keep_nobody_out(crowded: str) -> None:
@@ -177,10 +177,3 @@ def test_sessions_that_are_left_open_keep_nobody_out(crowded: str) -> None:
         clients[0].ask(last)
     for client in clients:
         client.channel.close()
-
-
-def wait_until_empty(folder: Path) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while list(folder.iterdir()):
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
