@@ -5,7 +5,8 @@ A record's fields are what the code gives as ``extra={"fields": {...}}``::
     2026-03-01T08:15:30.123Z INFO grism.audit: login event=login user=alice status=ok
     {"time": "2026-03-01T08:15:30.123Z", "level": "info", "logger": "grism.audit", "message": "login", "event": ...}
 
-Whatever stands in a message or a field, a line stays one line. Only a traceback, in the text format, takes more.
+Whatever stands in a message or a field, a line stays one line. Only a traceback, in the text format, takes more, none
+of which begins as a record's does: with a time.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = "".join([f" {key}={_value(value)}" for key, value in _fields(record).items()])
         head = f"{_time(record)} {record.levelname} {record.name}: {on_one_line(record.getMessage())}{fields}"
-        trace = _trace(self, record)
-        return f"{head}\n{trace}" if trace else head
+        lines = _trace(self, record).splitlines()
+        return "\n".join([head, *(f"  {on_one_line(line)}" for line in lines)])
 
 
 class JsonFormatter(logging.Formatter):

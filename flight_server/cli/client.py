@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from flight_server.cli.connect import Target, refuse_login
 from flight_server.cli.interrupts import interruptible
-from flight_server.cli.output import comes_at_once, effect_line, tell, write
+from flight_server.cli.output import comes_at_once, effect_line, refuse_bytes, tell, write
 from flight_server.cli.progress import showing_progress
 from flight_server.cli.source import RELATIONS, Source
+from flight_server.cli.visible import visible_lines
 from flight_server.options import ConfigError
 
 __all__ = ["explain", "open_source", "query", "tables"]
@@ -23,6 +24,7 @@ __all__ = ["explain", "open_source", "query", "tables"]
 
 def query(arguments: argparse.Namespace) -> int:
     """Run a statement and print its rows as they arrive, or how many it has changed."""
+    refuse_bytes(arguments.format)
     with open_source(arguments) as source:
 
         def run() -> None:
@@ -39,6 +41,7 @@ def query(arguments: argparse.Namespace) -> int:
 
 def tables(arguments: argparse.Namespace) -> int:
     """Print the names of all tables and views."""
+    refuse_bytes(arguments.format)
     with open_source(arguments) as source:
         rows = [asdict(relation) for relation in interruptible(source.tables, source.cancel)]
         write(pa.Table.from_pylist(rows, schema=RELATIONS).to_reader(), arguments.format)
@@ -51,10 +54,10 @@ def explain(arguments: argparse.Namespace) -> int:
         from flight_server.cli.runtimes import explain_stages  # the engine, which a server's client does without
 
         refuse_login(arguments)
-        print(explain_stages(Path(arguments.data), arguments.sql))
+        print(visible_lines(explain_stages(Path(arguments.data), arguments.sql)))
         return 0
     with open_source(arguments) as source:
-        print(interruptible(partial(source.explain, arguments.sql), source.cancel))
+        print(visible_lines(interruptible(partial(source.explain, arguments.sql), source.cancel)))
     return 0
 
 

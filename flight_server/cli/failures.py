@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from flight_server.cli.visible import visible, visible_lines
+
 __all__ = ["CommandError", "ConnectionLostError", "complain"]
 
 
@@ -16,6 +18,9 @@ class ConnectionLostError(CommandError):
 
 
 def complain(who: str, message: object) -> None:
-    """Tell the user on one line what is wrong; where it stands in a statement, with the excerpt of that below."""
+    """Tell the user on one line what is wrong; where it stands in a statement, with the excerpt of that below.
+
+    It may hold what others have written, values among it.
+    """
     reason, mark, excerpt = str(message).partition("\n\nLINE ")
-    print(who, " ".join(reason.split()) + mark + excerpt, file=sys.stderr, flush=True)
+    print(who, visible(" ".join(reason.split())) + mark + visible_lines(excerpt), file=sys.stderr, flush=True)

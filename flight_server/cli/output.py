@@ -16,14 +16,13 @@ from engine.sql.tokens import first_words
 from flight_server.cli.failures import CommandError
 from flight_server.cli.stdout import writable_stdout
 from flight_server.cli.values import distinct, plain_values, time_texts
+from flight_server.cli.visible import OBEYED, visible
 
-__all__ = ["FORMATS", "comes_at_once", "count_line", "effect_line", "tell", "write"]
+__all__ = ["FORMATS", "comes_at_once", "count_line", "effect_line", "refuse_bytes", "tell", "write"]
 
 _MAX_TABLE_ROWS = 1000
 _MAX_CELL = 60
 _WITHOUT_COUNT = ("ALTER", "CREATE", "DROP", "RESET", "RESTORE", "SET", "USE")
-
-_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def count_line(rows: int, did: str = "") -> str:
@@ -54,6 +53,12 @@ def tell(text: str, to_stdout: bool = True) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def refuse_bytes(format: str) -> None:
+    """Raise CommandError where rows in this format are bytes, and would go to a terminal."""
+    if format == "arrow" and sys.stdout.isatty():
+        raise CommandError("Rows as arrow are not for a terminal; send them to a file or a program.")
+
+
 def write(reader: pa.RecordBatchReader, format: str, out: BinaryIO | None = None) -> int:
     """Write all rows of `reader` in one of FORMATS to `out`, stdout by default; gives how many there were.
 
@@ -72,7 +77,7 @@ def write(reader: pa.RecordBatchReader, format: str, out: BinaryIO | None = None
 
 def _write_table(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
     """An aligned table of the first rows, and how many there are."""
-    names = [_visible(name) for name in reader.schema.names]
+    names = [visible(name) for name in reader.schema.names]
     longest = None if len(names) == 1 else _MAX_CELL  # a text that stands alone, as a plan does, is shown whole
     rows: list[list[str]] = []
     count = 0
@@ -96,11 +101,18 @@ def _write_table(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
 
 
 def _write_csv(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
+    """As programs read it; where `out` is a terminal, which obeys what they do not, without what it would obey."""
     count = 0
+    is_shown = out.isatty()
     schema = pa.schema([pa.field(f.name, f.type if _is_csv(f.type) else pa.string()) for f in reader.schema])
+    if is_shown:
+        schema = pa.schema([field.with_name(visible(field.name)) for field in schema])
     with csv.CSVWriter(out, schema) as writer:
         for batch in reader:
-            writer.write_batch(pa.RecordBatch.from_arrays([_csv_column(c) for c in batch.columns], schema=schema))
+            columns = [_csv_column(c) for c in batch.columns]
+            if is_shown:
+                columns = [_visible_column(c) for c in columns]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
             out.flush()
             count += batch.num_rows
     return count
@@ -111,7 +123,8 @@ def _write_json(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
     before, count = b"[\n", 0
     for batch in reader:
         for row in _rows(batch):
-            out.write(before + json.dumps(row, ensure_ascii=False, allow_nan=False).encode())
+            text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+            out.write(before + OBEYED.sub(_json_escape, text).encode())
             before = b",\n"
         count += batch.num_rows
     out.write(b"\n]\n" if count else b"[]\n")
@@ -135,6 +148,11 @@ FORMATS: dict[str, Callable[[pa.RecordBatchReader, BinaryIO], int]] = {
 }
 
 
+def _json_escape(found: re.Match[str]) -> str:
+    """What JSON lets stand in a text, and a terminal would obey: to a program it is the same."""
+    return f"\\u{ord(found[0]):04x}"
+
+
 def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """The rows as objects."""
     names = distinct(batch.schema.names)
@@ -145,13 +163,8 @@ def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 def _cell(value: object, longest: int | None) -> str:
     if value is None:
         return "NULL"
-    text = _visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    text = visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return text if longest is None or len(text) <= longest else text[: longest - 1] + "…"
-
-
-def _visible(text: str) -> str:
-    """`text` with escapes for what a terminal obeys: data must not move the cursor, break a line or turn its order."""
-    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _is_csv(data_type: pa.DataType) -> bool:
@@ -178,6 +191,14 @@ def _csv_column(column: pa.Array) -> pa.Array:
     if types.is_date(column.type) or types.is_time(column.type) or types.is_timestamp(column.type):
         return time_texts(column)
     return pa.array([_csv_text(value) for value in plain_values(column)], pa.string())
+
+
+def _visible_column(column: pa.Array) -> pa.Array:
+    if types.is_dictionary(column.type):
+        return pa.DictionaryArray.from_arrays(column.indices, _visible_column(column.dictionary))
+    if types.is_string(column.type) or types.is_large_string(column.type):
+        return pa.array([None if text is None else visible(text) for text in column.to_pylist()], column.type)
+    return column
 
 
 def _csv_text(value: object) -> str | None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from flight_server.cli.visible import visible
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -92,7 +94,7 @@ class _Line(ProgressDisplay):
 
 
 def _one_line(doing: str) -> str:
-    text = " ".join(doing.split())
+    text = visible(" ".join(doing.split()))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

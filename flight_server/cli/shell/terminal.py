@@ -21,6 +21,7 @@ from flight_server.cli.shell.completion import SqlCompleter
 from flight_server.cli.shell.history import history_path, open_history
 from flight_server.cli.shell.pieces import cut, last_piece
 from flight_server.cli.shell.state import Leave, Shell
+from flight_server.cli.visible import visible
 
 __all__ = ["run_terminal"]
 
@@ -39,7 +40,7 @@ def run_terminal(shell: Shell, greeting: str) -> None:
         complete_in_thread=True,
         key_bindings=_keys(),
     )
-    print(f"{greeting}\n\\? for help, \\q to leave.")
+    print(f"{visible(greeting)}\n\\? for help, \\q to leave.")
     signal.signal(signal.SIGINT, lambda *_: None)  # between a prompt and a statement there is nothing to end
     while True:
         try:

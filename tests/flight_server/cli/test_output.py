@@ -16,6 +16,7 @@ import pytest
 from flight_server.cli.failures import CommandError
 from flight_server.cli.main import main
 from flight_server.cli.output import write
+from tests.harness.terminal import Terminal
 
 TEXTS = ["table", "csv", "json"]
 
@@ -239,6 +240,50 @@ def test_fields_of_one_name_are_all_printed() -> None:
     assert json.loads(printed(pa.table({"x": column}), "json")) == [{"x": {"a": 1, "a_1": 2}}]
 
 
+OBEYED = "\x1b[2J\x9b\u202e\u2066\u200f\u061c"
+"""To move the cursor, and to turn the order."""
+
+
+class Shown(io.BytesIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_a_terminal_obeys_is_not_shown_to_it() -> None:
+    nasty = pa.array([f"a\n{OBEYED}", None])
+    table = pa.table({f"n{OBEYED}": nasty, "d": nasty.dictionary_encode(), "l": pa.array([[OBEYED], None])})
+    expected = r"a\n\x1b[2J\x9b\u202e\u2066\u200f\u061c"
+    shown = Shown()
+    assert write(table.to_reader(), "csv", shown) == 2
+    names, first, second = csv.reader(io.StringIO(shown.getvalue().decode()))
+    assert names == [f"n{expected[3:]}", "d", "l"]
+    assert first[:2] == [expected, expected]
+    assert second == ["", "", ""]
+    as_json = printed(table, "json")
+    assert json.loads(as_json)[0] == {f"n{OBEYED}": f"a\n{OBEYED}", "d": f"a\n{OBEYED}", "l": [OBEYED]}
+    for text in (shown.getvalue().decode(), as_json, printed(table, "table")):
+        assert text.replace("\n", "").isprintable()
+    assert list(csv.reader(io.StringIO(printed(table, "csv"))))[1][0] == f"a\n{OBEYED}"  # to programs it is data
+
+
+@pytest.mark.parametrize("command", ["query", "explain"])
+def test_errors_and_plans_hold_nothing_that_a_terminal_obeys(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text, status in (
+        (f"SELECT CAST('{OBEYED}' AS INT)", 1 if command == "query" else 0),
+        (f'SELECT \n\t"{OBEYED}"', 1),
+        (f"SELECT error('{OBEYED}')", 1 if command == "query" else 0),
+        (f"SELECT {OBEYED}", 1),
+    ):
+        assert main([command, text, "--data", str(tmp_path)]) == status
+        told = "".join(capsys.readouterr())
+        assert re.sub(r"[\n\t]", "", told).isprintable(), told
+        assert "x1b" in told or "\N{REPLACEMENT CHARACTER}" in told
+
+
 def test_a_table_has_no_control_characters() -> None:
     table = pa.table({"a\nb\x1b": ["\x1b[2J\x00\x9b", "x\r\n\ty\u202e"], "l": [["\x1b\x7f"], ["é"]]})
     names, _, *rows, _ = (line.split() for line in printed(table, "table").splitlines())
@@ -262,3 +307,13 @@ def test_what_the_rows_themselves_raise_is_passed_on() -> None:
     reader = pa.RecordBatchReader.from_batches(pa.schema([("x", pa.int64())]), failing())
     with pytest.raises(pa.ArrowInvalid, match="the server's own words"):
         write(reader, "json", io.BytesIO())
+
+
+def test_rows_as_bytes_are_not_for_a_terminal(tmp_path: Path) -> None:
+    terminal = Terminal(["query", "CREATE TABLE t AS SELECT 1 AS a", "--data", str(tmp_path), "--format", "arrow"], {})
+    try:
+        terminal.read_until("Rows as arrow are not for a terminal")
+        assert terminal.end() == 1
+        assert not list(tmp_path.glob("t*"))
+    finally:
+        terminal.close()
