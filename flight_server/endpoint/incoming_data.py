@@ -48,7 +48,8 @@ def receive(
 ) -> Iterator[pa.RecordBatch]:
     """The batches that come in with a call, each one valid, of the schema of `entrance`.
 
-    Raises InvalidDataError with the text of `refusal` for what is no Arrow data, and what `Entrance.admit` raises.
+    Raises InvalidDataError with the text of `refusal` for what is no Arrow data, what `Entrance.admit` raises, and as
+    the next comes in the cause for which the call was stopped: nobody wakes it where its client sends nothing.
     """
     while True:
         try:
@@ -57,6 +58,7 @@ def receive(
             return
         except _BROKEN:
             raise InvalidDataError(refusal) from None
+        call.cancellation.check()
         if batch is not None:
             call.received += batch.nbytes
             yield from entrance.admit(batch)

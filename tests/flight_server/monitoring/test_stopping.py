@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import adbc_driver_flightsql.dbapi as flight_sql
+import pyarrow as pa
 import pytest
+from pyarrow import flight
 
 from tests.flight_server.monitoring.looking import LONG, OTHERS, PASSWORD, Login, begun
 from tests.harness.waiting import until
@@ -88,3 +92,59 @@ def test_a_driver_whose_session_is_ended_tells_of_it(guarded: str, login: Login,
         assert 'CANCELLED: [FlightSQL] The session was ended by "root" with KILL SESSION.' in answer.result(30)
         assert "begin another" in refused("SELECT 1")
         assert asked("SELECT 1") == [(1,)]
+
+
+BATCH = pa.record_batch({"a": range(1000)})
+MOST = 5_000  # batches that a client sends before it gives up
+
+
+def ingest(uri: str, batches: Iterator[pa.RecordBatch]) -> None:
+    options = {"username": "root", "password": PASSWORD}
+    with (
+        flight_sql.connect(uri, db_kwargs=options, autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.adbc_ingest("sent", pa.RecordBatchReader.from_batches(BATCH.schema, batches))
+
+
+def put(uri: str, batches: Iterator[pa.RecordBatch]) -> None:
+    with flight.FlightClient(uri) as client:
+        options = flight.FlightCallOptions(headers=[client.authenticate_basic_token("root", PASSWORD)])
+        writer, _ = client.do_put(flight.FlightDescriptor.for_path("sent"), BATCH.schema, options)
+        with writer:
+            for batch in batches:
+                writer.write_batch(batch)
+
+
+@pytest.mark.parametrize("send", [ingest, put])
+def test_an_upload_is_stopped_before_its_end(
+    guarded: str,
+    login: Login,
+    threads: ThreadPoolExecutor,
+    send: Callable[[str, Iterator[pa.RecordBatch]], None],
+) -> None:
+    """Its client need not send the rest."""
+    root, sent, stopped = login("root"), 0, threading.Event()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal sent
+        while sent < MOST:
+            if sent == 10:
+                stopped.wait(30)
+            sent += 1
+            yield BATCH
+
+    def refused() -> str:
+        with pytest.raises((flight_sql.Error, flight.FlightError)) as raised:
+            send(guarded, batches())
+        return str(raised.value)
+
+    answer = threads.submit(refused)
+    running = f"SELECT id {OTHERS} AND kind = 'UPLOAD' AND state = 'running' AND received > 0"
+    (row,) = until(lambda: root.rows(running))
+    root.rows(f"KILL QUERY '{row['id']}'")
+    stopped.set()
+    assert 'The query was stopped by "root" with KILL QUERY.' in answer.result(60)
+    (ended,) = root.rows(f"SELECT state, received {OTHERS} AND id = '{row['id']}'")
+    assert ended["state"] == "cancelled"
+    assert ended["received"] < MOST * BATCH.nbytes / 2
