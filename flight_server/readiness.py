@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from flight_server.health import HealthServer
+if TYPE_CHECKING:
+    from flight_server.health import HealthServer
 
 __all__ = ["Readiness"]
 

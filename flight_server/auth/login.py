@@ -18,15 +18,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from engine.cache import LruCache
 from engine.errors import ResourceExhaustedError
 from engine.rights import Identity
 from flight_server.auth.identity import Headers
-from flight_server.auth.jwt import JwtVerifier
 from flight_server.auth.users import User, Users, UsersFileError
 from flight_server.endpoint.status import LoginUnavailableError, UnauthenticatedError
 from flight_server.endpoint.tickets import TicketError, TicketSigner
+
+if TYPE_CHECKING:
+    from flight_server.auth.jwt import JwtVerifier
 
 __all__ = ["Login", "basic_credentials"]
 

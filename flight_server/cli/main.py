@@ -7,14 +7,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.metadata import version
 from typing import NoReturn
 
 from engine.errors import GrismError, nearest
 from engine.process_start import pause_collector
 from flight_server.cli.connect import add_arguments
 from flight_server.cli.failures import CommandError, complain
-from flight_server.cli.output import FORMATS
 from flight_server.cli.stdout import discard_output
 from flight_server.cli.tty import is_at_terminal
 from flight_server.config import options
@@ -23,6 +21,7 @@ from flight_server.options import ConfigError
 __all__ = ["main"]
 
 _RUNTIMES = ("local", "ray")
+_FORMATS = ("table", "csv", "json", "arrow")  # those of `output`, which needs Arrow
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,13 +69,23 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
+class _Version(argparse.Action):
+    """Looks the version up where somebody asks for it: the library that knows it is slow to import."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print("grism", version("grism"))
+        parser.exit()
+
+
 class _Root(_Parser):
     commands: list[argparse.ArgumentParser]
 
 
 def _parser() -> _Root:
     root = _Root(prog="grism", description="An Arrow Flight data service.", allow_abbrev=False)
-    root.add_argument("--version", action="version", version=f"grism {version('grism')}")
+    root.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     root.commands = [_serve(commands), _shell(commands), _query(commands), _tables(commands), _explain(commands)]
     root.commands += [_health(commands), *_user(commands)]
@@ -181,4 +190,4 @@ def _when_called(module: str, function: str) -> Callable[[argparse.Namespace], i
 def _common(command: argparse.ArgumentParser) -> None:
     add_arguments(command)
     command.add_argument("--runtime", choices=_RUNTIMES, help="with --data: what runs statements (local)")
-    command.add_argument("--format", choices=FORMATS, default="table", help="how rows are printed (table)")
+    command.add_argument("--format", choices=_FORMATS, default="table", help="how rows are printed (table)")

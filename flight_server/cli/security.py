@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.rights import Rights
 from flight_server.auth import Anonymous, Authenticator
 from flight_server.auth.certificates import Certificates
-from flight_server.auth.jwt import JwtKeyError, JwtVerifier, load_keys
 from flight_server.auth.login import Login
 from flight_server.auth.rights import RightsFileError, load_rights
 from flight_server.auth.users import Users, UsersFileError
 from flight_server.endpoint import PeerTls, ServerTls
 from flight_server.options import AuthOptions, ConfigError, RuntimeOptions
+
+if TYPE_CHECKING:
+    from flight_server.auth.jwt import JwtVerifier
 
 __all__ = ["authenticator", "peer_tls", "rights", "tls"]
 
@@ -21,14 +24,21 @@ def authenticator(options: AuthOptions) -> Authenticator:
     """Who says who calls. Raises ConfigError for files that cannot be used."""
     try:
         users = Users(options.users) if options.users else None
-        verifier = None
-        if options.jwt_key:
-            verifier = JwtVerifier(load_keys(options.jwt_key), options.jwt_issuer or "", options.jwt_audience or "")
-    except (UsersFileError, JwtKeyError) as error:
+    except UsersFileError as error:
         raise ConfigError(str(error)) from None
+    verifier = _verifier(options.jwt_key, options) if options.jwt_key else None
     if users is not None or verifier is not None:
         return Login(users, verifier, token_ttl=options.token_ttl, token_lifetime=options.token_lifetime)
     return Certificates(options.tls_role) if options.tls_client_ca else Anonymous()
+
+
+def _verifier(key: Path, options: AuthOptions) -> JwtVerifier:
+    from flight_server.auth.jwt import JwtKeyError, JwtVerifier, load_keys  # 50 ms of a start that most do without
+
+    try:
+        return JwtVerifier(load_keys(key), options.jwt_issuer or "", options.jwt_audience or "")
+    except JwtKeyError as error:
+        raise ConfigError(str(error)) from None
 
 
 def rights(options: AuthOptions) -> Rights:

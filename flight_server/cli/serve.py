@@ -25,7 +25,6 @@ from flight_server.cli.runtimes import open_runtime, runtimes_beside
 from flight_server.cli.traces import open_traces, trace_variables
 from flight_server.config import ServerConfig
 from flight_server.endpoint import Endpoint, ServerTls
-from flight_server.health import HealthServer
 from flight_server.monitoring.query_log import open_query_log
 from flight_server.monitoring.tables import offer_settings
 from flight_server.monitoring.watchdog import Watchdog, answers
@@ -33,6 +32,7 @@ from flight_server.readiness import Readiness
 from flight_server.service import FlightSqlService
 
 if TYPE_CHECKING:
+    from flight_server.health import HealthServer
     from flight_server.web.server import HttpServer
 
 __all__ = ["serve"]
@@ -117,8 +117,9 @@ def serve(config: ServerConfig) -> NoReturn:
 
 
 def _spare_collector() -> None:
-    """Leave what is there by now, and stays, out of each search for garbage: to look through it takes 0.1 s."""
-    gc.collect()
+    """Leave what is there by now, and stays, out of each search for garbage: to look through it takes 0.1 s. So would
+    a search now, for some hundred objects.
+    """
     gc.freeze()
     gc.set_threshold(*_COLLECTS_AT)
 
@@ -154,7 +155,11 @@ def _drain(endpoint: Endpoint, grace: float) -> None:
 
 def _health(config: ServerConfig) -> HealthServer | None:
     port = config.operations.health_port
-    return None if port is None else HealthServer(config.listen.host, port)
+    if port is None:
+        return None
+    from flight_server.health import HealthServer  # with gRPC, which is 50 ms of a start
+
+    return HealthServer(config.listen.host, port)
 
 
 def _endpoint(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -166,3 +167,17 @@ def test_health_is_a_word_and_a_status(capfd: pytest.CaptureFixture[str]) -> Non
     output = capfd.readouterr()
     assert output.out == "NOT_SERVING\nSERVING\nUNREACHABLE\n"
     assert output.err.endswith("grism: '31338' is no HOST:PORT.\n")
+
+
+def test_the_formats_are_those_that_can_be_written(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", "SELECT 1", "--format", "xml"]) == 2
+    assert re.findall(r"\w+", capfd.readouterr().err.partition("choose from")[2]) == list(FORMATS)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["user", "--help"]])
+def test_what_needs_no_rows_does_without_arrow(arguments: list[str]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "flight_server.cli", *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert "grism" in ran.stdout
+    assert "flight_server.cli.main" in ran.stderr
+    assert not re.search(r"\b(pyarrow|numpy|duckdb)\b", ran.stderr)
