@@ -132,7 +132,7 @@ def test_a_handle_is_good_for_its_owner_only(ann: RawClient, bob: RawClient) -> 
     query = sql.CommandPreparedStatementQuery(prepared_statement_handle=handle)
     assert refusal_code(lambda: bob.info(query)) == "INVALID_ARGUMENT"
     assert refusal_code(lambda: bob.put(query)) == "INVALID_ARGUMENT"
-    assert refusal_code(lambda: bob.close_prepared(handle)) == "INVALID_ARGUMENT"
+    bob.close_prepared(handle)  # which closes nothing
     assert ann.ask(query)["n"].to_pylist() == [25]
 
 

@@ -1,10 +1,11 @@
-"""The code in the README, docs/clients.md and docs/python.md does what it says."""
+"""The code in the README, docs/clients.md, docs/python.md and docs/search.md does what it says."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pyarrow as pa
@@ -36,6 +37,24 @@ def test_python_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         names = {"db": db, "frame": pd.DataFrame({"id": [7], "rate": [1.5]})}
         exec(compile(second, "docs/python.md", "exec"), names)  # noqa: S102
         assert db.sql("FROM kept").to_pylist() == [{"id": 7, "rate": 1.5}]
+
+
+def test_each_page_is_told_of() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"](docs/{page.name})" in text for page in (ROOT / "docs").glob("*.md"))
+
+
+def test_search_page(tmp_path: Path) -> None:
+    text = (ROOT / "docs/search.md").read_text(encoding="utf-8")
+    (beginning,) = [block for block in re.findall(r"```sql\n(.*?)```", text, re.DOTALL) if "CREATE TABLE" in block]
+    (bound,) = python_blocks("docs/search.md")
+    with grism.connect(tmp_path) as db:
+        results = [db.sql(statement) for statement in beginning.split(";") if statement.strip()]
+        assert [result.to_pylist()[0]["id"] for result in results[-2:]] == [1, 2]
+        found: list[grism.Result] = []
+        cursor = SimpleNamespace(execute=lambda *asked: found.append(db.sql(*asked)))
+        exec(compile(bound, "docs/search.md", "exec"), {"cursor": cursor})  # noqa: S102
+        assert [row["id"] for row in found[0].to_pylist()] == [1, 2]
 
 
 def test_adbc(server_uri: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -185,6 +185,15 @@ def test_binding_answers_with_a_new_handle_and_leaves_the_old_as_it_was(client: 
             statement.rows(handle)
 
 
+def test_closing_what_is_not_open_is_no_error(client: flight.FlightClient) -> None:
+    """As after a restart, or where it has expired: a client that is done has nothing to mend."""
+    statement, other = Prepared(client, "SELECT 1 AS x"), Prepared(client, "SELECT 2 AS x")
+    for handle in (statement.handle, statement.handle, b"x", bytes(32)):
+        statement.close(handle)
+    assert other.rows(other.handle)["x"].to_pylist() == [2]
+    other.close()
+
+
 def test_several_rows_of_parameters_give_their_results_one_after_the_other(client: flight.FlightClient) -> None:
     statement = Prepared(client, "SELECT ? AS asked, n_name FROM nation WHERE n_nationkey = ?")
     keys = [3, 0, 24, 99, 0]

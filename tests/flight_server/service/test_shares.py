@@ -90,6 +90,15 @@ def test_who_forgets_to_close_loses_its_own_oldest_statements(crowded: str) -> N
             assert {state(other, handle) for handle in kept} == {"open"}
 
 
+def test_a_cursor_whose_statement_was_given_up_closes_like_any_other(crowded: str) -> None:
+    with flight_sql.connect(crowded, autocommit=True) as connection:
+        cursors = [connection.cursor() for _ in range(ROOM + 1)]
+        for cursor in cursors:
+            cursor.execute("SELECT 1")
+        for cursor in cursors:
+            cursor.close()
+
+
 def test_two_identities_have_equal_shares_over_all_of_their_connections(guarded: str) -> None:
     with user(guarded, "ana") as ana, user(guarded, "ana") as second, user(guarded, "bob") as bob:
         anas = [prepare(client) for client in (ana, second) for _ in range(ROOM)]
