@@ -292,13 +292,7 @@ class Kernel:
         """As `stream`; without a `boundary`, columns leave as they are."""
         cancellation.check()
         instance = self._current()
-        try:
-            is_long = len(sql) > _LONGEST_KEPT
-            watch = Watch.NOTHING if progress is None or is_long else progress.watch
-            execution = instance.begin(cancellation, watch, keeps=not is_long)
-        except duckdb.Error as error:
-            self._look_after(instance, error)
-            raise execution_error(error) from None
+        execution = self._begin(instance, sql, cancellation, progress)
         forget = cancellation.on_cancel(execution.interrupt)
         # What the stream calls at its end must not hold the stream.
         counters: StreamCounters | None = None
@@ -346,6 +340,18 @@ class Kernel:
             stream.reader.close()
             cancellation.check()
         return stream
+
+    def _begin(
+        self, instance: Instance, sql: str, cancellation: Cancellation, progress: KernelProgress | None
+    ) -> Execution:
+        """A cursor for the text, which is kept for others after it and watched, but not where the text is long."""
+        is_long = len(sql) > _LONGEST_KEPT
+        watch = Watch.NOTHING if progress is None or is_long else progress.watch
+        try:
+            return instance.begin(cancellation, watch, keeps=not is_long)
+        except duckdb.Error as error:
+            self._look_after(instance, error)
+            raise execution_error(error) from None
 
     def usage(self) -> KernelUsage:
         """What the instance holds now."""

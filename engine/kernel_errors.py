@@ -149,12 +149,16 @@ def execution_error(error: BaseException) -> GrismError:
     if isinstance(error, GrismError):
         return error
     kind, message = _parts(error)
+    return _error_of_message(message) or _error_of_kind(kind, message)
+
+
+def _error_of_message(message: str) -> GrismError | None:
+    """What the kernel's text tells better than its kind; None where the kind is to tell."""
     if (found := stored_value_error(message)) is not None:
         return found
     cause, _, stored = message.rpartition(f"{CAST_FROM}{STORED}")
     if cause:
         return InvalidDataError(f'A stored value of column "{stored}" is not of its type, {_shorten(cause)}.')
-    text = _shorten(message)
     if message.startswith(_DEPTH_EXCEEDED):
         return too_deep()
     too_long = _TOO_LONG.match(message)
@@ -172,11 +176,16 @@ def execution_error(error: BaseException) -> GrismError:
     if message.startswith(_OF_A_FILE) or "Parquet file" in message or _OF_A_STREAM.match(message):
         return DataCorruptError(_UNREADABLE)
     if message.startswith(_OF_A_VARIANT):
-        return InvalidValueError(f"A VARIANT is none, its bytes are malformed: {text}")
+        return InvalidValueError(f"A VARIANT is none, its bytes are malformed: {_shorten(message)}")
     if message.startswith("Arrow Appender: The maximum total"):
         return ResourceExhaustedError(
             "The values of a column are too large: those of a few rows together have more than 2 GB."
         )
+    return None
+
+
+def _error_of_kind(kind: str, message: str) -> GrismError:
+    text = _shorten(message)
     match kind:
         case "parser" | "syntax":
             return SqlSyntaxError(text)
