@@ -8,6 +8,7 @@ import re
 import ssl
 import time
 import urllib.request
+from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,7 @@ __all__ = ["OtlpSender"]
 _AGAIN = {429, 502, 503, 504}
 """Answers after which a request is worth another try."""
 _LONGEST = 3_600_000
+_LONGEST_REASON = 100  # characters
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 
@@ -39,27 +41,43 @@ class OtlpSender:
         self._zips = compression == "gzip"
         if self._zips:
             self._headers["content-encoding"] = "gzip"
-        self._tls = _tls() if urlsplit(self._url).scheme == "https" else None
+        handlers: list[urllib.request.BaseHandler] = [_NoRedirection()]
+        if urlsplit(self._url).scheme == "https":
+            handlers.append(urllib.request.HTTPSHandler(context=_tls()))
+        self._opener = urllib.request.build_opener(*handlers)
 
     def send(self, request: bytes) -> None:
-        """Send a request, again where that may help, within the time for it. Raises OSError."""
+        """Send a request, again where that may help, within the time for it. Raises OSError.
+
+        The status of the answer is all that counts: what stands behind it is not read, and may have no end.
+        """
         body = gzip.compress(request) if self._zips else request
         give_up, wait = time.monotonic() + self._timeout, 1.0
         while True:
             post = urllib.request.Request(self._url, body, self._headers, method="POST")
             try:
-                with urllib.request.urlopen(post, timeout=self._timeout, context=self._tls) as answer:
-                    answer.read()
+                self._opener.open(post, timeout=self._timeout).close()
                 return
             except HTTPError as error:
                 error.close()
                 if error.code not in _AGAIN or time.monotonic() + wait > give_up:
-                    raise OSError(f"the collector answered with {error.code} {error.reason}") from None
+                    raise OSError(
+                        f"the collector answered with {error.code} {error.reason[:_LONGEST_REASON]}"
+                    ) from None
             except URLError as error:
                 if time.monotonic() + wait > give_up:
                     raise OSError(f"the collector cannot be reached: {error.reason}") from None
+            except HTTPException:
+                raise OSError("the collector gave no answer in HTTP") from None
             time.sleep(wait)
             wait *= 2
+
+
+class _NoRedirection(urllib.request.HTTPRedirectHandler):
+    """Follows none: it would send a question without the spans, and the headers, which may hold a login, to anybody."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Let the answer be the error that it is."""
 
 
 def _variable(name: str, default: str) -> tuple[str, str]:

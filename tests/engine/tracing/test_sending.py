@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ class Heard:
     url: str
     codes: list[int] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    without_end: bool = False
 
 
 @pytest.fixture
@@ -28,8 +30,22 @@ def heard() -> Iterator[Heard]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             heard.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-            self.send_response(heard.codes.pop(0) if heard.codes else 200)
-            self.send_header("content-length", "0")
+            code = heard.codes.pop(0) if heard.codes else 200
+            self.send_response(code)
+            if 300 <= code < 400:
+                self.send_header("location", f"{heard.url}/elsewhere")
+            if not heard.without_end:
+                self.send_header("content-length", "0")
+            self.end_headers()
+            while heard.without_end:
+                try:
+                    self.wfile.write(bytes(100_000))
+                except OSError:
+                    return
+
+        def do_GET(self) -> None:
+            heard.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, b""))
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -92,6 +108,43 @@ def test_what_is_refused_is_not_sent_again(heard: Heard, monkeypatch: pytest.Mon
     heard.codes = [503]
     with pytest.raises(OSError, match="503"):  # there is no time for another try
         OtlpSender().send(b"spans")
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_nobody_is_sent_what_another_points_to(heard: Heard, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Nor the login among the headers. What is sent after a redirection is a question, without the spans."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", heard.url)
+    heard.codes = [code]
+    with pytest.raises(OSError, match=str(code)):
+        OtlpSender().send(b"spans")
+    assert len(heard.requests) == 1
+
+
+def test_an_answer_without_end_is_not_read(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", heard.url)
+    heard.without_end = True
+    sent = threading.Thread(target=OtlpSender().send, args=(b"spans",), daemon=True)
+    sent.start()
+    sent.join(20)
+    was_read, heard.without_end = sent.is_alive(), False
+    assert not was_read
+
+
+def test_what_is_no_http_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(b"\x1b[2J\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        with pytest.raises(OSError, match="no answer in HTTP"):
+            OtlpSender().send(b"spans")
+        thread.join()
 
 
 def test_nobody_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
