@@ -10,7 +10,9 @@ from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-__all__ = ["leave_frames_out", "pause_collector"]
+from engine.quick_dataclasses import quick_dataclasses
+
+__all__ = ["leave_frames_out", "pause_collector", "quick_imports"]
 
 
 class _NoFrames(Loader):
@@ -44,3 +46,10 @@ def pause_collector() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@contextmanager
+def quick_imports() -> Iterator[None]:
+    """For the many imports with which a process starts: no garbage is looked for, and dataclasses are made quickly."""
+    with pause_collector(), quick_dataclasses():
+        yield

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from engine.process_start import leave_frames_out
+from engine.process_start import leave_frames_out, quick_imports
 from flight_server.cli.failures import complain
 
 __all__ = ["run"]
@@ -19,7 +19,8 @@ def run() -> int:
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _leave)
-    from flight_server.cli.main import main  # which takes a while
+    with quick_imports():
+        from flight_server.cli.main import main  # which takes a while
 
     signal.signal(signal.SIGINT, before)
     try:
