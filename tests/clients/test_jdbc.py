@@ -181,7 +181,8 @@ def test_columns_are_read_out_of_table_schemas(jdbc: RawClient) -> None:
     assert {field.metadata[b"ARROW:FLIGHT:SQL:TABLE_NAME"] for field in columns.values()} == {b"orders"}
     assert {field.metadata[b"ARROW:FLIGHT:SQL:SCHEMA_NAME"] for field in columns.values()} == {b"main"}
     assert {field.metadata[b"ARROW:FLIGHT:SQL:IS_READ_ONLY"] for field in columns.values()} == {b"1"}  # Parquet
-    assert {field.metadata[b"ARROW:FLIGHT:SQL:IS_AUTO_INCREMENT"] for field in columns.values()} == {b"0"}
+    # ADBC's driver in Java cannot list columns of which this is told.
+    assert not any(b"ARROW:FLIGHT:SQL:IS_AUTO_INCREMENT" in field.metadata for field in columns.values())
 
 
 def test_the_driver_keeps_cookies(raw: RawClient) -> None:

@@ -39,7 +39,6 @@ def test_a_table_s_columns() -> None:
         "TYPE_NAME": "DECIMAL",
         "PRECISION": "15",
         "SCALE": "2",
-        "IS_AUTO_INCREMENT": "0",
         "IS_CASE_SENSITIVE": "0",
         "IS_READ_ONLY": "0",
         "IS_SEARCHABLE": "1",
