@@ -20,6 +20,7 @@ from engine.logical.nodes import Scan
 from engine.logical.nodes import walk as walk_plan
 from engine.optimizer.prune_columns import narrowest
 from engine.schema import RowType
+from engine.sql.cte_scopes import among
 from engine.sql.operator_reading import read_operators
 from engine.sql.plan_reader import NotRead
 from engine.sql.searches import SearchCall
@@ -42,15 +43,15 @@ def lateral_queries(kernel: Kernel, call: SearchCall, tables: Mapping[str, tuple
     select["select_list"][0]["child"] = copy.deepcopy(call.query)
     if call.left is not None:
         select["from_table"] = copy.deepcopy(call.left)
-    select["cte_map"] = {"map": copy.deepcopy(list(call.ctes))}
-    _require_steady(call, select)
+    _require_steady(call, among(kernel, select, QUERY, call.ctes))
     known = {name: columns for name, (_, columns) in tables.items()}
     above = call.above or {}
     parts = above["children"] if above.get("type") == "CONJUNCTION_AND" else [above] if above else []
-    met = [part for part in parts if _is_told(kernel, shell, part, known)]
+    met = [part for part in parts if _is_told(kernel, shell, call, part, known)]
     if met:
         every = kernel.parse("SELECT true AND true")["node"]["select_list"][0]
         select["where_clause"] = copy.deepcopy({**every, "children": met})
+    shell["node"] = among(kernel, select, QUERY, call.ctes)
     text = unparse(kernel, shell)
     if _names_table(text, str(call.table["table_name"])):
         raise UnsupportedError(
@@ -72,7 +73,7 @@ def lateral_queries(kernel: Kernel, call: SearchCall, tables: Mapping[str, tuple
             f"same FROM: {error.args[0]}"
         ) from None
     needed = {name: columns for name, (_, columns) in read.items()}
-    if not _counts_columns(select):
+    if not _counts_columns(shell["node"]):
         fewer = _needed_columns(bound, read)
         with suppress(PlanningError):  # for a column that is named, but makes no difference
             kernel.binder.describe(text, fewer)
@@ -111,13 +112,13 @@ def _needed_columns(bound: BoundStatement, tables: Mapping[str, tuple[TableHandl
     }
 
 
-def _is_told(kernel: Kernel, shell: Node, condition: Node, tables: Mapping[str, RowType]) -> bool:
+def _is_told(kernel: Kernel, shell: Node, call: SearchCall, condition: Node, tables: Mapping[str, RowType]) -> bool:
     """Whether the rows that queries come from tell a condition, so that those that do not meet it have no query."""
-    if any(function_name(node) in VOLATILE for node, _ in walk({"item": condition}) if node.get("class") == "FUNCTION"):
+    tried = among(kernel, {**shell["node"], "where_clause": condition}, QUERY, call.ctes)
+    if _unsteady(tried) is not None:
         return False
-    tried = {**shell, "node": {**shell["node"], "where_clause": condition}}
     try:
-        kernel.binder.describe(unparse(kernel, tried), tables)
+        kernel.binder.describe(unparse(kernel, {**shell, "node": tried}), tables)
     except PlanningError:
         return False
     return True
@@ -125,13 +126,20 @@ def _is_told(kernel: Kernel, shell: Node, condition: Node, tables: Mapping[str, 
 
 def _require_steady(call: SearchCall, select: Node) -> None:
     """Raise UnsupportedError for what may give other rows when it is read again."""
+    what = _unsteady(select)
+    if what is not None:
+        raise UnsupportedError(
+            f"The rows that {call.function} searches for are read twice, and {what} may make others of them; put "
+            "them into a table first."
+        )
+
+
+def _unsteady(select: Node) -> str | None:
+    """What may give other rows when a query is read again, if there is anything."""
     for node, _ in walk(select):
         limited = [each for each in node.get("modifiers") or () if str(each.get("type")).startswith("LIMIT")]
         ordered = [each for each in node.get("modifiers") or () if each.get("type") == "ORDER_MODIFIER"]
         name = function_name(node) if node.get("class") == "FUNCTION" else ""
         if name in VOLATILE or node.get("sample") or (limited and not ordered):
-            what = f"{name}()" if name in VOLATILE else "a sample" if node.get("sample") else "a LIMIT without an order"
-            raise UnsupportedError(
-                f"The rows that {call.function} searches for are read twice, and {what} may make others of them; put "
-                "them into a table first."
-            )
+            return f"{name}()" if name in VOLATILE else "a sample" if node.get("sample") else "a LIMIT without an order"
+    return None

@@ -136,7 +136,7 @@ def bound_query(value: pa.Scalar, cast: ListCast | None) -> QueryVectors | None:
     """
     if not value.is_valid:
         return None
-    items = getattr(value, "values", None)
+    items = value.values if isinstance(value, pa.ListScalar) else None
     numbers = items
     if items is not None and _is_list(items.type):
         numbers = items.flatten()
@@ -144,7 +144,7 @@ def bound_query(value: pa.Scalar, cast: ListCast | None) -> QueryVectors | None:
         message = f"What a vector search looks for is a list of numbers, a value of type {value.type} was bound."
         raise TypeMismatchError(message)
     if numbers is items and not items.null_count:
-        return query_vectors(items.cast(pa.float64()).to_numpy(zero_copy_only=False), cast)
+        return query_vectors(items.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), cast)
     return query_vectors(value.as_py(), cast)
 
 

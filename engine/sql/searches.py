@@ -16,6 +16,7 @@ from typing import Any
 
 from engine.errors import InvalidValueError, TypeMismatchError, UnsupportedError, nearest
 from engine.sql.bounds import require_bounds
+from engine.sql.cte_scopes import Levels, ctes_in_reach
 from engine.sql.syntax import Node, Tree, function_name, name_subqueries, walk
 from engine.storage.protocol import ROW_ADDRESS
 from engine.storage.search import DISTANCE, MAX_K, QUERY, RELEVANCE, SCORE
@@ -107,7 +108,7 @@ class SearchCall:
     outer: Node | None
     left: Node | None
     above: Node | None
-    ctes: tuple[Node, ...]
+    ctes: Levels
 
     @property
     def options(self) -> dict[str, Node]:
@@ -174,12 +175,15 @@ def _calls(tree: Tree) -> Iterator[SearchCall]:
         for join, _ in tree.relations("JOIN")
         if (join.get("right") or {}).get("type") == "SUBQUERY"
     }
-    ctes = tuple(entry for node, _ in tree.nodes() for entry in (node.get("cte_map") or {}).get("map") or ())
+    reach: dict[int, Levels] = {}
     for select, _ in tree.relations("SELECT_NODE"):
         table = select.get("from_table") or {}
         if isinstance(table.get(SEARCH), dict):
             noted = table[SEARCH]
             left, around = lefts.get(id(select), (None, None))
+            if noted["each"]:
+                reach = reach or ctes_in_reach(tree.root)
+            ctes = reach.get(id(select), ())
             yield SearchCall(
                 **noted, table=table, inner=select, outer=outer.get(id(table)), left=left, above=around, ctes=ctes
             )

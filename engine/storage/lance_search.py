@@ -31,19 +31,20 @@ from engine.storage.search import (
     METRICS,
     QUERY,
     Conditions,
-    IndexUse,
     Search,
     SearchRequest,
     TextRequest,
     VectorRequest,
 )
 from engine.storage.stored_indexes import are_behind
-from engine.storage.vector_columns import vector_column
+from engine.storage.vector_columns import COSINE, vector_column
 
 __all__ = ["find", "find_each", "resolve_search", "restrict", "search_fields", "search_parts"]
 
 _NUMBER = "query_index"
 _REFINED = ("refine_factor", 10)
+_EXACT = ("refine_factor", 1)
+_FINITE = (float(np.finfo(np.float32).min), math.inf)  # a range of distances, without its end
 _READ = 4_096  # vectors that are read at once
 _ASKED = 10_000  # rows that could be compared while an index is asked
 
@@ -77,8 +78,11 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
         )
     column.require_metric(name, request.metric)
     request = replace(request, column=column.name)
-    index = _index(dataset, fragment_rows, request) if request.use_index else None
-    metric = request.metric or (index[1] if index is not None else column.metrics[0])
+    indexes = _indexes(dataset, column.name)
+    metric = request.metric or next((metric for _, metric in indexes), column.metrics[0])
+    asked = indexes if request.use_index and not are_behind(dataset) else []
+    having = [index for index, its_metric in asked if its_metric == metric and index.num_rows_indexed]
+    index = index_use(having[0], fragment_rows) if having else None
     column.encode(request, metric)
     if index is None and request.indexed_only:
         raise UnsupportedError(
@@ -87,10 +91,14 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
         )
     if index is None:
         return Search(request, metric, compared=sum(fragment_rows.values()))
-    if column.is_multiple and "refine_factor" not in dict(request.effort):
-        # Without, rows are given at distances that are estimates, those with NaN too.
-        request = replace(request, effort=(*request.effort, _REFINED))
-    return Search(request, metric, (index[0],), compared=index[0].unindexed + _ASKED)
+    if "refine_factor" not in dict(request.effort):
+        if column.is_multiple:
+            # Without, rows are given at distances that are estimates, those with NaN too.
+            request = replace(request, effort=(*request.effort, _REFINED))
+        elif metric == COSINE and not index.kind.endswith("FLAT"):
+            # Without, Lance gives about twice the distance, but where there are rows that the index does not have.
+            request = replace(request, effort=(*request.effort, _EXACT))
+    return Search(request, metric, (index,), compared=index.unindexed + _ASKED)
 
 
 def restrict(search: Search, conditions: Conditions, push: Callable[[exp.Expr], PushedFilter]) -> Search:
@@ -258,6 +266,8 @@ class _Scan:
             "metric": self.search.metric,
             "use_index": bool(self.search.indexes),
             **dict(self.request.effort),
+            # Vectors so short that the square of their length is 0 in FLOAT are infinitely near or far to Lance.
+            **({"distance_range": _FINITE} if self.search.metric == COSINE else {}),
             **more,
         }
         return self._scanner(columns, nearest=asked, fast_search=self.request.indexed_only).to_table()
@@ -353,13 +363,12 @@ def _with_first(scan: _Scan, found: pa.Table, vector: np.ndarray[Any, Any], last
 # ---- indexes
 
 
-def _index(dataset: Any, fragment_rows: dict[int, int], request: VectorRequest) -> tuple[IndexUse, str] | None:
-    """The index that Lance uses for the request, and its metric: one that holds rows, of the metric asked for."""
-    for described in () if are_behind(dataset) else dataset.describe_indices():
-        if described.field_names != [request.column] or not described.type_url.endswith("VectorIndexDetails"):
-            continue
-        metric = str((described.details or {}).get("metric_type", "")).lower()
-        if metric not in METRICS or request.metric not in (None, metric) or not described.num_rows_indexed:
-            continue
-        return index_use(described, fragment_rows), metric
-    return None
+def _indexes(dataset: Any, column: str) -> list[tuple[Any, str]]:
+    """The indexes of a column of vectors that know their metric, with that; those that hold rows come first."""
+    found = []
+    for described in dataset.describe_indices():
+        if described.field_names == [column] and described.type_url.endswith("VectorIndexDetails"):
+            metric = str((described.details or {}).get("metric_type", "")).lower()
+            if metric in METRICS:
+                found.append((described, metric))
+    return sorted(found, key=lambda index: not index[0].num_rows_indexed)

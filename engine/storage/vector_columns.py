@@ -18,10 +18,11 @@ from engine.errors import InvalidValueError, TypeMismatchError, UnsupportedError
 from engine.storage.protocol import TableName
 from engine.storage.search import VectorRequest
 
-__all__ = ["HAMMING", "VectorColumn", "vector_column"]
+__all__ = ["COSINE", "HAMMING", "VectorColumn", "vector_column"]
 
+COSINE = "cosine"
 HAMMING = "hamming"
-_OF_NUMBERS = ("l2", "cosine", "dot")
+_OF_NUMBERS = ("l2", COSINE, "dot")
 
 
 @dataclass(frozen=True)

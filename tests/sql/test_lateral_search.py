@@ -121,6 +121,45 @@ def test_other_queries(runtime: SqlRuntime) -> None:
     assert ask(runtime, "SELECT * FROM asked a, vector_search(points, vec, a.v) WHERE a.id > 10") == []
 
 
+SEARCHED = "vector_search(points, vec, c.v, k := 1)"
+SORTED = "(SELECT id FROM points ORDER BY array_distance(points.vec, c.v::FLOAT[3]), points.id LIMIT 1)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WITH x AS (SELECT c.id AS c, s.id FROM asked c, LATERAL {0} s WHERE c.id < 3) FROM x",
+        "WITH x AS (SELECT c.id AS c, s.id FROM asked c, LATERAL {0} s WHERE c.id < 3) FROM x, x y",
+        "WITH a AS (FROM asked), c AS (FROM a WHERE id < 2), x AS (SELECT s.id FROM c, LATERAL {0} s) FROM x, a",
+        "WITH x AS (WITH c AS (SELECT [2, 2, 2] AS v) SELECT s.id FROM c, LATERAL {0} s) FROM x",
+        """WITH c AS (SELECT [0, 0, 0] AS v) SELECT * FROM (SELECT s.id FROM c, LATERAL {0} s),
+            (WITH c AS (SELECT [2, 2, 2] AS v) SELECT s.id FROM c, LATERAL {0} s)""",
+        """WITH a AS (SELECT [2, 2, 2] AS v), c AS (FROM a) SELECT * FROM (WITH a AS (SELECT [0, 0, 0] AS v)
+            SELECT s.id, a.v FROM c, a, LATERAL {0} s)""",
+        """WITH x AS (SELECT s.id FROM asked c, LATERAL {0} s WHERE c.id < 3), y AS (SELECT [1.5, 1, 2] AS v)
+            SELECT s.id, x.id FROM y c, LATERAL {0} s, x""",
+        "WITH w AS (SELECT 1 AS id) SELECT s.id FROM asked c, LATERAL {0} s WHERE c.id IN (FROM w)",
+        """WITH RECURSIVE r AS (SELECT 0 AS i UNION ALL SELECT i + 1 FROM r WHERE i < 2), x AS (
+            SELECT i, s.id FROM (SELECT i, [i, i, i] AS v FROM r) c, LATERAL {0} s) FROM x""",
+    ],
+)
+def test_under_with(runtime: SqlRuntime, text: str) -> None:
+    """Queries come from the CTEs that are in reach of the search, of which others may have the names."""
+    found = ask(runtime, f"FROM ({text.format(SEARCHED)}) ORDER BY ALL")
+    assert found == ask(runtime, f"FROM ({text.format(SORTED)}) ORDER BY ALL")
+    assert found
+
+
+@pytest.mark.parametrize(("rows", "is_told"), [("asked ORDER BY id LIMIT 2", True), ("asked LIMIT 2", False)])
+def test_conditions_that_tell_of_queries(local: SqlRuntime, rows: str, is_told: bool) -> None:
+    """Those that may be others when they are read again do not."""
+    near = "vector_search(points, vec, q.v, k := 1)"
+    plan = local.frontend.plan(f"SELECT q.id FROM asked q, {near} WHERE q.id IN (SELECT id FROM (FROM {rows}))")
+    (search,) = {id(s): s for n in walk(in_operators(plan)) if isinstance(n, Scan) and (s := n.table.search)}.values()
+    assert search.queries is not None
+    assert ("LIMIT 2" in search.queries.text) is is_told
+
+
 def test_by_an_index(runtime_name: str, make_runtime: Make) -> None:
     runtime, tables = make_runtime(runtime_name, "lance")
     numbers = np.random.default_rng(6).normal(size=(300, 4)).astype(np.float32)

@@ -182,6 +182,18 @@ def test_by_cosine(runtime: SqlRuntime, name: str) -> None:
     }
 
 
+@pytest.mark.parametrize("items", [pa.float32(), pa.float64()])
+def test_vectors_whose_length_is_0_in_floats(runtime_name: str, make_runtime: Make, items: pa.DataType) -> None:
+    """By cosine they are found no more than those of zeros are, each by itself and for several queries."""
+    runtime, tables = make_runtime(runtime_name, "lance")
+    rows = pa.array([[1e-30, 1e-30], [1, 2], [-1e-30, 0], [2, -1], [0, 0]], pa.list_(items, 2))
+    tables.put("short", pa.table({"id": range(5), "v": rows}))
+    text = "SELECT id FROM vector_search(short, v, {0}, metric := 'cosine') ORDER BY _distance"
+    assert ask(runtime, text.format([1, 1])) == [(1,), (3,)]
+    each = "SELECT id FROM (VALUES ([1, 1]), ([1, -1])) q(q), vector_search(short, v, q, k := 2, metric := 'cosine')"
+    assert ask(runtime, f"FROM ({each}) ORDER BY ALL") == [(1,), (1,), (3,), (3,)]
+
+
 def test_at_an_infinite_distance_the_first_is_taken(runtime: SqlRuntime) -> None:
     for name in FLOATS:
         k = len(wanted(name, "l2", 99)) - 1
@@ -232,6 +244,17 @@ def test_each_of_several_queries_and_a_condition(runtime: SqlRuntime, name: str)
     assert ask(runtime, text) == both
     text = f"SELECT id FROM vector_search(embeddings, {name}, {QUERY}, k := 3, metric := 'l2') WHERE kind = 1"
     assert ask(runtime, text) == [(i,) for i, _ in wanted(name, "l2", 99) if i % 3 == 1][:3]
+
+
+def test_bound_values_of_other_types(runtime: SqlRuntime) -> None:
+    text = "SELECT id FROM vector_search(embeddings, f32, ?, k := 3, metric := 'l2')"
+    for kind, large in ((pa.uint64(), 2**64 - 1), (pa.int64(), 2**53 + 1)):
+        found = ask(runtime, text, pa.scalar([large, 0, 0], pa.list_(kind)))
+        assert found == ask(runtime, text.replace("?", f"[{large}, 0, 0]"))
+        assert len(found) == 3
+    for value in (pa.scalar({"values": [1, 2, 3]}), pa.scalar([("a", 1)], pa.map_(pa.string(), pa.int8()))):
+        with pytest.raises(errors.TypeMismatchError, match="is a list of numbers, a value of type"):
+            ask(runtime, text, value)
 
 
 # ---- several vectors in a row

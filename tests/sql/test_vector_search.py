@@ -320,6 +320,35 @@ def test_an_index_is_told_and_rows_without_it_are_found(indexed: SqlRuntime) -> 
     assert {i % 3 for (i,) in among} == {1}
 
 
+def test_without_its_index_a_search_is_by_the_same_metric(indexed: SqlRuntime) -> None:
+    query = ask(indexed, "SELECT vec FROM clusters WHERE id = 7")[0][0]
+    text = "SELECT id, round(_distance, 4) FROM vector_search(clusters, vec, {0}, k := 6{1}) ORDER BY _distance"
+    exact = ask(indexed, text.format(query, ", use_index := false"))
+    assert exact == ask(indexed, text.format(query, ", use_index := false, metric := 'cosine'"))
+    assert exact == ask(indexed, text.format(query, ", nprobes := 4"))
+
+
+@pytest.mark.parametrize("kind", ["IVF_SQ", "IVF_PQ", "IVF_RQ", "IVF_HNSW_SQ", "IVF_HNSW_PQ"])
+def test_distances_by_cosine_are_no_estimates(runtime_name: str, make_runtime: Make, kind: str) -> None:
+    """Those of compressed vectors are about twice the distance, as long as all rows are in the index."""
+    runtime, tables = make_runtime(runtime_name, "lance")
+    numbers = np.random.default_rng(4).normal(size=(300, 8)).astype(np.float32)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel()), 8)
+    tables.put("squeezed", pa.table({"id": range(300), "v": vectors}))
+    options = ", num_sub_vectors = 4" if "PQ" in kind else ""
+    change(
+        runtime, f"CREATE INDEX i ON squeezed USING {kind} (v) WITH (metric = 'cosine', num_partitions = 1{options})"
+    )
+    query = [1.0] * 8
+    distances = 1 - numbers @ np.ones(8) / np.linalg.norm(numbers, axis=1) / np.sqrt(8)
+    text = f"FROM vector_search(squeezed, v, {query}, k := 20) SELECT id, _distance"
+    assert f"({kind}, approximate)" in explain(runtime, text)
+    for found in (text, f"SELECT id, _distance FROM (SELECT {query} q), vector_search(squeezed, v, q, k := 20)"):
+        rows = dict(ask(runtime, found))
+        assert len(rows) == 20
+        assert rows == {i: pytest.approx(distances[i], abs=1e-4) for i in rows}
+
+
 # ---- without the kernel
 
 
