@@ -83,6 +83,9 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
     asked = indexes if request.use_index and not are_behind(dataset) else []
     having = [index for index, its_metric in asked if its_metric == metric and index.num_rows_indexed]
     index = index_use(having[0], fragment_rows) if having else None
+    if index is not None and len(indexes) > 1:
+        # Of several Lance asks one, by no order that it tells, and none where the metric is another.
+        index = replace(index, segments=tuple(str(segment.uuid) for segment in having[0].segments))
     column.encode(request, metric)
     if index is None and request.indexed_only:
         raise UnsupportedError(
@@ -95,7 +98,7 @@ def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int],
         if column.is_multiple:
             # Without, rows are given at distances that are estimates, those with NaN too.
             request = replace(request, effort=(*request.effort, _REFINED))
-        elif metric == COSINE and not index.kind.endswith("FLAT"):
+        elif not index.kind.endswith("FLAT") and (metric == COSINE or (index.segments and index.unindexed)):
             # Without, Lance gives about twice the distance, but where there are rows that the index does not have.
             request = replace(request, effort=(*request.effort, _EXACT))
     return Search(request, metric, (index,), compared=index.unindexed + _ASKED)
@@ -270,7 +273,25 @@ class _Scan:
             **({"distance_range": _FINITE} if self.search.metric == COSINE else {}),
             **more,
         }
-        return self._scanner(columns, nearest=asked, fast_search=self.request.indexed_only).to_table()
+        options = {"fast_search": self.request.indexed_only}
+        if not self.search.indexes or not self.search.indexes[0].segments:
+            return self._scanner(columns, nearest=asked, **options).to_table()
+        (index,) = self.search.indexes
+        # Where fragments are named, too, Lance finds rows in those that no segment has.
+        whole = replace(self, fragments=None)
+        found = whole._scanner(columns, nearest=asked, index_segments=index.segments, **options).to_table()
+        if not index.unindexed or self.request.indexed_only:
+            return found
+        # Rows that are in no segment are left out otherwise.
+        rest = replace(self, fragments=self._fragments_beside(index.name))
+        every = rest._scanner(columns, nearest={**asked, "use_index": False}).to_table()
+        return pa.concat_tables([found, every.select(found.column_names)])
+
+    def _fragments_beside(self, index: str) -> list[Any]:
+        """The fragments that an index does not have."""
+        (described,) = (one for one in self.dataset.describe_indices() if one.name == index)
+        covered = set().union(*(segment.fragment_ids for segment in described.segments))
+        return [one for one in self.dataset.get_fragments() if one.fragment_id not in covered]
 
     def whole(self, columns: Sequence[str], vector: np.ndarray[Any, Any], k: int) -> pa.Table:
         """The `k` nearest rows that Lance finds, but those in whose vectors there is a NULL.

@@ -123,11 +123,15 @@ class Queries:
 
 @dataclass(frozen=True)
 class IndexUse:
-    """An index that a search asks, and how many rows of the table it does not have."""
+    """An index that a search asks, and how many rows of the table it does not have.
+
+    Where a column has several, the `segments` of this one have to be named.
+    """
 
     name: str
     kind: str
     unindexed: int
+    segments: tuple[str, ...] = ()
 
     def describe(self, how: str, *, leaves_out: bool) -> str:
         """What EXPLAIN tells of it; `how` it answers."""

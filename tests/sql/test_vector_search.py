@@ -349,6 +349,39 @@ def test_distances_by_cosine_are_no_estimates(runtime_name: str, make_runtime: M
         assert rows == {i: pytest.approx(distances[i], abs=1e-4) for i in rows}
 
 
+def test_a_column_with_several_indexes(runtime_name: str, make_runtime: Make) -> None:
+    """Each is asked for its metric, with the rows that it does not have, and those alone that it has."""
+    runtime, tables = make_runtime(runtime_name, "lance")
+    numbers = np.random.default_rng(4).normal(size=(300, 8)).astype(np.float32)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel()), 8)
+    tables.put("several", pa.table({"id": range(300), "kind": [i % 3 for i in range(300)], "v": vectors}))
+    kinds = {"l2": "IVF_PQ", "cosine": "IVF_HNSW_SQ", "dot": "IVF_FLAT"}
+    for metric, kind in kinds.items():
+        options = f"metric = '{metric}', num_partitions = 1" + (", num_sub_vectors = 4" if kind == "IVF_PQ" else "")
+        change(runtime, f"CREATE INDEX {metric}_index ON several USING {kind} (v) WITH ({options})")
+    query = [1.0] * 8
+    path = f"{tables.storage.directories()[0]}/several.lance"
+    for late in (0, 20):
+        change(runtime, f"INSERT INTO several SELECT 300 + i, i % 3, [1, 1, 1, 1, 1, 1, 1, i] FROM range({late}) r(i)")
+        for metric, kind in kinds.items():
+            text = (
+                f"FROM vector_search(several, v, {query}, k := 9, metric := '{metric}', refine_factor := 99{{0}}){{1}}"
+            )
+            told = explain(runtime, f"SELECT id {text.format('', '')}")
+            assert f"by {metric} of v: index {metric}_index ({kind}, approximate" in told
+            for where in ("", " WHERE kind = 1"):
+                every = ask(runtime, f"SELECT id, round(_distance, 3) {text.format('', where)} ORDER BY ALL")
+                exact = text.format(", use_index := false", where)
+                assert every == ask(runtime, f"SELECT id, round(_distance, 3) {exact} ORDER BY ALL")
+            (old,) = ask(runtime, f"SELECT max(id) {text.format(', indexed_only := true', '')}")
+            assert old[0] < 300
+            each = text.format("", "").replace(str(query), "q").replace("FROM", f"FROM (SELECT {query} q),")
+            assert ask(runtime, f"SELECT id {each} ORDER BY id") == ask(
+                runtime, f"SELECT id {text.format('', '')} ORDER BY id"
+            )
+    assert len(lance.dataset(path).get_fragments()) == 2
+
+
 # ---- without the kernel
 
 
