@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import pyarrow as pa
 
@@ -43,6 +44,7 @@ from engine.statements.descriptions import (
     Use,
 )
 from engine.statements.indexes import Indexes
+from engine.statements.parameter_rows import sum_of_rows
 from engine.statements.planning import Parameters, ParameterStream, Planning
 from engine.statements.row_changes import RowQueries
 from engine.statements.rows import Rows
@@ -124,11 +126,11 @@ class Changes:
             case CreateTableAs():
                 return self._definitions.create_as(context, statement, rows)
             case Update():
-                return sum(self._tables.update(context, statement, row) for row in rows)
+                return sum_of_rows(rows, partial(self._tables.update, context, statement))
             case Delete():
-                return sum(self._tables.delete(context, statement, row) for row in rows)
+                return sum_of_rows(rows, partial(self._tables.delete, context, statement))
             case Merge():
-                return sum(self._tables.merge(context, statement, row) for row in rows)
+                return sum_of_rows(rows, partial(self._tables.merge, context, statement))
             case AlterTable():
                 return self._tables.alter(context, statement)
             case CreateView():

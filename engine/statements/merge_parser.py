@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from engine.errors import UnsupportedError
+from engine.errors import SchemaMismatchError, UnsupportedError
 from engine.hidden_columns import MARK
 from engine.kernel import quote
 from engine.statements.descriptions import Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
 from engine.statements.reader import Reader
 
-__all__ = ["assignment", "parse_merge"]
+__all__ = ["assignments", "parse_merge"]
 
 _SOURCE = f"{MARK}source"
 
 
-def assignment(reader: Reader, *stops: str) -> tuple[str, str]:
-    """A column and the text of the value that it is set to."""
-    column = reader.name()
-    if reader.peek() in (".", "("):
-        raise UnsupportedError("SET takes whole columns of the table, by their bare names.")
+def assignments(reader: Reader, *ends: str) -> tuple[tuple[str, str], ...]:
+    """What follows SET: columns and the texts of the values that they are set to."""
+    found = _assigned(reader, *ends)
+    while reader.another(*ends):
+        found += _assigned(reader, *ends)
+    return tuple(found)
+
+
+def _assigned(reader: Reader, *ends: str) -> list[tuple[str, str]]:
+    """One column and its value, or columns in brackets and those of a row, or the one value of all of them."""
+    columns = reader.names()
+    if not columns:
+        column = reader.name()
+        if reader.peek() in (".", "(", "["):
+            raise UnsupportedError("SET takes whole columns of the table, by their bare names.")
+        reader.expect("=")
+        return [(column, reader.until(",", *ends))]
     reader.expect("=")
-    return column, reader.until(*stops)
+    values = reader.row(",", *ends)
+    if values is None:
+        values = (reader.until(",", *ends),) * len(columns)
+    if len(values) != len(columns):
+        raise SchemaMismatchError(f"There are {len(values)} values for {len(columns)} columns; give one for each.")
+    return list(zip(columns, values, strict=True))
 
 
 def parse_merge(reader: Reader) -> Merge:
@@ -104,11 +121,7 @@ def _update(reader: Reader) -> MergeUpdate:
     if reader.accept("BY", "POSITION") or reader.accept("SET", "*") or reader.is_at_end or reader.peek() == "WHEN":
         return MergeUpdate()
     reader.expect("SET")
-    ends = ("WHEN", "RETURNING")
-    assignments = [assignment(reader, ",", *ends)]
-    while reader.another(*ends):
-        assignments.append(assignment(reader, ",", *ends))
-    return MergeUpdate(tuple(assignments))
+    return MergeUpdate(assignments(reader, "WHEN", "RETURNING"))
 
 
 def _insert(reader: Reader) -> MergeInsert:

@@ -8,9 +8,10 @@ from engine.errors import SchemaMismatchError
 from engine.hidden_columns import OWN
 from engine.kernel import quote
 from engine.schema import RowType
-from engine.statements.descriptions import DEFAULT_VALUE, Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
+from engine.statements.descriptions import Merge, MergeClause, MergeDelete, MergeInsert, MergeUpdate
 from engine.statements.rewriting import HIT, find_column, in_from, value_of
 from engine.statements.row_changes import addressed_name
+from engine.statements.scopes import clause_values, scope
 from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, TableName
 
 __all__ = ["Merging"]
@@ -44,12 +45,12 @@ class Merging:
         In that for rows of both a name of both is ambiguous.
         """
         source = self._statement.source
-        scopes = [f"SELECT {_items(self._both)} FROM {self._target}, {source} WHERE {self._statement.condition}"]
+        scopes = [scope(f"{self._target}, {source}", f"({self._statement.condition})", _texts(self._both))]
         if self._alone:
-            scopes.append(f"SELECT {_items(self._alone)} FROM {self._target}")
+            scopes.append(scope(self._target, "true", _texts(self._alone)))
         if self._new:
-            scopes.append(f"SELECT {_items(self._new)} FROM {source}")
-        return f"{self._statement.ctes} {' UNION ALL '.join(f'SELECT 1 FROM ({scope})' for scope in scopes)}"
+            scopes.append(scope(source, "true", _texts(self._new)))
+        return f"{self._statement.ctes} {' UNION ALL '.join(scopes)}"
 
     def changed_rows(self) -> str:
         """The rows of the table that the MERGE changes: address, whether it stays, and the values that are set."""
@@ -215,16 +216,12 @@ def _unpacked(names: Sequence[str]) -> str:
     return ", ".join(f"{_CHOICE}.{part} AS {part}" for part in (_ACTION, *_values(names)))
 
 
-def _items(clauses: Sequence[MergeClause]) -> str:
+def _texts(clauses: Sequence[MergeClause]) -> list[str]:
     """All that is computed in clauses."""
     texts = [clause.condition for clause in clauses if clause.condition is not None]
     for clause in clauses:
-        match clause.action:
-            case MergeUpdate(assignments=assignments):
-                texts += [text for _, text in assignments]
-            case MergeInsert(values=values):
-                texts += values
-    return ", ".join(["1", *(text for text in texts if text.upper() != DEFAULT_VALUE)])
+        texts += clause_values(clause)
+    return texts
 
 
 def _code(clause: MergeClause) -> str:

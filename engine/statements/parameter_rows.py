@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import pyarrow as pa
 
+from engine.errors import GrismError
+from engine.on_error import OnError
 from engine.statements.planning import Parameters
 
-__all__ = ["parameter_rows"]
+__all__ = ["parameter_rows", "sum_of_rows"]
 
 
 def parameter_rows(batches: Iterable[pa.RecordBatch]) -> Parameters:
@@ -34,6 +37,23 @@ def parameter_rows(batches: Iterable[pa.RecordBatch]) -> Parameters:
         )
         for row in rows
     ]
+
+
+def sum_of_rows(rows: Parameters, change: Callable[[Sequence[pa.Scalar]], int]) -> int:
+    """What `change` counts in all, run for each of `rows` in turn. Of several, an error tells which one it is about."""
+    count = 0
+    for number, row in enumerate(rows, start=1):
+        with OnError(partial(_tell, number, len(rows))):
+            count += change(row)
+    return count
+
+
+def _tell(number: int, rows: int, error: BaseException) -> None:
+    if not isinstance(error, GrismError) or rows == 1:
+        return
+    text = str(error.args[0] if error.args else type(error).__name__).removesuffix(".")
+    before = "what those before it changed stays" if number > 1 else "nothing was changed"
+    error.args = (f"{text}. This is row {number} of {rows} rows of parameters; {before}.",)
 
 
 def _kind_of_nulls(values: Iterable[pa.Scalar]) -> pa.DataType | None:

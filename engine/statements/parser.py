@@ -43,7 +43,7 @@ from engine.statements.descriptions import (
     Use,
 )
 from engine.statements.index_parser import parse_create_index, parse_drop_index, parse_show_indexes
-from engine.statements.merge_parser import assignment, parse_merge
+from engine.statements.merge_parser import assignments, parse_merge
 from engine.statements.reader import Reader, number_parameters
 from engine.storage.protocol import CATALOG
 
@@ -293,17 +293,11 @@ def _update(reader: Reader) -> Statement:
     path = reader.path()
     alias = _alias(reader, path, "SET")
     reader.expect("SET")
-    assignments = [_assignment(reader)]
-    while reader.another("FROM", "WHERE", "RETURNING"):
-        assignments.append(_assignment(reader))
+    values = assignments(reader, "FROM", "WHERE", "RETURNING")
     source = reader.until("WHERE", "RETURNING") if reader.accept("FROM") else None
     where = reader.until("RETURNING") if reader.accept("WHERE") else None
     _end_of_change(reader)
-    return Update(path, alias, tuple(assignments), where, source)
-
-
-def _assignment(reader: Reader) -> tuple[str, str]:
-    return assignment(reader, ",", "FROM", "WHERE", "RETURNING")
+    return Update(path, alias, values, where, source)
 
 
 def _delete(reader: Reader) -> Statement:

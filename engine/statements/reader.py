@@ -13,6 +13,7 @@ __all__ = ["Reader", "number_parameters", "parameter_count", "parameter_names", 
 
 
 _MOST_DIGITS = 9
+_QUERIES = ("SELECT", "FROM", "WITH", "VALUES", "TABLE", "PIVOT", "UNPIVOT", "DESCRIBE", "SHOW", "SUMMARIZE")
 
 
 def number_parameters(text: str, offset: int = 0) -> str:
@@ -203,6 +204,30 @@ class Reader:
             found.append(self.until(","))
         self.expect(")")
         return tuple(found)
+
+    def row(self, *stops: str) -> tuple[str, ...] | None:
+        """The texts of the values of a row, as ``(1, 2)`` or ``ROW(1, 2)``, that ends before one of `stops`.
+
+        None, and nothing taken, where what comes up to there is no row.
+        """
+        first, parts = self._at, len(self.parts)
+        self.until(*stops)
+        after = self._at
+        for depth in range(after - first):  # brackets may stand around a row
+            del self.parts[parts:]
+            self._at = first + depth
+            is_row = self.accept("ROW")
+            if self.peek() != "(" or self.peek(1) in _QUERIES:
+                break
+            found = self.values()
+            if self._at != after - depth:  # as in (1) + (2)
+                break
+            if is_row or len(found) > 1:
+                self._at = after
+                return found
+        del self.parts[parts:]
+        self._at = first
+        return None
 
     def until(self, *stops: str) -> str:
         """The text up to one of `stops` (one word or two) that stands outside of brackets and CASEs, or to the end.

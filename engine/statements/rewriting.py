@@ -49,7 +49,6 @@ __all__ = [
     "insert_query",
     "new_values",
     "update_query",
-    "updated_scope",
     "value_of",
 ]
 
@@ -234,18 +233,6 @@ def assigned_values(statement: Update, table: TableName, columns: RowType, defau
             raise SchemaMismatchError(f'Column "{column.name}" is set twice.')
         values[column.name] = value_of(text, column, defaults)
     return values
-
-
-def updated_scope(statement: Update | Delete, table: TableName) -> str:
-    """A SELECT with the names of a statement in one scope, and with no others.
-
-    In the SELECT that runs, the table stands outside of its source, and there a name of both would not be ambiguous.
-    """
-    texts = [text for _, text in statement.assignments] if isinstance(statement, Update) else []
-    items = ", ".join(["1", *(text for text in texts if text.upper() != DEFAULT_VALUE)])
-    rows = in_from(table, statement.alias)
-    rows = rows if statement.source is None else f"{rows}, {statement.source}"
-    return f"{statement.ctes} SELECT {items} FROM {rows} WHERE {holds(statement.where)}"
 
 
 def delete_query(statement: Delete, table: TableName) -> str:

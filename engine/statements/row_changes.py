@@ -138,8 +138,8 @@ def sees_all_columns(
 ) -> bool:
     """Whether a statement may mean all columns of its table at once.
 
-    So do a star and a place that stand in no subquery, the table's own star wherever it stands, and so the table's name
-    where it stands alone or with its schema, unless one of its `columns` has that name.
+    So do a place that stands in no subquery, the table's own star wherever it stands, and so the table's name where it
+    stands alone or with its schema, unless one of its `columns` has that name.
     """
     source = "" if statement.source is None else f" FROM {statement.source}"
     tree = parse(f"SELECT {', '.join(['1', *_texts(statement)])}{source}")["node"]
@@ -153,7 +153,7 @@ def sees_all_columns(
             pending.extend((item, nested) for item in value)
         elif isinstance(value, dict):
             kind = value.get("class")
-            if kind in ("STAR", "POSITIONAL_REFERENCE") and not nested:
+            if kind == "POSITIONAL_REFERENCE" and not nested:
                 return True
             if kind == "STAR" and alias == value["relation_name"].lower():
                 return True

@@ -17,7 +17,7 @@ from engine.errors import ConflictError, SchemaMismatchError, UnknownTableError
 from engine.kernel import quote
 from engine.schema import RowType
 from engine.sql.shown_columns import defaults_of, stored_schema
-from engine.statements import rewriting, row_changes
+from engine.statements import rewriting, row_changes, scopes
 from engine.statements.catalog import Target
 from engine.statements.context import StatementContext
 from engine.statements.definitions import Definitions
@@ -120,9 +120,10 @@ class TableChanges:
     def _check_names(
         self, context: StatementContext, statement: Update | Delete, table: TableName, row: Sequence[pa.Scalar]
     ) -> None:
-        """Let the binder judge names that the SELECT which runs would take for others."""
-        if statement.source is not None or may_name_hidden(statement):
-            self._check_scope(context, rewriting.updated_scope(statement, table), row)
+        """Let the binder judge what the SELECT which runs would take for something else; see `scopes`."""
+        has_calls = any("(" in text for text in scopes.assigned_texts(statement))
+        if has_calls or statement.source is not None or may_name_hidden(statement):
+            self._check_scope(context, scopes.updated_scope(statement, table), row)
 
     def _check_scope(self, context: StatementContext, text: str, row: Sequence[pa.Scalar]) -> None:
         """Let the binder judge the names in `text`, which has some of the parameters of a statement, or all."""
@@ -309,6 +310,7 @@ class TableChanges:
         handle = snapshot.table(target.shown)
         addressed = target.storage.with_addresses(handle)
         columns = self._types(handle)
+        scopes.require_single_values(self._planning.frontend.kernel.parse, statement)
         if isinstance(statement, Update | Delete):
             self._check_names(context, statement, handle.name, row)
         if addressed is None or self._sees_all(statement, handle.name, columns):

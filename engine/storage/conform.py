@@ -18,7 +18,7 @@ from engine.arrow_fields import struct_fields
 from engine.arrow_validation import invalid_column, validate
 from engine.errors import InvalidDataError, InvalidValueError, SchemaMismatchError, nearest
 from engine.storage.alignment import align
-from engine.storage.dictionary_keys import DictionaryKeys, into_dictionary
+from engine.storage.dictionary_keys import DictionaryKeys, has_dictionary, into_dictionaries
 from engine.storage.natural_forms import into_natural_form
 from engine.storage.protocol import TableName
 from engine.storage.stored_types import declared_type
@@ -222,8 +222,8 @@ def cast_column(name: TableName, column: pa.Array, want: pa.Field, declared: str
         return pa.nulls(len(column), want.type)
     natural = into_natural_form(declared, want)
     try:
-        if pt.is_dictionary(want.type) and natural is None:
-            return into_dictionary(name, column, want)
+        if natural is None and has_dictionary(want.type):
+            return into_dictionaries(name, column, want)
         return column.cast(want.type) if natural is None else natural(column)
     except pa.ArrowException:
         raise InvalidValueError(

@@ -17,7 +17,7 @@ from lance.file import LanceFileReader
 from engine.errors import InvalidValueError
 from engine.storage.protocol import TableName
 
-__all__ = ["DictionaryKeys", "into_dictionary"]
+__all__ = ["DictionaryKeys", "has_dictionary", "into_dictionaries"]
 
 _Fragments = Iterable[Any]  # Lance's descriptions of fragments
 
@@ -55,15 +55,50 @@ class DictionaryKeys:
                 raise _too_many(self._name, ", ".join(self.columns)) from None
 
 
-def into_dictionary(name: TableName, column: pa.Array, want: pa.Field) -> pa.Array:
-    """`column` as a dictionary of its own values and no others, for the column `want` of a table.
+def has_dictionary(kind: pa.DataType) -> bool:
+    """Whether a type is a dictionary, or a struct, list or map with one inside, which Arrow's casts do not all make."""
+    return pt.is_dictionary(kind) or any(has_dictionary(kind.field(i).type) for i in range(kind.num_fields))
+
+
+def into_dictionaries(name: TableName, column: pa.Array, want: pa.Field) -> pa.Array:
+    """`column` with dictionaries of its own values and no others, at every depth, for the column `want` of a table.
 
     Raises InvalidValueError where they are more than the keys tell apart, ArrowException where they do not fit.
     """
     plain = column.dictionary_decode() if pt.is_dictionary(column.type) else column
-    encoded = plain.cast(want.type.value_type).dictionary_encode()
-    _require_keys(name, want.name, want.type, len(encoded.dictionary))
-    return encoded.cast(want.type)
+
+    def encode(values: pa.Array, kind: pa.DataType) -> pa.Array:
+        if pt.is_dictionary(kind):
+            encoded = values.dictionary_encode()
+            _require_keys(name, want.name, kind, len(encoded.dictionary))
+            return encoded.cast(kind)
+        if not has_dictionary(kind):
+            return values
+        if pt.is_struct(kind):
+            parts = [encode(values.field(i), field.type) for i, field in enumerate(kind)]
+            return pa.StructArray.from_arrays(parts, fields=list(kind), mask=values.is_null())
+        count = 1 if pt.is_fixed_size_list(kind) else 2  # whether there are offsets
+        parts = [encode(values.values, kind.field(0).type)]
+        buffers = values.buffers()[:count]
+        return pa.Array.from_buffers(kind, len(values), buffers, offset=values.offset, children=parts)
+
+    return encode(plain.cast(_without_dictionaries(want.type)), want.type)
+
+
+def _without_dictionaries(kind: pa.DataType) -> pa.DataType:
+    """A type with the values of its dictionaries in their places."""
+    if pt.is_dictionary(kind):
+        return kind.value_type
+    if not has_dictionary(kind):
+        return kind
+    if pt.is_map(kind):
+        return pa.map_(*map(_without_dictionaries, (kind.key_type, kind.item_type)), kind.keys_sorted)
+    fields = [kind.field(i).with_type(_without_dictionaries(kind.field(i).type)) for i in range(kind.num_fields)]
+    if pt.is_struct(kind):
+        return pa.struct(fields)
+    if pt.is_fixed_size_list(kind):
+        return pa.list_(fields[0], kind.list_size)
+    return pa.large_list(fields[0]) if pt.is_large_list(kind) else pa.list_(fields[0])
 
 
 def _require_keys(name: TableName, column: str, kind: pa.DictionaryType, values: int) -> None:

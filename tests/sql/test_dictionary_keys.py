@@ -146,3 +146,53 @@ def test_values_of_any_type(kit: Kit, kind: pa.DataType, first: Any, text: str, 
     wanted = [(0, first), (1, None), (2, second), (3, second), (4, second)]
     assert ask(runtime, "SELECT id, c FROM categories ORDER BY id") == wanted
     assert lance.dataset(path).schema.field("c").type == pa.dictionary(pa.int8(), kind)
+
+
+def nested(kind: pa.DataType, value: Any) -> list[tuple[pa.DataType, Any, str]]:
+    """Types with `kind` inside, a value of each that has `value` inside, and what of `c` that is in SQL, with {}."""
+    pair = pa.struct([("d", kind), ("n", pa.int64())])
+    return [
+        (pair, {"d": value, "n": 1}, "{{'d': {}, 'n': 1}}"),
+        (pa.list_(kind), [value, None], "[{}, NULL]"),
+        (pa.large_list(kind), [], "[]"),
+        (pa.list_(pair), [None, {"d": value, "n": 1}], "[NULL, {{'d': {}, 'n': 1}}]"),
+        (pa.struct([("l", pa.list_(kind))]), {"l": [value]}, "{{'l': [{}]}}"),
+    ]
+
+
+@pytest.mark.parametrize("version", ["2.1", "2.2"])
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [(pa.int64(), 7, "7"), (pa.float64(), 1.5, "1.5"), (TEXT, "a", "'a'"), (pa.bool_(), True, "true")],
+)
+def test_dictionaries_inside_of_values(kit: Kit, version: str, kind: pa.DataType, value: Any, text: str) -> None:
+    """Arrow casts texts alone into dictionaries that lie in structs and lists."""
+    runtime, write = kit
+    path = write()
+    dictionary = pa.dictionary(pa.int8(), kind)
+    for outer, inner, shown in nested(dictionary, value):
+        shutil.rmtree(path, ignore_errors=True)
+        lance.write_dataset(pa.table({"id": [0], "c": pa.nulls(1, outer)}), path, data_storage_version=version)
+        sql = shown.format(text)
+        change(runtime, f"INSERT INTO categories VALUES (1, {sql}), (2, NULL), (3, NULL)")
+        change(runtime, f"UPDATE categories SET c = {sql} WHERE id = 2")
+        change(
+            runtime, f"MERGE INTO categories USING (SELECT 3 AS i) s ON i = id WHEN MATCHED THEN UPDATE SET c = {sql}"
+        )
+        change(runtime, "OPTIMIZE categories")
+        wanted = [(0, None), (1, inner), (2, inner), (3, inner)]
+        assert ask(runtime, "SELECT id, c FROM categories ORDER BY id") == wanted
+        dataset = lance.dataset(path)
+        assert sorted(map(tuple, map(dict.values, dataset.to_table().to_pylist())), key=lambda row: row[0]) == wanted
+        assert dataset.schema.field("c").type == outer
+
+
+def test_dictionaries_inside_of_values_whose_keys_are_too_short(kit: Kit) -> None:
+    runtime, write = kit
+    path = write()
+    kind = pa.list_(pa.dictionary(pa.int8(), pa.int64()))
+    lance.write_dataset(pa.table({"id": [0], "c": pa.nulls(1, kind)}), path)
+    change(runtime, f"INSERT INTO categories VALUES (1, range({MOST}))")
+    with pytest.raises(InvalidValueError, match=r"too short .*ALTER TABLE main.categories ALTER c TYPE"):
+        change(runtime, f"INSERT INTO categories VALUES (2, range({MOST + 1}))")
+    assert ask(runtime, "SELECT id, len(c) FROM categories ORDER BY id") == [(0, None), (1, MOST)]
