@@ -58,10 +58,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [items[place] for place in in_turn([item.nodeid for item in items])]
 
 
+def pytest_collection() -> None:
+    """The thousands of tests live to the end: the garbage collector does not look at them while they are collected."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """The thousands of collected tests live to the end: the garbage collector does not look at them again and again."""
+    """Nor later, again and again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
