@@ -216,5 +216,8 @@ class Runtime(Protocol):
     def counts(self) -> ClusterCounts | None:
         """What the cluster did; None where there is none."""
 
+    def wait_for_worker(self) -> None:
+        """Wait until there is who can run a query, or it is closed; not at all where that needs no cluster."""
+
     def close(self) -> None:
         """Stop what runs and free what is held."""

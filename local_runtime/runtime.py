@@ -115,6 +115,9 @@ class LocalRuntime:
     def counts(self) -> None:
         """None: there is no cluster."""
 
+    def wait_for_worker(self) -> None:
+        """None is needed: all runs in this process."""
+
     def sql(self, text: str) -> QueryResult:
         """Run one statement of any kind; see `Database.sql`."""
         return self._database.sql(text)

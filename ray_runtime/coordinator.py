@@ -270,6 +270,11 @@ class Coordinator(ClusterUser):
                     f"No worker started within {self._options.start_timeout:g} seconds; look at the Ray cluster's logs."
                 )
 
+    def wait_for_worker(self) -> None:
+        """Wait until a worker is ready, or this is closed."""
+        with self._joined:
+            self._joined.wait_for(lambda: self.ready_workers or self._closed)
+
     def run(self, execution: Execution) -> None:
         """Start a query; what comes of it goes to `execution.result`."""
         self._enqueue(partial(self._submit, execution))
@@ -313,6 +318,8 @@ class Coordinator(ClusterUser):
             if not self._closed:
                 self._closed = True
                 self._inbox.put(self._close)
+        with self._joined:
+            self._joined.notify_all()
         self._thread.join()
         with self._gate:
             self._gone = True

@@ -93,6 +93,10 @@ class RayExecutor:
         """What the workers did since the start."""
         return self._coordinator.counts
 
+    def wait_for_worker(self) -> None:
+        """Wait until a worker is ready, or the executor is closed."""
+        self._coordinator.wait_for_worker()
+
     def execute(
         self,
         plan: DistributedPlan,

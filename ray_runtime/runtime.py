@@ -181,6 +181,10 @@ class RayRuntime:
         """What the cluster did since its start."""
         return self.executor.counts()
 
+    def wait_for_worker(self) -> None:
+        """Wait until one is ready; see `Runtime.wait_for_worker`."""
+        self.executor.wait_for_worker()
+
     def sql(self, text: str) -> QueryResult:
         """Run one statement of any kind; see `Database.sql`."""
         return self._database.sql(text)

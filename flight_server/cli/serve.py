@@ -27,7 +27,7 @@ from flight_server.config import ServerConfig
 from flight_server.endpoint import Endpoint, ServerTls
 from flight_server.monitoring.query_log import open_query_log
 from flight_server.monitoring.tables import offer_settings
-from flight_server.monitoring.watchdog import Watchdog, answers
+from flight_server.monitoring.watchdog import WORKERS_TOLD, Watchdog, answers
 from flight_server.readiness import Readiness
 from flight_server.service import FlightSqlService
 
@@ -41,6 +41,7 @@ _log = logging.getLogger("grism")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _KERNEL_FAILED = 3  # the exit status
 _LOST = "the kernel was lost"
+_NO_WORKER = "no worker is left"
 _TRACES_SECONDS = 2.0
 """For the last spans to leave, where their collector is slow."""
 _CLOSING_ACTIONS = frozenset({"ClosePreparedStatement", "CloseSession", "CancelFlightInfo", "CancelQuery"})
@@ -98,6 +99,9 @@ def serve(config: ServerConfig) -> NoReturn:
                 partial(answers, each.kernel), partial(readiness.unwell, trouble), partial(readiness.well, trouble)
             )
             closing.callback(watchdog.close)
+        if runtime.counts() is not None:
+            missed = partial(readiness.unwell, _NO_WORKER), partial(readiness.well, _NO_WORKER)
+            closing.callback(Watchdog(runtime.wait_for_worker, *missed, told=WORKERS_TOLD).close)
         _spare_collector()
         readiness.start()
         print(f"grism listening on {endpoint.location}", flush=True)

@@ -1,4 +1,7 @@
-"""A look at a kernel every few seconds: one that answers nothing is no kernel, whatever it says of itself."""
+"""A look at a kernel every few seconds: one that answers nothing is no kernel, whatever it says of itself.
+
+And one at the workers of a cluster, without which no query is answered either.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,16 @@ from collections.abc import Callable
 from engine.errors import GrismError
 from engine.kernel import Kernel
 
-__all__ = ["BOUND", "Watchdog", "answers"]
+__all__ = ["BOUND", "WORKERS_TOLD", "Watchdog", "answers"]
 
 _log = logging.getLogger("grism")
 
 BOUND = 30.0
-"""Seconds within which the smallest query has to be answered."""
+"""Seconds within which the smallest query has to be answered, or a worker be there."""
+
+_KERNEL_TOLD = "the check query hangs", "the check query ended"
+WORKERS_TOLD = "no worker is left; look at the Ray cluster's logs", "there are workers again"
+"""What the log says of workers that are missed, and of their coming back."""
 
 _INTERVAL = 10.0
 
@@ -31,7 +38,7 @@ def answers(kernel: Kernel) -> None:
 class Watchdog:
     """Runs `check` again and again; calls `hung` where it takes over `bound` seconds, and `well` once it is over.
 
-    A check that hangs is not begun again. Close it; a check that hangs then is left alone.
+    The log is `told` both. A check that hangs is not begun again. Close it; a check that hangs then is left alone.
     """
 
     def __init__(
@@ -41,9 +48,10 @@ class Watchdog:
         well: Callable[[], None],
         bound: float = BOUND,
         interval: float = _INTERVAL,
+        told: tuple[str, str] = _KERNEL_TOLD,
     ) -> None:
         self._check, self._hung, self._well = check, hung, well
-        self._bound, self._interval = bound, interval
+        self._bound, self._interval, self._told = bound, interval, told
         self._stopped = threading.Event()
         self._ended = threading.Condition()
         self._begun = 0  # checks
@@ -77,11 +85,11 @@ class Watchdog:
                 number, began = self._begun, time.monotonic()
             if self._ends(number, self._bound):
                 continue
-            _log.error("the check query hangs", extra={"fields": {"seconds": self._bound}})
+            _log.error(self._told[0], extra={"fields": {"seconds": self._bound}})
             self._hung()
             self._ends(number)
             if not self._stopped.is_set():
-                _log.warning("the check query ended", extra={"fields": {"seconds": round(time.monotonic() - began, 1)}})
+                _log.warning(self._told[1], extra={"fields": {"seconds": round(time.monotonic() - began, 1)}})
                 self._well()
 
     def _ends(self, check: int, timeout: float | None = None) -> bool:
