@@ -59,7 +59,7 @@ class TextFormatter(logging.Formatter):
         fields = "".join([f" {key}={_value(value)}" for key, value in _fields(record).items()])
         head = f"{_time(record)} {record.levelname} {record.name}: {on_one_line(record.getMessage())}{fields}"
         lines = _trace(self, record).splitlines()
-        return "\n".join([head, *(f"  {on_one_line(line)}" for line in lines)])
+        return "\n".join([head, *(f"  {on_one_line(line.expandtabs(4))}" for line in lines)])
 
 
 class JsonFormatter(logging.Formatter):

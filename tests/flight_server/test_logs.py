@@ -69,13 +69,13 @@ def test_text_prints_fields_and_stays_on_its_line(lines: io.StringIO) -> None:
 @pytest.mark.parametrize("lines", ["text"], indirect=True)
 def test_no_line_of_a_traceback_is_like_a_record(lines: io.StringIO) -> None:
     try:
-        raise ValueError(NASTY)
+        raise ValueError(f"a\tb\n{NASTY}")
     except ValueError:
         logging.getLogger("x").exception("incident")
     head, *trace = lines.getvalue().splitlines()
     assert head.endswith(" ERROR x: incident")
     assert all(line.startswith("  ") and line.isprintable() for line in trace)
-    assert trace[-3] == "  ValueError: x"
+    assert trace[-4:-2] == ["  ValueError: a   b", "  x"]
     assert trace[-2:] == ['  2026-01-01T00:00:00.000Z INFO grism.audit: login user="root"', "  \\x1b[2J"]
 
 
