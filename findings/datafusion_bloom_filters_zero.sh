@@ -3,8 +3,8 @@
 #
 # The two zeros are equal to DataFusion, as in SQL. A bloom filter holds hashes of bytes, by which they differ; DataFusion asks it
 # for the one zero that stands in the query, and skips each row group whose filter lacks that. `IN` does so too, and `>=` with `<=`
-# of the same number, of which the optimizer makes an `=`. No error. duckdb 2.0.1, which asks bloom filters too, finds both. Seen, of two row groups, one with
-# 0.0 and 5.5, one with -0.0 and 5.5, which pyarrow 26.0.1 wrote:
+# of the same number, of which the optimizer makes an `=`. No error. duckdb 2.0.1, which asks bloom filters too, finds both.
+# Seen, of two row groups, one with 0.0 and 5.5, one with -0.0 and 5.5, which pyarrow 26.0.1 wrote:
 #                                with a bloom filter     without     DuckDB, with
 #   f = 0.0                      1                       2           2
 #   f = -0.0                     1                       2           2
