@@ -15,7 +15,7 @@ from pyarrow import flight
 from engine.errors import ResourceExhaustedError
 from engine.statements.answers import QueryAnswer, TableAnswer
 from engine.statements.database import Database, changed_rows, count_table
-from engine.statements.descriptions import Kill
+from engine.statements.descriptions import Kill, SetSetting
 from engine.statements.parsed_statement import ParsedStatement
 from engine.statements.planning import Parameters, ParameterStream
 from flight_server.column_metadata import annotate
@@ -209,7 +209,8 @@ class Statements:
         """Run a statement with effects; its answer to those who fetch. For no rows of parameters it does not run."""
         if parameters is not None and not parameters:
             return count_table(0)
-        gated = not isinstance(parsed.statement, Kill)
+        # A session whose timeout is too short for anything can still get another.
+        gated = not isinstance(parsed.statement, Kill | SetSetting)
         with self.queries.change(request, StatementInfo(parsed.kind, parsed.written.source), gated=gated) as query:
             answer = self.database.run_and_tell(query.in_context(request.context), parsed, parameters)
             query.rows = changed_rows(answer)

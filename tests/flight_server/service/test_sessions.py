@@ -365,6 +365,17 @@ def test_a_time_limit_that_a_statement_sets_holds(writable_uri: str) -> None:
         assert cursor.fetchall() == [(1,)]
 
 
+@pytest.mark.parametrize("way_out", ["SET timeout = '1m'", "RESET timeout"])
+def test_a_time_limit_that_nothing_meets_can_be_set_anew(writable_uri: str, way_out: str) -> None:
+    with flight_sql.connect(writable_uri, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("SET timeout = 0.000001")
+        with pytest.raises(adbc_driver_manager.Error, match="ran out of time"):
+            cursor.execute("SELECT 1")
+        cursor.execute(way_out)
+        cursor.execute("SELECT 1")
+        assert cursor.fetchall() == [(1,)]
+
+
 def test_headers_are_the_first_values_of_a_session(writable_uri: str, schema_of_its_own: str) -> None:
     """JDBC sends those parameters of its URL that it does not know as headers of every call."""
     header = DatabaseOptions.RPC_CALL_HEADER_PREFIX.value
