@@ -7,18 +7,17 @@ import os
 import signal
 import sys
 
-from engine.process_start import leave_frames_out, quick_imports
-from flight_server.cli.failures import complain
-
 __all__ = ["run"]
 
 
 def run() -> int:
     """What `main` does, in a process that is the command's own; returns its exit status."""
-    leave_frames_out()
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _leave)
+    from engine.process_start import leave_frames_out, quick_imports
+
+    leave_frames_out()
     with quick_imports():
         from flight_server.cli.main import main  # which takes a while
 
@@ -31,7 +30,7 @@ def run() -> int:
 
 def _leave(*_: object) -> None:
     """End at once: an import that is interrupted fails with any error, and there is nothing yet to let go of."""
-    complain("grism:", "interrupted")
+    os.write(2, b"grism: interrupted\n")
     os._exit(130)
 
 
