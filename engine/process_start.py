@@ -10,9 +10,7 @@ from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from engine.quick_dataclasses import quick_dataclasses
-
-__all__ = ["leave_frames_out", "pause_collector", "quick_imports"]
+__all__ = ["leave_frames_out", "pause_collector"]
 
 
 class _NoFrames(Loader):
@@ -46,10 +44,3 @@ def pause_collector() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-@contextmanager
-def quick_imports() -> Iterator[None]:
-    """For the many imports with which a process starts: no garbage is looked for, and dataclasses are made quickly."""
-    with pause_collector(), quick_dataclasses():
-        yield

@@ -46,7 +46,7 @@ def actor_class() -> type:
                 sys.path[:] = kept  # what is in a package is found through it
                 start = importlib.import_module("engine.process_start")
                 start.leave_frames_out()
-                with start.quick_imports():
+                with start.pause_collector():
                     module = importlib.import_module("ray_runtime.worker")
                 worker = module.WorkerId(name, incarnation)
                 self.worker = module.Worker(worker, pickle.loads(config))  # noqa: S301 - from our coordinator

@@ -15,10 +15,10 @@ def run() -> int:
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _leave)
-    from engine.process_start import leave_frames_out, quick_imports
+    from engine.process_start import leave_frames_out, pause_collector
 
     leave_frames_out()
-    with quick_imports():
+    with pause_collector():
         from flight_server.cli.main import main  # which takes a while
 
     signal.signal(signal.SIGINT, before)

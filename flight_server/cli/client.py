@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.process_start import quick_imports
 from flight_server.cli.connect import Target, refuse_login
 from flight_server.cli.interrupts import interruptible
 from flight_server.cli.output import comes_at_once, effect_line, refuse_bytes, tell, write
@@ -75,15 +74,13 @@ def open_source(arguments: argparse.Namespace) -> Iterator[Source]:
 
 
 def _server(arguments: argparse.Namespace) -> Source:
-    with quick_imports():
-        from flight_server.cli.server_source import ServerSource  # the driver, which a folder does without
+    from flight_server.cli.server_source import ServerSource  # the driver, which a folder does without
 
     return ServerSource(Target.of(arguments))
 
 
 def _folder(arguments: argparse.Namespace) -> Source:
-    with quick_imports():
-        from flight_server.cli.folder_source import FolderSource  # the engine, which a server's client does without
+    from flight_server.cli.folder_source import FolderSource  # the engine, which a server's client does without
 
     refuse_login(arguments)
     return FolderSource(arguments.data, arguments.runtime or "local")

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from engine.errors import GrismError, nearest
-from engine.process_start import quick_imports
+from engine.process_start import pause_collector
 from flight_server.cli.connect import add_arguments
 from flight_server.cli.failures import CommandError, complain
 from flight_server.cli.stdout import discard_output
@@ -179,7 +179,7 @@ def _when_called(module: str, function: str) -> Callable[[argparse.Namespace], i
     """A command's function, of a module beside this one that is imported for it: no command waits for the others'."""
 
     def run(arguments: argparse.Namespace) -> int:
-        with quick_imports():
+        with pause_collector():
             imported = import_module(f"flight_server.cli.{module}")
         status: int = getattr(imported, function)(arguments)
         return status

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from engine.errors import GrismError
-from engine.process_start import quick_imports
+from engine.process_start import pause_collector
 from flight_server import logs
 from flight_server.cli.failures import CommandError
 from flight_server.config import load, options
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load(flags, file=Path(arguments.config) if arguments.config else None)
     config.check()
     logs.configure(config.log.log_level, config.log.log_format)
-    with quick_imports():
+    with pause_collector():
         server = import_module("flight_server.cli.serve")  # Lance reads its variable for logs when it is imported
     try:
         status: int = server.serve(config)
