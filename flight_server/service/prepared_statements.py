@@ -23,7 +23,7 @@ import pyarrow as pa
 from pyarrow import flight
 
 from engine.errors import ResourceExhaustedError
-from engine.statements.descriptions import Insert, SetSetting
+from engine.statements.descriptions import Insert
 from engine.statements.parameter_entrance import ParameterEntrance
 from engine.statements.parameter_rows import parameter_rows
 from engine.statements.parsed_statement import ParsedStatement
@@ -89,7 +89,7 @@ class PreparedStatements:
     ) -> Iterable[sql.ActionCreatePreparedStatementResult]:
         """CreatePreparedStatement and CreatePreparedSubstraitPlan: a handle, the schemas of result and parameters."""
         parsed = self._statements.parse(request, text_of(message))
-        with self._statements.queries.plan_in_turn(request, limited=not isinstance(parsed.statement, SetSetting)):
+        with self._statements.turn_to_prepare(request, parsed):
             parameters = self._statements.database.parameters(request.session, parsed)
             is_update = parsed.has_effects and not parsed.reports
             schema = None if is_update else self._schema(request, parsed, parameters)

@@ -81,14 +81,13 @@ class Queries:
         """Around the planning of a statement, in its turn: what fails here is logged, since it never runs."""
         return self._planning(request, statement, reads=False)
 
-    def plan_in_turn(self, request: Request, *, limited: bool = True) -> TurnToPlan:
-        """Around planning, once it has its turn: it stops when its call does, and when the time of a query is over,
-        where it is `limited`.
+    def plan_in_turn(self, request: Request) -> TurnToPlan:
+        """Around planning, once it has its turn: it stops when its call does, and when the time of a query is over.
 
         Raises the cause, and the errors of `Gate.enter`. What is within has the turn of what is around it.
         """
         gate = self.admin_plan_gate if request.session.grants.is_administrator else self.plan_gate
-        return TurnToPlan(request, gate, self._limit(request) if limited else None)
+        return TurnToPlan(request, gate, self._limit(request))
 
     def _planning(self, request: Request, statement: StatementInfo, *, reads: bool) -> Planning:
         query = Query(request.caller, statement, self._runtime_of(request), self.registry, plans=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import pyarrow as pa
 from pyarrow import flight
@@ -50,6 +51,15 @@ def text_of(message: Statement) -> str | bytes:
     return text
 
 
+def _waits(parsed: ParsedStatement) -> bool:
+    """Whether a statement waits for its turn, and has the time of a query.
+
+    KILL does not, with which others are got out of the way, nor do SET and RESET: a session whose timeout is too short
+    for anything can still get another.
+    """
+    return not isinstance(parsed.statement, Kill | SetSetting)
+
+
 class Statements:
     """Plans and runs what clients ask of a database, and keeps what was planned."""
 
@@ -69,6 +79,10 @@ class Statements:
                     f"The statement has {size} bytes; the server takes {self._options.max_statement_size}."
                 )
             return self.database.parse(text)
+
+    def turn_to_prepare(self, request: Request, parsed: ParsedStatement) -> AbstractContextManager[None]:
+        """Around finding out what a statement takes and gives, in its turn to be planned, where it waits for one."""
+        return self.queries.plan_in_turn(request) if _waits(parsed) else nullcontext()
 
     def start(self, request: Request, parsed: ParsedStatement, parameters: Parameters | None = None) -> PlannedAnswer:
         """A statement planned on a snapshot of now, to be run for each row of `parameters`. Raises PlanningError.
@@ -209,9 +223,8 @@ class Statements:
         """Run a statement with effects; its answer to those who fetch. For no rows of parameters it does not run."""
         if parameters is not None and not parameters:
             return count_table(0)
-        # A session whose timeout is too short for anything can still get another.
-        gated = not isinstance(parsed.statement, Kill | SetSetting)
-        with self.queries.change(request, StatementInfo(parsed.kind, parsed.written.source), gated=gated) as query:
+        info = StatementInfo(parsed.kind, parsed.written.source)
+        with self.queries.change(request, info, gated=_waits(parsed)) as query:
             answer = self.database.run_and_tell(query.in_context(request.context), parsed, parameters)
             query.rows = changed_rows(answer)
             return answer

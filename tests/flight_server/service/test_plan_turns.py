@@ -68,6 +68,11 @@ def query(text: str) -> bytes:
     return wrap(sql.CommandStatementQuery(query=text))
 
 
+def run_prepared(client: flight.FlightClient, text: str) -> None:
+    handle = Prepared(client, text).handle
+    info(client, wrap(sql.CommandPreparedStatementQuery(prepared_statement_handle=handle)))
+
+
 def test_planning_waits_for_its_turn(client: flight.FlightClient, storage: SlowStorage) -> None:
     (tables,) = info(client, wrap(sql.CommandGetTables())).endpoints
     with ThreadPoolExecutor(1) as threads:
@@ -83,6 +88,20 @@ def test_planning_waits_for_its_turn(client: flight.FlightClient, storage: SlowS
         storage.may_tell.set()
         assert slow.result(PATIENCE).schema.names == ["a"]
     assert client.do_get(tables.ticket).read_all().num_rows == 1
+
+
+def test_what_gets_others_out_of_the_way_waits_for_no_turn(client: flight.FlightClient, storage: SlowStorage) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(info, client, query("SELECT * FROM slow"))
+        assert storage.asked.wait(PATIENCE)
+        try:
+            for text in ("SET timeout = '1m'", "RESET timeout"):
+                run_prepared(client, text)
+            with pytest.raises(pa.ArrowKeyError, match="No query 'none'"):
+                run_prepared(client, "KILL QUERY 'none'")
+        finally:
+            storage.may_tell.set()
+        slow.result(PATIENCE)
 
 
 def test_planning_does_not_wait_for_queries(client: flight.FlightClient, storage: SlowStorage) -> None:
