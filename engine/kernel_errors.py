@@ -48,7 +48,7 @@ _FORBIDDEN = "The statement reaches for files or settings that a client may not 
 _UNREADABLE = "A file of a table could not be read; check the table's files."
 _GONE = "A file of the version that the query reads is not there: another tool removed it, or lost it. Run it again."
 _DEPTH_EXCEEDED = ("Max expression depth limit", "Serialized JSON exceeds the maximum nesting depth")
-_SETTING_ADVICE = re.compile(r'(?:,? or|\.?\s(?:Use|You can use)) "?SET \w+[^.]*')  # settings are locked
+_SETTING_ADVICE = re.compile(r'(?:,? or|\.?\s{1,3}(?:Use|You can use)) "?SET \w+[^.]*')  # settings are locked
 _MISSING_COLUMN = re.compile(
     r'^Column "(.+)" (?:does not exist|in \w+ list not found)'
     r'|^Referenced column "?([^"]+?)"? (?:was )?not found'

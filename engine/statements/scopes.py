@@ -17,13 +17,23 @@ from engine.statements.descriptions import DEFAULT_VALUE, Delete, Merge, MergeCl
 from engine.statements.rewriting import holds, in_from
 from engine.storage.protocol import TableName
 
-__all__ = ["assigned_texts", "clause_values", "require_single_values", "scope", "updated_scope"]
+__all__ = ["assigned_texts", "clause_values", "in_its_terms", "require_single_values", "scope", "updated_scope"]
+
+_REFUSED = "WHERE clause cannot contain "
 
 
 def scope(rows: str, condition: str, texts: Iterable[str]) -> str:
     """A SELECT with the names of `condition` and `texts` in the scope of `rows`, and with no others."""
     judged = (f"({text}) IS NULL" for text in texts if text.upper() != DEFAULT_VALUE)
     return f"SELECT 1 FROM {rows} WHERE {' AND '.join([condition, *judged])}"
+
+
+def in_its_terms(error: BaseException) -> None:
+    """Let an error tell of a value as what it is: the binder tells of a condition."""
+    text = str(error.args[0]) if error.args else ""
+    if isinstance(error, TypeMismatchError) and text.startswith(_REFUSED):
+        what = text.removeprefix(_REFUSED).removesuffix("!")
+        error.args = (f"Values and conditions take no {what} here; put them into a subquery",)
 
 
 def updated_scope(statement: Update | Delete, table: TableName) -> str:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from engine.errors import ConflictError, SchemaMismatchError, UnknownTableError
 from engine.kernel import quote
+from engine.on_error import OnError
 from engine.schema import RowType
 from engine.sql.shown_columns import defaults_of, stored_schema
 from engine.statements import rewriting, row_changes, scopes
@@ -128,7 +129,8 @@ class TableChanges:
     def _check_scope(self, context: StatementContext, text: str, row: Sequence[pa.Scalar]) -> None:
         """Let the binder judge the names in `text`, which has some of the parameters of a statement, or all."""
         numbers = "".join(f", ${number}" for number in range(1, len(row) + 1))
-        self._planning.logical(context.session, f"SELECT 1{numbers} FROM ({text}) WHERE false", row)
+        with OnError(scopes.in_its_terms):
+            self._planning.logical(context.session, f"SELECT 1{numbers} FROM ({text}) WHERE false", row)
 
     def alter(self, context: StatementContext, statement: AlterTable) -> int:
         """An ALTER TABLE; returns 0."""

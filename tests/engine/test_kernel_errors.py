@@ -67,6 +67,7 @@ def test_a_message_that_ends_within_a_character_is_read_as_far_as_it_goes() -> N
             "Deprecated lambda arrow (->) detected.\nSee there.",
         ),
         ("Overflow. You can use SET ieee=true to go on.", "Overflow."),
+        ('More than one row.\n \nUse "SET scalar_subquery_error=false" for a random row.', "More than one row."),
     ],
 )
 def test_names_of_ours_and_settings_are_not_told(message: str, told: str) -> None:

@@ -64,6 +64,24 @@ def test_a_column_is_set_to_one_value_for_each_row(cursor: flight_sql.Cursor, t:
     run(cursor, f"DROP TABLE {t}")
 
 
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [("1 + max(b)", "aggregates"), ("row_number() OVER ()", "window functions")],
+)
+def test_an_error_tells_of_a_value_as_what_it_is(cursor: flight_sql.Cursor, t: str, value: str, what: str) -> None:
+    """And not of a condition, which is how the binder judges it."""
+    run(cursor, f"CREATE TABLE {t} AS SELECT 1 AS a, 2 AS b")
+    told = f"Values and conditions take no {what} here; put them into a subquery"
+    for statement in (
+        f"UPDATE {t} SET a = {value}",
+        f"UPDATE {t} SET a = {value} FROM range(2) r(i) WHERE i = a",
+        f"MERGE INTO {t} USING range(2) r(i) ON i = a WHEN MATCHED THEN UPDATE SET a = {value}",
+        f"MERGE INTO {t} USING range(2) r(i) ON i = a WHEN NOT MATCHED BY SOURCE AND {value} > 1 THEN DELETE",
+    ):
+        refused(cursor, statement, told)
+    run(cursor, f"DROP TABLE {t}")
+
+
 NO_CONDITIONS = [
     "COLUMNS(*) > 0",
     "COLUMNS('a')::BOOLEAN",
