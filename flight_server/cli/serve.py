@@ -121,8 +121,9 @@ def serve(config: ServerConfig) -> NoReturn:
 
 
 def _spare_collector() -> None:
-    """Leave what is there by now, and stays, out of each search for garbage: to look through it takes 0.1 s. So would
-    a search now, for some hundred objects.
+    """Leave what is there by now, and stays, out of each search for garbage: to look through it takes 0.1 s.
+
+    So would a search before, which would find some hundred objects.
     """
     gc.freeze()
     gc.set_threshold(*_COLLECTS_AT)
