@@ -385,11 +385,11 @@ def _with_first(scan: _Scan, found: pa.Table, vector: np.ndarray[Any, Any], last
 
 
 def _indexes(dataset: Any, column: str) -> list[tuple[Any, str]]:
-    """The indexes of a column of vectors that know their metric, with that; those that hold rows come first."""
+    """The indexes of a column of vectors that know their metric, with that: those with rows first, then by name."""
     found = []
     for described in dataset.describe_indices():
         if described.field_names == [column] and described.type_url.endswith("VectorIndexDetails"):
             metric = str((described.details or {}).get("metric_type", "")).lower()
             if metric in METRICS:
                 found.append((described, metric))
-    return sorted(found, key=lambda index: not index[0].num_rows_indexed)
+    return sorted(found, key=lambda index: (not index[0].num_rows_indexed, index[0].name))

@@ -360,7 +360,6 @@ def test_a_column_with_several_indexes(runtime_name: str, make_runtime: Make) ->
         options = f"metric = '{metric}', num_partitions = 1" + (", num_sub_vectors = 4" if kind == "IVF_PQ" else "")
         change(runtime, f"CREATE INDEX {metric}_index ON several USING {kind} (v) WITH ({options})")
     query = [1.0] * 8
-    path = f"{tables.storage.directories()[0]}/several.lance"
     for late in (0, 20):
         change(runtime, f"INSERT INTO several SELECT 300 + i, i % 3, [1, 1, 1, 1, 1, 1, 1, i] FROM range({late}) r(i)")
         for metric, kind in kinds.items():
@@ -379,7 +378,8 @@ def test_a_column_with_several_indexes(runtime_name: str, make_runtime: Make) ->
             assert ask(runtime, f"SELECT id {each} ORDER BY id") == ask(
                 runtime, f"SELECT id {text.format('', '')} ORDER BY id"
             )
-    assert len(lance.dataset(path).get_fragments()) == 2
+        assert "by cosine of v: index cosine_index" in explain(runtime, f"FROM vector_search(several, v, {query})")
+    assert len(lance.dataset(f"{tables.storage.directories()[0]}/several.lance").get_fragments()) == 2
 
 
 # ---- without the kernel
