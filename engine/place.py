@@ -5,10 +5,11 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["Place"]
+__all__ = ["Place", "width"]
 
 _BEFORE, _AFTER = 60, 60  # columns of a long line that are shown before a mark and from there on
 _CUT = "..."
+_MARKS = ("Mn", "Me")  # categories of what stands on the character before
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Place:
         head = f"LINE {self.line}: " + (_CUT if first else "")
         shown = "".join(map(_printable, line[first:last])) + (_CUT if last < len(line) else "")
         space = " " * len(head) + "".join("\t" if c == "\t" else " " * _width(c) for c in line[first:at])
-        marks = sum(map(_width, line[at : min(at + self.length, last)]))
+        marks = width(line[at : min(at + self.length, last)])
         return f"{head}{shown}\n{space}{'^' * max(1, marks)}"
 
     @property
@@ -84,8 +85,17 @@ def _printable(character: str) -> str:
     return " " * _width(character) if character.isspace() else "\N{REPLACEMENT CHARACTER}"
 
 
+def width(text: str) -> int:
+    """The columns of a terminal that a text takes.
+
+    >>> width("a"), width("e\\u0301"), width("表")
+    (1, 1, 2)
+    """
+    return len(text) if text.isascii() else sum(map(_width, text))
+
+
 def _width(character: str) -> int:
     """The columns of a terminal that a character takes."""
-    if unicodedata.combining(character):
+    if unicodedata.category(character) in _MARKS:
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from pyarrow import csv, ipc, types
 
+from engine.place import width
 from engine.sql.tokens import first_words
 from flight_server.cli.failures import CommandError
 from flight_server.cli.stdout import writable_stdout
@@ -85,14 +86,18 @@ def _write_table(reader: pa.RecordBatchReader, out: BinaryIO) -> int:
         shown = batch.slice(0, max(0, _MAX_TABLE_ROWS - count))
         rows += [[_cell(value, longest) for value in row.values()] for row in _rows(shown)]
         count += batch.num_rows
-    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)] if names else []
+    widths = [max(map(width, column)) for column in zip(names, *rows, strict=True)] if names else []
     right = [types.is_integer(f.type) or types.is_floating(f.type) or types.is_decimal(f.type) for f in reader.schema]
 
     def line(cells: list[str]) -> str:
-        padded = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, right, strict=True)]
+        spaces = [" " * (widest - width(cell)) for cell, widest in zip(cells, widths, strict=True)]
+        padded = [
+            space + cell if is_right else cell + space
+            for cell, space, is_right in zip(cells, spaces, right, strict=True)
+        ]
         return "  ".join(padded).rstrip()
 
-    text = [line(names), "  ".join("-" * width for width in widths), *map(line, rows)]
+    text = [line(names), "  ".join("-" * widest for widest in widths), *map(line, rows)]
     if count > len(rows):
         text.append(f"... {count - len(rows)} more rows; --format csv, json or arrow prints all of them")
     text.append(count_line(count))

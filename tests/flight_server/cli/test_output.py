@@ -240,6 +240,13 @@ def test_fields_of_one_name_are_all_printed() -> None:
     assert json.loads(printed(pa.table({"x": column}), "json")) == [{"x": {"a": 1, "a_1": 2}}]
 
 
+def test_tables_are_aligned_by_what_a_terminal_shows() -> None:
+    """Of some characters two columns, and none of those that belong to the one before."""
+    table = pa.table({"表": ["ab", "日本", "e\u0301", "ह\u0941"], "n": [1, 2, 3, 4]})
+    lines = ["表    n", "----  -", "ab    1", "日本  2", "e\u0301     3", "ह\u0941     4"]
+    assert printed(table, "table").splitlines()[:-1] == lines
+
+
 OBEYED = "\x1b[2J\x9b\u202e\u2066\u200f\u061c"
 """To move the cursor, and to turn the order."""
 
