@@ -10,12 +10,14 @@ DataType(string)
 """
 
 from engine.arrow_input.entrance import Entrance
-from engine.arrow_input.guard import guard_reader, is_harmless, stored_value_error
+from engine.arrow_input.guard import Look, all_good, guard_reader, is_harmless, look_of, stored_value_error
 from engine.arrow_input.types import check_stored, entering_field, entering_schema, extension_name, has_extension
 from engine.arrow_input.values import check_values
 
 __all__ = [
     "Entrance",
+    "Look",
+    "all_good",
     "check_stored",
     "check_values",
     "entering_field",
@@ -24,5 +26,6 @@ __all__ = [
     "guard_reader",
     "has_extension",
     "is_harmless",
+    "look_of",
     "stored_value_error",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -12,7 +13,7 @@ from engine.arrow_input.types import extension_name
 from engine.errors import InvalidDataError, UnsupportedError
 from engine.streams import ArrowArrayStream, native_function
 
-__all__ = ["MAX_MICROS", "MICROS", "all_good", "guard_reader", "is_harmless", "look_of", "stored_value_error"]
+__all__ = ["MAX_MICROS", "MICROS", "Look", "all_good", "guard_reader", "is_harmless", "look_of", "stored_value_error"]
 
 _all_good = native_function("grism_all_good")
 _all_good.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64)]
@@ -26,7 +27,9 @@ _open.argtypes = [
 
 # As guard.c and values.h number them.
 _SKIPPED, _FIXED, _SHORT_BINARY, _LONG_BINARY, _STRUCT, _SHORT_LIST, _LONG_LIST, _FIXED_LIST = range(8)
-_KINDS = {"arrow.json": 0, "geoarrow.wkb": 1, "bit": 2, "bignum": 3, "time_tz": 4}
+_KINDS = {"arrow.json": 0, "geoarrow.wkb": 1, "bit": 2, "bignum": 3, "time_tz": 4, "json": 8}
+"""Of Arrow's extension types, and of the opaque types that are the kernel's; `json` is JSON as the kernel has it."""
+
 _DECIMAL, _TIME, _INSTANT = 5, 6, 7
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 MICROS = {"s": 10**6, "ms": 10**3}
@@ -104,17 +107,21 @@ def is_harmless(schema: pa.Schema) -> bool:
     return all(look_of(field) == _SKIP for field in schema)
 
 
-def guard_reader(reader: pa.RecordBatchReader, schema: pa.Schema) -> pa.RecordBatchReader:
+def guard_reader(
+    reader: pa.RecordBatchReader, schema: pa.Schema, types: Sequence[str] | None = None
+) -> pa.RecordBatchReader:
     """`reader`, of stored data, which it takes over; it fails with ArrowInvalid where a value is none of its type.
 
-    `schema` tells the types of its columns, which are looked at only where the kernel needs it.
+    `schema` tells the types of its columns, which are looked at only where the kernel needs it; what errors call them
+    are `types`, where these are given.
     """
     if is_harmless(schema):
         return reader
     looks = [look_of(field) for field in schema]
     inner, outer = ArrowArrayStream(), ArrowArrayStream()
     reader._export_to_c(ctypes.addressof(inner))
-    texts = [f'A stored value of column "{field.name}" is not of its type, {field.type}.'.encode() for field in schema]
+    told = [str(kind) for kind in schema.types] if types is None else types
+    texts = [f"{_REFUSAL}{name}{_REASON}{kind}.".encode() for name, kind in zip(schema.names, told, strict=True)]
     numbers = _numbers((_STRUCT, 0, 0, 0, len(looks), *(number for look in looks for number in look)))
     if _open(inner, numbers, (ctypes.c_char_p * len(texts))(*texts), outer) != 0:
         raise MemoryError

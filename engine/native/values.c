@@ -6,7 +6,8 @@
 
 enum { JSON_DEPTH = 512, WKB_DEPTH = 16 };
 
-/* JSON as RFC 8259 has it, in UTF-8 that was checked before. Each reader returns where it stopped, or NULL. */
+/* JSON as RFC 8259 has it, in UTF-8 that was checked before; `kernels` adds what the kernel's JSON has besides: NaN and
+   Infinity, and a comma before a closing bracket. Each reader returns where it stopped, or NULL. */
 
 static const uint8_t *skip_space(const uint8_t *p, const uint8_t *end) {
   while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')) p++;
@@ -72,14 +73,31 @@ static const uint8_t *skip_word(const uint8_t *p, const uint8_t *end, const char
   return (size_t)(end - p) >= length && memcmp(p, word, length) == 0 ? p + length : NULL;
 }
 
-static const uint8_t *skip_scalar(const uint8_t *p, const uint8_t *end) {
+/* A word in any case, of which `word` is the lower one. */
+static const uint8_t *skip_any_case(const uint8_t *p, const uint8_t *end, const char *word) {
+  for (; *word != '\0'; p++, word++) {
+    if (p == end || (*p | 32) != *word) return NULL;
+  }
+  return p;
+}
+
+static const uint8_t *skip_no_number(const uint8_t *p, const uint8_t *end) {
+  if (p < end && *p == '-') p++;
+  const uint8_t *nan = skip_any_case(p, end, "nan"), *whole = skip_any_case(p, end, "infinity");
+  if (nan != NULL || whole != NULL) return nan != NULL ? nan : whole;
+  return skip_any_case(p, end, "inf");
+}
+
+static const uint8_t *skip_scalar(const uint8_t *p, const uint8_t *end, bool kernels) {
+  const uint8_t *found;
   switch (*p) {
     case '"': return skip_string(p, end);
     case 't': return skip_word(p, end, "true");
     case 'f': return skip_word(p, end, "false");
-    case 'n': return skip_word(p, end, "null");
-    default: return skip_number(p, end);
+    case 'n': found = skip_word(p, end, "null"); break;
+    default: found = skip_number(p, end);
   }
+  return found == NULL && kernels ? skip_no_number(p, end) : found;
 }
 
 static const uint8_t *skip_key(const uint8_t *p, const uint8_t *end) {
@@ -89,7 +107,7 @@ static const uint8_t *skip_key(const uint8_t *p, const uint8_t *end) {
   return p < end && *p == ':' ? p + 1 : NULL;
 }
 
-static bool is_json(struct bytes text) {
+static bool is_json(struct bytes text, bool kernels) {
   const uint8_t *p = text.at, *end = text.end;
   uint8_t closing[JSON_DEPTH];
   int depth = 0;
@@ -107,16 +125,22 @@ static bool is_json(struct bytes text) {
         continue;
       }
     } else {
-      p = skip_scalar(p, end);
+      p = skip_scalar(p, end, kernels);
       if (p == NULL) return false;
       p = skip_space(p, end);
     }
-    while (depth > 0 && p < end && *p == closing[depth - 1]) {
-      p = skip_space(p + 1, end);
-      depth--;
-    }
-    if (depth == 0) return p == end;
-    if (p == end || *p++ != ',') return false;
+    bool last;
+    do {
+      while (depth > 0 && p < end && *p == closing[depth - 1]) {
+        p = skip_space(p + 1, end);
+        depth--;
+      }
+      if (depth == 0) return p == end;
+      if (p == end || *p++ != ',') return false;
+      const uint8_t *next = skip_space(p, end);
+      last = kernels && next < end && *next == closing[depth - 1];
+      if (last) p = next;
+    } while (last);
     if (closing[depth - 1] == '}' && (p = skip_key(p, end)) == NULL) return false;
   }
 }
@@ -228,7 +252,8 @@ static bool is_instant(struct bytes value, int64_t param) {
 
 bool is_value(enum value_kind kind, int64_t param, struct bytes value) {
   switch (kind) {
-    case JSON: return is_json(value);
+    case JSON: return is_json(value, false);
+    case KERNEL_JSON: return is_json(value, true);
     case WKB: return is_wkb(value);
     case BIT: return is_bit(value);
     case BIGNUM: return is_bignum(value);

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum value_kind { JSON, WKB, BIT, BIGNUM, TIME_TZ, DECIMAL, TIME, INSTANT };
+enum value_kind { JSON, WKB, BIT, BIGNUM, TIME_TZ, DECIMAL, TIME, INSTANT, KERNEL_JSON };
 
 struct bytes {
   const uint8_t *at, *end;

@@ -19,6 +19,7 @@ from engine.arrow_validation import invalid_column, validate
 from engine.errors import InvalidDataError, InvalidValueError, SchemaMismatchError, nearest
 from engine.storage.alignment import align
 from engine.storage.dictionary_keys import DictionaryKeys, has_dictionary, into_dictionaries
+from engine.storage.json_columns import JsonColumns
 from engine.storage.natural_forms import into_natural_form
 from engine.storage.protocol import TableName
 from engine.storage.stored_types import declared_type
@@ -154,6 +155,7 @@ class Incoming:
         self._data = data
         self._positions = match_columns(name, data.schema, schema)
         self.keys = DictionaryKeys(name, schema)
+        self._json = JsonColumns(name, schema)
 
     def reader(self) -> pa.RecordBatchReader:
         """The stream; once only."""
@@ -166,6 +168,7 @@ class Incoming:
         try:
             for batch in self._data:
                 checked = self._check_batch(batch)
+                self._json.check(checked)
                 self.keys.count(checked)
                 self.rows += checked.num_rows
                 if checked.num_rows:

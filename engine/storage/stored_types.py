@@ -19,7 +19,15 @@ from engine.kernel_types import KernelType, parse_type
 from engine.schema import Column, RowType
 from engine.travel_types import Boundary, is_stored_as_it_is, leaving_type
 
-__all__ = ["STORED_TYPE", "ReadFields", "declared_type", "kernel_columns", "storable_type", "stored_fields"]
+__all__ = [
+    "STORED_TYPE",
+    "ReadFields",
+    "declared_type",
+    "kernel_columns",
+    "storable_type",
+    "stored_fields",
+    "with_declared_json",
+]
 
 STORED_TYPE = b"grism.type"
 """Metadata of a stored field: the kernel's type, where the field has another form."""
@@ -55,12 +63,13 @@ class ReadFields:
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
-        self._looked_at = pa.schema([_with_declared_json(field) for field in schema])
+        self._looked_at = pa.schema([with_declared_json(field) for field in schema])
+        self._types = [declared_type(field) or str(field.type) for field in schema]
         self._is_harmless = is_harmless(self._looked_at)
 
     def guard_reader(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
         """`reader`, which fails with ArrowInvalid where a value is none of its type."""
-        return reader if self._is_harmless else guard_reader(reader, self._looked_at)
+        return reader if self._is_harmless else guard_reader(reader, self._looked_at, self._types)
 
     def guard_table(self, rows: pa.Table) -> pa.Table:
         """`rows`. Raises ArrowInvalid where a value is none of its type."""
@@ -69,8 +78,8 @@ class ReadFields:
         return pa.Table.from_batches(list(self.guard_reader(rows.to_reader())), self.schema)
 
 
-def _with_declared_json(field: pa.Field) -> pa.Field:
-    """A stored field with Arrow's type of JSON wherever it lies in texts that the kernel's type says to be that."""
+def with_declared_json(field: pa.Field) -> pa.Field:
+    """A stored field with a type of JSON wherever it lies in texts that the kernel's type says to be that."""
     declared = declared_type(field) or ""
     if "JSON" not in declared:
         return field
@@ -84,7 +93,7 @@ def _with_json(kind: KernelType, stored: pa.DataType) -> pa.DataType:
     """`stored` with JSON in the places of the texts that have it by the kernel's type; of unions and variants none."""
     match kind.name:
         case "JSON" if pt.is_string(stored) or pt.is_large_string(stored):
-            return pa.json_(stored)
+            return pa.opaque(stored, "json", "DuckDB")  # what the kernel takes for JSON is more than Arrow's is
         case "LIST" | "ARRAY" if pt.is_list(stored):
             return pa.list_(stored.value_field.with_type(_with_json(kind.members[0], stored.value_type)))
         case "STRUCT" | "TUPLE" if pt.is_struct(stored) and stored.num_fields == len(kind.members):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pyarrow as pa
 import pytest
 
-from engine.arrow_input import check_stored, guard_reader, stored_value_error
+from engine.arrow_input import all_good, check_stored, guard_reader, look_of, stored_value_error
 from engine.errors import GrismError, InvalidDataError, UnsupportedError
 from tests.engine.arrow_input.data import json, nested, opaque
 from tests.engine.arrow_input.test_values import RIGHT, WRONG, raw
+from tests.harness.oracle import Oracle
 
 UNREAD = {
     "a large decimal without an absolute value",
@@ -60,6 +62,45 @@ def test_only_values_that_are_there_are_looked_at() -> None:
         pa.ListArray.from_arrays(pa.array([0, 1, 2, 3], pa.int32()), wrong, mask=hidden),
     ):
         assert through(array).num_rows == len(array)
+
+
+def test_json_of_the_kernel_is_what_the_kernel_takes_for_it() -> None:
+    """Which is more than Arrow's type has."""
+    chance = random.Random(5)
+    parts = [
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        '"a"',
+        "1",
+        "-",
+        "-0.5e+3",
+        "01",
+        "NaN",
+        "nAN",
+        "-inf",
+        "Infinity",
+        "Infinit",
+    ]
+    parts += ["null", "nul", "true", " ", "\n", "\v", '"\\ud83d\\ude42"', '"\\ud83d"', "é"]
+
+    def value(depth: int = 0) -> str:
+        if depth > 3 or chance.random() < 0.5:
+            return chance.choice(parts)
+        items, end = [value(depth + 1) for _ in range(chance.randrange(3))], chance.choice(["", "", ",", " , "])
+        if chance.random() < 0.5:
+            return f"[{','.join(items)}{end}]"
+        return f"{{{','.join(f'{chance.choice(parts)}:{item}' for item in items)}{end}}}"
+
+    texts = sorted({value() for _ in range(20_000)})
+    with Oracle.over({"rows": pa.table({"text": texts})}) as oracle:
+        taken = oracle.run("SELECT TRY_CAST(text AS JSON) IS NOT NULL AS good FROM rows")["good"].to_pylist()
+    look = look_of(pa.field("x", pa.opaque(pa.string(), "json", "DuckDB")))
+    assert [all_good(pa.array([text]), look) for text in texts] == taken
+    assert 200 < sum(taken) < len(texts) - 1_000
 
 
 def test_infinite_instants_and_midnight_are_values() -> None:

@@ -194,6 +194,16 @@ def test_rows_come_into_columns_of_arrow_types_that_are_not_the_stored_forms(
     assert lance.dataset(str(path)).schema == kind
 
 
+@pytest.mark.parametrize("text", ["NaN", "[1,]", '{"a": -Infinity}', "[" * 513 + "]" * 513])
+def test_what_lance_makes_other_json_of_is_refused(writer: flight_sql.Connection, path: Path, text: str) -> None:
+    column = pa.ExtensionArray.from_storage(pa.json_(), pa.array(["[1]"]))
+    lance.write_dataset(pa.table({"x": column}), str(path))
+    for change in (f"INSERT INTO {path.stem} VALUES ('{text}')", f"UPDATE {path.stem} SET x = '{text}'"):
+        with pytest.raises(adbc_driver_manager.ProgrammingError, match=r'Column "x" .* takes JSON by RFC 8259'):
+            run(writer, change)
+    assert run(writer, f"SELECT x FROM {path.stem}") == [("[1]",)]
+
+
 @pytest.mark.parametrize(
     ("kind", "interval"), [("us", "1 day"), ("us", "1 month"), ("s", "00:00:00.5"), ("ns", "2562048:00:00")]
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import adbc_driver_flightsql.dbapi as flight_sql
 import adbc_driver_manager
+import pyarrow as pa
 import pytest
 
 COLUMNS = {
@@ -22,7 +23,7 @@ COLUMNS = {
     "BLOB": ["'\\x00\\xFF'"],
     "BIT": ["'10101'", "'0'"],
     "UUID": ["'00000000-0000-0000-0000-000000000001'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"],
-    "JSON": ["""'{"a":   1e400, "b": 12345678901234567890123}'""", "'null'"],
+    "JSON": ["""'{"a":   1e400, "b": 12345678901234567890123}'""", "'null'", "to_json('nan'::DOUBLE)"],
     "ENUM('c', 'b', 'it''s', '')": ["'c'", "'it''s'", "''"],
     "DATE": ["'infinity'", "'0044-03-15 (BC)'"],
     "TIME": ["'23:59:59.999999'"],
@@ -46,7 +47,7 @@ COLUMNS = {
     "VARCHAR[2]": ["['a', NULL]"],
     "INTEGER[2][1]": ["[[1, 2]]"],
     "UUID[]": ["['00000000-0000-0000-0000-000000000001', NULL]", "[]"],
-    "JSON[1][]": ["""[['{"a": 1}']]"""],
+    "JSON[1][]": ["""[['{"a": 1}']]""", """[['[-inf, {"a": Infinity, } , ]']]"""],
     "MAP(VARCHAR, ENUM('y', 'x'))": ["MAP {'k': 'x', 'l': NULL}", "MAP {}"],
     "MAP(UUID, INTERVAL[])": ["MAP {'00000000-0000-0000-0000-000000000001': [INTERVAL 1 DAY]}"],
     'STRUCT(a UUID, "b c" BIT[], "select" STRUCT("x""b" HUGEINT))': [
@@ -173,6 +174,8 @@ def test_comparison_and_order_are_those_of_the_type(writer: flight_sql.Connectio
         ("ENUM('a')", "'b'", "'b'"),
         ("UUID", "'no uuid'", "no uuid"),
         ("JSON", "'{'", "JSON"),
+        ("JSON", "(repeat('[', 513) || repeat(']', 513))::JSON", 'Column "x" .* takes JSON of at most 512 levels'),
+        ("MAP(VARCHAR, JSON[])", "MAP {'a': [repeat('[', 513) || repeat(']', 513)]}", 'Column "x" .* 512 levels'),
         ("BIT", "'2'", "bit"),
         ("ENUM('a')[]", "['b']", "'b'"),
         ("HUGEINT", "'x'", "'x'"),
@@ -189,3 +192,25 @@ def test_values_are_checked_when_they_are_written(
         with pytest.raises(adbc_driver_manager.ProgrammingError, match=said):
             run(writer, text)
     assert run(writer, f"SELECT id, x IS NULL FROM {table}") == [(1, True)]
+
+
+def test_json_that_a_column_cannot_take_is_refused_by_every_change(writer: flight_sql.Connection, table: str) -> None:
+    deep, said = "(repeat('[', 513) || repeat(']', 513))", "takes JSON of at most 512 levels"
+    with pytest.raises(adbc_driver_manager.ProgrammingError, match=said):
+        run(writer, f"CREATE TABLE {table} AS SELECT {deep}::JSON AS x")
+    run(writer, f"CREATE TABLE {table} AS SELECT 1 AS id, {deep} AS s, repeat('[', 512) || repeat(']', 512) AS x")
+    for change in (
+        f"ALTER TABLE {table} ADD COLUMN y JSON DEFAULT {deep}",
+        f"ALTER TABLE {table} ALTER COLUMN s TYPE JSON",
+        f"CREATE OR REPLACE TABLE {table} AS SELECT s::JSON AS s FROM {table}",
+        f"CREATE TEMP TABLE {table}_2 AS SELECT {deep}::JSON AS x",
+    ):
+        with pytest.raises(adbc_driver_manager.ProgrammingError, match=said):
+            run(writer, change)
+    run(writer, f"ALTER TABLE {table} ALTER COLUMN x TYPE JSON")
+    merge = f"MERGE INTO {table} USING (SELECT 1 AS id, {deep} AS v) AS q USING (id) WHEN MATCHED THEN UPDATE SET x = v"
+    with pytest.raises(adbc_driver_manager.ProgrammingError, match=said):
+        run(writer, merge)
+    with writer.cursor() as cursor, pytest.raises(adbc_driver_manager.ProgrammingError, match=said):
+        cursor.adbc_ingest(table, pa.table({"x": ["[" * 513 + "]" * 513]}), mode="append")
+    assert run(writer, f"SELECT length(x), length(s) FROM {table}") == [(1024, 1026)]
