@@ -15,6 +15,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.kernel import KernelState
+from engine.runtime import Runtime
 from flight_server.auth import IDENTITY_KEY, Authenticator, HandshakeHandler, IdentityFactory
 from flight_server.auth.certificates import Certificates
 from flight_server.auth.login_counts import CountedLogins
@@ -62,8 +63,7 @@ def serve(config: ServerConfig) -> NoReturn:
     signals = _StopSignals()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     with ExitStack() as closing:
-        _check_address(config.listen.host, config.listen.port)
-        for port in (config.operations.health_port, config.operations.http_port):
+        for port in (config.listen.port, config.operations.health_port, config.operations.http_port):
             if port is not None:
                 _check_address(config.listen.host, port)
         rights = security.rights(config.auth)
@@ -93,12 +93,7 @@ def serve(config: ServerConfig) -> NoReturn:
         certified = isinstance(authenticator, Certificates)
         endpoint = _endpoint(config, service, logins, tls, certified)
         for each in (runtime, *others):
-            each.kernel.watch(partial(_heed, readiness, signals))
-            trouble = f"the {each.name} kernel hangs"
-            watchdog = Watchdog(
-                partial(answers, each.kernel), partial(readiness.unwell, trouble), partial(readiness.well, trouble)
-            )
-            closing.callback(watchdog.close)
+            _watch_kernel(each, readiness, signals, closing)
         if runtime.counts() is not None:
             missed = partial(readiness.unwell, _NO_WORKER), partial(readiness.well, _NO_WORKER)
             closing.callback(Watchdog(runtime.wait_for_worker, *missed, told=WORKERS_TOLD).close)
@@ -113,11 +108,16 @@ def serve(config: ServerConfig) -> NoReturn:
         _drain(endpoint, config.operations.grace)
     if traces is not None:  # now all has ended that could be told
         traces.close(_TRACES_SECONDS)
+    _end(signals.status)
+
+
+def _end(status: int) -> NoReturn:
+    """End the process, in which all is closed: the interpreter would wait for threads that are stuck with clients that
+    do not read.
+    """
     _log.info("stopped")
     logging.shutdown()
-    os._exit(
-        signals.status
-    )  # all is closed; the interpreter would wait for threads that are stuck with clients that do not read
+    os._exit(status)
 
 
 def _spare_collector() -> None:
@@ -127,6 +127,16 @@ def _spare_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(*_COLLECTS_AT)
+
+
+def _watch_kernel(runtime: Runtime, readiness: Readiness, signals: _StopSignals, closing: ExitStack) -> None:
+    """Let the server be unwell while a runtime's kernel is lost or hangs."""
+    runtime.kernel.watch(partial(_heed, readiness, signals))
+    hangs = f"the {runtime.name} kernel hangs"
+    watchdog = Watchdog(
+        partial(answers, runtime.kernel), partial(readiness.unwell, hangs), partial(readiness.well, hangs)
+    )
+    closing.callback(watchdog.close)
 
 
 def _heed(readiness: Readiness, signals: _StopSignals, state: KernelState) -> None:
