@@ -55,7 +55,8 @@ def main() -> int:
 def _listings(data: Path, runs: int, options: list[str]) -> None:
     print("| listing | first s | again s | first server CPU s | again server CPU s |\n|---|---|---|---|---|")
     for name, ask in _LISTINGS.items():
-        firsts, others = [], []
+        firsts: list[Measured] = []
+        others: list[Measured] = []
         for _ in range(runs):
             with _server(data, options) as (client, pid):
                 for found in (firsts, others):

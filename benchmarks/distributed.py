@@ -22,7 +22,7 @@ from benchmarks.measure import machine, measure, tpch, tpch_parser, tree_seconds
 from engine.storage import DirectoryStorage
 from local_runtime import LocalRuntime
 from ray_runtime.cluster import ClusterOptions
-from ray_runtime.executor import ExecutorOptions
+from ray_runtime.executor import DistributedResult, ExecutorOptions
 from ray_runtime.runtime import RayOptions, RayRuntime
 from tests.harness.compare import difference
 from tests.tpch import dataset
@@ -89,10 +89,11 @@ def _measure(number: int, text: str, runs: Runs, local: LocalRuntime, ray: RayRu
     drift = difference(got, want, ordered=ordered)
     if drift is not None:
         raise SystemExit(f"query {number} gives other rows on Ray: {drift}")
+    assert isinstance(result, DistributedResult)
     stats = result.stats()
     runs.local.append((here.wall, between - before))
     runs.ray.append((there.wall, after - between))
-    runs.stages, runs.tasks = len(stats), sum(stage.tasks for stage in stats)
+    runs.stages, runs.tasks = len(stats), sum(stage.tasks or 0 for stage in stats)
     runs.shuffled = sum(stage.bytes for stage in stats[:-1])
 
 

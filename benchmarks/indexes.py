@@ -5,7 +5,8 @@ To the columns of TPC-H comes `l_id`, a text of 32 characters for each row, as k
 Each query runs through a server and ADBC, on a table with indexes and on one without, and as
 ``lance.dataset(...).to_table(filter=...)`` on the table with indexes, in turns; the median of the runs counts.
 `SELECT 1` is what a query takes at all. Texts are sent as they are, in as many calls as that; a value that is bound
-takes one more. At last several clients at once ask for keys, with the index and without.
+takes one more. Single queries in turns find caches as the scan of all rows left them; look-ups are asked in bursts as
+well, as by a client that looks up many keys. At last several clients at once ask for keys.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -57,6 +58,11 @@ _QUERIES = {
 }
 
 
+_LOOK_UPS = tuple(_QUERIES)[:6]
+_BURST = 20
+_BURSTS = 10
+
+
 def main() -> int:
     """Print the results as Markdown."""
     parser = tpch_parser("Queries with and without indexes, beside pylance.", runs=15, counts="median")
@@ -74,7 +80,10 @@ def main() -> int:
         ):
             with client.cursor() as cursor:
                 _build(cursor)
-            _compare(client, str(data / "indexed.lance"), rows.num_rows, options.runs)
+            path = str(data / "indexed.lance")
+            _compare(client, path, rows.num_rows, options.runs)
+            print(f"\nThe same in bursts of {_BURST}:")
+            _compare(client, path, rows.num_rows, _BURST * _BURSTS, _LOOK_UPS, _BURST)
             _together(uri, rows.num_rows)
     return 0
 
@@ -89,7 +98,14 @@ def _build(cursor: flightsql.Cursor) -> None:
         print(f"| {made} | {result.wall:.2f} s | {size:,} |", flush=True)
 
 
-def _compare(client: flightsql.Connection, path: str, rows: int, runs: int) -> None:
+def _compare(
+    client: flightsql.Connection,
+    path: str,
+    rows: int,
+    runs: int,
+    queries: Collection[str] = tuple(_QUERIES),
+    burst: int = 1,
+) -> None:
     key = _key(rows)
 
     def ask(text: str) -> Callable[[int], pa.Table]:
@@ -107,18 +123,19 @@ def _compare(client: flightsql.Connection, path: str, rows: int, runs: int) -> N
     print("\n| WHERE | rows | with | without | times | pylance | with, less SELECT 1, to pylance |")
     print("|---|---|---|---|---|---|---|")
     keys = ", ".join(str(key + 32 * each * 1000) for each in range(10))
-    for name, predicate in _QUERIES.items():
-        where = predicate.format(key=key, keys=keys, few=rows // 250)
-        sides = {
-            "one": ask("SELECT 1"),
-            "with": ask(f"SELECT {', '.join(_COLUMNS)} FROM indexed WHERE {where}"),
-            "without": ask(f"SELECT {', '.join(_COLUMNS)} FROM plain WHERE {where}"),
-            "pylance": lambda turn, where=where: lance.dataset(path).to_table(
-                columns=_COLUMNS, filter=_with_value(where, key + 32 * turn)
-            ),
-        }
-        found = sides["with"](0).num_rows
-        one, own_time, other, least = (1000 * statistics.median(taken) for taken in in_turns(sides, runs).values())
+    for name in queries:
+        where = _QUERIES[name].format(key=key, keys=keys, few=rows // 250)
+        with_index = ask(f"SELECT {', '.join(_COLUMNS)} FROM indexed WHERE {where}")
+        without = ask(f"SELECT {', '.join(_COLUMNS)} FROM plain WHERE {where}")
+
+        def directly(turn: int, where: str = where) -> pa.Table:
+            return lance.dataset(path).to_table(columns=_COLUMNS, filter=_with_value(where, key + 32 * turn))
+
+        sides = {"one": ask("SELECT 1"), "with": with_index, "without": without, "pylance": directly}
+        found = with_index(0).num_rows
+        one, own_time, other, least = (
+            1000 * statistics.median(taken) for taken in in_turns(sides, runs, burst).values()
+        )
         print(
             f"| {name} | {found:,} | {own_time:.1f} ms | {other:.1f} ms | {other / own_time:.1f} | {least:.1f} ms "
             f"| ({own_time:.1f} - {one:.1f}) / {least:.1f} = {(own_time - one) / least:.2f} |",

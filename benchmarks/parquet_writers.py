@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.measure import Measured, machine, measure, tpch, tpch_parser
 from engine.storage import DirectoryStorage, ScanRequest, TableName
+from engine.storage.protocol import KernelSource, Source
 from tests.tpch import dataset
 
 __all__ = ["main"]
@@ -89,6 +90,11 @@ def _write_floats(writer: str, path: Path) -> None:
         pq.write_table(floats, path, row_group_size=122_880)
 
 
+def _select(source: Source) -> str:
+    assert isinstance(source, KernelSource)  # as Parquet files are
+    return source.query.sql("duckdb")
+
+
 def _total(folder: Path, queries: list[str], runs: int) -> Iterator[float]:
     """CPU seconds of the queries over the files as grism reads them, and as they are."""
     storage = DirectoryStorage(folder)
@@ -97,8 +103,8 @@ def _total(folder: Path, queries: list[str], runs: int) -> Iterator[float]:
     with duckdb.connect() as guarded, duckdb.connect() as plain:
         for name in names:
             handle = storage.snapshot().table(TableName("main", name))
-            columns = duckdb.sql(storage.probe(handle).query.sql("duckdb")).columns
-            select = storage.open(handle, ScanRequest(tuple(columns))).query.sql("duckdb")
+            columns = duckdb.sql(_select(storage.probe(handle))).columns
+            select = _select(storage.open(handle, ScanRequest(tuple(columns))))
             guarded.execute(f"CREATE VIEW {name} AS {select}")
             plain.execute(f"CREATE VIEW {name} AS FROM read_parquet('{folder / name}.parquet')")
         for _ in range(runs):

@@ -1,9 +1,9 @@
 """``python -m benchmarks.search``: searches of a million rows through a server and ADBC, beside pylance.
 
 The vectors lie in clusters, as embeddings do: in uniform noise of 128 dimensions nothing is near anything. The texts
-are comments of TPC-H's orders. Both sides search the same dataset by the same index, in turns, with queries that are
-bound; what a bare ``SELECT 1`` takes, and a bound ``SELECT ?``, is measured beside them. The dataset is made once and
-kept. A text with its words in the statement is asked as `SELECT 1` is, which is as many calls.
+are comments of TPC-H's orders. Both sides search the same dataset by the same index, in turns or in bursts, with
+queries that are bound; what a bare ``SELECT 1`` takes, and a bound ``SELECT ?``, is measured beside them. The dataset
+is made once and kept. A text with its words in the statement is asked as `SELECT 1` is, which is as many calls.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _K = 10
 _PROBES = 20
 _REFINED = 30
 _SEED = 20_26
+_WARMING = 10  # queries of each side that do not count
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Searches through a server and ADBC, beside pylance.")
     parser.add_argument("--rows", type=int, default=1_000_000, help="vectors and comments (default 1000000)")
     parser.add_argument("--queries", type=int, default=200, help="queries of each kind (default 200)")
+    parser.add_argument("--burst", type=int, default=1, help="queries of one side, then of the next (default 1)")
     parser.add_argument("--make", action="store_true", help="make the dataset and stop")
     options = parser.parse_args()
     folder = Path(tempfile.gettempdir()) / f"grism-search-{options.rows}"
@@ -73,8 +75,8 @@ def main() -> int:
         serve(folder, Path(logs) / "server.log") as (uri, _),
         flightsql.connect(uri, autocommit=True) as client,
     ):
-        _vectors(client, folder, options.rows, options.queries)
-        _texts(client, folder, options.queries)
+        _vectors(client, folder, options.rows, options.queries, options.burst)
+        _texts(client, folder, options.queries, options.burst)
     return 0
 
 
@@ -111,7 +113,7 @@ def _make(folder: Path, rows: int) -> None:
 # ---- the searches
 
 
-def _vectors(client: flightsql.Connection, folder: Path, rows: int, count: int) -> None:
+def _vectors(client: flightsql.Connection, folder: Path, rows: int, count: int, burst: int) -> None:
     points, queries = _vectors_of(rows, _SEED + 1), _vectors_of(count, _SEED + 3)
     dataset = lance.dataset(str(folder / "vectors.lance"))
     kinds = dataset.to_table(columns=["kind"])["kind"].to_numpy()
@@ -135,7 +137,7 @@ def _vectors(client: flightsql.Connection, folder: Path, rows: int, count: int) 
             return dataset.to_table(columns=["id", "_distance"], nearest=nearest, filter=condition, prefilter=True)
 
         truth = _nearest(points, queries, None if condition is None else kinds == 3)
-        _report(name, _through(client, text, asked), directly, client, count, truth)
+        _report(name, _through(client, text, asked), directly, client, count, burst, truth)
 
 
 def _nearest(points: np.ndarray[Any, Any], queries: np.ndarray[Any, Any], among: Any) -> list[set[int]]:
@@ -150,7 +152,7 @@ def _nearest(points: np.ndarray[Any, Any], queries: np.ndarray[Any, Any], among:
     return found
 
 
-def _texts(client: flightsql.Connection, folder: Path, count: int) -> None:
+def _texts(client: flightsql.Connection, folder: Path, count: int, burst: int) -> None:
     dataset = lance.dataset(str(folder / "comments.lance"))
     words = sorted(
         {word for body in dataset.take(range(2_000))["body"].to_pylist() for word in body.split() if len(word) > 5}
@@ -168,9 +170,9 @@ def _texts(client: flightsql.Connection, folder: Path, count: int) -> None:
             )
             return scanner.to_table()
 
-        _report(name, _through(client, text, asked), directly, client, count, None)
+        _report(name, _through(client, text, asked), directly, client, count, burst, None)
         written = [text.replace("?", f"'{words}'") for words in texts]
-        _report(f"{name}, in the statement", _written(client, written), directly, client, count, None)
+        _report(f"{name}, in the statement", _written(client, written), directly, client, count, burst, None)
 
 
 def _through(client: flightsql.Connection, text: str, asked: Sequence[pa.RecordBatch]) -> Callable[[int], pa.Table]:
@@ -200,6 +202,7 @@ def _report(
     theirs: Callable[[int], pa.Table],
     client: flightsql.Connection,
     count: int,
+    burst: int,
     truth: list[set[int]] | None,
 ) -> None:
     numbers = [pa.record_batch({"1": [number]}) for number in range(count)]
@@ -211,21 +214,22 @@ def _report(
     }
     sides = {side: _Side([], []) for side in asked}
     order = random.Random(_SEED)
-    for number in range(-10, count):  # the first ones warm up
+    for first in range(-_WARMING, count, burst):
         for side in order.sample(sorted(asked), len(asked)):
-            started = time.perf_counter()
-            found = asked[side](max(number, 0))
-            taken = time.perf_counter() - started
-            if number >= 0:
-                sides[side].seconds.append(taken)
-                # Of texts with equal scores one side may find others than the other.
-                values = found.column(0 if truth else -1).to_pylist()
-                sides[side].found.append([round(value, 4) for value in values])
-    own, other, least, bound = sides.values()
+            for number in range(first, min(first + burst, count)):
+                started = time.perf_counter()
+                found = asked[side](max(number, 0))
+                taken = time.perf_counter() - started
+                if number >= 0:
+                    sides[side].seconds.append(taken)
+                    # Of texts with equal scores one side may find others than the other.
+                    values = found.column(0 if truth else -1).to_pylist()
+                    sides[side].found.append([round(value, 4) for value in values])
+    own, other, least, bound = results = list(sides.values())
     ratio = (own.quantile(0.5) - least.quantile(0.5)) / other.quantile(0.5)
     cells = [name]
-    for side in (own, other):
-        cells += [f"{side.quantile(0.5):.1f} ms", f"{side.quantile(0.99):.1f} ms", _recall(side, truth, other)]
+    for result in results[:2]:
+        cells += [f"{result.quantile(0.5):.1f} ms", f"{result.quantile(0.99):.1f} ms", _recall(result, truth, other)]
     cells += [f"{least.quantile(0.5):.1f} ms", f"{bound.quantile(0.5):.1f} ms", f"{ratio:.2f}"]
     print(f"| {' | '.join(cells)} |", flush=True)
 

@@ -72,6 +72,7 @@ def with_grism(file: Path, key: str, partitions: int) -> None:
     from ray_runtime.executor import ExecutorOptions
     from ray_runtime.operators import ExchangeExec
     from ray_runtime.planner import DistributedOptions
+    from ray_runtime.planner.column_types import ColumnTypes
     from ray_runtime.planner.result_parts import result_parts
     from ray_runtime.planner.split_stages import split_stages
     from ray_runtime.runtime import RayOptions, RayRuntime
@@ -84,7 +85,9 @@ def with_grism(file: Path, key: str, partitions: int) -> None:
         scan = lower(runtime.frontend.table_plan(TableName("main", file.stem)))
         shuffled = ExchangeExec(scan, ExchangeMode.SHUFFLE, Hash((exp.column(key, quoted=True),), partitions))
         root = ExchangeExec(shuffled, ExchangeMode.GATHER, Single())
-        graph = result_parts(split_stages(root, runtime.kernel, storage, DistributedOptions(slots=2)), scan.schema)
+        graph = result_parts(
+            split_stages(root, ColumnTypes(runtime.kernel), storage, DistributedOptions(slots=2)), scan.schema
+        )
         assert graph is not None
         context = DistributedExecutionContext(storage, runtime.kernel)
         with report_seconds():
