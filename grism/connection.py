@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence, Set
 from os import PathLike, fspath
 from typing import Any, Literal
 from weakref import WeakSet
@@ -91,7 +91,7 @@ class Connection:
         if self._database.folder is not None:
             sweep_temporary(self._database.folder)
 
-    def sql(self, text: str | bytes, parameters: Parameters | None = None, **tables: Any) -> Result:
+    def sql(self, text: str | bytes, /, parameters: Parameters | None = None, **tables: Any) -> Result:
         """Run one statement of any kind, or several with semicolons between them, of which the last answers.
 
         Bytes are a serialised Substrait plan.
@@ -103,6 +103,8 @@ class Connection:
 
         Raises PlanningError, and of statements with effects the errors of storages and execution.
         """
+        if not isinstance(text, str | bytes):
+            raise InvalidValueError(f"A statement is a text, or bytes of a Substrait plan; a {_kind(text)} was given.")
         self._run = None
         cancellation = self._cancellation()
         session = self._session.overlaid() if tables else self._session
@@ -132,6 +134,8 @@ class Connection:
         but where the kernel has another form for its types. Raises InvalidValueError for anything else, and
         SchemaMismatchError and InvalidDataError for types and values that cannot be stored.
         """
+        if not isinstance(name, str):
+            raise InvalidValueError(f"The name of a table is a text; a {_kind(name)} was given.")
         self._hold(self._session, name, data, self._cancellation())
 
     def unregister(self, name: str) -> None:
@@ -206,9 +210,9 @@ class Connection:
                 )
             values = [parameters[name] for name in names]
         else:
-            values = list(parameters or ())
+            values = _in_order(parameters)
         if len(values) != len(names):
-            raise InvalidValueError(f"The statement has {len(names)} parameters, {len(values)} values were given.")
+            raise InvalidValueError(f"Values for the statement's parameters: {len(names)} needed, {len(values)} given.")
         return [tuple(map(as_scalar, values))] if names else None
 
     def _hold(self, session: Session, name: str, data: Any, cancellation: Cancellation) -> None:
@@ -223,6 +227,20 @@ class Connection:
         with scoped_reader(entrance.schema, batches()) as entered:
             stored = self._ingestion.into_new(TableName(TEMPORARY, name), entered, cancellation)
             session.make_temporary().hold(name, stored)
+
+
+def _in_order(parameters: Sequence[Any] | None) -> list[Any]:
+    if parameters is None:
+        return []
+    if isinstance(parameters, str | bytes | Set) or not isinstance(parameters, Iterable):
+        raise InvalidValueError(
+            f"Parameters are a sequence of values, or a mapping of names to values; a {_kind(parameters)} was given."
+        )
+    return list(parameters)
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def _list_names(names: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -42,10 +43,20 @@ def as_reader(data: Any) -> pa.RecordBatchReader:
 
 
 def as_scalar(value: Any) -> pa.Scalar:
-    """A parameter's value. Raises InvalidValueError where Arrow knows no type for it."""
+    """A parameter's value. Raises InvalidValueError where Arrow knows no type for it.
+
+    Whole numbers beyond 64 bits are decimals, as the kernel's own leave it; what pandas has for nothing is NULL.
+    """
     if isinstance(value, pa.Scalar):
         return value
+    module = type(value).__module__.split(".")[0]
     try:
+        if module == "numpy" and not hasattr(value, "__len__"):
+            return pa.array(value.reshape(1))[0]  # with its type, as of a date or of 32 bits
+        if module == "pandas":
+            return pa.array([value], from_pandas=True)[0]
+        if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+            return pa.scalar(Decimal(value), pa.decimal128(38))
         return pa.scalar(value)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise InvalidValueError(f"A parameter of type {type(value).__name__} has no Arrow type: {error}") from None

@@ -65,6 +65,6 @@ class Result:
 
     def __repr__(self) -> str:
         if self.changed is not None:
-            return f"<grism.Result: {self.changed} rows changed>"
+            return f"<grism.Result: {self.changed} {'row' if self.changed == 1 else 'rows'} changed>"
         columns = ", ".join(f"{field.name} {field.type}" for field in self.schema)
         return f"<grism.Result: {columns}>"

@@ -303,7 +303,7 @@ class SqlFrontend:
         statement = parsed.tree
         asked = syntax.parameter_names(statement)
         if len(values) != len(asked):
-            raise InvalidValueError(f"The statement has {len(asked)} parameters, {len(values)} values were given.")
+            raise InvalidValueError(f"Values for the statement's parameters: {len(asked)} needed, {len(values)} given.")
         bound = dict(zip(asked, values, strict=True))
         now = datetime.datetime.now(datetime.UTC)
         calls = statement.expressions("FUNCTION", "COLUMN_REF")

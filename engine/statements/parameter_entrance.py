@@ -35,7 +35,7 @@ class ParameterEntrance:
 def _places(asked: Sequence[str], given: pa.Schema) -> list[int]:
     sent = [name.removeprefix("$") for name in given.names]
     if len(sent) != len(asked):
-        raise TypeMismatchError(f"The statement has {len(asked)} parameters; {len(sent)} were bound.")
+        raise TypeMismatchError(f"Values for the statement's parameters: {len(asked)} needed, {len(sent)} bound.")
     return list(map(sent.index, asked) if sorted(sent) == sorted(asked) else range(len(asked)))
 
 

@@ -93,7 +93,7 @@ def with_values(parse: Callable[[str], Any], texts: Sequence[str], row: Sequence
     names = [syntax.parameter_names(syntax.Tree(parse(text))) for text in texts]
     count = len(set().union(*names))
     if count != len(row):
-        raise InvalidValueError(f"The statement has {count} parameters, {len(row)} values were given.")
+        raise InvalidValueError(f"Values for the statement's parameters: {count} needed, {len(row)} given.")
     return [RowQuery(text, [row[int(name) - 1] for name in own]) for text, own in zip(texts, names, strict=True)]
 
 

@@ -191,7 +191,9 @@ class PreparedStatements:
         if not len(prepared.parameters):
             return prepared, None
         if rows is None:
-            raise BadRequestError(f"The statement has {len(prepared.parameters)} parameters, and none is bound.")
+            raise BadRequestError(
+                f"Values for the statement's parameters: {len(prepared.parameters)} needed, none bound."
+            )
         return prepared, rows
 
     def _find(self, request: Request, handle: bytes) -> tuple[_PreparedStatement, Parameters | None]:

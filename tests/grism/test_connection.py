@@ -100,7 +100,7 @@ def test_rows_come_in_the_form_that_is_asked_for(db: grism.Connection) -> None:
 def test_a_result_keeps_the_rows_of_the_moment_in_which_it_was_asked_for(local: grism.Connection) -> None:
     local.sql("CREATE TABLE t AS SELECT 1 AS a")
     before = local.sql("SELECT * FROM t")
-    assert repr(local.sql("INSERT INTO t VALUES (2)")) == "<grism.Result: 1 rows changed>"
+    assert repr(local.sql("INSERT INTO t VALUES (2)")) == "<grism.Result: 1 row changed>"
     assert before.to_pylist() == [{"a": 1}]
     assert local.sql("SELECT count(*) AS n FROM t").to_pylist() == [{"n": 2}]
     assert before.to_pylist() == [{"a": 1}]
@@ -118,6 +118,15 @@ def test_a_result_keeps_the_rows_of_the_moment_in_which_it_was_asked_for(local: 
         ("SELECT list_sum(?) AS x", [[1, 2]], 3),
         ("SELECT ?::BIGINT AS x", [np.int64(7)], 7),
         ("SELECT ?::UTINYINT AS x", [pa.scalar(7, pa.uint8())], 7),
+        ("SELECT ? AS x", [2**70], Decimal(2**70)),
+        ("SELECT ? AS x", [-(2**63)], -(2**63)),
+        ("SELECT ? + ? AS x", np.array([1, 2]), 3),
+        ("SELECT typeof(?) AS x", [np.float32(1.5)], "FLOAT"),
+        ("SELECT ? AS x", [np.datetime64("2024-02-29")], datetime.date(2024, 2, 29)),
+        ("SELECT ? AS x", [np.str_("a")], "a"),
+        ("SELECT ? AS x", [pd.NaT], None),
+        ("SELECT ? AS x", [pd.NA], None),
+        ("SELECT epoch_ms(?) AS x", [pd.Timestamp("2024-02-29", tz="Europe/Berlin")], 1709161200000),
         ("SELECT 1 AS x", None, 1),
         ("SELECT 1 AS x", [], 1),
         ("SELECT 1 AS x", {}, 1),
@@ -130,16 +139,30 @@ def test_parameters(db: grism.Connection, text: str, parameters: object, expecte
 @pytest.mark.parametrize(
     ("text", "parameters", "said"),
     [
-        ("SELECT ?", None, "has 1 parameters, 0 values"),
-        ("SELECT 1", [1], "has 0 parameters, 1 values"),
+        ("SELECT ?", None, "parameters: 1 needed, 0 given"),
+        ("SELECT 1", [1], "parameters: 0 needed, 1 given"),
         ("SELECT $a", {"b": 1}, r"has the parameters \$a; missing: \$a; not in it: \$b"),
         ("SELECT ?", [object()], "A parameter of type object has no Arrow type"),
-        ("SELECT ?::INT", [2**70], "has no Arrow type"),
+        ("SELECT ?", [2**200], "A parameter of type int has no Arrow type"),
+        ("SELECT ?", "a", "a str was given"),
+        ("SELECT ?", b"a", "a bytes was given"),
+        ("SELECT ?", 5, "a int was given"),
+        ("SELECT ?", {1}, "a set was given"),
+        (None, None, "A statement is a text, .* a NoneType was given"),
+        (5, None, "A statement is a text, .* a int was given"),
     ],
 )
 def test_parameters_that_do_not_fit(local: grism.Connection, text: str, parameters: object, said: str) -> None:
     with pytest.raises(InvalidValueError, match=said):
         local.sql(text, parameters)
+
+
+def test_a_table_of_one_statement_may_have_any_name(local: grism.Connection) -> None:
+    assert local.sql("SELECT a FROM text JOIN self USING (a)", text={"a": [1]}, self={"a": [1]}).to_pylist() == [
+        {"a": 1}
+    ]
+    with pytest.raises(InvalidValueError, match="The name of a table is a text; a int was given"):
+        local.register(5, {"a": [1]})
 
 
 FRAMES: dict[str, Callable[[], object]] = {

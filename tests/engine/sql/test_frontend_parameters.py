@@ -53,7 +53,7 @@ def test_parameters_leave_column_names_as_the_text_has_them(local: LocalRuntime)
     ("text", "given"), [("SELECT 1", 1), ("SELECT ?", 0), ("SELECT $1, $1", 2), ("SELECT ?, ?", 1)]
 )
 def test_the_number_of_values_must_be_right(local: LocalRuntime, text: str, given: int) -> None:
-    with pytest.raises(InvalidValueError, match=f"parameters, {given} values were given"):
+    with pytest.raises(InvalidValueError, match=f"parameters: . needed, {given} given"):
         local.frontend.plan(text, parameters=[pa.scalar(1)] * given)
 
 
