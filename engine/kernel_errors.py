@@ -49,16 +49,25 @@ _UNREADABLE = "A file of a table could not be read; check the table's files."
 _GONE = "A file of the version that the query reads is not there: another tool removed it, or lost it. Run it again."
 _DEPTH_EXCEEDED = ("Max expression depth limit", "Serialized JSON exceeds the maximum nesting depth")
 _SETTING_ADVICE = re.compile(r'(?:,? or|\.?\s{1,3}(?:Use|You can use)) "?SET \w+[^.]*')  # settings are locked
+# The kernel quotes some names as SQL does, and others only puts between quotes, whatever is in them.
+_QUOTED = r'"(?:[^"]|"")*"'
 _MISSING_COLUMN = re.compile(
-    r'^Column "(.+)" (?:does not exist|in \w+ list not found)'
-    r'|^Referenced column "?([^"]+?)"? (?:was )?not found'
+    rf"^Column (?:{_QUOTED}\.)*({_QUOTED}) (?:does not exist|in \w+ list not found)"
+    rf'|^[^"]*{_QUOTED} does not have a column (?:named|with name) ({_QUOTED})(?:\n|$)'
 )
-_OUTSIDE_TABLE = ' does not have a column named "'
+_MISSING_UNQUOTED = re.compile(
+    r'^Referenced (?:update )?column "?(.+?)"? (?:was not found because|not found in)'
+    r'|^Column "(.+?)" was selected but was not found in',
+    re.DOTALL,
+)
 _TOO_LONG = re.compile(r"Could not cast value (-?[0-9]{39}) to DECIMAL\(38,0\)")
-_MISSING_TABLE = re.compile(r'^Referenced table "(.+)" not found')
+_MISSING_TABLE = re.compile(r'^Referenced table "(.+?)" not found!(?:\nCandidate tables: |$)', re.DOTALL)
+_CANDIDATES = re.compile(r"\n(?:Candidate (?:bindings|tables): |Did you mean: )[: ]*(.+)$", re.DOTALL)
 _AFTERWARDS = "has been invalidated because of a previous fatal error"
 _LOCATION = re.compile(r"\[(\d{1,18}),(\d{1,18})\]")  # the kernel tells the largest number where it knows none
 _MAX_MESSAGE = 600
+# Messages of these kinds hold names and values of the statement, and none is of a file.
+_OF_THE_STATEMENT = frozenset({"binder", "catalog", "parser", "syntax", "conversion"})
 # What the kernel tells by any other kind is wrong with a statement's values; these are its own troubles.
 _NO_VALUE_S_FAULT = frozenset(
     {"transaction", "scheduler", "planner", "optimizer", "nullpointer", "stat"}
@@ -125,16 +134,17 @@ def planning_error(error: BaseException, columns: Iterable[str] = ()) -> GrismEr
     kind, message = _parts(error)
     if message.startswith(_DEPTH_EXCEEDED):
         return too_deep()
-    if message.startswith(_OF_A_FILE) or "Parquet file" in message:
-        return DataCorruptError(_UNREADABLE)
-    column = _missing_column(message.partition("\n")[0])
+    damaged = None if kind in _OF_THE_STATEMENT else _error_of_file(message)
+    if damaged is not None:
+        return damaged
+    column = _missing_column(error, message)
     if column:
         return _unknown_column(column, message, columns)
     missing = _MISSING_TABLE.search(message)
     if missing is not None:
-        near = nearest(missing[1], _quoted_names(message.partition("Candidate tables")[2]))
+        near = nearest(missing[1], _candidates(message))
         hint = f'did you mean "{near}"?' if near else "name a table or an alias of the FROM clause."
-        return UnknownTableError(f'There is no table "{missing[1]}" in reach; {hint}')
+        return UnknownTableError(f'There is no table "{_shorten_name(missing[1])}" in reach; {hint}')
     match kind:
         case "parser" | "syntax":
             return SqlSyntaxError(_shorten(message))
@@ -149,12 +159,13 @@ def execution_error(error: BaseException) -> GrismError:
     if isinstance(error, GrismError):
         return error
     kind, message = _parts(error)
-    return _error_of_message(message) or _error_of_kind(kind, message)
+    return _error_of_message(kind, message) or _error_of_kind(kind, message)
 
 
-def _error_of_message(message: str) -> GrismError | None:
+def _error_of_message(kind: str, message: str) -> GrismError | None:
     """What the kernel's text tells better than its kind; None where the kind is to tell."""
-    if (found := stored_value_error(message)) is not None:
+    found = stored_value_error(message) or (None if kind in _OF_THE_STATEMENT else _error_of_file(message))
+    if found is not None:
         return found
     cause, _, stored = message.rpartition(f"{CAST_FROM}{STORED}")
     if cause:
@@ -168,19 +179,21 @@ def _error_of_message(message: str) -> GrismError | None:
         )
     if message.startswith(TOO_LARGE):
         return MemoryExceededError(TOO_LARGE)
-    if _OF_LANCE.search(message):
-        _log.warning("A Lance table could not be read: %s", message)
-        if "Not found: " in message:
-            return StorageError(_GONE)
-        return DataCorruptError(_UNREADABLE)
-    if message.startswith(_OF_A_FILE) or "Parquet file" in message or _OF_A_STREAM.match(message):
-        return DataCorruptError(_UNREADABLE)
     if message.startswith(_OF_A_VARIANT):
         return InvalidValueError(f"A VARIANT is none, its bytes are malformed: {_shorten(message)}")
     if message.startswith("Arrow Appender: The maximum total"):
         return ResourceExhaustedError(
             "The values of a column are too large: those of a few rows together have more than 2 GB."
         )
+    return None
+
+
+def _error_of_file(message: str) -> GrismError | None:
+    if _OF_LANCE.search(message):
+        _log.warning("A Lance table could not be read: %s", message)
+        return StorageError(_GONE) if "Not found: " in message else DataCorruptError(_UNREADABLE)
+    if message.startswith(_OF_A_FILE) or "Parquet file" in message or _OF_A_STREAM.match(message):
+        return DataCorruptError(_UNREADABLE)
     return None
 
 
@@ -230,7 +243,7 @@ def _parts(error: BaseException) -> tuple[str, str]:
     text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
     fields = _details(text)
     if fields:
-        return _fold_type(str(fields["exception_type"])), _message(str(fields.get("exception_message", "")))
+        return _fold_type(str(fields["exception_type"])), str(fields.get("exception_message", "")).strip()
     kind = re.match(r"^(?:[A-Za-z]+: )?([A-Za-z ]+?) Error: ", text)
     return _fold_type(kind[1] if kind else ""), _message(re.sub(r"^[A-Z][A-Za-z ]*Error: ", "", text))
 
@@ -262,23 +275,28 @@ def _shorten(message: str) -> str:
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + " ..."
 
 
-def _missing_column(line: str) -> str:
+def _missing_column(error: BaseException, message: str) -> str:
     """The column that a message says is not there; empty where it says something else."""
-    _, marker, name = line.partition(_OUTSIDE_TABLE)
-    if marker and name.endswith('"'):
-        return name[:-1]
-    found = _MISSING_COLUMN.search(line)
-    return next((name for name in found.groups() if name), "") if found else ""
+    if (found := _MISSING_COLUMN.search(message)) is not None:
+        return (found[1] or found[2])[1:-1].replace('""', '"')
+    if (unquoted := _MISSING_UNQUOTED.search(message)) is None:
+        return ""
+    return str(_details(str(error)).get("name", "")) or unquoted[1] or unquoted[2]
 
 
 def _unknown_column(name: str, message: str, columns: Iterable[str]) -> UnknownColumnError:
-    bound = [text.split(".")[-1] for text in _quoted_names(message.partition("Candidate bindings")[2])]
-    bound = [other for other in bound if not is_hidden(other)]
+    bound = [other for other in _candidates(message) if not is_hidden(other)]
     known = [other for other in columns if other.lower() != name.lower() and not is_hidden(other)]
     near = nearest(name, [*bound, *known]) or next(iter(bound), None)
     hint = f'did you mean "{near}"?' if near else "list the table's columns to see what there is."
-    return UnknownColumnError(f'There is no column "{name}" in reach; {hint}')
+    return UnknownColumnError(f'There is no column "{_shorten_name(name)}" in reach; {hint}')
 
 
-def _quoted_names(text: str) -> list[str]:
-    return re.findall(r'"([^"]+)"', text)
+def _candidates(message: str) -> list[str]:
+    """The names that a message of the kernel ends with, which stand between quotes, whatever is in them."""
+    found = _CANDIDATES.search(message)
+    return [] if found is None else found[1].removeprefix('"').removesuffix('"').split('", "')
+
+
+def _shorten_name(name: str) -> str:
+    return name if len(name) <= _MAX_MESSAGE else name[:_MAX_MESSAGE] + " ..."

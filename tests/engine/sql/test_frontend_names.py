@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from engine.errors import (
     GrismError,
+    InvalidValueError,
     SqlSyntaxError,
     TypeMismatchError,
     UnknownColumnError,
@@ -87,6 +89,63 @@ def test_unknown_tables_name_the_nearest(local: LocalRuntime, text: str, message
 def test_unknown_columns_name_the_nearest(local: LocalRuntime, text: str) -> None:
     with pytest.raises(UnknownColumnError, match='no column "nmae" in reach; did you mean "name"'):
         local.frontend.plan(text)
+
+
+ODD_NAMES = (
+    'a"b',
+    '"',
+    "a\nb",
+    "\n",
+    "n.m",
+    "x" * 700,
+    'a" not found',
+    "a\n\nLINE 1: b",
+    "Parquet file",
+    "/lance/src/io.rs:1",
+)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT {} FROM people",
+        "SELECT {}",
+        "SELECT people.{} FROM people",
+        "SELECT id FROM people ORDER BY {}",
+        "SELECT * EXCLUDE ({}) FROM people",
+        "SELECT * REPLACE (1 AS {}) FROM people",
+        "SELECT people.* EXCLUDE (people.{}) FROM people",
+        "SELECT * FROM people JOIN people AS p USING ({})",
+        "SELECT v.{} FROM (VALUES (1)) AS v(x)",
+    ],
+)
+def test_an_unknown_column_is_told_whatever_its_name(local: LocalRuntime, text: str, name: str) -> None:
+    with pytest.raises(UnknownColumnError) as raised:
+        local.frontend.plan(text.format('"' + name.replace('"', '""') + '"'))
+    assert raised.value.message.startswith(f'There is no column "{name[:600]}')
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))
+def test_an_unknown_table_is_told_whatever_its_name(local: LocalRuntime, name: str) -> None:
+    with pytest.raises(UnknownTableError) as raised:
+        local.frontend.plan('SELECT "' + name.replace('"', '""') + '".id FROM people')
+    assert raised.value.message.startswith(f'There is no table "{name[:600]}')
+
+
+def test_a_name_that_is_suggested_may_hold_anything(local: LocalRuntime) -> None:
+    for meant in ('na"me', "na\nme", "na.me"):
+        text = f"""SELECT nmae FROM (SELECT 1 AS "{meant.replace('"', '""')}")"""
+        with pytest.raises(UnknownColumnError, match=re.escape(f'did you mean "{meant}"?')):
+            local.frontend.plan(text)
+
+
+@pytest.mark.parametrize("value", ["Parquet file", "/lance/src/io.rs:1", "Failed to read file"])
+def test_a_value_is_not_taken_for_what_is_told_of_files(local: LocalRuntime, value: str) -> None:
+    with pytest.raises(InvalidValueError, match=f"Could not convert string '{value}'"):
+        rows(local, f"SELECT CAST('{value}' AS INTEGER)")
+    with pytest.raises(InvalidValueError, match=f"Could not convert string '{value}'"):
+        rows(local, f"SELECT CAST('{value}' || left(name, 0) AS INTEGER) FROM people")
 
 
 def test_an_unknown_column_without_a_table(local: LocalRuntime) -> None:
