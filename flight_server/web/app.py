@@ -18,17 +18,17 @@ __all__ = ["make_app"]
 
 
 def make_app(metrics: Metrics, is_ready: Callable[[], bool], pages: Sequence[Route] = ()) -> Starlette:
-    """The application; `is_ready` says whether the server takes queries."""
+    """The application; `is_ready` says, without waiting, whether the server takes queries."""
 
     def tell_metrics(request: Request) -> Response:
         del request
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
 
-    def tell_alive(request: Request) -> Response:
+    async def tell_alive(request: Request) -> Response:  # in the loop's thread: others may all be taken
         del request
         return PlainTextResponse("alive\n")
 
-    def tell_ready(request: Request) -> Response:
+    async def tell_ready(request: Request) -> Response:
         del request
         return PlainTextResponse("ready\n") if is_ready() else PlainTextResponse("not ready\n", 503)
 

@@ -8,11 +8,13 @@ there is one more way: a name of the attacker's own that resolves to this machin
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 __all__ = ["is_own_host", "is_same_origin"]
+
+_HOST = re.compile(r"(\[[^\s\[\]@/?#\\]+\]|[^\s:\[\]@/?#\\]+)(?::\d*)?")
 
 
 def is_same_origin(origin: str | None, host: str | None) -> bool:
@@ -30,10 +32,10 @@ def is_own_host(host: str | None, names: Iterable[str]) -> bool:
     >>> is_own_host("127.0.0.1:8080", ()), is_own_host("localhost", ()), is_own_host("rebound.example:8080", ())
     (True, True, False)
     """
-    try:
-        name = (urlsplit(f"//{host or ''}").hostname or "").rstrip(".")
-    except ValueError:
+    found = _HOST.fullmatch((host or "").lower())
+    if found is None:
         return False
+    name = found[1].strip("[]").rstrip(".")
     if name in {"localhost", socket.gethostname().lower(), *(name.lower() for name in names)}:
         return True
     try:

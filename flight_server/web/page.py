@@ -62,10 +62,17 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+
+
+class _FormTooLargeError(GrismError):
+    """More came than a form of this page has."""
+
+
 _STATUS: Mapping[type[GrismError], int] = {
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     UnknownQueryError: 404,
+    _FormTooLargeError: 413,
     ResourceExhaustedError: 429,
     LoginUnavailableError: 503,
 }
@@ -377,13 +384,13 @@ def _certificate(request: Request) -> str | None:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form; none where its sender has left. Raises ResourceExhaustedError where it is too large."""
+    """The fields of a form; none where its sender has left. Raises _FormTooLargeError."""
     body = b""
     try:
         async for piece in request.stream():
             body += piece
             if len(body) > _LARGEST_FORM:
-                raise ResourceExhaustedError(f"A form of this page has {_LARGEST_FORM} bytes at most.")
+                raise _FormTooLargeError(f"A form of this page has {_LARGEST_FORM} bytes at most.")
     except ClientDisconnect:
         return {}
     return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))

@@ -40,9 +40,9 @@ class HttpTls:
 class HttpServer:
     """Serves `app` on `host`:`port` (0 takes a free one). Raises OSError where the port cannot be opened.
 
-    A client that has sent no whole request for `patience` seconds, or read nothing of an answer, loses its connection.
-    Close it, or use it in a
-    ``with`` block.
+    A client that has sent no whole request for `patience` seconds, or read nothing of an answer, loses its connection;
+    where all there may be are taken, whoever has kept the server waiting longest loses it for the next. Close it, or
+    use it in a ``with`` block.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class HttpServer:
             proxy_headers=False,
             lifespan="off",
             ws="none",
-            limit_concurrency=_MAX_CONNECTIONS,
+            limit_concurrency=_MAX_CONNECTIONS + 1,  # of which one is refused by an answer, where nobody else can go
             timeout_keep_alive=patience,
             timeout_graceful_shutdown=_CLOSE_SECONDS,
             ssl_certfile=None if tls is None else str(tls.certificate),
@@ -117,7 +117,8 @@ class _Protocol(H11Protocol):
     """HTTP that tells requests which certificate their client has shown, and waits for clients only so long.
 
     uvicorn limits the time between an answer and the next request, not that in which a request arrives or an answer is
-    taken: connections that send none, or send it slowly, or read nothing, would take all there are.
+    taken: connections that send none, or send it slowly, or read nothing, would take all there are. They make room for
+    others, so that who asks for health is answered in spite of them.
     """
 
     _limit: asyncio.TimerHandle | None = None
@@ -130,6 +131,8 @@ class _Protocol(H11Protocol):
         if shown:
             self.app_state = {**self.app_state, CERTIFICATE_NAME: _name(shown)}
         self._limit_wait()
+        if len(self.connections) > _MAX_CONNECTIONS:
+            self._make_room()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -160,6 +163,21 @@ class _Protocol(H11Protocol):
         super().resume_writing()
         if self._read_limit is not None:
             self._read_limit.cancel()
+
+    def _make_room(self) -> None:
+        """End the connection that has waited for its client for longest, where any does."""
+        others = [other for other in self.connections if other is not self and isinstance(other, _Protocol)]
+        waiting = {other: ends for other in others if (ends := other._ends_at) is not None}
+        if waiting:
+            longest = min(waiting, key=waiting.__getitem__)
+            self.connections.discard(longest)  # which its end does, too, but later than the next may come
+            longest.transport.abort()
+
+    @property
+    def _ends_at(self) -> float | None:
+        """When it ends unless its client does something, on the loop's clock; None while the client waits."""
+        timers = (self._limit, self._read_limit, self.timeout_keep_alive_task)
+        return min((timer.when() for timer in timers if timer is not None and not timer.cancelled()), default=None)
 
     @property
     def _waits(self) -> bool:

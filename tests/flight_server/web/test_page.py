@@ -299,7 +299,8 @@ def test_a_form_comes_with_the_word_of_its_own_login(visit: Callable[[str], Visi
         assert one.post("/sessions/x/kill", wrong).status == 403
     assert one.press("/sessions/x/kill", at="/queries").status == 404
     assert one.get("/queries/x/kill").status == 405
-    assert one.post("/logout", {"token": "x" * 100_000}).status == 429
+    assert one.post("/logout", {"token": "x" * 100_000}).status == 413
+    assert one.post("/login", {"user": "x" * 100_000}).status == 413
 
 
 def test_texts_are_shown_as_texts(connect: Connect, visit: Callable[[str], Visitor]) -> None:

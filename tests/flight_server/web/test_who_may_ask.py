@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -62,8 +64,17 @@ def form_token(logins: PageLogins) -> str:
         ("rebound.example:{port}", 421),
         ("localhost.rebound.example", 421),
         ("127.0.0.1.rebound.example", 421),
+        ("localhost.", 200),
         ("[", 421),
         ("", 421),
+        ("[::1]rebound.example:{port}", 421),
+        ("[rebound.example]", 421),
+        ("127.0.0.1@rebound.example", 421),
+        ("rebound.example@127.0.0.1", 421),
+        ("rebound.example, 127.0.0.1", 421),
+        ("127.0.0.1:x", 421),
+        ("localhost/", 421),
+        ("::1", 421),
     ],
 )
 def test_where_nobody_logs_in_no_other_name_leads_here(host: str, status: int) -> None:
@@ -168,17 +179,84 @@ def test_who_sends_no_whole_request_loses_the_connection(caplog: pytest.LogCaptu
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_who_does_not_read_an_answer_loses_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_MAX_CONNECTIONS", 3)
-    large = Response(bytes(8 << 20))
-    app = Starlette(routes=[Route("/large", lambda _: large), Route("/small", lambda _: Response("small"))])
-    with HttpServer(app, "127.0.0.1", 0, patience=1) as http, ExitStack() as opened:
+def ended(client: socket.socket) -> bool:
+    """Whether a connection was ended at the other side, once all that came before is read."""
+    client.settimeout(0.01)
+    try:
+        while client.recv(1 << 20):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    return True
+
+
+def test_who_does_not_read_an_answer_loses_the_connection() -> None:
+    large = Response(bytes(64 << 20))
+    app = Starlette(routes=[Route("/large", lambda _: large)])
+    with (
+        HttpServer(app, "127.0.0.1", 0, patience=1) as http,
+        socket.create_connection(("127.0.0.1", http.port), 20) as client,
+    ):
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        until(lambda: not http._server.server_state.connections)
+        received = 0
+        with suppress(ConnectionError):
+            while piece := client.recv(1 << 20):
+                received += len(piece)
+        assert 0 < received < 64 << 20
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"GET /q", b"POST /queries/x/kill HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"]
+)
+def test_connections_that_keep_the_server_waiting_make_room(monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
+    """Whoever has kept it waiting longest goes first, and who asks is answered at once, again and again."""
+    monkeypatch.setattr(server, "_MAX_CONNECTIONS", 5)
+    with serve(PageLogins(Anonymous(), Ways())) as http, ExitStack() as opened:
+        clients = []
+        for _ in range(12):
+            clients.append(opened.enter_context(socket.create_connection(("127.0.0.1", http.port), 20)))
+            clients[-1].sendall(begun)
         for _ in range(3):
+            assert Visitor(http.address).get("/readyz").status == 200
+        until(lambda: [ended(client) for client in clients] == [True] * 8 + [False] * 4)
+
+
+def test_who_does_not_read_makes_room_and_who_waits_for_an_answer_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_MAX_CONNECTIONS", 2)
+    asked, answered = threading.Event(), threading.Event()
+
+    def wait(request: Request) -> Response:
+        asked.set()
+        answered.wait(20)
+        return Response("late")
+
+    routes = [
+        Route("/large", lambda _: Response(bytes(64 << 20))),
+        Route("/wait", wait),
+        Route("/small", lambda _: Response()),
+    ]
+    with HttpServer(Starlette(routes=routes), "127.0.0.1", 0) as http, ExitStack() as opened:
+
+        def ask(path: str) -> socket.socket:
             client = opened.enter_context(socket.create_connection(("127.0.0.1", http.port), 20))
-            client.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert client.recv(5) == b"HTTP/"
-        assert Visitor(http.address).get("/small").status == 503
-        until(lambda: Visitor(http.address).get("/small").status == 200)
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            return client
+
+        waits = ask("/wait")
+        assert asked.wait(20)
+        unread = ask("/large")
+        assert unread.recv(5) == b"HTTP/"
+        assert Visitor(http.address).get("/small").status == 200
+        until(lambda: ended(unread))
+        also = ask("/wait")
+        until(lambda: len(http._server.server_state.tasks) == 2)
+        assert Visitor(http.address).get("/small").status == 503  # nobody else can go
+        answered.set()
+        for client in (waits, also):
+            assert b"".join(iter(partial(client.recv, 4096), b"")).endswith(b"late")
 
 
 def test_of_one_user_the_last_logins_are_kept(tmp_path: Path) -> None:
