@@ -97,10 +97,12 @@ class GrismError(Exception):
     """The root. `retryable` says whether running the same work again may succeed.
 
     `place` is where in the client's statement the error is; None where that is not known, or is nowhere in it.
+    `changed_rows` are those that the statement had changed before it failed, and that stay so.
     """
 
     retryable: ClassVar[bool] = False
     place: Place | None = None
+    changed_rows: int = 0
 
     @property
     def summary(self) -> str:

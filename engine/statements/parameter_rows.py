@@ -43,14 +43,15 @@ def sum_of_rows(rows: Parameters, change: Callable[[Sequence[pa.Scalar]], int]) 
     """What `change` counts in all, run for each of `rows` in turn. Of several, an error tells which one it is about."""
     count = 0
     for number, row in enumerate(rows, start=1):
-        with OnError(partial(_tell, number, len(rows))):
+        with OnError(partial(_tell, number, len(rows), count)):
             count += change(row)
     return count
 
 
-def _tell(number: int, rows: int, error: BaseException) -> None:
+def _tell(number: int, rows: int, changed: int, error: BaseException) -> None:
     if not isinstance(error, GrismError) or rows == 1:
         return
+    error.changed_rows = changed
     text = str(error.args[0] if error.args else type(error).__name__).removesuffix(".")
     before = "what those before it changed stays" if number > 1 else "nothing was changed"
     error.args = (f"{text}. This is row {number} of {rows} rows of parameters; {before}.",)

@@ -55,6 +55,8 @@ class Call:
         self._lock = threading.Lock()
         self._context: flight.ServerCallContext | None = None
         self._sent: StreamCounters | None = None
+        self._waits_to_end: Callable[[], bool] = bool
+        self._stopped_at: float | None = None
         self._closers: list[Callable[[], None]] = []
         self._finished = False
 
@@ -95,6 +97,18 @@ class Call:
         """The stream that `counters` are of goes to the client from now on."""
         self._sent = counters
 
+    def awaits(self, waits_to_end: Callable[[], bool]) -> None:
+        """From now on this tells whether all that the call still waits for is that its client sends, ends or goes."""
+        self._waits_to_end = waits_to_end
+
+    def left_since(self) -> float | None:
+        """Since when the call is stopped and there only because its client neither sends, reads nor goes; None where
+        something else is the matter.
+        """
+        if self._stopped_at is None or not (self._waits_to_end() or self.unread_since() is not None):
+            return None
+        return self._stopped_at
+
     def unread_since(self) -> float | None:
         """Since when the client leaves unread what was sent, on the clock of `time.monotonic()`; None if it reads."""
         return None if self._sent is None else self._sent.unread_since
@@ -105,6 +119,8 @@ class Call:
             gone = self._context is not None and bool(self._context.is_cancelled())
         if gone:
             self.cancellation.cancel("The client went away or its deadline passed.")
+        if self._stopped_at is None and self.cancellation.cause is not None:
+            self._stopped_at = time.monotonic()
         stalled = self.unread_since()
         if stalled is not None and stall_timeout is not None and time.monotonic() - stalled > stall_timeout:
             self.cancellation.expire(
@@ -135,9 +151,18 @@ class Call:
 class CallRegistry:
     """Every running call. A thread of its own asks, every `interval` seconds, which clients are gone, and which have
     read nothing for `stall_timeout` seconds, where that is not None.
+
+    A call that was stopped stays until its client sends, reads or goes: gRPC lets nobody else end it. After another
+    `stall_timeout` seconds `disconnect` is called with the address of such a client, unless it has other calls.
     """
 
-    def __init__(self, interval: float = 0.2, stall_timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        interval: float = 0.2,
+        stall_timeout: float | None = None,
+        disconnect: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self._disconnect = disconnect
         self._interval = interval
         self._stall_timeout = stall_timeout
         self._lock = threading.Lock()
@@ -200,7 +225,20 @@ class CallRegistry:
         while not self._stopped.wait(self._interval):
             for call in self._running_calls():
                 call.poll(self._stall_timeout)
+            self._leave_silent_clients()
             with self._lock:
                 self._rests = True
                 self._begun.wait_for(lambda: bool(self._calls) or self._stopped.is_set())
                 self._rests = False
+
+    def _leave_silent_clients(self) -> None:
+        if self._stall_timeout is None:
+            return
+        silent: dict[str, bool] = {}
+        for call in self._running_calls():
+            since = call.left_since()
+            is_silent = since is not None and time.monotonic() - since > self._stall_timeout
+            silent[call.peer] = silent.get(call.peer, True) and is_silent
+        for peer in [peer for peer, is_silent in silent.items() if is_silent]:
+            log.info("%s kept a call that was stopped; its connection is closed", peer)
+            self._disconnect(peer)

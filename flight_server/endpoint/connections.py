@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import socket
 import stat
 import sys
 import threading
@@ -17,12 +18,14 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
-__all__ = ["ConnectionWatch", "connections_of", "find_ended"]
+__all__ = ["ConnectionWatch", "connections_of", "disconnect", "find_ended"]
 
 _TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 _DESCRIPTORS = Path("/proc/self/fd")
 _ESTABLISHED = "01"
 _INTERVAL = 1.0  # seconds
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def connections_of(peer: str) -> frozenset[int]:
@@ -33,6 +36,25 @@ def connections_of(peer: str) -> frozenset[int]:
     """
     remotes = _as_listed(peer)
     return frozenset(number for text in _texts() for number in _numbers(text, remotes)) if remotes else frozenset()
+
+
+def disconnect(peer: str, port: int) -> bool:
+    """End this process's connection between its own `port` and a peer, as if the peer had; False where there is none.
+
+    Whoever has the socket finds it at its end.
+    """
+    found = _address(peer)
+    if found is None:
+        return False
+    for descriptor in _open_descriptors():
+        with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as own:  # no socket, or closed meanwhile
+            if own.family not in (socket.AF_INET, socket.AF_INET6) or own.getsockname()[1] != port:
+                continue
+            address, remote_port, *_ = own.getpeername()
+            if remote_port == found[1] and _plain(ipaddress.ip_address(address)) == _plain(found[0]):
+                own.shutdown(socket.SHUT_RDWR)
+                return True
+    return False
 
 
 class ConnectionWatch:
@@ -101,14 +123,19 @@ def _own_sockets() -> frozenset[int] | None:
     """The numbers of all sockets of this process; None where the system does not tell them."""
     found: set[int] = set()
     try:
-        for descriptor in os.listdir(_DESCRIPTORS):  # noqa: PTH208 (each second, of every client's connection)
+        for descriptor in _open_descriptors():
             with suppress(OSError):  # closed meanwhile
-                status = os.fstat(int(descriptor))
+                status = os.fstat(descriptor)
                 if stat.S_ISSOCK(status.st_mode):
                     found.add(status.st_ino)
     except OSError:
         return None
     return frozenset(found)
+
+
+def _open_descriptors() -> list[int]:
+    """Those of this process. Raises OSError where the system does not tell them."""
+    return [int(name) for name in os.listdir(_DESCRIPTORS)]  # noqa: PTH208 (each second, of every client's connection)
 
 
 def _list_sockets() -> dict[str, list[int]] | None:
@@ -138,20 +165,32 @@ def _texts() -> list[str]:
 
 def _as_listed(peer: str) -> frozenset[str]:
     """The address as the lists have it, an IPv4 address also as sockets of IPv6 do."""
+    found = _address(peer)
+    if found is None:
+        return frozenset()
+    parsed, port = found
+    known = {parsed, _plain(parsed)}
+    if isinstance(parsed, ipaddress.IPv4Address):
+        known.add(ipaddress.IPv6Address(f"::ffff:{parsed}"))
+    return frozenset(f"{_words(each.packed)}:{port:04X}" for each in known)
+
+
+def _address(peer: str) -> tuple[_Address, int] | None:
+    """The address and port of a peer as gRPC writes it; None where it has no address of the internet."""
     kind, _, rest = unquote(peer).partition(":")
     address, _, port = rest.rpartition(":")
     if kind not in ("ipv4", "ipv6") or not port.isdecimal():
-        return frozenset()
+        return None
     try:
-        parsed = ipaddress.ip_address(address.strip("[]").partition("%")[0])
+        return ipaddress.ip_address(address.strip("[]").partition("%")[0]), int(port)
     except ValueError:
-        return frozenset()
-    known = {parsed}
-    if isinstance(parsed, ipaddress.IPv4Address):
-        known.add(ipaddress.IPv6Address(f"::ffff:{parsed}"))
-    elif parsed.ipv4_mapped is not None:
-        known.add(parsed.ipv4_mapped)
-    return frozenset(f"{_words(each.packed)}:{int(port):04X}" for each in known)
+        return None
+
+
+def _plain(address: _Address) -> _Address:
+    """An IPv4 address that stands in one of IPv6, by itself."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 def _words(packed: bytes) -> str:

@@ -12,6 +12,7 @@ from pyarrow import flight
 
 from engine.errors import UnsupportedError
 from flight_server.endpoint.calls import Call
+from flight_server.endpoint.incoming_data import IncomingData
 from flight_server.endpoint.streams import ResultStream
 
 __all__ = ["BaseHandler", "Handler"]
@@ -32,9 +33,7 @@ class Handler(Protocol):
     def do_get(self, call: Call, ticket: bytes) -> ResultStream:
         """The rows behind a ticket."""
 
-    def do_put(
-        self, call: Call, descriptor: flight.FlightDescriptor, reader: flight.MetadataRecordBatchReader
-    ) -> bytes:
+    def do_put(self, call: Call, descriptor: flight.FlightDescriptor, reader: IncomingData) -> bytes:
         """Take an upload; gives its answer. `reader.schema` may only be touched where the client sent one."""
 
     def do_exchange(
@@ -68,9 +67,7 @@ class BaseHandler:
     def do_get(self, call: Call, ticket: bytes) -> ResultStream:
         raise self._refuse(call)
 
-    def do_put(
-        self, call: Call, descriptor: flight.FlightDescriptor, reader: flight.MetadataRecordBatchReader
-    ) -> bytes:
+    def do_put(self, call: Call, descriptor: flight.FlightDescriptor, reader: IncomingData) -> bytes:
         raise self._refuse(call)
 
     def do_exchange(

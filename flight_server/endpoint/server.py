@@ -18,8 +18,10 @@ from pyarrow import flight
 from engine.errors import CancelledError
 from engine.tracing import Span, SpanContext, begin, context_in
 from flight_server.endpoint.calls import CALL_KEY, Call, CallRegistry, Headers
+from flight_server.endpoint.connections import disconnect
 from flight_server.endpoint.handler import Handler
-from flight_server.endpoint.status import DrainingError, ShutdownError, flight_errors
+from flight_server.endpoint.incoming_data import IncomingData
+from flight_server.endpoint.status import DrainingError, ShutdownError, flight_errors, to_sent
 from flight_server.endpoint.streams import flight_stream
 from flight_server.endpoint.thread_state import HeldThreadState, held_thread_state
 
@@ -42,8 +44,9 @@ class Endpoint:
     """A running Flight server on `host`:`port` (0 takes a free port) that serves `handler` until `shutdown`.
 
     `auth_handler` and `middleware` are pyarrow's, for identity. `closing_actions` are those by which clients end what
-    they have begun. What a client has left unread for `stall_timeout` seconds is cancelled. With `traced`, each call is
-    a span where spans are asked for. The constructor returns once the port is open.
+    they have begun. What a client has left unread for `stall_timeout` seconds is cancelled; a client that is silent as
+    long after its call was stopped loses its connection. With `traced`, each call is a span where spans are asked for.
+    The constructor returns once the port is open.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class Endpoint:
     ) -> None:
         self.host = host
         self._tls = tls
-        self._calls = CallRegistry(stall_timeout=stall_timeout)
+        self._calls = CallRegistry(stall_timeout=stall_timeout, disconnect=lambda peer: disconnect(peer, self.port))
         self._draining = threading.Event()
         self._closed = threading.Event()
         try:
@@ -274,12 +277,36 @@ class _Server(flight.FlightServerBase):
         reader: flight.MetadataRecordBatchReader,
         writer: flight.FlightMetadataWriter,
     ) -> None:
-        with flight_errors(context.add_trailer):
-            answer = self._handler.do_put(_call(context), descriptor, reader)
+        failure = self._take(context, descriptor, reader, writer)
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure
+
+    def _take(
+        self,
+        context: flight.ServerCallContext,
+        descriptor: flight.FlightDescriptor,
+        reader: flight.MetadataRecordBatchReader,
+        writer: flight.FlightMetadataWriter,
+    ) -> Exception | None:
+        """Take an upload. The error comes back when nobody reads any more, and holds nothing that the upload did."""
+        data: IncomingData | None = None
+        failure = None
+        try:
+            call = _call(context)
+            data = IncomingData(call, reader)
+            answer = self._handler.do_put(call, descriptor, data)
             try:
                 writer.write(pa.py_buffer(answer))
             except OSError as error:
                 raise CancelledError("The client was gone before it was told what its upload came to.") from error
+        except BaseException as error:  # a panic in native code, too
+            failure = to_sent(error, context.add_trailer)
+        if data is not None:
+            data.close()
+        return failure
 
     def do_exchange(
         self,

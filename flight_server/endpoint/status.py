@@ -33,6 +33,7 @@ __all__ = [
     "code_of",
     "flight_errors",
     "to_flight",
+    "to_sent",
 ]
 
 log = logging.getLogger(__name__)
@@ -136,6 +137,14 @@ def to_flight(error: BaseException) -> Exception:
     return _unformattable(_INTERNAL, "InternalError")(_incident(error))
 
 
+def to_sent(error: BaseException, add_trailer: Callable[[str, str], None] | None) -> Exception:
+    """As `to_flight`, told in the trailers, too, by the call context's method `add_trailer`."""
+    translated = to_flight(error)
+    if add_trailer is not None:
+        add_trailer(ERROR_TRAILER, type(translated).__name__)
+    return translated
+
+
 def _shorten(message: str) -> str:
     """`message` without its full stop; a long one without its middle, so that its status fits into the trailers.
 
@@ -178,9 +187,7 @@ class flight_errors:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is None or isinstance(error, GeneratorExit):
             return
-        translated = to_flight(error)  # a panic in native code, too, which is no Exception
-        if self._add_trailer is not None:
-            self._add_trailer(ERROR_TRAILER, type(translated).__name__)
+        translated = to_sent(error, self._add_trailer)  # a panic in native code, too, which is no Exception
         try:
             raise translated from None
         finally:

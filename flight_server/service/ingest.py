@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pyarrow import flight
-
 from engine.errors import UnsupportedError
 from engine.statements.catalog import Catalog, Target
 from engine.storage.protocol import CATALOG, WriteMode
+from flight_server.endpoint.incoming_data import IncomingData
 from flight_server.proto import sql
 from flight_server.service.request import Request
 from flight_server.service.uploads import Took, Uploads
@@ -28,7 +27,7 @@ class Ingest:
         self,
         request: Request,
         command: sql.CommandStatementIngest,
-        reader: flight.MetadataRecordBatchReader,
+        reader: IncomingData,
         took: Took,
     ) -> sql.DoPutUpdateResult:
         """Take an upload, of which `took` is told while it comes in; answers with its number of rows.

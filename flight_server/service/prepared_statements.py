@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 import pyarrow as pa
-from pyarrow import flight
 
 from engine.errors import ResourceExhaustedError
 from engine.statements.descriptions import Insert
@@ -29,7 +28,7 @@ from engine.statements.parameter_rows import parameter_rows
 from engine.statements.parsed_statement import ParsedStatement
 from engine.statements.planning import Parameters, ParameterStream
 from flight_server.drivers import parameter_schema
-from flight_server.endpoint.incoming_data import entrance_of, limit_bytes, receive, sends_schema
+from flight_server.endpoint.incoming_data import IncomingData, entrance_of, limit_bytes, receive, sends_schema
 from flight_server.options import ServiceOptions
 from flight_server.proto import sql
 from flight_server.service.request import Offer, Request
@@ -113,7 +112,7 @@ class PreparedStatements:
         return ()
 
     def bind(
-        self, request: Request, command: sql.CommandPreparedStatementQuery, reader: flight.MetadataRecordBatchReader
+        self, request: Request, command: sql.CommandPreparedStatementQuery, reader: IncomingData
     ) -> sql.DoPutPreparedStatementResult:
         """DoPut of parameters: a new handle that has them bound."""
         own, bound_to = (
@@ -164,7 +163,7 @@ class PreparedStatements:
         return self._statements.schema_of(request, prepared.parsed, rows)
 
     def update(
-        self, request: Request, command: sql.CommandPreparedStatementUpdate, reader: flight.MetadataRecordBatchReader
+        self, request: Request, command: sql.CommandPreparedStatementUpdate, reader: IncomingData
     ) -> sql.DoPutUpdateResult:
         """Run a prepared statement for each row of parameters that comes; with what is bound where no schema does.
 
@@ -211,7 +210,7 @@ class PreparedStatements:
         self,
         request: Request,
         prepared: _PreparedStatement,
-        reader: flight.MetadataRecordBatchReader,
+        reader: IncomingData,
         streams: bool = False,
     ) -> _Binding | ParameterStream | None:
         """The rows that come in; None where only the descriptor does.
@@ -235,6 +234,7 @@ class PreparedStatements:
             if count <= options.max_parameter_rows and size <= options.max_parameter_size:
                 continue
             if streams:
+                reader.read_beside()
                 most = options.max_upload_size
                 refusal = f"The parameters have more than {most} bytes; bind them in parts."
                 return ParameterStream(schema, limit_bytes(chain(kept, batches), most, refusal))

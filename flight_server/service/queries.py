@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
-from engine.errors import ExecutionError
+from engine.errors import ExecutionError, GrismError
 from engine.on_error import OnError
 from engine.progress import telling_progress
 from flight_server.gate import Gate
@@ -65,6 +65,9 @@ class Queries:
         try:
             with query.guard(), request.call.cancellation.scope(), telling_progress(query.tell):
                 yield query
+        except BaseException as error:  # what came in, or was computed, before is in no table
+            query.rows = error.changed_rows if isinstance(error, GrismError) else 0
+            raise
         finally:
             query.finish()
 

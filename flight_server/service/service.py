@@ -23,6 +23,7 @@ from flight_server.auth.certificates import identity_of
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.connections import ConnectionWatch
 from flight_server.endpoint.handler import BaseHandler
+from flight_server.endpoint.incoming_data import IncomingData
 from flight_server.endpoint.status import UnauthenticatedError
 from flight_server.endpoint.streams import ResultStream
 from flight_server.endpoint.tickets import TicketSigner
@@ -128,7 +129,7 @@ class FlightSqlService(BaseHandler):
             messages.FlightDescriptor: self._tables.fetch,
             **dict.fromkeys(metadata.commands, metadata.fetch),
         }
-        self._uploads: Mapping[type[Message], Callable[[Request, Any, flight.MetadataRecordBatchReader], Message]] = {
+        self._uploads: Mapping[type[Message], Callable[[Request, Any, IncomingData], Message]] = {
             sql.CommandPreparedStatementQuery: prepared.bind,
             sql.CommandPreparedStatementUpdate: prepared.update,
             sql.CommandStatementUpdate: statements.update,
@@ -268,7 +269,7 @@ class FlightSqlService(BaseHandler):
         self,
         call: Call,
         descriptor: flight.FlightDescriptor,
-        reader: flight.MetadataRecordBatchReader,
+        reader: IncomingData,
     ) -> bytes:
         request = self._request(call)
         answer: Message
@@ -282,7 +283,7 @@ class FlightSqlService(BaseHandler):
         return answer.SerializeToString()
 
     def _take_ingest(
-        self, request: Request, command: sql.CommandStatementIngest, reader: flight.MetadataRecordBatchReader
+        self, request: Request, command: sql.CommandStatementIngest, reader: IncomingData
     ) -> sql.DoPutUpdateResult:
         path = [name for name in (command.schema, command.table) if name]
         with self._queries.change(request, _upload(path), gated=False) as change:

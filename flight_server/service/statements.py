@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import pyarrow as pa
-from pyarrow import flight
 
 from engine.errors import ResourceExhaustedError
 from engine.statements.answers import QueryAnswer, TableAnswer
@@ -20,6 +19,7 @@ from engine.statements.descriptions import Kill, SetSetting
 from engine.statements.parsed_statement import ParsedStatement
 from engine.statements.planning import Parameters, ParameterStream
 from flight_server.column_metadata import annotate
+from flight_server.endpoint.incoming_data import IncomingData
 from flight_server.endpoint.streams import ResultStream
 from flight_server.monitoring.statement import StatementInfo
 from flight_server.options import ServiceOptions
@@ -172,9 +172,7 @@ class Statements:
 
     # CommandStatementUpdate, CommandStatementSubstraitPlan
 
-    def update(
-        self, request: Request, command: Statement, reader: flight.MetadataRecordBatchReader
-    ) -> sql.DoPutUpdateResult:
+    def update(self, request: Request, command: Statement, reader: IncomingData) -> sql.DoPutUpdateResult:
         """Run a statement and answer with how many rows it changed. Clients may send no data, and no schema."""
         del reader
         parsed = self.parse(request, text_of(command))

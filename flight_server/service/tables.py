@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
-from pyarrow import flight
 
 from engine.statements.catalog import TABLE_TYPE
 from engine.storage.protocol import TableName, WriteMode
 from flight_server.column_metadata import annotate
+from flight_server.endpoint.incoming_data import IncomingData
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import flight as messages
 from flight_server.service.request import Offer, Request
@@ -61,9 +61,7 @@ class Tables:
         """Read a table that was listed."""
         return self._statements.open(request, self._statements.start_table(request, self.path(descriptor.path)))
 
-    def put(
-        self, request: Request, path: Sequence[bytes | str], reader: flight.MetadataRecordBatchReader, took: Took
-    ) -> int:
+    def put(self, request: Request, path: Sequence[bytes | str], reader: IncomingData, took: Took) -> int:
         """Append an upload to a table, which is made where it is not there: all rows, or none. Returns how many.
 
         `took` is told while it comes in.

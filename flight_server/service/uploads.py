@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 
 import pyarrow as pa
-from pyarrow import flight
 
 from engine.errors import GrismError
 from engine.statements.bulk_load import BulkLoads
@@ -18,7 +17,7 @@ from engine.statements.catalog import Target
 from engine.storage.protocol import WriteMode
 from engine.streams import scoped_reader
 from flight_server.column_metadata import strip_annotations
-from flight_server.endpoint.incoming_data import entrance_of, limit_bytes, receive
+from flight_server.endpoint.incoming_data import IncomingData, entrance_of, limit_bytes, receive
 from flight_server.service.request import Request
 
 __all__ = ["Took", "Uploads"]
@@ -40,7 +39,7 @@ class Uploads:
     def store(
         self,
         request: Request,
-        reader: flight.MetadataRecordBatchReader,
+        reader: IncomingData,
         target: Target,
         mode: WriteMode,
         took: Took,
@@ -66,6 +65,7 @@ class Uploads:
             took(batch.num_rows)
             return batch
 
+        reader.read_beside()
         entrance = entrance_of(reader, _NO_ARROW)
         batches = map(count, receive(call, reader, entrance, _NO_ARROW))
         upload = whole(limit_bytes(batches, self._max_bytes, self._too_much))

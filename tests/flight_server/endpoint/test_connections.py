@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from pyarrow import flight
 
-from flight_server.endpoint import connections
-from flight_server.endpoint.connections import connections_of, find_ended
+from flight_server.endpoint import BaseHandler, Endpoint, connections
+from flight_server.endpoint.calls import Call
+from flight_server.endpoint.connections import connections_of, disconnect, find_ended
+from flight_server.endpoint.incoming_data import IncomingData
+from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import flight as messages
 from tests.flight_server.conftest import Served
 from tests.flight_server.service.test_sessions import options, set_options
+from tests.harness.waiting import until
 
 NUMBERED = pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="this system does not number sockets")
 RESET = struct.pack("ii", 1, 0)  # a connection that is closed leaves its port at once
@@ -133,3 +140,106 @@ def test_a_port_that_is_used_again_brings_no_session(served: Served) -> None:
         assert options(client).session_options["partitions"].int64_value == 7
     with relayed(server, reused) as client:
         assert "partitions" not in options(client).session_options
+
+
+@NUMBERED
+@pytest.mark.parametrize(("host", "peer"), [("127.0.0.1", "ipv4:127.0.0.1:{}"), ("::1", "ipv6:%5B::1%5D:{}")])
+def test_a_peer_is_disconnected_from_one_port(host: str, peer: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with (
+        socket.create_server((host, 0), family=family) as listening,
+        socket.create_server((host, 0), family=family) as other,
+        connected(listening.getsockname()[:2]) as client,
+        listening.accept()[0] as served,
+        connected(other.getsockname()[:2], client.getsockname()[1]) as beside,
+        other.accept()[0],
+    ):
+        name, port = peer.format(client.getsockname()[1]), listening.getsockname()[1]
+        assert not disconnect(name, 1)
+        assert not disconnect(peer.format(1), port)
+        assert not disconnect("unix:", port)
+        assert disconnect(name, port)
+        assert served.recv(1) == client.recv(1) == b""
+        beside.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            beside.recv(1)
+
+
+class Silent(BaseHandler):
+    """Is stopped soon after it has begun, whatever its client does."""
+
+    def __init__(self) -> None:
+        self.stopped, self.ended, self.released = threading.Event(), threading.Event(), threading.Event()
+
+    def do_put(self, call: Call, descriptor: flight.FlightDescriptor, reader: IncomingData) -> bytes:
+        call.on_end(self.ended.set)
+        reader.read_beside()
+        threading.Timer(0.2, lambda: call.cancellation.cancel("Stopped.")).start()
+        try:
+            reader.read_chunk()
+        finally:
+            self.stopped.set()
+        return b""
+
+    def do_get(self, call: Call, ticket: bytes) -> ResultStream:
+        call.on_end(self.ended.set)
+        batch = pa.record_batch({"a": pa.array(range(1 << 20))})
+        reader = pa.RecordBatchReader.from_batches(batch.schema, itertools.repeat(batch))
+
+        def stop() -> None:
+            call.cancellation.cancel("Stopped.")
+            self.stopped.set()
+
+        threading.Timer(0.5, stop).start()  # once the client has left enough unread
+        return ResultStream(reader)
+
+    def do_action(self, call: Call, name: str, body: bytes) -> Iterator[bytes]:
+        yield b"before"
+        self.released.wait(20)
+        yield b"after"
+
+
+@NUMBERED
+@pytest.mark.parametrize("method", ["do_put", "do_get"])
+def test_a_client_that_is_silent_once_its_call_was_stopped_loses_its_connection(
+    serve: Callable[..., tuple[Endpoint, flight.FlightClient]], method: str
+) -> None:
+    handler = Silent()
+    endpoint, client = serve(handler, stall_timeout=0.5)
+    if method == "do_put":
+        kept: object = client.do_put(flight.FlightDescriptor.for_path("a"), pa.schema([("a", pa.int64())]))
+    else:
+        kept = client.do_get(flight.Ticket(b""))
+    assert handler.stopped.wait(20)
+    assert handler.ended.wait(20)
+    until(lambda: endpoint.running_calls == 0)
+    assert kept is not None
+    handler.released.set()
+    assert [result.body.to_pybytes() for result in client.do_action(flight.Action("a", b""))] == [b"before", b"after"]
+
+
+@NUMBERED
+def test_a_silent_client_keeps_its_connection_while_it_has_other_calls(
+    serve: Callable[..., tuple[Endpoint, flight.FlightClient]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler, asked = Silent(), threading.Event()
+    left_since = Call.left_since
+
+    def note(call: Call) -> float | None:
+        since = left_since(call)
+        if since is not None and time.monotonic() - since > 0.5:  # and so could be disconnected more than once
+            asked.set()
+        return since
+
+    monkeypatch.setattr(Call, "left_since", note)
+    endpoint, client = serve(handler, stall_timeout=0.1)
+    results = client.do_action(flight.Action("a", b""))
+    assert next(results).body.to_pybytes() == b"before"
+    kept = client.do_put(flight.FlightDescriptor.for_path("a"), pa.schema([("a", pa.int64())]))
+    assert asked.wait(20)
+    assert endpoint.running_calls == 2
+    handler.released.set()
+    assert next(results).body.to_pybytes() == b"after"
+    assert list(results) == []
+    until(lambda: endpoint.running_calls == 0)
+    assert kept is not None

@@ -13,6 +13,7 @@ from pyarrow import flight
 
 from engine.errors import CancelledError
 from flight_server.endpoint import BaseHandler, Call, ClientTls, ConnectionPool, Endpoint, ResultStream, ServerTls
+from flight_server.endpoint.incoming_data import IncomingData
 from tests.flight_server.endpoint.certificates import Authority
 from tests.harness.waiting import until
 
@@ -98,9 +99,7 @@ def test_a_client_that_is_gone_before_it_has_its_answer_is_no_fault(
     answers = threading.Event()
 
     class Late(BaseHandler):
-        def do_put(
-            self, call: Call, descriptor: flight.FlightDescriptor, reader: flight.MetadataRecordBatchReader
-        ) -> bytes:
+        def do_put(self, call: Call, descriptor: flight.FlightDescriptor, reader: IncomingData) -> bytes:
             gone = threading.Event()
             call.cancellation.on_cancel(gone.set)
             assert gone.wait(30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 import pyarrow as pa
 import pytest
@@ -13,6 +14,7 @@ from engine.errors import UnsupportedError
 from flight_server.auth import HandshakeHandler
 from flight_server.auth.identity import Anonymous
 from flight_server.endpoint import BaseHandler, Call, Endpoint, ResultStream, thread_state
+from flight_server.endpoint.incoming_data import IncomingData
 from flight_server.endpoint.thread_state import HeldThreadState
 
 BATCH = pa.record_batch({"a": [1]})
@@ -40,11 +42,11 @@ class Remembers(BaseHandler):
         yield BATCH
         assert self.noted.method == "DoGet"
 
-    def do_put(
-        self, call: Call, descriptor: flight.FlightDescriptor, reader: flight.MetadataRecordBatchReader
-    ) -> bytes:
+    def do_put(self, call: Call, descriptor: flight.FlightDescriptor, reader: IncomingData) -> bytes:
         self._begin(call)
-        reader.read_all()
+        with suppress(StopIteration):
+            while True:
+                reader.read_chunk()
         return b""
 
     def do_action(self, call: Call, name: str, body: bytes) -> Iterable[bytes]:

@@ -107,6 +107,16 @@ def ingest(uri: str, batches: Iterator[pa.RecordBatch]) -> None:
         cursor.adbc_ingest("sent", pa.RecordBatchReader.from_batches(BATCH.schema, batches))
 
 
+def bind(uri: str, batches: Iterator[pa.RecordBatch]) -> None:
+    options = {"username": "root", "password": PASSWORD}
+    with (
+        flight_sql.connect(uri, db_kwargs=options, autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("CREATE OR REPLACE TABLE bound (a BIGINT)")
+        cursor.executemany("INSERT INTO bound VALUES (?)", pa.RecordBatchReader.from_batches(BATCH.schema, batches))
+
+
 def put(uri: str, batches: Iterator[pa.RecordBatch]) -> None:
     with flight.FlightClient(uri) as client:
         options = flight.FlightCallOptions(headers=[client.authenticate_basic_token("root", PASSWORD)])
@@ -148,3 +158,67 @@ def test_an_upload_is_stopped_before_its_end(
     (ended,) = root.rows(f"SELECT state, received {OTHERS} AND id = '{row['id']}'")
     assert ended["state"] == "cancelled"
     assert ended["received"] < MOST * BATCH.nbytes / 2
+
+
+@pytest.mark.parametrize(("send", "kind", "sent"), [(put, "UPLOAD", 0), (ingest, "UPLOAD", 10), (bind, "INSERT", 20)])
+def test_what_a_silent_client_sends_is_stopped_at_once(
+    guarded: str,
+    login: Login,
+    data: Path,
+    threads: ThreadPoolExecutor,
+    send: Callable[[str, Iterator[pa.RecordBatch]], None],
+    kind: str,
+    sent: int,
+) -> None:
+    """It is told everywhere, and nothing is kept, long before the client sends on, and is told of it, too."""
+    root, goes_on = login("root"), threading.Event()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for number in range(MOST):
+            if number == sent:
+                goes_on.wait(60)
+            yield BATCH
+
+    def refused() -> str:
+        with pytest.raises((flight_sql.Error, flight.FlightError)) as raised:
+            send(guarded, batches())
+        return str(raised.value)
+
+    answer = threads.submit(refused)
+    try:
+        running = f"SELECT id, received {OTHERS} AND kind = '{kind}' AND state = 'running'"
+        (row,) = until(lambda: [row for row in root.rows(running) if row["received"] == sent * BATCH.nbytes])
+        root.rows(f"KILL QUERY '{row['id']}'")
+        ended = f"SELECT state, rows, received, error {OTHERS} AND id = '{row['id']}' AND ended IS NOT NULL"
+        (row,) = until(lambda: root.rows(ended))
+        assert not answer.done()
+        assert (row["state"], row["rows"], row["received"]) == ("cancelled", 0, sent * BATCH.nbytes)
+        assert 'by "root" with KILL QUERY' in row["error"]
+        assert kind == "INSERT" or not list(data.rglob("sent*"))
+    finally:
+        goes_on.set()
+    assert 'The query was stopped by "root" with KILL QUERY.' in answer.result(60)
+
+
+def test_rows_of_a_change_that_is_stopped_do_not_count(login: Login, threads: ThreadPoolExecutor) -> None:
+    root = login("root")
+    answer = threads.submit(root.refusal, "CREATE TABLE never AS SELECT range AS a FROM range(100000000000)")
+    running = f"SELECT id {OTHERS} AND kind = 'CREATE TABLE AS' AND state = 'running' AND rows > 0"
+    other = login("root")
+    (row,) = until(lambda: other.rows(running))
+    other.rows(f"KILL QUERY '{row['id']}'")
+    assert "CANCELLED" in answer.result(60)
+    assert other.rows(f"SELECT state, rows {OTHERS} AND id = '{row['id']}'") == [{"state": "cancelled", "rows": 0}]
+
+
+def test_rows_that_were_changed_before_a_failure_count(guarded: str, login: Login) -> None:
+    root, options = login("root"), {"username": "root", "password": PASSWORD}
+    root.rows("CREATE OR REPLACE TABLE parts AS SELECT range AS a FROM range(5)")
+    with (
+        flight_sql.connect(guarded, db_kwargs=options, autocommit=True) as connection,
+        connection.cursor() as cursor,
+        pytest.raises(flight_sql.Error, match="This is row 3 of 4"),
+    ):
+        cursor.executemany("UPDATE parts SET a = CAST(? AS BIGINT)", [("1",), ("2",), ("none",), ("4",)])
+    told = root.rows(f"SELECT rows, state {OTHERS} AND kind = 'UPDATE' ORDER BY begun DESC LIMIT 1")
+    assert told == [{"rows": 10, "state": "failed"}]
