@@ -271,7 +271,7 @@ def test_who_comes_when_too_many_wait_is_refused_at_once(
     assert all(isinstance(answer, flight.FlightUnavailableError) for answer in answers)
     texts = sorted(str(answer).split(";")[0] for answer in answers)
     assert texts[:2] == [f"{SLOTS} queries run and {PLACES} wait, the most that may"] * 2
-    assert all("waited 1.5 s for its turn" in text for text in texts[2:])
+    assert all("waited 1.5 s for its turn" in text for text in texts[2:]), texts
     for reader in readers:
         reader.cancel()
     assert_every_slot_is_free(narrow)
