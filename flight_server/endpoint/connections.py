@@ -14,7 +14,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -47,14 +47,26 @@ def disconnect(peer: str, port: int) -> bool:
     if found is None:
         return False
     for descriptor in _open_descriptors():
-        with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as own:  # no socket, or closed meanwhile
-            if own.family not in (socket.AF_INET, socket.AF_INET6) or own.getsockname()[1] != port:
+        with suppress(OSError), _copy_of(descriptor) as own:  # which may be closed meanwhile
+            if own is None or own.family not in (socket.AF_INET, socket.AF_INET6) or own.getsockname()[1] != port:
                 continue
             address, remote_port, *_ = own.getpeername()
             if remote_port == found[1] and _plain(ipaddress.ip_address(address)) == _plain(found[0]):
                 own.shutdown(socket.SHUT_RDWR)
                 return True
     return False
+
+
+@contextmanager
+def _copy_of(descriptor: int) -> Iterator[socket.socket | None]:
+    """A descriptor of its own for the same socket; None where it is no socket. Raises OSError where it is closed."""
+    copy = os.dup(descriptor)
+    if not stat.S_ISSOCK(os.fstat(copy).st_mode):
+        os.close(copy)
+        yield None
+        return
+    with socket.socket(fileno=copy) as own:
+        yield own
 
 
 class ConnectionWatch:

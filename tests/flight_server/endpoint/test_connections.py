@@ -155,7 +155,9 @@ def test_a_peer_is_disconnected_from_one_port(host: str, peer: str) -> None:
         other.accept()[0],
     ):
         name, port = peer.format(client.getsockname()[1]), listening.getsockname()[1]
+        before = set(Path("/proc/self/fd").iterdir())
         assert not disconnect(name, 1)
+        assert set(Path("/proc/self/fd").iterdir()) <= before
         assert not disconnect(peer.format(1), port)
         assert not disconnect("unix:", port)
         assert disconnect(name, port)
