@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 CALL_KEY = "grism.call"
 
+_FAREWELL = 1.0  # seconds in which clients may learn that the endpoint stops
+
 Headers = Mapping[str, list[str] | list[bytes]]
 
 
@@ -153,7 +155,8 @@ class CallRegistry:
     read nothing for `stall_timeout` seconds, where that is not None.
 
     A call that was stopped stays until its client sends, reads or goes: gRPC lets nobody else end it. After another
-    `stall_timeout` seconds `disconnect` is called with the address of such a client, unless it has other calls.
+    `stall_timeout` seconds, or a second where all were stopped, `disconnect` is called with the address of such a
+    client, unless it has other calls.
     """
 
     def __init__(
@@ -204,10 +207,12 @@ class CallRegistry:
             call.cancellation.stop(cause)
 
     def wait_idle(self, timeout: float) -> bool:
-        """Wait until no call runs; False where some still do after `timeout` seconds."""
+        """Wait until no call runs but those that only wait for a silent client; False where some do after `timeout`
+        seconds.
+        """
         with self._lock:
             self._ends = True
-            return self._idle.wait_for(lambda: not self._calls, timeout)
+            return self._idle.wait_for(lambda: all(call.left_since() is not None for call in self._calls), timeout)
 
     def stop(self) -> None:
         """End the watching thread."""
@@ -227,17 +232,20 @@ class CallRegistry:
                 call.poll(self._stall_timeout)
             self._leave_silent_clients()
             with self._lock:
+                if self._ends:
+                    self._idle.notify_all()
                 self._rests = True
                 self._begun.wait_for(lambda: bool(self._calls) or self._stopped.is_set())
                 self._rests = False
 
     def _leave_silent_clients(self) -> None:
-        if self._stall_timeout is None:
+        patience = self._stall_timeout if self._stop_cause is None else _FAREWELL
+        if patience is None:
             return
         silent: dict[str, bool] = {}
         for call in self._running_calls():
             since = call.left_since()
-            is_silent = since is not None and time.monotonic() - since > self._stall_timeout
+            is_silent = since is not None and time.monotonic() - since > patience
             silent[call.peer] = silent.get(call.peer, True) and is_silent
         for peer in [peer for peer, is_silent in silent.items() if is_silent]:
             log.info("%s kept a call that was stopped; its connection is closed", peer)

@@ -110,12 +110,13 @@ class Endpoint:
     def shutdown(self, grace: float = 0.0, force: float = 5.0) -> bool:
         """Stop: let running calls finish for `grace` seconds, cancel the rest, close the port.
 
-        Returns within about `grace` + `force` seconds. False where a call held out even then, as one does whose client
-        stays connected and does not read; its thread is left behind, and the process should end without waiting for it.
+        A client that a second later neither sends, reads nor goes loses its connection (on Linux). Returns within about
+        `grace` + `force` seconds. False where a call held out even then; its thread is left behind, and the process
+        should end without waiting for it.
         """
         self.drain()
-        if not self._calls.wait_idle(grace):
-            self._calls.stop_all(ShutdownError())
+        self._calls.wait_idle(grace)
+        self._calls.stop_all(ShutdownError())
         closer = threading.Thread(target=self._server.shutdown, name="flight-shutdown", daemon=True)
         closer.start()
         closer.join(force)

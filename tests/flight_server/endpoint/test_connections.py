@@ -245,3 +245,23 @@ def test_a_silent_client_keeps_its_connection_while_it_has_other_calls(
     assert list(results) == []
     until(lambda: endpoint.running_calls == 0)
     assert kept is not None
+
+
+@NUMBERED
+@pytest.mark.parametrize("method", ["do_put", "do_get"])
+def test_an_endpoint_ends_in_spite_of_a_silent_client(
+    serve: Callable[..., tuple[Endpoint, flight.FlightClient]], method: str
+) -> None:
+    """Nor does it wait for one whose call was stopped before, however long others may go on."""
+    handler = Silent()
+    endpoint, client = serve(handler)
+    if method == "do_put":
+        kept: object = client.do_put(flight.FlightDescriptor.for_path("a"), pa.schema([("a", pa.int64())]))
+    else:
+        kept = client.do_get(flight.Ticket(b""))
+    assert handler.stopped.wait(20)
+    began = time.monotonic()
+    assert endpoint.shutdown(grace=60, force=30)
+    assert time.monotonic() - began < 30
+    assert handler.ended.is_set()
+    assert kept is not None
