@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from tests.harness.collector import Collector, run_collector
 from tests.harness.incidents import INCIDENTS
+from tests.harness.launcher import LAUNCHER
 from tests.harness.runtimes import RUNTIMES, STORAGES, SqlRuntime, Tables, make_tables
 from tests.harness.server import serve
 from tests.harness.sharing import SharedByFile, in_turn, stays_with
@@ -71,7 +72,14 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_internal_error_at_the_end() -> Iterator[None]:
+def launcher() -> Iterator[None]:
+    """Ends at last, after the servers that it has launched."""
+    yield
+    LAUNCHER.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_internal_error_at_the_end(launcher: None) -> Iterator[None]:
     """Nor does one come while the servers stop that the whole run shares."""
     INCIDENTS.listen()
     yield

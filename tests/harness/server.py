@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flight_sql
 
 from tests.harness.incidents import INCIDENTS
+from tests.harness.launcher import LAUNCHER, Launched
 
 __all__ = ["ServerError", "drop_afterwards", "serve"]
 
@@ -22,6 +23,9 @@ START_SECONDS = 120
 STOP_SECONDS = 20
 _GRACE = "2s"  # for queries that tests leave behind
 _READY = "grism listening on "
+_BEFORE_IMPORTS = {"--log-format", "ray"}  # what a server is told before it imports Lance, and where it starts others
+
+Process = subprocess.Popen[str] | Launched
 
 
 class ServerError(Exception):
@@ -40,16 +44,20 @@ def serve(
 
     The process's stderr goes to the file `log`, in which no internal error may stand. At the end it is told to stop
     and has to end with status 0. Another `module` is run without the word ``serve``. `variables` are added to those of
-    its environment.
+    its environment. A server that needs nothing but options is launched, which is cheaper than to start it.
     """
     command = ["serve", "--grace", _GRACE] if module == "flight_server.cli" else []
-    arguments = [sys.executable, "-m", module, *command, "--data", str(data), "--port", "0", *options]
+    arguments = [*command, "--data", str(data), "--port", "0", *options]
     environment = {**os.environ, **(variables or {})}
-    with (
-        log.open("wb") as errors,
-        INCIDENTS.watch(log),
-        subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as run,
-    ):
+    with log.open("wb") as errors, INCIDENTS.watch(log), ExitStack() as stack:
+        run: Process
+        if command and not variables and _BEFORE_IMPORTS.isdisjoint(options):
+            run = stack.enter_context(LAUNCHER.launch(arguments, errors.fileno()))
+        else:
+            started = [sys.executable, "-m", module, *arguments]
+            run = stack.enter_context(
+                subprocess.Popen(started, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
+            )
         try:
             yield _uri(run, log), run.pid
         finally:
@@ -71,7 +79,7 @@ def drop_afterwards(uri: str) -> Iterator[str]:
             cursor.execute(f'DROP {kind} "{name}"')
 
 
-def _uri(run: subprocess.Popen[str], log: Path) -> str:
+def _uri(run: Process, log: Path) -> str:
     """The URI on the line that says that the server is ready."""
     lines: queue.Queue[str] = queue.Queue()
     stdout = run.stdout
@@ -86,7 +94,7 @@ def _uri(run: subprocess.Popen[str], log: Path) -> str:
     return line.removeprefix(_READY).strip()
 
 
-def _stop(run: subprocess.Popen[str], log: Path) -> None:
+def _stop(run: Process, log: Path) -> None:
     run.send_signal(signal.SIGTERM)
     try:
         status = run.wait(STOP_SECONDS)

@@ -13,8 +13,10 @@ import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
+from tests.harness.launcher import LAUNCHER, Launched
 from tests.harness.waiting import until
 
 __all__ = ["CTRL_C", "CTRL_D", "ENTER", "TAB", "Terminal"]
@@ -25,21 +27,34 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>])")
 
 
 class Terminal:
-    """Runs `grism` with some arguments; close it after use. What it says on stderr goes to the terminal, or a file."""
+    """Runs `grism` with some arguments; close it after use. What it says on stderr goes to the terminal, or a file.
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], errors: Path | None = None) -> None:
-        self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
+    It is launched, which is cheaper, or started as the command.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        errors: Path | None = None,
+        is_launched: bool = True,
+    ) -> None:
+        self._ours, self._theirs = pty.openpty()  # theirs is kept open: one that nobody has open reads as gone
+        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
         # Without CPR: the program asks the terminal nothing that this one would have to answer.
-        variables = {**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **environment}
-        # Who leads a session and opens a terminal has it for its own, and so gets its Ctrl-C.
-        opening = ["sh", "-c", 'exec <"$0" >"$0" 2>"$1"; shift; exec "$@"', os.ttyname(theirs)]
-        opening.append(os.ttyname(theirs) if errors is None else str(errors))
-        self.process = subprocess.Popen(
-            [*opening, sys.executable, "-m", "flight_server.cli", *arguments], env=variables, start_new_session=True
-        )
-        self._theirs = theirs  # kept open: a terminal that nobody has open reads as one that is gone
+        variables = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **environment}
         self._unread = ""
+        self.process: subprocess.Popen[bytes] | Launched
+        if is_launched:
+            with ExitStack() as stack:
+                told = self._theirs if errors is None else stack.enter_context(errors.open("wb")).fileno()
+                self.process = LAUNCHER.launch(arguments, told, self._theirs, variables)
+        else:
+            # Who leads a session and opens a terminal has it for its own, and so gets its Ctrl-C.
+            opening = ["sh", "-c", 'exec <"$0" >"$0" 2>"$1"; shift; exec "$@"', os.ttyname(self._theirs)]
+            opening.append(os.ttyname(self._theirs) if errors is None else str(errors))
+            command = [*opening, sys.executable, "-m", "flight_server.cli", *arguments]
+            self.process = subprocess.Popen(command, env={**os.environ, **variables}, start_new_session=True)
 
     def send(self, keys: str) -> None:
         """Press keys."""
@@ -65,12 +80,14 @@ class Terminal:
     def end(self) -> int:
         """The status with which the program ends."""
         until(lambda: self._drain() and self.process.poll() is not None, _PATIENCE)
-        return self.process.returncode
+        return self.process.wait()
 
     def close(self) -> None:
         """End the program, if it has not ended."""
         self.process.kill()
         self.process.wait()
+        if isinstance(self.process, Launched):
+            self.process.close()
         os.close(self._ours)
         os.close(self._theirs)
 

@@ -32,8 +32,9 @@ def open_shell(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     """Opens a shell at a terminal with some arguments, and waits for its prompt. `tmp_path` has its state."""
     with ExitStack() as stack:
 
-        def opened(*arguments: str) -> Terminal:
-            terminal = Terminal(arguments, {"XDG_STATE_HOME": str(tmp_path / "state")})
+        def opened(*arguments: str, is_launched: bool = True) -> Terminal:
+            state = {"XDG_STATE_HOME": str(tmp_path / "state")}
+            terminal = Terminal(arguments, state, is_launched=is_launched)
             stack.callback(terminal.close)
             terminal.read_until(PROMPT)
             return terminal

@@ -156,10 +156,11 @@ def test_a_shell_on_a_folder_without_a_server(
 def test_grism_alone_is_the_shell_and_outlives_its_server(
     open_shell: Callable[..., Terminal], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The command itself, which the other tests launch."""
     (tmp_path / "data").mkdir()
     with serve(tmp_path / "data", tmp_path / "log", "--threads", "1") as (uri, _):
         monkeypatch.setenv("GRISM_URI", uri)
-        shell = open_shell()
+        shell = open_shell(is_launched=False)
         shell.send(f"CREATE TEMP TABLE mine AS SELECT 1 AS a;{ENTER}")
         shell.read_until(r"\(1 row changed\)")
         shell.read_until(PROMPT)
