@@ -15,7 +15,7 @@ class DistributedOptions:
     `partitions` is how many partitions a shuffle has (None: twice the slots). A join side of at most `broadcast_bytes`
     by estimate is sent to every task; of a table of one split, columns of at most `replicated_bytes` are read by every
     task instead; at most `gather_bytes` go to the task that has all of the other side. `split_bytes` is the
-    size of a scan task's share of a table; `split_rows` cuts finer, up to four splits for a slot. Results of at most
+    size of a scan task's share of a table; `split_rows` cuts finer, up to `slot_splits` for a slot. Results of at most
     `sort_gather_bytes` by estimate are sorted in one task. Keys of at most `reducing_key_bytes` by estimate are sent to
     where the other side of a join is read, if that spares at least `reduced_bytes`; semi joins with so little on their
     right go below inner joins. What a statement stores is written by the tasks that make it where it has at least
@@ -30,6 +30,7 @@ class DistributedOptions:
     gather_bytes: int = 4 << 20
     split_bytes: int = 256 << 20
     split_rows: int | None = None
+    slot_splits: int = 4
     sort_gather_bytes: int = 64 << 20
     reducing_key_bytes: int = 32 << 20
     reduced_bytes: int = 4 << 20

@@ -15,7 +15,6 @@ __all__ = ["is_one_part", "parts_of", "scan_below", "size_of"]
 
 _ROWS_OF_A_TASK = 250_000  # a task costs about as much as reading so many
 _BYTES_OF_A_TASK = 8 << 20  # in the columns that are read
-_SPLITS_FOR_A_SLOT = 4
 
 
 def parts_of(scan: TableScanExec, options: DistributedOptions) -> int:
@@ -32,7 +31,7 @@ def parts_of(scan: TableScanExec, options: DistributedOptions) -> int:
         return max(1, min(options.slots, max(parts, asked * table.search.compared // _ROWS_OF_A_TASK)))
     parts = 1 if table.bytes is None else math.ceil(table.bytes / options.split_bytes)
     if table.rows is not None and options.split_rows is not None:
-        parts = max(parts, min(math.ceil(table.rows / options.split_rows), _SPLITS_FOR_A_SLOT * options.slots))
+        parts = max(parts, min(math.ceil(table.rows / options.split_rows), options.slot_splits * options.slots))
     enough = max((table.rows or 0) // _ROWS_OF_A_TASK, size_of(scan) // _BYTES_OF_A_TASK)
     return max(1, parts, min(options.slots, enough))
 

@@ -95,7 +95,8 @@ STORAGES: dict[str, Callable[[Path], Tables]] = {
     "lance": _Lance,
 }
 
-# Splits and thresholds so small that small tables really distribute: several partitions in every Exchange.
+# Splits and thresholds so small that small tables really distribute: several partitions in every Exchange. The tasks of
+# a scan are at most two for each slot: a query's time goes by its tasks, and more of them show nothing new.
 SPREAD = RayOptions(
     executor=ExecutorOptions(ClusterOptions(workers=2, slots=2), SchedulerOptions(task_bytes=0)),
     planning=DistributedOptions(
@@ -103,6 +104,7 @@ SPREAD = RayOptions(
         broadcast_bytes=64,
         gather_bytes=64,
         split_rows=4,
+        slot_splits=2,
         sort_gather_bytes=64,
         reduced_bytes=0,
         written_bytes=64,
