@@ -40,7 +40,16 @@ from engine.place import Place
 from engine.travel_types import CAST_FROM
 from engine.value_bounds import TOO_LARGE
 
-__all__ = ["bind_error", "execution_error", "is_fatal", "planning_error", "require_text", "syntax_error", "too_deep"]
+__all__ = [
+    "bind_error",
+    "execution_error",
+    "is_fatal",
+    "is_unread_form",
+    "planning_error",
+    "require_text",
+    "syntax_error",
+    "too_deep",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +100,15 @@ _OF_A_FILE = (
 _OF_A_STREAM = re.compile(r"^reading the stream registered as '\w+' failed: IOError: ")
 # Lance tells the place in its source where something failed, of all that fails while its rows are read.
 _OF_LANCE = re.compile(r"/lance[\w-]{0,40}/src/[\w/]{1,100}\.rs:\d")
+# And that it does not read what lies there, which may be whole.
+_UNREAD_BY_LANCE = re.compile(
+    r"not yet implemented|[Nn]ot (?:yet )?supported|Unsupported|by this version of Lance|of differing lengths"
+    r"|have differing lengths|requires a positive bit width"
+)
+_UNREAD = (
+    "A table has columns that Lance does not read in the form in which they are stored; leave them out, or read them "
+    "with the tool that wrote them. The log of the server has which."
+)
 _OF_A_VARIANT = ("Corrupted VARIANT", "Data corruption detected, read of")
 _WHILE_PLANNING = (PlanningError, CancelledError, MemoryExceededError, KernelFailedError, KernelLostError)
 
@@ -103,6 +121,11 @@ def too_deep() -> UnsupportedError:
 def is_fatal(error: BaseException) -> bool:
     """Whether the kernel may be invalid from this error on."""
     return _parts(error)[0] in ("fatal", "internal", "connection")
+
+
+def is_unread_form(message: str) -> bool:
+    """Whether Lance says that it does not read a form of data, which need not be damaged."""
+    return _UNREAD_BY_LANCE.search(message) is not None
 
 
 def require_text(text: str) -> None:
@@ -191,7 +214,9 @@ def _error_of_message(kind: str, message: str) -> GrismError | None:
 def _error_of_file(message: str) -> GrismError | None:
     if _OF_LANCE.search(message):
         _log.warning("A Lance table could not be read: %s", message)
-        return StorageError(_GONE) if "Not found: " in message else DataCorruptError(_UNREADABLE)
+        if "Not found: " in message:
+            return StorageError(_GONE)
+        return UnsupportedError(_UNREAD) if is_unread_form(message) else DataCorruptError(_UNREADABLE)
     if message.startswith(_OF_A_FILE) or "Parquet file" in message or _OF_A_STREAM.match(message):
         return DataCorruptError(_UNREADABLE)
     return None

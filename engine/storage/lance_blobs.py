@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from engine.arrow_input import extension_name
+from engine.storage import lance_apart
 from engine.storage.protocol import ROW_ADDRESS
 
 __all__ = [
@@ -99,6 +100,9 @@ def take_rows(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> Iter
 
 def _take_places(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> pa.Table:
     """Rows as a scan gives them, with the places of blobs; Lance takes them by their ids, which may be others."""
+    lance_apart.require_read(dataset, columns)
+    if any(lance_apart.lies_apart(dataset.schema.field(column).type) for column in columns):
+        return lance_apart.take(dataset, addresses, columns)
     if not dataset.has_stable_row_ids:
         return dataset._take_rows(addresses, columns=list(columns))
     condition = f"{ROW_ADDRESS} IN ({', '.join(map(str, addresses.to_pylist()))})"

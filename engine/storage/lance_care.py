@@ -45,6 +45,7 @@ from engine.storage.lance_opened import first_version
 from engine.storage.lance_rebuilds import rebuilds, with_indexes
 from engine.storage.lance_segments import INDICES
 from engine.storage.lance_tables import KIND, tags_of
+from engine.storage.lance_unread import require_compactable
 from engine.storage.locks import exclusive_lock, take_if_free
 from engine.storage.names import unknown_tag
 from engine.storage.protocol import TableHandle, TableName
@@ -136,6 +137,8 @@ class LanceCare:
     def _compact(self, dataset: Any, threads: int | None) -> None:
         options: CompactionOptions = {} if threads is None else {"num_threads": threads}
         plan = run_write(self._name, None, lambda: Compaction.plan(dataset, options))
+        if plan.tasks:
+            require_compactable(self._name, dataset.schema)
         results = []
         files: list[str] = []
         with visible_or_removed(self._path, files):

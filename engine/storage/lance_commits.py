@@ -25,6 +25,7 @@ from engine.errors import (
     UnknownTableError,
     UnsupportedError,
 )
+from engine.kernel_errors import is_unread_form
 from engine.storage.drop_marks import is_dropped
 from engine.storage.lance_failures import is_panic
 from engine.storage.lance_fields import files_of
@@ -172,6 +173,12 @@ def failure(name: TableName, error: BaseException) -> GrismError:
         return UnsupportedError(
             f'Table "{name}" was left as it was: it is stored in an older format of Lance\'s files, which cannot hold '
             f"these values. CREATE OR REPLACE TABLE {name} AS FROM {name} writes it in the present one."
+        )
+    if is_unread_form(text):
+        return UnsupportedError(
+            f'Table "{name}" was left as it was: Lance {lance.__version__} does not support this with a form in which '
+            "it stores columns; the log of the server has which. ALTER TABLE or CREATE TABLE AS with another type for "
+            "such a column stores it in another form."
         )
     if _TOO_FEW.search(text):
         return UnsupportedError(

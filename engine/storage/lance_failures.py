@@ -10,10 +10,12 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import lance
 import pyarrow as pa
 
 from engine.arrow_input import stored_value_error
-from engine.errors import DataCorruptError, StorageError
+from engine.errors import DataCorruptError, StorageError, UnsupportedError
+from engine.kernel_errors import is_unread_form
 from engine.storage.lance_manifests import manifest_identity, manifests
 from engine.storage.protocol import TableHandle, TableName
 
@@ -26,7 +28,8 @@ Result = TypeVar("Result")
 def run_read(table: TableName | TableHandle, read: Callable[[], Result]) -> Result:
     """`read()`, whose failures mean that the dataset, or the version that a handle pins, cannot be read.
 
-    Raises DataCorruptError, and StorageError where that version is gone.
+    Raises DataCorruptError, UnsupportedError where Lance says that it does not read such data, and StorageError where
+    that version is gone.
     """
     try:
         return read()
@@ -39,6 +42,11 @@ def run_read(table: TableName | TableHandle, read: Callable[[], Result]) -> Resu
             require_version(table)
         name = table.name if isinstance(table, TableHandle) else table
         log.warning("Lance table %s cannot be read: %s", name, error)
+        if is_unread_form(str(error)):
+            raise UnsupportedError(
+                f'Table "{name}" has columns that Lance {lance.__version__} does not read in the form in which they '
+                "are stored; leave them out, or read them with the tool that wrote them. The server's log has which."
+            ) from None
         raise DataCorruptError(f'Table "{name}" cannot be read: its files are damaged or missing.') from None
 
 

@@ -152,7 +152,7 @@ def opened_version(dataset: Any) -> OpenedVersion:
     rows, size = int(told["total_rows"]), int(told["total_files_size"])
     schema = dataset.schema
     facts = Facts(
-        readable_fields(schema.remove_metadata()),
+        readable_fields(schema.remove_metadata(), dataset.data_storage_version),
         rows,
         size if size or not rows else None,  # else its writer did not note how large files are
         int(told["total_fragments"]),

@@ -24,6 +24,7 @@ from sqlglot import exp
 from engine.arrow_input import check_stored
 from engine.cache import LruCache
 from engine.errors import DataCorruptError, UnsupportedError
+from engine.storage import lance_apart
 from engine.storage.care import StoredFacts
 from engine.storage.cutting import cut
 from engine.storage.indexes import IndexUse, StoredIndex
@@ -279,8 +280,7 @@ class LanceTables:
 
         def scan() -> pa.RecordBatchReader:
             sizes = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES, **blobs}
-            reader = opened.dataset.scanner(columns=list(columns), **sizes, **options).to_reader()
-            return fields.guard_reader(reader)
+            return fields.guard_reader(lance_apart.scan(opened.dataset, columns, **sizes, **options))
 
         # How large blobs are is not known before they are read.
         width = opened.width([c for c in columns if c != ROW_ADDRESS])

@@ -27,6 +27,7 @@ from engine.errors import (
     TableExistsError,
 )
 from engine.hidden_columns import OWN
+from engine.storage import lance_apart
 from engine.storage.conform import Incoming, check_fits, stored_schema
 from engine.storage.drop_marks import DROPPED, mark_rename, settle
 from engine.storage.lance_blobs import has_blobs, is_blob, scan_options, written_fields
@@ -419,7 +420,7 @@ def _write_new(incoming: Incoming, writers: FragmentWriters | None, path: Path, 
 def _rows(dataset: Any, noted: dict[bytes, bytes] | None = None) -> pa.RecordBatchReader:
     """All rows of a dataset, in the form in which they are written; `noted` is in the schema."""
     schema = written_fields(dataset.schema.with_metadata(noted))
-    found = dataset.scanner(batch_size_bytes=_BATCH_BYTES, **scan_options(schema)).to_reader()
+    found = lance_apart.scan(dataset, schema.names, batch_size_bytes=_BATCH_BYTES, **scan_options(schema))
     return pa.RecordBatchReader.from_batches(
         schema, (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in found)
     )

@@ -8,7 +8,14 @@ from collections.abc import Callable
 import duckdb
 import pytest
 
-from engine.errors import CancelledError, DataCorruptError, GrismError, InvalidValueError, StorageError
+from engine.errors import (
+    CancelledError,
+    DataCorruptError,
+    GrismError,
+    InvalidValueError,
+    StorageError,
+    UnsupportedError,
+)
 from engine.kernel_errors import execution_error, planning_error
 
 
@@ -35,7 +42,13 @@ def test_damaged_files(kind: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "kind"), [("Not found: /data/t/1.lance", StorageError), ("magic", DataCorruptError)]
+    ("reason", "kind"),
+    [
+        ("Not found: /data/t/1.lance", StorageError),
+        ("magic", DataCorruptError),
+        ("Invalid user input: cannot read columns of differing lengths together (i=3, x=6)", UnsupportedError),
+        ('task 1 panicked with message "not yet implemented: FSL"', UnsupportedError),
+    ],
 )
 def test_a_stream_of_a_lance_table_that_is_damaged_or_of_which_a_version_was_removed(
     reason: str, kind: type[GrismError]

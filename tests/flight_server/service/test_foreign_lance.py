@@ -223,3 +223,72 @@ def test_inside_of_lists_the_stored_form_is_needed(writer: flight_sql.Connection
     run(writer, f"UPDATE {path.stem} SET x = x")
     run(writer, insert)
     assert run(writer, f"SELECT count(DISTINCT x) FROM {path.stem}") == [(2,)]
+
+
+STRUCTS = pa.list_(pa.struct([("a", pa.int64())]), 2)
+
+
+def structs(number: int) -> list[dict[str, int] | None] | None:
+    return None if number % 7 == 3 else [{"a": number}, None if number % 5 == 0 else {"a": -number}]
+
+
+def test_fixed_lists_of_structs_are_read_beside_other_columns(writer: flight_sql.Connection, path: Path) -> None:
+    inside = pa.struct([("x", STRUCTS), ("z", pa.int64())])
+    data = pa.table(
+        {
+            "i": range(2000),
+            "x": pa.array(map(structs, range(2000)), STRUCTS),
+            "s": pa.array([{"x": structs(i), "z": i} if i % 9 else None for i in range(2000)], inside),
+        }
+    )
+    lance.write_dataset(data, str(path), max_rows_per_file=700)
+    table, rows = path.stem, [tuple(row.values()) for row in data.to_pylist()]
+    for read, wanted in (
+        ("SELECT * FROM {} ORDER BY i", rows),
+        ("SELECT s, i FROM {} WHERE i IN (3, 800) ORDER BY i", [(rows[3][2], 3), (rows[800][2], 800)]),
+        ("SELECT i, x FROM {} WHERE x IS NULL AND i < 12 ORDER BY i", [(3, None), (10, None)]),
+        ("SELECT sum(i), sum(s.z), count(x) FROM {}", [(1999000, sum(i for i in range(2000) if i % 9), 1714)]),
+    ):
+        assert run(writer, read.format(table)) == wanted
+    run(writer, f"CREATE INDEX by_i ON {table} (i)")
+    run(writer, f"UPDATE {table} SET i = -1 WHERE i = 800")
+    run(writer, f"DELETE FROM {table} WHERE i > 5 AND i % 3 = 1")
+    kept = [(-1, *rows[800][1:]), *(row for row in rows if row[0] != 800 and (row[0] <= 5 or row[0] % 3 != 1))]
+    assert run(writer, f"SELECT * FROM {table} ORDER BY i") == kept
+    assert run(writer, f"SELECT x, i, s FROM {table} WHERE i IN (-1, 6)") == [
+        (row[1], row[0], row[2]) for number in (6, -1) for row in kept if row[0] == number
+    ]
+    with pytest.raises(adbc_driver_manager.Error, match=r'column "x" is stored as fixed-size lists of structs.*ALTER'):
+        run(writer, f"OPTIMIZE {table}")
+    run(writer, f"ALTER TABLE {table} ALTER x TYPE STRUCT(a BIGINT)[]")
+    run(writer, f"ALTER TABLE {table} ALTER s TYPE STRUCT(x STRUCT(a BIGINT)[], z BIGINT)")
+    run(writer, f"OPTIMIZE {table}")
+    assert run(writer, f"SELECT * FROM {table} ORDER BY i") == kept
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "form", "what"),
+    [
+        (pa.list_(STRUCTS), [structs(1)], "2.2", "fixed-size lists of structs inside of lists or maps"),
+        (pa.map_(pa.string(), STRUCTS), [("k", structs(1))], "2.2", "fixed-size lists of structs inside of lists"),
+        (STRUCTS, structs(1), "2.0", "fixed-size lists of structs in files of format 2.0"),
+        (pa.binary(0), b"", "2.2", "binary values of no bytes"),
+        (pa.list_(pa.binary(0)), [b""], "2.2", "binary values of no bytes"),
+    ],
+    ids=str,
+)
+def test_what_lance_writes_and_does_not_read(
+    writer: flight_sql.Connection, path: Path, kind: pa.DataType, value: object, form: str, what: str
+) -> None:
+    data = pa.table({"i": range(9), "x": pa.array([value] * 9, kind)})
+    lance.write_dataset(data, str(path), data_storage_version=form)
+    for read in ("SELECT *", "SELECT x", "SELECT count(x)"):
+        with pytest.raises(adbc_driver_manager.Error, match=rf'Column "x" of table .* has {what}.*EXCLUDE'):
+            run(writer, f"{read} FROM {path.stem}")
+    assert run(writer, f"SELECT * EXCLUDE (x) FROM {path.stem} WHERE i > 7") == [(8,)]
+    with pytest.raises(adbc_driver_manager.NotSupportedError, match=r'left as it was: its column "x" has'):
+        run(writer, f"UPDATE {path.stem} SET i = 30 WHERE i = 1")
+    assert run(writer, f"SELECT count(*), max(i) FROM {path.stem}") == [(9, 8)]
+    run(writer, f"DELETE FROM {path.stem} WHERE i > 1")
+    run(writer, f"ALTER TABLE {path.stem} DROP COLUMN x")
+    assert run(writer, f"SELECT * FROM {path.stem} ORDER BY i") == [(0,), (1,)]
