@@ -20,8 +20,9 @@
         ├── InvalidValueError        a value broke an expression: overflow, bad cast
         ├── DataCorruptError         stored or received data cannot be read
         │   └── InvalidDataError     what a client sent is not valid Arrow data
-        ├── StorageError             the storage refused or failed: disk full, read-only
-        │   └── ConflictError        somebody else changed the table meanwhile
+        ├── StorageError             the storage refused or failed: gone, read-only
+        │   ├── ConflictError        somebody else changed the table meanwhile
+        │   └── StorageFullError     there is no room for what is to be written
         ├── MemoryExceededError      the memory limit and the spill space are used up
         ├── ResourceExhaustedError   a limit of the service was reached
         ├── CancelledError           somebody cancelled the query
@@ -66,6 +67,7 @@ __all__ = [
     "SqlSyntaxError",
     "StageFailedError",
     "StorageError",
+    "StorageFullError",
     "TableExistsError",
     "TypeMismatchError",
     "UnknownColumnError",
@@ -206,6 +208,10 @@ class StorageError(ExecutionError):
 
 class ConflictError(StorageError):
     """Somebody else changed the table between reading and writing it; nothing was written."""
+
+
+class StorageFullError(StorageError):
+    """There is no room for what is to be written: the disk or a quota is full, or a file as large as it may become."""
 
 
 class MemoryExceededError(ExecutionError):

@@ -35,6 +35,7 @@ from engine.errors import (
     UnsupportedError,
     nearest,
 )
+from engine.full_disk import full_error
 from engine.hidden_columns import STORED, is_hidden
 from engine.place import Place
 from engine.travel_types import CAST_FROM
@@ -240,8 +241,11 @@ def _error_of_kind(kind: str, message: str) -> GrismError:
             return CancelledError("The query was cancelled.")
         case "permission":
             return ForbiddenError(_FORBIDDEN)
-        case "io" if "No space left" in message or "disk" in message.lower():
-            return StorageError("The disk is full: spill files could not be written; free space and try again.")
+        case "io" if message.startswith("Could not write"):
+            what = "The query's spill files could not be written"
+            return full_error(what, message, "give the query more memory (--memory-limit)") or StorageError(
+                f"{what}; the log of the server has why."
+            )
         case "io" | "serialization" | "invalid":
             return DataCorruptError(_UNREADABLE)
         case "binder" | "catalog":

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import StorageError, TableExistsError
+from engine.full_disk import full_error
 from engine.sql.views import View
 from engine.storage.locks import exclusive_lock
 from engine.storage.names import check_table_name, unknown_table
@@ -148,8 +149,9 @@ def _storage_errors() -> Iterator[None]:
         raise
     except OSError as error:
         log.error("The folder of views cannot be written: %s", error)
-        raise StorageError(
-            f"The view cannot be stored or removed: {error.strerror or 'the disk refuses'}; ask an administrator."
+        what = "The view cannot be stored or removed"
+        raise full_error(what, error) or StorageError(
+            f"{what}: {error.strerror or 'the disk refuses'}; ask an administrator."
         ) from None
 
 

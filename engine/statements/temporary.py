@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from engine.arrow_validation import kernel_rows_are_valid
 from engine.errors import StorageError, TableExistsError
+from engine.full_disk import full_error
 from engine.statements.held_views import HeldViews
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.indexes import TableIndexes
@@ -167,9 +168,8 @@ class TemporaryTables:
                 except OSError as error:
                     _log.warning("The folder of temporary tables cannot be made: %s", error)
                     why = error.strerror or "the disk refuses"
-                    raise StorageError(
-                        f"There is no place for temporary tables: {why}; ask an administrator."
-                    ) from None
+                    what = "There is no place for temporary tables"
+                    raise full_error(what, error) or StorageError(f"{what}: {why}; ask an administrator.") from None
             return self._disk
 
     def _make_folder(self, folder: Path) -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from engine.errors import StorageError, TableExistsError, UnsupportedError
+from engine.full_disk import full_error
 from engine.storage.care import StoredFacts
 from engine.storage.drop_marks import settle
 from engine.storage.indexes import NoIndexes, TableIndexes
@@ -299,7 +300,8 @@ class DirectoryStorage:
         except OSError as error:
             log.warning("The folder of the schema %s cannot be made or removed: %s", schema, error)
             why = error.strerror or "the disk refuses"
-            raise StorageError(f'Schema "{schema}" was left as it was: {why}; ask an administrator.') from None
+            what = f'Schema "{schema}" was left as it was'
+            raise full_error(what, error) or StorageError(f"{what}: {why}; ask an administrator.") from None
 
     def drop(self, name: TableName) -> None:
         """Remove a Lance table. Queries that run keep their version for a while."""

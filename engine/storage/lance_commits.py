@@ -25,6 +25,7 @@ from engine.errors import (
     UnknownTableError,
     UnsupportedError,
 )
+from engine.full_disk import full_error
 from engine.kernel_errors import is_unread_form
 from engine.storage.drop_marks import is_dropped
 from engine.storage.lance_failures import is_panic
@@ -58,7 +59,6 @@ DETACHED = "grism.detached"
 """Property of the transaction that made a version outside of the history, for as long as a statement needs it."""
 MADE_BY = "grism.made_by"
 """Property of a transaction that restores a version outside of the history: the operation that made what that has."""
-FULL = ("os error 28", "os error 122", "No space left", "Disk quota")
 # The last where Lance sorts none into partitions, and looks for the file of one.
 _TOO_FEW = re.compile(r"KMeans cannot train|Not enough rows to train|Not found: \S*/ivf_\d+\.lance")
 READ_ONLY = ("os error 30", "os error 13", "Read-only file system", "Permission denied")
@@ -163,8 +163,8 @@ def failure(name: TableName, error: BaseException) -> GrismError:
     """What a failed write means to who asked for it: ConflictError where another version came in between."""
     text = str(error)
     log.warning("Table %s could not be written: %s", name, text)
-    if any(sign in text for sign in FULL):
-        return StorageError(f'The disk is full: table "{name}" was left as it was. Free space and try again.')
+    if (full := full_error(f'Table "{name}" could not be written and was left as it was', text)) is not None:
+        return full
     if any(sign in text for sign in READ_ONLY):
         return StorageError(
             f'Table "{name}" was left as it was: the server may only read its folder; ask an administrator.'

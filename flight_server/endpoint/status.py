@@ -94,6 +94,7 @@ STATUS_BY_ERROR: dict[type[errors.GrismError], type[Exception]] = {
     errors.InvalidDataError: _INVALID_ARGUMENT,
     errors.StorageError: _INTERNAL,
     errors.ConflictError: flight.FlightUnavailableError,
+    errors.StorageFullError: flight.FlightUnavailableError,
     errors.MemoryExceededError: flight.FlightUnavailableError,
     errors.ResourceExhaustedError: flight.FlightUnavailableError,
     errors.CancelledError: flight.FlightCancelledError,

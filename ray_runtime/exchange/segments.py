@@ -7,7 +7,6 @@ stays in memory with the store: outputs do not outlive the process that committe
 
 from __future__ import annotations
 
-import errno
 import os
 import zlib
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,7 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from engine.errors import StorageError
+from engine.full_disk import full_error
 
 __all__ = ["Compression", "Segment", "SegmentReader", "SegmentWriter", "storage_errors"]
 
@@ -129,7 +129,6 @@ def storage_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StorageError("The disk of the exchange is full; free space, or raise its memory budget.") from None
+        what = "The exchange could not write its output"
         reason = os.strerror(error.errno) if error.errno else "the write failed"
-        raise StorageError(f"The exchange could not write its output: {reason}.") from None
+        raise full_error(what, reason, "or raise --exchange-memory") or StorageError(f"{what}: {reason}.") from None

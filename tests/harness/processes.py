@@ -26,8 +26,9 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return total
 
 
-def ray_workers() -> list[int]:
-    """The processes of Ray actors that descend from this one."""
+def ray_workers(root: int | None = None) -> list[int]:
+    """The processes of Ray actors that descend from the process `root`, or from this one."""
+    root = os.getpid() if root is None else root
     parents: dict[int, int] = {}
     actors = set()
     for folder in Path("/proc").glob("[0-9]*"):
@@ -37,7 +38,7 @@ def ray_workers() -> list[int]:
                 actors.add(int(folder.name))
         except (FileNotFoundError, ProcessLookupError):
             continue
-    return [pid for pid in actors if os.getpid() in _ancestors(pid, parents)]
+    return [pid for pid in actors if root in _ancestors(pid, parents)]
 
 
 def wait_busy(pids: Callable[[], Iterable[int]]) -> None:

@@ -51,6 +51,7 @@ CODES = {
     errors.UnsupportedError: "UNIMPLEMENTED",
     errors.InvalidValueError: "INVALID_ARGUMENT",
     errors.DataCorruptError: "INTERNAL",
+    errors.StorageFullError: "UNAVAILABLE",
     errors.InvalidDataError: "INVALID_ARGUMENT",
     errors.StorageError: "INTERNAL",
     errors.ConflictError: "UNAVAILABLE",
