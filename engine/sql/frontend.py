@@ -35,6 +35,7 @@ from engine.sql.described_tables import describe_tables
 from engine.sql.error_places import Source, at_place, client_place, node_place
 from engine.sql.generic_plans import GenericPlans
 from engine.sql.inputs import input_scans, little_won
+from engine.sql.name_checks import NameChecks
 from engine.sql.names import shorten, with_short_names
 from engine.sql.operator_reading import read_operators
 from engine.sql.origins import ColumnOrigins
@@ -88,6 +89,7 @@ class SqlFrontend:
         self._searches, self._search_plans = Searches(kernel, storage), SearchPlans()
         self._generic_plans = GenericPlans(kernel.binder, self.table_columns, self._build)
         self._templates = Templates(self._find_plan, self._make_plan)
+        self.name_checks = NameChecks(self._make_plan, self.table_columns)
         self._columns: LruCache[tuple[object, ...], RowType] = LruCache(_CACHED_TABLES)
         self._plans: Memory[str, LogicalPlan] = Memory(_CACHED_PLANS)
         self._outputs: Memory[str, RowType] = Memory(_CACHED_OUTPUTS)

@@ -102,6 +102,11 @@ class Planning:
             by_template=by_template,
         )
 
+    def require_names(self, session: Session, text: str, row: Sequence[pa.Scalar]) -> None:
+        """Raise what planning a SELECT raises. It is planned once, for values of the same types."""
+        snapshot, names = self.catalog.snapshot(session), self.catalog.names(session)
+        self.frontend.name_checks.require(text, row, snapshot, names)
+
     def table(self, session: Session, path: Sequence[str]) -> tuple[str, PhysicalPlan]:
         """All of a table or view as it is now, and the text that says so."""
         name = self.catalog.existing_target(session, path, Action.READ).shown

@@ -130,7 +130,7 @@ class TableChanges:
         """Let the binder judge the names in `text`, which has some of the parameters of a statement, or all."""
         numbers = "".join(f", ${number}" for number in range(1, len(row) + 1))
         with OnError(scopes.in_its_terms):
-            self._planning.logical(context.session, f"SELECT 1{numbers} FROM ({text}) WHERE false", row)
+            self._planning.require_names(context.session, f"SELECT 1{numbers} FROM ({text}) WHERE false", row)
 
     def alter(self, context: StatementContext, statement: AlterTable) -> int:
         """An ALTER TABLE; returns 0."""
