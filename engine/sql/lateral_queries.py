@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from engine.binder import BoundStatement
@@ -23,6 +23,7 @@ from engine.schema import RowType
 from engine.sql.cte_scopes import among
 from engine.sql.operator_reading import read_operators
 from engine.sql.plan_reader import NotRead
+from engine.sql.row_scopes import RowScope
 from engine.sql.searches import SearchCall
 from engine.sql.syntax import Node, function_name, walk
 from engine.sql.unparsing import unparse
@@ -31,47 +32,50 @@ from engine.storage.search import QUERY, Queries
 
 __all__ = ["lateral_queries"]
 
+_INNER = "__queries"
 
-def lateral_queries(kernel: Kernel, call: SearchCall, tables: Mapping[str, tuple[TableHandle, RowType]]) -> Queries:
+
+def lateral_queries(
+    kernel: Kernel, call: SearchCall, tables: Mapping[str, tuple[TableHandle, RowType]]
+) -> Queries | None:
     """Where the queries of `call` come from, over `tables` by their names in the tree.
 
-    Raises UnsupportedError for a query over anything but what stands left of the call, and for rows that may be others
-    when they are read again.
+    None where that is another search whose queries are not known yet: a search stands left of what is over its rows.
+    Raises UnsupportedError for a query over anything but what stands left of the call, or around it, and for rows that
+    may be others when they are read again.
     """
-    shell = kernel.parse(f"SELECT DISTINCT CAST(0 AS DOUBLE[]) AS {QUERY}")
-    select = shell["node"]
-    select["select_list"][0]["child"] = copy.deepcopy(call.query)
-    if call.left is not None:
-        select["from_table"] = copy.deepcopy(call.left)
-    _require_steady(call, among(kernel, select, QUERY, call.ctes))
     known = {name: columns for name, (_, columns) in tables.items()}
-    above = call.above or {}
-    parts = above["children"] if above.get("type") == "CONJUNCTION_AND" else [above] if above else []
-    met = [part for part in parts if _is_told(kernel, shell, call, part, known)]
-    if met:
-        every = kernel.parse("SELECT true AND true")["node"]["select_list"][0]
-        select["where_clause"] = copy.deepcopy({**every, "children": met})
-    shell["node"] = among(kernel, select, QUERY, call.ctes)
-    text = unparse(kernel, shell)
-    if _names_table(text, str(call.table["table_name"])):
-        raise UnsupportedError(
-            f"The rows that {call.function} searches for come from a recursive query that the search is itself a part "
-            "of; put what each round finds into a table."
-        )
-    read = {name: table for name, table in tables.items() if _names_table(text, name)}
-    for handle, _ in read.values():
-        if handle.search is not None and handle.search.is_each and handle.search.queries is None:
+    shell, refusal = kernel.parse("SELECT 1"), None
+    for count in range(len(call.scopes) + 1):  # names mean what is nearest
+        used = call.scopes[len(call.scopes) - count :]
+        shell["node"] = among(kernel, _select(kernel, call, used, [[]] * count), QUERY, call.ctes)
+        if _names_table(unparse(kernel, shell), str(call.table["table_name"])):
             raise UnsupportedError(
-                f"The rows that {call.function} searches for come from another search of this kind; put what that one "
-                "finds into a table first."
+                f"The rows that {call.function} searches for come from a recursive query that the search is itself a "
+                "part of; put what each round finds into a table."
             )
-    try:
-        bound = kernel.binder.bind(text, {name: columns for name, (_, columns) in read.items()})
-    except PlanningError as error:
+        read = {name: table for name, table in tables.items() if _names_table(unparse(kernel, shell), name)}
+        if any(_is_open(handle) for handle, _ in read.values()):
+            return None
+        try:
+            kernel.binder.describe(unparse(kernel, shell), known)
+        except PlanningError as error:
+            refusal = error
+            continue
+        break
+    else:
+        assert refusal is not None
         raise UnsupportedError(
             f"The query of {call.function} is a list of numbers, and may name columns of what stands before it in the "
-            f"same FROM: {error.args[0]}"
+            f"same FROM, or around it: {refusal.args[0]}"
         ) from None
+    _require_steady(call, shell["node"])
+    _require_names(call, count)
+    met = [_conditions(kernel, shell, call, used, place, tables) for place in range(count)]
+    shell["node"] = among(kernel, _select(kernel, call, used, met), QUERY, call.ctes)
+    text = unparse(kernel, shell)
+    read = {name: table for name, table in tables.items() if _names_table(text, name)}
+    bound = kernel.binder.bind(text, {name: columns for name, (_, columns) in read.items()})
     needed = {name: columns for name, (_, columns) in read.items()}
     if not _counts_columns(shell["node"]):
         fewer = _needed_columns(bound, read)
@@ -112,16 +116,63 @@ def _needed_columns(bound: BoundStatement, tables: Mapping[str, tuple[TableHandl
     }
 
 
-def _is_told(kernel: Kernel, shell: Node, call: SearchCall, condition: Node, tables: Mapping[str, RowType]) -> bool:
-    """Whether the rows that queries come from tell a condition, so that those that do not meet it have no query."""
-    tried = among(kernel, {**shell["node"], "where_clause": condition}, QUERY, call.ctes)
-    if _unsteady(tried) is not None:
-        return False
-    try:
-        kernel.binder.describe(unparse(kernel, {**shell, "node": tried}), tables)
-    except PlanningError:
-        return False
-    return True
+def _select(kernel: Kernel, call: SearchCall, scopes: Sequence[RowScope], met: Sequence[Sequence[Node]]) -> Node:
+    """The queries over the rows of `scopes`, of which each is within the one before, that meet these conditions."""
+    node: Node = kernel.parse(f"SELECT DISTINCT CAST(0 AS DOUBLE[]) AS {QUERY}")["node"]
+    node["select_list"][0]["child"] = copy.deepcopy(call.query)
+    for place in reversed(range(len(scopes))):
+        rows = copy.deepcopy(scopes[place].rows)
+        if place == len(scopes) - 1:
+            node["from_table"] = rows
+        else:
+            around = kernel.parse(f"SELECT DISTINCT {_INNER}.{QUERY} FROM (SELECT 1), (SELECT 1) AS {_INNER}")["node"]
+            around["from_table"]["left"] = rows
+            around["from_table"]["right"]["subquery"]["node"] = node
+            node = around
+        if met[place]:
+            every = kernel.parse("SELECT true AND true")["node"]["select_list"][0]
+            node["where_clause"] = copy.deepcopy({**every, "children": list(met[place])})
+    return node
+
+
+def _conditions(
+    kernel: Kernel,
+    shell: Node,
+    call: SearchCall,
+    scopes: Sequence[RowScope],
+    place: int,
+    tables: Mapping[str, tuple[TableHandle, RowType]],
+) -> list[Node]:
+    """The conditions of one of the scopes that its rows tell, so that those that do not meet them have no query."""
+    above = scopes[place].above or {}
+    parts = above["children"] if above.get("type") == "CONJUNCTION_AND" else [above] if above else []
+    told = []
+    for part in parts:
+        met: list[list[Node]] = [[part] if other == place else [] for other in range(len(scopes))]
+        tried = {**shell, "node": among(kernel, _select(kernel, call, scopes, met), QUERY, call.ctes)}
+        if _unsteady(tried["node"]) is not None:
+            continue
+        text = unparse(kernel, tried)
+        known = {n: columns for n, (handle, columns) in tables.items() if not _is_open(handle)}
+        with suppress(PlanningError):  # it is about other rows, too, or about what is found
+            kernel.binder.describe(text, known)
+            told.append(part)
+    return told
+
+
+def _is_open(table: TableHandle) -> bool:
+    """Whether a table stands for a search whose queries are not known yet."""
+    return table.search is not None and table.search.is_each and table.search.queries is None
+
+
+def _require_names(call: SearchCall, count: int) -> None:
+    """Raise UnsupportedError where the rows of queries around the call may be of CTEs that have other names there."""
+    names = [str(entry["key"]).lower() for level in call.ctes for entry in level]
+    if len(set(names)) < len(names) and count > call.is_beside:
+        raise UnsupportedError(
+            f"The rows that {call.function} searches for are of a query around it, and two queries under WITH have one "
+            "name; give them different ones."
+        )
 
 
 def _require_steady(call: SearchCall, select: Node) -> None:

@@ -84,13 +84,24 @@ class Searches:
         `names` are those of tables by the identities of their nodes, as they are in the tree by now; `tables` what they
         stand for. Raises UnsupportedError where the rows cannot be told, or would be others when they are read again.
         """
-        for call in calls.values():
-            if call.each:
-                name = names[id(call.table)]
-                handle, columns = tables[name]
-                assert handle.search is not None
-                found = lateral_queries(self._kernel, call, {n: t for n, t in tables.items() if n != name})
+        waiting = [call for call in calls.values() if call.each]
+        for _ in range(len(waiting) ** 2):
+            if not waiting:
+                return
+            call = waiting.pop(0)
+            name = names[id(call.table)]
+            handle, columns = tables[name]
+            assert handle.search is not None
+            found = lateral_queries(self._kernel, call, {n: t for n, t in tables.items() if n != name})
+            if found is None:
+                waiting.append(call)  # behind those whose rows it searches for
+            else:
                 tables[name] = replace(handle, search=replace(handle.search, queries=found)), columns
+        if waiting:
+            raise UnsupportedError(
+                f"The rows that {waiting[0].function} searches for are found by searches for what it finds itself; put "
+                "what one of them finds into a table first."
+            )
 
     def _vectors(self, call: SearchCall, k: int, options: dict[str, Any]) -> SearchRequest:
         query = None if call.each else self._query(call.query, call.function)

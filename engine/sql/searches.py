@@ -17,6 +17,7 @@ from typing import Any
 from engine.errors import InvalidValueError, TypeMismatchError, UnsupportedError, nearest
 from engine.sql.bounds import require_bounds
 from engine.sql.cte_scopes import Levels, ctes_in_reach
+from engine.sql.row_scopes import RowScope, scopes_of_rows
 from engine.sql.syntax import Node, Tree, function_name, name_subqueries, walk
 from engine.storage.protocol import ROW_ADDRESS
 from engine.storage.search import DISTANCE, MAX_K, QUERY, RELEVANCE, SCORE
@@ -90,8 +91,8 @@ class SearchCall:
     `kind` is `VECTOR` or `TEXT`, `columns` is what it searches, `query` what for. `condition` is what rows have to meet
     to be searched. `table` stands for what is found, `inner` is the SELECT over it, `outer` the one whose FROM is the
     call alone, if there is one. `fused` is how many rows a call wants of several searches together. With `each` the
-    query is an expression over rows: those of what stands `left` of it in FROM, where `ctes` are in reach; `above` is
-    the condition that all of them together meet.
+    query is an expression over rows: those of the `scopes` in which the call stands, where `ctes` are in reach.
+    `is_beside` tells that the last of these is what stands left of the call itself.
     """
 
     function: str
@@ -106,8 +107,8 @@ class SearchCall:
     table: Node
     inner: Node
     outer: Node | None
-    left: Node | None
-    above: Node | None
+    scopes: tuple[RowScope, ...]
+    is_beside: bool
     ctes: Levels
 
     @property
@@ -169,23 +170,27 @@ def _calls(tree: Tree) -> Iterator[SearchCall]:
             outer.update((id(inner), select) for inner, _ in walk(call) if SEARCH in inner)
     for call, _ in tree.relations("SUBQUERY"):
         call.pop(SEARCH, None)
-    wheres = {id(select.get("from_table")): select.get("where_clause") for select, _ in tree.relations("SELECT_NODE")}
-    lefts = {
-        id(join["right"]["subquery"]["node"]): (join["left"], wheres.get(id(join)))
+    beside = {
+        id(join["right"]["subquery"]["node"])
         for join, _ in tree.relations("JOIN")
         if (join.get("right") or {}).get("type") == "SUBQUERY"
     }
     reach: dict[int, Levels] = {}
+    scopes: dict[int, tuple[RowScope, ...]] = {}
     for select, _ in tree.relations("SELECT_NODE"):
         table = select.get("from_table") or {}
         if isinstance(table.get(SEARCH), dict):
             noted = table[SEARCH]
-            left, around = lefts.get(id(select), (None, None))
             if noted["each"]:
-                reach = reach or ctes_in_reach(tree.root)
-            ctes = reach.get(id(select), ())
+                reach, scopes = reach or ctes_in_reach(tree.root), scopes or scopes_of_rows(tree.root)
             yield SearchCall(
-                **noted, table=table, inner=select, outer=outer.get(id(table)), left=left, above=around, ctes=ctes
+                **noted,
+                table=table,
+                inner=select,
+                outer=outer.get(id(table)),
+                scopes=scopes.get(id(select), ()),
+                is_beside=id(select) in beside,
+                ctes=reach.get(id(select), ()),
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import lance
@@ -13,7 +14,7 @@ from engine import errors
 from engine.logical.nodes import Scan, in_operators, walk
 from engine.storage.protocol import TableName, WriteMode
 from tests.harness.runtimes import SqlRuntime, Tables
-from tests.sql.searching import ask, explain
+from tests.sql.searching import ask, change, explain
 
 Make = Callable[[str, str], tuple[SqlRuntime, Tables]]
 
@@ -150,6 +151,59 @@ def test_under_with(runtime: SqlRuntime, text: str) -> None:
     assert found
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT q.id, s.id, r.id FROM asked q, LATERAL {q.v, 2} s, LATERAL {s.vec, 3} r",
+        "SELECT q.id, z.id FROM asked q JOIN {q.v, 2} s ON true JOIN {s.vec, 3} r ON true JOIN {r.vec, 1} z ON true",
+        "WITH x AS (SELECT s.vec AS w FROM asked q, LATERAL {q.v, 2} s) SELECT r.id FROM x, LATERAL {x.w, 3} r",
+        "SELECT q.id, s.id FROM asked q, LATERAL {q.v, 3} s WHERE s.id IN (SELECT r.id FROM {s.vec, 5} r) AND q.id < 3",
+    ],
+)
+def test_the_nearest_of_what_a_search_found(runtime: SqlRuntime, text: str) -> None:
+    assert nearest(runtime, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT q.id, (SELECT max(s.id) FROM {q.v, 2} s) FROM asked q",
+        "SELECT id, (SELECT max(s.id) FROM {v, 2} s WHERE s.kind = asked.id) FROM asked",
+        "SELECT q.id FROM asked q WHERE q.id IN (SELECT s.id FROM {q.v, 30} s)",
+        "SELECT q.id FROM asked q WHERE EXISTS (SELECT 1 FROM {q.v, 2} s WHERE s.kind = q.id)",
+        "SELECT q.id, s.id FROM asked q, LATERAL (SELECT id FROM {q.v, 4} s WHERE s.kind = q.id) s",
+        "SELECT q.id, s.n FROM asked q, LATERAL (SELECT count(*) AS n FROM {q.v, 4} s WHERE s.kind = q.id) s",
+        """SELECT q.id, (SELECT sum(s.id) FROM {q.v, 2} s WHERE s.id > (SELECT min(r.id) FROM {s.vec, 2} r))
+            FROM asked q""",
+        "SELECT q.id, (WITH z AS (SELECT s.id FROM {q.v, 2} s) SELECT max(id) FROM z) FROM asked q",
+        """WITH a AS (FROM asked WHERE id < 3) SELECT a.id,
+            (WITH b AS (SELECT 1 AS one) SELECT max(s.id) + min(one) FROM b, LATERAL {a.v, 2} s) FROM a""",
+        """SELECT p.id, q.id, (SELECT max(s.id) FROM {list_transform(q.v::FLOAT[], lambda x: x + p.kind), 2} s)
+            FROM points p, asked q WHERE p.id < 3""",
+        "SELECT q.id, p.id FROM asked q JOIN points p ON p.id IN (SELECT s.id FROM {q.v, 3} s) AND p.id > 3",
+        "SELECT q.id, p.id FROM asked q LEFT JOIN points p ON p.id = q.id + (SELECT min(s.id) FROM {p.vec, 3} s)",
+        "SELECT q.w, max((SELECT max(s.id) FROM {q.v, 2} s)) FROM asked q GROUP BY 1",
+        "SELECT p.id FROM points p LEFT JOIN (asked q JOIN LATERAL {q.v, 2} s ON true) ON p.id = s.id WHERE w IS NULL",
+    ],
+)
+def test_in_queries_over_the_rows_around_them(runtime: SqlRuntime, text: str) -> None:
+    assert nearest(runtime, text)
+
+
+def nearest(runtime: SqlRuntime, text: str) -> list[tuple[object, ...]]:
+    """The rows of a text in which {query, k} is a search, which are those that it has where that is a sort."""
+
+    def having(form: str) -> list[tuple[object, ...]]:
+        whole = re.sub(r"\{([^{}]*), (\d+)\}", lambda found: form.format(found[1], found[2]), text)
+        return sorted(ask(runtime, whole.replace("asked", "vectors")), key=repr)
+
+    change(runtime, "CREATE OR REPLACE VIEW vectors AS SELECT * FROM asked WHERE v IS NOT NULL")
+    found = having("vector_search(points, vec, {0}, k := {1})")
+    near = "(SELECT * FROM points ORDER BY array_distance(points.vec, {0}::FLOAT[3]), points.id LIMIT {1})"
+    assert found == having(near)
+    return found
+
+
 @pytest.mark.parametrize(("rows", "is_told"), [("asked ORDER BY id LIMIT 2", True), ("asked LIMIT 2", False)])
 def test_conditions_that_tell_of_queries(local: SqlRuntime, rows: str, is_told: bool) -> None:
     """Those that may be others when they are read again do not."""
@@ -186,6 +240,12 @@ def test_by_an_index(runtime_name: str, make_runtime: Make) -> None:
         ("(FROM asked LIMIT 2) q, vector_search(points, vec, q.v)", "UnsupportedError", "a LIMIT without an order"),
         ("asked q, vector_search(points, vec, [random(), q.id, 1])", "UnsupportedError", "random"),
         ("asked q, text_search(points, q.w)", "UnsupportedError", ""),
+        (
+            """(WITH a AS (FROM asked) SELECT id, (WITH a AS (SELECT 1 AS x) SELECT max(s.id) FROM a,
+                vector_search(points, vec, q.v) s) FROM a q)""",
+            "UnsupportedError",
+            "",
+        ),
         (
             "(WITH RECURSIVE r AS (FROM asked UNION SELECT q.* FROM r q, vector_search(points, vec, q.v) s) FROM r)",
             "UnsupportedError",

@@ -198,7 +198,7 @@ def test_a_disk_that_takes_no_view_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / ".views").unlink()
     views.create(view, replace=False)
     assert views.all() == [view]
-    with _file_size_limit(8), pytest.raises(StorageError, match="too large"):
+    with _file_size_limit(8), pytest.raises(StorageError, match="would be larger"):
         views.create(View(view.name, "SELECT 2"), replace=True)
     assert views.all() == [view]
     assert {path.suffix for path in (tmp_path / ".views").iterdir()} == {".json"}
