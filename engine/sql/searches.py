@@ -19,6 +19,7 @@ from engine.sql.bounds import require_bounds
 from engine.sql.cte_scopes import Levels, ctes_in_reach
 from engine.sql.row_scopes import RowScope, scopes_of_rows
 from engine.sql.syntax import Node, Tree, function_name, name_subqueries, walk
+from engine.storage.column_paths import path_text
 from engine.storage.protocol import ROW_ADDRESS
 from engine.storage.search import DISTANCE, MAX_K, QUERY, RELEVANCE, SCORE
 
@@ -293,13 +294,14 @@ def _arguments(call: Node, name: str) -> tuple[dict[str, Node], dict[str, Node]]
     positional: list[Node] = []
     options: dict[str, Node] = {}
     function = _FUNCTIONS[name]
+    wanted = function.arguments
     for argument in call.get("arguments") or ():
         expression = argument["expression"]
         key = str(argument.get("name") or expression.get("alias") or "").lower()
         if not key and expression.get("type") == "COMPARE_EQUAL" and len(_path(expression["left"])) == 1:
             key, expression = _path(expression["left"])[0].lower(), expression["right"]
         expression = {**expression, "alias": ""}
-        if not key:
+        if not key or (function.optional and key == wanted[-1] and len(positional) == len(wanted) - 1):
             positional.append(expression)
         elif key not in function.options:
             near = nearest(key, function.options)
@@ -309,7 +311,6 @@ def _arguments(call: Node, name: str) -> tuple[dict[str, Node], dict[str, Node]]
             raise InvalidValueError(f'The option "{key}" of {name} is given twice.')
         else:
             options[key] = expression
-    wanted = function.arguments
     if not len(wanted) - function.optional <= len(positional) <= len(wanted):
         raise TypeMismatchError(
             f"{name} takes {len(wanted)} arguments and then options by their names, {len(positional)} were given: "
@@ -346,8 +347,14 @@ def _columns(node: Node | None, name: str) -> tuple[str, ...]:
     if node is None:
         return ()
     if function_name(node) != "list_value":
-        return (_column(node, name),)
-    return tuple(_column(argument["expression"], name) for argument in node.get("arguments") or ())
+        return (_path_of(node, name),)
+    return tuple(_path_of(argument["expression"], name) for argument in node.get("arguments") or ())
+
+
+def _path_of(node: Node, name: str) -> str:
+    """The name of a column, or the path of a field within one, which may lie in a text, too."""
+    path = _path(node)
+    return path_text(path) if len(path) > 1 else _column(node, name)
 
 
 def _table(node: Node, parse: Callable[[str], Node], name: str) -> Node:

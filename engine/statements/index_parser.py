@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.errors import UnsupportedError
 from engine.statements.descriptions import CreateIndex, DropIndex, Show
 from engine.statements.reader import Reader
+from engine.storage.column_paths import path_text
 
 __all__ = ["parse_create_index", "parse_drop_index", "parse_show_indexes"]
 
@@ -55,9 +56,12 @@ def _columns(reader: Reader) -> tuple[str, ...]:
     reader.expect("(")
     found = []
     while True:
-        found.append(reader.name())
-        if reader.peek() in (".", "("):
-            raise UnsupportedError("An index is on a column as a whole, not on a field of it or an expression.")
+        path = [reader.name()]
+        while reader.accept("."):
+            path.append(reader.name())
+        found.append(path_text(path))
+        if reader.peek() == "(":
+            raise UnsupportedError("An index is on a column, or a field within one, not on an expression.")
         if not reader.accept("ASC"):
             reader.accept("DESC")
         if reader.accept("NULLS") and not reader.accept("FIRST"):

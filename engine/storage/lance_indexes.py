@@ -26,11 +26,11 @@ from engine.cancellation import Cancellation
 from engine.errors import (
     ConflictError,
     IndexExistsError,
-    UnknownColumnError,
     UnknownIndexError,
     UnsupportedError,
     nearest,
 )
+from engine.storage.column_paths import find_field
 from engine.storage.index_kinds import IndexKind, checked_options, kind_of, require_fit
 from engine.storage.indexes import (
     BuildApart,
@@ -137,8 +137,13 @@ class LanceIndexes:
         self, definition: IndexDefinition
     ) -> tuple[IndexDefinition, IndexKind, dict[str, OptionValue]]:
         """The definition with the names as they are written, its kind, and its options. Raises as `create`."""
-        kind, field = kind_of(definition.kind), self._field(definition.column)
+        kind, field = kind_of(definition.kind), find_field(self.name, self.dataset.schema, definition.column)
         require_fit(kind, field)
+        if field.name not in self.dataset.schema.names and kind.name != "FTS":
+            raise UnsupportedError(
+                f'"{field.name}" is a field within a column, of which there are indexes of texts only (USING FTS): '
+                "nothing would ask one of another kind."
+            )
         options = checked_options(kind, definition.options, field)
         if not 0 < len(definition.name.encode()) <= _LONGEST or definition.name.lower().startswith(OWN):
             raise UnsupportedError(
@@ -147,14 +152,6 @@ class LanceIndexes:
             )
         self._require_free(definition.name, [index.name for index in self.all()])
         return replace(definition, kind=kind.name, column=field.name), kind, options
-
-    def _field(self, column: str) -> pa.Field:
-        found = [field for field in self.dataset.schema if field.name.lower() == column.lower()]
-        if len(found) == 1:
-            return found[0]
-        near = nearest(column, self.dataset.schema.names)
-        hint = f'did you mean "{near}"?' if near else f"it has {', '.join(self.dataset.schema.names)[:1000]}."
-        raise UnknownColumnError(f'Table "{self.name}" has no column "{column[:100]}"; {hint}')
 
     def _require_free(self, name: str, known: Sequence[str]) -> None:
         if name.lower() in {each.lower() for each in known}:
@@ -300,7 +297,13 @@ def _names(dataset: Any) -> list[str]:
 
 
 def _fields(dataset: Any) -> dict[int, Any]:
-    return {field.id(): field for field in dataset.lance_schema.fields()}
+    """The columns, and the fields within them, by their numbers."""
+    pending, found = list(dataset.lance_schema.fields()), {}
+    while pending:
+        field = pending.pop()
+        found[field.id()] = field
+        pending.extend(field.children())
+    return found
 
 
 def _has_fields(dataset: Any, built_on: Any, numbers: Sequence[int]) -> bool:

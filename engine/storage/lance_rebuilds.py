@@ -13,7 +13,6 @@ are visible at once, whatever ends the process::
 from __future__ import annotations
 
 import logging
-import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ import pyarrow.types as pt
 
 from engine.cancellation import current_cancellation
 from engine.errors import SchemaMismatchError, UnsupportedError
+from engine.storage.column_paths import path_parts
 from engine.storage.index_kinds import IndexKind, checked_options, kind_of, require_fit, shown_type
 from engine.storage.indexes import IndexDefinition, OptionValue, StoredIndex
 from engine.storage.lance_commits import MADE_BY, run_write
@@ -40,7 +40,6 @@ __all__ = ["Rebuild", "rebuilds", "with_indexes"]
 log = logging.getLogger(__name__)
 _CODE = "code"  # a tokenizer for the texts of programs
 _OF_CODE = ("split_identifiers", "split_on_numerics", "preserve_original", "index_operators")
-_PART = re.compile("`((?:[^`]|``)+)`|([^.`]+)")
 
 
 @dataclass(frozen=True)
@@ -65,18 +64,13 @@ def rebuilds(
         _rebuild(name, dataset, index, by_name)
         for index in found
         if (called is None or index.name in called)
-        and not by_name.keys().isdisjoint(_parts(column)[0] for column in index.columns)
+        and not by_name.keys().isdisjoint(path_parts(column)[0] for column in index.columns)
     ]
-
-
-def _parts(column: str) -> list[str]:
-    """The name of a column, and of a field within it where an index of another tool is on that: ``a.`b.c```."""
-    return [(quoted or plain).replace("``", "`") for quoted, plain in _PART.findall(column)]
 
 
 def _field(column: str, fields: dict[str, pa.Field]) -> pa.Field:
     """The field that an index is on, named as there; SchemaMismatchError where it is gone."""
-    top, *within = _parts(column)
+    top, *within = path_parts(column)
     own = fields[top]
     for part in within:
         position = own.type.get_field_index(part) if pt.is_struct(own.type) else -1
@@ -87,8 +81,8 @@ def _field(column: str, fields: dict[str, pa.Field]) -> pa.Field:
 
 
 def _rebuild(name: TableName, dataset: Any, index: StoredIndex, fields: dict[str, pa.Field]) -> Rebuild:
-    column = next(column for column in index.columns if _parts(column)[0] in fields)
-    own = fields[_parts(column)[0]]
+    column = next(column for column in index.columns if path_parts(column)[0] in fields)
+    own = fields[path_parts(column)[0]]
     try:
         if len(index.columns) > 1:
             raise UnsupportedError("an index is on one column")

@@ -20,10 +20,11 @@ import pyarrow.types as pt
 from sqlglot import exp
 
 from engine.errors import InvalidValueError, UnsupportedError
+from engine.storage.column_paths import find_field
 from engine.storage.integer_search import NUMBERS_AT_ONCE, Nearest, has_no_null, nearest_integers
 from engine.storage.lance_addresses import rows_at
 from engine.storage.lance_blobs import scan_options
-from engine.storage.lance_text_search import find_field, find_texts, index_use, resolve_text_search
+from engine.storage.lance_text_search import find_texts, index_use, resolve_text_search
 from engine.storage.protocol import ROW_ADDRESS, TableName
 from engine.storage.pushdown import PushedFilter
 from engine.storage.search import (

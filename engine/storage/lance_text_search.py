@@ -23,7 +23,8 @@ from lance.query import (
     PhraseQuery,
 )
 
-from engine.errors import InvalidValueError, UnknownColumnError, UnsupportedError, nearest
+from engine.errors import InvalidValueError, UnsupportedError
+from engine.storage.column_paths import find_field, path_parts, path_text
 from engine.storage.lance_addresses import address_column, rows_at
 from engine.storage.protocol import TableName
 from engine.storage.search import SCORE, IndexUse, Search, TextRequest
@@ -40,20 +41,10 @@ from engine.storage.text_query import (
     plain_words,
 )
 
-__all__ = ["find_field", "find_texts", "index_use", "resolve_text_search"]
+__all__ = ["find_texts", "index_use", "resolve_text_search"]
 
 _MORE = 50  # rows that have the last score are seldom more, and each costs something
 _FACTOR = 16
-
-
-def find_field(name: TableName, schema: pa.Schema, column: str) -> pa.Field:
-    """The field of a column, in any case. Raises UnknownColumnError, with the nearest."""
-    for field in schema:
-        if field.name.lower() == column.lower():
-            return field
-    near = nearest(column, schema.names)
-    hint = f'; did you mean "{near}"?' if near else "."
-    raise UnknownColumnError(f'Table "{name}" has no column "{column}"{hint}')
 
 
 def index_use(described: Any, fragment_rows: Mapping[int, int]) -> IndexUse:
@@ -79,7 +70,7 @@ def resolve_text_search(
     indexes: dict[str, list[Any]] = {}  # a column may have several, of which Lance asks the one that was made first
     for found in dataset.describe_indices():
         if found.type_url.endswith("InvertedIndexDetails") and len(found.field_names) == 1:
-            indexes.setdefault(found.field_names[0], []).append(found)
+            indexes.setdefault(path_text(path_parts(found.field_names[0])), []).append(found)
     columns = tuple(find_field(name, dataset.schema, column).name for column in request.columns) or tuple(indexes)
     if not columns:
         raise UnsupportedError(
@@ -89,7 +80,7 @@ def resolve_text_search(
         if column not in indexes:
             raise UnsupportedError(
                 f'Column "{column}" of table "{name}" has no index of texts; '
-                f"CREATE INDEX ... ON {name} USING FTS ({column}) makes one."
+                f"CREATE INDEX ... ON {name} USING FTS ({column.replace('`', chr(34))}) makes one."
             )
     if len(columns) > 1:
         _require_rows(name, [(column, index) for column in columns for index in indexes[column]])

@@ -346,3 +346,55 @@ def test_a_column_with_two_indexes_of_texts(make_runtime: Make) -> None:
     for text, told in (("fux~1", '"a" does not have 1 rows'), ('"slow fox"', '"a" has no positions')):
         with pytest.raises(errors.UnsupportedError, match=told):
             ask(runtime, f"SELECT s FROM text_search(twice, '{text}')")
+
+
+def test_fields_of_structs(runtime_name: str, make_runtime: Make) -> None:
+    runtime = make_runtime(runtime_name, "lance")[0]
+    texts = ["quick fox", "slow Foxes", "a dog", "quick dog"]
+    table = f"fields_{runtime_name}"
+    change(
+        runtime,
+        f"""CREATE OR REPLACE TABLE {table} AS
+        SELECT i AS id, {{'title': {texts}[1 + i % 4], 'in': {{'a b': 'whale ' || i}}}} AS s FROM range(40) r(i)""",
+    )
+    change(runtime, f"CREATE INDEX by_title ON {table} USING FTS (s.title) WITH (with_position = true)")
+    change(runtime, f'CREATE INDEX by_whale ON {table} USING FTS (S."in"."A b")')
+
+    def ids(query: str, more: str) -> list[int]:
+        return [row[0] for row in ask(runtime, f"SELECT id FROM text_search({table}, ?, {more}, k := 99)", query)]
+
+    foxes = [number for number in range(40) if number % 4 < 2]
+    for columns in ("s.title", "'s.title'", "[S.Title]", "columns := ['s.title']"):
+        assert sorted(ids("fox", columns)) == foxes
+    assert sorted(ids('"quick fox"', "s.title")) == foxes[::2]
+    assert ids("whale AND 7", 's."in"."a b"') == [7]
+    assert len(ids("fox whale", '[s.title, s."in"."a b"]')) == 40
+    change(runtime, f"UPDATE {table} SET s = {{'title': 'a cat', 'in': s.in}} WHERE id = 0")
+    change(runtime, f"INSERT INTO {table} SELECT id + 40, s FROM {table} WHERE id = 1")
+    assert sorted(ids("fox", "s.title")) == [*foxes[1:], 41]
+    change(runtime, f"OPTIMIZE {table}")
+    change(runtime, f"ALTER TABLE {table} RENAME COLUMN s TO z")
+    assert sorted(ids("fox", "z.title")) == [*foxes[1:], 41]
+    assert ids("cat", "z.title") == [0]
+    indexes = [row[:3] for row in ask(runtime, f"SHOW INDEXES FROM {table}")]
+    assert indexes == [("by_title", "FTS", ["z.title"]), ("by_whale", "FTS", ["z.in.a b"])]
+
+
+@pytest.mark.parametrize(
+    ("statement", "error", "message"),
+    [
+        ("CREATE INDEX x ON fields USING FTS (s.titel)", "UnknownColumnError", 'did you mean "title"'),
+        ("CREATE INDEX x ON fields USING FTS (id.x)", "UnknownColumnError", 'has no field "x"'),
+        ("CREATE INDEX x ON fields (s.title)", "UnsupportedError", "indexes of texts only"),
+        ("CREATE INDEX x ON fields USING FTS (s)", "SchemaMismatchError", "texts and lists of texts"),
+        ("SELECT * FROM text_search(fields, 'x', s.title)", "UnsupportedError", "USING FTS (s.title) makes one"),
+        ("SELECT * FROM text_search(fields, 'x', s.titel)", "UnknownColumnError", 'did you mean "title"'),
+        ("SELECT * FROM text_search(fields, columns := s.title)", "InvalidValueError", "has no option"),
+        ("SELECT * FROM text_search(fields, 'x', s.title, columns := s.title)", "InvalidValueError", "has no option"),
+    ],
+)  # fmt: skip
+def test_fields_of_structs_that_are_refused(local: SqlRuntime, statement: str, error: str, message: str) -> None:
+    change(local, "CREATE OR REPLACE TABLE fields AS SELECT 1 AS id, {'title': 'x'} AS s")
+    with pytest.raises(getattr(errors, error)) as raised:
+        (ask if statement.startswith("SELECT") else change)(local, statement)
+    assert message in str(raised.value)
