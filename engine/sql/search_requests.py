@@ -38,6 +38,7 @@ _TABLE = "searched"
 _LISTS = frozenset({"list_value", "array_value"})
 _MOST = 1_000_000  # of an option that is a number
 _DEMOTION = 0.5
+_OF_ROWS = "only vector_search searches for what is in rows, so ask once for each, with a parameter"
 _NUMBERS = ("nprobes", "refine_factor", "ef")
 
 
@@ -211,14 +212,14 @@ class Searches:
     def _compute(self, node: Node, kind: str, what: str) -> Any:
         """The value of an expression without columns, as the kernel computes it."""
         if any(inner.get("class") in ("SUBQUERY", "STAR") for inner, _ in walk({"item": node})):
-            raise UnsupportedError(f"There is a query in {what}, which takes a constant or a parameter.")
+            raise UnsupportedError(f"There is a query in {what}, which takes a constant or a parameter; {_OF_ROWS}.")
         alone = {**self._shell, "node": {**copy.deepcopy(self._shell["node"]), "select_list": [node]}}
         alone["node"]["from_table"] = {**alone["node"]["from_table"], "type": "EMPTY"}
         text = unparse(self._kernel, alone).removeprefix("SELECT ")
         try:
             return self._kernel.binder.value(f"SELECT CAST(({text}) AS {kind})")
         except (UnknownColumnError, UnknownTableError):
-            message = f"There is a column in {what}, which takes a constant or a parameter."
+            message = f"There is a column in {what}, which takes a constant or a parameter; {_OF_ROWS}."
             raise UnsupportedError(message) from None
         except GrismError as error:
             raise type(error)(f"{what[0].upper()}{what[1:]} is not of type {kind}: {error.args[0]}") from None
