@@ -170,8 +170,9 @@ class HandleStore(Generic[T]):
                 self._join(handle, entry)
 
     def origins(self) -> set[str]:
-        """The sessions and connections that hold something, as far as is known."""
+        """The sessions and connections that hold something, as far as is known. Asked each second: what is over goes."""
         with self._lock:
+            self._expire()
             return {entry.holder.origin for entry in self._entries.values() if entry.share != _GONE}
 
     def _of(self, origins: Container[str]) -> list[bytes]:

@@ -54,6 +54,18 @@ def test_values_expire_from_when_they_were_put_in() -> None:
         things.get(handle, ANN)
 
 
+def test_values_that_expired_go_though_nobody_asks_for_any() -> None:
+    """Of the clients that hold something the server is told each second; a value may keep versions of tables."""
+    clock = Clock()
+    things = store(clock)
+    things.put("a", ANN)
+    clock.now = 9.9
+    assert things.origins() == {ANN.origin}
+    clock.now = 10.0
+    assert things.origins() == set()
+    assert len(things) == 0
+
+
 def test_sliding_values_expire_from_their_last_use() -> None:
     clock = Clock()
     things = store(clock, sliding=True)
