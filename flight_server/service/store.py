@@ -170,7 +170,7 @@ class HandleStore(Generic[T]):
                 self._join(handle, entry)
 
     def origins(self) -> set[str]:
-        """The sessions and connections that hold something, as far as is known. Asked each second: what is over goes."""
+        """The sessions and connections that hold something, as is known. Asked each second: what is over goes."""
         with self._lock:
             self._expire()
             return {entry.holder.origin for entry in self._entries.values() if entry.share != _GONE}
