@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["BatchLimits", "BatchQueue"]
+__all__ = ["BatchLimits", "BatchQueue", "PartlyLostError"]
 
 T = TypeVar("T")
 
@@ -25,8 +25,17 @@ class BatchLimits:
     telling_seconds: float = 60.0
 
 
+class PartlyLostError(Exception):
+    """So many items of a batch are lost, and the others have gone."""
+
+    def __init__(self, lost: int, why: str) -> None:
+        super().__init__(why)
+        self.lost = lost
+
+
 class BatchQueue(Generic[T]):
-    """Gives batches to `write`, in a thread of its own. What finds no room is lost, and so is what `write` fails with.
+    """Gives batches to `write`, in a thread of its own. What finds no room is lost, and so is what `write` fails with;
+    of a batch for which it raises PartlyLostError, as many items as that says.
 
     `tell` is told how many items were lost, and the last error if there was one. Thread-safe. Close it.
     """
@@ -83,20 +92,21 @@ class BatchQueue(Generic[T]):
 
     def _run(self) -> None:
         while items := self._next():
-            failure = None
+            lost = 0
+            failure: Exception | None = None
             try:
                 self._write(items)
+            except PartlyLostError as error:
+                lost, failure = min(error.lost, len(items)), error
             except Exception as error:
-                failure = error
+                lost, failure = len(items), error
             with self._lock:
                 if not self._going:  # the end has not waited for them, and has said so
                     return
                 self._going = 0
-                if failure is None:
-                    self.written += len(items)
-                else:
-                    self.dropped += len(items)
-                    self._error = failure
+                self.written += len(items) - lost
+                self.dropped += lost
+                self._error = failure or self._error
             if time.monotonic() >= self._tell_at:
                 self._tell_lost()
 

@@ -10,13 +10,15 @@ import struct
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from engine.tracing.spans import Span
 
-__all__ = ["encode_span", "request"]
+__all__ = ["encode_span", "rejected", "request"]
 
 _FAILED = trace_pb2.Span(status=trace_pb2.Status(code=trace_pb2.Status.STATUS_CODE_ERROR)).SerializeToString()
 _KNOWS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
@@ -44,6 +46,15 @@ def request(resource: Mapping[str, str], version: str, spans: Iterable[bytes]) -
     scope += b"".join(spans)
     told = trace_pb2.ResourceSpans(resource=process).SerializeToString() + _field(_SCOPE_SPANS, scope)
     return _field(_RESOURCE_SPANS, told)
+
+
+def rejected(answer: bytes) -> tuple[int, str]:
+    """How many spans of a request its answer refuses, and why; none where it does not say so."""
+    try:
+        refused = ExportTraceServiceResponse.FromString(answer).partial_success
+    except DecodeError:
+        return 0, ""
+    return refused.rejected_spans, refused.error_message
 
 
 def encode_span(span: Span) -> bytes:

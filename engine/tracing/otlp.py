@@ -17,9 +17,9 @@ from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision
 from opentelemetry.trace import NonRecordingSpan, SpanKind, TraceFlags, set_span_in_context
 from opentelemetry.trace import SpanContext as OtelContext
 
-from engine.batches import BatchLimits, BatchQueue
+from engine.batches import BatchLimits, BatchQueue, PartlyLostError
 from engine.tracing.context import SpanContext
-from engine.tracing.encoding import encode_span, request
+from engine.tracing.encoding import encode_span, rejected, request
 from engine.tracing.sending import OtlpSender
 from engine.tracing.spans import Span
 
@@ -28,6 +28,7 @@ __all__ = ["OtlpExporter"]
 _log = logging.getLogger("grism.traces")
 _FLAGS = {True: TraceFlags(TraceFlags.SAMPLED), False: TraceFlags(TraceFlags.DEFAULT)}
 _NOTHING = Context()
+_LONGEST_REASON = 200  # characters
 _SDK = {"telemetry.sdk.language": "python", "telemetry.sdk.name": "opentelemetry"}
 
 
@@ -82,7 +83,10 @@ class OtlpExporter:
         return self._sampler.should_sample(around, number, name, kind).decision is Decision.RECORD_AND_SAMPLE
 
     def _send(self, spans: list[Span]) -> None:
-        self._sender.send(request(self._resource, self._version, map(encode_span, spans)))
+        answer = self._sender.send(request(self._resource, self._version, map(encode_span, spans)))
+        lost, why = rejected(answer)
+        if lost > 0:
+            raise PartlyLostError(lost, f"the collector refused {lost} of {len(spans)}: {why[:_LONGEST_REASON]}")
 
 
 def _number(name: str, default: int) -> int:

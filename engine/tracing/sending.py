@@ -8,7 +8,7 @@ import re
 import ssl
 import time
 import urllib.request
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +18,7 @@ _AGAIN = {429, 502, 503, 504}
 """Answers after which a request is worth another try."""
 _LONGEST = 3_600_000
 _LONGEST_REASON = 100  # characters
+_LONGEST_ANSWER = 4096  # bytes
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x20-\x7e]*")
 
@@ -46,18 +47,19 @@ class OtlpSender:
             handlers.append(urllib.request.HTTPSHandler(context=_tls()))
         self._opener = urllib.request.build_opener(*handlers)
 
-    def send(self, request: bytes) -> None:
+    def send(self, request: bytes) -> bytes:
         """Send a request, again where that may help, within the time for it. Raises OSError.
 
-        The status of the answer is all that counts: what stands behind it is not read, and may have no end.
+        The status of the answer says whether it was taken. What comes with it is what this returns, of a longer answer
+        the beginning: there may be no end.
         """
         body = gzip.compress(request) if self._zips else request
         give_up, wait = time.monotonic() + self._timeout, 1.0
         while True:
             post = urllib.request.Request(self._url, body, self._headers, method="POST")
             try:
-                self._opener.open(post, timeout=self._timeout).close()
-                return
+                with self._opener.open(post, timeout=self._timeout) as answer:
+                    return _beginning(answer)
             except HTTPError as error:
                 error.close()
                 if error.code not in _AGAIN or time.monotonic() + wait > give_up:
@@ -65,12 +67,21 @@ class OtlpSender:
                         f"the collector answered with {error.code} {error.reason[:_LONGEST_REASON]}"
                     ) from None
             except URLError as error:
+                if isinstance(error.reason, ssl.SSLCertVerificationError):
+                    raise OSError(f"the collector's certificate is not trusted: {error.reason}") from None
                 if time.monotonic() + wait > give_up:
                     raise OSError(f"the collector cannot be reached: {error.reason}") from None
             except HTTPException:
                 raise OSError("the collector gave no answer in HTTP") from None
             time.sleep(wait)
             wait *= 2
+
+
+def _beginning(answer: HTTPResponse) -> bytes:
+    try:
+        return answer.read1(_LONGEST_ANSWER)
+    except (OSError, HTTPException):  # the request was taken all the same
+        return b""
 
 
 class _NoRedirection(urllib.request.HTTPRedirectHandler):

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from engine.tracing import Span
+from engine.tracing.otlp import OtlpExporter
 from engine.tracing.sending import OtlpSender
+from tests.flight_server.endpoint.certificates import Authority
 
 
 @dataclass
@@ -20,6 +27,8 @@ class Heard:
 
     url: str
     codes: list[int] = field(default_factory=list)
+    answer: bytes = b""
+    promised: int = 0  # bytes of answers that do not come
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     without_end: bool = False
 
@@ -35,8 +44,9 @@ def heard() -> Iterator[Heard]:
             if 300 <= code < 400:
                 self.send_header("location", f"{heard.url}/elsewhere")
             if not heard.without_end:
-                self.send_header("content-length", "0")
+                self.send_header("content-length", str(len(heard.answer) + heard.promised))
             self.end_headers()
+            self.wfile.write(heard.answer)
             while heard.without_end:
                 try:
                     self.wfile.write(bytes(100_000))
@@ -130,6 +140,27 @@ def test_an_answer_without_end_is_not_read(heard: Heard, monkeypatch: pytest.Mon
     assert not was_read
 
 
+def test_what_comes_with_the_answer_is_given_on(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", heard.url)
+    assert OtlpSender().send(b"spans") == b""
+    heard.answer = b"taken"
+    assert OtlpSender().send(b"spans") == b"taken"
+    heard.answer, heard.promised = b"", 5  # it was taken all the same
+    assert OtlpSender().send(b"spans") == b""
+
+
+def test_what_a_collector_refuses_is_lost(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", heard.url)
+    refusal = ExportTraceServiceResponse()
+    refusal.partial_success.rejected_spans, refusal.partial_success.error_message = 2, "too old"
+    heard.answer = refusal.SerializeToString()
+    exporter = OtlpExporter("here")
+    for _ in range(3):
+        exporter.take(Span(exporter, "call", None, True, 1))
+    exporter.close(20)
+    assert (exporter.sent_count, exporter.dropped_count) == (1, 2)
+
+
 def test_what_is_no_http_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -145,6 +176,30 @@ def test_what_is_no_http_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(OSError, match="no answer in HTTP"):
             OtlpSender().send(b"spans")
         thread.join()
+
+
+def test_a_certificate_of_somebody_else_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pair = Authority("another").issue("127.0.0.1")
+    (tmp_path / "pair.pem").write_bytes(pair.certificate + pair.private_key)
+    (tmp_path / "trusted.pem").write_bytes(Authority().pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "pair.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with suppress(OSError), context.wrap_socket(listening.accept()[0], server_side=True):
+                pass
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"https://127.0.0.1:{listening.getsockname()[1]}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "trusted.pem"))
+        with pytest.raises(OSError, match="certificate is not trusted"):
+            OtlpSender().send(b"spans")
+        thread.join()
+        listening.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody has come again
+            listening.accept()
 
 
 def test_nobody_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
