@@ -6,6 +6,7 @@ are left to who runs the statement, and so are those that an operator of ours wo
 
 from __future__ import annotations
 
+import atexit
 import json
 import threading
 from collections import OrderedDict
@@ -34,6 +35,7 @@ _DESCRIBE = "DESCRIBE "
 _PLAN = "SELECT json_serialize_plan(?, optimize := ?, skip_null := true, skip_empty := true, skip_default := true)"
 _CONFIG = KernelConfig(memory_limit=256 << 20, threads=1, spills=False)
 _CLOSE_SECONDS = 10.0
+_MOST_SPARES = 2
 _IDLE = 64  # cursors that keep their tables for the next statement over the same
 
 _ERRORS = (duckdb.Error, UnicodeDecodeError)  # a message that the kernel cuts may end within a character
@@ -52,6 +54,42 @@ class BoundStatement:
     plan: dict[str, Any] | None
     tables: Mapping[str, str]
     reason: str = ""
+
+
+class _Spares:
+    """Instances of binders that are closed, for the next ones: to open one takes longer than to bind most statements.
+
+    All that a binder makes on one is temporary, and goes with its cursor.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._instances: list[Instance] = []
+        atexit.register(self.close)
+
+    def take(self) -> Instance:
+        """One that is there, or another. Raises what opening it does."""
+        with self._lock:
+            if self._instances:
+                return self._instances.pop()
+        return Instance(_CONFIG, optimizers=_OPTIMIZERS)
+
+    def give(self, instance: Instance) -> None:
+        """Keep one on which nothing runs, or close it."""
+        if not instance.is_busy() and instance.is_valid():
+            with self._lock:
+                if len(self._instances) < _MOST_SPARES:
+                    self._instances.append(instance)
+                    return
+        instance.close()
+
+    def close(self) -> None:
+        """Close those that are there."""
+        while self._instances:
+            self._instances.pop().close()
+
+
+_SPARES = _Spares()
 
 
 class Binder:
@@ -119,9 +157,12 @@ class Binder:
         with self._lock:
             self._closed = True
             instance, self._instance = self._instance, None
+            idle = [execution for executions in self._idle.values() for execution in executions]
             self._idle.clear()
         if instance is not None:
-            instance.close()
+            for execution in idle:
+                instance.end(execution)
+            _SPARES.give(instance)
         self._helpers.join(_CLOSE_SECONDS)
 
     @contextmanager
@@ -157,7 +198,7 @@ class Binder:
             if self._closed:
                 raise ExecutionError("The kernel is closed; start the service again.")
             if self._instance is None:
-                self._instance = Instance(_CONFIG, optimizers=_OPTIMIZERS)
+                self._instance = _SPARES.take()
             instance = self._instance
             idle = self._idle.get(key)
             if idle:

@@ -282,6 +282,11 @@ class Instance:
             return False
         return True
 
+    def is_busy(self) -> bool:
+        """Whether statements run, or were begun and have not ended."""
+        with self._lock:
+            return bool(self._running)
+
     def is_valid(self) -> bool:
         """Whether new statements run: after a fatal error of the kernel none does any more."""
         try:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.binder import Binder
+from engine.binder import _SPARES, Binder
 from engine.cancellation import Cancellation
 from engine.errors import CancelledError, ExecutionError, GrismError, TypeMismatchError, UnknownColumnError
 from engine.schema import Column
+from tests.harness.kernel_loss import lose
 
 T = {"t": (Column("a", "INTEGER"), Column("b", "DOUBLE"))}
 
@@ -125,3 +126,42 @@ def test_closed() -> None:
     closed.close()
     with pytest.raises(ExecutionError, match="closed"):
         closed.describe("SELECT 1 AS x", {})
+
+
+def test_the_next_has_what_a_closed_one_opened_and_nothing_of_what_was_bound() -> None:
+    _SPARES.close()
+    closed = Binder()
+    assert closed.describe("SELECT a FROM t", T) == (T["t"][0],)
+    opened = closed._instance
+    closed.close()
+    following = Binder()
+    with pytest.raises(GrismError, match="t"):
+        following.describe("SELECT a FROM t", {})
+    other = {"t": (Column("a", "VARCHAR"),)}
+    assert following.describe("SELECT a FROM t", other) == other["t"]
+    assert following._instance is opened
+    following.close()
+
+
+def test_what_was_lost_is_not_handed_on() -> None:
+    _SPARES.close()
+    closed = Binder()
+    closed.describe("SELECT a FROM t", T)
+    assert closed._instance is not None
+    lose(closed._instance)
+    closed.close()
+    following = Binder()
+    assert following.describe("SELECT a FROM t", T) == (T["t"][0],)
+    following.close()
+
+
+def test_what_is_in_use_is_not_handed_on() -> None:
+    _SPARES.close()
+    closed = Binder()
+    with closed._cursor(T):
+        in_use = closed._instance
+        closed.close()
+    following = Binder()
+    assert following.describe("SELECT a FROM t", T) == (T["t"][0],)
+    assert following._instance is not in_use
+    following.close()
