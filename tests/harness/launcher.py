@@ -94,13 +94,14 @@ class Launcher:
         stdout = None
         told, status = os.pipe()
         try:
-            if terminal is None:
+            if terminal is not None:
+                streams = [terminal, terminal]
+            else:
                 ours, output = os.pipe()
-                theirs = [os.open(os.devnull, os.O_RDONLY), output]
+                streams = theirs = [os.open(os.devnull, os.O_RDONLY), output]
                 stdout = open(ours, encoding="utf-8")  # noqa: PTH123, SIM115 - `Launched` closes it
-            streams = [*(theirs or [terminal] * 2), stderr]
             request = [list(arguments), str(Path.cwd()), {**os.environ, **variables}, terminal is not None]
-            self._send(json.dumps(request).encode(), [*streams, status])
+            self._send(json.dumps(request).encode(), [*streams, stderr, status])
         finally:
             for end in (*theirs, status):
                 os.close(end)
@@ -137,17 +138,18 @@ class _Forks:
 
     def run(self) -> list[str] | None:
         """Fork until nobody asks any more; in the fork, the arguments of its command."""
+        asked = self._requests.fileno()
         ended, wakes = os.pipe()
         for end in (ended, wakes):
             os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wakes)
         while True:
-            ready, _, _ = select.select([self._requests, ended], [], [])
+            ready, _, _ = select.select([asked, ended], [], [])
             if ended in ready:
                 os.read(ended, 4096)
                 self._tell_ends()
-            if self._requests in ready:
+            if asked in ready:
                 request, descriptors, _, _ = socket.recv_fds(self._requests, _REQUEST, _STREAMS + 1)
                 if not request:
                     return None
