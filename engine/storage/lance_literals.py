@@ -19,7 +19,7 @@ __all__ = ["blob_text", "float_text", "literal", "string_text", "time_text", "ti
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 DECIMAL = re.compile(r"DECIMAL\([0-9]+, *([0-9]+)\)")
-FLOAT = re.compile(r"-?([0-9]{1,400}(\.[0-9]{0,400})?(e[+-]?[0-9]{1,3})?|inf)|nan", re.IGNORECASE)
+FLOAT = re.compile(r"-?([0-9]{1,400}(\.[0-9]{0,400})?(e[+-]?[0-9]{1,3})?|inf)", re.IGNORECASE)
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TIME = re.compile(r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?")
 TIMESTAMP = re.compile(
@@ -70,7 +70,10 @@ def string_text(node: exp.Expr) -> str | None:
 
 
 def float_text(node: exp.Expr, kind: pa.DataType) -> str | None:
-    """A constant of a float's type, which the planner writes as a cast of its text."""
+    """A constant of a float's type, which the planner writes as a cast of its text.
+
+    None for NaN: to Lance those of another sign or payload are other values.
+    """
     name, types = ("FLOAT", ("FLOAT", "REAL")) if pt.is_float32(kind) else ("DOUBLE", ("DOUBLE",))
     text = _text(node, types)
     return f"CAST('{text}' AS {name})" if text is not None and FLOAT.fullmatch(text) else None

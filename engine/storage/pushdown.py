@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import accumulate
 from types import MappingProxyType
 
@@ -74,10 +75,13 @@ class PushedFilter:
 
 @dataclass(frozen=True)
 class _Table:
-    """The columns, and the kinds of index that they have, by name."""
+    """The columns, and the kinds of index that they have, by name. `bounded`: what is asked of a float has both a lower
+    and an upper bound.
+    """
 
     schema: pa.Schema
     kinds: Mapping[str, frozenset[str]]
+    bounded: bool = False
 
     def is_answered(self, field: pa.Field, form: Form) -> bool:
         return any(is_answered(kind, field.type, form) for kind in self.kinds.get(field.name, ()))
@@ -104,7 +108,7 @@ def _predicate(node: exp.Expr, table: _Table) -> PushedFilter:
         case exp.Paren():
             return _predicate(node.this, table)
         case exp.And():
-            return _and(_predicate(node.left, table), _predicate(node.right, table))
+            return _conjunction(node, table)
         case exp.Or():
             return _or(_predicate(node.left, table), _predicate(node.right, table))
         case exp.Not():
@@ -114,6 +118,26 @@ def _predicate(node: exp.Expr, table: _Table) -> PushedFilter:
                 return NOTHING
             return PushedFilter(f"NOT ({inner.text})", exact=True, asks_indexes=inner.asks_indexes)
     return _atom(node, table)
+
+
+def _conjunction(node: exp.And, table: _Table) -> PushedFilter:
+    parts = list(node.flatten())
+    bounds = [_float_bound(part, table) for part in parts]
+    known, bounded = set(bounds), replace(table, bounded=True)
+    found = (
+        _predicate(part, bounded if bound is not None and (bound[0], not bound[1]) in known else table)
+        for part, bound in zip(parts, bounds, strict=True)
+    )
+    return reduce(_and, found)
+
+
+def _float_bound(node: exp.Expr, table: _Table) -> tuple[str, bool] | None:
+    """The float column of which a predicate is one bound, and whether that is the upper one."""
+    sides = _sides(node)
+    field = None if sides is None else _field(sides[0], table)
+    if sides is None or field is None or not pt.is_floating(field.type) or sides[1] in ("=", "<>"):
+        return None
+    return (field.name, sides[1] in ("<", "<=")) if _constant(sides[2], field, Form.RANGE, table) else None
 
 
 def _and(left: PushedFilter, right: PushedFilter) -> PushedFilter:
@@ -159,19 +183,26 @@ def _atom(node: exp.Expr, table: _Table) -> PushedFilter:
         case exp.In(this=exp.Column() as column) if not any(node.args.get(k) for k in ("query", "unnest", "field")):
             return _in(column, node.expressions, table)
         case exp.Between(this=exp.Column() as column) if not node.args.get("symmetric"):
-            low = _comparison(column, ">=", node.args["low"], table)
-            high = _comparison(column, "<=", node.args["high"], table)
+            inside = replace(table, bounded=True)
+            low = _comparison(column, ">=", node.args["low"], inside)
+            high = _comparison(column, "<=", node.args["high"], inside)
             both = _and(low, high)
             return replace(both, text=f"({both.text})") if low.text and high.text else NOTHING
         case exp.Anonymous(expressions=[exp.Column() as column, value]):
             return _call(str(node.this).lower(), column, value, table)
+    sides = _sides(node)
+    return NOTHING if sides is None else _comparison(*sides, table)
+
+
+def _sides(node: exp.Expr) -> tuple[exp.Column, str, exp.Expr] | None:
+    """Of a comparison with a column: the column, how, and with what."""
     sign = COMPARISONS.get(type(node))
     if sign is None:
-        return NOTHING
+        return None
     left, right = node.this, node.expression
     if isinstance(left, exp.Column):
-        return _comparison(left, sign, right, table)
-    return _comparison(right, MIRRORED[sign], left, table) if isinstance(right, exp.Column) else NOTHING
+        return left, sign, right
+    return (right, MIRRORED[sign], left) if isinstance(right, exp.Column) else None
 
 
 def _index_filter(text: str, field: pa.Field, form: Form, table: _Table) -> PushedFilter:
@@ -185,7 +216,22 @@ def _comparison(column: exp.Column, sign: str, value: exp.Expr, table: _Table) -
         return NOTHING
     form = {"=": Form.EQUAL, "<>": Form.OTHER}.get(sign, Form.RANGE)
     constant = _constant(value, field, form, table)
-    return _index_filter(f"{_quote(field.name)} {sign} {constant}", field, form, table) if constant else NOTHING
+    if constant is None:
+        return NOTHING
+    text = f"{_quote(field.name)} {sign} {constant}"
+    if form is Form.RANGE and pt.is_floating(field.type) and not table.bounded:
+        text = _with_nan(text, sign, field)
+    return _index_filter(text, field, form, table)
+
+
+def _with_nan(text: str, sign: str, field: pa.Field) -> str:
+    """A comparison with one bound, by which each NaN is greater than all numbers.
+
+    To Lance NaN with a negative sign, as 0 / 0 is on many machines, is less than all of them.
+    """
+    least = f"CAST('-inf' AS {'FLOAT' if pt.is_float32(field.type) else 'DOUBLE'})"
+    name = _quote(field.name)
+    return f"({text} OR {name} < {least})" if sign in (">", ">=") else f"({name} >= {least} AND {text})"
 
 
 def _in(column: exp.Column, values: list[exp.Expr], table: _Table) -> PushedFilter:

@@ -51,7 +51,7 @@ def ask(runtime_name: str, server_uri: Callable[[str], str]) -> Iterator[Ask]:
         ("USING BLOOMFILTER (s) WITH (number_of_items = 100, probability = 0.01)", "BLOOMFILTER", "s = 'w7xyz'", 12),
         ("USING NGRAM (s)", "NGRAM", "s LIKE '%w4%xyz%' AND contains(s, '7xyz')", 12),
         ("USING LABEL_LIST (l)", "LABEL_LIST", "list_contains(l, 4)", 120),
-        ("USING BTREE (f)", "BTREE", "f >= 149.5 AND f < 'nan'::DOUBLE", 2),
+        ("USING BTREE (f)", "BTREE", "f >= '149.5'::DOUBLE AND f < 'inf'::DOUBLE", 2),
         ("USING BTREE (u)", "BTREE", "u = '00000000-0000-0000-0000-00000000004D'", 1),
         ("USING BITMAP (y)", "BITMAP", "y = '\\x07'::BLOB", 12),
         ("USING BTREE (y)", "BTREE", "y > '\\x2F'::BLOB", 24),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -23,6 +24,7 @@ from engine.storage.stored_types import STORED_TYPE
 from local_runtime import LocalRuntime
 
 NAN, INF = float("nan"), float("inf")
+NANS = [NAN, -NAN, struct.unpack("<d", struct.pack("<Q", 0x7FF8_0000_0000_0001))[0]]  # one to the kernel
 WORDS = ["", "a", "ab", "abc", "abcd", "xabcx", "ABC", "b%_c", "é", "éabc", "zz", "a'b", "naïve", "w" * 50]
 BYTES = b"\0\x01'\\\"a\x7f\x80\xff"
 Draw = Callable[[random.Random], Any]
@@ -81,6 +83,9 @@ def _table(rng: random.Random, rows: int) -> pa.Table:
         values = drawn[name].to_pylist()
         values[7:28] = [value] * 21
         drawn[name] = pa.array(values, drawn[name].type)
+    for name in ("f32", "f64"):
+        values = [NANS[i % 3] if value != value else value for i, value in enumerate(drawn[name].to_pylist())]
+        drawn[name] = pa.array(values, drawn[name].type)
     made = pa.table({"id": pa.array(range(rows)), **drawn})
     place = made.schema.get_field_index("u")
     return made.cast(made.schema.set(place, made.schema.field(place).with_metadata({STORED_TYPE: b"UUID"})))
@@ -136,6 +141,8 @@ def _predicates(rng: random.Random, name: str, count: int) -> Iterator[str]:
         yield f"{name} IN ({one}, {two}, {three})"
         yield f"{name} NOT IN ({one}, {two})"
         yield f"{name} BETWEEN {one} AND {two}"
+        yield f"{name} > {one} AND {two} > {name} AND id < 70"
+        yield f"NOT ({name} >= {one} AND {name} <= {two})"
         yield f"{name} = {one} AND id % 2 = 0"
         yield f"({name} < {one} AND id > 50) OR {name} = {two}"
         yield f"{name} = {one} OR {name} IS NULL"
