@@ -176,7 +176,15 @@ class Scalars:
         """Operands that the kernel has brought to one type: constants have it from those that are none."""
         if all(node["type"] == "VALUE_CONSTANT" for node in nodes):
             return [operand(self.read_typed(node)) for node in nodes]
-        return [self._beside(node) for node in nodes]
+        kinds = [_kind(node) for node in nodes]
+        operands = [self._beside(node) for node in nodes]
+        if "BLOB" not in kinds or "VARCHAR" not in kinds:
+            return operands
+        # The optimizer's bounds of what a regular expression matches: no text holds the upper one.
+        return [
+            exp.Anonymous(this="ENCODE", expressions=[each]) if kind == "VARCHAR" else each
+            for each, kind in zip(operands, kinds, strict=True)
+        ]
 
     def _beside(self, node: Node) -> exp.Expr:
         if node["type"] != "VALUE_CONSTANT":
@@ -355,3 +363,9 @@ _READERS: dict[str, Callable[[Scalars, Node], exp.Expr]] = {
     "BOUND_CONJUNCTION": Scalars._conjunction,
     "BOUND_CASE": Scalars._case,
 }
+
+
+def _kind(node: Node) -> str | None:
+    """The name of an operand's type, if it tells that."""
+    kind = node["value"]["type"] if node["type"] == "VALUE_CONSTANT" else node.get("return_type")
+    return None if kind is None else kind["id"]
