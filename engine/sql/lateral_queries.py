@@ -11,6 +11,7 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from engine.binder import BoundStatement
 from engine.errors import PlanningError, UnsupportedError
@@ -49,16 +50,17 @@ def lateral_queries(
     for count in range(len(call.scopes) + 1):  # names mean what is nearest
         used = call.scopes[len(call.scopes) - count :]
         shell["node"] = among(kernel, _select(kernel, call, used, [[]] * count), QUERY, call.ctes)
-        if _names_table(unparse(kernel, shell), str(call.table["table_name"])):
+        text = unparse(kernel, shell)
+        if _names_table(text, str(call.table["table_name"])):
             raise UnsupportedError(
                 f"The rows that {call.function} searches for come from a recursive query that the search is itself a "
                 "part of; put what each round finds into a table."
             )
-        read = {name: table for name, table in tables.items() if _names_table(unparse(kernel, shell), name)}
+        read = {name: table for name, table in tables.items() if _names_table(text, name)}
         if any(_is_open(handle) for handle, _ in read.values()):
             return None
         try:
-            kernel.binder.describe(unparse(kernel, shell), known)
+            kernel.binder.describe(text, known)
         except PlanningError as error:
             refusal = error
             continue
@@ -71,6 +73,7 @@ def lateral_queries(
         ) from None
     _require_steady(call, shell["node"])
     _require_names(call, count)
+    _require_single(kernel, call, used, known)
     met = [_conditions(kernel, shell, call, used, place, tables) for place in range(count)]
     shell["node"] = among(kernel, _select(kernel, call, used, met), QUERY, call.ctes)
     text = unparse(kernel, shell)
@@ -156,8 +159,37 @@ def _conditions(
         known = {n: columns for n, (handle, columns) in tables.items() if not _is_open(handle)}
         with suppress(PlanningError):  # it is about other rows, too, or about what is found
             kernel.binder.describe(text, known)
-            told.append(part)
+            if not _means_another(kernel, call, scopes[: place + 1], part, known):
+                told.append(part)
     return told
+
+
+def _means_another(
+    kernel: Kernel, call: SearchCall, scopes: Sequence[RowScope], condition: Node, tables: Mapping[str, RowType]
+) -> bool:
+    """Whether a name in a condition over the last of the scopes may be of what is not seen there, and has the same name
+    as something in those around it.
+    """
+    *around, own = scopes
+    hidden = {str(node.get("alias") or node.get("table_name")).lower() for node, _ in walk(own.beside or {})}
+    for name, _ in walk({"item": condition}) if around else ():
+        path: list[str] = name.get("column_names") or [""]
+        if name.get("class") == "COLUMN_REF" and (len(path) == 1 or str(path[0]).lower() in hidden):
+            empty = RowScope(kernel.parse("SELECT 1 FROM (SELECT 1)")["node"]["from_table"], None)
+            nothing = replace(call, query=kernel.parse("SELECT CAST(NULL AS DOUBLE[])")["node"]["select_list"][0])
+            shell = kernel.parse("SELECT 1")
+            met = [*([[]] * len(around)), [_is_there(kernel, name)]]
+            shell["node"] = among(kernel, _select(kernel, nothing, [*around, empty], met), QUERY, call.ctes)
+            with suppress(PlanningError):
+                kernel.binder.describe(unparse(kernel, shell), tables)
+                return True
+    return False
+
+
+def _is_there(kernel: Kernel, value: Node) -> Node:
+    """The condition that a value is not NULL."""
+    condition: Node = kernel.parse("SELECT 0 IS NOT NULL")["node"]["select_list"][0]
+    return {**condition, "children": [{**value, "alias": ""}]}
 
 
 def _is_open(table: TableHandle) -> bool:
@@ -173,6 +205,24 @@ def _require_names(call: SearchCall, count: int) -> None:
             f"The rows that {call.function} searches for are of a query around it, and two queries under WITH have one "
             "name; give them different ones."
         )
+
+
+def _require_single(
+    kernel: Kernel, call: SearchCall, scopes: Sequence[RowScope], tables: Mapping[str, RowType]
+) -> None:
+    """Raise UnsupportedError for a query that is computed of several rows, as by an aggregate or over a window."""
+    if not scopes:
+        return
+    shell = kernel.parse("SELECT 1")
+    met = [*([[]] * (len(scopes) - 1)), [_is_there(kernel, call.query)]]
+    shell["node"] = among(kernel, _select(kernel, call, scopes, met), QUERY, call.ctes)
+    try:  # conditions are of one row
+        kernel.binder.describe(unparse(kernel, shell), tables)
+    except PlanningError as error:
+        raise UnsupportedError(
+            f"The query of {call.function} is computed of one row; compute what takes several in a query under WITH, "
+            f"or in a subquery in FROM: {error.args[0]}"
+        ) from None
 
 
 def _require_steady(call: SearchCall, select: Node) -> None:

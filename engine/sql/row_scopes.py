@@ -16,10 +16,14 @@ __all__ = ["RowScope", "scopes_of_rows"]
 
 @dataclass(frozen=True)
 class RowScope:
-    """A FROM, or the part of it that is seen, and the condition that its rows meet where they count."""
+    """A FROM, or the part of it that is seen, and the condition that its rows meet where they count.
+
+    `beside` is what the condition is about as well: the part that is not seen.
+    """
 
     rows: Node
     above: Node | None
+    beside: Node | None = None
 
 
 def scopes_of_rows(root: Node) -> dict[int, tuple[RowScope, ...]]:
@@ -41,7 +45,7 @@ def scopes_of_rows(root: Node) -> dict[int, tuple[RowScope, ...]]:
                 others = (*scopes, RowScope(rows, value.get("where_clause")))
         elif value.get("type") == "JOIN" and "left" in value:
             stack.append((value["left"], scopes, None))
-            stack.append((value["right"], (*scopes, RowScope(value["left"], above)), None))
+            stack.append((value["right"], (*scopes, RowScope(value["left"], above, value["right"])), None))
             pairs = {**value, "condition": None, "join_type": "INNER", "ref_type": "CROSS"}
             others = (*scopes, RowScope(pairs, None))
         seen_elsewhere = ("from_table", "left", "right") if others is not scopes or id(value) in found else ()

@@ -184,6 +184,14 @@ def test_the_nearest_of_what_a_search_found(runtime: SqlRuntime, text: str) -> N
         "SELECT q.id, p.id FROM asked q LEFT JOIN points p ON p.id = q.id + (SELECT min(s.id) FROM {p.vec, 3} s)",
         "SELECT q.w, max((SELECT max(s.id) FROM {q.v, 2} s)) FROM asked q GROUP BY 1",
         "SELECT p.id FROM points p LEFT JOIN (asked q JOIN LATERAL {q.v, 2} s ON true) ON p.id = s.id WHERE w IS NULL",
+        # Conditions on what is found, where a query around them has such a name, too.
+        "SELECT o.id, s.* FROM asked o, LATERAL (SELECT s.id FROM (SELECT o.v AS x) p, {p.x, 30} s WHERE id > 4) s",
+        """SELECT kind, z.* FROM points s, LATERAL (SELECT f.id FROM (SELECT s.vec AS x) p, {p.x, 9} s JOIN points f
+            ON true WHERE s.id = f.kind AND f.id < 4) z WHERE s.id < 4""",
+        """SELECT kind, z.* FROM points s, LATERAL (SELECT s.id FROM (SELECT s.vec AS x) p, {p.x, 9} s
+            WHERE s.id > 4) z WHERE s.id < 4""",
+        """SELECT o.id, (SELECT max(p.id) FROM (SELECT q.id + o.id AS id, q.v, -o.id AS w FROM asked q) p, {p.v, 2} s
+            WHERE s.id > w AND p.id < 5 AND o.id = p.id) FROM asked o""",
     ],
 )
 def test_in_queries_over_the_rows_around_them(runtime: SqlRuntime, text: str) -> None:
@@ -240,6 +248,10 @@ def test_by_an_index(runtime_name: str, make_runtime: Make) -> None:
         ("(FROM asked LIMIT 2) q, vector_search(points, vec, q.v)", "UnsupportedError", "a LIMIT without an order"),
         ("asked q, vector_search(points, vec, [random(), q.id, 1])", "UnsupportedError", "random"),
         ("asked q, text_search(points, q.w)", "UnsupportedError", ""),
+        ("(SELECT (SELECT max(id) FROM vector_search(points, vec, any_value(q.v))) FROM asked q GROUP BY w)",
+            "UnsupportedError", "is computed of one row"),
+        ("(SELECT (SELECT max(id) FROM vector_search(points, vec, lag(q.v) OVER ())) FROM asked q)",
+            "UnsupportedError", ""),
         (
             """(WITH a AS (FROM asked) SELECT id, (WITH a AS (SELECT 1 AS x) SELECT max(s.id) FROM a,
                 vector_search(points, vec, q.v) s) FROM a q)""",
