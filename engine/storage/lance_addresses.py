@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from engine.storage.lance_apart import lies_apart, take
+from engine.storage.lance_apart import lie_apart, take
 from engine.storage.lance_blobs import scan_options
 from engine.storage.protocol import ROW_ADDRESS
 
@@ -59,7 +59,7 @@ def _read(
     dataset: Any, addresses: np.ndarray[Any, Any], columns: Sequence[str], options: Mapping[str, str]
 ) -> pa.Table:
     """Rows that are there, by their addresses in ascending order."""
-    if any(lies_apart(dataset.schema.field(column).type) for column in columns):
+    if lie_apart(dataset, columns):
         return take(dataset, pa.array(addresses), columns, **options)
     if options or dataset.has_stable_row_ids:  # by which rows would be taken
         condition = f"{ROW_ADDRESS} IN ({', '.join(map(str, addresses))})"

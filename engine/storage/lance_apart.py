@@ -18,7 +18,7 @@ import pyarrow.types as pt
 from engine.errors import UnsupportedError
 from engine.storage.protocol import ROW_ADDRESS
 
-__all__ = ["has_struct_arrays", "lies_apart", "require_read", "scan", "take", "unread_by_lance"]
+__all__ = ["has_struct_arrays", "lie_apart", "require_read", "scan", "take", "unread_by_lance"]
 
 _OLD_FORM = "2.0"
 _OF_EVERY_ROW = f"{ROW_ADDRESS} >= 0"
@@ -47,18 +47,24 @@ def unread_by_lance(kind: pa.DataType, form: str) -> str:
 
 def require_read(dataset: Any, columns: Sequence[str]) -> None:
     """Raise UnsupportedError, by the column's name, where Lance does not read one in the form in which it lies."""
-    for name in set(columns) & set(dataset.schema.names):
-        if what := unread_by_lance(dataset.schema.field(name).type, dataset.data_storage_version):
+    form = dataset.data_storage_version
+    for name, kind in _kinds(dataset, columns).items():
+        if what := unread_by_lance(kind, form):
             raise UnsupportedError(
                 f'The table was left as it was: its column "{name}" has {what}, which Lance does not read, and the '
                 "statement would have to; change the table without that column, or drop it."
             )
 
 
+def lie_apart(dataset: Any, columns: Sequence[str]) -> list[str]:
+    """Those of the columns that are read by themselves only."""
+    return [name for name, kind in _kinds(dataset, columns).items() if lies_apart(kind)]
+
+
 def scan(dataset: Any, columns: Sequence[str], **options: Any) -> pa.RecordBatchReader:
     """The columns, as a scanner of the dataset with these options gives them, in one stream."""
     require_read(dataset, columns)
-    apart = [c for c in columns if c in dataset.schema.names and lies_apart(dataset.schema.field(c).type)]
+    apart = lie_apart(dataset, columns)
     if not apart:
         return dataset.scanner(columns=list(columns), **options).to_reader()
     # An index would find the rows, and their columns be read together.
@@ -84,6 +90,13 @@ def take(dataset: Any, addresses: pa.Array, columns: Sequence[str], **options: A
     found = scan(dataset, [*columns, ROW_ADDRESS], filter=condition, fragments=fragments, **options).read_all()
     places = pc.index_in(addresses, found.column(ROW_ADDRESS).combine_chunks()).drop_null()
     return found.take(places).drop_columns([ROW_ADDRESS])
+
+
+def _kinds(dataset: Any, columns: Sequence[str]) -> dict[str, pa.DataType]:
+    """The types of those of the columns that are stored."""
+    schema = dataset.schema  # which Lance makes anew whenever it is asked
+    wanted = set(columns)
+    return {field.name: field.type for field in schema if field.name in wanted}
 
 
 def _side_by_side(readers: Sequence[pa.RecordBatchReader], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -79,7 +79,8 @@ def scan_options(fields: Sequence[pa.Field]) -> dict[str, str]:
 def take_rows(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Rows by their addresses, in that order, in parts that are not large. Those that are gone are left out."""
     found = _take_places(dataset, addresses, columns).combine_chunks()
-    blobs = [column for column in columns if is_blob(dataset.schema.field(column))]
+    schema = dataset.schema  # which Lance makes anew whenever it is asked
+    blobs = [column for column in columns if is_blob(schema.field(column))]
     if found.num_rows != len(addresses) or not found.num_rows or not blobs:
         yield from found.to_batches()
         return
@@ -94,14 +95,14 @@ def take_rows(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> Iter
         for column in blobs:
             values = dict(dataset.read_blobs(column, addresses=own.to_pylist()))
             array = pa.array([values[address] for address in own.to_pylist()], pa.large_binary())
-            rows = rows.set_column(rows.schema.names.index(column), _written_field(dataset.schema.field(column)), array)
+            rows = rows.set_column(rows.schema.names.index(column), _written_field(schema.field(column)), array)
         yield from rows.combine_chunks().to_batches()
 
 
 def _take_places(dataset: Any, addresses: pa.Array, columns: Sequence[str]) -> pa.Table:
     """Rows as a scan gives them, with the places of blobs; Lance takes them by their ids, which may be others."""
     lance_apart.require_read(dataset, columns)
-    if any(lance_apart.lies_apart(dataset.schema.field(column).type) for column in columns):
+    if lance_apart.lie_apart(dataset, columns):
         return lance_apart.take(dataset, addresses, columns)
     if not dataset.has_stable_row_ids:
         return dataset._take_rows(addresses, columns=list(columns))

@@ -300,7 +300,8 @@ class LanceTables:
                 for batch in take_rows(opened.dataset, addresses.slice(start, BATCH_ROWS), fields.schema.names):
                     yield pa.RecordBatch.from_arrays(batch.columns, schema=stored)
 
-        stored = written_fields(pa.schema([opened.dataset.schema.field(name) for name in fields.schema.names]))
+        schema = opened.dataset.schema
+        stored = written_fields(pa.schema([schema.field(name) for name in fields.schema.names]))
         return fields.guard_reader(pa.RecordBatchReader.from_batches(stored, batches()))
 
     def _find_rows(

@@ -18,6 +18,7 @@ from sqlglot import parse_one
 from engine.errors import DataCorruptError, StorageError, UnknownTableError
 from engine.kernel_errors import execution_error
 from engine.storage import DirectoryStorage, ScanRequest, TableHandle, WriteMode
+from engine.storage.lance_blobs import take_rows
 from tests.engine.storage.reading import MAIN_T, numbers, put, read, read_all, rows_of_splits
 
 
@@ -50,6 +51,22 @@ def test_projection_filter_and_limit_reach_the_scan(tmp_path, scans):
     plan = scans[-1].explain_plan(True)
     assert "i >= Int64(990)" in plan
     assert "projection=[s]" in plan or "expr=[s@" in plan
+
+
+def test_a_scan_asks_lance_no_oftener_where_there_are_more_columns(tmp_path, monkeypatch):
+    asked = []
+    told = lance.LanceDataset.schema.fget
+    monkeypatch.setattr(lance.LanceDataset, "schema", property(lambda dataset: asked.append(1) or told(dataset)))
+    counts = []
+    for width in (2, 50):
+        lance.write_dataset(pa.table({f"c{i}": [i] for i in range(width)}), tmp_path / f"{width}" / "t.lance")
+        storage, table = resolve(tmp_path / f"{width}")
+        asked.clear()
+        columns = tuple(f"c{i}" for i in range(width))
+        assert read(storage.open(table, ScanRequest(columns))).num_columns == width
+        list(take_rows(lance.dataset(tmp_path / f"{width}" / "t.lance"), pa.array([0], pa.uint64()), columns))
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
 
 
 def test_the_limit_stays_above_a_filter_that_is_not_pushed_whole(tmp_path):
