@@ -32,14 +32,14 @@ class IncomingData:
     def __init__(self, call: Call, reader: flight.MetadataRecordBatchReader) -> None:
         self._call, self._reader = call, reader
         self._thread: threading.Thread | None = None
-        self._is_left = False
+        self._left = threading.Event()
         self._wanted: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._given: SimpleQueue[object] = SimpleQueue()
 
     def read_beside(self) -> None:
         """From here on another thread reads."""
         if self._thread is None:
-            self._call.awaits(lambda: self._is_left)
+            self._call.awaits(self._left.is_set)  # and so knows nothing of this
             self._call.cancellation.on_cancel(partial(self._given.put, None))
             self._thread = threading.Thread(target=self._run, name="flight-upload", daemon=True)
             self._thread.start()
@@ -59,7 +59,7 @@ class IncomingData:
         """Wait until nobody reads any more: gRPC frees what is read from as the call ends."""
         if self._thread is not None:
             self._wanted.put(None)
-            self._is_left = True
+            self._left.set()
             self._thread.join()
 
     def _ask(self, read: Callable[[flight.MetadataRecordBatchReader], T]) -> T:
@@ -70,7 +70,10 @@ class IncomingData:
         given = self._given.get()
         self._call.cancellation.check()
         if isinstance(given, BaseException):
-            raise given
+            try:
+                raise given
+            finally:
+                del given  # else it and this frame keep each other, and what was read
         return given  # type: ignore[return-value]
 
     def _run(self) -> None:

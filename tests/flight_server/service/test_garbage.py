@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import adbc_driver_flightsql.dbapi as flight_sql
+import pyarrow as pa
 
 from engine.statements.session import Session
 from flight_server.endpoint.calls import Call
@@ -42,3 +43,13 @@ def test_calls_and_their_queries_and_sessions_are_freed_at_once(writer: flight_s
 
         # What is remembered of a text knows the session, and the call, that it came from.
         until(lambda: kept() < asked)
+
+
+def test_uploads_are_freed_at_once(writer: flight_sql.Connection) -> None:
+    asked = 20
+    rows = pa.table({"a": [1, 2]})
+    with writer.cursor() as cursor, without_collector():
+        before = living()
+        for _ in range(asked):
+            assert cursor.adbc_ingest("uploaded", rows, mode="create_append") == rows.num_rows
+        until(lambda: len([key for key in living() if key not in before]) < asked)
