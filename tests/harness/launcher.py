@@ -17,6 +17,7 @@ import sys
 import termios
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -173,7 +174,8 @@ class _Forks:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 told = self._statuses.pop(pid)
-                os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
+                with suppress(BrokenPipeError):  # who asked for it is not there any more
+                    os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
                 os.close(told)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.launcher import LAUNCHER
+from tests.harness.launcher import LAUNCHER, Launcher
 
 VARIABLES = {"GRISM_URI": "grpc://127.0.0.1:x"}
 
@@ -52,3 +52,16 @@ def test_a_signal_that_ends_it_is_told(number: signal.Signals, tmp_path: Path) -
             launched.wait(0.01)
         launched.send_signal(number)
         assert launched.wait(60) == -number == launched.poll()
+
+
+def test_whoever_is_gone_before_the_end_is_told_stops_nobody_else(tmp_path: Path) -> None:
+    launcher = Launcher()
+    with (tmp_path / "errors").open("wb") as errors:
+        left = launcher.launch(["--version"], errors.fileno())
+        assert left.stdout is not None
+        left._status.close()
+        with left.stdout, launcher.launch(["--version"], errors.fileno()) as other:
+            assert other.stdout is not None
+            assert other.stdout.read() == left.stdout.read() != ""
+            assert other.wait(60) == 0
+    launcher.close()
