@@ -153,7 +153,7 @@ class Binder:
         return found
 
     def close(self) -> None:
-        """Interrupt what runs and free all."""
+        """Free all, and interrupt what runs; an instance on which nothing does is left for the next binder."""
         with self._lock:
             self._closed = True
             instance, self._instance = self._instance, None
