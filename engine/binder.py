@@ -69,10 +69,15 @@ class _Spares:
 
     def take(self) -> Instance:
         """One that is there, or another. Raises what opening it does."""
-        with self._lock:
-            if self._instances:
-                return self._instances.pop()
+        while (instance := self._pop()) is not None:
+            if instance.is_valid():
+                return instance
+            instance.close()
         return Instance(_CONFIG, optimizers=_OPTIMIZERS)
+
+    def _pop(self) -> Instance | None:
+        with self._lock:
+            return self._instances.pop() if self._instances else None
 
     def give(self, instance: Instance) -> None:
         """Keep one on which nothing runs, or close it."""

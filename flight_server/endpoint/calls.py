@@ -104,8 +104,8 @@ class Call:
         self._waits_to_end = waits_to_end
 
     def left_since(self) -> float | None:
-        """Since when the call is stopped and there only because its client neither sends, reads nor goes; None where
-        something else is the matter.
+        """Since when the call is stopped or over, and there only because its client neither sends, reads nor goes; None
+        where something else is the matter.
         """
         if self._stopped_at is None or not (self._waits_to_end() or self.unread_since() is not None):
             return None
@@ -121,7 +121,7 @@ class Call:
             gone = self._context is not None and bool(self._context.is_cancelled())
         if gone:
             self.cancellation.cancel("The client went away or its deadline passed.")
-        if self._stopped_at is None and self.cancellation.cause is not None:
+        if self._stopped_at is None and (self.cancellation.cause is not None or self._waits_to_end()):
             self._stopped_at = time.monotonic()
         stalled = self.unread_since()
         if stalled is not None and stall_timeout is not None and time.monotonic() - stalled > stall_timeout:

@@ -47,7 +47,7 @@ def disconnect(peer: str, port: int) -> bool:
     if found is None:
         return False
     for descriptor in _open_descriptors():
-        with suppress(OSError), _copy_of(descriptor) as own:  # which may be closed meanwhile
+        with suppress(OSError), _copy_of_socket(descriptor) as own:  # which may be closed meanwhile
             if own is None or own.family not in (socket.AF_INET, socket.AF_INET6) or own.getsockname()[1] != port:
                 continue
             address, remote_port, *_ = own.getpeername()
@@ -57,12 +57,21 @@ def disconnect(peer: str, port: int) -> bool:
     return False
 
 
+def _is_socket(descriptor: int) -> bool:
+    return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+
+
 @contextmanager
-def _copy_of(descriptor: int) -> Iterator[socket.socket | None]:
-    """A descriptor of its own for the same socket; None where it is no socket. Raises OSError where it is closed."""
-    copy = os.dup(descriptor)
-    if not stat.S_ISSOCK(os.fstat(copy).st_mode):
+def _copy_of_socket(descriptor: int) -> Iterator[socket.socket | None]:
+    """A descriptor of its own for the same socket; None where it is no socket. Raises OSError where it is closed.
+
+    Nothing else is copied for a moment: a lock of a file lasts for as long as one of its descriptors does.
+    """
+    copy = os.dup(descriptor) if _is_socket(descriptor) else None
+    if copy is not None and not _is_socket(copy):  # another has the number since
         os.close(copy)
+        copy = None
+    if copy is None:
         yield None
         return
     with socket.socket(fileno=copy) as own:

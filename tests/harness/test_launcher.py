@@ -40,7 +40,7 @@ def test_output_and_status_are_those_of_the_command(
     assert (tmp_path / "errors").read_text() == run.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGUSR2])
 def test_a_signal_that_ends_it_is_told(number: signal.Signals, tmp_path: Path) -> None:
     with (tmp_path / "errors").open("wb") as errors:
         launched = LAUNCHER.launch(["serve", "--data", str(tmp_path), "--port", "0"], errors.fileno())

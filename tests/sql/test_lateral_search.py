@@ -203,9 +203,9 @@ def nearest(runtime: SqlRuntime, text: str) -> list[tuple[object, ...]]:
 
     def having(form: str) -> list[tuple[object, ...]]:
         whole = re.sub(r"\{([^{}]*), (\d+)\}", lambda found: form.format(found[1], found[2]), text)
-        return sorted(ask(runtime, whole.replace("asked", "vectors")), key=repr)
+        return sorted(ask(runtime, whole.replace("asked", "asked_vectors")), key=repr)
 
-    change(runtime, "CREATE OR REPLACE VIEW vectors AS SELECT * FROM asked WHERE v IS NOT NULL")
+    change(runtime, "CREATE OR REPLACE VIEW asked_vectors AS SELECT * FROM asked WHERE v IS NOT NULL")
     found = having("vector_search(points, vec, {0}, k := {1})")
     near = "(SELECT * FROM points ORDER BY array_distance(points.vec, {0}::FLOAT[3]), points.id LIMIT {1})"
     assert found == having(near)

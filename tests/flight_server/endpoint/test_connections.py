@@ -8,13 +8,14 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from pyarrow import flight
 
+from engine.errors import StorageError
 from flight_server.endpoint import BaseHandler, Endpoint, connections
 from flight_server.endpoint.calls import Call
 from flight_server.endpoint.connections import connections_of, disconnect, find_ended
@@ -217,7 +218,43 @@ def test_a_client_that_is_silent_once_its_call_was_stopped_loses_its_connection(
     until(lambda: endpoint.running_calls == 0)
     assert kept is not None
     handler.released.set()
-    assert [result.body.to_pybytes() for result in client.do_action(flight.Action("a", b""))] == [b"before", b"after"]
+
+    def comes_again() -> bool:
+        try:
+            results = [result.body.to_pybytes() for result in client.do_action(flight.Action("a", b""))]
+        except flight.FlightUnavailableError:  # it has not seen yet that its connection is over
+            return False
+        return results == [b"before", b"after"]
+
+    until(comes_again)
+
+
+class Fails(BaseHandler):
+    """Fails while another thread waits for what its client sends."""
+
+    def do_put(self, call: Call, descriptor: flight.FlightDescriptor, reader: IncomingData) -> bytes:
+        reader.read_beside()
+        reads = threading.Event()
+
+        def read(chunks: flight.MetadataRecordBatchReader) -> None:
+            reads.set()
+            with suppress(StopIteration):
+                chunks.read_chunk()
+
+        threading.Thread(target=reader._ask, args=(read,), daemon=True).start()
+        assert reads.wait(20)
+        raise StorageError("It could not be written.")
+
+
+@NUMBERED
+def test_a_client_that_is_silent_after_its_upload_failed_loses_its_connection(
+    serve: Callable[..., tuple[Endpoint, flight.FlightClient]],
+) -> None:
+    endpoint, client = serve(Fails(), stall_timeout=0.5)
+    kept = client.do_put(flight.FlightDescriptor.for_path("a"), pa.schema([("a", pa.int64())]))
+    until(lambda: endpoint.running_calls == 1)
+    until(lambda: endpoint.running_calls == 0)
+    assert kept is not None
 
 
 @NUMBERED

@@ -200,7 +200,8 @@ def test_who_does_not_read_an_answer_loses_the_connection() -> None:
         socket.create_connection(("127.0.0.1", http.port), 20) as client,
     ):
         client.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        until(lambda: not http._server.server_state.connections)
+        state = http._server.server_state
+        until(lambda: state.total_requests == 1 and not state.connections)
         received = 0
         with suppress(ConnectionError):
             while piece := client.recv(1 << 20):
@@ -226,10 +227,10 @@ def test_connections_that_keep_the_server_waiting_make_room(monkeypatch: pytest.
 
 def test_who_does_not_read_makes_room_and_who_waits_for_an_answer_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_MAX_CONNECTIONS", 2)
-    asked, answered = threading.Event(), threading.Event()
+    asked, answered = threading.Semaphore(0), threading.Event()
 
     def wait(request: Request) -> Response:
-        asked.set()
+        asked.release()
         answered.wait(20)
         return Response("late")
 
@@ -246,13 +247,13 @@ def test_who_does_not_read_makes_room_and_who_waits_for_an_answer_does_not(monke
             return client
 
         waits = ask("/wait")
-        assert asked.wait(20)
+        assert asked.acquire(timeout=20)
         unread = ask("/large")
         assert unread.recv(5) == b"HTTP/"
         assert Visitor(http.address).get("/small").status == 200
         until(lambda: ended(unread))
         also = ask("/wait")
-        until(lambda: len(http._server.server_state.tasks) == 2)
+        assert asked.acquire(timeout=20)
         assert Visitor(http.address).get("/small").status == 503  # nobody else can go
         answered.set()
         for client in (waits, also):
