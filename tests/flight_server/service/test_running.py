@@ -265,8 +265,10 @@ def test_who_comes_when_too_many_wait_is_refused_at_once(
 ) -> None:
     readers = [begin(client, ENDLESS) for _ in range(SLOTS)]
     began = time.monotonic()
-    waiting = [threads.submit(run, client, f"SELECT {i} AS waits") for i in range(PLACES + 2)]
-    answers = [answer.result(PATIENCE) for answer in waiting]
+    waiting = [threads.submit(run, client, f"SELECT {i} AS waits") for i in range(PLACES)]
+    until(lambda: len(narrow.lines("queued", "AS waits")) == PLACES)
+    refused = [threads.submit(run, client, f"SELECT {i} AS waits") for i in range(2)]
+    answers = [answer.result(PATIENCE) for answer in (*waiting, *refused)]
     assert time.monotonic() - began >= 1.5
     assert all(isinstance(answer, flight.FlightUnavailableError) for answer in answers)
     texts = sorted(str(answer).split(";")[0] for answer in answers)
