@@ -28,7 +28,7 @@ BUILDS = r"building i: [a-z]+ [a-z]+(, [0-9,]+)?"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("progress")
     pq.write_table(pa.table({"i": range(400_000)}), made / "t.parquet", row_group_size=4_000)
-    words = pa.array([f"{i} words of {i % 977} and {i * 7919 % 100003}" for i in range(150_000)])
+    words = pa.array([f"{i} words of {i % 977} and {i * 7919 % 100003}" for i in range(500_000)])
     for name in ("words", "others"):
         lance.write_dataset(pa.table({"s": words}), made / f"{name}.lance")
     return made
