@@ -174,6 +174,8 @@ def planning_error(error: BaseException, columns: Iterable[str] = ()) -> GrismEr
             return SqlSyntaxError(_shorten(message))
         case "conversion":
             return TypeMismatchError(_shorten(message))
+        case "notimplemented" if message.startswith("Cannot combine types "):
+            return TypeMismatchError(_shorten(message))
     found = execution_error(error)
     return found if isinstance(found, _WHILE_PLANNING) else PlanningError(_shorten(message))
 

@@ -48,13 +48,15 @@ def constant(value: pa.Scalar) -> str:
     return literal(value)
 
 
-def constant_as(value: pa.Scalar, to: str | None) -> str:
+def constant_as(value: pa.Scalar, to: str | None, *, untyped_null: bool = False) -> str:
     """As `constant`, for a place of the kernel's type `to`, which NULL takes, and an integer that fits.
 
-    Where the type is not told, an integer is as short as the kernel takes one from its own clients.
+    Where the type is not told, an integer is as short as the kernel takes one from its own clients, and a NULL has its
+    own type, or none with `untyped_null`.
     """
     if not value.is_valid:
-        return literal(value) if to is None else f"CAST(NULL AS {to})"
+        own = "NULL" if untyped_null else literal(value)
+        return own if to is None else f"CAST(NULL AS {to})"
     kind = "INTEGER" if to is None else to
     if pa.types.is_integer(value.type) and value.as_py() in INTEGER_RANGES.get(kind, ()):
         return f"CAST('{value.as_py()}' AS {kind})"

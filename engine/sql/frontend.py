@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
@@ -19,11 +18,10 @@ from engine.cache import LruCache
 from engine.errors import (
     GrismError,
     InvalidValueError,
-    TypeMismatchError,
     UnknownTableError,
 )
 from engine.kernel import Kernel
-from engine.literals import constant, constant_as
+from engine.literals import constant
 from engine.logical.nodes import LogicalPlan, Rename, Scan, SqlQuery
 from engine.schema import Column, RowType
 from engine.schema_inference import remember_columns, remember_origins
@@ -33,6 +31,7 @@ from engine.sql.bounds import require_bounds, require_few_repeats
 from engine.sql.catalog_functions import functions_as_tables
 from engine.sql.described_tables import describe_tables
 from engine.sql.error_places import Source, at_place, client_place, node_place
+from engine.sql.fitting_values import read_fitting
 from engine.sql.generic_plans import GenericPlans
 from engine.sql.inputs import input_scans, little_won
 from engine.sql.name_checks import NameChecks
@@ -135,22 +134,13 @@ class SqlFrontend:
 
     def _make_plan(self, text: str, given: Sequence[ParameterValue], snapshot: Snapshot, names: Names) -> PlannedText:
         """The plan of a SELECT that is read anew, remembered for the next time."""
-        try:
-            read = self._read(text, given, snapshot, names)
-        except TypeMismatchError:
-            if not given:
-                raise
-            told = self._types_of_values(text, snapshot, names)
-            retold = [
-                replace(one, text=partial(constant_as, one.value, to)) for one, to in zip(given, told, strict=True)
-            ]
-            read = self._read(text, retold, snapshot, names)
+        kinds = partial(self._types_of_values, text, snapshot, names)
+        read = read_fitting(lambda values: self._read(text, values, snapshot, names), given, kinds)
         plan = self._build(read.resolved)
         if read.lasting and not given:
             self._plans.put(text, names, read.resolved.pins, read.views, plan)
         elif read.lasting and is_lasting(names):
             self._search_plans.put(text, names, given, read.resolved.pins, read.views, plan)
-            kinds = partial(self._types_of_values, text, snapshot, names)
             self._generic_plans.learn(text, names, given, read, kinds, partial(self._put, text, snapshot, names))
         return PlannedText(plan, read.resolved.columns, read.shape)
 

@@ -164,3 +164,43 @@ def test_a_number_that_its_place_takes_keeps_its_type(value: float, kind: pa.Dat
     assert run(over, "SELECT ? AS x", [pa.scalar(value, kind)]).schema.types == [kind]
     wider = run(over, "SELECT i + ? AS x FROM t WHERE id = 1", [pa.scalar(value, kind)])
     assert wider["x"].to_pylist() == [1 + value]
+
+
+NULLS = [
+    "SELECT i + ? AS x FROM t",
+    "SELECT -? AS x",
+    "SELECT ? + ? AS x",
+    "SELECT d - ? AS x FROM t",
+    "SELECT dec * ? AS x FROM t",
+    "SELECT sum(i + ?) AS x FROM t",
+    "SELECT avg(?) AS x FROM t",
+    "SELECT l || ? AS x FROM t",
+    "SELECT id FROM t WHERE i + ? > 1",
+    "SELECT id FROM t WHERE i = ANY(?)",
+    "SELECT id FROM t WHERE ? OR id = 1",
+    "SELECT id FROM t ORDER BY id LIMIT ?",
+    "SELECT * FROM generate_series(1, ?)",
+    "SELECT unnest(?) AS x",
+    "SELECT a, b FROM (VALUES (1, ?), (2, 3)) v(a, b)",
+    "SELECT list_transform(l, lambda e: e + ?) AS x FROM t ORDER BY id",
+]
+
+
+@pytest.mark.parametrize("kind", [pa.null(), pa.string(), pa.int64(), pa.float64()], ids=str)
+def test_a_null_of_any_type_stands_where_null_does(kind: pa.DataType, over: SqlRuntime, oracle: Oracle) -> None:
+    for sql in NULLS:
+        got = run(over, sql, [pa.scalar(None, kind)] * sql.count("?"))
+        rows = oracle.run(sql.replace("?", "NULL"))
+        assert [list(row.values()) for row in got.to_pylist()] == [list(row.values()) for row in rows.to_pylist()], sql
+
+
+def test_a_null_keeps_its_type_where_that_fits(over: SqlRuntime) -> None:
+    none = pa.scalar(None, pa.string())
+    assert run(over, "SELECT ? AS x", [none]).schema.types == [pa.string()]
+    assert run(over, "SELECT round(f, ?) AS x, ? AS y FROM t", [pa.scalar(1), none]).schema.types == [
+        pa.float64(),
+        pa.string(),
+    ]
+    assert run(over, "SELECT i + ? AS x FROM t", [none]).schema.types == [pa.int32()]
+    with pytest.raises(TypeMismatchError):  # as of a NULL in its place
+        run(over, "SELECT extract(year FROM ?) AS x", [none])
