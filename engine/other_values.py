@@ -26,6 +26,17 @@ Reading = Callable[[Any], exp.Expr]
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """One by its number, and the reading of its values."""
+
+    number: str
+    reading: Reading
+
+    def __deepcopy__(self, memo: object) -> Parameter:
+        return self  # with each copy of an expression
+
+
+@dataclass(frozen=True)
 class OtherValues(LogicalPlan):
     """`input` with `values` for its parameters, and `text` for the text of its SqlQuery.
 
@@ -44,13 +55,13 @@ class OtherValues(LogicalPlan):
 
 def as_parameter(constant: exp.Expr, number: str, reading: Reading) -> exp.Expr:
     """`constant`, marked to stand for a parameter, whose values `reading` makes into what stands here."""
-    constant.meta[_PLACE] = (number, reading)
+    constant.meta[_PLACE] = Parameter(number, reading)
     return constant
 
 
-def parameter_of(node: exp.Expr) -> tuple[str, Reading] | None:
-    """The number of the parameter that a constant stands for, and the reading of its values."""
-    found: tuple[str, Reading] | None = node.meta.get(_PLACE)
+def parameter_of(node: exp.Expr) -> Parameter | None:
+    """The parameter that a constant stands for."""
+    found: Parameter | None = node.meta.get(_PLACE)
     return found
 
 
@@ -59,6 +70,6 @@ def put_values(expr: exp.Expr, values: Constants) -> exp.Expr:
 
     def put(node: exp.Expr) -> exp.Expr:
         place = parameter_of(node)
-        return node if place is None else place[1](values[place[0]])
+        return node if place is None else place.reading(values[place.number])
 
     return expr.transform(put)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from sqlglot import exp
 
@@ -11,9 +12,9 @@ from engine.operators.look_up import LookUpExec
 from engine.operators.sql_query import SqlExec
 from engine.operators.table_scan import TableScanExec
 from engine.other_values import OtherValues, parameter_of, put_values
-from engine.physical import PhysicalOperator, walk
+from engine.physical import PhysicalOperator, SourceBinder, walk
 
-__all__ = ["takes_any_values", "with_values"]
+__all__ = ["takes_any_values", "to_run_with", "with_values"]
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.In, exp.Between)
 
@@ -29,6 +30,37 @@ def takes_any_values(root: PhysicalOperator) -> bool:
         if places and not (is_condition and all(map(_is_beside_column, places))):
             return False
     return True
+
+
+@dataclass(frozen=True)
+class OtherValuesExec(PhysicalOperator):
+    """`template` with the values of `query`, which are put in once its operators are asked for."""
+
+    template: PhysicalOperator
+    query: OtherValues
+
+    @property
+    def schema(self) -> tuple[str, ...]:
+        return self.template.schema
+
+    @property
+    def children(self) -> tuple[PhysicalOperator, ...]:
+        return (self._operator,)
+
+    @cached_property
+    def _operator(self) -> PhysicalOperator:
+        return with_values(self.template, self.query)
+
+    def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
+        del sources
+        return inputs[0]
+
+
+def to_run_with(root: PhysicalOperator, query: OtherValues) -> PhysicalOperator:
+    """What runs `with_values`; what an index is asked before gets them only where the index does not answer."""
+    if isinstance(root, LookUpExec):
+        return replace(root, filter=put_values(root.filter, query.values), input=OtherValuesExec(root.input, query))
+    return with_values(root, query)
 
 
 def with_values(operator: PhysicalOperator, query: OtherValues) -> PhysicalOperator:

@@ -25,7 +25,7 @@ from engine.schema import RowType
 from engine.schema_inference import operator_columns, plan_columns, plan_origins
 from engine.shared_nodes import once
 from engine.storage.protocol import Storage, TableHandle
-from local_runtime.other_values import takes_any_values, with_values
+from local_runtime.other_values import takes_any_values, to_run_with, with_values
 
 __all__ = ["LocalPhysicalPlanner", "LocalPlan"]
 
@@ -110,7 +110,7 @@ class LocalPhysicalPlanner:
             return alone
         if not is_right:
             return self.plan(query.write_out())
-        return replace(for_any, root=with_values(for_any.root, query), others=query)
+        return replace(for_any, root=to_run_with(for_any.root, query), others=query)
 
     def _reads_late(self, outline: PhysicalOperator, columns: RowType) -> bool:
         """Whether its scan finds few rows before it reads their large values, which a whole statement cannot."""

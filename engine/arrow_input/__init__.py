@@ -10,22 +10,21 @@ DataType(string)
 """
 
 from engine.arrow_input.entrance import Entrance
-from engine.arrow_input.guard import Look, all_good, guard_reader, is_harmless, look_of, stored_value_error
+from engine.arrow_input.guard import Look, StreamGuard, all_good, look_of, stored_value_error
 from engine.arrow_input.types import check_stored, entering_field, entering_schema, extension_name, has_extension
 from engine.arrow_input.values import check_values
 
 __all__ = [
     "Entrance",
     "Look",
+    "StreamGuard",
     "all_good",
     "check_stored",
     "check_values",
     "entering_field",
     "entering_schema",
     "extension_name",
-    "guard_reader",
     "has_extension",
-    "is_harmless",
     "look_of",
     "stored_value_error",
 ]

@@ -13,7 +13,7 @@ from engine.arrow_input.types import extension_name
 from engine.errors import InvalidDataError, UnsupportedError
 from engine.streams import ArrowArrayStream, native_function
 
-__all__ = ["MAX_MICROS", "MICROS", "Look", "all_good", "guard_reader", "is_harmless", "look_of", "stored_value_error"]
+__all__ = ["MAX_MICROS", "MICROS", "Look", "StreamGuard", "all_good", "look_of", "stored_value_error"]
 
 _all_good = native_function("grism_all_good")
 _all_good.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64)]
@@ -102,30 +102,35 @@ def all_good(array: pa.Array, look: Look) -> bool:
     return bool(good)
 
 
-def is_harmless(schema: pa.Schema) -> bool:
-    """Whether `guard_reader` looks at no value of such columns."""
-    return all(look_of(field) == _SKIP for field in schema)
+class StreamGuard:
+    """How streams of stored data are looked at whose columns have the types of `schema`.
 
-
-def guard_reader(
-    reader: pa.RecordBatchReader, schema: pa.Schema, types: Sequence[str] | None = None
-) -> pa.RecordBatchReader:
-    """`reader`, of stored data, which it takes over; it fails with ArrowInvalid where a value is none of its type.
-
-    `schema` tells the types of its columns, which are looked at only where the kernel needs it; what errors call them
-    are `types`, where these are given.
+    Columns are looked at only where the kernel needs it; what errors call their types are `types`, where these are
+    given. Raises UnsupportedError as `look_of`.
     """
-    if is_harmless(schema):
-        return reader
-    looks = [look_of(field) for field in schema]
-    inner, outer = ArrowArrayStream(), ArrowArrayStream()
-    reader._export_to_c(ctypes.addressof(inner))
-    told = [str(kind) for kind in schema.types] if types is None else types
-    texts = [f"{_REFUSAL}{name}{_REASON}{kind}.".encode() for name, kind in zip(schema.names, told, strict=True)]
-    numbers = _numbers((_STRUCT, 0, 0, 0, len(looks), *(number for look in looks for number in look)))
-    if _open(inner, numbers, (ctypes.c_char_p * len(texts))(*texts), outer) != 0:
-        raise MemoryError
-    return pa.RecordBatchReader._import_from_c(ctypes.addressof(outer))
+
+    def __init__(self, schema: pa.Schema, types: Sequence[str] | None = None) -> None:
+        looks = [look_of(field) for field in schema]
+        self._is_harmless = all(look == _SKIP for look in looks)
+        self._numbers = _numbers((_STRUCT, 0, 0, 0, len(looks), *(number for look in looks for number in look)))
+        told = [str(kind) for kind in schema.types] if types is None else types
+        texts = [f"{_REFUSAL}{name}{_REASON}{kind}.".encode() for name, kind in zip(schema.names, told, strict=True)]
+        self._texts = (ctypes.c_char_p * len(texts))(*texts)
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether no value of such columns is looked at."""
+        return self._is_harmless
+
+    def reader(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+        """`reader`, which it takes over; it fails with ArrowInvalid where a value is none of its type."""
+        if self._is_harmless:
+            return reader
+        inner, outer = ArrowArrayStream(), ArrowArrayStream()
+        reader._export_to_c(ctypes.addressof(inner))
+        if _open(inner, self._numbers, self._texts, outer) != 0:
+            raise MemoryError
+        return pa.RecordBatchReader._import_from_c(ctypes.addressof(outer))
 
 
 def stored_value_error(text: str) -> InvalidDataError | None:

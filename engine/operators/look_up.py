@@ -23,14 +23,14 @@ class LookUpExec(PhysicalOperator):
     """Gives the rows of `input`, which are rows of `table` that pass `filter`, at most `limit` of them.
 
     `read` are columns of the table, of which those at `places` go out, in the Arrow schema `direct_schema`. Where no
-    index finds just these rows, or they do not lie in just that schema, `input` computes them.
+    index finds just these rows, or they do not lie in just these types, `input` computes them.
     """
 
     input: PhysicalOperator
     table: TableHandle
     filter: exp.Expr
     limit: int | None
-    read: tuple[str, ...]
+    read: pa.Schema
     places: tuple[int, ...]
     direct_schema: pa.Schema = field(compare=False)
 
@@ -43,9 +43,7 @@ class LookUpExec(PhysicalOperator):
         return inputs[0]
 
     def direct(self, ctx: ExecutionContext) -> pa.RecordBatchReader | None:
-        types = dict(zip(self.places, self.direct_schema.types, strict=True))
-        wanted = pa.schema([(name, types[place]) for place, name in enumerate(self.read)])
-        found = ctx.storage.indexes(self.table).look_up(wanted, self.filter)
+        found = ctx.storage.indexes(self.table).look_up(self.read, self.filter)
         if found is None:
             return None
         return direct_rows(found.slice(0, self.limit).select(self.places).columns, self.direct_schema)
@@ -74,9 +72,9 @@ def look_up(outline: PhysicalOperator, whole: PhysicalOperator, schema: pa.Schem
     asked = [node.columns[place].name for place in places]
     if not set(asked).isdisjoint(node.table.beside):
         return whole
-    read = tuple(dict.fromkeys(asked))
+    types = dict(zip(asked, schema.types, strict=True))
     request = node.request
     assert request.filter is not None
-    at = tuple(map(read.index, asked))
+    at = tuple(map(list(types).index, asked))
     limit = min((count for count in (*limits, node.limit) if count is not None), default=None)
-    return LookUpExec(whole, node.table, request.filter, limit, read, at, schema)
+    return LookUpExec(whole, node.table, request.filter, limit, pa.schema(types), at, schema)

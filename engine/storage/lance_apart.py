@@ -18,7 +18,7 @@ import pyarrow.types as pt
 from engine.errors import UnsupportedError
 from engine.storage.protocol import ROW_ADDRESS
 
-__all__ = ["has_struct_arrays", "lie_apart", "require_read", "scan", "take", "unread_by_lance"]
+__all__ = ["are_read_together", "has_struct_arrays", "lie_apart", "require_read", "scan", "take", "unread_by_lance"]
 
 _OLD_FORM = "2.0"
 _OF_EVERY_ROW = f"{ROW_ADDRESS} >= 0"
@@ -54,6 +54,12 @@ def require_read(dataset: Any, columns: Sequence[str]) -> None:
                 f'The table was left as it was: its column "{name}" has {what}, which Lance does not read, and the '
                 "statement would have to; change the table without that column, or drop it."
             )
+
+
+def are_read_together(dataset: Any) -> bool:
+    """Whether Lance reads any of the columns, one beside the other."""
+    form = dataset.data_storage_version
+    return not any(unread_by_lance(field.type, form) or lies_apart(field.type) for field in dataset.schema)
 
 
 def lie_apart(dataset: Any, columns: Sequence[str]) -> list[str]:

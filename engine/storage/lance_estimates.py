@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.cache import LruCache
+from engine.storage.lance_opened import OpenedVersion
 from engine.storage.pushdown import PushedFilter
 
 __all__ = ["Estimates", "sample_rows"]
@@ -55,20 +56,18 @@ class Estimates:
         self._samples: LruCache[_Key, _Sample] = LruCache(_KEPT)
         self._found_many: LruCache[_Key, bool] = LruCache(_KEPT)
 
-    def is_worth_asking(self, dataset: Any, rows: int, size: int | None, pushed: PushedFilter) -> bool:
-        """Whether the indexes that answer a filter are expected to spare reading much of the table.
-
-        `size` is that of the table in bytes, where it is known.
-        """
-        if rows < SMALL or pushed.text is None:
+    def is_worth_asking(self, table: OpenedVersion, pushed: PushedFilter) -> bool:
+        """Whether the indexes that answer a filter are expected to spare reading much of the table."""
+        rows = table.rows
+        if rows < SMALL or pushed.text is None or (pushed.finds_few and not len(self._found_many)):
             return True
-        key = _key(dataset, pushed.text)
+        key = _key(table, pushed.text)
         if pushed.finds_few and not self._found_many.get(key):
             return True
         sample = self._samples.get(key)
         if sample is None or not sample.is_of(rows):
-            count = sample_rows(rows, size)
-            sample = _Sample(rows, count, _sample(dataset, rows, count, key[1].names))
+            count = sample_rows(rows, table.facts.bytes)
+            sample = _Sample(rows, count, _sample(table.dataset, rows, count, key[1].names))
             self._samples.put(key, sample)
         found = sample.dataset.to_table(columns=[_POSITION], filter=pushed.text)[_POSITION]
         share = len(found) / sample.size
@@ -77,15 +76,16 @@ class Estimates:
         first, last = (value.as_py() for value in pc.min_max(found).values())
         return share <= MOST and share * rows >= TOGETHER * (last - first)
 
-    def note(self, dataset: Any, rows: int, pushed: PushedFilter, found: int | None) -> None:
+    def note(self, table: OpenedVersion, pushed: PushedFilter, found: int | None) -> None:
         """Learn how many rows a filter has found; None are too many to be counted."""
-        if rows >= SMALL and pushed.text is not None and pushed.finds_few and (found is None or found > FEW * rows):
-            self._found_many.put(_key(dataset, pushed.text), True)
+        few = FEW * table.rows
+        if table.rows >= SMALL and pushed.text is not None and pushed.finds_few and (found is None or found > few):
+            self._found_many.put(_key(table, pushed.text), True)
 
 
-def _key(dataset: Any, text: str) -> _Key:
+def _key(table: OpenedVersion, text: str) -> _Key:
     """The table, and the columns that the filter names."""
-    return dataset.uri, pa.schema([field for field in dataset.schema if f"`{field.name}`" in text])
+    return table.dataset.uri, pa.schema([field for field in table.schema if f"`{field.name}`" in text])
 
 
 def sample_rows(rows: int, size: int | None) -> int:

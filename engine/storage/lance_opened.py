@@ -14,11 +14,12 @@ from sqlglot import exp
 from engine.arrow_input import check_stored
 from engine.cache import LruCache
 from engine.storage.indexes import StoredIndex
+from engine.storage.lance_apart import are_read_together
 from engine.storage.lance_blobs import is_blob
 from engine.storage.lance_search import search_fields
 from engine.storage.lance_unread import readable_fields, require_readable
 from engine.storage.protocol import ROW_ADDRESS, TableHandle
-from engine.storage.pushdown import PushedFilter, push
+from engine.storage.pushdown import Columns, PushedFilter, push
 from engine.storage.stored_indexes import are_behind, count_indexes, kinds_by_column, stored_indexes
 from engine.storage.stored_types import ReadFields
 
@@ -78,7 +79,11 @@ class OpenedVersion:
 
     def push_filter(self, predicate: exp.Expr | None) -> PushedFilter:
         """What of a filter Lance applies, by its indexes or without."""
-        return push(predicate, self.schema, {} if predicate is None else self.kinds)
+        return PushedFilter(None, exact=True) if predicate is None else push(predicate, self._columns)
+
+    @cached_property
+    def _columns(self) -> Columns:
+        return Columns(self.schema, self.kinds)
 
     @cached_property
     def kinds(self) -> dict[str, frozenset[str]]:
@@ -93,6 +98,11 @@ class OpenedVersion:
     @property
     def schema(self) -> pa.Schema:
         return self.facts.schema
+
+    @cached_property
+    def are_read_together(self) -> bool:
+        """Whether Lance reads any of the columns, one beside the other."""
+        return are_read_together(self.dataset)
 
     @property
     def rows(self) -> int:

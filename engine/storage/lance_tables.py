@@ -280,14 +280,20 @@ class LanceTables:
 
         def scan() -> pa.RecordBatchReader:
             sizes = {"batch_size": BATCH_ROWS, "batch_size_bytes": BATCH_BYTES, **blobs}
+            if opened.are_read_together:
+                return fields.guard_reader(
+                    opened.dataset.scanner(columns=list(columns), **sizes, **options).to_reader()
+                )
             return fields.guard_reader(lance_apart.scan(opened.dataset, columns, **sizes, **options))
 
-        # How large blobs are is not known before they are read.
-        width = opened.width([c for c in columns if c != ROW_ADDRESS])
-        if pushed.finds_few or (not blobs and rows * width <= self._table_bytes):
+        def is_small() -> bool:
+            width = opened.width([c for c in columns if c != ROW_ADDRESS])
+            return not blobs and rows * width <= self._table_bytes  # how large blobs are is not known before
+
+        if pushed.finds_few or is_small():
             small = run_read(table, lambda: self._read(scan()))
             if pushed.finds_few:
-                self._estimates.note(opened.dataset, opened.rows, pushed, None if small is None else small.num_rows)
+                self._estimates.note(opened, pushed, None if small is None else small.num_rows)
             if small is not None:
                 return ArrowSource(small)
         return ArrowSource(run_read(table, scan), None if "filter" in options else rows)
@@ -336,7 +342,7 @@ class LanceTables:
         """What of a filter Lance applies; by indexes only where these are worth to be asked."""
         pushed = opened.push_filter(predicate)
         if pushed.asks_indexes:
-            asks = partial(self._estimates.is_worth_asking, opened.dataset, opened.rows, opened.facts.bytes, pushed)
+            asks = partial(self._estimates.is_worth_asking, opened, pushed)
             if not run_read(table, asks):
                 return replace(pushed, asks_indexes=False, finds_few=False)
         return pushed

@@ -6,7 +6,7 @@ has an index that answers them, comparisons of floats, and what texts and lists 
 filter again, unless all of it is given away and an index looks up its values; so leaving a conjunct out costs time and
 no rows.
 
->>> text = push(parse_one("price > 0.05 AND f(name)"), schema).text
+>>> text = push(parse_one("price > 0.05 AND f(name)"), Columns(schema)).text
 >>> text
 "`price` > CAST('0.05' AS DECIMAL(15, 2))"
 """
@@ -36,7 +36,7 @@ from engine.storage.lance_literals import (
 )
 from engine.storage.stored_types import declared_type
 
-__all__ = ["PushedFilter", "push"]
+__all__ = ["Columns", "PushedFilter", "push"]
 
 MAX_IN_LIST = 1_000
 _MOST_BRACKETS = 16  # around one another; pylance 14.0.2 refuses 24 of NOT, and 45 of others
@@ -73,31 +73,43 @@ class PushedFilter:
     finds_few: bool = False
 
 
+class Columns:
+    """The columns of a table, and the kinds of index that they have, by name."""
+
+    def __init__(self, schema: pa.Schema, kinds: Mapping[str, frozenset[str]] = MappingProxyType({})) -> None:
+        self.kinds = kinds
+        self._fields: dict[str, pa.Field | None] = {}
+        for field in schema:
+            known = field.name.lower() in self._fields or "`" in field.name
+            # What lies beneath another declared type compares in another way.
+            asked = declared_type(field) in (None, "UUID") and may_be_asked(kinds.get(field.name, ()), field.type)
+            self._fields[field.name.lower()] = field if asked and not known else None
+
+    def find(self, name: str) -> pa.Field | None:
+        """The column of that name, whatever its case; None where there are several, or Lance is not to be asked."""
+        return self._fields.get(name.lower())
+
+
 @dataclass(frozen=True)
 class _Table:
-    """The columns, and the kinds of index that they have, by name. `bounded`: what is asked of a float has both a lower
-    and an upper bound.
-    """
+    """What a predicate is asked of. `bounded`: what is asked of a float has both a lower and an upper bound."""
 
-    schema: pa.Schema
-    kinds: Mapping[str, frozenset[str]]
+    columns: Columns
     bounded: bool = False
 
     def is_answered(self, field: pa.Field, form: Form) -> bool:
-        return any(is_answered(kind, field.type, form) for kind in self.kinds.get(field.name, ()))
+        return any(is_answered(kind, field.type, form) for kind in self.columns.kinds.get(field.name, ()))
 
     def finds_few(self, field: pa.Field, form: Form) -> bool:
-        kinds = self.kinds.get(field.name, ())
+        kinds = self.columns.kinds.get(field.name, ())
         return any(finds_few(kind, form) and is_answered(kind, field.type, form) for kind in kinds)
 
 
-def push(
-    predicate: exp.Expr | None, schema: pa.Schema, kinds: Mapping[str, frozenset[str]] = MappingProxyType({})
-) -> PushedFilter:
-    """What of `predicate`, over the columns of `schema`, a Lance scan can apply; `kinds` are those of their indexes."""
+def push(predicate: exp.Expr | None, columns: Columns) -> PushedFilter:
+    """What of `predicate`, over these columns, a Lance scan can apply."""
     if predicate is None:
         return PushedFilter(None, exact=True)
-    return _predicate(predicate, _Table(schema, kinds))
+    return _predicate(predicate, _Table(columns))
 
 
 NOTHING = PushedFilter(None, exact=False)
@@ -290,10 +302,7 @@ def _field(column: exp.Column, table: _Table) -> pa.Field | None:
     """The table's column, if the name is one (``a.b`` may be a field of a struct), and Lance may be asked about it."""
     if column.args.get("table") is not None or not isinstance(column.this, exp.Identifier):
         return None
-    found = [f for f in table.schema if f.name.lower() == column.name.lower()]
-    if len(found) != 1 or "`" in found[0].name or declared_type(found[0]) not in (None, "UUID"):
-        return None  # what lies beneath another declared type compares in another way
-    return found[0] if may_be_asked(table.kinds.get(found[0].name, ()), found[0].type) else None
+    return table.columns.find(column.name)
 
 
 def _quote(name: str) -> str:

@@ -12,7 +12,7 @@ import re
 import pyarrow as pa
 import pyarrow.types as pt
 
-from engine.arrow_input import guard_reader, is_harmless
+from engine.arrow_input import StreamGuard
 from engine.errors import SchemaMismatchError, UnsupportedError
 from engine.kernel import Kernel
 from engine.kernel_types import KernelType, parse_type
@@ -63,17 +63,16 @@ class ReadFields:
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
-        self._looked_at = pa.schema([with_declared_json(field) for field in schema])
-        self._types = [declared_type(field) or str(field.type) for field in schema]
-        self._is_harmless = is_harmless(self._looked_at)
+        types = [declared_type(field) or str(field.type) for field in schema]
+        self._guard = StreamGuard(pa.schema([with_declared_json(field) for field in schema]), types)
 
     def guard_reader(self, reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
         """`reader`, which fails with ArrowInvalid where a value is none of its type."""
-        return reader if self._is_harmless else guard_reader(reader, self._looked_at, self._types)
+        return self._guard.reader(reader)
 
     def guard_table(self, rows: pa.Table) -> pa.Table:
         """`rows`. Raises ArrowInvalid where a value is none of its type."""
-        if self._is_harmless:
+        if self._guard.is_harmless:
             return rows
         return pa.Table.from_batches(list(self.guard_reader(rows.to_reader())), self.schema)
 

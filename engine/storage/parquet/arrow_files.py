@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from engine.arrow_input.guard import guard_reader
+from engine.arrow_input import StreamGuard
 from engine.kernel_types import parse_type
 from engine.schema import RowType
 from engine.storage.parquet.inspection import FileColumn, FileSchema
@@ -70,4 +70,4 @@ def arrow_source(paths: Sequence[str], columns: Sequence[str]) -> ArrowSource:
     if not columns:
         return ArrowSource(pa.table({"present": pa.nulls(dataset.count_rows())}))
     reader = dataset.scanner(columns=list(columns), fragment_readahead=1, batch_readahead=1).to_reader()
-    return ArrowSource(guard_reader(reader, reader.schema))
+    return ArrowSource(StreamGuard(reader.schema).reader(reader))

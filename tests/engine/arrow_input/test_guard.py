@@ -8,7 +8,7 @@ import re
 import pyarrow as pa
 import pytest
 
-from engine.arrow_input import all_good, check_stored, guard_reader, look_of, stored_value_error
+from engine.arrow_input import StreamGuard, all_good, check_stored, look_of, stored_value_error
 from engine.errors import GrismError, InvalidDataError, UnsupportedError
 from tests.engine.arrow_input.data import json, nested, opaque
 from tests.engine.arrow_input.test_values import RIGHT, WRONG, raw
@@ -26,7 +26,7 @@ LOOKED_AT = {name: array for name, array in WRONG.items() if name not in UNREAD 
 def through(array: pa.Array, metadata: dict[str, str] | None = None) -> pa.Table:
     schema = pa.schema([pa.field("good", pa.int64()), pa.field('an "odd" one', array.type, metadata=metadata)])
     table = pa.table([pa.array(range(len(array))), array], schema=schema)
-    return guard_reader(table.to_reader(max_chunksize=1), schema).read_all()
+    return StreamGuard(schema).reader(table.to_reader(max_chunksize=1)).read_all()
 
 
 @pytest.mark.parametrize("array", LOOKED_AT.values(), ids=LOOKED_AT.keys())
@@ -114,7 +114,7 @@ def test_infinite_instants_and_midnight_are_values() -> None:
 def test_columns_that_cannot_hurt_are_not_looked_at() -> None:
     table = pa.table({"a": [1], "b": ["x"], "c": [[1.5]], "d": [{"e": b"x"}]})
     reader = table.to_reader()
-    assert guard_reader(reader, table.schema) is reader
+    assert StreamGuard(table.schema).reader(reader) is reader
 
 
 def test_types_that_stored_tables_may_not_have() -> None:
@@ -133,7 +133,7 @@ def test_types_that_stored_tables_may_not_have() -> None:
 
 def through_dictionary(values: pa.Array) -> None:
     schema = pa.schema([("x", pa.dictionary(pa.int8(), values.type))])
-    guard_reader(pa.RecordBatchReader.from_batches(schema, []), schema)
+    StreamGuard(schema).reader(pa.RecordBatchReader.from_batches(schema, []))
 
 
 @pytest.mark.parametrize(

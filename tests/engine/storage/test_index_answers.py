@@ -210,9 +210,8 @@ class World:
             root = runtime.plan(runtime.frontend.plan(query)).root
             if not isinstance(root, LookUpExec):
                 continue
-            wanted = pa.schema(zip(root.read, root.direct_schema.types, strict=True))
-            has_other_form = wanted.field(name).type != self.fields.field(name).type
-            if runtime.storage.indexes(root.table).look_up(wanted, root.filter) is None:
+            has_other_form = root.read.field(name).type != self.fields.field(name).type
+            if runtime.storage.indexes(root.table).look_up(root.read, root.filter) is None:
                 continue
             answered += 1
             found, computed = self.sql(query), self.sql(f"{query} AND random() >= 0")

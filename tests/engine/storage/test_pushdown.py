@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import parse_one
 
-from engine.storage.pushdown import push
+from engine.storage.pushdown import Columns, push
 
 SCHEMA = pa.schema(
     [
@@ -38,7 +38,7 @@ SCHEMA = pa.schema(
 
 
 def pushed(text: str):
-    return push(parse_one(text, dialect="duckdb"), SCHEMA)
+    return push(parse_one(text, dialect="duckdb"), Columns(SCHEMA))
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def kernel():
 @given(text=PREDICATES)
 def test_a_pushed_filter_passes_what_the_kernel_passes(dataset, kernel, text):
     kept = {row[0] for row in kernel.sql(f"SELECT id FROM t WHERE {text}").fetchall()}
-    found = push(parse_one(text, dialect="duckdb"), DATA.schema)
+    found = push(parse_one(text, dialect="duckdb"), Columns(DATA.schema))
     scanned = set(dataset.scanner(columns=["id"], filter=found.text).to_table()["id"].to_pylist())
     assert scanned >= kept
     if found.exact:

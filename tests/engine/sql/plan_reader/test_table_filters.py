@@ -7,7 +7,7 @@ import pytest
 
 from engine.sql.plan_reader.expressions import table_filters
 from engine.sql.plan_reader.not_read import NotRead
-from engine.storage.pushdown import push
+from engine.storage.pushdown import Columns, push
 from tests.engine.sql.plan_reader.binding import Binder, nodes_of
 
 SCHEMA = pa.schema(
@@ -81,7 +81,7 @@ def test_storages_take_them(binder: Binder, condition: str) -> None:
     (scan,) = nodes_of(binder.plan(f"SELECT * FROM t WHERE {condition}"), "LOGICAL_GET")
     names = [scan["names"][column.get("index", 0)] for column in scan["column_indexes"]]
     (expression,) = table_filters(scan["table_filters"], names)
-    assert push(expression, SCHEMA).exact
+    assert push(expression, Columns(SCHEMA)).exact
 
 
 _IS_NULL = {"filter_type": "LEGACY_IS_NULL"}
