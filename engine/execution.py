@@ -232,6 +232,7 @@ def run(
         stream = _straight(reader, ctx.cancellation, record)
         follow(StreamProgress(stream.counters, operator.table.rows if isinstance(operator, TableScanExec) else None))
         return stream
+    operator = operator.fallback
     compiled = compile_statement if statements is None else statements.compile
     statement = compiled(operator, ctx)
     is_watched = statement.reads or watch is not None

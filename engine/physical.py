@@ -193,6 +193,11 @@ class PhysicalOperator:
         del ctx
         return None
 
+    @property
+    def fallback(self) -> PhysicalOperator:
+        """What computes the rows where they do not go out as they lie."""
+        return self
+
     def execute(self, ctx: ExecutionContext) -> pa.RecordBatchReader:
         """Run the subtree and stream its rows."""
         return ctx.run(self)

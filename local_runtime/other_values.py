@@ -34,7 +34,7 @@ def takes_any_values(root: PhysicalOperator) -> bool:
 
 @dataclass(frozen=True)
 class OtherValuesExec(PhysicalOperator):
-    """`template` with the values of `query`, which are put in once its operators are asked for."""
+    """`template`, which computes the rows for any values, with those of `query`; they are put in where it is to run."""
 
     template: PhysicalOperator
     query: OtherValues
@@ -43,17 +43,12 @@ class OtherValuesExec(PhysicalOperator):
     def schema(self) -> tuple[str, ...]:
         return self.template.schema
 
-    @property
-    def children(self) -> tuple[PhysicalOperator, ...]:
-        return (self._operator,)
-
     @cached_property
-    def _operator(self) -> PhysicalOperator:
+    def fallback(self) -> PhysicalOperator:
         return with_values(self.template, self.query)
 
     def relation(self, inputs: tuple[exp.Select, ...], sources: SourceBinder) -> exp.Select:
-        del sources
-        return inputs[0]
+        raise AssertionError("only what it falls back on is run")
 
 
 def to_run_with(root: PhysicalOperator, query: OtherValues) -> PhysicalOperator:

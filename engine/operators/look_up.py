@@ -42,6 +42,10 @@ class LookUpExec(PhysicalOperator):
         del sources
         return inputs[0]
 
+    @property
+    def fallback(self) -> PhysicalOperator:
+        return self.input.fallback
+
     def direct(self, ctx: ExecutionContext) -> pa.RecordBatchReader | None:
         found = ctx.storage.indexes(self.table).look_up(self.read, self.filter)
         if found is None:
