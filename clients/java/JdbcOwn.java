@@ -24,6 +24,8 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /** Checks of what only java.sql has. */
 final class JdbcOwn {
@@ -49,6 +51,7 @@ final class JdbcOwn {
         case "result tables": return resultTables(connection, check.get("sql").asText());
         case "columns": return columns(connection);
         case "mixed parameters": return mixedParameters(connection);
+        case "kill": return kill(connection, check.get("sql").asText());
         case "mid-stream": return midStream(connection, check.get("sql").asText());
         case "database": return database(connection.getMetaData());
         case "times read": return read(connection, check.get("sql").asText(), timeWays());
@@ -307,6 +310,28 @@ final class JdbcOwn {
       statement.setString(2, "x");
       statement.setLong(3, 41);
       return Jdbc.all(statement.executeQuery());
+    }
+  }
+
+  /** What the reader of a query that another connection stops sees, and what its connection does next. */
+  private Object kill(Connection connection, String sql) throws Exception {
+    try (Connection other = jdbc.open("")) {
+      CompletableFuture<Object> reader = CompletableFuture.supplyAsync(() -> {
+        try {
+          return Jdbc.query(other, sql);
+        } catch (SQLException | RuntimeException error) {
+          return Main.failure(error);
+        }
+      });
+      String running = "SELECT id FROM system.queries WHERE state IN ('running', 'sending') AND text = '" + sql + "'";
+      List<?> found = List.of();
+      while (found.isEmpty() && !reader.isDone()) {
+        found = (List<?>) Jdbc.query(connection, running);
+      }
+      if (!found.isEmpty()) {
+        Jdbc.update(connection, "KILL QUERY '" + ((List<?>) found.get(0)).get(0) + "'");
+      }
+      return Main.object("reader", reader.get(60, TimeUnit.SECONDS), "next", Jdbc.query(other, "SELECT 1"));
     }
   }
 

@@ -200,6 +200,11 @@ _OWN = (
         sql="SELECT 1 // (x - 1000000) AS q FROM range(1500000) t(x)",
     ),
     _own(
+        "kill",
+        {"reader": Failure(None, ('by "anonymous" with KILL QUERY',)), "next": [["1"]]},
+        sql="SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range + b.range = -1",
+    ),
+    _own(
         "connection",
         {"setSchema": [["main"]], "setReadOnly": {"count": "1"}, "catalog": [["1"]], "close": Failure(None)},
     ),
