@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -62,17 +62,20 @@ class BatchQueue(Generic[T]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def put(self, item: T) -> None:
-        """Let an item go with the next batch.
+    def put(self, items: Sequence[T]) -> None:
+        """Let items go with the next batches.
 
         No lock is taken, at which callers would meet: some more than are to may wait for a moment.
         """
         limits, waiting = self._limits, self._waiting
-        if self._closed or len(waiting) >= limits.waiting:
+        room = 0 if self._closed else limits.waiting - len(waiting)
+        if room < len(items):
             with self._lock:
-                self.dropped += 1
-            return
-        waiting.append(item)
+                self.dropped += len(items) - max(0, room)
+            if room <= 0:
+                return
+            items = items[:room]
+        waiting.extend(items)
         if self._rests or (len(waiting) >= limits.items and not self._due.is_set()):
             self._due.set()
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from engine.tracing.context import SpanContext, context_in
-from engine.tracing.spans import Exporter, Span, begin, send_to
+from engine.tracing.spans import Common, Exporter, Span, begin, send_to
 
-__all__ = ["Exporter", "Span", "SpanContext", "begin", "context_in", "send_to"]
+__all__ = ["Common", "Exporter", "Span", "SpanContext", "begin", "context_in", "send_to"]

@@ -1,7 +1,7 @@
 """Spans as the protocol OTLP has them.
 
 A message of Protocol Buffers is the sequence of its fields, so a span is put together from bytes: what many spans have
-in common, as their names and most of their attributes, is encoded once. That takes a third of the time.
+in common, as their names and most of their attributes, is encoded once. That takes a fifth of the time.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from engine.tracing.spans import Span
+from engine.tracing.spans import Common, Span
 
 __all__ = ["encode_span", "rejected", "request"]
 
-_FAILED = trace_pb2.Span(status=trace_pb2.Status(code=trace_pb2.Status.STATUS_CODE_ERROR)).SerializeToString()
 _KNOWS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 _IS_REMOTE = _KNOWS_REMOTE | trace_pb2.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
 
@@ -36,7 +35,6 @@ _KEY, _VALUE = b"\x0a", b"\x12"  # of an attribute
 _TEXT, _NUMBER = b"\x0a", b"\x18"  # in a value
 
 _ALL_BITS = (1 << 64) - 1  # of a whole number, which is as its two's complement where it is below zero
-_LONGEST_KEPT = 64  # characters; longer values, as texts of statements, are seldom the same
 
 
 def request(resource: Mapping[str, str], version: str, spans: Iterable[bytes]) -> bytes:
@@ -60,41 +58,56 @@ def rejected(answer: bytes) -> tuple[int, str]:
 def encode_span(span: Span) -> bytes:
     """A span that has ended, as a `request` has it."""
     parent = span.parent
-    parts = [
-        _NUMBERS.pack(
-            _TRACE_ID,
-            span.trace_id,
-            _SPAN_ID,
-            span.span_id,
-            _BEGAN,
-            span.began,
-            _ENDED,
-            span.ended,
-            _FLAGS,
-            span.sampled | (_IS_REMOTE if span.is_server and parent else _KNOWS_REMOTE),
-        ),
-        _encode_name(span.name, span.is_server),
-    ]
+    told = _NUMBERS.pack(
+        _TRACE_ID,
+        span.trace_id,
+        _SPAN_ID,
+        span.span_id,
+        _BEGAN,
+        span.began,
+        _ENDED,
+        span.ended,
+        _FLAGS,
+        span.sampled | (_IS_REMOTE if span.is_server and parent else _KNOWS_REMOTE),
+    )
+    told += _encode_kind(span.name, span.is_server, span.error, span.common)
     if parent is not None:
-        parts += (_PARENT_ID, parent.span_id)
-    if span.error is not None:
-        parts += (_FAILED, _attribute("error.type", span.error))
+        told += _PARENT_ID + parent.span_id
     for name, value in span.attributes.items():
-        is_long = isinstance(value, str) and len(value) > _LONGEST_KEPT
-        parts.append(_attribute.__wrapped__(name, value) if is_long else _attribute(name, value))
-    return _field(_SPAN, b"".join(parts))
+        if isinstance(value, str):
+            text = value.encode()
+            told += _before_text(name, len(text)) + text
+        else:
+            told += _encode_number(name, value)
+    return _field(_SPAN, told)
 
 
-@lru_cache(256)
-def _encode_name(name: str, is_server: bool) -> bytes:
+@lru_cache(1024)
+def _encode_kind(name: str, is_server: bool, error: str | None, common: Common) -> bytes:
+    """What many spans have in common: the name, how they ended, and attributes."""
     kind = trace_pb2.Span.SPAN_KIND_SERVER if is_server else trace_pb2.Span.SPAN_KIND_INTERNAL
-    return trace_pb2.Span(name=name, kind=kind).SerializeToString()
+    told = trace_pb2.Span(name=name, kind=kind, attributes=[_pair(*each) for each in common])
+    if error is not None:
+        told.status.code = trace_pb2.Status.STATUS_CODE_ERROR
+        told.attributes.append(_pair("error.type", error))
+    return told.SerializeToString()
 
 
 @lru_cache(4096)
-def _attribute(name: str, value: str | int) -> bytes:
-    told = _field(_TEXT, value.encode()) if isinstance(value, str) else _NUMBER + _varint(value & _ALL_BITS)
-    return _field(_ATTRIBUTE, _field(_KEY, name.encode()) + _field(_VALUE, told))
+def _encode_number(name: str, value: int) -> bytes:
+    return _attribute(name, _NUMBER + _varint(value & _ALL_BITS))
+
+
+@lru_cache(1024)
+def _before_text(name: str, size: int) -> bytes:
+    """An attribute up to its text, which has so many bytes."""
+    return _attribute(name, _TEXT + _varint(size), size)
+
+
+def _attribute(name: str, value: bytes, more: int = 0) -> bytes:
+    """An attribute with a value, of which so many `more` bytes are to follow."""
+    pair = _field(_KEY, name.encode()) + _VALUE + _varint(len(value) + more) + value
+    return _ATTRIBUTE + _varint(len(pair) + more) + pair
 
 
 def _pair(name: str, value: str) -> KeyValue:

@@ -7,13 +7,16 @@ ends it, in any thread.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import getrandbits
 from typing import Protocol
 
 from engine.tracing.context import SpanContext
 
-__all__ = ["Exporter", "Span", "begin", "send_to"]
+__all__ = ["Common", "Exporter", "Span", "begin", "send_to"]
+
+Common = tuple[tuple[str, str], ...]
+"""Names and values of attributes that many spans have."""
 
 
 class Exporter(Protocol):
@@ -29,29 +32,28 @@ class Exporter(Protocol):
         is, unless its client does not keep its own.
         """
 
-    def take(self, span: Span) -> None:
-        """A span that is kept has ended."""
+    def take(self, spans: Sequence[Span]) -> None:
+        """Spans that are kept have ended."""
 
 
 class Span(SpanContext):
-    """What is being done. It may `end` once; `attributes` may be set until then.
+    """What is being done, as `begin` gives it. It ends once; until then its attributes may be set: those that it has in
+    `common` with many, and others.
 
     `error` is the type of what it ended with, None where it ended well. Times are nanoseconds since 1970.
     """
 
-    __slots__ = ("attributes", "began", "ended", "error", "exporter", "is_server", "name", "parent")
+    __slots__ = ("attributes", "began", "common", "ended", "error", "exporter", "is_server", "name", "parent")
 
-    def __init__(self, exporter: Exporter, name: str, parent: SpanContext | None, is_server: bool, began: int) -> None:
-        self.exporter = exporter
-        self.name, self.parent, self.is_server = name, parent, is_server
-        self.trace_id = (getrandbits(128) or 1).to_bytes(16, "big") if parent is None else parent.trace_id
-        self.span_id = (getrandbits(64) or 1).to_bytes(8, "big")  # not all zero
-        self.sampled = parent is None or parent.sampled
-        if exporter.sampler is not None and (is_server or parent is None):
-            self.sampled = exporter.sampler(name, self.trace_id, parent, is_server)
-        self.attributes: dict[str, str | int] = {}
-        self.error: str | None = None
-        self.began, self.ended = began, 0
+    exporter: Exporter
+    name: str
+    parent: SpanContext | None
+    is_server: bool
+    common: Common
+    attributes: dict[str, str | int]
+    error: str | None
+    began: int
+    ended: int
 
     @property
     def context(self) -> SpanContext:
@@ -62,7 +64,7 @@ class Span(SpanContext):
         """It has ended, now or `at` a time."""
         if self.sampled:
             self.error, self.ended = error, at or time.time_ns()
-            self.exporter.take(self)
+            self.exporter.take((self,))
 
 
 _exporter: Exporter | None = None
@@ -81,4 +83,15 @@ def begin(
     exporter = _exporter
     if exporter is None:
         return None
-    return Span(exporter, name, parent, is_server, at or time.time_ns())
+    span = Span.__new__(Span)  # all is set here: each call makes spans, and to call another function for it costs more
+    span.exporter, span.name, span.parent, span.is_server = exporter, name, parent, is_server
+    span.span_id = (getrandbits(64) or 1).to_bytes(8, "big")  # not all zero
+    if parent is None:
+        span.trace_id, span.sampled = (getrandbits(128) or 1).to_bytes(16, "big"), True
+    else:
+        span.trace_id, span.sampled = parent.trace_id, parent.sampled
+    if exporter.sampler is not None and (is_server or parent is None):
+        span.sampled = exporter.sampler(name, span.trace_id, parent, is_server)
+    span.common, span.attributes, span.error = (), {}, None
+    span.began, span.ended = at or time.time_ns(), 0
+    return span

@@ -6,13 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pyarrow import flight
 
 from engine.cancellation import Cancellation, Cause
 from engine.streams import StreamCounters
-from engine.tracing import Span, SpanContext
+from engine.tracing import Common, Span, SpanContext
 from flight_server.endpoint.status import code_of
 
 __all__ = ["CALL_KEY", "Call", "CallRegistry", "Headers"]
@@ -49,6 +50,7 @@ class Call:
         self.trace = trace
         self.middleware: Mapping[str, Any] = {}
         self._span = span
+        self._ended_spans: list[Span] | None = None if span is None else []  # of what was done for it
         self.cancellation = Cancellation()
         self.started = time.monotonic()
         self.received = 0
@@ -95,6 +97,16 @@ class Call:
         self.peer = str(context.peer())
         self._registry.add(self)
 
+    def end_span(self, span: Span, error: str | None) -> None:
+        """What was done for the call has ended, by an error of this type if there was one. Its span, which is kept,
+        leaves with that of the call.
+        """
+        span.error, span.ended = error, time.time_ns()
+        if self._ended_spans is None:
+            span.exporter.take((span,))
+        else:
+            self._ended_spans.append(span)
+
     def sends(self, counters: StreamCounters) -> None:
         """The stream that `counters` are of goes to the client from now on."""
         self._sent = counters
@@ -139,15 +151,24 @@ class Call:
                 close()
             except Exception:
                 log.exception("while ending %r", self)
-        if self._span is not None:
-            self._span.attributes["rpc.response.status_code"] = "OK" if error is None else code_of(error)
-            self._span.end(None if error is None else type(error).__name__)
+        span = self._span
+        if span is not None and span.sampled:
+            others, self._ended_spans = self._ended_spans or (), None
+            span.common = _span_attributes(span.name, "OK" if error is None else code_of(error))
+            span.error, span.ended = None if error is None else type(error).__name__, time.time_ns()
+            span.exporter.take((*others, span))
         self._registry.remove(self)
 
     def _in_call(self) -> flight.ServerCallContext:
         if self._context is None:
             raise RuntimeError(f"{self!r} is over, its context is gone")
         return self._context
+
+
+@lru_cache
+def _span_attributes(method: str, status: str) -> Common:
+    """What OpenTelemetry's conventions for RPCs have the span of a call say."""
+    return ("rpc.system.name", "grpc"), ("rpc.method", method), ("rpc.response.status_code", status)
 
 
 class CallRegistry:

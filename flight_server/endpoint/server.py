@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import flight
 
 from engine.errors import CancelledError
-from engine.tracing import Span, SpanContext, begin, context_in
+from engine.tracing import begin, context_in
 from flight_server.endpoint.calls import CALL_KEY, Call, CallRegistry, Headers
 from flight_server.endpoint.connections import disconnect
 from flight_server.endpoint.handler import Handler
@@ -195,7 +195,8 @@ class _CallFactory(flight.ServerMiddlewareFactory):
                 raise DrainingError
         method = _METHODS.get(info.method) or str(info.method)
         around = context_in(headers)
-        span = _span(method, around) if self._traced else None
+        name = _SPAN_NAMES.get(method, method)
+        span = begin(name, around, is_server=True) if self._traced else None
         call = Call(method, headers, self._calls, span, span or around)
         others: dict[str, flight.ServerMiddleware] = {}
         try:
@@ -208,15 +209,6 @@ class _CallFactory(flight.ServerMiddlewareFactory):
             raise
         call.middleware = others
         return call, others
-
-
-def _span(method: str, around: SpanContext | None) -> Span | None:
-    """The span of a call, where spans are asked for, with what OpenTelemetry's conventions for RPCs have it say."""
-    name = _SPAN_NAMES.get(method, method)
-    span = begin(name, around, is_server=True)
-    if span is not None:
-        span.attributes = {"rpc.system.name": "grpc", "rpc.method": name}
-    return span
 
 
 _METHODS: dict[Any, str] = {

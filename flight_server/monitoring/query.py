@@ -46,7 +46,8 @@ TAG_HEADER = "grism-query-tag"
 
 _AGENT = "user-agent"
 _LEFT = "The client left before it had taken the last row."
-_LONG_PARSING = 0.005  # seconds
+_LONG_PARSING = 0.005  # seconds of work
+_LONG_PLANNING = 0.001  # seconds
 _LONGEST_HEADER = 200  # characters
 _MOST_BEFORE_EFFECT = 0.99  # of its progress
 _MAX_PLANS = 4  # of a statement, which may run one for each row of its parameters
@@ -140,20 +141,15 @@ class Query:
         self._waits = False
         self._started = self._ended = 0.0
         self._finished = False
-        self._reads_since: float | None = None
+        self._reads_since: float | None = None  # on the clock of the thread
         self._status: str | None = None  # once it is over
         self._registry = registry
         self._spans = QuerySpans(caller.call)
         registry.add(self)
 
-    def trace_planning(self, reads: bool = False) -> None:
-        """Let its planning be a span; or where it only `reads` the text, which mostly is a matter of microseconds, let
-        that be one if it takes long, or fails.
-        """
-        if reads:
-            self._reads_since = time.thread_time()  # of work, not of a wait for its turn
-        else:
-            self._spans.begin("planning")
+    def reads(self) -> None:
+        """Its text is only read, which mostly is a matter of microseconds, not planned."""
+        self._reads_since = time.thread_time()  # of work, not of a wait for its turn
 
     def enter(self, gate: Gate) -> None:
         """Wait for its turn, which it has until it leaves."""
@@ -269,9 +265,9 @@ class Query:
         with self._lock:
             self._finished = True
         self.leave()
-        if self._reads_since is not None and time.thread_time() - self._reads_since >= _LONG_PARSING:
-            self._trace_parsing()
-        self._spans.end(describe=self._describe)
+        if self._takes_long():
+            self._trace_planning()
+            self._spans.end(describe=self._describe)
         self._registry.forget(self)
 
     def finish(self) -> None:
@@ -289,16 +285,23 @@ class Query:
             self._error = CancelledError(_LEFT)
         row = self.describe(ended_at=time.time())
         self._tell_log(row, status)
-        if self._reads_since is not None:
-            self._trace_parsing()
+        if self._plans:
+            self._trace_planning()
         self._spans.end(_SPAN_ERRORS.get(status, status), self._describe, row)
         self._registry.finish(self, row)
         self._error = None
         self._runs.clear()  # which hold what they tell of
         self._plans_told.clear()
 
-    def _trace_parsing(self) -> None:
-        self._spans.begin("parsing", at=round(self._begun_at * 1e9))
+    def _takes_long(self) -> bool:
+        """Whether its planning, or reading, took so long that it is a span though it did not fail."""
+        if self._reads_since is not None:
+            return time.thread_time() - self._reads_since >= _LONG_PARSING
+        return self._ended - self._began >= _LONG_PLANNING
+
+    def _trace_planning(self) -> None:
+        name = "planning" if self._reads_since is None else "parsing"
+        self._spans.begin(name, at=round(self._begun_at * 1e9))
 
     def _tell_log(self, row: Mapping[str, Any], status: str) -> None:
         fields: dict[str, object] = {"event": "query", "query": self.id}
@@ -322,12 +325,9 @@ class Query:
 
     def _describe(self, span: Span, row: Mapping[str, Any] | None) -> None:
         """Tell of it in the terms of OpenTelemetry's conventions for databases, as far as these have some."""
-        span.attributes |= {
-            "db.system.name": "grism",
-            "db.operation.name": self._statement.kind,
-            "grism.query.id": self.id,
-            "grism.runtime": self._runtime,
-        }
+        kind, runtime = self._statement.kind, self._runtime
+        span.common = ("db.system.name", "grism"), ("db.operation.name", kind), ("grism.runtime", runtime)
+        span.attributes = {"grism.query.id": self.id}
         if row is not None and not self._plans:
             span.attributes |= {"db.response.returned_rows": row["rows"], "grism.response.bytes": row["bytes"]}
         if span.exporter.takes_texts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -35,10 +35,6 @@ class _Durations:
         self.counts = [0] * len(_BOUNDS)
         self.total = 0.0
 
-    def add(self, seconds: float) -> None:
-        self.counts[bisect_left(_SECONDS, seconds)] += 1
-        self.total += seconds
-
     def tell(self, family: HistogramMetricFamily, *labels: str) -> None:
         family.add_metric(labels, list(zip(_BOUNDS, accumulate(self.counts), strict=True)), self.total)
 
@@ -62,9 +58,9 @@ class QueryCounts(Collector):
         self._run: defaultdict[str, _Durations] = defaultdict(_Durations, {name: _Durations() for name in runtimes})
         self._planning, self._queue = _Durations(), _Durations()
 
-    def add(self, described: Mapping[str, Any]) -> None:
-        """A query ended, which its row in ``system.queries`` describes."""
-        self._waiting.append(described)
+    def add(self, described: Sequence[Mapping[str, Any]]) -> None:
+        """Queries ended, which their rows in ``system.queries`` describe."""
+        self._waiting.extend(described)
         # No call waits for another that counts.
         if len(self._waiting) >= _AT_ONCE and self._lock.acquire(blocking=False):
             try:
@@ -93,16 +89,19 @@ class QueryCounts(Collector):
         for _ in range(len(self._waiting)):
             ended = self._waiting.popleft()
             runtime, status = ended["runtime"], _STATUS.get(ended["state"]) or ended["error_type"]
-            kind = self._kind(ended["kind"])
+            kind = ended["kind"]
+            if kind not in self._kinds:
+                kind = self._new_kind(kind)
             self._queries[kind, runtime, status] += 1
             if status != "ok":
                 self._failures[status,] += 1
             self._rows[kind,] += ended["rows"]
             self._sent[runtime,] += ended["bytes"]
             self._received[runtime,] += ended["received"]
-            self._run[runtime].add(ended["run"])
-            self._planning.add(ended["planning"])
-            self._queue.add(ended["queue"])
+            for name, durations in (("run", self._run[runtime]), ("planning", self._planning), ("queue", self._queue)):
+                seconds = ended[name]
+                durations.counts[bisect_left(_SECONDS, seconds)] += 1
+                durations.total += seconds
 
     def _durations(self) -> Iterator[Metric]:
         run = _histogram("duration", "From its turn until its last row has left, or it failed.", ("runtime",))
@@ -117,11 +116,11 @@ class QueryCounts(Collector):
             durations.tell(family)
             yield family
 
-    def _kind(self, kind: str) -> str:
-        if kind not in self._kinds:
-            if len(self._kinds) >= _MAX_KINDS:
-                return "OTHER"
-            self._kinds.add(kind)
+    def _new_kind(self, kind: str) -> str:
+        """As what one of a kind that was not met before is counted."""
+        if len(self._kinds) >= _MAX_KINDS:
+            return "OTHER"
+        self._kinds.add(kind)
         return kind
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -51,10 +51,10 @@ class QueryRegistry:
         self._running: dict[str, Query] = {}
         self._ended: deque[_EndedQuery] = deque()
         self._characters = 0
-        self._observers: list[Callable[[Mapping[str, Any]], None]] = []
+        self._observers: list[Callable[[Sequence[Mapping[str, Any]]], None]] = []
 
-    def observe(self, ended: Callable[[Mapping[str, Any]], None]) -> None:
-        """Call `ended` with the row of each query that ends from here on; long texts are cut."""
+    def observe(self, ended: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
+        """Call `ended` with the rows of queries that end from here on; long texts are cut."""
         self._observers.append(ended)
 
     def add(self, query: Query) -> None:
@@ -85,7 +85,7 @@ class QueryRegistry:
             while len(self._ended) > self._kept or self._characters > _MOST_CHARACTERS:
                 self._characters -= self._ended.popleft().characters
         for observe in self._observers:
-            observe(described)
+            observe((described,))
 
     def rows(self, grants: Grants) -> Iterator[Mapping[str, Any]]:
         """What there is to tell: to an administrator of all, to others of their own. The rows of ``system.queries``."""

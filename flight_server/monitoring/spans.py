@@ -1,4 +1,4 @@
-"""The spans of a query: its planning; or its wait for a turn, where there is one, and then its run."""
+"""The spans of a query: its wait for a turn, where there is one, and then its run; or its planning."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class QuerySpans:
     def trace(self) -> str | None:
         """The id of the trace, which also is there where only the client makes spans."""
         around = self._call.trace
-        return None if around is None else around.trace
+        return None if around is None else around.trace_id.hex()
 
     def begin(self, name: str, at: int | None = None) -> None:
         """What was done until now is over, and the next begins, or began `at` a time."""
@@ -47,6 +47,7 @@ class QuerySpans:
         span, self._now = self._now, None
         if span is None:
             return
-        if describe is not None and span.sampled:
-            describe(span, row)
-        span.end(error)
+        if span.sampled:
+            if describe is not None:
+                describe(span, row)
+            self._call.end_span(span, error)

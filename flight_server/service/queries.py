@@ -94,12 +94,13 @@ class Queries:
 
     def _planning(self, request: Request, statement: StatementInfo, *, reads: bool) -> Planning:
         query = Query(request.caller, statement, self._runtime_of(request), self.registry, plans=True)
-        query.trace_planning(reads)
+        if reads:
+            query.reads()
         return Planning(query, self.plan_in_turn(request))
 
     def _note_unread(self, request: Request, statement: StatementInfo, error: BaseException) -> None:
         query = Query(request.caller, statement, self._runtime_of(request), self.registry, plans=True)
-        query.trace_planning(reads=True)
+        query.reads()
         query.note_failure(error)
         query.finish()
 

@@ -37,12 +37,12 @@ def test_a_batch_goes_when_it_is_full_or_old_or_at_the_end() -> None:
     sink.open.set()
     queue = BatchQueue("test", sink.write, sink.tell, LIMITS)
     for item in range(4):
-        queue.put(item)
+        queue.put([item])
     until(lambda: queue.written == 3)
     queue.close(20)
     assert sink.batches == [[0, 1, 2], [3]]
     aged = BatchQueue("test", sink.write, sink.tell, replace(LIMITS, seconds=0.01))
-    aged.put(9)
+    aged.put([9])
     until(lambda: aged.written == 1)
     aged.close(20)
     assert (sink.batches[2:], sink.told) == ([[9]], [])
@@ -52,14 +52,14 @@ def test_what_has_no_room_is_lost_and_told_once() -> None:
     sink = Sink()
     queue = BatchQueue("test", sink.write, sink.tell, LIMITS)
     for item in range(3):
-        queue.put(item)
+        queue.put([item])
     assert sink.begun.wait(20)
     for item in range(3, 20):
-        queue.put(item)
+        queue.put([item])
     assert queue.dropped == 11
     sink.open.set()
     queue.close(20)
-    queue.put(99)
+    queue.put([99])
     assert sink.batches == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     assert (queue.written, queue.dropped, sink.told) == (9, 12, [(11, "None")])
 
@@ -71,7 +71,7 @@ def test_many_threads_lose_no_item_and_wake_who_writes() -> None:
 
     def put(first: int) -> None:
         for item in range(first, first + each):
-            queue.put(item)
+            queue.put([item])
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
@@ -95,13 +95,13 @@ def test_what_cannot_be_written_is_lost_and_the_next_goes() -> None:
     sink.open.set()
     sink.failure = OSError("full")
     queue = BatchQueue("test", sink.write, sink.tell, replace(LIMITS, items=1))
-    queue.put(0)
+    queue.put([0])
     until(lambda: queue.dropped == 1)
-    queue.put(1)
+    queue.put([1])
     until(lambda: queue.dropped == 2)
     assert sink.told == [(1, "full")]  # and not again before its time
     sink.failure = None
-    queue.put(2)
+    queue.put([2])
     until(lambda: queue.written == 1)
     queue.close(20)
     assert sink.told == [(1, "full"), (1, "full")]
@@ -112,9 +112,9 @@ def test_what_the_end_does_not_wait_for_is_lost_and_told() -> None:
     sink = Sink()
     queue = BatchQueue("test", sink.write, sink.tell, LIMITS)
     for item in range(3):
-        queue.put(item)
+        queue.put([item])
     assert sink.begun.wait(20)
-    queue.put(3)
+    queue.put([3])
     queue.close(0.01)
     assert (queue.written, queue.dropped, sink.told) == (0, 4, [(4, "the end did not wait for them longer")])
     sink.open.set()

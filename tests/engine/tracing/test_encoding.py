@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from engine.tracing import Span, SpanContext
+from engine.tracing import Common, Span, SpanContext, begin, send_to
 from engine.tracing.encoding import encode_span, request
 
 TRACE, SPAN = bytes(range(16)), bytes(range(8))
@@ -20,8 +22,8 @@ class Kept:
     def __init__(self) -> None:
         self.spans: list[Span] = []
 
-    def take(self, span: Span) -> None:
-        self.spans.append(span)
+    def take(self, spans: Sequence[Span]) -> None:
+        self.spans += spans
 
 
 def span_of(
@@ -31,11 +33,16 @@ def span_of(
     name: str = "run",
     is_server: bool = False,
     error: str | None = None,
+    common: Common = (),
     **attributes: str | int,
 ) -> Span:
     kept = Kept()
-    span = Span(kept, name, parent, is_server, 1_700_000_000_000_000_001)
+    send_to(kept)
+    span = begin(name, parent, is_server=is_server, at=1_700_000_000_000_000_001)
+    send_to(None)
+    assert span is not None
     span.trace_id, span.span_id, span.sampled = context.trace_id, context.span_id, context.sampled
+    span.common = common
     span.attributes.update(attributes)
     span.end(error, at=1_700_000_000_000_000_999)
     (taken,) = kept.spans

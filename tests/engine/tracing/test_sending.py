@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from engine.tracing import Span
+from engine.tracing import begin, send_to
 from engine.tracing.otlp import OtlpExporter
 from engine.tracing.sending import OtlpSender
 from tests.flight_server.endpoint.certificates import Authority
@@ -155,8 +155,12 @@ def test_what_a_collector_refuses_is_lost(heard: Heard, monkeypatch: pytest.Monk
     refusal.partial_success.rejected_spans, refusal.partial_success.error_message = 2, "too old"
     heard.answer = refusal.SerializeToString()
     exporter = OtlpExporter("here")
-    for _ in range(3):
-        exporter.take(Span(exporter, "call", None, True, 1))
+    send_to(exporter)
+    calls = [begin("call", is_server=True) for _ in range(3)]
+    send_to(None)
+    for call in calls:
+        assert call is not None
+        call.end()
     exporter.close(20)
     assert (exporter.sent_count, exporter.dropped_count) == (1, 2)
 

@@ -34,7 +34,7 @@ def told(counts: QueryCounts) -> Samples:
 def test_durations_count_up_to_each_bound() -> None:
     counts = QueryCounts()
     for seconds in (0.0, 0.001, 0.0011, 1, 1.5, 3600, 3601):
-        counts.add(query(run=seconds, queue=seconds, runtime="ray"))
+        counts.add([query(run=seconds, queue=seconds, runtime="ray")])
     found = told(counts)
     buckets = {"0.001": 2, "0.0025": 3, "0.5": 3, "1.0": 4, "2.5": 5, "900.0": 5, "3600.0": 6, "+Inf": 7}
     for bound, count in buckets.items():
@@ -47,10 +47,10 @@ def test_durations_count_up_to_each_bound() -> None:
 
 def test_how_queries_ended_and_what_they_moved() -> None:
     counts = QueryCounts()
-    counts.add(query(rows=3, bytes=10))
-    counts.add(query(kind="UPLOAD", rows=5, bytes=7, received=70))
-    counts.add(query(state="cancelled", error_type="CancelledError", rows=0, bytes=0))
-    counts.add(query(state="failed", error_type="UnknownTableError", rows=0, bytes=0, runtime="ray"))
+    counts.add([query(rows=3, bytes=10)])
+    counts.add([query(kind="UPLOAD", rows=5, bytes=7, received=70)])
+    counts.add([query(state="cancelled", error_type="CancelledError", rows=0, bytes=0)])
+    counts.add([query(state="failed", error_type="UnknownTableError", rows=0, bytes=0, runtime="ray")])
     found = told(counts)
     assert {labels: count for (name, labels), count in found.items() if name == "grism_queries_total"} == {
         ("SELECT", "local", "ok"): 1,
@@ -77,9 +77,9 @@ def test_failures_are_counted_from_zero_by_each_name_they_may_have() -> None:
     } <= before.keys()
     assert not {"ok", "GrismError", "CancelledError", "ShutdownError"} & before.keys()
     assert set(before.values()) == {0}
-    counts.add(query())
-    counts.add(query(state="failed", error_type="WorkerLostError"))
-    counts.add(query(state="cancelled", error_type="ShutdownError"))
+    counts.add([query()])
+    counts.add([query(state="failed", error_type="WorkerLostError")])
+    counts.add([query(state="cancelled", error_type="ShutdownError")])
     found = told(counts)
     assert {labels[0] for (name, labels), count in found.items() if name == "grism_query_failures_total" and count} == {
         "WorkerLostError",
@@ -96,6 +96,6 @@ def test_what_runtimes_do_is_told_from_the_start() -> None:
 def test_nothing_is_lost_between_threads_and_kinds_have_a_bound() -> None:
     counts = QueryCounts()
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: counts.add(query(kind=f"KIND {number % 200}")), range(4000)))
+        list(pool.map(lambda number: counts.add([query(kind=f"KIND {number % 200}")]), range(4000)))
     ended = {labels[0]: count for (name, labels), count in told(counts).items() if name == "grism_queries_total"}
     assert (sum(ended.values()), len(ended), ended["OTHER"]) == (4000, 101, 2000)

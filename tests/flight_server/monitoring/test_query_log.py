@@ -80,10 +80,10 @@ def test_both_runtimes_write_batches_and_remove_what_is_old(database: tuple[SqlR
     runtime, of_runtime = database
     table = AppendedTable(of_runtime, ["told"], QUERY_LOG_SCHEMA, NEEDED)
     log = QueryLog(table, timedelta(days=1), replace(LIMITS, items=2, seconds=600))
-    log.ended(row(1, NOW - timedelta(days=20_000)))
-    log.ended(row(2, datetime.now(UTC)))
+    log.ended([row(1, NOW - timedelta(days=20_000))])
+    log.ended([row(2, datetime.now(UTC))])
     until(lambda: log.written_count == 2)
-    log.ended(row(3, datetime.now(UTC)))
+    log.ended([row(3, datetime.now(UTC))])
     log.close()
     assert (log.written_count, log.dropped_count) == (3, 0)
     again = AppendedTable(of_runtime, ["told"], QUERY_LOG_SCHEMA, NEEDED)
@@ -166,15 +166,15 @@ def test_what_does_not_fit_is_dropped_counted_and_told(caplog: pytest.LogCapture
     table = SlowTable()
     log = QueryLog(table, limits=replace(LIMITS, items=10, waiting=30))
     for number in range(10):
-        log.ended(row(number))
+        log.ended([row(number)])
     assert table.begun.wait(20)
     for number in range(100):
-        log.ended(row(number))
+        log.ended([row(number)])
     assert log.dropped_count == 70
     table.taking.set()
     log.close()
     assert (log.written_count, table.rows, log.dropped_count) == (40, 40, 70)
-    log.ended(row(1))
+    log.ended([row(1)])
     assert log.dropped_count == 71
     (told,) = [record for record in caplog.records if record.name == "grism.query_log"]
     assert told.fields == {"queries": 70, "error": "too many waited"}  # type: ignore[attr-defined]
@@ -185,16 +185,16 @@ def test_a_table_that_takes_nothing_costs_rows_and_not_the_end(caplog: pytest.Lo
     failing.failure = GrismError("The disk is full.")
     failing.taking.set()
     log = QueryLog(failing, limits=replace(LIMITS, items=1))
-    log.ended(row(1))
+    log.ended([row(1)])
     until(lambda: log.dropped_count == 1)
     failing.failure = None
-    log.ended(row(2))
+    log.ended([row(2)])
     log.close()
     assert (log.written_count, log.dropped_count, failing.rows) == (1, 1, 1)
     log = QueryLog(stuck, limits=replace(LIMITS, items=1))
-    log.ended(row(1))
+    log.ended([row(1)])
     assert stuck.begun.wait(20)
-    log.ended(row(2))
+    log.ended([row(2)])
     log.close(seconds=0.01)
     assert log.dropped_count == 2
     assert [record.fields for record in caplog.records if record.name == "grism.query_log"] == [  # type: ignore[attr-defined]

@@ -94,7 +94,8 @@ def test_a_query_is_told_from_its_call_to_its_tasks(
     kind: str, traced: str, server_uri: Callable[[str], str], collector: Collector
 ) -> None:
     caller = Caller(traced if kind == "local" else server_uri("ray"), collector)
-    assert caller.ask(GROUPS).num_rows == 3
+    unknown = GROUPS.replace(" n", f" n{secrets.token_hex(4)}")  # whose plan nobody remembers
+    assert caller.ask(unknown).num_rows == 3
     spans = caller.spans(f"{SERVICE}/DoGet")
     by_id = {span.id: span for span in spans}
     (info,), (get,) = named(spans, f"{SERVICE}/GetFlightInfo"), named(spans, f"{SERVICE}/DoGet")
@@ -204,9 +205,9 @@ def test_failures_are_told_by_their_types(caller: Caller) -> None:
     with pytest.raises(grpc.RpcError):
         other.ask("SELECT CAST('x' || range AS INTEGER) FROM range(3)")
     failed = {span.name: span.attributes.get("error.type") for span in other.spans(f"{SERVICE}/DoGet")}
+    assert failed.pop("planning", None) is None
     assert failed == {
         f"{SERVICE}/GetFlightInfo": None,
-        "planning": None,
         f"{SERVICE}/DoGet": "InvalidValueError",
         "run": "InvalidValueError",
     }
@@ -232,6 +233,17 @@ def test_reading_a_text_is_told_where_it_takes_long_or_fails(caller: Caller, tex
     for span in named(spans, "parsing"):
         (call,) = [each for each in spans if each.id == span.parent]
         assert call.began <= span.began < span.ended <= call.ended
+
+
+def test_planning_is_told_where_it_takes_a_millisecond(traced: str, collector: Collector) -> None:
+    def told() -> list[Collected]:
+        caller = Caller(traced, collector)
+        caller.ask("SELECT 4")
+        planning = named(caller.spans(f"{SERVICE}/DoGet"), "planning")
+        assert all(span.ended - span.began >= 1_000_000 for span in planning)
+        return planning
+
+    until(lambda: not told())  # once the plan is remembered
 
 
 def test_a_call_that_is_refused_is_a_span_too(tmp_path: Path, collector: Collector) -> None:
@@ -307,9 +319,11 @@ def test_a_collector_that_does_not_answer_is_in_nobodys_way(tmp_path: Path) -> N
         options = ("--traces", "otlp", "--threads", "1", "--http-port", "0")
         with serve(tmp_path, tmp_path / "log", *options, variables=variables) as (uri, _), RawClient(uri) as client:
             for number in range(20):
-                assert client.ask(sql.CommandStatementQuery(query=f"SELECT {number}")).num_rows == 1
+                with pytest.raises(grpc.RpcError, match=f"missing{number}"):  # a call, and its planning
+                    client.ask(sql.CommandStatementQuery(query=f"SELECT missing{number}"))
             assert counted(tmp_path / "log", "sent") == 0
-            until(lambda: counted(tmp_path / "log", "dropped") == 4 * 20 - 1 - 2)  # one is being sent, two wait
+            until(lambda: counted(tmp_path / "log", "dropped") == 2 * 20 - 1 - 2)  # one is being sent, two wait
+            assert client.ask(sql.CommandStatementQuery(query="SELECT 1")).num_rows == 1
     assert (tmp_path / "log").read_text().count("spans were lost") == 1
 
 
