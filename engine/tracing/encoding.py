@@ -26,6 +26,7 @@ _IS_REMOTE = _KNOWS_REMOTE | trace_pb2.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
 # A field begins with its number * 8 + its wire type, which is 2 for bytes, 1 for 64 bits, 5 for 32 bits.
 _NUMBERS = struct.Struct("<2s16s2s8scQcQ2sI")
 _TRACE_ID, _SPAN_ID, _PARENT_ID = b"\x0a\x10", b"\x12\x08", b"\x22\x08"  # with their lengths
+_STATE = b"\x1a"
 _BEGAN, _ENDED, _FLAGS = b"\x39", b"\x41", b"\x85\x01"
 _SPAN = b"\x12"  # in ScopeSpans
 _SCOPE_SPANS = b"\x12"  # in ResourceSpans
@@ -73,6 +74,8 @@ def encode_span(span: Span) -> bytes:
     told += _encode_kind(span.name, span.is_server, span.error, span.common)
     if parent is not None:
         told += _PARENT_ID + parent.span_id
+    if span.state:
+        told += _field(_STATE, span.state.encode())
     for name, value in span.attributes.items():
         if isinstance(value, str):
             text = value.encode()

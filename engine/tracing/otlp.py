@@ -14,7 +14,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import OTELResourceDetector
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision
-from opentelemetry.trace import NonRecordingSpan, SpanKind, TraceFlags, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, SpanKind, TraceFlags, TraceState, set_span_in_context
 from opentelemetry.trace import SpanContext as OtelContext
 
 from engine.batches import BatchLimits, BatchQueue, PartlyLostError
@@ -76,7 +76,8 @@ class OtlpExporter:
         around = _NOTHING
         if parent is not None:
             numbers = int.from_bytes(parent.trace_id, "big"), int.from_bytes(parent.span_id, "big")
-            remote = OtelContext(*numbers, True, _FLAGS[parent.sampled])
+            state = TraceState.from_header([parent.state])
+            remote = OtelContext(*numbers, True, _FLAGS[parent.sampled], state)
             around = set_span_in_context(NonRecordingSpan(remote), _NOTHING)
         kind = SpanKind.SERVER if is_server else SpanKind.INTERNAL
         number = int.from_bytes(trace_id, "big")

@@ -58,7 +58,7 @@ class Span(SpanContext):
     @property
     def context(self) -> SpanContext:
         """What names it in other processes."""
-        return SpanContext(self.trace_id, self.span_id, self.sampled)
+        return SpanContext(self.trace_id, self.span_id, self.sampled, self.state)
 
     def end(self, error: str | None = None, at: int | None = None) -> None:
         """It has ended, now or `at` a time."""
@@ -87,9 +87,9 @@ def begin(
     span.exporter, span.name, span.parent, span.is_server = exporter, name, parent, is_server
     span.span_id = (getrandbits(64) or 1).to_bytes(8, "big")  # not all zero
     if parent is None:
-        span.trace_id, span.sampled = (getrandbits(128) or 1).to_bytes(16, "big"), True
+        span.trace_id, span.sampled, span.state = (getrandbits(128) or 1).to_bytes(16, "big"), True, ""
     else:
-        span.trace_id, span.sampled = parent.trace_id, parent.sampled
+        span.trace_id, span.sampled, span.state = parent.trace_id, parent.sampled, parent.state
     if exporter.sampler is not None and (is_server or parent is None):
         span.sampled = exporter.sampler(name, span.trace_id, parent, is_server)
     span.common, span.attributes, span.error = (), {}, None

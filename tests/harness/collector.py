@@ -28,6 +28,7 @@ class Collected:
     failed: bool
     began: int
     ended: int
+    state: str
     attributes: dict[str, Any]
     resource: dict[str, Any]
 
@@ -61,6 +62,7 @@ class Collector:
                         span.status.code == span.status.STATUS_CODE_ERROR,
                         span.start_time_unix_nano,
                         span.end_time_unix_nano,
+                        span.trace_state,
                         _plain(span.attributes),
                         resource,
                     )

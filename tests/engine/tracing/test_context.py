@@ -68,6 +68,43 @@ def test_several_headers_name_none() -> None:
     assert context_in({"traceparent": [f"{NAMED}-01", f"{NAMED}-01"]}) is None
 
 
+@pytest.mark.parametrize(
+    ("headers", "state"),
+    [
+        ([""], ""),
+        (["congo=t61rcWkgMzE"], "congo=t61rcWkgMzE"),
+        (["rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"], "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
+        ([" a=1 ,\t,b= 2 , "], "a=1,b= 2"),
+        (["a=1", "b=2,c=3"], "a=1,b=2,c=3"),  # which may be split up
+        (["fw529a3039@dt=a/b;c:d", "0-_*/=!~"], "fw529a3039@dt=a/b;c:d,0-_*/=!~"),
+        ([",".join(f"k{number}=v" for number in range(32))], ",".join(f"k{number}=v" for number in range(32))),
+        ([",".join(f"k{number}=v" for number in range(33))], ""),
+        ([f"{'k' * 256}={'v' * 256}"], f"{'k' * 256}={'v' * 256}"),
+        ([f"{'k' * 257}=v"], ""),
+        ([f"k={'v' * 257}"], ""),
+        (["a=1", "b"], ""),
+        (["a"], ""),
+        (["a="], ""),
+        (["=1"], ""),
+        (["A=1"], ""),
+        (["a =1"], ""),
+        (["a=1=2"], ""),
+        (["a=1;b=2"], ""),
+        (["a=\x7f"], ""),
+        (["a=ü"], ""),
+        (["a=1\n"], ""),
+        (["a=\x00"], ""),
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_what_clients_tell_of_a_trace_goes_with_it(headers: list[str], state: str) -> None:
+    for values in (headers, [header.encode() for header in headers]):
+        found = context_in({"traceparent": [f"{NAMED}-01"], "tracestate": values})  # type: ignore[dict-item]
+        assert found == SpanContext(bytes.fromhex(TRACE), bytes.fromhex(SPAN), True, state)
+        assert context_in({"traceparent": ["x"], "tracestate": values}) is None  # type: ignore[dict-item]
+        assert context_in({"tracestate": values}) is None  # type: ignore[dict-item]
+
+
 def test_no_span_is_made_for_nobody() -> None:
     assert begin("call", is_server=True) is None
     assert begin("stage", SpanContext(bytes(15) + b"1", bytes(7) + b"1", True)) is None

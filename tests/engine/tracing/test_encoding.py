@@ -82,6 +82,22 @@ def test_who_a_span_is_and_for_whom(byte: int) -> None:
     }
 
 
+def test_what_clients_tell_of_a_trace() -> None:
+    around = SpanContext(TRACE, SPAN, sampled=True, state="rojo=00f067aa0ba902b7,congo=t61rcWkgMzE")
+    told = read(span_of(around, around), span_of(around)).resource_spans[0].scope_spans[0].spans
+    assert [span.trace_state for span in told] == [around.state, ""]
+
+
+def test_what_spans_have_in_common() -> None:
+    context = SpanContext(TRACE, SPAN, sampled=True)
+    common = ("db.system.name", "grism"), ("db.operation.name", "SELECT")
+    spans = [span_of(context, common=common, rows=3), span_of(context, common=common, error="WorkerLostError")]
+    told = read(*spans).resource_spans[0].scope_spans[0].spans
+    assert [[(pair.key, pair.value.string_value) for pair in span.attributes[:2]] for span in told] == [[*common]] * 2
+    assert (told[0].attributes[2].key, told[0].attributes[2].value.int_value) == ("rows", 3)
+    assert (told[1].attributes[2].key, told[1].attributes[2].value.string_value) == ("error.type", "WorkerLostError")
+
+
 @pytest.mark.parametrize(
     "value", ["", "é" * 63, "x" * 127, "x" * 128, "ü" * 20_000, 0, 1, -1, 127, 128, 2**63 - 1, -(2**63)]
 )

@@ -36,14 +36,15 @@ _FIELD = re.compile(r"(\w+)=(\w+)")
 class Caller:
     """A client whose calls are for one span of a trace of its own."""
 
-    def __init__(self, uri: str, collector: Collector, flags: str = "01") -> None:
+    def __init__(self, uri: str, collector: Collector, flags: str = "01", state: str | None = None) -> None:
         self.trace, self.span = secrets.token_hex(16), secrets.token_hex(8)
         self._uri, self._collector = uri, collector
         self.header = f"00-{self.trace}-{self.span}-{flags}"
+        self._headers = [("traceparent", self.header)] + ([] if state is None else [("tracestate", state)])
 
     def ask(self, text: str) -> Any:
         """The rows of a statement."""
-        with RawClient(self._uri, [("traceparent", self.header)]) as client:
+        with RawClient(self._uri, self._headers) as client:
             return client.ask(sql.CommandStatementQuery(query=text))
 
     def spans(self, last: str) -> list[Collected]:
@@ -93,7 +94,8 @@ def named(spans: list[Collected], name: str) -> list[Collected]:
 def test_a_query_is_told_from_its_call_to_its_tasks(
     kind: str, traced: str, server_uri: Callable[[str], str], collector: Collector
 ) -> None:
-    caller = Caller(traced if kind == "local" else server_uri("ray"), collector)
+    state = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"
+    caller = Caller(traced if kind == "local" else server_uri("ray"), collector, state=state)
     unknown = GROUPS.replace(" n", f" n{secrets.token_hex(4)}")  # whose plan nobody remembers
     assert caller.ask(unknown).num_rows == 3
     spans = caller.spans(f"{SERVICE}/DoGet")
@@ -114,7 +116,7 @@ def test_a_query_is_told_from_its_call_to_its_tasks(
         "grism.runtime": kind,
     }
     assert run.attributes["db.response.returned_rows"] == 3
-    assert all(span.began <= span.ended for span in spans)
+    assert all(span.began <= span.ended and span.state == state for span in spans)
     assert {span.resource["service.name"] for span in spans} == {"grism"}
     assert not any("l_returnflag" in str(value) for span in spans for value in span.attributes.values())
     stages, tasks = named(spans, "stage"), named(spans, "task")
