@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,9 @@ class HttpTls:
 class HttpServer:
     """Serves `app` on `host`:`port` (0 takes a free one). Raises OSError where the port cannot be opened.
 
-    A client that has sent no whole request for `patience` seconds, or read nothing of an answer, loses its connection;
-    where all there may be are taken, whoever has kept the server waiting longest loses it for the next. Close it, or
-    use it in a ``with`` block.
+    A client that has sent no whole request for `patience` seconds, come to no end with TLS's handshake, or read nothing
+    of an answer, loses its connection; where all there may be are taken, whoever has kept the server waiting longest
+    loses it for the next. Close it, or use it in a ``with`` block.
     """
 
     def __init__(
@@ -71,6 +72,10 @@ class HttpServer:
             ssl_ca_certs=None if tls is None or tls.authority is None else str(tls.authority),
             ssl_cert_reqs=ssl.CERT_NONE if tls is None or tls.authority is None else ssl.CERT_OPTIONAL,
         )
+        config.load()
+        if config.ssl is not None:
+            config.http_protocol_class = partial(_Handshake, config.ssl, patience)  # type: ignore[assignment]
+            config.ssl = None
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._run, name="grism-http", daemon=True)
         self._thread.start()
@@ -113,6 +118,49 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(self._ends.wait(), _TICK)
 
 
+class _Handshake(asyncio.Protocol):
+    """A connection until its client is through TLS's handshake, by which it becomes one of HTTP.
+
+    asyncio's own listening neither counts these nor lets uvicorn say how long they may take.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, patience: float, **given: Any) -> None:
+        self._tls, self._patience = tls, patience
+        self._http = _Protocol(**given)
+        self._early = b""  # of a request that comes with the end of the handshake
+        self.ends_at = self._http.loop.time() + patience
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+        transport.pause_reading()  # until TLS reads
+        self._http.connections.add(self)  # type: ignore[arg-type]
+        _make_room(self)
+        self._task = self._http.loop.create_task(self._shake_hands())
+
+    def data_received(self, data: bytes) -> None:
+        self._early += data
+
+    def shutdown(self) -> None:
+        """End it, as uvicorn asks all its connections."""
+        self.transport.abort()
+
+    async def _shake_hands(self) -> None:
+        try:
+            secured = await self._http.loop.start_tls(
+                self.transport, self, self._tls, server_side=True, ssl_handshake_timeout=self._patience
+            )
+        except OSError:  # the client has left, is no TLS, or took too long: asyncio has closed the connection
+            return
+        finally:
+            self._http.connections.discard(self)
+        if secured is None:  # the client has left, too
+            return
+        secured.set_protocol(self._http)
+        self._http.connection_made(secured)
+        if self._early:
+            self._http.data_received(self._early)
+
+
 class _Protocol(H11Protocol):
     """HTTP that tells requests which certificate their client has shown, and waits for clients only so long.
 
@@ -131,8 +179,7 @@ class _Protocol(H11Protocol):
         if shown:
             self.app_state = {**self.app_state, CERTIFICATE_NAME: _name(shown)}
         self._limit_wait()
-        if len(self.connections) > _MAX_CONNECTIONS:
-            self._make_room()
+        _make_room(self)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -164,17 +211,8 @@ class _Protocol(H11Protocol):
         if self._read_limit is not None:
             self._read_limit.cancel()
 
-    def _make_room(self) -> None:
-        """End the connection that has waited for its client for longest, where any does."""
-        others = [other for other in self.connections if other is not self and isinstance(other, _Protocol)]
-        waiting = {other: ends for other in others if (ends := other._ends_at) is not None}
-        if waiting:
-            longest = min(waiting, key=waiting.__getitem__)
-            self.connections.discard(longest)  # which its end does, too, but later than the next may come
-            longest.transport.abort()
-
     @property
-    def _ends_at(self) -> float | None:
+    def ends_at(self) -> float | None:
         """When it ends unless its client does something, on the loop's clock; None while the client waits."""
         timers = (self._limit, self._read_limit, self.timeout_keep_alive_task)
         return min((timer.when() for timer in timers if timer is not None and not timer.cancelled()), default=None)
@@ -205,6 +243,18 @@ class _Protocol(H11Protocol):
             self._limit_read()
         else:
             self.transport.abort()  # to close it would wait for the reader
+
+
+def _make_room(connection: _Protocol | _Handshake) -> None:
+    """Where there are too many, end the other that has waited for its client for longest, where any does."""
+    connections: set[Any] = (connection._http if isinstance(connection, _Handshake) else connection).connections
+    if len(connections) <= _MAX_CONNECTIONS:
+        return
+    waiting = {other: ends for other in connections - {connection} if (ends := other.ends_at) is not None}
+    if waiting:
+        longest = min(waiting, key=waiting.__getitem__)
+        connections.discard(longest)  # which its end does, too, but later than the next may come
+        longest.transport.abort()
 
 
 def _name(certificate: Mapping[str, Any]) -> str:

@@ -225,6 +225,81 @@ def test_connections_that_keep_the_server_waiting_make_room(monkeypatch: pytest.
         until(lambda: [ended(client) for client in clients] == [True] * 8 + [False] * 4)
 
 
+HELLO = b"\x16\x03\x01\x00\xff\x01\x00\x00\xfb\x03\x03"
+"""How a TLS handshake begins."""
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> tuple[HttpTls, ssl.SSLContext]:
+    """Files of a server's, and what its clients trust."""
+    authority = Authority()
+    pair = authority.issue("localhost")
+    (tmp_path / "cert.pem").write_bytes(pair.certificate)
+    (tmp_path / "key.pem").write_bytes(pair.private_key)
+    trusted = ssl.create_default_context(cadata=authority.pem.decode())
+    return HttpTls(tmp_path / "cert.pem", tmp_path / "key.pem"), trusted
+
+
+def test_who_does_not_come_to_an_end_with_the_handshake_loses_the_connection(
+    tls: tuple[HttpTls, ssl.SSLContext], caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = (b"", HELLO[:3], HELLO, b"GET /healthz HTTP/1.1\r\n\r\n")
+    with serve(PageLogins(Anonymous(), Ways()), tls[0], patience=1) as http, ExitStack() as opened:
+        clients = [opened.enter_context(socket.create_connection(("127.0.0.1", http.port), 20)) for _ in begun]
+        for client, sent in zip(clients, begun, strict=True):
+            client.sendall(sent)
+        for client in clients:
+            assert b"alive" not in b"".join(iter(partial(client.recv, 4096), b""))
+        until(lambda: not http._server.server_state.connections)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("begun", [b"", HELLO])
+def test_handshakes_that_keep_the_server_waiting_make_room(
+    monkeypatch: pytest.MonkeyPatch, tls: tuple[HttpTls, ssl.SSLContext], begun: bytes
+) -> None:
+    monkeypatch.setattr(server, "_MAX_CONNECTIONS", 5)
+    with serve(PageLogins(Anonymous(), Ways()), tls[0]) as http, ExitStack() as opened:
+        clients = []
+        for _ in range(12):
+            clients.append(opened.enter_context(socket.create_connection(("127.0.0.1", http.port), 20)))
+            clients[-1].sendall(begun)
+        for _ in range(3):
+            assert Visitor(f"https://localhost:{http.port}", tls[1]).get("/readyz").status == 200
+        until(lambda: [ended(client) for client in clients] == [True] * 8 + [False] * 4)
+
+
+def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(
+    tls: tuple[HttpTls, ssl.SSLContext],
+) -> None:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = tls[1].wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with (
+        serve(PageLogins(Anonymous(), Ways()), tls[0]) as http,
+        socket.create_connection(("127.0.0.1", http.port), 20) as connection,
+    ):
+
+        def done() -> bool:
+            try:
+                client.do_handshake()
+            except ssl.SSLWantReadError:
+                return False
+            return True
+
+        while not done():
+            connection.sendall(outgoing.read())
+            incoming.write(connection.recv(1 << 16))
+        client.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        connection.sendall(outgoing.read())  # the client's last message of the handshake, and the request
+        answer = b""
+        while b"alive" not in answer:
+            incoming.write(connection.recv(1 << 16))
+            with suppress(ssl.SSLWantReadError):
+                while True:
+                    answer += client.read(1 << 16)
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
 def test_who_does_not_read_makes_room_and_who_waits_for_an_answer_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_MAX_CONNECTIONS", 2)
     asked, answered = threading.Semaphore(0), threading.Event()
