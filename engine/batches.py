@@ -68,15 +68,14 @@ class BatchQueue(Generic[T]):
         No lock is taken, at which callers would meet: some more than are to may wait for a moment.
         """
         limits, waiting = self._limits, self._waiting
-        room = 0 if self._closed else limits.waiting - len(waiting)
-        if room < len(items):
+        count = len(waiting) + len(items)
+        if self._closed or count > limits.waiting:
+            room = 0 if self._closed else max(0, limits.waiting - len(waiting))
             with self._lock:
-                self.dropped += len(items) - max(0, room)
-            if room <= 0:
-                return
+                self.dropped += len(items[room:])
             items = items[:room]
         waiting.extend(items)
-        if self._rests or (len(waiting) >= limits.items and not self._due.is_set()):
+        if self._rests or (count >= limits.items and not self._due.is_set()):
             self._due.set()
 
     def close(self, seconds: float) -> None:

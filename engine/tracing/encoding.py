@@ -82,7 +82,8 @@ def encode_span(span: Span) -> bytes:
             told += _before_text(name, len(text)) + text
         else:
             told += _encode_number(name, value)
-    return _field(_SPAN, told)
+    size = len(told)
+    return (_SPAN_OF[size] if size < len(_SPAN_OF) else _SPAN + _varint(size)) + told
 
 
 @lru_cache(1024)
@@ -135,3 +136,6 @@ def _varint(number: int) -> bytes:
 
 _SMALL = [_varint(number) for number in range(1024)]
 """The numbers that are written most: most spans, and all that stands in them, are smaller than that."""
+
+_SPAN_OF = [_SPAN + size for size in _SMALL]
+"""What stands before a span of so many bytes."""
