@@ -34,7 +34,8 @@ _MAX_BIGNUM = 1_700  # bytes: Python writes no integer of more than 4,300 digits
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _EPOCH = datetime.datetime(1970, 1, 1)
 _INFINITE_DAYS = 2**31 - 1
-_INFINITE_MICROS = 2**63 - 1
+_INFINITE_TICKS = 2**63 - 1  # of a timestamp in any unit
+_MOST_MICROS = 2**63 - 1
 
 
 def constant(value: pa.Scalar) -> str:
@@ -232,13 +233,13 @@ def _text(value: pa.Scalar) -> str:
 def _timestamp(value: pa.Scalar) -> str:
     """Text where a year has four digits, so that storages can read it; else built from the epoch."""
     unit, zone = value.type.unit, "+00" if value.type.tz else ""
+    if abs(value.value) == _INFINITE_TICKS:
+        return "'infinity'" if value.value > 0 else "'-infinity'"
     seconds, rest = divmod(value.value, _PER_SECOND[unit])
     try:
         second = _EPOCH + datetime.timedelta(seconds=seconds)
     except OverflowError:
         micros = _micros(value.value, unit)
-        if abs(micros) == _INFINITE_MICROS:
-            return "'infinity'" if micros > 0 else "'-infinity'"
         return f"to_timestamp(0) + to_microseconds({micros})" if zone else f"make_timestamp({micros})"
     return f"'{second.isoformat(sep=' ')}{_fraction(rest, unit)}{zone}'"
 
@@ -267,6 +268,6 @@ def _fraction(rest: int, unit: str) -> str:
 def _micros(value: int, unit: str) -> int:
     """Microseconds, cut towards zero as the kernel cuts finer ones. Raises InvalidValueError out of their range."""
     micros = abs(value) * 10**6 // _PER_SECOND[unit] * (1 if value >= 0 else -1)
-    if abs(micros) > _INFINITE_MICROS:
+    if abs(micros) > _MOST_MICROS:
         raise InvalidValueError(f"A time of {value} {unit} was given, which is out of range.")
     return micros

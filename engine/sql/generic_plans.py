@@ -46,6 +46,7 @@ _MAX_PARAMETERS = 32
 _EXACT = 1 << 53  # up to which each integer is a DOUBLE
 _DAYS = range(-719_162, 2_932_897)  # of the years 1 to 9999, from 1970 on
 _DAY = 86_400_000_000  # microseconds
+_PYTHON = {"VARCHAR", "BOOLEAN", "DOUBLE", *INTEGER_RANGES}  # whose values Python holds all
 _UNTRIED: tuple[object, ...] = ()
 
 Key = tuple[str, Names, tuple[pa.DataType, ...]]
@@ -303,7 +304,7 @@ def _kernel_value(value: pa.Scalar, kind: str) -> int | float | str:
     """The value as the kernel writes one of that type. Raises NotRead where it may be none."""
     if not value.is_valid:
         raise NotRead("NULL")
-    python: Any = value.as_py() if kind not in ("DATE", "TIMESTAMP") else None
+    python: Any = value.as_py() if kind in _PYTHON else None
     match kind:
         case "VARCHAR" if len(python) <= _MAX_TEXT and "\0" not in python:
             return str(python)

@@ -168,6 +168,8 @@ EDGES = [
     pa.scalar(-1, pa.timestamp("us")),
     pa.scalar(-1, pa.timestamp("ns")),
     pa.scalar(-1, pa.date32()),
+    *(pa.scalar(sign * (2**63 - 1), pa.timestamp(unit)) for unit in ("s", "ms", "us", "ns") for sign in (1, -1)),
+    *(pa.scalar(sign * (2**63 - 1), pa.timestamp(unit, "UTC")) for unit in ("us", "ns") for sign in (1, -1)),
     pa.scalar([], pa.list_(pa.field("l", pa.int32()))),
     pa.scalar([[None], None, []], pa.list_(pa.field("l", pa.list_(pa.field("l", pa.int32()))))),
     pa.scalar({"a'\"": None}, pa.struct([("a'\"", pa.string())])),
@@ -175,7 +177,7 @@ EDGES = [
 ]
 
 
-@pytest.mark.parametrize("value", EDGES, ids=lambda v: f"{v.type} {v}"[:40].replace("\0", "NUL"))
+@pytest.mark.parametrize("value", EDGES, ids=lambda v: f"{v.type} {raw(v)}"[:40].replace("\0", "NUL"))
 def test_edges_come_back(kernel: Kernel, value: pa.Scalar) -> None:
     (got,) = back(kernel, value)
     assert got.type == value.type

@@ -150,6 +150,10 @@ def test_what_is_asked_for_a_third_time_is_not_bound_again(
         ("SELECT k FROM items WHERE k = ? AND now() > '2020-01-01'::TIMESTAMPTZ", [[1], [2], [3]]),
         ("SELECT k FROM items WHERE p = ?", [[0.0], [-0.0], [float("nan")], [float("inf")]]),
         ("SELECT k FROM items WHERE k = ?", [[pa.scalar(None, pa.int64())]] * 3),
+        (  # beyond what Python holds
+            "SELECT k FROM items WHERE CAST(day AS TIMESTAMPTZ) > ?",
+            [[pa.scalar(ticks, pa.timestamp("us", "UTC"))] for ticks in (-(2**63) + 1, 2**63 - 1, 2**60)],
+        ),
     ],
 )
 def test_what_depends_on_the_values_is_bound_each_time(
