@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
 import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import partial
 
 import pyarrow as pa
@@ -34,6 +34,7 @@ from engine.sql.error_places import Source, at_place, client_place, node_place
 from engine.sql.fitting_values import read_fitting
 from engine.sql.generic_plans import GenericPlans
 from engine.sql.inputs import input_scans, little_won
+from engine.sql.instants import current_instant
 from engine.sql.name_checks import NameChecks
 from engine.sql.names import shorten, with_short_names
 from engine.sql.operator_reading import read_operators
@@ -297,7 +298,7 @@ class SqlFrontend:
         if len(values) != len(asked):
             raise InvalidValueError(f"Values for the statement's parameters: {len(asked)} needed, {len(values)} given.")
         bound = dict(zip(asked, values, strict=True))
-        now = datetime.datetime.now(datetime.UTC)
+        now = current_instant()
         calls = statement.expressions("FUNCTION", "COLUMN_REF")
         told = [(node, name) for node in calls if (name := session_function(node) or since_function(node))]
         hidden = self._column_names(statement, snapshot, names) if told else frozenset()
@@ -308,8 +309,7 @@ class SqlFrontend:
         ]
         for node, name in told:
             if since_function(node):
-                argument = node["arguments"][0]["expression"]
-                pending.append((node, since_value(name, argument, now, self._constant)))
+                pending.append((node, since_value(name, node["arguments"][0]["expression"], now, self._constant)))
             elif node.get("class") == "FUNCTION" or name not in hidden:
                 places.append((node, session_value(name, now, names.schemas[-1], names.user)))
         constants = self._constants([text for _, text in places])
@@ -469,7 +469,7 @@ class SqlFrontend:
         names: Names,
         snapshot: Snapshot,
         version: Version | None,
-        at: datetime.datetime | None,
+        at: datetime | None,
     ) -> tuple[TableName, TableHandle]:
         """The table that `path` means, and its pinned handle."""
         for schema in names.schemas[:-1] if len(path) == 1 else ():

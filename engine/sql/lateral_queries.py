@@ -16,7 +16,6 @@ from dataclasses import replace
 from engine.binder import BoundStatement
 from engine.errors import PlanningError, UnsupportedError
 from engine.kernel import Kernel
-from engine.logical.columns import VOLATILE
 from engine.logical.nodes import Scan
 from engine.logical.nodes import walk as walk_plan
 from engine.optimizer.prune_columns import narrowest
@@ -26,8 +25,9 @@ from engine.sql.operator_reading import read_operators
 from engine.sql.plan_reader import NotRead
 from engine.sql.row_scopes import RowScope
 from engine.sql.searches import SearchCall
-from engine.sql.syntax import Node, function_name, walk
+from engine.sql.syntax import Node, walk
 from engine.sql.unparsing import unparse
+from engine.sql.volatility import volatile_part
 from engine.storage.protocol import TableHandle
 from engine.storage.search import QUERY, Queries
 
@@ -153,7 +153,7 @@ def _conditions(
     for part in parts:
         met: list[list[Node]] = [[part] if other == place else [] for other in range(len(scopes))]
         tried = {**shell, "node": among(kernel, _select(kernel, call, scopes, met), QUERY, call.ctes)}
-        if _unsteady(tried["node"]) is not None:
+        if volatile_part(tried["node"]) is not None:
             continue
         text = unparse(kernel, tried)
         known = {n: columns for n, (handle, columns) in tables.items() if not _is_open(handle)}
@@ -227,20 +227,9 @@ def _require_single(
 
 def _require_steady(call: SearchCall, select: Node) -> None:
     """Raise UnsupportedError for what may give other rows when it is read again."""
-    what = _unsteady(select)
+    what = volatile_part(select)
     if what is not None:
         raise UnsupportedError(
             f"The rows that {call.function} searches for are read twice, and {what} may make others of them; put "
             "them into a table first."
         )
-
-
-def _unsteady(select: Node) -> str | None:
-    """What may give other rows when a query is read again, if there is anything."""
-    for node, _ in walk(select):
-        limited = [each for each in node.get("modifiers") or () if str(each.get("type")).startswith("LIMIT")]
-        ordered = [each for each in node.get("modifiers") or () if each.get("type") == "ORDER_MODIFIER"]
-        name = function_name(node) if node.get("class") == "FUNCTION" else ""
-        if name in VOLATILE or node.get("sample") or (limited and not ordered):
-            return f"{name}()" if name in VOLATILE else "a sample" if node.get("sample") else "a LIMIT without an order"
-    return None

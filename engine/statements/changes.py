@@ -15,6 +15,7 @@ from engine.errors import ConflictError, SchemaMismatchError, UnknownTableError,
 from engine.physical import PhysicalPlan
 from engine.rights import Action
 from engine.schema import RowType
+from engine.sql.instants import one_instant
 from engine.statements import rewriting
 from engine.statements.bound_inserts import BoundInserts
 from engine.statements.care import Care
@@ -92,7 +93,8 @@ class Changes:
                 return 0
             raise
         if isinstance(parameters, ParameterStream):
-            return self._insert_all(context, statement, parameters)
+            with one_instant():
+                return self._insert_all(context, statement, parameters)
         rows = _NO_ROWS if parameters is None else parameters
         match statement:
             case Use(path=path):
@@ -107,7 +109,8 @@ class Changes:
                 self._catalog.system.kill(context.session.grants, statement)
                 return 0
         context.session.note_change()
-        count = self._change(context, statement, rows)
+        with one_instant():
+            count = self._change(context, statement, rows)
         if self.heed is not None and isinstance(statement, Insert | Update | Delete | Merge):
             self.heed(self._definitions.existing_target(context, statement.table), count)
         return count

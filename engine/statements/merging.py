@@ -39,6 +39,10 @@ class Merging:
         self._alone = [clause for clause in statement.clauses if clause.rows == "target"]
         self._new = [clause for clause in statement.clauses if clause.rows == "source"]
 
+    def over(self, statement: Merge) -> Merging:
+        """The same for a statement with another source of the same columns."""
+        return Merging(statement, self._table, self._columns, self._defaults, self._source)
+
     def scope(self) -> str:
         """A SELECT with the names of the clauses for each kind of rows in a scope of their own, and with no others.
 

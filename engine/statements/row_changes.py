@@ -36,6 +36,7 @@ __all__ = [
     "cast_query",
     "delete_query",
     "may_name_hidden",
+    "own_values",
     "sees_all_columns",
     "update_query",
     "with_values",
@@ -88,12 +89,26 @@ def with_values(parse: Callable[[str], Any], texts: Sequence[str], row: Sequence
 
     Raises InvalidValueError where `row` has more or fewer values than the statement.
     """
-    if not row and not any(mark in text for mark in "?$" for text in texts):
+    if not row and not any(mark in text for text in texts for mark in "?$"):
         return [RowQuery(text, ()) for text in texts]
-    names = [syntax.parameter_names(syntax.Tree(parse(text))) for text in texts]
+    names = _names(parse, texts)
     count = len(set().union(*names))
     if count != len(row):
         raise InvalidValueError(f"Values for the statement's parameters: {count} needed, {len(row)} given.")
+    return _queries(texts, names, row)
+
+
+def own_values(parse: Callable[[str], Any], text: str, row: Sequence[pa.Scalar]) -> RowQuery:
+    """One SELECT of a statement, with those values of `row` that it has: others are for other SELECTs."""
+    (query,) = _queries([text], _names(parse, [text]), row)
+    return query
+
+
+def _names(parse: Callable[[str], Any], texts: Sequence[str]) -> list[list[str]]:
+    return [syntax.parameter_names(syntax.Tree(parse(text))) for text in texts]
+
+
+def _queries(texts: Sequence[str], names: Sequence[Sequence[str]], row: Sequence[pa.Scalar]) -> list[RowQuery]:
     return [RowQuery(text, [row[int(name) - 1] for name in own]) for text, own in zip(texts, names, strict=True)]
 
 

@@ -11,6 +11,7 @@ from engine.arrow_validation import kernel_rows_are_valid
 from engine.errors import PlanningError, TypeMismatchError
 from engine.physical import PhysicalPlan
 from engine.schema import Column, RowType
+from engine.sql.instants import current_instant, one_instant
 from engine.statements.catalog import Target
 from engine.statements.context import StatementContext, watch_nothing
 from engine.statements.planning import Planning
@@ -53,6 +54,7 @@ class Rows:
         self.snapshot = self.snapshot or self.planning.catalog.snapshot(self.context.session)
         if not self.queries:
             raise PlanningError("No row of parameters was bound; bind at least one.")
+        self._instant = current_instant()
         text, row = self.queries[0]
         self._first = self._plan(text, row)
         self._columns = self._storable(self._first)
@@ -116,7 +118,8 @@ class Rows:
         self.context.cancellation.check()
 
     def _plan(self, text: str, row: Sequence[pa.Scalar]) -> PhysicalPlan:
-        return self.planning.storage_plan(self.context.session, text, row, self.snapshot)
+        with one_instant(self._instant):
+            return self.planning.storage_plan(self.context.session, text, row, self.snapshot)
 
     def _storable(self, plan: PhysicalPlan) -> RowType:
         columns = plan.columns[: -1 if self.marked else None]

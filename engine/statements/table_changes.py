@@ -32,6 +32,7 @@ from engine.statements.descriptions import (
     SetDefault,
     Update,
 )
+from engine.statements.merge_sources import keep_source
 from engine.statements.merging import Merging
 from engine.statements.planning import Planning
 from engine.statements.row_changes import (
@@ -40,10 +41,11 @@ from engine.statements.row_changes import (
     RowQuery,
     RowStatement,
     may_name_hidden,
+    own_values,
     sees_all_columns,
 )
 from engine.statements.rows import Rows
-from engine.storage.protocol import AddField, ReplaceField, TableHandle, TableName
+from engine.storage.protocol import AddField, ReplaceField, Snapshot, TableHandle, TableName
 
 __all__ = ["TableChanges"]
 
@@ -96,7 +98,12 @@ class TableChanges:
         def rows(handle: TableHandle, stored: pa.Schema) -> Rows:
             merging = self.resolve_merge(context, statement, handle.name, self._types(handle), defaults_of(stored))
             self._check_scope(context, merging.scope(), row)
-            return self._kept_rows(context, merging.query(), row, stored, marked=True)
+            snapshot = self._catalog.snapshot(context.session)
+            kept, snapshot = keep_source(self._planning, context, statement, handle.name, row, snapshot)
+            if kept is statement:
+                return self._kept_rows(context, merging.query(), row, stored, marked=True)
+            query = own_values(self._planning.frontend.kernel.parse, merging.over(kept).query(), row)
+            return self._kept_rows(context, query.text, query.row, stored, marked=True, snapshot=snapshot)
 
         def count(handle: TableHandle, data: Rows) -> int:
             deleted = (handle.rows or 0) - (data.rows - data.added)
@@ -279,7 +286,7 @@ class TableChanges:
         self, context: StatementContext, target: Target, statement: RowStatement, row: Sequence[pa.Scalar]
     ) -> int | None:
         """Change single rows, and return how many; None where the table must be written anew."""
-        found = self.row_queries(context, target, statement, row)
+        found = self.row_queries(context, target, statement, row, keeps_source=True)
         if found is None:
             return None
         stored = self._stored_schema(target, found.snapshot.handle)
@@ -305,10 +312,18 @@ class TableChanges:
             return None  # values that the columns do not hold as they are stored: the table gets others
 
     def row_queries(
-        self, context: StatementContext, target: Target, statement: RowStatement, row: Sequence[pa.Scalar]
+        self,
+        context: StatementContext,
+        target: Target,
+        statement: RowStatement,
+        row: Sequence[pa.Scalar],
+        keeps_source: bool = False,
     ) -> RowQueries | None:
-        """What computes the rows that a statement changes; None where the table must be written anew."""
-        snapshot = self._catalog.snapshot(context.session)
+        """What computes the rows that a statement changes; None where the table must be written anew.
+
+        To run it, the source of a MERGE is read where it may give other rows each time.
+        """
+        snapshot: Snapshot = self._catalog.snapshot(context.session)
         handle = snapshot.table(target.shown)
         addressed = target.storage.with_addresses(handle)
         columns = self._types(handle)
@@ -329,7 +344,14 @@ class TableChanges:
                 changed, added = merging.changed_rows(), merging.added_rows()
         texts = [changed] if added is None else [changed, added]
         parse = self._planning.frontend.kernel.parse
-        return RowQueries(AddressedSnapshot(snapshot, addressed), *row_changes.with_values(parse, texts, row))
+        queries = row_changes.with_values(parse, texts, row)
+        if keeps_source and isinstance(statement, Merge):
+            kept, snapshot = keep_source(self._planning, context, statement, name, row, snapshot)
+            if kept is not statement:
+                over = merging.over(kept)
+                texts = [text for text in (over.changed_rows(), over.added_rows()) if text is not None]
+                queries = [own_values(parse, text, row) for text in texts]
+        return RowQueries(AddressedSnapshot(snapshot, addressed), *queries)
 
     def _sees_all(self, statement: RowStatement, table: TableName, columns: RowType) -> bool:
         """Whether a statement may mean columns that its table has only where it is read with addresses.
@@ -358,10 +380,16 @@ class TableChanges:
     # ---- parts
 
     def _kept_rows(
-        self, context: StatementContext, text: str, row: Sequence[pa.Scalar], stored: pa.Schema, marked: bool = False
+        self,
+        context: StatementContext,
+        text: str,
+        row: Sequence[pa.Scalar],
+        stored: pa.Schema,
+        marked: bool = False,
+        snapshot: Snapshot | None = None,
     ) -> Rows:
         """The rows of a table that keeps its columns."""
-        data = Rows(self._planning, context, [(text, row)], marked)
+        data = Rows(self._planning, context, [(text, row)], marked, snapshot)
         data.keep({field.name: field for field in stored})
         return data
 

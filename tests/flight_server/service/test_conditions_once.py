@@ -46,3 +46,40 @@ def test_which_clause_of_a_merge_acts_is_asked_once(cursor: flight_sql.Cursor, t
     gone = 2000 - thirds[0][1] - thirds[1][1]
     assert count == gone + thirds[0][2] + thirds[1][2] + thirds[2][1]
     run(cursor, f"DROP TABLE {t}")
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "TEMP TABLE"])
+@pytest.mark.parametrize(
+    ("ctes", "source", "rows"),
+    [
+        ("", "(SELECT CAST(random() * 6 AS BIGINT) AS a, uuid() AS u) s", 1),
+        ("WITH c AS (SELECT CAST(random() * 6 AS BIGINT) AS a, uuid() AS u)", "c s", 1),
+        ("", "{t}_view s", 1),
+        ("", "(SELECT i % 6, uuid() FROM range(1000) r(i) USING SAMPLE 1 ROWS) s(a, u)", 1),
+        ("", "(SELECT i, NULL::UUID FROM range(6) r(i) ORDER BY i % 2 LIMIT 2) s(a, u)", 2),
+    ],
+    ids=["random", "cte", "view", "sample", "limit"],
+)
+def test_the_source_of_a_merge_is_read_once(
+    cursor: flight_sql.Cursor, t: str, kind: str, ctes: str, source: str, rows: int
+) -> None:
+    """Where it may be another each time, each of its rows changes a row or adds one; none does both, or neither."""
+    run(cursor, f"CREATE VIEW {t}_view AS SELECT CAST(random() * 6 AS BIGINT) AS a, uuid() AS u")
+    for _ in range(6):
+        run(cursor, f"CREATE {kind} {t} AS SELECT i AS a, uuid() AS u, 0 AS n FROM range(3) r(i)")
+        merge = f"""{ctes} MERGE INTO {t} t USING {source.format(t=t)} ON t.a = s.a AND t.n = 0
+            WHEN MATCHED THEN UPDATE SET n = n + 1, u = s.u WHEN NOT MATCHED THEN INSERT VALUES (s.a, s.u, 1)"""
+        assert changed(cursor, merge) == rows
+        assert run(cursor, f"SELECT CAST(sum(n) AS INTEGER) FROM {t}") == [(rows,)]
+        run(cursor, f"DROP TABLE {t}")
+    run(cursor, f"DROP VIEW {t}_view")
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "TEMP TABLE"])
+def test_a_merge_has_one_instant(cursor: flight_sql.Cursor, t: str, kind: str) -> None:
+    run(cursor, f"CREATE {kind} {t} AS SELECT i AS a, now() AS seen FROM range(2) r(i)")
+    merge = f"""MERGE INTO {t} t USING (SELECT i FROM range(4) r(i)) s ON t.a = s.i
+        WHEN MATCHED THEN UPDATE SET seen = now() WHEN NOT MATCHED THEN INSERT VALUES (s.i, current_timestamp)"""
+    assert changed(cursor, merge) == 4
+    assert run(cursor, f"SELECT count(*), count(DISTINCT seen) FROM {t}") == [(4, 1)]
+    run(cursor, f"DROP TABLE {t}")

@@ -1,0 +1,79 @@
+"""The source of a MERGE that may give other rows when it is read again: its rows, which are kept while they are merged.
+
+A MERGE reads its source once for the rows that it changes, and once for those that it adds. A row that it has only the
+first time, or only the second, as of a sample, would be lost, or would count twice.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pyarrow as pa
+
+from engine.hidden_columns import MARK
+from engine.kernel import quote
+from engine.logical.nodes import SqlQuery, walk
+from engine.sql.volatility import has_limit, volatile_part
+from engine.statements.context import StatementContext
+from engine.statements.descriptions import Merge
+from engine.statements.planning import Planning
+from engine.statements.rewriting import full_name
+from engine.statements.row_changes import own_values
+from engine.statements.rows import Rows
+from engine.storage.memory_tables import MEMORY
+from engine.storage.protocol import Snapshot, TableHandle, TableName, Version
+
+__all__ = ["keep_source"]
+
+_SOURCE = f"{MARK}source"
+
+
+def keep_source(
+    planning: Planning,
+    context: StatementContext,
+    statement: Merge,
+    table: TableName,
+    row: Sequence[pa.Scalar],
+    snapshot: Snapshot,
+) -> tuple[Merge, Snapshot]:
+    """The MERGE into `table` over the rows that its source gives now, and a snapshot that has these.
+
+    Both are as they are where the source gives the same rows each time.
+    """
+    if len({clause.rows for clause in statement.clauses}) == 1:
+        return statement, snapshot  # which is read once
+    parse = planning.frontend.kernel.parse
+    query = own_values(parse, f"{statement.ctes} SELECT * FROM {statement.source}", row)
+    plan = planning.logical(context.session, query.text, query.row, snapshot)
+    selects = [parse(node.query)["node"] for node in walk(plan) if isinstance(node, SqlQuery)]
+    if not any(volatile_part(select) or has_limit(select) for select in selects):
+        return statement, snapshot
+    rows = Rows(planning, context, [(query.text, query.row)], snapshot=snapshot)
+    kept: list[pa.Table] = []
+
+    def keep(reader: pa.RecordBatchReader) -> int:
+        kept.append(reader.read_all())
+        return rows.rows
+
+    rows.into(keep)
+    name = TableName(table.schema, table.table + _SOURCE)
+    handle = MEMORY.handle(name, MEMORY.hold((uuid.uuid4().hex,), "1", kept[0]))
+    source = f"{full_name(name)} AS {quote(statement.source_alias)}"
+    return replace(statement, source=source), _WithSource(snapshot, handle)
+
+
+@dataclass(frozen=True)
+class _WithSource:
+    """`snapshot` with the rows of a source as a table."""
+
+    snapshot: Snapshot
+    handle: TableHandle
+
+    def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
+        """The pinned handle; see `Snapshot.table`."""
+        if name.key == self.handle.name.key:
+            return self.handle
+        return self.snapshot.table(name, version, at)
