@@ -38,6 +38,7 @@ def alter_field(name: TableName, dataset: Any, change: DropField | RenameField |
     """Commit a change of one field, which writes no data; False, and nothing is done, where Lance cannot."""
     match change:
         case DropField(column):
+            _drop_indexes(dataset, column)
             dataset.drop_columns([f"`{column}`"])
         case RenameField(column, to):
             dataset.alter_columns({"path": f"`{column}`", "name": to})
@@ -55,6 +56,18 @@ def alter_field(name: TableName, dataset: Any, change: DropField | RenameField |
             noted = {key.decode(): value.decode() for key, value in metadata.items()}
             dataset.update_field_metadata({f"`{column}`": noted}, replace=True)
     return True
+
+
+def _drop_indexes(dataset: Any, column: str) -> None:
+    """Commit that a column has no indexes, before it goes.
+
+    Who takes rows into one meanwhile is refused then. Lance takes a column that went for no conflict: the index would
+    be one of no column, and no scan with a filter, and no change of rows, would work any more.
+    """
+    own = set(field_ids([field for field in dataset.lance_schema.fields() if field.name() == column]))
+    for index in dataset.describe_indices():
+        if not own.isdisjoint(index.fields):
+            dataset.drop_index(index.name)
 
 
 def _has_nulls(dataset: Any, column: str) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from engine.errors import ConflictError, InvalidValueError, SchemaMismatchError, TypeMismatchError
 from engine.storage import DirectoryStorage
+from engine.storage.lance_care import LanceCare
 from engine.storage.protocol import WriteMode
 from local_runtime import LocalRuntime
 from tests.engine.storage.reading import MAIN_T
@@ -183,3 +184,25 @@ def test_a_cast_begins_again_where_somebody_was_faster(sql, path, monkeypatch):
     sql("ALTER TABLE t ALTER v TYPE BIGINT")
     assert len(calls) == 2
     assert sql("SELECT k, v FROM t") == [{"k": row["k"], "v": row["v"]} for row in LEFT if row["k"]]
+
+
+@pytest.mark.parametrize(("column", "index"), [("v", "v_idx"), ("n", "texts")])
+def test_a_column_goes_while_rows_are_taken_into_its_index(sql, path, monkeypatch, column, index):
+    sql("CREATE INDEX texts ON t USING FTS (n.b)")
+    sql("INSERT INTO t (k, v, n) VALUES (20, 200, {'a': 1, 'b': 'new'})")
+    update, updated = LanceCare._update, []
+
+    def overtaken(care, dataset, names):
+        if not updated:
+            assert index in names
+            sql(f"ALTER TABLE t DROP COLUMN {column}")
+        updated.append(names)
+        update(care, dataset, names)
+
+    monkeypatch.setattr(LanceCare, "_update", overtaken)
+    sql("OPTIMIZE t")
+    assert len(updated) == 2, "it begins again"
+    assert indexes(path) == sorted({"k_idx", "texts", "v_idx"} - {index})
+    assert sql("SELECT k FROM t WHERE k = 20") == [{"k": 20}]
+    sql("DELETE FROM t WHERE k = 20")
+    assert sql("SELECT count(*) AS n FROM t") == [{"n": len(LEFT)}]
