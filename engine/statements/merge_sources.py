@@ -13,6 +13,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from engine.errors import UnsupportedError
 from engine.hidden_columns import MARK
 from engine.kernel import quote
 from engine.logical.nodes import SqlQuery, walk
@@ -41,11 +42,18 @@ def keep_source(
 ) -> tuple[Merge, Snapshot]:
     """The MERGE into `table` over the rows that its source gives now, and a snapshot that has these.
 
-    Both are as they are where the source gives the same rows each time.
+    Both are as they are where the source gives the same rows each time. Raises UnsupportedError where it may be others
+    each time that belong together.
     """
     if len({clause.rows for clause in statement.clauses}) == 1:
         return statement, snapshot  # which is read once
     parse = planning.frontend.kernel.parse
+    what = volatile_part(parse(f"SELECT {statement.condition}")["node"])
+    if what is not None:
+        raise UnsupportedError(
+            f"A MERGE asks twice which rows belong together, and {what} in its condition may tell otherwise each time; "
+            "compute it in the source."
+        )
     query = own_values(parse, f"{statement.ctes} SELECT * FROM {statement.source}", row)
     plan = planning.logical(context.session, query.text, query.row, snapshot)
     selects = [parse(node.query)["node"] for node in walk(plan) if isinstance(node, SqlQuery)]

@@ -83,3 +83,12 @@ def test_a_merge_has_one_instant(cursor: flight_sql.Cursor, t: str, kind: str) -
     assert changed(cursor, merge) == 4
     assert run(cursor, f"SELECT count(*), count(DISTINCT seen) FROM {t}") == [(4, 1)]
     run(cursor, f"DROP TABLE {t}")
+
+
+def test_which_rows_of_a_merge_belong_together_is_not_left_to_chance(cursor: flight_sql.Cursor, t: str) -> None:
+    run(cursor, f"CREATE TABLE {t} (a INTEGER)")
+    merge = f"MERGE INTO {t} t USING (SELECT 1 AS a) s ON t.a = s.a AND random() < 0.5"
+    assert changed(cursor, f"{merge} WHEN MATCHED THEN DELETE") == 0, "it is asked once"
+    with pytest.raises(flight_sql.NotSupportedError, match=r"random\(\) in its condition"):
+        run(cursor, f"{merge} WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.a)")
+    run(cursor, f"DROP TABLE {t}")
