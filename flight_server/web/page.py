@@ -150,6 +150,8 @@ class Page:
                     response = await answer(request)
                 except GrismError as error:
                     response = self._failure(error)
+                except ClientDisconnect:  # nobody is there to read the answer, and half a form is none
+                    response = PlainTextResponse("The form has not come whole.\n", 400)
             response.headers.update(_HEADERS)
             return response
 
@@ -384,15 +386,12 @@ def _certificate(request: Request) -> str | None:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form; none where its sender has left. Raises _FormTooLargeError."""
+    """The fields of a form. Raises _FormTooLargeError, and ClientDisconnect where its sender leaves in the middle."""
     body = b""
-    try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > _LARGEST_FORM:
-                raise _FormTooLargeError(f"A form of this page has {_LARGEST_FORM} bytes at most.")
-    except ClientDisconnect:
-        return {}
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _LARGEST_FORM:
+            raise _FormTooLargeError(f"A form of this page has {_LARGEST_FORM} bytes at most.")
     return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -103,18 +104,34 @@ def test_a_login_leads_nowhere_else(watched: Watched, target: str) -> None:
     assert answer.location == "/queries"
 
 
-def test_a_wrong_password_is_refused_counted_and_audited(watched: Watched) -> None:
-    def refused() -> float:
-        families = text_string_to_metric_families(Visitor(watched.http).get("/metrics").body)
-        return next(family.samples[0].value for family in families if family.name == "grism_logins_refused")
+def refused_logins(watched: Watched) -> float:
+    families = text_string_to_metric_families(Visitor(watched.http).get("/metrics").body)
+    return next(family.samples[0].value for family in families if family.name == "grism_logins_refused")
 
-    before, lines = refused(), watched.log.read_text().count("event=login user=eve status=failed")
+
+def test_half_a_form_is_no_login(watched: Watched) -> None:
+    """Nobody tried a password who left, or lost the connection, in the middle of the form."""
+    before, lines = refused_logins(watched), watched.log.read_text().count("event=login")
+    visitor = Visitor(watched.http)
+    head = "POST /login HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for _ in range(20):
+        with socket.create_connection((visitor.parts.hostname, visitor.parts.port), 20) as connection:
+            connection.sendall(head.encode() + b"5\r\nuser=\r\nno chunk\r\n")
+            while connection.recv(1000):
+                pass
+    assert visitor.log_in("eve", "wrong").status == 401  # takes its turn behind whatever else is a login
+    assert refused_logins(watched) == before + 1
+    assert watched.log.read_text().count("event=login") == lines + 1
+
+
+def test_a_wrong_password_is_refused_counted_and_audited(watched: Watched) -> None:
+    before, lines = refused_logins(watched), watched.log.read_text().count("event=login user=eve status=failed")
     visitor = Visitor(watched.http)
     answer = visitor.log_in("eve", "wrong")
     assert answer.status == 401
     assert "User or password is wrong." in answer.text
     assert not visitor.cookies
-    assert refused() == before + 1
+    assert refused_logins(watched) == before + 1
     assert watched.log.read_text().count("event=login user=eve status=failed") == lines + 1
 
 
