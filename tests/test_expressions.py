@@ -29,6 +29,9 @@ LOCAL_NAMES = {"mark": "mark", "name": "name", "remote": "remote", "text": "a.b"
 """What stands in expressions that are made as the program runs: it is escaped there, or of our own making, and brings
 no repetition with it."""
 
+_NEAR = re.compile(rf"\.(?:compile|{'|'.join(sorted(USES))})\b")
+"""What stands in every source that compiles or uses an expression; the others are not parsed."""
+
 Found = tuple[str, str, int, str]
 """The module, the expression with its flags, and what is done with it."""
 
@@ -40,23 +43,28 @@ def modules() -> Iterator[str]:
                 yield found.name
 
 
+def sources() -> Iterator[tuple[str, str]]:
+    for name in modules():
+        yield name, Path(str(importlib.import_module(name).__file__)).read_text()
+
+
 def expressions() -> Iterator[Found]:
     """Every expression that the source compiles or uses in place, once for each use."""
-    trees = {name: ast.parse(Path(str(importlib.import_module(name).__file__)).read_text()) for name in modules()}
+    nodes = {name: list(ast.walk(ast.parse(text))) for name, text in sources() if _NEAR.search(text)}
     used: dict[tuple[str, str], set[str]] = {}  # by the module of a compiled expression and its name
-    for name, tree in trees.items():
-        for node in ast.walk(tree):
+    for name, found in nodes.items():
+        for node in found:
             if isinstance(node, ast.Attribute) and node.attr in USES and isinstance(node.value, ast.Name):
                 constant = node.value.id
                 used.setdefault((name if constant.startswith("_") else "", constant), set()).add(node.attr)
-    for name, tree in trees.items():
+    for name, found in nodes.items():
         known = vars(importlib.import_module(name))
         assigned = {
             id(node.value): node.targets[0].id
-            for node in ast.walk(tree)
+            for node in found
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
         }
-        for node in ast.walk(tree):
+        for node in found:
             use = _use_of_re(node)
             if use is None:
                 continue
