@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 # Tests start servers, workers and commands by the hundred; without it each of them would compile the sources anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-clients soak bench format proto install clean
+.PHONY: demo test test-types test-suite test-clients soak bench format proto install clean
 
 install: $(STAMP)
 
@@ -24,13 +24,19 @@ $(STAMP): pyproject.toml $(wildcard setup.py) $(wildcard engine/native/*.[ch])
 demo: $(STAMP)
 	@$(BIN)/python -m benchmarks.demo
 
-# Tests wait for servers and workers for a third of their time: three processes keep two cores busy.
 test: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not soak and not clients" --numprocesses 3
+	@$(MAKE) --no-print-directory --jobs 2 test-types test-suite
+
+# A cold cache of mypy takes half a minute; the tests, which begin with Ray and servers that start, leave it the time.
+test-types: $(STAMP)
+	$(BIN)/mypy
+
+# Tests wait for servers and workers for a third of their time: four processes keep two cores busy.
+test-suite: $(STAMP)
+	$(BIN)/python -m pytest -m "not soak and not clients" --numprocesses 4
 
 test-clients: $(STAMP)
 	$(BIN)/python -m pytest tests/real_clients tests/clients/test_node.py tests/engine/substrait tests/browser -m clients

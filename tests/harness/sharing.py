@@ -1,6 +1,6 @@
-"""How the processes of `make test` share the tests: all that needs Ray in one, so that it starts once; all that needs
-a server on Ray in one, which is another Ray; the attacks in one, for they are made on one server; other files whole,
-since the tests of a file share what it starts.
+"""How the processes of `make test` share the tests: all that asks queries on Ray in one, so that it starts once; all
+that takes workers of its own on Ray in one, and all that takes a server on it in one, which are other Rays; the attacks
+in one, for they are made on one server; other files whole, since the tests of a file share what it starts.
 
 pytest-xdist's own groups (3.8) have no effect under pytest 9.2, which keeps a test's id elsewhere.
 """
@@ -40,22 +40,29 @@ _AT_A_SERVER = re.compile(
     re.VERBOSE,
 )
 
+_WITH_WORKERS = re.compile(r"^tests/ray_runtime/(?:test_\w+|planner/test_options)\.py::")
+
 
 def group_of(test: str) -> str:
-    """With whom a test stays, by its id: those on Ray, those at a server on it, the attacks, or those of its file.
+    """With whom a test stays, by its id: those on Ray, with workers of their own or at a server on it, the attacks, or
+    those of its file.
 
     >>> group_of("tests/sql/test_suites.py::test_suite[ray-joins]"), group_of("tests/sql/test_indexes.py::test_it[ray]")
     ('ray', 'server on ray')
+    >>> group_of("tests/ray_runtime/test_faults.py::test_a_worker_that_hangs")
+    'workers on ray'
     >>> group_of("tests/engine/test_cache.py::test_size")
     'tests/engine/test_cache.py'
     """
     if _ON_RAY.search(test):
-        return "server on ray" if _AT_A_SERVER.match(test) else "ray"
+        if _AT_A_SERVER.match(test):
+            return "server on ray"
+        return "workers on ray" if _WITH_WORKERS.match(test) else "ray"
     return "attacks" if test.startswith("tests/attacks/") else test.partition("::")[0]
 
 
 def stays_with(group: str) -> None:
-    """Refuse what a group has to itself, Ray or a server on it, to a test of another: it would start once more."""
+    """Refuse what a group has to itself, a Ray or a server on it, to a test of another: it would start once more."""
     test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
     assert group_of(test) == group, f"{test} takes what the group {group!r} has; its name says so: test_..._on_ray"
 
@@ -63,9 +70,9 @@ def stays_with(group: str) -> None:
 def in_turn(tests: Sequence[str]) -> list[int]:
     """The places of the tests in the order in which processes are to take them.
 
-    Those on Ray take longest by far, and begin first. Behind them come files that start servers and wait for them, by
-    no means the longer the more tests they have; last what has many short tests, the largest files first: so all
-    processes end at about the same time.
+    Those on Ray take longest by far, and begin first, each group of them in a process. Behind them come files that
+    start servers and wait for them, by no means the longer the more tests they have; last what has many short tests,
+    the largest files first: so all processes end at about the same time.
 
     >>> tests = [f"tests/{test}" for test in ("engine/a::x", "sql/b::x[ray]", "engine/c::x", "engine/c::y", "sql/b::x")]
     >>> [tests[place] for place in in_turn(tests)]
@@ -76,7 +83,7 @@ def in_turn(tests: Sequence[str]) -> list[int]:
 
     def turn(place: int) -> tuple[bool, bool, int, str]:
         group = groups[place]
-        return group not in ("ray", "server on ray"), group.startswith("tests/engine/"), -sizes[group], group
+        return not group.endswith("ray"), group.startswith("tests/engine/"), -sizes[group], group
 
     return sorted(range(len(tests)), key=turn)
 

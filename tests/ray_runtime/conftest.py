@@ -60,7 +60,7 @@ def start(
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """Ray itself takes longest to start; it stays for the whole run."""
-    stays_with("ray")
+    stays_with("workers on ray")
     RaySession.begin(None)
     yield
     RaySession.end()
