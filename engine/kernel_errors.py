@@ -56,6 +56,7 @@ _log = logging.getLogger(__name__)
 
 _FORBIDDEN = "The statement reaches for files or settings that a client may not touch."
 _UNREADABLE = "A file of a table could not be read; check the table's files."
+_NOT_SPILLED = "The query's spill files could not be written"
 _GONE = "A file of the version that the query reads is not there: another tool removed it, or lost it. Run it again."
 _DEPTH_EXCEEDED = ("Max expression depth limit", "Serialized JSON exceeds the maximum nesting depth")
 _SETTING_ADVICE = re.compile(r'(?:,? or|\.?\s{1,3}(?:Use|You can use)) "?SET \w+[^.]*')  # settings are locked
@@ -243,11 +244,10 @@ def _error_of_kind(kind: str, message: str) -> GrismError:
             return CancelledError("The query was cancelled.")
         case "permission":
             return ForbiddenError(_FORBIDDEN)
+        case "io" if full := full_error(_NOT_SPILLED, message, "give the query more memory (--memory-limit)"):
+            return full
         case "io" if message.startswith("Could not write"):
-            what = "The query's spill files could not be written"
-            return full_error(what, message, "give the query more memory (--memory-limit)") or StorageError(
-                f"{what}; the log of the server has why."
-            )
+            return StorageError(f"{_NOT_SPILLED}; the log of the server has why.")
         case "io" | "serialization" | "invalid":
             return DataCorruptError(_UNREADABLE)
         case "binder" | "catalog":

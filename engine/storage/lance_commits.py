@@ -163,7 +163,7 @@ def failure(name: TableName, error: BaseException) -> GrismError:
     """What a failed write means to who asked for it: ConflictError where another version came in between."""
     text = str(error)
     log.warning("Table %s could not be written: %s", name, text)
-    if (full := full_error(f'Table "{name}" could not be written and was left as it was', text)) is not None:
+    if (full := full_error(f'Table "{name}" could not be written and was left as it was', error)) is not None:
         return full
     if any(sign in text for sign in READ_ONLY):
         return StorageError(

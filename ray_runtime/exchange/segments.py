@@ -131,4 +131,4 @@ def storage_errors() -> Iterator[None]:
     except OSError as error:
         what = "The exchange could not write its output"
         reason = os.strerror(error.errno) if error.errno else "the write failed"
-        raise full_error(what, reason, "or raise --exchange-memory") or StorageError(f"{what}: {reason}.") from None
+        raise full_error(what, error, "or raise --exchange-memory") or StorageError(f"{what}: {reason}.") from None
