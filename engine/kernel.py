@@ -302,14 +302,10 @@ class Kernel:
             if progress is not None:
                 progress.end()
             instance.end(execution)
-            if (
-                counters is not None
-                and counters.has_failed
-                and not counters.is_stopped
-                and not cancellation.is_cancelled
-            ):
-                self._look_later(instance)  # its error went to who read the stream
-            if on_close is not None and counters is not None:
+            if counters is None:
+                return
+            self._look_at_end(instance, counters, cancellation)
+            if on_close is not None:
                 on_close(counters)
 
         try:
@@ -328,6 +324,13 @@ class Kernel:
         stream = slice_stream(reader, on_close=finish)
         del reader  # as tracebacks of later errors would: what it computes is the stream's alone
         counters = stream.counters
+        self._prime(stream, instance, execution, cancellation)
+        return stream
+
+    def _prime(
+        self, stream: SlicedStream, instance: Instance, execution: Execution, cancellation: Cancellation
+    ) -> None:
+        """Wait for the first batch of a stream, so that what fails before it is told by an error of ours."""
         try:
             stream.prime()
         except OSError as error:
@@ -339,7 +342,6 @@ class Kernel:
         if cancellation.is_cancelled:
             stream.reader.close()
             cancellation.check()
-        return stream
 
     def _begin(
         self, instance: Instance, sql: str, cancellation: Cancellation, progress: KernelProgress | None
@@ -388,6 +390,11 @@ class Kernel:
         """Replace `instance` where `error` tells that it is invalid."""
         if is_fatal(error):
             self._replace_lost(instance)
+
+    def _look_at_end(self, instance: Instance, counters: StreamCounters, cancellation: Cancellation) -> None:
+        """Replace `instance` where it is invalid, at the end of a stream whose error went to who read it."""
+        if counters.has_failed and not counters.is_stopped and not cancellation.is_cancelled:
+            self._look_later(instance)
 
     def _look_later(self, instance: Instance) -> None:
         """Replace `instance` where it is invalid, without delay for the caller."""
