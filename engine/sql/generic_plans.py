@@ -338,7 +338,7 @@ def _marks(node: Any) -> Any:
 def _put(node: Any, marks: Any, constants: Mapping[str, dict[str, Any]]) -> Any:
     """The kernel's plan with constants in the places of its parameters; what holds none of them is shared."""
     if isinstance(marks, str):
-        return constants[marks]
+        return {**constants[marks], "alias": node.get("alias", "")}
     made = node.copy()
     for key, below in marks.items():
         made[key] = _put(node[key], below, constants)

@@ -129,6 +129,11 @@ def _all_right(runtime: LocalRuntime, text: str, sets: Sequence[Sequence[Any]]) 
             "SELECT CASE WHEN i > ? THEN s ELSE ? END FROM items",
             [[7, "x"], [8, "y"], [3, ""], [0, "?"], [-3, "it's $1"]],
         ),
+        (  # as an UPDATE reads them
+            "SELECT k, CAST((?) AS INTEGER) AS i, CAST((?) AS VARCHAR) AS s FROM items WHERE k = ?",
+            [[7, "x", 3], [8, "y", 4], [3, "", 5], [0, "?", 6], [-3, "it's $1", 7]],
+        ),
+        ("SELECT ? AS one, k, ? AS other FROM items", [[7, 1.5], [8, 2.5], [3, -0.25], [0, 8.0], [-3, 1e300]]),
     ],
 )
 def test_what_is_asked_for_a_third_time_is_not_bound_again(
