@@ -58,13 +58,18 @@ def _of_share(queries: pa.Array, number: int, count: int) -> pa.Array:
     """The queries that are in a share. It is told by their values: who reads them again may get another order."""
     if count == 1:
         return queries
+    return queries.filter(pa.array([zlib.crc32(_bytes(query)) % count == number for query in queries], pa.bool_()))
+
+
+def _bytes(query: pa.Scalar) -> bytes:
+    if isinstance(query, pa.StringScalar):
+        return bytes(query.as_buffer())
     # Zeros may have either sign, for the kernel takes one of equal queries.
-    numbers = (query.values.to_numpy(zero_copy_only=False) + 0.0 for query in queries)
-    return queries.filter(pa.array([zlib.crc32(own.tobytes()) % count == number for own in numbers], pa.bool_()))
+    return bytes((query.values.to_numpy(zero_copy_only=False) + 0.0).tobytes())
 
 
 def _queries(table: TableHandle, statement: SqlExec, ctx: ExecutionContext) -> pa.Array:
-    """The queries that are there, lists of float64."""
+    """The queries that are there, lists of float64, or texts."""
     batches, rows = [], 0
     with ctx.run(statement) as reader:
         for batch in reader:
@@ -76,4 +81,5 @@ def _queries(table: TableHandle, statement: SqlExec, ctx: ExecutionContext) -> p
                     "search for fewer in each statement."
                 )
             batches.append(found)
-    return pa.concat_arrays(batches) if batches else pa.array([], pa.list_(pa.float64()))
+        kind = reader.schema.field(0).type
+    return pa.concat_arrays(batches) if batches else pa.array([], kind)

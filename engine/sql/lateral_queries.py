@@ -24,7 +24,7 @@ from engine.sql.cte_scopes import among
 from engine.sql.operator_reading import read_operators
 from engine.sql.plan_reader import NotRead
 from engine.sql.row_scopes import RowScope
-from engine.sql.searches import SearchCall
+from engine.sql.searches import TEXT, SearchCall
 from engine.sql.syntax import Node, walk
 from engine.sql.unparsing import unparse
 from engine.sql.volatility import volatile_part
@@ -67,9 +67,10 @@ def lateral_queries(
         break
     else:
         assert refusal is not None
+        what = "a text" if call.kind == TEXT else "a list of numbers"
         raise UnsupportedError(
-            f"The query of {call.function} is a list of numbers, and may name columns of what stands before it in the "
-            f"same FROM, or around it: {refusal.args[0]}"
+            f"The query of {call.function} is {what}, and may name columns of what stands before it in the same FROM, "
+            f"or around it: {refusal.args[0]}"
         ) from None
     _require_steady(call, shell["node"])
     _require_names(call, count)
@@ -121,7 +122,7 @@ def _needed_columns(bound: BoundStatement, tables: Mapping[str, tuple[TableHandl
 
 def _select(kernel: Kernel, call: SearchCall, scopes: Sequence[RowScope], met: Sequence[Sequence[Node]]) -> Node:
     """The queries over the rows of `scopes`, of which each is within the one before, that meet these conditions."""
-    node: Node = kernel.parse(f"SELECT DISTINCT CAST(0 AS DOUBLE[]) AS {QUERY}")["node"]
+    node: Node = kernel.parse(f"SELECT DISTINCT CAST(0 AS {call.query_type}) AS {QUERY}")["node"]
     node["select_list"][0]["child"] = copy.deepcopy(call.query)
     for place in reversed(range(len(scopes))):
         rows = copy.deepcopy(scopes[place].rows)

@@ -38,7 +38,7 @@ _TABLE = "searched"
 _LISTS = frozenset({"list_value", "array_value"})
 _MOST = 1_000_000  # of an option that is a number
 _DEMOTION = 0.5
-_OF_ROWS = "only vector_search searches for what is in rows, so ask once for each, with a parameter"
+_OF_ROWS = "only what a search looks for may be in rows, so ask once for each, with a parameter"
 _NUMBERS = ("nprobes", "refine_factor", "ef")
 
 
@@ -117,7 +117,7 @@ class Searches:
             tuple((name, _whole(call.function, name, options[name], _MOST)) for name in _NUMBERS if name in options),
             _place(inner),
             cast is not None and cast.is_float,
-            int(call.inner.get("query_location") or call.table.get("query_location") or 0) if call.each else None,
+            _number_of(call),
             None if query is None else query.count,
         )
 
@@ -130,7 +130,7 @@ class Searches:
             raise InvalidValueError(f'The option "demotion" of {call.function} is {demotion}; it is from 0 to 1.')
         return TextRequest(
             call.columns,
-            self._text(call.query, f"the text query of {call.function}"),
+            None if call.each else self._text(call.query, f"the text query of {call.function}"),
             k,
             operator == "and",
             options.get("plain", False),
@@ -138,6 +138,7 @@ class Searches:
             demotion,
             options.get("indexed_only", False),
             _place(call.query),
+            _number_of(call),
         )
 
     def _outline(self, call: SearchCall, table: TableHandle, columns: RowType) -> TableHandle:
@@ -147,7 +148,8 @@ class Searches:
             found = self._storage.search(table, request, Conditions())
             (kind,) = (c.type for c in columns if c.name.lower() == call.columns[0].lower())
         else:
-            found = self._storage.search(table, TextRequest(call.columns, None, 1), Conditions())
+            outline = TextRequest(call.columns, None, 1, each=1 if call.each else None)
+            found = self._storage.search(table, outline, Conditions())
             kind = "VARCHAR"
         typed = [] if call.each else [(call.query, kind)]
         typed += [(node, call.types[name]) for name, node in call.options.items() if name != "k" or call.each]
@@ -288,6 +290,13 @@ def _scan_conditions(plan: LogicalPlan) -> tuple[exp.Expr, ...] | None:
         return ()
     own: dict[str, exp.Expr] = {a: col(c.name) for a, c in zip(plan.aliases, plan.columns, strict=True)}
     return tuple(conjuncts(substitute(plan.filter, own)))
+
+
+def _number_of(call: SearchCall) -> int | None:
+    """What tells a call whose queries are in rows from another."""
+    if not call.each:
+        return None
+    return int(call.inner.get("query_location") or call.table.get("query_location") or 0)
 
 
 def _place(node: Node) -> int | None:

@@ -54,7 +54,9 @@ def put_queries(tree: Tree, values: Mapping[str, ParameterValue]) -> list[tuple[
     queries = {
         id(node): node
         for table, _ in tree.relations("BASE_TABLE")
-        if SEARCH in table and (node := _query_node(table[SEARCH])).get("class") == "PARAMETER"
+        if SEARCH in table
+        and not table[SEARCH]["each"]
+        and (node := _query_node(table[SEARCH])).get("class") == "PARAMETER"
     }
     if not queries:
         return []

@@ -31,6 +31,9 @@ SEARCH = "search"
 VECTOR, TEXT = "vectors", "texts"
 """The kinds of searches."""
 
+_QUERY_TYPES = {VECTOR: "DOUBLE[]", TEXT: "VARCHAR"}
+_ARGUMENTS = {VECTOR: "vector", TEXT: "text"}  # what each kind of search looks for
+
 _CALL = "call"  # what stands under SEARCH at the query that has taken the place of a call
 
 _MARK = "_search"
@@ -45,42 +48,62 @@ _VECTORS = f"SELECT *{{0}} FROM x AS {VECTOR} ORDER BY {DISTANCE}, {ROW_ADDRESS}
 _TEXTS = f"SELECT *{{0}} FROM x AS {TEXT} ORDER BY {SCORE} DESC, {ROW_ADDRESS} LIMIT {{1}}"
 _HIDDEN = f" EXCLUDE ({ROW_ADDRESS})"
 _OWN = f"{DISTANCE}, {SCORE}, {RELEVANCE}"
-_EACH = f"SELECT * EXCLUDE ({ROW_ADDRESS}, {QUERY}) FROM x AS {VECTOR} WHERE {VECTOR}.{QUERY} = CAST(0 AS DOUBLE[])"
-_FUSED = f"""SELECT * EXCLUDE ({ROW_ADDRESS}, {_OWN}), {_OWN} FROM (
+_EACH = f"SELECT * EXCLUDE ({{2}}{QUERY}) FROM x AS {{0}} WHERE {{0}}.{QUERY} = CAST(0 AS {{1}})"
+
+
+def _each(kind: str, *, hidden: bool) -> str:
+    return _EACH.format(kind, _QUERY_TYPES[kind], f"{ROW_ADDRESS}, " if hidden else "")
+
+
+def _fused(vectors: str, texts: str) -> str:
+    return f"""SELECT * EXCLUDE ({ROW_ADDRESS}, {_OWN}), {_OWN} FROM (
     SELECT DISTINCT ON ({ROW_ADDRESS}) * REPLACE (max({DISTANCE}) OVER same AS {DISTANCE},
         max({SCORE}) OVER same AS {SCORE}, sum({RELEVANCE}) OVER same AS {RELEVANCE})
     FROM (
         SELECT *, 1::DOUBLE / (60 + row_number() OVER (ORDER BY {DISTANCE}, {ROW_ADDRESS})) AS {RELEVANCE}
-        FROM ({_VECTORS.format("", _CANDIDATES)})
+        FROM ({vectors})
         UNION ALL BY NAME
         SELECT *, 1::DOUBLE / (60 + row_number() OVER (ORDER BY {SCORE} DESC, {ROW_ADDRESS})) AS {RELEVANCE}
-        FROM ({_TEXTS.format("", _CANDIDATES)})
+        FROM ({texts})
     ) WINDOW same AS (PARTITION BY {ROW_ADDRESS})
 ) ORDER BY {RELEVANCE} DESC, {ROW_ADDRESS} LIMIT {_K}"""
 
 
 @dataclass(frozen=True)
 class _Function:
-    """A search: its arguments, of which the last one may be left out; its options with the kernel's types of values."""
+    """A search: its arguments, of which the last one may be left out; its options with the kernel's types of values.
+
+    `query` is what takes the place of a call, `each` where what it looks for is in rows.
+    """
 
     arguments: tuple[str, ...]
     optional: bool
     options: dict[str, str]
     query: str
+    each: str
 
 
 _FUNCTIONS = {
     "vector_search": _Function(
-        ("table", "column", "vector"), False, {"k": "BIGINT", **_VECTOR, **_AMONG}, _VECTORS.format(_HIDDEN, _K)
+        ("table", "column", "vector"),
+        False,
+        {"k": "BIGINT", **_VECTOR, **_AMONG},
+        _VECTORS.format(_HIDDEN, _K),
+        _each(VECTOR, hidden=True),
     ),
     "text_search": _Function(
-        ("table", "text", "columns"), True, {"k": "BIGINT", **_TEXT, **_AMONG}, _TEXTS.format(_HIDDEN, _K)
+        ("table", "text", "columns"),
+        True,
+        {"k": "BIGINT", **_TEXT, **_AMONG},
+        _TEXTS.format(_HIDDEN, _K),
+        _each(TEXT, hidden=True),
     ),
     "hybrid_search": _Function(
         ("table", "column", "vector", "text", "columns"),
         True,
         {"k": "BIGINT", "candidates": "BIGINT", **_VECTOR, **_TEXT, **_AMONG},
-        _FUSED,
+        _fused(_VECTORS.format("", _CANDIDATES), _TEXTS.format("", _CANDIDATES)),
+        _fused(_each(VECTOR, hidden=False), _each(TEXT, hidden=False)),
     ),
 }
 
@@ -118,6 +141,11 @@ class SearchCall:
         own = {**(_VECTOR if self.kind == VECTOR else _TEXT), **_AMONG}
         given = {name: node for name, node in self.given.items() if name in own}
         return {"k": self.k, **given}
+
+    @property
+    def query_type(self) -> str:
+        """The kernel's type of queries that are in rows."""
+        return _QUERY_TYPES[self.kind]
 
     @property
     def types(self) -> dict[str, str]:
@@ -169,13 +197,15 @@ def _calls(tree: Tree) -> Iterator[SearchCall]:
         call = select.get("from_table") or {}
         if call.get(SEARCH) == _CALL:
             outer.update((id(inner), select) for inner, _ in walk(call) if SEARCH in inner)
+    beside = {
+        id(inner)
+        for join, _ in tree.relations("JOIN")
+        if (join.get("right") or {}).get(SEARCH) == _CALL
+        for inner, _ in walk(join["right"])
+        if SEARCH in (inner.get("from_table") or {})
+    }
     for call, _ in tree.relations("SUBQUERY"):
         call.pop(SEARCH, None)
-    beside = {
-        id(join["right"]["subquery"]["node"])
-        for join, _ in tree.relations("JOIN")
-        if (join.get("right") or {}).get("type") == "SUBQUERY"
-    }
     reach: dict[int, Levels] = {}
     scopes: dict[int, tuple[RowScope, ...]] = {}
     for select, _ in tree.relations("SELECT_NODE"):
@@ -200,8 +230,8 @@ def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
     if node.get("with_ordinality", "WITHOUT_ORDINALITY") != "WITHOUT_ORDINALITY":
         raise UnsupportedError(f"WITH ORDINALITY is not handled for {name}; number the rows with row_number().")
     given, options = _arguments(node["function"], name)
-    each = name == "vector_search" and _is_of_rows(given["vector"])
-    query = copy.deepcopy(parse(_EACH if each else _FUNCTIONS[name].query)["node"])
+    each = any(_is_of_rows(given[argument]) for argument in _ARGUMENTS.values() if argument in given)
+    query = copy.deepcopy(parse(_FUNCTIONS[name].each if each else _FUNCTIONS[name].query)["node"])
     place = {key: node.get(key) for key in ("query_location", "query_location_length")}
     selects = []
     for inner, _ in walk(query):
@@ -210,9 +240,7 @@ def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
         if (inner.get("from_table") or {}).get("alias") in (VECTOR, TEXT):
             selects.append(inner)
     k = options.get("k") or _constant(parse, _K)
-    if each:
-        query["where_clause"]["right"]["child"] = given["vector"]
-    else:
+    if query["modifiers"]:
         query["modifiers"][-1]["limit"] = k
     named = _table(given["table"], parse, name)
     text = options.pop("filter", None)
@@ -220,17 +248,21 @@ def _put_query(node: Node, name: str, parse: Callable[[str], Node]) -> None:
     fused = None if len(selects) == 1 else k
     for select in selects:
         kind = select["from_table"]["alias"]
-        if fused is not None:
-            select["modifiers"][-1]["limit"] = options.get("candidates") or _candidates(k, parse)
+        own = k if fused is None else options.get("candidates") or _candidates(k, parse)
+        sought = given[_ARGUMENTS[kind]]
+        if each:
+            select["where_clause"]["right"]["child"] = sought
+        else:
+            select["modifiers"][-1]["limit"] = own
         select["from_table"].update(copy.deepcopy(named))
         select["from_table"][SEARCH] = {
             "function": name,
             "kind": kind,
             "columns": (_column(given["column"], name),) if kind == VECTOR else _columns(given.get("columns"), name),
-            "query": given["vector" if kind == VECTOR else "text"],
+            "query": sought,
             "given": options,
             "condition": copy.deepcopy(condition),
-            "k": k if fused is None else select["modifiers"][-1]["limit"],
+            "k": own,
             "fused": fused,
             "each": each,
         }

@@ -24,7 +24,7 @@ from engine.storage.column_paths import find_field
 from engine.storage.integer_search import NUMBERS_AT_ONCE, Nearest, has_no_null, nearest_integers
 from engine.storage.lance_addresses import rows_at
 from engine.storage.lance_blobs import scan_options
-from engine.storage.lance_text_search import find_texts, index_use, resolve_text_search
+from engine.storage.lance_text_search import find_texts, find_texts_of_each, index_use, resolve_text_search
 from engine.storage.protocol import ROW_ADDRESS, TableName
 from engine.storage.pushdown import PushedFilter
 from engine.storage.search import (
@@ -53,7 +53,8 @@ _ASKED = 10_000  # rows that could be compared while an index is asked
 def search_fields(search: Search) -> list[pa.Field]:
     """The columns that a search gives besides the table's."""
     own = [pa.field(search.column, pa.float32())]
-    return [*own, pa.field(QUERY, pa.list_(pa.float64()))] if search.is_each else own
+    query = pa.list_(pa.float64()) if isinstance(search.request, VectorRequest) else pa.string()
+    return [*own, pa.field(QUERY, query)] if search.is_each else own
 
 
 def resolve_search(name: TableName, dataset: Any, fragment_rows: dict[int, int], request: SearchRequest) -> Search:
@@ -186,30 +187,44 @@ def find(
 def find_each(
     table: TableName, dataset: Any, search: Search, columns: Sequence[str], queries: pa.Array, schema: pa.Schema
 ) -> pa.Table:
-    """What `search` finds for each of the `queries`, which are different lists of float64, none of them NULL."""
+    """What `search` finds for each of the `queries`: different lists of float64, or texts, none of them NULL."""
     request = search.request
-    assert isinstance(request, VectorRequest)
     if not len(queries):
         return schema.empty_table().select(list(columns))
+    own = [name for name in columns if name != QUERY]
+    if isinstance(request, TextRequest):
+        found = find_texts_of_each(table, dataset, search, request, own, queries.to_pylist(), schema)
+    else:
+        found = _nearest_of_each(table, dataset, search, request, own, queries, schema)
+    chosen = np.repeat(np.arange(len(queries)), [rows.num_rows for rows in found])
+    return pa.concat_tables(found).append_column(QUERY, queries.take(pa.array(chosen))).select(list(columns))
+
+
+def _nearest_of_each(
+    table: TableName,
+    dataset: Any,
+    search: Search,
+    request: VectorRequest,
+    columns: Sequence[str],
+    queries: pa.Array,
+    schema: pa.Schema,
+) -> list[pa.Table]:
+    """The rows that are nearest to each of the queries."""
     column = vector_column(table, dataset.schema.field(request.column))
     asked = [replace(request, query=_numbers(query.values)) for query in queries]
     vectors = [vector for one in asked if (vector := column.encode(one, search.metric)) is not None]
-    own = [name for name in columns if name != QUERY]
     scan = _Scan(dataset, search, None, schema)
 
     def alone(one: VectorRequest) -> pa.Table:
-        given = list(dict.fromkeys([*own, DISTANCE, ROW_ADDRESS]))
+        given = list(dict.fromkeys([*columns, DISTANCE, ROW_ADDRESS]))
         rows = find(table, dataset, replace(search, request=one), given, None, schema)
         return rows.sort_by([(name, "ascending") for name in (DISTANCE, ROW_ADDRESS)]).slice(0, request.k)
 
     if not column.is_compared_by_lance(search.metric):
-        found = [scan.rows(own, nearest) for nearest in scan.integers(np.stack(vectors))]
-    elif pt.is_float64(column.items):  # of several queries Lance makes float32
-        found = [alone(one) for one in asked]
-    else:
-        found = _of_each(scan, own, vectors, lambda number: alone(asked[number]))
-    chosen = np.repeat(np.arange(len(queries)), [rows.num_rows for rows in found])
-    return pa.concat_tables(found).append_column(QUERY, queries.take(pa.array(chosen))).select(list(columns))
+        return [scan.rows(columns, nearest) for nearest in scan.integers(np.stack(vectors))]
+    if pt.is_float64(column.items):  # of several queries Lance makes float32
+        return [alone(one) for one in asked]
+    return _of_each(scan, columns, vectors, lambda number: alone(asked[number]))
 
 
 def _of_each(

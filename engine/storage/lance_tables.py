@@ -231,7 +231,9 @@ class LanceTables:
         if table.search is not None:
             fragments = opened.fragments[data.part[0] : data.part[1]] if isinstance(data, Split) else None
             found = self._find_rows(opened, table, request, fragments)
-            return ArrowSource(found, in_order=isinstance(table.search.request, TextRequest))
+            return ArrowSource(
+                found, in_order=isinstance(table.search.request, TextRequest) and not table.search.is_each
+            )
         columns = request.columns or (opened.cheapest,)
         if request.addresses is not None:
             fields = opened.read_fields(table, tuple(columns))

@@ -41,10 +41,11 @@ from engine.storage.text_query import (
     plain_words,
 )
 
-__all__ = ["find_texts", "index_use", "resolve_text_search"]
+__all__ = ["find_texts", "find_texts_of_each", "index_use", "resolve_text_search"]
 
 _MORE = 50  # rows that have the last score are seldom more, and each costs something
 _FACTOR = 16
+_ASKED = 10_000  # rows that could be compared while an index is asked
 
 
 def index_use(described: Any, fragment_rows: Mapping[int, int]) -> IndexUse:
@@ -67,10 +68,7 @@ def resolve_text_search(
             f'The indexes of table "{name}" are behind: another tool has moved its rows (defer_index_remap, or in a '
             f"shallow clone). OPTIMIZE {name} makes them anew."
         )
-    indexes: dict[str, list[Any]] = {}  # a column may have several, of which Lance asks the one that was made first
-    for found in dataset.describe_indices():
-        if found.type_url.endswith("InvertedIndexDetails") and len(found.field_names) == 1:
-            indexes.setdefault(path_text(path_parts(found.field_names[0])), []).append(found)
+    indexes = _indexes(dataset)
     columns = tuple(find_field(name, dataset.schema, column).name for column in request.columns) or tuple(indexes)
     if not columns:
         raise UnsupportedError(
@@ -88,11 +86,29 @@ def resolve_text_search(
         max((index_use(index, fragment_rows) for index in indexes[column]), key=lambda use: use.unindexed)
         for column in columns
     )
+    request = replace(request, columns=columns)
+    _require_answer(name, request, indexes, used)
+    return Search(request, indexes=used, compared=_ASKED + max(index.unindexed for index in used))
+
+
+def _indexes(dataset: Any) -> dict[str, list[Any]]:
+    """The indexes of texts, by their columns, which may have several: Lance asks the one that was made first."""
+    indexes: dict[str, list[Any]] = {}
+    for found in dataset.describe_indices():
+        if found.type_url.endswith("InvertedIndexDetails") and len(found.field_names) == 1:
+            indexes.setdefault(path_text(path_parts(found.field_names[0])), []).append(found)
+    return indexes
+
+
+def _require_answer(
+    name: TableName, request: TextRequest, indexes: Mapping[str, list[Any]], used: Sequence[IndexUse]
+) -> None:
+    """Refuse texts that the indexes of the columns cannot answer, and those that are not understood."""
     for text in (request.query, request.demote):
         node = None if text is None else _parse(request, text)
         if node is None:
             continue
-        for column, index in zip(columns, used, strict=True):
+        for column, index in zip(request.columns, used, strict=True):
             bare = [each.name for each in indexes[column] if not (each.details or {}).get("with_position")]
             if phrases(node) and bare:
                 raise UnsupportedError(
@@ -105,7 +121,6 @@ def resolve_text_search(
                     "finds no words that differ from the query's; bring it up to date (OPTIMIZE), or leave those rows "
                     "out with indexed_only := true."
                 )
-    return Search(replace(request, columns=columns), indexes=used)
 
 
 def _require_rows(name: TableName, indexes: Sequence[tuple[str, Any]]) -> None:
@@ -153,6 +168,23 @@ def find_texts(
             best = best[: request.k]
             return rows_at(dataset, schema, columns, addresses[best], {SCORE: scores[best]})
         limit *= _FACTOR
+
+
+def find_texts_of_each(
+    name: TableName,
+    dataset: Any,
+    search: Search,
+    request: TextRequest,
+    columns: Sequence[str],
+    queries: Sequence[str],
+    schema: pa.Schema,
+) -> list[pa.Table]:
+    """The rows that match each of the queries best; see `find_texts`. Raises as `resolve_text_search` of its query."""
+    indexes = _indexes(dataset)
+    asked = [replace(request, query=query) for query in queries]
+    for one in asked:
+        _require_answer(name, one, indexes, search.indexes)
+    return [find_texts(dataset, search, one, columns, schema) for one in asked]
 
 
 def _parse(request: TextRequest, text: str) -> TextNode:

@@ -145,7 +145,7 @@ class ScanRequest:
     filter: exp.Expr | None = None
     limit: int | None = None
     queries: pa.Array | None = None
-    """What is searched for, lists of float64, where a search has many queries."""
+    """What is searched for, lists of float64 or texts, where a search has many queries."""
     addresses: pa.Array | None = None
     """The rows wanted, by `ROW_ADDRESS`, in that order; `filter` and `limit` are for others than these then."""
 

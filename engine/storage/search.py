@@ -77,7 +77,7 @@ class TextRequest:
 
     Without `columns` they are all that have an index of texts. `query` is in the language of `text_query`, or with
     `plain` just words; None, as for NULL, finds nothing. With `every`, words side by side must all be there. Of
-    what matches `demote` too, `demotion` times that score is taken off.
+    what matches `demote` too, `demotion` times that score is taken off. `each` is that of `VectorRequest`.
     """
 
     columns: tuple[str, ...]
@@ -89,6 +89,7 @@ class TextRequest:
     demotion: float = 0.5
     indexed_only: bool = False
     place: int | None = field(default=None, compare=False)
+    each: int | None = None
 
 
 SearchRequest = VectorRequest | TextRequest
@@ -109,7 +110,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Queries:
-    """Where many queries come from: a SELECT of one column of lists, over `tables`: name, TableHandle, columns."""
+    """Where many queries come from: a SELECT of lists, or of texts, over `tables`: name, TableHandle, columns."""
 
     text: str
     tables: tuple[tuple[str, Any, RowType], ...]
@@ -163,7 +164,7 @@ class Search:
     @property
     def is_each(self) -> bool:
         """Whether each of many queries finds rows; the column `QUERY` then tells for which one a row was found."""
-        return isinstance(self.request, VectorRequest) and self.request.each is not None
+        return self.request.each is not None
 
     @property
     def column(self) -> str:
@@ -182,11 +183,11 @@ class Search:
 
     def __str__(self) -> str:
         request = self.request
+        every = " of each query" if self.is_each else ""
         if isinstance(request, VectorRequest):
-            every = " of each query" if self.is_each else ""
             text, how = f"nearest {request.k}{every} by {self.metric} of {request.column}: ", "approximate"
         else:
-            text, how = f"best {request.k} by BM25 of {', '.join(request.columns)}: ", "exact"
+            text, how = f"best {request.k}{every} by BM25 of {', '.join(request.columns)}: ", "exact"
         told = [index.describe(how, leaves_out=request.indexed_only) for index in self.indexes]
         text += f"index {', '.join(told)}" if told else "every row, exact"
         if self.filter is not None:
