@@ -169,15 +169,17 @@ def _means_another(
     kernel: Kernel, call: SearchCall, scopes: Sequence[RowScope], condition: Node, tables: Mapping[str, RowType]
 ) -> bool:
     """Whether a name in a condition over the last of the scopes may be of what is not seen there, and has the same name
-    as something in those around it.
+    as something in those around it, or as a field of a struct.
     """
     *around, own = scopes
-    hidden = {str(node.get("alias") or node.get("table_name")).lower() for node, _ in walk(own.beside or {})}
-    for name, _ in walk({"item": condition}) if around else ():
-        path: list[str] = name.get("column_names") or [""]
-        if name.get("class") == "COLUMN_REF" and (len(path) == 1 or str(path[0]).lower() in hidden):
+    hidden = _aliases(own.beside)
+    for name, _ in walk({"item": condition}):
+        path: list[str] = name.get("column_names") or []
+        if hidden.intersection(word.lower() for word in path[:-1]):
+            return True
+        if around and len(path) == 1 and name.get("class") == "COLUMN_REF":
             empty = RowScope(kernel.parse("SELECT 1 FROM (SELECT 1)")["node"]["from_table"], None)
-            nothing = replace(call, query=kernel.parse("SELECT CAST(NULL AS DOUBLE[])")["node"]["select_list"][0])
+            nothing = replace(call, query=kernel.parse("SELECT NULL")["node"]["select_list"][0])
             shell = kernel.parse("SELECT 1")
             met = [*([[]] * len(around)), [_is_there(kernel, name)]]
             shell["node"] = among(kernel, _select(kernel, nothing, [*around, empty], met), QUERY, call.ctes)
@@ -185,6 +187,15 @@ def _means_another(
                 kernel.binder.describe(unparse(kernel, shell), tables)
                 return True
     return False
+
+
+def _aliases(rows: Node | None) -> set[str]:
+    """What the parts of a FROM are called, in lower case."""
+    if rows is None:
+        return set()
+    if rows.get("type") == "JOIN":
+        return _aliases(rows["left"]) | _aliases(rows["right"])
+    return {str(rows.get("alias") or rows.get("table_name")).lower()}
 
 
 def _is_there(kernel: Kernel, value: Node) -> Node:

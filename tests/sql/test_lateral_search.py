@@ -192,6 +192,12 @@ def test_the_nearest_of_what_a_search_found(runtime: SqlRuntime, text: str) -> N
             WHERE s.id > 4) z WHERE s.id < 4""",
         """SELECT o.id, (SELECT max(p.id) FROM (SELECT q.id + o.id AS id, q.v, -o.id AS w FROM asked q) p, {p.v, 2} s
             WHERE s.id > w AND p.id < 5 AND o.id = p.id) FROM asked o""",
+        # Or where a struct beside the search has its name.
+        "SELECT q.id, s.id AS f FROM (SELECT id, v, {'id': 99} AS s FROM asked) q, {q.v, 30} s WHERE s.id < 30",
+        """SELECT o.id, (SELECT max(s.id) FROM (SELECT v, {'id': 99} AS s FROM asked) q, {q.v, 30} s
+            WHERE s.id < 30 AND o.id < 3) AS m FROM asked o""",
+        """SELECT q.id, s.id AS f, r.id AS g FROM (SELECT id, v, {'vec': v} AS s FROM asked) q, {q.v, 9} s, {s.vec, 2} r
+            WHERE s.kind = 1 AND q.id < 3""",
     ],
 )
 def test_in_queries_over_the_rows_around_them(runtime: SqlRuntime, text: str) -> None:
