@@ -76,6 +76,7 @@ def lateral_queries(
     _require_names(call, count)
     _require_single(kernel, call, used, known)
     met = [_conditions(kernel, shell, call, used, place, tables) for place in range(count)]
+    used = _without_crossed(kernel, shell, call, used, met, tables)
     shell["node"] = among(kernel, _select(kernel, call, used, met), QUERY, call.ctes)
     text = unparse(kernel, shell)
     read = {name: table for name, table in tables.items() if _names_table(text, name)}
@@ -163,6 +164,49 @@ def _conditions(
             if not _means_another(kernel, call, scopes[: place + 1], part, known):
                 told.append(part)
     return told
+
+
+def _without_crossed(
+    kernel: Kernel,
+    shell: Node,
+    call: SearchCall,
+    scopes: tuple[RowScope, ...],
+    met: Sequence[Sequence[Node]],
+    tables: Mapping[str, tuple[TableHandle, RowType]],
+) -> tuple[RowScope, ...]:
+    """The scopes without tables that are nothing but crossed with those of which the queries are: what is read of these
+    alone are the same queries.
+    """
+    for place, scope in enumerate(scopes):
+        rows = scope.rows
+        is_cross = rows.get("type") == "JOIN" and rows.get("ref_type") == "CROSS"
+        for kept, other in (("left", "right"), ("right", "left")) if is_cross else ():
+            hidden = _names_of(rows[other], tables)
+            tried = (*scopes[:place], replace(scope, rows=rows[kept]), *scopes[place + 1 :])
+            select = among(kernel, _select(kernel, call, tried, met), QUERY, call.ctes)
+            if hidden is None or _counts_columns(select) or any(hidden & _words(node) for node, _ in walk(select)):
+                continue
+            with suppress(PlanningError):
+                text = unparse(kernel, {**shell, "node": select})
+                kernel.binder.describe(text, {name: columns for name, (_, columns) in tables.items()})
+                return _without_crossed(kernel, shell, call, tried, met, tables)
+    return scopes
+
+
+def _names_of(rows: Node, tables: Mapping[str, tuple[TableHandle, RowType]]) -> set[str] | None:
+    """What may name something of these rows, in lower case; None where they are not of tables alone."""
+    if rows.get("type") == "JOIN":
+        left, right = _names_of(rows["left"], tables), _names_of(rows["right"], tables)
+        return None if left is None or right is None else left | right
+    if rows.get("type") != "BASE_TABLE" or rows["table_name"] not in tables:
+        return None
+    return _aliases(rows) | {column.name.lower() for column in tables[rows["table_name"]][1]}
+
+
+def _words(node: Node) -> set[str]:
+    """The words of a name that may be a table's, or a column's where no table's stands before it, in lower case."""
+    path: list[str] = node.get("column_names") or []
+    return {word.lower() for word in (*path[:-1], *path[:1])}
 
 
 def _means_another(

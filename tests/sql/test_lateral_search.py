@@ -184,6 +184,9 @@ def test_the_nearest_of_what_a_search_found(runtime: SqlRuntime, text: str) -> N
         "SELECT q.id, p.id FROM asked q LEFT JOIN points p ON p.id = q.id + (SELECT min(s.id) FROM {p.vec, 3} s)",
         "SELECT q.w, max((SELECT max(s.id) FROM {q.v, 2} s)) FROM asked q GROUP BY 1",
         "SELECT p.id FROM points p LEFT JOIN (asked q JOIN LATERAL {q.v, 2} s ON true) ON p.id = s.id WHERE w IS NULL",
+        "SELECT q.id, p.id AS p FROM points p, asked q WHERE p.id IN (SELECT s.id FROM {q.v, 3} s)",
+        """SELECT p.id, q.id AS q FROM (SELECT id, v, {'v': [9, 9, 9]::FLOAT[3]} AS q FROM asked) p, asked q
+            WHERE q.id IN (SELECT s.id FROM {q.v, 3} s)""",
         # Conditions on what is found, where a query around them has such a name, too.
         "SELECT o.id, s.* FROM asked o, LATERAL (SELECT s.id FROM (SELECT o.v AS x) p, {p.x, 30} s WHERE id > 4) s",
         """SELECT kind, z.* FROM points s, LATERAL (SELECT f.id FROM (SELECT s.vec AS x) p, {p.x, 9} s JOIN points f
@@ -226,6 +229,26 @@ def test_conditions_that_tell_of_queries(local: SqlRuntime, rows: str, is_told: 
     (search,) = {id(s): s for n in walk(in_operators(plan)) if isinstance(n, Scan) and (s := n.table.search)}.values()
     assert search.queries is not None
     assert ("LIMIT 2" in search.queries.text) is is_told
+
+
+@pytest.mark.parametrize(
+    ("text", "tables"),
+    [
+        ("asked q JOIN points p ON p.id IN (SELECT id FROM {})", {"asked"}),
+        ("points p LEFT JOIN asked q ON p.id = (SELECT min(id) FROM {})", {"asked"}),
+        ("asked q, points p WHERE EXISTS (SELECT 1 FROM {} s WHERE s.id = p.id) AND q.id < 3", {"asked"}),
+        ("points p, asked q, points r, {} s", {"asked"}),
+        ("asked q, points p WHERE p.kind = q.id AND EXISTS (FROM {} s WHERE s.id = p.id)", {"asked", "points"}),
+        ("(SELECT id, v, {{'id': 1}} AS p FROM asked) q, points p WHERE p.id = 1 AND p.id IN (SELECT id FROM {})",
+            {"asked", "points"}),
+    ],
+)  # fmt: skip
+def test_queries_are_read_of_what_they_are_of(local: SqlRuntime, text: str, tables: set[str]) -> None:
+    """And not of each pair of its rows with those of something else."""
+    plan = local.frontend.plan(f"SELECT q.id FROM {text.format('vector_search(points, vec, q.v, k := 1)')}")
+    (search,) = {id(s): s for n in walk(in_operators(plan)) if isinstance(n, Scan) and (s := n.table.search)}.values()
+    assert search.queries is not None
+    assert {table.name.table for _, table, _ in search.queries.tables} == tables
 
 
 def test_by_an_index(runtime_name: str, make_runtime: Make) -> None:
