@@ -17,12 +17,13 @@ from engine.errors import UnsupportedError
 from engine.hidden_columns import MARK
 from engine.kernel import quote
 from engine.logical.nodes import SqlQuery, walk
+from engine.sql import syntax
 from engine.sql.volatility import has_limit, volatile_part
 from engine.statements.context import StatementContext
 from engine.statements.descriptions import Merge
 from engine.statements.planning import Planning
-from engine.statements.rewriting import full_name
-from engine.statements.row_changes import own_values
+from engine.statements.rewriting import full_name, in_from
+from engine.statements.row_changes import RowQuery, own_values
 from engine.statements.rows import Rows
 from engine.storage.memory_tables import MEMORY
 from engine.storage.protocol import Snapshot, TableHandle, TableName, Version
@@ -48,17 +49,46 @@ def keep_source(
     if len({clause.rows for clause in statement.clauses}) == 1:
         return statement, snapshot  # which is read once
     parse = planning.frontend.kernel.parse
-    what = volatile_part(parse(f"SELECT {statement.condition}")["node"])
+    condition = parse(f"SELECT {statement.condition}")["node"]
+    _require_steady(condition)
+    query = own_values(parse, f"{statement.ctes} SELECT * FROM {statement.source}", row)
+    selects = _selects(planning, context, query, snapshot)
+    if any(volatile_part(select) or has_limit(select) for select in selects):
+        statement, snapshot = _kept(planning, context, statement, table, query, snapshot)
+    if any(node.get("class") == "SUBQUERY" for node, _ in syntax.walk(condition)):
+        pairs = f"{in_from(table, statement.alias)}, {statement.source}"
+        asked = own_values(parse, f"{statement.ctes} SELECT 1 FROM {pairs} WHERE {statement.condition}", row)
+        for select in _selects(planning, context, asked, snapshot):  # with what views and CTEs stand for
+            _require_steady(select)
+    return statement, snapshot
+
+
+def _require_steady(condition: syntax.Node) -> None:
+    """Raise UnsupportedError for what may tell otherwise when it is asked again."""
+    what = volatile_part(condition)
     if what is not None:
         raise UnsupportedError(
             f"A MERGE asks twice which rows belong together, and {what} in its condition may tell otherwise each time; "
             "compute it in the source."
         )
-    query = own_values(parse, f"{statement.ctes} SELECT * FROM {statement.source}", row)
+
+
+def _selects(planning: Planning, context: StatementContext, query: RowQuery, snapshot: Snapshot) -> list[syntax.Node]:
+    """What the kernel is asked for a query."""
     plan = planning.logical(context.session, query.text, query.row, snapshot)
-    selects = [parse(node.query)["node"] for node in walk(plan) if isinstance(node, SqlQuery)]
-    if not any(volatile_part(select) or has_limit(select) for select in selects):
-        return statement, snapshot
+    parse = planning.frontend.kernel.parse
+    return [parse(node.query)["node"] for node in walk(plan) if isinstance(node, SqlQuery)]
+
+
+def _kept(
+    planning: Planning,
+    context: StatementContext,
+    statement: Merge,
+    table: TableName,
+    query: RowQuery,
+    snapshot: Snapshot,
+) -> tuple[Merge, Snapshot]:
+    """The MERGE over the rows that `query`, its source, gives now, and a snapshot that has these."""
     rows = Rows(planning, context, [(query.text, query.row)], snapshot=snapshot)
     kept: list[pa.Table] = []
 

@@ -85,6 +85,27 @@ def test_a_merge_has_one_instant(cursor: flight_sql.Cursor, t: str, kind: str) -
     run(cursor, f"DROP TABLE {t}")
 
 
+@pytest.mark.parametrize("kind", ["TABLE", "TEMP TABLE"])
+@pytest.mark.parametrize("few", ["{t}_view", "c", "{t}_view JOIN c USING (a)"])
+def test_what_a_condition_asks_in_views_is_not_left_to_chance(
+    cursor: flight_sql.Cursor, t: str, kind: str, few: str
+) -> None:
+    run(cursor, f"CREATE {kind} {t} (a INTEGER)")
+    run(cursor, f"CREATE VIEW {t}_view AS SELECT 1 AS a WHERE random() < 0.5")
+    merge = f"""WITH c AS (SELECT 1 AS a WHERE random() < 0.5)
+        MERGE INTO {t} t USING (SELECT 1 AS a, 'x' AS x LIMIT 1) s ON t.a = s.a AND s.a IN (FROM {few.format(t=t)})"""
+    with pytest.raises(flight_sql.NotSupportedError, match=r"random\(\) in its condition"):
+        run(cursor, f"{merge} WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.a)")
+    run(cursor, f"DROP VIEW {t}_view")
+    run(cursor, f"CREATE VIEW {t}_view AS SELECT 1 AS a ORDER BY a LIMIT 1")
+    for rows in (0, 1, 0):
+        assert run(cursor, f"SELECT count(*) FROM {t}") == [(rows,)]
+        merge = f"""MERGE INTO {t} t USING (SELECT 1 AS a, random() AS r) s ON t.a = s.a AND s.a IN (FROM {t}_view)"""
+        assert changed(cursor, f"{merge} WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.a)") == 1
+    run(cursor, f"DROP VIEW {t}_view")
+    run(cursor, f"DROP TABLE {t}")
+
+
 def test_which_rows_of_a_merge_belong_together_is_not_left_to_chance(cursor: flight_sql.Cursor, t: str) -> None:
     run(cursor, f"CREATE TABLE {t} (a INTEGER)")
     merge = f"MERGE INTO {t} t USING (SELECT 1 AS a) s ON t.a = s.a AND random() < 0.5"
