@@ -191,7 +191,7 @@ def find_each(
     request = search.request
     if not len(queries):
         return schema.empty_table().select(list(columns))
-    own = [name for name in columns if name != QUERY]
+    own = [name for name in columns if name != QUERY] or [search.column]  # without any, a table has no rows
     if isinstance(request, TextRequest):
         found = find_texts_of_each(table, dataset, search, request, own, queries.to_pylist(), schema)
     else:

@@ -44,7 +44,8 @@ def with_docs(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRunt
     if runtime_name not in known:
         ids = range(len(BODIES))
         vectors = pa.array([[i % 4, 1] for i in ids], pa.list_(pa.float32(), 2))
-        docs = pa.table({"id": ids, "body": BODIES, "title": BODIES, "kind": [i % 3 for i in ids], "v": vectors})
+        columns = {"id": ids, "body": BODIES, "title": BODIES, "kind": [i % 3 for i in ids]}
+        docs = pa.table({**columns, "v": vectors, "bytes": vectors.cast(pa.list_(pa.uint8(), 2))})
         tables.put("docs", docs.slice(0, INDEXED))
         dataset = lance.dataset(f"{tables.storage.directories()[0]}/docs.lance")
         dataset.create_scalar_index("body", "INVERTED", with_position=True)
@@ -120,6 +121,22 @@ def test_each_finds_what_it_finds_by_itself(runtime: SqlRuntime, call: str, colu
 )
 def test_where_they_stand(runtime: SqlRuntime, text: str, rows: Rows) -> None:
     assert ask(runtime, f"{text} ORDER BY ALL") == rows
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "text_search(docs, q.words, body)",
+        "vector_search(docs, v, q.near, k := 2)",
+        "vector_search(docs, bytes, q.near, k := 2, metric := 'cosine')",
+        "hybrid_search(docs, v, q.near, q.words, body, k := 4)",
+    ],
+)
+def test_rows_of_which_no_column_is_asked_for(runtime: SqlRuntime, call: str) -> None:
+    rows = ask(runtime, f"SELECT q.id, count(f.id) FROM asked q LEFT JOIN {call} f ON true GROUP BY ALL ORDER BY ALL")
+    assert any(number for _, number in rows)
+    assert ask(runtime, f"SELECT id, (SELECT count(*) FROM {call}) FROM asked q ORDER BY ALL") == rows
+    assert ask(runtime, f"SELECT count(*) FROM asked q, {call}") == [(sum(number for _, number in rows),)]
 
 
 def test_the_columns_are_those_of_a_search_for_one(local: SqlRuntime) -> None:
