@@ -18,6 +18,7 @@ from engine.hidden_columns import MARK
 from engine.kernel import quote
 from engine.logical.nodes import SqlQuery, walk
 from engine.sql import syntax
+from engine.sql.cte_scopes import among
 from engine.sql.volatility import has_limit, volatile_part
 from engine.statements.context import StatementContext
 from engine.statements.descriptions import Merge
@@ -74,10 +75,12 @@ def _require_steady(condition: syntax.Node) -> None:
 
 
 def _selects(planning: Planning, context: StatementContext, query: RowQuery, snapshot: Snapshot) -> list[syntax.Node]:
-    """What the kernel is asked for a query."""
+    """What the kernel is asked for a query, without CTEs that it does not name."""
     plan = planning.logical(context.session, query.text, query.row, snapshot)
-    parse = planning.frontend.kernel.parse
-    return [parse(node.query)["node"] for node in walk(plan) if isinstance(node, SqlQuery)]
+    kernel = planning.frontend.kernel
+    selects = [kernel.parse(node.query)["node"] for node in walk(plan) if isinstance(node, SqlQuery)]
+    ctes = [(select.get("cte_map") or {}).get("map") or [] for select in selects]
+    return [among(kernel, {**node, "cte_map": None}, "n", [own]) for node, own in zip(selects, ctes, strict=True)]
 
 
 def _kept(

@@ -100,7 +100,8 @@ def test_what_a_condition_asks_in_views_is_not_left_to_chance(
     run(cursor, f"CREATE VIEW {t}_view AS SELECT 1 AS a ORDER BY a LIMIT 1")
     for rows in (0, 1, 0):
         assert run(cursor, f"SELECT count(*) FROM {t}") == [(rows,)]
-        merge = f"""MERGE INTO {t} t USING (SELECT 1 AS a, random() AS r) s ON t.a = s.a AND s.a IN (FROM {t}_view)"""
+        merge = f"""WITH c AS (SELECT 1 AS a, random() AS r)
+            MERGE INTO {t} t USING c s ON t.a = s.a AND s.a IN (FROM {t}_view)"""
         assert changed(cursor, f"{merge} WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.a)") == 1
     run(cursor, f"DROP VIEW {t}_view")
     run(cursor, f"DROP TABLE {t}")
