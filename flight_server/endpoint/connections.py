@@ -13,12 +13,13 @@ import socket
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-__all__ = ["ConnectionWatch", "connections_of", "disconnect", "find_ended"]
+__all__ = ["ConnectionWatch", "Numbers", "connections_of", "disconnect", "find_ended"]
 
 _TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 _DESCRIPTORS = Path("/proc/self/fd")
@@ -98,38 +99,47 @@ class ConnectionWatch:
         self._thread.join()
 
     def _run(self) -> None:
-        known: dict[str, frozenset[int]] = {}
+        known = Numbers()
         while not self._stopped.wait(self._interval):
-            peers = self._peers()
-            over, known = find_ended(known, peers) if peers else (frozenset(), {})
+            over, known = find_ended(known, self._peers())
             if over:
                 self._tell(over)
 
 
-def find_ended(
-    before: Mapping[str, frozenset[int]], peers: Iterable[str]
-) -> tuple[frozenset[str], dict[str, frozenset[int]]]:
-    """Which of `peers` have no connection any more that they had `before`, and the numbers that the others have now.
+@dataclass(frozen=True)
+class Numbers:
+    """Those of the connections that peers had at a look: of `peers`, which mattered then, and of `others` before."""
 
-    One that was not known before is over where it has none now. Only for such ones the system's lists are read, which
-    takes it milliseconds whatever is in them; of the others this process still has the sockets, or not.
+    peers: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    others: Mapping[str, frozenset[int]] = field(default_factory=dict)
+
+
+def find_ended(before: Numbers, peers: Collection[str]) -> tuple[frozenset[str], Numbers]:
+    """Which of `peers` have no connection any more that they had `before`, and the numbers that there are now.
+
+    One that did not matter before is over where it has none now. Only for those of them that are not known the system's
+    lists are read, which takes it milliseconds whatever is in them; of the others this process still has the sockets.
     """
+    if not peers:
+        return frozenset(), Numbers(others={**before.others, **before.peers})
     own = _own_sockets()
     if own is None:
-        return frozenset(), dict(before)
+        return frozenset(), before
     over: set[str] = set()
     known: dict[str, frozenset[int]] = {}
     unknown: list[str] = []
     for peer in peers:
-        if peer not in before:
-            unknown.append(peer)
-        elif now := before[peer] & own:
+        if now := (before.peers.get(peer) or before.others.get(peer, frozenset())) & own:
             known[peer] = now
-        else:
+        elif peer in before.peers:
             over.add(peer)
+        else:
+            unknown.append(peer)
+    found = {**before.others, **before.peers}
+    others = {peer: now for peer, numbers in found.items() if peer not in peers and (now := numbers & own)}
     listed = _list_sockets() if unknown else None
     if listed is None:
-        return frozenset(over), known
+        return frozenset(over), Numbers(known, others)
     for peer in unknown:
         remotes = _as_listed(peer)
         now = own.intersection(number for remote in remotes for number in listed.get(remote, ()))
@@ -137,7 +147,7 @@ def find_ended(
             known[peer] = now
         elif remotes:
             over.add(peer)
-    return frozenset(over), known
+    return frozenset(over), Numbers(known, others)
 
 
 def _own_sockets() -> frozenset[int] | None:

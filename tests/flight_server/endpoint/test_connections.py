@@ -18,7 +18,7 @@ from pyarrow import flight
 from engine.errors import StorageError
 from flight_server.endpoint import BaseHandler, Endpoint, connections
 from flight_server.endpoint.calls import Call
-from flight_server.endpoint.connections import connections_of, disconnect, find_ended
+from flight_server.endpoint.connections import Numbers, connections_of, disconnect, find_ended
 from flight_server.endpoint.incoming_data import IncomingData
 from flight_server.endpoint.streams import ResultStream
 from flight_server.proto import flight as messages
@@ -72,9 +72,9 @@ def test_nothing_is_over_while_a_list_cannot_be_read(tmp_path: Path, monkeypatch
     readable.write_text("  sl  local_address rem_address\n")
     monkeypatch.setattr(connections, "_TABLES", (readable, other))
     peer = "ipv4:127.0.0.1:40112"
-    assert find_ended({}, [peer]) == ({peer}, {})
+    assert find_ended(Numbers(), [peer]) == (frozenset({peer}), Numbers())
     other.mkdir()  # which cannot be read as a file
-    assert find_ended({}, [peer]) == (frozenset(), {})
+    assert find_ended(Numbers(), [peer]) == (frozenset(), Numbers())
     assert not connections_of(peer)
 
 
@@ -87,14 +87,37 @@ def test_the_lists_are_read_only_for_who_is_not_known_yet(monkeypatch: pytest.Mo
         with connected(listening.getsockname()) as client:
             peer = f"ipv4:127.0.0.1:{client.getsockname()[1]}"
             with listening.accept()[0]:
-                over, known = find_ended({}, [peer])
+                over, known = find_ended(Numbers(), [peer])
                 assert not over
-                assert known[peer] == connections_of(peer)
+                assert known.peers == {peer: connections_of(peer)}
                 listed.clear()
                 assert find_ended(known, [peer]) == (frozenset(), known)
-            assert find_ended(known, [peer]) == ({peer}, {})
+                over, idle = find_ended(known, [])
+                assert find_ended(idle, [peer]) == (frozenset(), known)
+            assert find_ended(known, [peer]) == (frozenset({peer}), Numbers())
         assert listed == []
-        assert find_ended({}, [peer]) == ({peer}, {})
+        assert find_ended(Numbers(), [peer]) == (frozenset({peer}), Numbers())
+
+
+@NUMBERED
+def test_a_peer_that_did_not_matter_may_have_got_another_connection_since() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        with connected(listening.getsockname()) as client, listening.accept()[0]:
+            port = client.getsockname()[1]
+            peer = f"ipv4:127.0.0.1:{port}"
+            _, known = find_ended(Numbers(), [peer])
+            _, idle = find_ended(known, [])
+            _, elsewhere = find_ended(known, ["ipv4:127.0.0.1:1"])
+            assert elsewhere.others == known.peers
+        with connected(listening.getsockname(), port), listening.accept()[0]:
+            for before in (idle, elsewhere):
+                over, now = find_ended(before, [peer])
+                assert not over
+                assert now == Numbers({peer: connections_of(peer)})
+            assert find_ended(known, [peer]) == (frozenset({peer}), Numbers())
+        assert find_ended(idle, [peer]) == (frozenset({peer}), Numbers())
+        _, now = find_ended(idle, ["ipv4:127.0.0.1:1"])
+        assert now == Numbers()
 
 
 @contextmanager
