@@ -34,9 +34,9 @@ test: $(STAMP)
 test-types: $(STAMP)
 	$(BIN)/mypy
 
-# Tests wait for servers and workers for a third of their time: four processes keep two cores busy.
+# Tests wait for servers and workers for a third of their time: three processes keep two cores busy, and each takes a GB.
 test-suite: $(STAMP)
-	$(BIN)/python -m pytest -m "not soak and not clients" --numprocesses 4
+	$(BIN)/python -m pytest -m "not soak and not clients" --numprocesses 3
 
 test-clients: $(STAMP)
 	$(BIN)/python -m pytest tests/real_clients tests/clients/test_node.py tests/engine/substrait tests/browser -m clients
