@@ -13,7 +13,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from engine.errors import UnsupportedError
+from engine.errors import ResourceExhaustedError, UnsupportedError
 from engine.hidden_columns import MARK
 from engine.kernel import quote
 from engine.logical.nodes import SqlQuery, walk
@@ -32,6 +32,7 @@ from engine.storage.protocol import Snapshot, TableHandle, TableName, Version
 __all__ = ["keep_source"]
 
 _SOURCE = f"{MARK}source"
+MOST_BYTES = 256 << 20  # of rows that are held, which no limit of the kernel's knows of
 
 
 def keep_source(
@@ -45,7 +46,7 @@ def keep_source(
     """The MERGE into `table` over the rows that its source gives now, and a snapshot that has these.
 
     Both are as they are where the source gives the same rows each time. Raises UnsupportedError where it may be others
-    each time that belong together.
+    each time that belong together, and ResourceExhaustedError for a source that is too large to be kept.
     """
     if len({clause.rows for clause in statement.clauses}) == 1:
         return statement, snapshot  # which is read once
@@ -93,15 +94,25 @@ def _kept(
 ) -> tuple[Merge, Snapshot]:
     """The MERGE over the rows that `query`, its source, gives now, and a snapshot that has these."""
     rows = Rows(planning, context, [(query.text, query.row)], snapshot=snapshot)
-    kept: list[pa.Table] = []
+    batches: list[pa.RecordBatch] = []
 
     def keep(reader: pa.RecordBatchReader) -> int:
-        kept.append(reader.read_all())
+        size = 0
+        for batch in reader:
+            size += batch.nbytes
+            if size > MOST_BYTES:
+                raise ResourceExhaustedError(
+                    f'The source of the MERGE into "{table}" may give other rows each time that it is read, so they '
+                    f"are held in memory, and take more than {MOST_BYTES:,} bytes; store them in a table (CREATE TEMP "
+                    "TABLE AS), and merge that."
+                )
+            batches.append(batch)
         return rows.rows
 
     rows.into(keep)
+    held = pa.Table.from_batches(batches, rows.schema)
     name = TableName(table.schema, table.table + _SOURCE)
-    handle = MEMORY.handle(name, MEMORY.hold((uuid.uuid4().hex,), "1", kept[0]))
+    handle = MEMORY.handle(name, MEMORY.hold((uuid.uuid4().hex,), "1", held))
     source = f"{full_name(name)} AS {quote(statement.source_alias)}"
     return replace(statement, source=source), _WithSource(snapshot, handle)
 
