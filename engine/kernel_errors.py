@@ -59,7 +59,8 @@ _UNREADABLE = "A file of a table could not be read; check the table's files."
 _NOT_SPILLED = "The query's spill files could not be written"
 _GONE = "A file of the version that the query reads is not there: another tool removed it, or lost it. Run it again."
 _DEPTH_EXCEEDED = ("Max expression depth limit", "Serialized JSON exceeds the maximum nesting depth")
-_SETTING_ADVICE = re.compile(r'(?:,? or|\.?\s{1,3}(?:Use|You can use)) "?SET \w+[^.]*')  # settings are locked
+_SETTING_ADVICE = re.compile(r'(?:,? or|\.?\s{1,3}(?:Use|You can use|\*)) "?SET \w+[^.]*')  # settings are locked
+_NO_ORDER = re.compile(r"([A-Z ]{1,40}) non-integer literal has no effect")
 # The kernel quotes some names as SQL does, and others only puts between quotes, whatever is in them.
 _QUOTED = r'"(?:[^"]|"")*"'
 _MISSING_COLUMN = re.compile(
@@ -170,6 +171,11 @@ def planning_error(error: BaseException, columns: Iterable[str] = ()) -> GrismEr
         near = nearest(missing[1], _candidates(message))
         hint = f'did you mean "{near}"?' if near else "name a table or an alias of the FROM clause."
         return UnknownTableError(f'There is no table "{_shorten_name(missing[1])}" in reach; {hint}')
+    if (constant := _NO_ORDER.match(message)) is not None:
+        return TypeMismatchError(
+            f"{constant[1]} has a constant here, by which all rows are equal: name a column, or its number. A text, "
+            "also one that is bound to a parameter, is no name."
+        )
     match kind:
         case "parser" | "syntax":
             return SqlSyntaxError(_shorten(message))

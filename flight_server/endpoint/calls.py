@@ -12,9 +12,10 @@ from typing import Any
 from pyarrow import flight
 
 from engine.cancellation import Cancellation, Cause
+from engine.errors import CancelledError
 from engine.streams import StreamCounters
 from engine.tracing import Common, Span, SpanContext
-from flight_server.endpoint.status import code_of
+from flight_server.endpoint.status import code_of, to_flight
 
 __all__ = ["CALL_KEY", "Call", "CallRegistry", "Headers"]
 
@@ -34,7 +35,8 @@ class Call:
     `cancellation` is thrown when the client goes away, when the client's deadline passes and when the endpoint stops:
     whatever works for the call should hang on it. `received` are the bytes of data that have come with it. `peer` is
     the client's address as gRPC writes it, for instance ``ipv4:127.0.0.1:40112``, once it is served. `trace` is the
-    span of this call, or where there are none that of its client; None where nobody traces it.
+    span of this call, or where there are none that of its client; None where nobody traces it. `unsent` are the
+    counters of a stream from when it goes to the client until all of its rows have left.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Call:
         self._registry = registry
         self._lock = threading.Lock()
         self._context: flight.ServerCallContext | None = None
-        self._sent: StreamCounters | None = None
+        self.unsent: StreamCounters | None = None
         self._waits_to_end: Callable[[], bool] = bool
         self._stopped_at: float | None = None
         self._closers: list[Callable[[], None]] = []
@@ -107,10 +109,6 @@ class Call:
         else:
             self._ended_spans.append(span)
 
-    def sends(self, counters: StreamCounters) -> None:
-        """The stream that `counters` are of goes to the client from now on."""
-        self._sent = counters
-
     def awaits(self, waits_to_end: Callable[[], bool]) -> None:
         """From now on this tells whether all that the call still waits for is that its client sends, ends or goes."""
         self._waits_to_end = waits_to_end
@@ -125,7 +123,8 @@ class Call:
 
     def unread_since(self) -> float | None:
         """Since when the client leaves unread what was sent, on the clock of `time.monotonic()`; None if it reads."""
-        return None if self._sent is None else self._sent.unread_since
+        unsent = self.unsent
+        return None if unsent is None else unsent.unread_since
 
     def poll(self, stall_timeout: float | None = None) -> None:
         """Cancel the work where the client is gone, out of time, or has read nothing for `stall_timeout` seconds."""
@@ -154,10 +153,19 @@ class Call:
         span = self._span
         if span is not None and span.sampled:
             others, self._ended_spans = self._ended_spans or (), None
+            if error is None and (self.unsent is not None or self._stopped_at is not None):
+                error = self._broken_off()
             span.common = _span_attributes(span.name, "OK" if error is None else code_of(error))
             span.error, span.ended = None if error is None else type(error).__name__, time.time_ns()
             span.exporter.take((*others, span))
         self._registry.remove(self)
+
+    def _broken_off(self) -> Exception | None:
+        """What kept the call from its end though nothing was raised, for nobody would be told; None if nothing did."""
+        cause = self.cancellation.cause
+        if cause is None and self.unsent is not None:
+            cause = CancelledError("The client left before it had taken the last row.")
+        return None if cause is None else to_flight(cause)
 
     def _in_call(self) -> flight.ServerCallContext:
         if self._context is None:

@@ -54,7 +54,7 @@ def flight_stream(stream: ResultStream, call: Call, max_bytes: int = MAX_MESSAGE
     """
     messages = slice_stream(stream.reader, max_bytes, on_close=stream.ended, keep_error=True)
     call.cancellation.on_cancel(messages.stop)
-    call.sends(messages.counters)
+    call.unsent = messages.counters
     options = ipc.IpcWriteOptions(compression=stream.compression)
 
     def failure() -> BaseException:
@@ -62,7 +62,7 @@ def flight_stream(stream: ResultStream, call: Call, max_bytes: int = MAX_MESSAGE
         # A bare ExecutionError is a text that nobody could place, and so an incident.
         return RuntimeError(str(error)) if type(error) is ExecutionError else error
 
-    sent = _send(messages, options, failure, call.add_trailer)
+    sent = _send(messages, options, failure, call)
     return flight.GeneratorStream(stream.schema or messages.reader.schema, sent, options=options)
 
 
@@ -70,13 +70,14 @@ def _send(
     messages: SlicedStream,
     options: ipc.IpcWriteOptions,
     failure: Callable[[], BaseException],
-    add_trailer: Callable[[str, str], None],
+    call: Call,
 ) -> Iterator[flight.RecordBatchStream]:
     """All rows, which C++ takes out of the one reader. Then this goes on, and raises what they ended with.
 
     An Arrow C stream fails with a number, for which Arrow has few codes; an exception has any of Flight's.
     """
     yield flight.RecordBatchStream(messages.reader, options=options)
-    with flight_errors(add_trailer):
+    with flight_errors(call.add_trailer):
         if not messages.counters.is_finished:
             raise failure()
+    call.unsent = None

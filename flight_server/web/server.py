@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,8 +43,9 @@ class HttpServer:
     """Serves `app` on `host`:`port` (0 takes a free one). Raises OSError where the port cannot be opened.
 
     A client that has sent no whole request for `patience` seconds, come to no end with TLS's handshake, or read nothing
-    of an answer, loses its connection; where all there may be are taken, whoever has kept the server waiting longest
-    loses it for the next. Close it, or use it in a ``with`` block.
+    of an answer, loses its connection; where all there may be are taken, or nine tenths of them by one address, one of
+    the address that has most goes for the next: the one that has kept the server waiting longest. Where none waits, who
+    comes is told to come later. Close it, or use it in a ``with`` block.
     """
 
     def __init__(
@@ -64,7 +66,6 @@ class HttpServer:
             proxy_headers=False,
             lifespan="off",
             ws="none",
-            limit_concurrency=_MAX_CONNECTIONS + 1,  # of which one is refused by an answer, where nobody else can go
             timeout_keep_alive=patience,
             timeout_graceful_shutdown=_CLOSE_SECONDS,
             ssl_certfile=None if tls is None else str(tls.certificate),
@@ -81,7 +82,10 @@ class HttpServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Close the port and what is connected to it. A second call changes nothing."""
+        """Close the port and what is connected to it. A second call changes nothing.
+
+        An answer that is on its way has two seconds to come to its end.
+        """
         self._server.end()
         self._thread.join(2 * _CLOSE_SECONDS)
         self._socket.close()
@@ -132,6 +136,7 @@ class _Handshake(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
+        self.host = _host(transport)
         transport.pause_reading()  # until TLS reads
         self._http.connections.add(self)  # type: ignore[arg-type]
         _make_room(self)
@@ -142,6 +147,10 @@ class _Handshake(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """End it, as uvicorn asks all its connections."""
+        self.abort()
+
+    def abort(self) -> None:
+        """End it at once."""
         self.transport.abort()
 
     async def _shake_hands(self) -> None:
@@ -156,6 +165,7 @@ class _Handshake(asyncio.Protocol):
         if secured is None:  # the client has left, too
             return
         secured.set_protocol(self._http)
+        self._http.beneath = self.transport
         self._http.connection_made(secured)
         if self._early:
             self._http.data_received(self._early)
@@ -169,17 +179,23 @@ class _Protocol(H11Protocol):
     others, so that who asks for health is answered in spite of them.
     """
 
+    beneath: asyncio.Transport | None = None
+    """What TLS writes to, where there is TLS."""
     _limit: asyncio.TimerHandle | None = None
     _read_limit: asyncio.TimerHandle | None = None
+    _ends = False
+    """Whether it ends once nothing is on its way to its client."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.host = _host(transport)
         transport.set_write_buffer_limits(high=1)  # whatever is not taken pauses writing; with 0, TLS never resumes
         shown = transport.get_extra_info("peercert")
         if shown:
             self.app_state = {**self.app_state, CERTIFICATE_NAME: _name(shown)}
         self._limit_wait()
-        _make_room(self)
+        if not _make_room(self):
+            self._ends, self.limit_concurrency = True, 0  # by which uvicorn answers that all are taken
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -195,6 +211,36 @@ class _Protocol(H11Protocol):
             self.transport.close()
         else:
             super().send_400_response(msg)
+
+    def shutdown(self) -> None:
+        """End it, as uvicorn asks all its connections at the last: at once where no answer is on its way."""
+        self._ends = True
+        if self.cycle is None or self.cycle.response_complete:
+            self._end()
+        else:
+            super().shutdown()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._ends:
+            self._end()
+
+    def abort(self) -> None:
+        """End it at once."""
+        (self.beneath or self.transport).abort()
+
+    def _end(self) -> None:
+        """Close it, without waiting for its client to close TLS, too, unless something is on its way there."""
+        if not self.transport.is_closing():  # for what TLS is told twice it forgets
+            self.transport.close()
+        if not self._unread:
+            self.abort()
+
+    @property
+    def _unread(self) -> int:
+        """Bytes that the system has not taken, since the client does not read what came before."""
+        beneath = 0 if self.beneath is None else self.beneath.get_write_buffer_size()
+        return self.transport.get_write_buffer_size() + beneath
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -214,8 +260,12 @@ class _Protocol(H11Protocol):
     @property
     def ends_at(self) -> float | None:
         """When it ends unless its client does something, on the loop's clock; None while the client waits."""
+        closes = self.transport.is_closing()
+        if closes and not self._unread:
+            return 0.0  # all that is missing is the client's word that it closes TLS, too
         timers = (self._limit, self._read_limit, self.timeout_keep_alive_task)
-        return min((timer.when() for timer in timers if timer is not None and not timer.cancelled()), default=None)
+        known = [timer.when() for timer in timers if timer is not None and not timer.cancelled()]
+        return min(known, default=self.loop.time() + self.timeout_keep_alive if closes else None)
 
     @property
     def _waits(self) -> bool:
@@ -232,7 +282,7 @@ class _Protocol(H11Protocol):
     def _give_up(self) -> None:
         self._limit = None
         if self._waits:
-            self.transport.close()
+            self._end()
 
     def _limit_read(self) -> None:
         left = self.transport.get_write_buffer_size()
@@ -242,19 +292,40 @@ class _Protocol(H11Protocol):
         if self.transport.get_write_buffer_size() < left:
             self._limit_read()
         else:
-            self.transport.abort()  # to close it would wait for the reader
+            self.abort()  # to close it would wait for the reader
 
 
-def _make_room(connection: _Protocol | _Handshake) -> None:
-    """Where there are too many, end the other that has waited for its client for longest, where any does."""
+def _make_room(connection: _Protocol | _Handshake) -> bool:
+    """Whether there is room for one more, where need be by the end of another.
+
+    That is one that waits for its client, of an address that has as many at least, and of those with most the one that
+    has waited longest: nobody takes what others have, or all there are.
+    """
     connections: set[Any] = (connection._http if isinstance(connection, _Handshake) else connection).connections
-    if len(connections) <= _MAX_CONNECTIONS:
-        return
-    waiting = {other: ends for other in connections - {connection} if (ends := other.ends_at) is not None}
-    if waiting:
-        longest = min(waiting, key=waiting.__getitem__)
-        connections.discard(longest)  # which its end does, too, but later than the next may come
-        longest.transport.abort()
+    most_of_one = _MAX_CONNECTIONS - _MAX_CONNECTIONS // 10
+    if len(connections) <= most_of_one:
+        return True
+    held = Counter(other.host for other in connections)
+    own = held[connection.host]
+    if own <= most_of_one and len(connections) <= _MAX_CONNECTIONS:
+        return True
+    waiting = {
+        other: (-held[other.host], ends)
+        for other in connections - {connection}
+        if held[other.host] >= own and (ends := other.ends_at) is not None
+    }
+    if not waiting:
+        return False
+    longest = min(waiting, key=waiting.__getitem__)
+    connections.discard(longest)  # which its end does, too, but later than the next may come
+    longest.abort()
+    return True
+
+
+def _host(transport: asyncio.Transport) -> str:
+    """The address of a client, without its port; empty where it has left meanwhile."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if peer else ""
 
 
 def _name(certificate: Mapping[str, Any]) -> str:

@@ -24,38 +24,17 @@ EACH = """SELECT q.id AS q, s.id AS s FROM asked q, LATERAL (
 ) s ORDER BY ALL"""
 
 
-@pytest.fixture(scope="module")
-def known() -> set[str]:
-    """The runtimes that have the tables."""
-    return set()
-
-
-@pytest.fixture
-def runtime(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
-    """A runtime with the table `points`, of four fragments, and `asked`, with queries, of which two are the same."""
-    return with_points(runtime_name, make_runtime, known)
-
-
-@pytest.fixture
-def local(make_runtime: Make, known: set[str]) -> SqlRuntime:
-    """The local runtime, for what is decided before one runs anything."""
-    return with_points("local", make_runtime, known)
-
-
-def with_points(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
-    runtime, tables = make_runtime(runtime_name, "lance")
-    if runtime_name not in known:
-        numbers = np.random.default_rng(5).integers(0, 3, (ROWS, DIMENSIONS)).astype(np.float32)
-        vectors = pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel()), DIMENSIONS)
-        points = pa.table({"id": range(ROWS), "kind": pa.array([i % 4 for i in range(ROWS)]), "vec": vectors})
-        tables.put("points", points.slice(0, 10))
-        for start in range(10, ROWS, 10):
-            tables.storage.write(TableName("main", "points"), points.slice(start, 10).to_reader(), WriteMode.APPEND)
-        lists = [[0, 0, 0], [1.5, 1, 2], [2, 2, 2], [-0.0, 0, 0], None]
-        kind = pa.list_(pa.float32(), DIMENSIONS)
-        tables.put("asked", pa.table({"id": range(5), "w": ["a", "b", "a", "b", "a"], "v": pa.array(lists, kind)}))
-        known.add(runtime_name)
-    return runtime
+def put_tables(tables: Tables, _: SqlRuntime) -> None:
+    """The table `points`, of four fragments, and `asked`, with queries, of which two are the same."""
+    numbers = np.random.default_rng(5).integers(0, 3, (ROWS, DIMENSIONS)).astype(np.float32)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(numbers.ravel()), DIMENSIONS)
+    points = pa.table({"id": range(ROWS), "kind": pa.array([i % 4 for i in range(ROWS)]), "vec": vectors})
+    tables.put("points", points.slice(0, 10))
+    for start in range(10, ROWS, 10):
+        tables.storage.write(TableName("main", "points"), points.slice(start, 10).to_reader(), WriteMode.APPEND)
+    lists = [[0, 0, 0], [1.5, 1, 2], [2, 2, 2], [-0.0, 0, 0], None]
+    kind = pa.list_(pa.float32(), DIMENSIONS)
+    tables.put("asked", pa.table({"id": range(5), "w": ["a", "b", "a", "b", "a"], "v": pa.array(lists, kind)}))
 
 
 @pytest.mark.parametrize("k", [1, 3, 100])

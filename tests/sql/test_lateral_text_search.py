@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import lance
 import pyarrow as pa
 import pytest
@@ -13,48 +11,25 @@ from engine.storage.protocol import TableName, WriteMode
 from tests.harness.runtimes import SqlRuntime, Tables
 from tests.sql.searching import Rows, ask, explain
 
-Make = Callable[[str, str], tuple[SqlRuntime, Tables]]
-
 BODIES = ["the quick brown fox", "lazy dog sleeps", "quick dog", "Fox and dog", "", None, "foxes are quick"]
 BODIES += ["quick quick quick fox", "brown bread fresh", "new fox quick", "nwe foxy", "dog", "fox", "fox"]
 INDEXED = 9
 ASKED = ["quick fox", "dog", "quick fox", '"brown fox"', "nothing like it", "", None, "fox -dog"]
 
 
-@pytest.fixture(scope="module")
-def known() -> set[str]:
-    """The runtimes that have the tables."""
-    return set()
-
-
-@pytest.fixture
-def runtime(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
-    """A runtime with `docs`, of which some came behind their index, and `asked`, some of which ask the same."""
-    return with_docs(runtime_name, make_runtime, known)
-
-
-@pytest.fixture
-def local(make_runtime: Make, known: set[str]) -> SqlRuntime:
-    """The local runtime, for what is decided before one runs anything."""
-    return with_docs("local", make_runtime, known)
-
-
-def with_docs(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
-    runtime, tables = make_runtime(runtime_name, "lance")
-    if runtime_name not in known:
-        ids = range(len(BODIES))
-        vectors = pa.array([[i % 4, 1] for i in ids], pa.list_(pa.float32(), 2))
-        columns = {"id": ids, "body": BODIES, "title": BODIES, "kind": [i % 3 for i in ids]}
-        docs = pa.table({**columns, "v": vectors, "bytes": vectors.cast(pa.list_(pa.uint8(), 2))})
-        tables.put("docs", docs.slice(0, INDEXED))
-        dataset = lance.dataset(f"{tables.storage.directories()[0]}/docs.lance")
-        dataset.create_scalar_index("body", "INVERTED", with_position=True)
-        dataset.create_scalar_index("title", "INVERTED")
-        tables.storage.write(TableName("main", "docs"), docs.slice(INDEXED).to_reader(), WriteMode.APPEND)
-        near = pa.array([[i % 3, 1] if i != 1 else None for i in range(len(ASKED))], pa.list_(pa.float32(), 2))
-        tables.put("asked", pa.table({"id": range(len(ASKED)), "words": ASKED, "near": near}))
-        known.add(runtime_name)
-    return runtime
+def put_tables(tables: Tables, _: SqlRuntime) -> None:
+    """`docs`, of which some came behind their index, and `asked`, some of which ask the same."""
+    ids = range(len(BODIES))
+    vectors = pa.array([[i % 4, 1] for i in ids], pa.list_(pa.float32(), 2))
+    columns = {"id": ids, "body": BODIES, "title": BODIES, "kind": [i % 3 for i in ids]}
+    docs = pa.table({**columns, "v": vectors, "bytes": vectors.cast(pa.list_(pa.uint8(), 2))})
+    tables.put("docs", docs.slice(0, INDEXED))
+    dataset = lance.dataset(f"{tables.storage.directories()[0]}/docs.lance")
+    dataset.create_scalar_index("body", "INVERTED", with_position=True)
+    dataset.create_scalar_index("title", "INVERTED")
+    tables.storage.write(TableName("main", "docs"), docs.slice(INDEXED).to_reader(), WriteMode.APPEND)
+    near = pa.array([[i % 3, 1] if i != 1 else None for i in range(len(ASKED))], pa.list_(pa.float32(), 2))
+    tables.put("asked", pa.table({"id": range(len(ASKED)), "words": ASKED, "near": near}))
 
 
 def one_by_one(runtime: SqlRuntime, call: str, columns: str) -> Rows:

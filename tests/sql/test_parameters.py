@@ -204,3 +204,19 @@ def test_a_null_keeps_its_type_where_that_fits(over: SqlRuntime) -> None:
     assert run(over, "SELECT i + ? AS x FROM t", [none]).schema.types == [pa.int32()]
     with pytest.raises(TypeMismatchError):  # as of a NULL in its place
         run(over, "SELECT extract(year FROM ?) AS x", [none])
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [
+        ("SELECT i FROM t ORDER BY ?", None),
+        ("SELECT i FROM t UNION SELECT i FROM t ORDER BY ? DESC, i", "i"),
+        ("SELECT DISTINCT ON (?) i FROM t", "i"),
+        ("SELECT first(i ORDER BY ?) FROM t", "i"),
+    ],
+)
+def test_an_order_by_a_text_is_refused_by_what_was_asked(sql: str, value: str | None, over: SqlRuntime) -> None:
+    """And not by a setting of the kernel, which nobody here may change."""
+    with pytest.raises(TypeMismatchError, match=r"has a constant here, .* bound to a parameter, is no name") as caught:
+        run(over, sql, [pa.scalar(value, pa.string() if value else pa.null())])
+    assert "SET" not in caught.value.message

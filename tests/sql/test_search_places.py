@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,44 +13,31 @@ from engine.statements.session import Session
 from tests.harness.runtimes import SqlRuntime, Tables
 from tests.sql.searching import Rows, ask, change
 
-Make = Callable[[str, str], tuple[SqlRuntime, Tables]]
-
 # Of id, kind, the distance of v from [0, 0] by l2, and the text.
 BODIES = ["the quick fox", "a dog", "fox and dog", "quick quick fox", "hen", "the", "red fox", "quick hen"]
 NEAREST = [(i, float(i * i)) for i in range(8)]
 
 
-@pytest.fixture(scope="module")
-def known() -> set[str]:
-    """The runtimes that have the tables."""
-    return set()
-
-
-@pytest.fixture
-def runtime(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
-    """A runtime with the tables `placed` (two fragments, the tag `first` on the first), `nothing` and `nulls`."""
-    runtime, tables = make_runtime(runtime_name, "lance")
-    if runtime_name not in known:
-        rows = pa.table(
-            {
-                "id": pa.array(range(8), pa.int32()),
-                "kind": pa.array([i % 2 for i in range(8)], pa.int32()),
-                "v": pa.array([[i, 0] for i in range(8)], pa.list_(pa.float32(), 2)),
-                "body": BODIES,
-            }
-        )
-        tables.put("placed", rows.slice(0, 4))
-        change(runtime, "CREATE INDEX texts ON placed USING FTS (body) WITH (with_position = true)")
-        change(runtime, "ALTER TABLE placed CREATE TAG 'first'")
-        tables.put("more", rows.slice(4))
-        change(runtime, "INSERT INTO placed FROM more")
-        tables.put("nothing", rows.slice(0, 0))
-        change(runtime, "CREATE INDEX texts ON nothing USING FTS (body)")
-        nulls = {name: pa.nulls(4, rows.schema.field(name).type) for name in ("kind", "v", "body")}
-        tables.put("nulls", pa.table({"id": pa.array(range(4), pa.int32()), **nulls}))
-        change(runtime, "CREATE INDEX texts ON nulls USING FTS (body)")
-        known.add(runtime_name)
-    return runtime
+def put_tables(tables: Tables, runtime: SqlRuntime) -> None:
+    """The tables `placed` (two fragments, the tag `first` on the first), `nothing` and `nulls`."""
+    rows = pa.table(
+        {
+            "id": pa.array(range(8), pa.int32()),
+            "kind": pa.array([i % 2 for i in range(8)], pa.int32()),
+            "v": pa.array([[i, 0] for i in range(8)], pa.list_(pa.float32(), 2)),
+            "body": BODIES,
+        }
+    )
+    tables.put("placed", rows.slice(0, 4))
+    change(runtime, "CREATE INDEX texts ON placed USING FTS (body) WITH (with_position = true)")
+    change(runtime, "ALTER TABLE placed CREATE TAG 'first'")
+    tables.put("more", rows.slice(4))
+    change(runtime, "INSERT INTO placed FROM more")
+    tables.put("nothing", rows.slice(0, 0))
+    change(runtime, "CREATE INDEX texts ON nothing USING FTS (body)")
+    nulls = {name: pa.nulls(4, rows.schema.field(name).type) for name in ("kind", "v", "body")}
+    tables.put("nulls", pa.table({"id": pa.array(range(4), pa.int32()), **nulls}))
+    change(runtime, "CREATE INDEX texts ON nulls USING FTS (body)")
 
 
 @pytest.mark.parametrize(

@@ -72,26 +72,11 @@ def filled(rows: Sequence[Any], items: pa.DataType, kind: pa.DataType) -> pa.Arr
     return pa.array([number(row) for row in rows], kind)
 
 
-@pytest.fixture(scope="module")
-def known() -> set[str]:
-    """The runtimes that have the table."""
-    return set()
-
-
-@pytest.fixture
-def runtime(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
-    """A runtime with the table `embeddings`, of four fragments."""
-    return with_embeddings(runtime_name, make_runtime, known)
-
-
-def with_embeddings(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
-    runtime, tables = make_runtime(runtime_name, "lance")
-    if runtime_name not in known:
-        rows, path = embeddings(), f"{tables.storage.directories()[0]}/embeddings.lance"
-        for start in range(0, ROWS, PART):  # not by grism, which would store half floats as FLOATs
-            lance.write_dataset(rows.slice(start, PART), path, mode="append" if start else "overwrite")
-        known.add(runtime_name)
-    return runtime
+def put_tables(tables: Tables, _: SqlRuntime) -> None:
+    """The table `embeddings`, of four fragments."""
+    rows, path = embeddings(), f"{tables.storage.directories()[0]}/embeddings.lance"
+    for start in range(0, ROWS, PART):  # not by grism, which would store half floats as FLOATs
+        lance.write_dataset(rows.slice(start, PART), path, mode="append" if start else "overwrite")
 
 
 def wanted(name: str, metric: str, k: int, query: Sequence[float] = QUERY) -> list[tuple[int, float]]:
@@ -354,14 +339,12 @@ def test_several_vectors_in_an_index(runtime_name: str, make_runtime: Make) -> N
         ("mf32, (SELECT f32 FROM embeddings LIMIT 1)", "UnsupportedError", "several vectors in each row"),
     ],
 )  # fmt: skip
-def test_what_is_refused(make_runtime: Make, known: set[str], call: str, error: str, message: str) -> None:
-    runtime = with_embeddings("local", make_runtime, known)
+def test_what_is_refused(local: SqlRuntime, call: str, error: str, message: str) -> None:
     with pytest.raises(getattr(errors, error), match=message):
-        ask(runtime, f"SELECT id FROM vector_search(embeddings, {call})")
+        ask(local, f"SELECT id FROM vector_search(embeddings, {call})")
 
 
-def test_the_types_of_parameters(make_runtime: Make, known: set[str]) -> None:
-    runtime = with_embeddings("local", make_runtime, known)
+def test_the_types_of_parameters(local: SqlRuntime) -> None:
     types = {
         "f16": pa.list_(pa.float32(), 3),
         "f64": pa.list_(pa.float64(), 3),
@@ -369,5 +352,5 @@ def test_the_types_of_parameters(make_runtime: Make, known: set[str]) -> None:
         "mf32": pa.list_(pa.list_(pa.float32(), 3)),
     }
     for name, kind in types.items():
-        told = runtime.frontend.parameters(f"SELECT id FROM vector_search(embeddings, {name}, ?)")
+        told = local.frontend.parameters(f"SELECT id FROM vector_search(embeddings, {name}, ?)")
         assert told.types == [kind]

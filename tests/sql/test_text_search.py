@@ -40,36 +40,15 @@ def docs(bodies: list[str | None], first: int) -> pa.Table:
     )
 
 
-@pytest.fixture(scope="module")
-def known() -> set[str]:
-    """The runtimes that have the table."""
-    return set()
-
-
-@pytest.fixture
-def runtime(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
-    """A runtime with the table `docs`: ten rows in indexes, of two fragments, and three that came later."""
-    return with_docs(runtime_name, make_runtime, known)
-
-
-@pytest.fixture
-def local(make_runtime: Make, known: set[str]) -> SqlRuntime:
-    """The local runtime, for what is decided before one runs anything."""
-    return with_docs("local", make_runtime, known)
-
-
-def with_docs(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
-    runtime, tables = make_runtime(runtime_name, "lance")
-    if runtime_name not in known:
-        name = TableName("main", "docs")
-        tables.put("docs", docs(BODIES[:5], 0))
-        tables.storage.write(name, docs(BODIES[5:], 5).to_reader(), WriteMode.APPEND)
-        dataset = lance.dataset(f"{tables.storage.directories()[0]}/docs.lance")
-        dataset.create_scalar_index("body", "INVERTED", with_position=True)
-        dataset.create_scalar_index("title", "INVERTED")
-        tables.storage.write(name, docs(LATER, 10).to_reader(), WriteMode.APPEND)
-        known.add(runtime_name)
-    return runtime
+def put_tables(tables: Tables, _: SqlRuntime) -> None:
+    """The table `docs`: ten rows in indexes, of two fragments, and three that came later."""
+    name = TableName("main", "docs")
+    tables.put("docs", docs(BODIES[:5], 0))
+    tables.storage.write(name, docs(BODIES[5:], 5).to_reader(), WriteMode.APPEND)
+    dataset = lance.dataset(f"{tables.storage.directories()[0]}/docs.lance")
+    dataset.create_scalar_index("body", "INVERTED", with_position=True)
+    dataset.create_scalar_index("title", "INVERTED")
+    tables.storage.write(name, docs(LATER, 10).to_reader(), WriteMode.APPEND)
 
 
 def found(runtime: SqlRuntime, query: str, more: str = "body", where: str = "") -> list[int]:

@@ -46,34 +46,13 @@ def items() -> pa.Table:
     )
 
 
-@pytest.fixture(scope="module")
-def known() -> set[str]:
-    """The runtimes that have the table."""
-    return set()
-
-
-@pytest.fixture
-def runtime(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
-    """A runtime with the table `items`, of six fragments."""
-    return with_items(runtime_name, make_runtime, known)
-
-
-@pytest.fixture
-def local(make_runtime: Make, known: set[str]) -> SqlRuntime:
-    """The local runtime, for what is decided before one runs anything."""
-    return with_items("local", make_runtime, known)
-
-
-def with_items(runtime_name: str, make_runtime: Make, known: set[str]) -> SqlRuntime:
-    runtime, tables = make_runtime(runtime_name, "lance")
-    if runtime_name not in known:
-        rows = items()
-        tables.put("items", rows.slice(0, 10))
-        for start in range(10, ROWS, 10):
-            part = rows.slice(start, 10).to_reader()
-            tables.storage.write(TableName("main", "items"), part, WriteMode.APPEND)
-        known.add(runtime_name)
-    return runtime
+def put_tables(tables: Tables, _: SqlRuntime) -> None:
+    """The table `items`, of six fragments."""
+    rows = items()
+    tables.put("items", rows.slice(0, 10))
+    for start in range(10, ROWS, 10):
+        part = rows.slice(start, 10).to_reader()
+        tables.storage.write(TableName("main", "items"), part, WriteMode.APPEND)
 
 
 NEAREST = """SELECT id FROM items WHERE vec IS NOT NULL AND NOT isnan(array_distance(vec, {0}::FLOAT[4])) {1}

@@ -215,6 +215,19 @@ def test_failures_are_told_by_their_types(caller: Caller) -> None:
     }
 
 
+@pytest.mark.parametrize("leave", [lambda client, call: call.cancel(), lambda client, call: client.channel.close()])
+def test_who_leaves_before_the_last_row_is_told(caller: Caller, leave: Callable[[RawClient, Any], object]) -> None:
+    command = sql.CommandStatementQuery(query="SELECT range AS n, md5(n::VARCHAR) AS s FROM range(20000000)")
+    with RawClient(caller._uri, [("traceparent", caller.header)]) as client:
+        call: Any = client.stream("DoGet", client.info(command).endpoint[0].ticket.SerializeToString())
+        assert [next(call), next(call)]
+        leave(client, call)
+        spans = caller.spans(f"{SERVICE}/DoGet")
+    ((get,), (run,)) = named(spans, f"{SERVICE}/DoGet"), named(spans, "run")
+    assert {(span.failed, span.attributes["error.type"]) for span in (get, run)} == {(True, "CancelledError")}
+    assert get.attributes["rpc.response.status_code"] == "CANCELLED"
+
+
 @pytest.mark.parametrize(
     ("text", "failed"),
     [

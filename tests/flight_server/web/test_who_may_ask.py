@@ -335,6 +335,88 @@ def test_who_does_not_read_makes_room_and_who_waits_for_an_answer_does_not(monke
             assert b"".join(iter(partial(client.recv, 4096), b"")).endswith(b"late")
 
 
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "TLS"])
+def test_at_the_end_only_answers_that_are_on_their_way_are_waited_for(
+    tls: tuple[HttpTls, ssl.SSLContext], secured: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not those who keep a connection for later, and neither read nor close it."""
+    asked, answered = threading.Semaphore(0), threading.Event()
+
+    def wait(request: Request) -> Response:
+        asked.release()
+        answered.wait(20)
+        return Response("late")
+
+    app = Starlette(routes=[Route("/wait", wait), Route("/small", lambda _: Response("small"))])
+    http = HttpServer(app, "127.0.0.1", 0, tls[0] if secured else None)
+    with ExitStack() as opened:
+
+        def ask(path: str) -> socket.socket:
+            client = opened.enter_context(socket.create_connection(("localhost", http.port), 20))
+            if secured:
+                client = opened.enter_context(tls[1].wrap_socket(client, server_hostname="localhost"))
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            return client
+
+        kept = [ask("/small") for _ in range(3)]
+        for client in kept:
+            told = b""
+            while not told.endswith(b"small"):
+                told += client.recv(4096)
+        waits = ask("/wait")
+        assert asked.acquire(timeout=20)
+        closing = threading.Thread(target=http.close)
+        closing.start()
+        until(lambda: len(http._server.server_state.connections) == 1)
+        assert closing.is_alive()
+        answered.set()
+        assert b"".join(iter(partial(waits.recv, 4096), b"")).endswith(b"late")
+        closing.join(20)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "TLS"])
+def test_one_address_leaves_room_for_others(
+    monkeypatch: pytest.MonkeyPatch, tls: tuple[HttpTls, ssl.SSLContext], secured: bool
+) -> None:
+    """Who has most loses for the next, however many come between the connection and the request of another; and of ten
+    connections one is left, even where nobody waits."""
+    monkeypatch.setattr(server, "_MAX_CONNECTIONS", 10)
+    asked, answered = threading.Semaphore(0), threading.Event()
+
+    def wait(request: Request) -> Response:
+        asked.release()
+        answered.wait(20)
+        return Response("late")
+
+    app = Starlette(routes=[Route("/wait", wait), Route("/small", lambda _: Response("small"))])
+    with HttpServer(app, "127.0.0.1", 0, tls[0] if secured else None) as http, ExitStack() as opened:
+
+        def connect(address: str) -> socket.socket:
+            client = socket.create_connection(("127.0.0.1", http.port), 20, (address, 0))
+            return opened.enter_context(client)
+
+        def ask(client: socket.socket, path: str) -> socket.socket:
+            if secured:
+                client = opened.enter_context(tls[1].wrap_socket(client, server_hostname="localhost"))
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            return client
+
+        def answer(client: socket.socket) -> bytes:
+            return b"".join(iter(partial(client.recv, 4096), b""))
+
+        early = connect("127.0.0.2")
+        crowd = [connect("127.0.0.3") for _ in range(30)]
+        until(lambda: sum(map(ended, crowd)) == 21)
+        assert answer(ask(early, "/small")).endswith(b"small")
+        waits = [ask(connect("127.0.0.3"), "/wait") for _ in range(9)]
+        assert all(asked.acquire(timeout=20) for _ in waits)
+        assert b" 503 " in answer(ask(connect("127.0.0.3"), "/small"))
+        assert answer(ask(connect("127.0.0.2"), "/small")).endswith(b"small")
+        answered.set()
+        assert all(answer(client).endswith(b"late") for client in waits)
+
+
 def test_of_one_user_the_last_logins_are_kept(tmp_path: Path) -> None:
     add_user(tmp_path / "users", "ann", PASSWORD, frozenset({"admin"}))
     add_user(tmp_path / "users", "bob", PASSWORD, frozenset({"reader"}))
