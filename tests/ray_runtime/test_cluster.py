@@ -1,11 +1,15 @@
 import socket
+from pathlib import Path
 
 import pytest
+import ray
 
 from engine.errors import ExecutionError
 from engine.storage import InMemoryStorage
 from ray_runtime.cluster import RaySession, _divide_machine, _Machine, _machines
+from ray_runtime.runtime import RayRuntime
 from ray_runtime.worker import WorkerConfig
+from tests.harness.waiting import until
 
 CONFIG = WorkerConfig(InMemoryStorage(), "somewhere")
 
@@ -40,3 +44,11 @@ def test_a_cluster_that_cannot_be_used_is_named(form):
         address = form.format(bound.getsockname()[1])
         with pytest.raises(ExecutionError, match=rf"^The Ray cluster at '{address}' cannot be used: .+"):
             RaySession._connect(address)
+
+
+def test_nothing_looks_for_logs_that_nobody_reads(shared_runtime: RayRuntime):
+    logs = Path(ray._private.worker.global_worker.node.get_logs_dir_path())
+    monitor = logs / "log_monitor.log"
+    until(lambda: monitor.is_file() and "Starting log monitor" in monitor.read_text())
+    assert len(list(logs.glob("worker-*.out"))) >= 2
+    assert "Beginning to track" not in monitor.read_text()
