@@ -26,7 +26,7 @@ from engine.storage.protocol import TableName
 from engine.storage.stored_types import declared_type, storable_type, stored_fields
 from engine.travel_types import Boundary, is_stored_as_it_is, leaving_type
 
-__all__ = ["Ingestion", "TableColumns"]
+__all__ = ["Ingestion", "TableColumns", "is_cast_by_arrow"]
 
 _SOURCE = "data"
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
@@ -66,7 +66,7 @@ class Ingestion:
         wanted = tuple(Column(c.name, storable_type(c)) for c in given)
         fields = stored_fields(self._kernel, wanted)
         stored = pa.schema(map(_with_metadata_of, data.schema, fields))
-        if all(map(_is_cast, data.schema, stored, wanted)):
+        if all(map(is_cast_by_arrow, data.schema, stored, wanted)):
             return _cast(name, data, stored)
         items = [_item(f"c{i}", own, to) for i, (own, to) in enumerate(zip(given, wanted, strict=True))]
         return self._through(name, data, items, stored, cancellation)
@@ -94,7 +94,7 @@ class Ingestion:
                     f'Column "{own.name}" of the data has the type {own.type}, table "{name}" has {column.type}; '
                     "cast it to the table's type."
                 )
-            passed = passed and _is_cast(data.schema[position], field, column)
+            passed = passed and is_cast_by_arrow(data.schema[position], field, column)
             items.append(_item(f"c{position}", own, column))
         if passed:
             return data
@@ -155,7 +155,7 @@ def _cast_batch(name: TableName, batch: pa.RecordBatch, stored: pa.Schema) -> pa
     return pa.RecordBatch.from_arrays(columns, schema=stored)
 
 
-def _is_cast(have: pa.Field, stored: pa.Field, column: Column) -> bool:
+def is_cast_by_arrow(have: pa.Field, stored: pa.Field, column: Column) -> bool:
     """Whether values of `have` are made those of a `stored` field, of the column's type, by Arrow alone."""
     plain = declared_type(stored) is None and is_stored_as_it_is(column.type)
     return plain and cast_gives(have.type, stored.type)

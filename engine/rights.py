@@ -91,16 +91,18 @@ class Rights:
         """Whether one of the identity's roles grants the action."""
         return any(one.covers(action, table) for role in identity.roles for one in self.roles.get(role, ()))
 
-    def check(self, identity: Identity, action: Action, table: TableName, tables: Iterable[TableName] = ()) -> None:
+    def check(
+        self, identity: Identity, action: Action, table: TableName, tables: Callable[[], Iterable[TableName]] = tuple
+    ) -> None:
         """Raise where the identity may not.
 
-        A table that it may not even read is unknown to it: UnknownTableError, with the nearest of `tables` that it
-        may read. Otherwise ForbiddenError.
+        A table that it may not even read is unknown to it: UnknownTableError, with the nearest of those that `tables`
+        gives and it may read. Otherwise ForbiddenError.
         """
         if self.may(identity, action, table):
             return
         if not self.may(identity, Action.READ, table):
-            raise unknown_table(table, self.readable(identity, tables))
+            raise unknown_table(table, self.readable(identity, tables()))
         raise ForbiddenError(f'You may not {_VERBS[action]} the table "{table}"; ask an administrator for the right.')
 
     def readable(self, identity: Identity, tables: Iterable[TableName]) -> list[TableName]:
@@ -127,7 +129,7 @@ class Grants:
         """Whether everything may be done with every table, of whatever name."""
         return any(_EVERYTHING in self.rights.roles.get(role, ()) for role in self.identity.roles)
 
-    def check(self, action: Action, table: TableName, tables: Iterable[TableName] = ()) -> None:
+    def check(self, action: Action, table: TableName, tables: Callable[[], Iterable[TableName]] = tuple) -> None:
         """Raise as `Rights.check`."""
         self.rights.check(self.identity, action, table, tables)
 

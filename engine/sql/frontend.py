@@ -145,6 +145,10 @@ class SqlFrontend:
             self._generic_plans.learn(text, names, given, read, kinds, partial(self._put, text, snapshot, names))
         return PlannedText(plan, read.resolved.columns, read.shape)
 
+    def remembers(self, text: str, names: Names = _PLAIN) -> bool:
+        """Whether the plan of a SELECT is kept, as that of one is which means the same at any time."""
+        return self._plans.has(text, names)
+
     def columns(self, text: str, *, snapshot: Snapshot | None = None, names: Names = _PLAIN) -> RowType:
         """The output columns of one SELECT without parameters, in the kernel's types. Raises as `plan`."""
         snapshot = snapshot or self.storage.snapshot()

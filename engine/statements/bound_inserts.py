@@ -3,19 +3,18 @@
 Most statements make one row of each row of parameters and look at nothing else:
 
     INSERT INTO t VALUES (?, upper(?))
-    SELECT CAST(p1 AS BIGINT), CAST(upper(p2) AS VARCHAR) FROM bound
 
-where `bound` are rows as they come in, some thousands at a time. That means the same, since each parameter has the type
-that its value has as a constant. For other statements, constants are put into the text as for a few rows.
+They are one statement of the kernel over the rows as they come in, some thousands at a time (`over_rows`). For other
+statements, constants are put into the text.
+
+Few rows, also of literals in the text, are made by such a statement where it is known from before: see `KnownInserts`.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import Protocol
 
@@ -23,36 +22,26 @@ import pyarrow as pa
 
 from engine.arrow_validation import kernel_rows_are_valid
 from engine.errors import InvalidValueError, PlanningError, TypeMismatchError
-from engine.hidden_columns import MARK
-from engine.kernel import Kernel, quote
-from engine.kernel_errors import execution_error
-from engine.literals import type_text
-from engine.logical.nodes import LogicalPlan, Project, Rename, Scan, SqlQuery, in_operators, walk
 from engine.physical import PhysicalPlan
-from engine.schema import Column, RowType
-from engine.schema_inference import plan_columns
-from engine.sql import syntax
+from engine.schema import RowType
 from engine.sql.shown_columns import stored_schema
 from engine.statements.catalog import Target
-from engine.statements.context import StatementContext
-from engine.statements.descriptions import Insert
+from engine.statements.context import StatementContext, watch_nothing
+from engine.statements.known_inserts import KnownInserts
+from engine.statements.over_rows import over_rows, storable_columns
 from engine.statements.parameter_rows import parameter_rows
-from engine.statements.planning import ParameterStream, Planning
-from engine.statements.rewriting import InsertText, full_name
-from engine.storage.alignment import align
-from engine.storage.memory_tables import MEMORY
-from engine.storage.protocol import DEFAULT_SCHEMA, Snapshot, TableHandle, TableName, Version, WriteMode
-from engine.storage.stored_types import storable_type, stored_fields
+from engine.statements.planning import Parameters, ParameterStream, Planning
+from engine.statements.rewriting import InsertText
+from engine.statements.session import Session
+from engine.storage.protocol import Snapshot, WriteMode
+from engine.storage.stored_types import stored_fields
 from engine.streams import scoped_reader
-from engine.travel_types import Boundary
 
 __all__ = ["BoundInserts"]
 
 _ROWS = 16_384
 _BYTES = 16 << 20
 _ROWS_IN_TEXT = 250
-_BOUND = TableName(DEFAULT_SCHEMA, f"{MARK}bound")  # which no statement can name
-_ROW_BY_ROW = (Project, Rename, Scan)
 _OF_A_VALUE = (InvalidValueError, PlanningError)
 
 
@@ -70,19 +59,44 @@ class BoundInserts:
 
     def __init__(self, planning: Planning) -> None:
         self._planning = planning
+        self._known = KnownInserts(planning)
+
+    def append_few(self, context: StatementContext, target: Target, text: InsertText, rows: Parameters) -> int | None:
+        """Run an INSERT for few rows by what is known from runs with other values; how many rows it appended.
+
+        None where nothing is known, or a value is no good, which is told best of the statement with its values.
+        """
+        with context.cancellation.scope():
+            try:
+                made = self._known.rows(context, text, rows)
+            except _OF_A_VALUE:
+                return None
+        if made is None:
+            return None
+        context.poll()
+        context.cancellation.check()
+        context.tell_plan(partial(self._explain, context.session, text, rows))
+        return target.storage.write(target.name, made.to_reader(), WriteMode.APPEND)
+
+    def _explain(self, session: Session, text: InsertText, rows: Parameters) -> str:
+        """The plan of the statement by itself, for those who ask while it runs."""
+        copies = len(rows) if text.statement.rows and not text.statement.ctes else 1
+        values = [value for row in rows[:copies] for value in row]
+        return self._planning.explain(self._planning.plan(session, text.in_text(copies), values))
 
     def append(self, context: StatementContext, target: Target, text: InsertText, stream: ParameterStream) -> int:
         """Run an INSERT for each row of `stream`; how many rows it appended.
 
         An error of a value tells in which row of parameters it is. Raises what `Storage.write` raises.
         """
+        context = replace(context, watch=watch_nothing)  # what is counted is what comes in
         given = _tables(stream)
         first = next(given, None)
         if first is None:
             return 0
         with context.cancellation.scope():
             snapshot = self._planning.catalog.snapshot(context.session)
-            maker: _Maker | None = _over_rows(self._planning, context, snapshot, text, stream.schema)
+            maker: _Maker | None = over_rows(self._planning, context, snapshot, text, stream.schema)
             if maker is None:
                 maker = _InText(self._planning, context, snapshot, text, first)
             stored = stored_schema(target.storage, target.storage.snapshot().table(target.name))
@@ -146,140 +160,6 @@ class _RowsToAppend:
         return low
 
 
-# ---- rows of parameters as a relation
-
-
-class _OverRows:
-    """Runs one text of the kernel's over rows of parameters, which are the table `name` in it."""
-
-    at_once = _ROWS
-
-    def __init__(self, kernel: Kernel, text: str, name: str, columns: RowType) -> None:
-        self._kernel, self._text, self._name = kernel, text, name
-        self._columns = columns
-        self.columns = _storable(columns)
-
-    def make(self, context: StatementContext, given: pa.Table) -> Iterator[pa.RecordBatch]:
-        names = [_column(place) for place in range(given.num_columns)]
-        named = pa.Table.from_batches(map(align, given.to_batches())).rename_columns(names)
-        try:
-            stream = self._kernel.stream(
-                self._text,
-                {self._name: named},
-                context.cancellation,
-                boundary=Boundary.STORAGE,
-                columns=self._columns,
-            )
-            with closing(stream.reader) as reader:
-                yield from reader
-        except (pa.ArrowException, OSError) as error:
-            context.cancellation.check()
-            raise execution_error(error) from None
-
-
-def _over_rows(
-    planning: Planning, context: StatementContext, snapshot: Snapshot, text: InsertText, schema: pa.Schema
-) -> _OverRows | None:
-    """The statement over rows of parameters as a relation; None where that might mean something else."""
-    kernel, session = planning.frontend.kernel, context.session
-    bare = _bare_parameters(kernel, text.statement)
-    parameters = (
-        None if bare is None else _references(kernel, schema, bare, planning.told_types(session, text.in_text(1)))
-    )
-    if parameters is None:
-        return None
-    empty = pa.Table.from_batches([], _with_place_names(schema))
-    handle = MEMORY.handle(_BOUND, MEMORY.hold((uuid.uuid4().hex,), "1", empty))
-    try:
-        plan = planning.logical(
-            session, text.over(full_name(_BOUND), parameters), snapshot=_WithBound(snapshot, handle)
-        )
-    except PlanningError:  # of which a constant may be the remedy; else it is told with the client's own text
-        return None
-    query = plan.input if isinstance(plan, Rename) else plan
-    if not isinstance(query, SqlQuery) or not _is_row_by_row(plan):
-        return None
-    ((name, _),) = query.inputs
-    return _OverRows(kernel, query.query, name, plan_columns(plan, kernel))
-
-
-def _is_row_by_row(plan: LogicalPlan) -> bool:
-    """Whether each row comes of one row of the only table, and of nothing else."""
-    operators = in_operators(plan)
-    return operators is not plan and all(isinstance(node, _ROW_BY_ROW) for node in walk(operators))
-
-
-def _bare_parameters(kernel: Kernel, statement: Insert) -> frozenset[str] | None:
-    """The parameters that are items of a SELECT as they stand; None where it is more than its list."""
-    if statement.ctes or len(statement.rows) > 1:
-        return None
-    if statement.query is None:
-        return frozenset()
-    tree = syntax.Tree(kernel.parse(statement.query))
-    node = tree.root["node"]
-    clauses = ("where_clause", "group_expressions", "group_sets", "having", "sample", "qualify", "modifiers")
-    if node.get("type") != "SELECT_NODE" or any(node.get(clause) for clause in clauses):
-        return None
-    if (node.get("from_table") or {}).get("type") != "EMPTY" or syntax.cte_names(tree):
-        return None
-    if tree.expressions("STAR", "SUBQUERY", "WINDOW"):
-        return None
-    return frozenset(str(item["identifier"]) for item in node["select_list"] if item.get("class") == "PARAMETER")
-
-
-def _references(
-    kernel: Kernel, schema: pa.Schema, bare: frozenset[str], told: dict[str, str | None]
-) -> list[str] | None:
-    """What stands for each parameter; None where a column gives values of other types than constants would be.
-
-    A text is a constant without a type, which takes that of its place.
-    """
-    if any(not _is_plain(field.type) for field in schema):
-        return None
-    found = []
-    types = kernel.column_types(pa.Table.from_batches([], _with_place_names(schema)))
-    for place, (field, own) in enumerate(zip(schema, types, strict=True)):
-        reference, kind = quote(_column(place)), told.get(str(place + 1))
-        if pa.types.is_null(field.type):
-            found.append("NULL")
-            continue
-        if own.type != type_text(field.type):
-            return None
-        if own.type == "VARCHAR":
-            kind = kind or ("VARCHAR" if str(place + 1) in bare else None)
-            if kind is None:
-                return None
-            reference = reference if kind == "VARCHAR" else f"CAST({reference} AS {kind})"
-        found.append(reference)
-    return found
-
-
-def _is_plain(kind: pa.DataType) -> bool:
-    """Whether a type is one of single values, which are what they lie in."""
-    nested = pa.types.is_nested(kind) or pa.types.is_dictionary(kind) or isinstance(kind, pa.BaseExtensionType)
-    return not nested and not pa.types.is_date64(kind)
-
-
-def _column(place: int) -> str:
-    return f"{MARK}p{place + 1}"
-
-
-def _with_place_names(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([pa.field(_column(place), field.type) for place, field in enumerate(schema)])
-
-
-@dataclass(frozen=True)
-class _WithBound:
-    """`snapshot` with the rows of parameters as a table."""
-
-    snapshot: Snapshot
-    handle: TableHandle
-
-    def table(self, name: TableName, version: Version | None = None, at: datetime | None = None) -> TableHandle:
-        """The pinned handle; see `Snapshot.table`."""
-        return self.handle if name == _BOUND else self.snapshot.table(name, version, at)
-
-
 # ---- rows of parameters as constants
 
 
@@ -291,14 +171,14 @@ class _InText:
     ) -> None:
         self._planning, self._snapshot, self._text = planning, snapshot, text
         self.at_once = _ROWS_IN_TEXT if text.statement.rows and not text.statement.ctes else 1
-        self.columns = _storable(self._plan(context, first.slice(0, 1)).columns)
+        self.columns = storable_columns(self._plan(context, first.slice(0, 1)).columns)
 
     def make(self, context: StatementContext, given: pa.Table) -> Iterator[pa.RecordBatch]:
         with context.cancellation.scope():
             plan = self._plan(context, given)
-        if _storable(plan.columns) != self.columns:
+        if storable_columns(plan.columns) != self.columns:
             raise TypeMismatchError("The rows of parameters give results of different types; cast them.")
-        with self._planning.execute(replace(context, watch=lambda _: None), plan) as result:
+        with self._planning.execute(context, plan) as result:
             yield from result
 
     def _plan(self, context: StatementContext, given: pa.Table) -> PhysicalPlan:
@@ -325,10 +205,6 @@ def _tables(stream: ParameterStream) -> Iterator[pa.Table]:
                 kept, rows, size = [], 0, 0
     if kept:
         yield pa.Table.from_batches(kept)
-
-
-def _storable(columns: RowType) -> RowType:
-    return tuple(Column(c.name, storable_type(c)) for c in columns)
 
 
 def _required_names(stored: pa.Schema) -> frozenset[str]:

@@ -179,7 +179,7 @@ class Catalog:
             return _temporary(temporary, name.table)
         if name.schema.lower() == SYSTEM:
             return Target(self.storage, name, name)
-        session.grants.check(action, name, self.storage.tables())
+        session.grants.check(action, name, self.storage.tables)
         return Target(self.storage, name, name)
 
     def new(self, session: Session, path: Sequence[str], temporary: bool) -> Target:
@@ -190,7 +190,7 @@ class Catalog:
         if temporary or name.schema.lower() == TEMPORARY:
             return _temporary(session.make_temporary(), name.table)
         _require_own(name)
-        session.grants.check(Action.ADMIN, name, self.storage.tables())
+        session.grants.check(Action.ADMIN, name, self.storage.tables)
         return Target(self.storage, name, name)
 
     def upload_target(self, session: Session, path: Sequence[str], mode: WriteMode) -> tuple[Target, WriteMode]:

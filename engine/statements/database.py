@@ -151,6 +151,8 @@ class Database:
             # Without any the plan is about to be asked for, and raises what is wrong.
             return self.planning.parameters(session, text) if any(mark in text for mark in "?$") else pa.schema([])
         numbered = self._changes.parameters(session, statement)
+        if not len(numbered):
+            return numbered
         names = parameter_names(text)
         if len(names) != len(numbered):  # they are numbers in the text too
             return numbered

@@ -102,6 +102,10 @@ class Planning:
             by_template=by_template,
         )
 
+    def remembers(self, session: Session, text: str) -> bool:
+        """Whether a SELECT without parameters that was planned means the same at any time, and for anybody."""
+        return self.frontend.remembers(text, self.catalog.names(session))
+
     def require_names(self, session: Session, text: str, row: Sequence[pa.Scalar]) -> None:
         """Raise what planning a SELECT raises. It is planned once, for values of the same types."""
         snapshot, names = self.catalog.snapshot(session), self.catalog.names(session)

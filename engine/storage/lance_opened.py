@@ -49,6 +49,12 @@ class Facts:
         """The columns whose values lie beside the others."""
         return tuple(field.name for field in self.schema if is_blob(field))
 
+    @cached_property
+    def checked(self) -> pa.Schema:
+        """The columns. Raises InvalidDataError or UnsupportedError, by the column's name, where one cannot be read."""
+        check_stored(self.schema)
+        return self.schema
+
     def fields(self, table: TableHandle) -> pa.Schema:
         """The columns, and those that the handle of this version stands for besides."""
         schema = self.schema

@@ -21,7 +21,6 @@ import lance
 import pyarrow as pa
 from sqlglot import exp
 
-from engine.arrow_input import check_stored
 from engine.cache import LruCache
 from engine.errors import DataCorruptError, UnsupportedError
 from engine.storage import lance_apart
@@ -123,8 +122,7 @@ class LanceTables:
         path, identity = table.location
         facts = self._facts.get((path, identity, int(table.version)))
         facts = facts or self._open_pinned(table).facts
-        _require_distinct_names(table.name, facts.schema)
-        check_stored(facts.schema)
+        _require_distinct_names(table.name, facts.checked)
         return ArrowSource(pa.Table.from_batches([], facts.fields(table)))
 
     def dataset(self, table: TableHandle) -> Any:
@@ -361,7 +359,9 @@ class LanceTables:
         key = (path, identity, version)
         found = self._open.get(key)
         if found is None:
-            found = run_read(name, lambda: opened_version(dataset or lance.dataset(path, version=version)))
+            if dataset is None:
+                dataset = run_read(name, lambda: lance.dataset(path, version=version))
+            found = run_read(name, lambda: opened_version(dataset))
             self._open.put(key, found)
             self._facts.put(key, found.facts)
         return found

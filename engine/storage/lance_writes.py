@@ -174,7 +174,7 @@ class LanceWrites:
                 with commit_lock(path), visible_or_removed(path, added_files(change.operation)):
                     require_not_dropped(name, path)
                     newest = dataset if is_newest(dataset) else open_newest(name, path)
-                    if not may_append(dataset.lance_schema, newest.lance_schema):
+                    if newest is not dataset and not may_append(dataset.lance_schema, newest.lance_schema):
                         raise ConflictError(f'The columns of table "{name}" were changed meanwhile; try again.')
                     made_version(run_write(name, incoming, lambda: lance.LanceDataset.commit(newest, change)))
         return incoming.rows

@@ -52,9 +52,9 @@ def test_patterns(rights: Rights, schema: str, table: str, granted: Action | Non
 def test_what_is_refused_and_what_is_unknown(rights: Rights) -> None:
     tables = [TableName("main", "nation"), TableName("secret", "salaries")]
     with pytest.raises(ForbiddenError, match="change the rows of"):
-        rights.check(who("analyst"), Action.WRITE, tables[0], tables)
+        rights.check(who("analyst"), Action.WRITE, tables[0], lambda: tables)
     with pytest.raises(UnknownTableError) as denied:
-        rights.check(who("analyst"), Action.READ, tables[1], tables)
+        rights.check(who("analyst"), Action.READ, tables[1], lambda: tables)
     assert "did you mean" not in str(denied.value)
     for roles in ((), ("nosuch",)):
         assert rights.readable(who(*roles), tables) == []

@@ -19,7 +19,7 @@ from tests.clients.raw import RawClient, command_descriptor, flight_data
 from tests.harness.waiting import until
 
 MANY = 3 * ServiceOptions().max_parameter_rows
-FEW = 10  # whose values are put into the text
+FEW = 10  # whose values are put into the text, the first time
 ON_RAY = 5  # one of so many
 PATIENCE = 30.0
 UTC = datetime.UTC
