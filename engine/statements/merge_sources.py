@@ -19,7 +19,7 @@ from engine.kernel import quote
 from engine.logical.nodes import SqlQuery, walk
 from engine.sql import syntax
 from engine.sql.cte_scopes import among
-from engine.sql.volatility import has_limit, volatile_part
+from engine.sql.volatility import order_dependent_part, takes_by_order, volatile_part
 from engine.statements.context import StatementContext
 from engine.statements.descriptions import Merge
 from engine.statements.planning import Planning
@@ -55,7 +55,7 @@ def keep_source(
     _require_steady(condition)
     query = own_values(parse, f"{statement.ctes} SELECT * FROM {statement.source}", row)
     selects = _selects(planning, context, query, snapshot)
-    if any(volatile_part(select) or has_limit(select) for select in selects):
+    if any(_may_differ(select) for select in selects):
         statement, snapshot = _kept(planning, context, statement, table, query, snapshot)
     if any(node.get("class") == "SUBQUERY" for node, _ in syntax.walk(condition)):
         pairs = f"{in_from(table, statement.alias)}, {statement.source}"
@@ -65,9 +65,14 @@ def keep_source(
     return statement, snapshot
 
 
+def _may_differ(select: syntax.Node) -> bool:
+    """Whether a source may give other rows when it is read again."""
+    return bool(volatile_part(select) or order_dependent_part(select)) or takes_by_order(select)
+
+
 def _require_steady(condition: syntax.Node) -> None:
     """Raise UnsupportedError for what may tell otherwise when it is asked again."""
-    what = volatile_part(condition)
+    what = volatile_part(condition) or order_dependent_part(condition)
     if what is not None:
         raise UnsupportedError(
             f"A MERGE asks twice which rows belong together, and {what} in its condition may tell otherwise each time; "

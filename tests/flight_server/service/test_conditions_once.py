@@ -111,6 +111,12 @@ def test_which_rows_of_a_merge_belong_together_is_not_left_to_chance(cursor: fli
     run(cursor, f"CREATE TABLE {t} (a INTEGER)")
     merge = f"MERGE INTO {t} t USING (SELECT 1 AS a) s ON t.a = s.a AND random() < 0.5"
     assert changed(cursor, f"{merge} WHEN MATCHED THEN DELETE") == 0, "it is asked once"
-    with pytest.raises(flight_sql.NotSupportedError, match=r"random\(\) in its condition"):
-        run(cursor, f"{merge} WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.a)")
+    some = ("SELECT any_value(i) FROM range(9) r(i)", "SELECT DISTINCT ON (i % 2) i FROM range(9) r(i)")
+    for condition, what in (
+        ("random() < 0.5", r"random\(\)"),
+        *((f"s.a IN ({each})", "without an order") for each in some),
+    ):
+        merge = f"MERGE INTO {t} t USING (SELECT 1 AS a) s ON t.a = s.a AND {condition}"
+        with pytest.raises(flight_sql.NotSupportedError, match=f"{what} in its condition"):
+            run(cursor, f"{merge} WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.a)")
     run(cursor, f"DROP TABLE {t}")
