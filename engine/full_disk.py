@@ -17,7 +17,11 @@ _REFUSALS = {
     errno.EFBIG: ("a file would be larger than the server's process may write", "Raise that limit (ulimit -f)"),
 }
 # Behind the number, Lance tells the place in its source. Before it may stand anything, as a table's name.
-_OF_LANCE = re.compile(r"LanceError\(IO\): .*\(os error (\d{1,4})\)(?:, \S+:\d+:\d+)*", re.DOTALL)
+_OF_LANCE = re.compile(
+    r"LanceError\((?:IO\)|(?P<spilled>\w+\): (?:.*: )?I[Oo] error)): .*\(os error (?P<number>\d{1,4})\)"
+    r"(?:, \S+:\d+:\d+)*",
+    re.DOTALL,
+)
 _OF_THE_KERNEL = re.compile(rf'.*": ({"|".join(re.escape(os.strerror(number)) for number in _REFUSALS)})', re.DOTALL)
 
 
@@ -30,6 +34,8 @@ def full_error(what: str, error: BaseException | str, other: str = "") -> Storag
     if refusal is None:
         return None
     why, help_ = refusal
+    if (lance := _OF_LANCE.fullmatch(str(error))) is not None and lance["spilled"]:  # as what an index sorts
+        why += ", where temporary files lie ($TMPDIR)"
     return StorageFullError(f"{what}: {why}. {help_}{other and f', {other}'}, and run the statement again.")
 
 
@@ -39,7 +45,7 @@ def _number(error: BaseException | str) -> int:
         return error.errno
     text = str(error)
     if (found := _OF_LANCE.fullmatch(text)) is not None:
-        return int(found[1])
+        return int(found["number"])
     if (told := _OF_THE_KERNEL.fullmatch(text)) is not None:
         return next(number for number in _REFUSALS if os.strerror(number) == told[1])
     return 0

@@ -14,6 +14,7 @@ import base64
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -38,6 +39,8 @@ __all__ = ["INDICES", "LanceSegments", "build_segment", "build_whole", "see_file
 
 _CONFIGURED = ("BTREE", "ZONEMAP", "BLOOMFILTER")
 """The kinds whose options Lance takes as a configuration."""
+_NUMBERED_BY_LANCE = ("BTREE", "LABEL_LIST", "NGRAM")
+"""The kinds whose parts Lance numbers itself; of those that fail it leaves nothing."""
 _SEEN = ("_versions", "_deletions", "_transactions", "data")
 
 
@@ -47,8 +50,12 @@ def build_segment(
     options: Mapping[str, OptionValue],
     fragments: Sequence[int],
     progress: Callable[[Any], None],
+    number: str | None = None,
 ) -> Any:
-    """Write an index over some fragments, which no version names yet; Lance's description of it."""
+    """Write an index over some fragments, which no version names yet; Lance's description of it.
+
+    It lies in the folder that is called by its `number`, where one is given.
+    """
     kind = kind_of(definition.kind)
     arguments: dict[str, Any] = dict(options)
     if kind.name in _CONFIGURED and arguments:
@@ -61,6 +68,7 @@ def build_segment(
         form,
         name=definition.name,
         fragment_ids=list(fragments),
+        index_uuid=number,
         progress_callback=progress,
         **arguments,
     )
@@ -80,7 +88,11 @@ def build_whole(
         segment = _of_no_rows(dataset, definition)
         folders.add(segment.uuid)
         return segment
-    segment = build_segment(dataset, definition, options, numbers, progress)
+    number = None
+    if definition.kind not in _NUMBERED_BY_LANCE:
+        number = str(uuid.uuid4())
+        folders.add(number)  # which is there where the disk is full in the middle of it
+    segment = build_segment(dataset, definition, options, numbers, progress, number)
     folders.add(segment.uuid)
     if definition.kind == "FTS":  # whose parts are put together by merging them, also where there is one
         segment = dataset.merge_existing_index_segments([segment])

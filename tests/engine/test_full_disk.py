@@ -26,6 +26,8 @@ def test_each_form_of_a_full_disk(number: int, told: str) -> None:
         OSError(number, "Error writing bytes to file. Detail: ..."),
         OSError(f"LanceError(IO): {text} (os error {number}){PLACE}"),
         OSError(f"LanceError(IO): Unable to copy data to file: {text} (os error {number}){PLACE}{PLACE}"),
+        OSError(f"LanceError(Arrow): Io error: {text} (os error {number}){PLACE}"),
+        OSError(f"LanceError(External): Execution error: IO error: {text} (os error {number})"),
         f'Could not write file "/spill/duckdb_temp_0.tmp": {text}',
     ]
     for form in forms:
@@ -45,6 +47,7 @@ def test_a_name_that_is_called_so_is_no_full_disk(words: str) -> None:
         f"LanceError(IO): Not found: /data/{words}.lance/_versions{PLACE}",
         f"LanceError(IO): /data/{words}.lance: Permission denied (os error 13){PLACE}",
         f"LanceError(Schema): Column {words} does not exist{PLACE}",
+        f"LanceError(Arrow): Schema error: Column {words}{PLACE}",
         f"Column {words}",
     ):
         assert not isinstance(failure(name, OSError(text)), StorageFullError)

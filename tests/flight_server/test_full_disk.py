@@ -5,7 +5,10 @@ A limit of the size of files stands for the disk: what does not fit is refused b
 
 from __future__ import annotations
 
+import os
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,3 +94,33 @@ def test_writes_for_which_there_is_no_room(runtime_name: str, tmp_path: Path) ->
         assert run(client, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'") == [("t",)]
         run(client, f"INSERT INTO t {LARGE}")
         assert run(client, "SELECT count(*) FROM t") == [(140_000,)]
+
+
+SORTS = """
+import resource, sys
+import grism
+from engine.errors import StorageFullError
+
+with grism.connect(sys.argv[1]) as connection:
+    connection.sql("CREATE TABLE t AS SELECT i, md5(i::VARCHAR) AS s FROM range(60000) r(i)").to_arrow()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+    try:
+        connection.sql("CREATE INDEX by_s ON t (s)").to_arrow()
+    except StorageFullError as error:
+        print(error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    connection.sql("CREATE INDEX by_s ON t (s)").to_arrow()
+    print(connection.sql("SELECT i FROM t WHERE s = md5('59999')").to_pylist())
+"""
+
+
+def test_what_an_index_sorts_on_disk_finds_no_room(tmp_path: Path) -> None:
+    """Lance tells that in other words than of a table's files."""
+    little = {**os.environ, "LANCE_MEM_POOL_SIZE": "3000000", "TMPDIR": str(tmp_path)}
+    (tmp_path / "data").mkdir()
+    command = [sys.executable, "-c", SORTS, str(tmp_path / "data")]
+    ran = subprocess.run(command, env=little, capture_output=True, text=True, timeout=120, check=True)
+    refused, found = ran.stdout.splitlines()
+    assert "would be larger" in refused
+    assert "temporary files lie ($TMPDIR)" in refused
+    assert found == "[{'i': 59999}]"
