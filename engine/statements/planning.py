@@ -148,8 +148,8 @@ class Planning:
     def storage_plan(
         self, session: Session, text: str, row: Sequence[pa.Scalar] = (), snapshot: Snapshot | None = None
     ) -> PhysicalPlan:
-        """As `plan`, with the rows in their stored forms."""
-        plan = self.plan(session, text, row, snapshot)
+        """As `plan` of what is to run, with the rows in their stored forms."""
+        plan = self.plan(session, text, row, snapshot, by_template=True)
         if leaving_items([(c.name, c.type) for c in plan.columns], Boundary.STORAGE) is None:
             return plan  # whose rows may be given on as they lie in another table
         schema = self.frontend.kernel.arrow_schema(plan.columns, Boundary.STORAGE)

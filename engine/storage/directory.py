@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -150,11 +150,9 @@ class DirectoryStorage:
         if mode is WriteMode.REPLACE:
             return self._writes.replace(name, path, data, is_valid, writers=writers)
 
-        def made_version(dataset: Any) -> None:
-            self._lance.keep(name, str(path), dataset)
-
         newest = self._lance.newest(name, str(path))
-        return self._writes.append(name, path, data, is_valid, newest, made_version, writers)
+        keep = partial(self._lance.keep, name, str(path))
+        return self._writes.append(name, path, data, is_valid, newest, keep, writers)
 
     def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace the rows and columns of a table that is still at this version; all or nothing, returns the rows.
@@ -192,7 +190,9 @@ class DirectoryStorage:
         if entry is None:
             raise unknown_table(table.name, self.tables())
         name = TableName(schema, entry.name)
-        self._writes.change(name, self._writable(name, entry), self._lance.dataset(table), changed, added, is_valid)
+        path = self._writable(name, entry)
+        keep = partial(self._lance.keep, name, str(path))
+        self._writes.change(name, path, self._lance.dataset(table), changed, added, is_valid, keep)
 
     def alter(self, table: TableHandle, change: FieldChange) -> bool:
         """Change one column of a Lance table; see `Storage.alter`."""

@@ -294,8 +294,12 @@ class LanceWrites:
         changed: pa.RecordBatchReader,
         added: pa.RecordBatchReader | None,
         is_valid: bool,
+        made_version: Callable[[Any], None],
     ) -> None:
-        """Change rows of the version that `dataset` is, and add others; see `Storage.change`."""
+        """Change rows of the version that `dataset` is, and add others; see `Storage.change`.
+
+        `made_version` is given the new version.
+        """
         schema = written_fields(dataset.schema.remove_metadata())
         named = [schema.field(column) for column in changed.schema.names if column in schema.names]
         marks = [pa.field(ROW_ADDRESS, pa.uint64(), False), pa.field(ROW_STAYS, pa.bool_(), False)]
@@ -313,9 +317,12 @@ class LanceWrites:
             if operation is not None:
                 with commit_lock(path):
                     require_not_dropped(name, path)
-                    change.require_current(open_newest(name, path))
+                    newest = dataset if is_newest(dataset) else open_newest(name, path)
+                    change.require_current(newest)
                     commit = lance.LanceDataset.commit
-                    run_write(name, change, lambda: commit(str(path), operation, read_version=dataset.version))
+                    made_version(
+                        run_write(name, change, lambda: commit(newest, operation, read_version=dataset.version))
+                    )
 
     def alter(self, name: TableName, path: Path, version: int, change: FieldChange) -> bool:
         """Change one column of a version; see `Storage.alter`."""

@@ -54,7 +54,7 @@ def test_to_be_watched_calls_few_more(tmp_path: Path, collector: Collector, monk
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="counted with 3.11; other versions' libraries differ")
-def test_an_insert_of_one_row_does_nothing_twice(tmp_path: Path) -> None:
+def test_a_change_of_one_row_does_nothing_twice(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with (
         serve_counted(tmp_path / "data", tmp_path) as (uri, calls),
@@ -73,6 +73,13 @@ def test_an_insert_of_one_row_does_nothing_twice(tmp_path: Path) -> None:
                 assert round(counted.get(function, 0) / ASKED) == expected[place], (way, function)
         cursor.execute("SELECT count(DISTINCT k), count(DISTINCT s), count(*) FROM t")
         assert cursor.fetchall() == [(2 * ASKED, 2 * ASKED, 6 * ASKED)]
+        for number in range(20):
+            if number == 10:
+                calls()
+            cursor.execute("DELETE FROM t WHERE k = ?", (number,))
+        counted = calls()
+        assert counted["engine.storage.directory", "DirectoryStorage.change"] == 10
+        assert counted.get(("lance", "dataset"), 0) == counted.get(("engine.binder", "Binder._take"), 0) == 0
 
 
 def count(folder: Path, *options: str) -> dict[str, float]:
