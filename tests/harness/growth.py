@@ -10,6 +10,7 @@ __all__ = ["assert_linear", "exponent"]
 
 _SEEN, _ENOUGH = 0.001, 0.01  # seconds of the processor: what is no noise, and where the growth is told
 _SMALLEST, _STEP = 10, 1.4
+_LONG, _LONG_STEP = 100, 3  # from where on what takes exponential time has been seen, and lengths may grow faster
 _BOUND = 1.6  # what is quadratic has 2
 
 
@@ -24,7 +25,7 @@ def exponent(run: Callable[[str], object], make: Callable[[int], str], longest: 
     _seconds(run, make(1))  # what is made once
     while size <= longest and (not times or times[-1][1] < _ENOUGH):
         times.append((int(size), _seconds(run, make(int(size)))))
-        size *= _STEP
+        size *= _STEP if size < _LONG else _LONG_STEP
     if times[-1][1] < _ENOUGH:
         return 0.0
     seen = [pair for pair in times if pair[1] > _SEEN]
