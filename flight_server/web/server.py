@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ class HttpServer:
     """Serves `app` on `host`:`port` (0 takes a free one). Raises OSError where the port cannot be opened.
 
     A client that has sent no whole request for `patience` seconds, come to no end with TLS's handshake, or read nothing
-    of an answer, loses its connection; where all there may be are taken, or nine tenths of them by one address, one of
-    the address that has most goes for the next: the one that has kept the server waiting longest. Where none waits, who
+    of an answer, loses its connection; where all there may be are taken, or nine tenths of them by one address, some of
+    the address that has most go for the next: those that have kept the server waiting longest. Where none waits, who
     comes is told to come later. Close it, or use it in a ``with`` block.
     """
 
@@ -296,10 +297,10 @@ class _Protocol(H11Protocol):
 
 
 def _make_room(connection: _Protocol | _Handshake) -> bool:
-    """Whether there is room for one more, where need be by the end of another.
+    """Whether there is room for one more, where need be by the end of a tenth of those that there may be.
 
-    That is one that waits for its client, of an address that has as many at least, and of those with most the one that
-    has waited longest: nobody takes what others have, or all there are.
+    They are such as wait for their clients, of addresses that have as many at least, and of those with most the ones
+    that have waited longest: nobody takes what others have, or all there are.
     """
     connections: set[Any] = (connection._http if isinstance(connection, _Handshake) else connection).connections
     most_of_one = _MAX_CONNECTIONS - _MAX_CONNECTIONS // 10
@@ -316,9 +317,10 @@ def _make_room(connection: _Protocol | _Handshake) -> bool:
     }
     if not waiting:
         return False
-    longest = min(waiting, key=waiting.__getitem__)
-    connections.discard(longest)  # which its end does, too, but later than the next may come
-    longest.abort()
+    # Several at once, so that not each of those who come one upon the other has to look at all that wait.
+    for longest in nsmallest(max(1, _MAX_CONNECTIONS // 10), waiting, key=waiting.__getitem__):
+        connections.discard(longest)  # which its end does, too, but later than the next may come
+        longest.abort()
     return True
 
 
