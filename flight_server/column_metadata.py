@@ -9,6 +9,7 @@ from itertools import chain, repeat
 import pyarrow as pa
 from pyarrow import types
 
+from engine.kernel import quote
 from engine.storage.conform import DEFAULT, NOT_NULL
 from engine.storage.protocol import CATALOG, Origins, TableName
 from engine.storage.stored_types import STORED_TYPE
@@ -42,6 +43,7 @@ _PLAIN: dict[pa.DataType, tuple[str, int | None, int | None]] = {
     pa.large_binary(): ("BLOB", None, None),
     pa.date32(): ("DATE", 10, None),
     pa.time64("us"): ("TIME", 15, 6),
+    pa.time64("ns"): ("TIME_NS", 18, 9),
     pa.timestamp("s"): ("TIMESTAMP_S", 19, 0),
     pa.timestamp("ms"): ("TIMESTAMP_MS", 23, 3),
     pa.timestamp("us"): ("TIMESTAMP", 26, 6),
@@ -50,11 +52,12 @@ _PLAIN: dict[pa.DataType, tuple[str, int | None, int | None]] = {
     pa.null(): ("NULL", None, None),
 }
 _NESTED: tuple[tuple[Callable[[pa.DataType], bool], Callable[..., str]], ...] = (
-    (types.is_list, lambda t: f"{type_name(t.value_type)}[]"),
-    (types.is_large_list, lambda t: f"{type_name(t.value_type)}[]"),
-    (types.is_fixed_size_list, lambda t: f"{type_name(t.value_type)}[{t.list_size}]"),
-    (types.is_map, lambda t: f"MAP({type_name(t.key_type)}, {type_name(t.item_type)})"),
-    (types.is_struct, lambda t: "STRUCT(" + ", ".join(f'"{f.name}" {type_name(f.type)}' for f in t) + ")"),
+    (types.is_list, lambda t: f"{_inner_name(t.value_type)}[]"),
+    (types.is_large_list, lambda t: f"{_inner_name(t.value_type)}[]"),
+    (types.is_fixed_size_list, lambda t: f"{_inner_name(t.value_type)}[{t.list_size}]"),
+    (types.is_map, lambda t: f"MAP({_inner_name(t.key_type)}, {_inner_name(t.item_type)})"),
+    (types.is_struct, lambda t: f"STRUCT({_fields(t)})"),
+    (types.is_union, lambda t: f"UNION({_fields(t)})"),
 )
 
 
@@ -92,13 +95,26 @@ def strip_annotations(schema: pa.Schema) -> pa.Schema:
     return pa.schema(fields, schema.metadata)
 
 
+def _inner_name(data_type: pa.DataType) -> str:
+    """The name of a type in another, where digits are told nowhere else."""
+    if types.is_decimal(data_type):
+        return f"DECIMAL({data_type.precision},{data_type.scale})"
+    return type_name(data_type)
+
+
+def _fields(data_type: pa.StructType | pa.UnionType) -> str:
+    return ", ".join(f"{quote(field.name)} {_inner_name(field.type)}" for field in data_type)
+
+
 def _describe(data_type: pa.DataType) -> tuple[str, int | None, int | None]:
     if data_type in _PLAIN:
         return _PLAIN[data_type]
     if types.is_decimal(data_type):
         return "DECIMAL", data_type.precision, data_type.scale
     if types.is_timestamp(data_type):
-        return "TIMESTAMP WITH TIME ZONE", 32, 6
+        return ("TIMESTAMPTZ_NS", 35, 9) if data_type.unit == "ns" else ("TIMESTAMP WITH TIME ZONE", 32, 6)
+    if types.is_dictionary(data_type):
+        return _describe(data_type.value_type)
     for belongs, name in _NESTED:
         if belongs(data_type):
             return name(data_type), None, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence, Set
+from operator import index
 from os import PathLike, fspath
 from typing import Any, Literal
 from weakref import WeakSet
@@ -50,8 +51,12 @@ def connect(
 
     With ``runtime="ray"`` queries run on `workers` of a Ray cluster, a new one on this machine or that at
     `ray_address`. `schema` is where names without one are looked for; `memory_limit` is in bytes. Raises StorageError
-    where the folder is not there, UnsupportedError where Ray is not installed.
+    where the folder is not there, UnsupportedError where Ray is not installed, InvalidValueError for what an argument
+    cannot be.
     """
+    _require_count("memory_limit", memory_limit, "of bytes, such as 4_000_000_000")
+    _require_count("threads", threads)
+    _require_count("workers", workers)
     storage: Storage = InMemoryStorage() if data is None else DirectoryStorage(fspath(data))
     if runtime == "ray":
         return Connection(_ray(storage, memory_limit, threads, workers, ray_address), schema)
@@ -83,13 +88,17 @@ class Connection:
         self._runtime = runtime
         self._database = Database(runtime)
         self._session = Session(data=self._database.folder)
-        self._session.schema = schema
         self._ingestion = Ingestion(runtime.kernel)
         self._running: WeakSet[Cancellation] = WeakSet()
         self._run: RunProgress | None = None
         self._closed = False
         if self._database.folder is not None:
             sweep_temporary(self._database.folder)
+        try:
+            self._database.settings.apply(self._session, "schema", schema)
+        except InvalidValueError:
+            self.close()
+            raise
 
     def sql(self, text: str | bytes, /, parameters: Parameters | None = None, **tables: Any) -> Result:
         """Run one statement of any kind, or several with semicolons between them, of which the last answers.
@@ -148,6 +157,7 @@ class Connection:
 
     def tables(self) -> pa.Table:
         """The tables and views: ``schema``, ``table`` and ``type`` (TABLE, VIEW, LOCAL TEMPORARY), all text."""
+        self._require_open()
         relations = self._database.catalog.relations(self._session)
         rows = [{"schema": name.schema, "table": name.table, "type": kind} for name, kind in relations]
         return pa.Table.from_pylist(rows, _RELATIONS)
@@ -187,9 +197,12 @@ class Connection:
     def _follow(self, run: RunProgress) -> None:
         self._run = run
 
-    def _cancellation(self) -> Cancellation:
+    def _require_open(self) -> None:
         if self._closed:
             raise CancelledError("The connection is closed; connect again.")
+
+    def _cancellation(self) -> Cancellation:
+        self._require_open()
         limit = self._session.timeout
         cancellation = Cancellation(time.monotonic() + limit if limit else None)
         self._running.add(cancellation)
@@ -227,6 +240,16 @@ class Connection:
         with scoped_reader(entrance.schema, batches()) as entered:
             stored = self._ingestion.into_new(TableName(TEMPORARY, name), entered, cancellation)
             session.make_temporary().hold(name, stored)
+
+
+def _require_count(name: str, value: Any, of: str = "") -> None:
+    """Raise InvalidValueError for what is neither None nor a whole number above zero."""
+    try:
+        if value is None or (index(value) > 0 and not isinstance(value, bool)):
+            return
+    except TypeError:  # no whole number
+        pass
+    raise InvalidValueError(f"{name} is a whole number{of and f' {of}'}, above zero; {value!r} was given.")
 
 
 def _in_order(parameters: Sequence[Any] | None) -> list[Any]:

@@ -65,6 +65,8 @@ class Entrance:
         return f"{what} not valid Arrow data: {told}"
 
     def _piece(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if not batch.num_columns:
+            return batch  # of nothing else its number of rows could be told
         columns = [self._plain(column, field) for column, field in zip(batch.columns, self.schema, strict=True)]
         for i in self._looked_at:
             check_values(columns[i], self.schema.field(i))

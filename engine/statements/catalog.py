@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from engine.cancellation import require_answer
-from engine.errors import GrismError, TableExistsError, UnknownTableError, UnsupportedError
+from engine.errors import GrismError, UnknownTableError, UnsupportedError
 from engine.rights import Action, ReadableSnapshot
 from engine.sql.shown_columns import Constraints, ShownColumn, constraints
 from engine.sql.views import Names, View
@@ -20,7 +20,7 @@ from engine.statements.stored_views import StoredViews
 from engine.statements.system_tables import SYSTEM, SystemTables
 from engine.statements.table_facts import table_rows
 from engine.storage.indexes import StoredIndex
-from engine.storage.names import full_name, unknown_schema, unknown_table
+from engine.storage.names import full_name, unknown_schema, unknown_table, view_error
 from engine.storage.protocol import (
     CATALOG,
     DEFAULT_SCHEMA,
@@ -112,7 +112,7 @@ class Catalog:
     def require_no_view(self, target: Target) -> None:
         """Raise TableExistsError where a view has the name of a table to be made or written."""
         if not target.is_temporary and self.view(target.name) is not None:
-            raise TableExistsError(f'"{target.name}" is a view; views are not written to.')
+            raise view_error(target.name)
 
     def shown_schemas(self, session: Session, within: Sequence[str] = ()) -> set[str]:
         """The schemas in which SHOW looks, in lower case: those of bare names, or what is `within` a path.
@@ -175,7 +175,7 @@ class Catalog:
             if temporary is None:
                 raise unknown_table(name, ())
             if action is not Action.READ and temporary.views.has(name):
-                raise TableExistsError(f'"{name}" is a view; views are not written to.')
+                raise view_error(name)
             return _temporary(temporary, name.table)
         if name.schema.lower() == SYSTEM:
             return Target(self.storage, name, name)

@@ -205,6 +205,8 @@ class Definitions:
                 target.storage.drop(target.name)
         except UnknownTableError:
             if not statement.if_exists:
+                if statement.kind == "VIEW":
+                    self._require_no_table(context, statement.name)
                 raise
         return 0
 
@@ -226,6 +228,12 @@ class Definitions:
         name, views = self._catalog.views_at(context.session, statement.name)
         views.drop(name)
 
+    def _require_no_table(self, context: StatementContext, path: Path) -> None:
+        """Tell who names a table where a view is to be that it is one, by UnknownTableError."""
+        name = self._catalog.readable_name(context.session, path)
+        if name.key in {table.key for table in self._catalog.tables(context.session)}:
+            raise UnknownTableError(f'There is no view "{name}", it is a table: DROP TABLE and ALTER TABLE change it.')
+
     def rename(self, context: StatementContext, statement: Rename) -> int:
         """Give a table or a view another name; 0."""
         session = context.session
@@ -242,6 +250,8 @@ class Definitions:
                 target.storage.rename(target.name, self._new_name(context, target.shown, statement.to).table)
         except UnknownTableError:
             if not statement.if_exists:
+                if statement.kind == "VIEW":
+                    self._require_no_table(context, statement.name)
                 raise
         return 0
 

@@ -7,7 +7,7 @@ import threading
 
 from engine.errors import TableExistsError
 from engine.sql.views import View
-from engine.storage.names import check_table_name, unknown_table
+from engine.storage.names import check_table_name, unknown_view
 from engine.storage.protocol import TableName
 
 __all__ = ["HeldViews"]
@@ -54,7 +54,7 @@ class HeldViews:
         """Give a view another name. Raises UnknownTableError, and TableExistsError as `create`."""
         view = self.find(name)
         if view is None:
-            raise unknown_table(name, [known.name for known in self.all()])
+            raise unknown_view(name, [known.name for known in self.all()])
         self.create(dataclasses.replace(view, name=to), replace=False)
         self.drop(name)
 
@@ -62,4 +62,4 @@ class HeldViews:
         """Remove a view; UnknownTableError where it is not there."""
         with self._lock:
             if self._views.pop(name.key, None) is None:
-                raise unknown_table(name, [view.name for view in self._views.values()])
+                raise unknown_view(name, [view.name for view in self._views.values()])

@@ -20,7 +20,7 @@ from engine.errors import StorageError, TableExistsError
 from engine.full_disk import full_error
 from engine.sql.views import View
 from engine.storage.locks import exclusive_lock
-from engine.storage.names import check_table_name, unknown_table
+from engine.storage.names import check_table_name, unknown_view
 from engine.storage.protocol import TableName
 from engine.storage.schema_folders import schema_is_dropped
 
@@ -104,7 +104,7 @@ class StoredViews:
         check_table_name(to.table)
         view = self.find(name)
         if view is None:
-            raise unknown_table(name, [known.name for known in self.all()])
+            raise unknown_view(name, [known.name for known in self.all()])
         try:
             with _storage_errors(), exclusive_lock(self._folder):
                 self._require_free(to)
@@ -116,7 +116,7 @@ class StoredViews:
                 )
                 path.rename(self._path(to))
         except FileNotFoundError:
-            raise unknown_table(name, [known.name for known in self.all()]) from None
+            raise unknown_view(name, [known.name for known in self.all()]) from None
 
     def drop(self, name: TableName) -> None:
         """Remove a view; UnknownTableError where it is not there, StorageError where the disk refuses."""
@@ -124,7 +124,7 @@ class StoredViews:
             with _storage_errors():
                 self._path(name).unlink()
         except FileNotFoundError:
-            raise unknown_table(name, [view.name for view in self.all()]) from None
+            raise unknown_view(name, [view.name for view in self.all()]) from None
 
     def _path(self, name: TableName) -> Path:
         # A digest is of one length and differs only where the names do, whatever characters they have.

@@ -17,6 +17,7 @@ from engine.statements.held_views import HeldViews
 from engine.storage import DirectoryStorage, InMemoryStorage
 from engine.storage.indexes import TableIndexes
 from engine.storage.locks import exclusive_lock
+from engine.storage.names import view_error
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
     DEFAULT_SCHEMA,
@@ -85,7 +86,7 @@ class TemporaryTables:
         """Write a table; see `Storage.write`."""
         del writers
         if self.views.has(TableName(TEMPORARY, name.table)):
-            raise TableExistsError(f'"{name.table}" is a temporary view; views are not written to.')
+            raise view_error(TableName(TEMPORARY, name.table))
         if _has(self._memory, name):
             return self._memory.write(name, data, mode, is_valid=is_valid)
         if self._beneath is not None:

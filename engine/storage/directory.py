@@ -69,7 +69,8 @@ class DirectoryStorage:
     def __init__(self, path: str | Path, *, table_bytes: int = 64 << 20, keep_dropped: float = 900.0) -> None:
         root = Path(path).expanduser().resolve()
         if not root.is_dir():
-            raise StorageError(f"The data directory {root} is not there; make it or name another.")
+            found = "no folder" if root.exists() else "not there"
+            raise StorageError(f"The data directory {root} is {found}; make it or name another.")
         self._options = (table_bytes, keep_dropped)
         self._root = root
         self._listing = Listing(root)

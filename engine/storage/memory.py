@@ -35,6 +35,7 @@ from engine.storage.names import (
     unknown_table,
     unknown_tag,
     unknown_version,
+    view_error,
 )
 from engine.storage.pinning import PinningSnapshot
 from engine.storage.protocol import (
@@ -313,7 +314,7 @@ class InMemoryStorage:
                 if mode is WriteMode.APPEND:
                     raise self._unknown(name, locked=True)
                 if self._others is not None and self._others.has(name):
-                    raise TableExistsError(f'"{name}" is a view; views are not written to.')
+                    raise view_error(name)
                 self._add(_Table(name), _compact(rows))
             elif mode is WriteMode.CREATE:
                 raise _exists(table.name)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
-from engine.errors import PlanningError, UnknownTableError, UnsupportedError, nearest
+from engine.errors import PlanningError, TableExistsError, UnknownTableError, UnsupportedError, nearest
 from engine.storage.protocol import CATALOG, OtherNames, TableHandle, TableName
 
 __all__ = [
@@ -18,10 +19,15 @@ __all__ = [
     "unknown_table",
     "unknown_tag",
     "unknown_version",
+    "unknown_view",
+    "view_error",
 ]
 
 _KERNEL_NAMES = {("system", "information_schema"): "information_schema", ("temp", "main"): "temp"}
 """The schemas that the kernel has in other catalogs, with the names that they have here."""
+
+_FILE = re.compile(r"(?:.*[/\\])?(?P<stem>.+)\.(?:parquet|lance)", re.IGNORECASE | re.DOTALL)
+"""What is written for a table where somebody means its file, as other programs read it."""
 
 MAX_BYTES = 200  # leaves room for what a storage adds to a file name, whose limit is 255 bytes
 
@@ -91,15 +97,35 @@ def not_searched(table: TableHandle) -> UnsupportedError:
 
 
 def unknown_table(name: TableName, tables: Iterable[TableName]) -> UnknownTableError:
-    """The error for a table that is not there, with the nearest of `tables`: of its own schema first, then of any."""
+    """The error for a table that is not there, with the nearest of `tables`: of its own schema first, then of others.
+
+    Who names a file is told the nearest to what its table would be called.
+    """
     known = sorted(tables)
-    near = nearest(name.table, (t.table for t in known if t.schema.lower() == name.schema.lower()))
-    hint = f'"{near}"' if near else None
-    if hint is None:
-        other = nearest(str(name), map(str, known))
-        hint = f'"{other}"' if other else None
-    advice = f"did you mean {hint}?" if hint else "list the tables to see what there is."
+    file = _FILE.fullmatch(name.table)
+    own, others = (
+        [t for t in known if (t.schema.lower() == name.schema.lower()) is is_own] for is_own in (True, False)
+    )
+    near = nearest(file["stem"] if file else name.table, (t.table for t in own))
+    near = near or nearest(str(name), map(str, others))
+    advice = f'did you mean "{near}"?' if near else "list the tables to see what there is."
+    if file:
+        advice = f"files of the data folder are tables by their names without the ending: {advice}"
     return UnknownTableError(f'There is no table "{_shorten(str(name))}"; {advice}')
+
+
+def unknown_view(name: TableName, views: Iterable[TableName]) -> UnknownTableError:
+    """The error for a view that is not there, with the nearest of `views`."""
+    near = nearest(str(name), map(str, views))
+    advice = f'did you mean "{near}"?' if near else "SHOW VIEWS lists those that there are."
+    return UnknownTableError(f'There is no view "{_shorten(str(name))}"; {advice}')
+
+
+def view_error(name: object) -> TableExistsError:
+    """The error for a view where a table is to be."""
+    return TableExistsError(
+        f'"{name}" is a view: views take no rows; CREATE OR REPLACE VIEW, DROP VIEW and ALTER VIEW change them.'
+    )
 
 
 def unknown_schema(name: str, schemas: Iterable[str]) -> UnknownTableError:
@@ -112,9 +138,7 @@ def unknown_schema(name: str, schemas: Iterable[str]) -> UnknownTableError:
 
 def unknown_version(name: TableName, asked: str | datetime, first: int, last: int) -> UnknownTableError:
     """The error for a version that is not kept, where those from `first` to `last` may be."""
-    what = (
-        f"version as of {asked.isoformat(sep=' ')}" if isinstance(asked, datetime) else f"version {_shorten(asked)!r}"
-    )
+    what = f"version as of {asked.isoformat(sep=' ')}" if isinstance(asked, datetime) else f"version {_shorten(asked)}"
     return UnknownTableError(
         f'Table "{name}" has no {what}; its versions are numbers from {first} to {last}, of which old ones may be gone.'
     )

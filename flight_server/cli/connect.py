@@ -40,6 +40,10 @@ _LOST_IN_USE = re.compile(r"error reading from server: (?:EOF|connection reset b
 _ENDED_IN_USE = re.compile(r"(?:read|write) tcp \S+: ")
 
 
+_NO_HOST = "name resolver error"
+_ADDRESS = re.compile(r"grpc(\+tcp|\+tls)?://(\[[^][/@]+\]|[^][/:@\s]+):\d{1,5}/?|grpc\+unix:.+", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Target:
     """A server, and what the driver needs to get in. The options are no part of the repr."""
@@ -63,6 +67,8 @@ class Target:
         uri = arguments.uri or environment.get("GRISM_URI") or DEFAULT_URI
         if "@" in uri:
             raise ConfigError("--uri has no user and no password; use --user.")
+        if not _ADDRESS.fullmatch(uri):
+            raise ConfigError(f"--uri: {uri!r} is no server; it takes grpc://HOST:PORT, or grpc+tls://HOST:PORT.")
         return cls(uri, {**_login(given, environment), **_tls(uri, given, environment)})
 
 
@@ -70,9 +76,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """The flags of every command that may talk to a server."""
     where = command.add_mutually_exclusive_group()
     where.add_argument("--uri", help=f"the server (GRISM_URI, or {DEFAULT_URI})")
-    where.add_argument("--data", metavar="DIR", help="no server: the tables of this folder, in this process")
+    where.add_argument(
+        "--data", metavar="DIR", type=_folder, help="no server: the tables of this folder, in this process"
+    )
     for name, (takes, text) in _FLAGS.items():
         command.add_argument("--" + name.replace("_", "-"), metavar=takes, help=text)
+
+
+def _folder(text: str) -> str:
+    if not text:  # which would be the current one
+        raise argparse.ArgumentTypeError("'' is not a folder")
+    return text
 
 
 def refuse_login(arguments: argparse.Namespace) -> None:
@@ -164,7 +178,7 @@ def client_text(target: Target, text: str) -> str:
 def _is_lost(text: str) -> bool:
     """Whether the driver tells of a connection that there is not, or no longer."""
     return bool(_UNAVAILABLE.search(text)) and (
-        "connection" in text or bool(_LOST_IN_USE.search(text)) or _is_ended(text)
+        _NO_HOST in text or "connection" in text or bool(_LOST_IN_USE.search(text)) or _is_ended(text)
     )
 
 
@@ -182,6 +196,8 @@ def _unreachable(target: Target, text: str) -> str:
         return f"The certificate of the server at {uri} is not trusted: {untrusted[1]}; name its authority by --tls-ca."
     if "does not look like a TLS handshake" in text:
         return f"The server at {uri} does not speak TLS; use grpc://."
+    if _NO_HOST in text:
+        return f"There is no host of the name in {uri}; name another server with --uri."
     if _LOST_IN_USE.search(text):
         return f"The server at {uri} has ended the connection; it may have stopped."
     if _is_ended(text):

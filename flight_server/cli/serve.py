@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -63,9 +64,15 @@ def serve(config: ServerConfig) -> NoReturn:
     signals = _StopSignals()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     with ExitStack() as closing:
-        for port in (config.listen.port, config.operations.health_port, config.operations.http_port):
+        operations = config.operations
+        ports = {
+            "--port": config.listen.port,
+            "--health-port": operations.health_port,
+            "--http-port": operations.http_port,
+        }
+        for flag, port in ports.items():
             if port is not None:
-                _check_address(config.listen.host, port)
+                _check_address(config.listen.host, port, flag)
         rights = security.rights(config.auth)
         trace_variables(config)
         authenticator, tls = security.authenticator(config.auth), security.tls(config.auth)
@@ -195,15 +202,19 @@ def _endpoint(
     )
 
 
-def _check_address(host: str, port: int) -> None:
-    """Raise CommandError, with the system's reason, where nobody can listen there; gRPC does not tell why."""
+def _check_address(host: str, port: int, flag: str) -> None:
+    """Raise CommandError, with the system's reason, where nobody can listen there; gRPC does not tell why.
+
+    `flag` names the port.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+        advice = f"; take another port by {flag}" if error.errno in (errno.EADDRINUSE, errno.EACCES) else ""
+        raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}{advice}.") from error
 
 
 class _StopSignals:

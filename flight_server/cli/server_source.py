@@ -45,7 +45,7 @@ class ServerSource:
         with self._use_connection() as connection, _cursor(connection) as cursor:
             self._cursor = cursor
             try:
-                cursor.execute(text)
+                cursor.execute(text or " ")  # of no text at all the driver itself tells nothing of use
                 reader = cursor.fetch_record_batch()
                 # A statement that the server calls an update when it is prepared is sent as one, and has no columns.
                 yield Answer(reader, None if len(reader.schema) else max(cursor.rowcount, 0))

@@ -118,8 +118,8 @@ def sql_info(version: str, max_statement_size: int) -> SqlInfo:
         530: "",  # SQL_PROCEDURE_TERM
         531: "catalog",
         532: True,  # SQL_CATALOG_AT_START
-        533: 0,  # SQL_SCHEMAS_SUPPORTED_ACTIONS
-        534: 0,  # SQL_CATALOGS_SUPPORTED_ACTIONS
+        533: _bits(1),  # SQL_SCHEMAS_SUPPORTED_ACTIONS: in definitions of indexes
+        534: _bits(1),  # SQL_CATALOGS_SUPPORTED_ACTIONS: the same
         535: 0,  # SQL_SUPPORTED_POSITIONED_COMMANDS
         536: False,  # SQL_SELECT_FOR_UPDATE_SUPPORTED
         537: False,  # SQL_STORED_PROCEDURES_SUPPORTED

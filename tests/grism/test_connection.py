@@ -333,18 +333,26 @@ def test_nothing_goes_on_after_the_end(tmp_path: Path) -> None:
     result = db.sql("SELECT 1")
     db.close()
     db.close()
-    for ask in (result.to_arrow, lambda: db.sql("SELECT 1")):
+    for ask in (result.to_arrow, lambda: db.sql("SELECT 1"), db.tables):
         with pytest.raises(CancelledError, match="closed"):
             ask()
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="is no folder"):
+        grism.connect(tmp_path / "file")
     with pytest.raises(StorageError, match="is not there"):
         grism.connect(tmp_path / "none")
     with pytest.raises(InvalidValueError, match="no runtime 'spark'"):
         grism.connect(runtime="spark")  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="for runtime"):
         grism.connect(workers=2)
+    for name, value in {"memory_limit": "1GB", "threads": 0, "workers": 1.5}.items():
+        with pytest.raises(InvalidValueError, match=f"{name} is a whole number.*; {value!r} was given"):
+            grism.connect(**{name: value})  # type: ignore[arg-type]
+    with pytest.raises(InvalidValueError, match="schema cannot be 'reports': there is main"):
+        grism.connect(schema="reports")
 
 
 def test_what_is_not_needed_is_not_loaded() -> None:

@@ -117,6 +117,7 @@ _DATABASE = {
     "supportsOuterJoins": "true",
     "supportsResultSetType/1": "true",
     "supportsSavepoints": "false",
+    "supportsSchemasInIndexDefinitions": "true",
     "supportsSelectForUpdate": "false",
     "supportsStoredProcedures": "false",
     "supportsSubqueriesInExists": "true",

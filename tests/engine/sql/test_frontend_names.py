@@ -59,6 +59,8 @@ def test_a_bare_name_is_looked_for_in_the_schema_of_the_session(local: LocalRunt
     ("text", "message"),
     [
         ("SELECT * FROM poeple", '"main.poeple"; did you mean "people"'),
+        ("SELECT * FROM 'data/people.parquet'", 'without the ending: did you mean "people"'),
+        ("SELECT * FROM zzzz", '"main.zzzz"; list the tables'),
         ("SELECT * FROM mian.people", 'no schema "mian"; did you mean "main"'),
         ("SELECT * FROM grims.main.people", 'no catalog "grims"; did you mean "grism"'),
         ("SELECT * FROM elsewhere.main.people", 'no catalog "elsewhere"; the catalog is "grism"'),

@@ -75,6 +75,12 @@ def test_a_wrong_query_is_told_with_its_place(where: list[str], capfd: pytest.Ca
     assert output.out == ""
 
 
+@pytest.mark.parametrize("text", ["", "-- nothing"])
+def test_a_text_without_a_statement(where: list[str], text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", text, *where]) == 1
+    assert capfd.readouterr().err.startswith("grism: Syntax error at line 1, column 1: the statement is empty\n")
+
+
 def test_a_query_that_fails_late_is_one_line(where: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     rows = "SELECT CASE WHEN i = 3000000 THEN error('a late failure') ELSE 'row' END FROM range(4000000) t(i)"
     assert main(["query", rows, "--format", "csv", *where]) == 1
@@ -116,6 +122,9 @@ def test_rows_that_cannot_be_printed_are_one_line(
         (["serve", "--data", ".", "--host", "0.0.0.0"], "say --insecure"),
         (["serve", "--data", ".", "--workers", "2"], "--workers needs --runtime ray"),
         (["query", "x", "--data", "/no/such/folder"], "is not a folder"),
+        (["query", "x", "--data", ""], "'' is not a folder"),
+        (["query", "x", "--uri", "nonsense"], "'nonsense' is no server; it takes grpc://HOST:PORT"),
+        (["query", "x", "--uri", "grpc://127.0.0.1"], "'grpc://127.0.0.1' is no server; it takes grpc://HOST:PORT"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_status_2(

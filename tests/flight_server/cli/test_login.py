@@ -195,6 +195,7 @@ def test_a_server_that_ends_the_connection(target: Target, text: str, advice: st
     ("text", "message"),
     [
         ("dial tcp h:1: connect: connection refused", f"No server answers at {TLS.uri}; start one"),
+        ("name resolver error: produced zero addresses", f"There is no host of the name in {TLS.uri}; name another"),
         ("The worker is gone: broken pipe.", "The worker is gone: broken pipe."),
     ],
 )

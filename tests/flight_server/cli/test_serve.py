@@ -71,7 +71,10 @@ def test_a_port_that_is_taken(tpch_dir: Path) -> None:
         )
     assert run.returncode == 1
     assert run.stdout == ""
-    assert run.stderr == f"grism: Cannot listen on 127.0.0.1:{port}: Address already in use.\n"
+    assert (
+        run.stderr
+        == f"grism: Cannot listen on 127.0.0.1:{port}: Address already in use; take another port by --port.\n"
+    )
 
 
 def test_each_line_of_a_log_in_json_is_an_object(tmp_path: Path) -> None:
@@ -100,5 +103,5 @@ def test_each_line_of_a_log_in_json_is_an_object(tmp_path: Path) -> None:
     assert (line, run.returncode) == ("", 1)
     assert (told["level"], told["message"]) == (
         "critical",
-        f"Cannot listen on 127.0.0.1:{port}: Address already in use.",
+        f"Cannot listen on 127.0.0.1:{port}: Address already in use; take another port by --port.",
     )

@@ -116,7 +116,7 @@ def test_no_rows_change_nothing(
     text = text.format(t=table)
     cursor.execute(text, none)
     cursor.executemany(text, none)
-    for data in (none, pa.Table.from_batches([], none.schema)):
+    for data in (none, pa.Table.from_batches([], none.schema), pa.table({})):  # JDBC's empty batch has no columns
         handle = raw.prepare(text).prepared_statement_handle
         assert raw.update(sql.CommandPreparedStatementUpdate(prepared_statement_handle=handle), data) == 0
         raw.put(sql.CommandPreparedStatementQuery(prepared_statement_handle=handle), data)
@@ -126,6 +126,14 @@ def test_no_rows_change_nothing(
     assert rows(cursor, f"SELECT * FROM {table}").to_pylist() == [{"a": 1}]
     with pytest.raises(flight_sql.Error, match="no table"):
         cursor.execute(f"SELECT * FROM {table}_new")
+
+
+def test_rows_without_columns_bind_nothing(raw: RawClient, table: str) -> None:
+    handle = raw.prepare(f"DELETE FROM {table} WHERE a = ?").prepared_statement_handle
+    rows_alone = pa.table({"a": [1, 2]}).select([])
+    assert rows_alone.num_rows == 2
+    with pytest.raises(grpc.RpcError, match="parameters: 1 needed, 0 bound"):
+        raw.update(sql.CommandPreparedStatementUpdate(prepared_statement_handle=handle), rows_alone)
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,17 @@ def test_claims_about_the_dialect(cursor: flight_sql.Cursor, code: int, query: s
     assert cursor.fetchall() == rows
 
 
+def test_schemas_and_the_catalog_are_named_where_indexes_are_made(cursor: flight_sql.Cursor) -> None:
+    assert INFO[533] == INFO[534] == 1 << 1
+    cursor.execute("CREATE TABLE looked_up AS SELECT 1 AS a")
+    try:
+        for path in ("main.looked_up", "grism.main.looked_up"):
+            cursor.execute(f"CREATE INDEX of_a ON {path} (a)")
+            cursor.execute(f"DROP INDEX of_a ON {path}")
+    finally:
+        cursor.execute("DROP TABLE looked_up")
+
+
 def test_who_has_all_outer_joins_has_the_limited_ones() -> None:
     limited, full = 1 << 1, 1 << 2
     assert INFO[528] == limited | full
