@@ -118,6 +118,10 @@ class Metadata:
             and is_named(name.table)
             and (kind in kinds or not command.table_types)
         ]
+        if command.HasField("table_name_filter_pattern") and not command.HasField("db_schema_filter_pattern"):
+            # `adbc_get_table_schema` takes the first of a name: let it be the one that a statement would read
+            meant = self._catalog.readable_name(request.session, (command.table_name_filter_pattern,))
+            found.sort(key=lambda each: each[0].key != meant.key)
         rows: list[dict[str, object]] = [
             {"catalog_name": CATALOG, "db_schema_name": name.schema, "table_name": name.table, "table_type": kind}
             for name, kind in found

@@ -164,6 +164,25 @@ def test_adbc_get_table_schema(connection: flight_sql.Connection) -> None:
         connection.adbc_get_table_schema("no_such_table")
 
 
+def test_the_schema_of_a_name_alone_is_that_of_what_a_query_of_it_reads(writer: flight_sql.Connection, t: str) -> None:
+    schema = f"aaa_{t}"  # before "main"
+    with writer.cursor() as cursor:
+        for text in (
+            f"CREATE SCHEMA {schema}",
+            f"CREATE TABLE {schema}.{t} AS SELECT 1 AS first",
+            f"CREATE TABLE {t} AS SELECT 1 AS main",
+        ):
+            cursor.execute(text)
+        assert writer.adbc_get_table_schema(t).names == ["main"]
+        assert writer.adbc_get_table_schema(t, db_schema_filter=schema).names == ["first"]
+        cursor.execute(f"USE {schema}")
+        assert writer.adbc_get_table_schema(t).names == ["first"]
+        cursor.execute(f"CREATE TEMP TABLE {t} AS SELECT 1 AS temporary")
+        assert writer.adbc_get_table_schema(t).names == ["temporary"]
+        for text in ("USE main", f"DROP TABLE temp.main.{t}", f"DROP TABLE {t}", f"DROP SCHEMA {schema} CASCADE"):
+            cursor.execute(text)
+
+
 def test_the_information_schema_says_which_tables_take_rows(cursor: flight_sql.Cursor) -> None:
     cursor.execute("CREATE TABLE takes_rows AS SELECT 1 AS x")
     cursor.execute("CREATE VIEW shows_rows AS SELECT x FROM takes_rows")
