@@ -65,6 +65,14 @@ def _truth(value: str) -> bool:
     return known[value.lower()]
 
 
+def _lasting(value: str) -> float:
+    """The seconds of a duration of which nothing would be left if it was 0."""
+    seconds = parse_duration(value)
+    if not seconds:
+        raise ValueError("a duration above zero, such as 500ms, 30s, 5m or 2h")
+    return seconds
+
+
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
         if not re.fullmatch(r"\d+", value.strip()) or not low <= int(value) <= high:
@@ -168,10 +176,10 @@ class AuthOptions:
     users: Annotated[Path | None, Spec(_folder, "FILE", "the users file, as `grism user` writes it")] = None
     rights: Annotated[Path | None, Spec(_folder, "FILE", "a TOML file with the rights of roles")] = None
     token_ttl: Annotated[
-        float, Spec(parse_duration, "DURATION", "how long a token of a login is good after its last use")
+        float, Spec(_lasting, "DURATION", "how long a token of a login is good after its last use")
     ] = 3600.0
     token_lifetime: Annotated[
-        float, Spec(parse_duration, "DURATION", "how long a token of a login is good at most, however much it is used")
+        float, Spec(_lasting, "DURATION", "how long a token of a login is good at most, however much it is used")
     ] = 86400.0
     jwt_key: Annotated[Path | None, Spec(_folder, "FILE", "the key of JWTs: JWKS, public PEM, or a secret")] = None
     jwt_issuer: Annotated[str | None, Spec(_text, "TEXT", "the issuer that JWTs must have")] = None
@@ -267,15 +275,15 @@ class ServiceOptions:
     ] = None
     max_statement_size: Annotated[int, Spec(parse_size, "SIZE", "the longest text of a statement")] = 16_000_000
     max_statements: Annotated[int, Spec(_whole(1, 10**7), "N", "planned statements that wait for do_get")] = 10_000
-    statement_ttl: Annotated[float, Spec(parse_duration, "DURATION", "how long a planned statement waits")] = 300.0
+    statement_ttl: Annotated[float, Spec(_lasting, "DURATION", "how long a planned statement waits")] = 300.0
     max_prepared: Annotated[int, Spec(_whole(1, 10**7), "N", "prepared statements that are open")] = 10_000
     max_prepared_size: Annotated[
         int, Spec(parse_size, "SIZE", "texts and bound parameters of all prepared statements together")
     ] = 256_000_000
-    prepared_ttl: Annotated[float, Spec(parse_duration, "DURATION", "how long they stay open unused")] = 3600.0
+    prepared_ttl: Annotated[float, Spec(_lasting, "DURATION", "how long they stay open unused")] = 3600.0
     max_parameter_rows: Annotated[int, Spec(_whole(1, 10**7), "N", "rows of parameters bound at once")] = 10_000
     max_sessions: Annotated[int, Spec(_whole(1, 10**7), "N", "sessions that are open")] = 10_000
-    session_ttl: Annotated[float, Spec(parse_duration, "DURATION", "how long they stay open unused")] = 3600.0
+    session_ttl: Annotated[float, Spec(_lasting, "DURATION", "how long they stay open unused")] = 3600.0
     max_upload_size: Annotated[int, Spec(parse_size, "SIZE", "the data of one upload")] = 1 << 40
     max_parameter_size: Annotated[int, Spec(parse_size, "SIZE", "parameters bound at once")] = 64_000_000
     max_queries: Annotated[
@@ -295,7 +303,7 @@ class ServiceOptions:
         ),
     ] = None
     stall_timeout: Annotated[
-        float, Spec(parse_duration, "DURATION", "how long a client may leave unread what was sent to it")
+        float, Spec(_lasting, "DURATION", "how long a client may leave unread what was sent to it")
     ] = 300.0
     stall_yield: Annotated[
         float, Spec(parse_duration, "DURATION", "how long such a query keeps its turn while others wait")

@@ -138,7 +138,9 @@ def unknown_schema(name: str, schemas: Iterable[str]) -> UnknownTableError:
 
 def unknown_version(name: TableName, asked: str | datetime, first: int, last: int) -> UnknownTableError:
     """The error for a version that is not kept, where those from `first` to `last` may be."""
-    what = f"version as of {asked.isoformat(sep=' ')}" if isinstance(asked, datetime) else f"version {_shorten(asked)}"
+    what = (
+        f"version as of {asked.isoformat(sep=' ')}" if isinstance(asked, datetime) else f"version {_shorten(asked)!r}"
+    )
     return UnknownTableError(
         f'Table "{name}" has no {what}; its versions are numbers from {first} to {last}, of which old ones may be gone.'
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,11 +51,13 @@ def rights(options: AuthOptions) -> Rights:
 
 
 def tls(options: AuthOptions) -> ServerTls | None:
-    """The server's TLS, or None. Raises ConfigError for files that cannot be read."""
+    """The server's TLS, or None. Raises ConfigError for files that cannot be read, or do not belong together."""
     if not options.tls_cert or not options.tls_key:
         return None
     ca = _pem(options.tls_client_ca) if options.tls_client_ca else None
-    return ServerTls(_pem(options.tls_cert), _pem(options.tls_key), ca)
+    found = ServerTls(_pem(options.tls_cert), _pem(options.tls_key), ca)
+    _require_pair(options.tls_cert, options.tls_key)
+    return found
 
 
 def peer_tls(options: RuntimeOptions) -> PeerTls | None:
@@ -65,6 +68,16 @@ def peer_tls(options: RuntimeOptions) -> PeerTls | None:
     for path in (certificate, key, authority):
         _pem(path)
     return PeerTls(certificate.absolute(), key.absolute(), authority.absolute())
+
+
+def _require_pair(certificate: Path, key: Path) -> None:
+    """Raise ConfigError where no server can be made of these; gRPC does not tell why."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except ssl.SSLError:
+        raise ConfigError(
+            f"--tls-key: {str(key)!r} is not the key, without a password, of the certificate in {str(certificate)!r}."
+        ) from None
 
 
 def _pem(path: Path) -> bytes:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from engine.durations import parse_duration
+from flight_server.cli import security
 from flight_server.config import ServerConfig, load, options, shown_options
-from flight_server.options import ConfigError, parse_size
+from flight_server.options import AuthOptions, ConfigError, parse_size
+from tests.flight_server.endpoint.certificates import Authority
 
 
 @pytest.mark.parametrize(
@@ -91,6 +93,7 @@ def test_every_option_has_one_name_in_three_spellings() -> None:
     [
         ({"port": "http"}, {}, r"--port: 'http' is not allowed; it takes a whole number from 0 to 65535"),
         ({"port": "70000"}, {}, r"--port: '70000' is not allowed"),
+        ({"statement_ttl": "0s"}, {}, r"--statement-ttl: '0s' is not allowed; it takes a duration above zero"),
         ({"runtime": "spark"}, {}, r"--runtime: 'spark' is not allowed; it takes local or ray"),
         ({"exchange_compression": "zip"}, {}, r"--exchange-compression: 'zip' is not allowed; it takes none or lz4"),
         ({}, {"GRISM_MEMORY_LIMIT": "lots"}, r"GRISM_MEMORY_LIMIT: 'lots' is not allowed; it takes a size such as"),
@@ -144,3 +147,16 @@ def test_what_is_checked_before_serving(tmp_path: Path) -> None:
     ]:
         with pytest.raises(ConfigError, match=message):
             load(flags, {}).check()
+
+
+def test_a_key_belongs_to_its_certificate(tmp_path: Path) -> None:
+    pair, other = (Authority().issue("localhost") for _ in range(2))
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    certificate.write_bytes(pair.certificate)
+    key.write_bytes(pair.private_key)
+    options = AuthOptions(tls_cert=certificate, tls_key=key)
+    assert security.tls(options) is not None
+    for wrong in (other.private_key, pair.certificate):
+        key.write_bytes(wrong)
+        with pytest.raises(ConfigError, match=r"--tls-key: '.*key\.pem' is not the key.* of the certificate in"):
+            security.tls(options)
