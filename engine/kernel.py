@@ -62,6 +62,10 @@ _LONGEST_KEPT = 256 << 10  # characters: a cursor that is kept keeps the text of
 _LONG_TYPE = 2_000  # characters from which on a type is not remembered: clients can make any number of them
 
 
+_NO_SELECT = "Only SELECT statements"
+"""What the kernel says of a statement of another kind begins so."""
+
+
 def quote(name: str) -> str:
     """`name` as a quoted identifier."""
     return '"' + name.replace('"', '""') + '"'
@@ -117,7 +121,8 @@ class Kernel:
     def parse(self, text: str) -> dict[str, Any]:
         """The syntax tree of one SELECT, as the kernel's own JSON.
 
-        Raises SqlSyntaxError with line and column, and ForbiddenError for any other kind of statement.
+        Raises SqlSyntaxError with line and column, UnsupportedError for what the kernel itself does not take yet, and
+        ForbiddenError for any other kind of statement.
         """
         require_text(text)
         written = self._scalar("SELECT json_serialize_sql(?)", text)
@@ -129,6 +134,8 @@ class Kernel:
             raise too_deep() from None
         if answer["error"]:
             if answer.get("error_type") == "not implemented":
+                if not answer["error_message"].startswith(_NO_SELECT):
+                    raise UnsupportedError(f"{answer['error_message'].rstrip('.!')}.")
                 raise ForbiddenError(
                     "Statements of this kind are not run here; SELECT is, and what changes tables. "
                     "PIVOT needs a list of its values."

@@ -265,6 +265,7 @@ def read(cursor: flight_sql.Cursor, query: str) -> list[tuple[object, ...]]:
         ("SELECT * FROM read_csv('/etc/passwd')", "UNAUTHORIZED", r""),
         ("SELECT * FROM '/etc/passwd'", "UNAUTHORIZED|NOT_FOUND", r""),
         ("COPY nation TO '/tmp/nation.csv'", "UNAUTHORIZED", r"Statements of this kind are not run here; SELECT is"),
+        ("SELECT ? + $b", "NOT_IMPLEMENTED", r"Mixing named and positional parameters is not supported"),
         ("ATTACH '/tmp/x.db'", "UNAUTHORIZED", r"Statements of this kind are not run here; SELECT is"),
         ("INSTALL httpfs", "UNAUTHORIZED", r"Statements of this kind are not run here; SELECT is"),
         ("SET threads = 1", "UNAUTHORIZED", r'"threads" cannot be set; a session has catalog, .*, timeout'),
