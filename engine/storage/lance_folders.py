@@ -48,8 +48,12 @@ def publish(name: TableName, staged: Path, path: Path, indexes: Sequence[Rebuild
     try:
         staged.rename(path)
     except OSError as error:
-        if path.exists():
+        if path.is_dir():
             raise TableExistsError(f'Table "{name}" is there already; drop it or take another name.') from None
+        if path.exists():
+            raise TableExistsError(
+                f'The file "{path.name}" lies where table "{name}" is to be; remove it or take another name.'
+            ) from None
         raise failure(name, error) from None
 
 

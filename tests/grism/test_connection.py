@@ -393,3 +393,12 @@ def test_a_plan_in_the_place_of_a_text(local: grism.Connection, tpch_dir: Path) 
     assert local.sql(grouped.plan).to_pylist() == grouped.answer.to_pylist()
     with pytest.raises(GrismError, match="no Substrait plan"):
         local.sql(b"SELECT 1")
+
+
+def test_a_file_in_the_place_of_a_table_is_told(tmp_path: Path) -> None:
+    (tmp_path / "orders.lance").write_text("no table")
+    with grism.connect(tmp_path) as db:
+        assert db.tables().num_rows == 0
+        with pytest.raises(TableExistsError, match=r'file "orders\.lance" lies where table "main\.orders"'):
+            db.sql("CREATE TABLE orders AS SELECT 1 AS x")
+    assert (tmp_path / "orders.lance").read_text() == "no table"
