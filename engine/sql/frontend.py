@@ -170,6 +170,7 @@ class SqlFrontend:
         """The syntax tree of a SELECT with its views put in."""
         require_bounds(text)
         tree = syntax.Tree(self.parse(text))
+        syntax.name_subqueries(tree, self._display)  # as the text has them: without the queries of views, and schemas
         expanded = expand_views(tree, names, snapshot, self.parse, self._table_name, self._display)
         parsed = ParsedText(text, tree, expanded.found, expanded.places, expanded.nodes)
         try:
@@ -414,7 +415,6 @@ class SqlFrontend:
         Where parameters are not `bound`, searches find nothing.
         """
         statement = parsed.tree
-        syntax.name_subqueries(statement, self._display)
         pins: list[Pin] = []
 
         def describe(node: syntax.Node) -> list[ShownColumn]:

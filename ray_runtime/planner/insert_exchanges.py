@@ -7,6 +7,7 @@ in order), `RoundRobin` (rows anywhere).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -51,6 +52,7 @@ __all__ = ["insert_exchanges"]
 _Placed = tuple[PhysicalOperator, PartitioningSpec]
 _ANYWHERE = RoundRobin(0)
 _MUCH_LESS = 8.0
+_EQUAL_IN_MANY_FORMS = re.compile(r"\b(FLOAT|DOUBLE|INTERVAL|VARIANT|UNION|MAP)\b")
 
 
 def insert_exchanges(
@@ -318,10 +320,18 @@ class _Inserter:
         if isinstance(given, Single):
             return replace(node, input=child), given
         keys = node.on or tuple(col(n) for n in node.schema)
-        if isinstance(given, Hash) and all(key in keys if node.on else _is_over(key, node) for key in given.keys):
+        if isinstance(given, Hash) and all(key in keys or self._is_one_of_equals(key, node) for key in given.keys):
             return replace(node, input=child), given
         moved, spec = self._shuffle(replace(node, input=child), _ANYWHERE, keys)
         return replace(node, input=moved), spec
+
+    def _is_one_of_equals(self, key: exp.Expr, node: DistinctExec) -> bool:
+        """Whether rows that are equal have one and the same `key`: a text of a zero, say, tells -0.0 from 0.0."""
+        used = columns_of(key)
+        if node.on or not used <= set(node.schema):
+            return False
+        kinds = self._types.expressions(node.input, [col(name) for name in used])
+        return all(kind and not _EQUAL_IN_MANY_FORMS.search(kind) for kind in kinds)
 
     def _union(self, node: SetOpExec) -> _Placed:
         left, left_given = self.place(node.left)
@@ -397,10 +407,6 @@ def _shared_below(
         keys = tuple(_with_names(key, names) for key in keys)
         node = node.children[0]
     return node, keys
-
-
-def _is_over(key: exp.Expr, node: PhysicalOperator) -> bool:
-    return columns_of(key) <= set(node.schema)
 
 
 def _by_group(node: HashAggregateExec, given: PartitioningSpec) -> Hash | None:

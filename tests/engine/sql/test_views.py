@@ -54,6 +54,25 @@ def test_a_statement_reads_so_many_views_and_no_more(frontend: SqlFrontend) -> N
         frontend.plan("FROM v w, v x, v y, v z", names=names)
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("SELECT (SELECT count(*) FROM v1)", "(SELECT count_star() FROM v1)"),
+        ("SELECT a IN (FROM main.v1) FROM v2", "(a = ANY(SELECT * FROM main.v1))"),
+        (
+            "FROM (SELECT EXISTS(FROM v1 x WHERE x.a = v2.a) FROM v2)",
+            "EXISTS(SELECT * FROM v1 AS x WHERE (x.a = v2.a))",
+        ),
+    ],
+)
+def test_columns_are_called_by_the_text_and_not_by_the_queries_of_views(
+    text: str, name: str, frontend: SqlFrontend
+) -> None:
+    names = Names(views=doubling(2))
+    assert frontend.plan(text, names=names).names == (name,)
+    assert [column.name for column in frontend.columns(text, names=names)] == [name]
+
+
 def test_a_plan_with_views_is_remembered_while_they_are_the_same(
     frontend: SqlFrontend, storage: InMemoryStorage
 ) -> None:
