@@ -26,8 +26,8 @@ __all__ = [
 _KERNEL_NAMES = {("system", "information_schema"): "information_schema", ("temp", "main"): "temp"}
 """The schemas that the kernel has in other catalogs, with the names that they have here."""
 
-_FILE = re.compile(r"(?:.*[/\\])?(?P<stem>.+)\.(?:parquet|lance)", re.IGNORECASE | re.DOTALL)
-"""What is written for a table where somebody means its file, as other programs read it."""
+_ENDINGS = ("parquet", "lance")
+"""Of what is written for a table where somebody means its file, as other programs read it."""
 
 MAX_BYTES = 200  # leaves room for what a storage adds to a file name, whose limit is 255 bytes
 
@@ -102,11 +102,12 @@ def unknown_table(name: TableName, tables: Iterable[TableName]) -> UnknownTableE
     Who names a file is told the nearest to what its table would be called.
     """
     known = sorted(tables)
-    file = _FILE.fullmatch(name.table)
+    stem, _, ending = re.split(r"[/\\]", name.table)[-1].rpartition(".")
+    file = stem if ending.lower() in _ENDINGS else ""
     own, others = (
         [t for t in known if (t.schema.lower() == name.schema.lower()) is is_own] for is_own in (True, False)
     )
-    near = nearest(file["stem"] if file else name.table, (t.table for t in own))
+    near = nearest(file or name.table, (t.table for t in own))
     near = near or nearest(str(name), map(str, others))
     advice = f'did you mean "{near}"?' if near else "list the tables to see what there is."
     if file:

@@ -153,8 +153,9 @@ class Call:
         span = self._span
         if span is not None and span.sampled:
             others, self._ended_spans = self._ended_spans or (), None
-            if error is None and (self.unsent is not None or self._stopped_at is not None):
-                error = self._broken_off()
+            told = error is not None and type(error) is not flight.FlightCancelledError  # which pyarrow itself raises
+            if not told and (self.unsent is not None or self._stopped_at is not None):
+                error = self._broken_off() or error
             span.common = _span_attributes(span.name, "OK" if error is None else code_of(error))
             span.error, span.ended = None if error is None else type(error).__name__, time.time_ns()
             span.exporter.take((*others, span))

@@ -34,7 +34,7 @@ def test_views(cursor: flight_sql.Cursor, t: str) -> None:
     assert run(cursor, f"SELECT * FROM {t}_v") == [(2,)]
     run(cursor, f"DROP VIEW {t}_w")
     refused(cursor, f"SELECT * FROM {t}_v", "no table")
-    refused(cursor, f"DROP VIEW {t}_w", "no table")
+    refused(cursor, f"DROP VIEW {t}_w", "no view")
     run(cursor, f"DROP VIEW IF EXISTS {t}_w")
     run(cursor, f"DROP VIEW {t}_v")
 
