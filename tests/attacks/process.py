@@ -39,7 +39,7 @@ def holdings(pid: int) -> Held:
     return Held(resident, len(list((proc / "task").iterdir())), len(list((proc / "fd").iterdir())))
 
 
-def wait_settled(pid: int, before: Held, seconds: float = 20.0, also: Callable[[], None] = lambda: None) -> Held:
+def wait_settled(pid: int, before: Held, seconds: float = 60.0, also: Callable[[], None] = lambda: None) -> Held:
     """What the process holds once that is no more than `before`, or after so many seconds; `also` runs in between."""
     end = time.monotonic() + seconds
     while not (now := holdings(pid)).is_no_more_than(before) and time.monotonic() < end:
