@@ -61,7 +61,6 @@ _KNOWN_TYPES = 4096
 _LONGEST_KEPT = 256 << 10  # characters: a cursor that is kept keeps the text of its last statement
 _LONG_TYPE = 2_000  # characters from which on a type is not remembered: clients can make any number of them
 
-
 _NO_SELECT = "Only SELECT statements"
 """What the kernel says of a statement of another kind begins so."""
 

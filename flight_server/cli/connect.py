@@ -38,8 +38,6 @@ _ENDED = re.compile(r"reading server preface|remote error: tls: ")
 _UNAVAILABLE = re.compile(r"\bUnavailable\b")
 _LOST_IN_USE = re.compile(r"error reading from server: (?:EOF|connection reset by peer)")  # after a first answer
 _ENDED_IN_USE = re.compile(r"(?:read|write) tcp \S+: ")
-
-
 _NO_HOST = "name resolver error"
 _ADDRESS = re.compile(r"grpc(\+tcp|\+tls)?://(\[[^][/@]+\]|[^][/:@\s]+):\d{1,5}/?|grpc\+unix:.+", re.IGNORECASE)
 

@@ -74,9 +74,11 @@ def _require_pair(certificate: Path, key: Path) -> None:
     """Raise ConfigError where no server can be made of these; gRPC does not tell why."""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
-    except ssl.SSLError:
+    except ssl.SSLError as error:
+        why = (error.reason or "they cannot be read").replace("_", " ").lower()
         raise ConfigError(
-            f"--tls-key: {str(key)!r} is not the key, without a password, of the certificate in {str(certificate)!r}."
+            f"--tls-key: {str(key)!r} cannot be used with the certificate in {str(certificate)!r}: {why}. It has to be "
+            "that certificate's key, without a password, and of a size that is safe."
         ) from None
 
 
