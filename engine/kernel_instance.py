@@ -6,14 +6,12 @@ extension, no Python variable and no setting can be reached by SQL.
 
 from __future__ import annotations
 
-import ctypes
-import importlib.util
 import json
 import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -28,6 +26,7 @@ from engine.errors import ExecutionError
 from engine.helper_threads import HelperThreads
 from engine.kernel_cursor import KernelCursor
 from engine.kernel_progress import Watch
+from engine.memory_return import memory_returner
 from engine.memory_watch import MemoryWatch
 from engine.owned_directory import OwnedDirectory, sweep
 from engine.run_progress import ResourceUse
@@ -216,7 +215,7 @@ class Instance:
         self._database.execute("SET GLOBAL lock_configuration = true")
         self._watch = None
         if config.process_memory is not None:
-            self._watch = MemoryWatch(config.process_memory, self._statements, _give_back())
+            self._watch = MemoryWatch(config.process_memory, self._statements, memory_returner())
             self._watch.start()
 
     @contextmanager
@@ -349,24 +348,6 @@ class Instance:
     def _check_open(self) -> None:
         if self._closed:
             raise ExecutionError("The kernel is closed; start the service again.")
-
-
-def _give_back() -> Callable[[], None]:
-    """What returns the memory to the system that the kernel's allocator, and Arrow's, keep although nobody uses it.
-
-    In SQL there is nothing that does. The kernel keeps a gigabyte for good where statements made large values.
-    """
-    spec = importlib.util.find_spec("_duckdb")
-    assert spec is not None
-    library = ctypes.CDLL(spec.origin)
-    flush = getattr(library, "_ZN6duckdb9Allocator8FlushAllEv", None)  # duckdb::Allocator::FlushAll()
-
-    def give_back() -> None:
-        pa.default_memory_pool().release_unused()
-        if flush is not None:
-            flush()
-
-    return give_back
 
 
 def _spill_directory(config: KernelConfig) -> OwnedDirectory:

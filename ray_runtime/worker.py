@@ -26,6 +26,7 @@ from engine.errors import CancelledError, ExecutionError, GrismError
 from engine.kernel import Kernel, KernelConfig, KernelUsage
 from engine.kernel_errors import execution_error
 from engine.kernel_progress import KernelProgress
+from engine.memory_return import MemoryReturn, memory_returner
 from engine.owned_directory import OwnedDirectory, disown
 from engine.profile import OperatorProfile, read_profile
 from engine.run_progress import RunProgress, total_use
@@ -148,6 +149,8 @@ class Worker:
         host = config.host or _node_address()
         self._endpoint = Endpoint(ExchangeHandler(self._store, self._keys), host, tls=config.server_tls)
         self._traces = WorkerTraces(str(worker), config.traces)
+        self._memory_return = MemoryReturn(memory_returner())
+        self._memory_return.start()
         self._lock = threading.Lock()
         self._running: dict[OutputKey, Cancellation] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
@@ -219,6 +222,7 @@ class Worker:
         self._store.close()
         self._spill.remove()
         self._traces.close()
+        self._memory_return.close()
 
     @contextmanager
     def _register(self, spec: TaskSpec, cancellation: Cancellation) -> Iterator[None]:

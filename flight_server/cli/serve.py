@@ -16,6 +16,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.kernel import KernelState
+from engine.memory_return import MemoryReturn, memory_returner
 from engine.runtime import Runtime
 from flight_server.auth import IDENTITY_KEY, Authenticator, HandshakeHandler, IdentityFactory
 from flight_server.auth.certificates import Certificates
@@ -104,6 +105,9 @@ def serve(config: ServerConfig) -> NoReturn:
         if runtime.counts() is not None:
             missed = partial(readiness.unwell, _NO_WORKER), partial(readiness.well, _NO_WORKER)
             closing.callback(Watchdog(runtime.wait_for_worker, *missed, told=WORKERS_TOLD).close)
+        returns = MemoryReturn(memory_returner())
+        closing.callback(returns.close)
+        returns.start()
         _spare_collector()
         readiness.start()
         print(f"grism listening on {endpoint.location}", flush=True)
