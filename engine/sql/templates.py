@@ -28,7 +28,7 @@ from engine.literals import constant
 from engine.logical.nodes import LogicalPlan, in_operators
 from engine.schema import RowType
 from engine.sql.search_values import ParameterValue
-from engine.sql.text_memory import KnownText, Memory
+from engine.sql.text_memory import KnownText, Memory, is_lasting
 from engine.sql.tokens import Kind, Token, tokens
 from engine.sql.views import Names
 from engine.storage.protocol import Snapshot
@@ -105,7 +105,12 @@ class Templates:
     def plan(
         self, text: str, snapshot: Snapshot, names: Names, alone: Callable[[Snapshot], PlannedText]
     ) -> LogicalPlan:
-        """The plan of a text; `alone` plans it as it is, on a snapshot. Raises what `alone` does."""
+        """The plan of a text; `alone` plans it as it is, on a snapshot. Raises what `alone` does.
+
+        Where it does not keep its meaning nothing is remembered, nor whose temporary tables it is looked for in.
+        """
+        if not is_lasting(names):
+            return alone(snapshot).plan
         if (recent := self._plans.get(text, names, snapshot)) is not None:
             return recent
         template = template_of(text)

@@ -19,6 +19,7 @@ from engine.cache import LruCache
 from engine.errors import PlanningError
 from engine.ingestion import is_cast_by_arrow
 from engine.schema import RowType
+from engine.sql.text_memory import is_lasting
 from engine.sql.views import Names
 from engine.statements.context import StatementContext
 from engine.statements.descriptions import DEFAULT_VALUE, Insert
@@ -98,11 +99,13 @@ class KnownInserts:
 
         Raises the execution errors.
         """
+        names = self._planning.catalog.names(context.session)
+        if not is_lasting(names):  # nor is anything kept of a session that has temporary tables
+            return None
         values = _values(text, rows)
         if values is None:
             return None
         text, given = values
-        names = self._planning.catalog.names(context.session)
         shape = text.statement, text.columns, tuple(text.defaults.items()), names
         if _are_values_of_columns(text):
             given = self._with_types(shape, given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import subprocess
 import sys
 import threading
@@ -201,6 +202,25 @@ def test_data_of_one_statement_goes_before_what_the_connection_has(local: grism.
     assert local.sql("FROM t").to_pylist() == [{"a": 1}]
     local.register("t", {"b": [7]})
     assert local.sql("FROM t").to_pylist() == [{"b": 7}]
+
+
+def test_data_goes_with_its_statement(local: grism.Connection) -> None:
+    """What is remembered of texts holds none of it."""
+    local.sql("CREATE TABLE t (a BIGINT, b VARCHAR)")
+    local.sql("CREATE TABLE u (b VARCHAR, a BIGINT)")
+    gc.collect()
+    before = pa.total_allocated_bytes()
+    for number in range(4):
+        for text in (
+            f"SELECT a AS a{number} FROM frame WHERE a < 5",
+            f"INSERT INTO t SELECT a, 'b{number}' FROM frame WHERE a < 5",
+            f"INSERT INTO t (a) VALUES (abs({number} + {number}))",
+            f"INSERT INTO {'tu'[number % 2]} (a, b) VALUES ({number}, 'b')",
+            f"DELETE FROM t WHERE b = '{number}' AND a IN (FROM frame)",
+        ):
+            local.sql(text, frame=pa.table({"a": pa.array(range(250_000), pa.int64())})).to_arrow()
+    gc.collect()
+    assert pa.total_allocated_bytes() - before < 2_000_000  # as one frame
 
 
 def test_what_is_written_from_data_stays(tmp_path: Path) -> None:
