@@ -151,9 +151,9 @@ class DirectoryStorage:
         if mode is WriteMode.REPLACE:
             return self._writes.replace(name, path, data, is_valid, writers=writers)
 
-        newest = self._lance.newest(name, str(path))
+        newest, identity = self._lance.newest(name, str(path))
         keep = partial(self._lance.keep, name, str(path))
-        return self._writes.append(name, path, data, is_valid, newest, keep, writers)
+        return self._writes.append(name, path, data, is_valid, newest, identity, keep, writers)
 
     def rewrite(self, table: TableHandle, data: pa.RecordBatchReader, *, is_valid: bool = False) -> int:
         """Replace the rows and columns of a table that is still at this version; all or nothing, returns the rows.
@@ -193,7 +193,8 @@ class DirectoryStorage:
         name = TableName(schema, entry.name)
         path = self._writable(name, entry)
         keep = partial(self._lance.keep, name, str(path))
-        self._writes.change(name, path, self._lance.dataset(table), changed, added, is_valid, keep)
+        dataset, (_, identity) = self._lance.dataset(table), table.location
+        self._writes.change(name, path, dataset, identity, changed, added, is_valid, keep)
 
     def alter(self, table: TableHandle, change: FieldChange) -> bool:
         """Change one column of a Lance table; see `Storage.alter`."""
@@ -202,7 +203,7 @@ class DirectoryStorage:
         if entry is None:
             raise unknown_table(table.name, self.tables())
         name = TableName(schema, entry.name)
-        return self._writes.alter(name, self._writable(name, entry), int(table.version), change)
+        return self._writes.alter(name, self._writable(name, entry), table, change)
 
     def search(self, table: TableHandle, request: SearchRequest, conditions: Conditions) -> TableHandle:
         """The rows that a search of a Lance table finds; see `Storage.search`."""

@@ -31,6 +31,7 @@ from engine.storage.drop_marks import is_dropped
 from engine.storage.lance_failures import is_panic
 from engine.storage.lance_fields import files_of
 from engine.storage.lance_formats import is_lack
+from engine.storage.lance_manifests import manifest_identity, newest_manifest
 from engine.storage.locks import shared_writer
 from engine.storage.protocol import TableName
 
@@ -45,6 +46,7 @@ __all__ = [
     "commit_over_newest",
     "detached_manifest",
     "failure",
+    "newest_of",
     "open_newest",
     "remove_unnamed",
     "require_not_dropped",
@@ -136,6 +138,20 @@ def open_newest(name: TableName, path: Path) -> Any:
     except (ValueError, OSError) as error:
         log.warning("Lance table %s cannot be read: %s", name, error)
         raise DataCorruptError(f'Table "{name}" cannot be read: its files are damaged or missing.') from None
+
+
+def newest_of(name: TableName, path: Path, dataset: Any, identity: str) -> Any:
+    """The dataset at its newest version, which is `dataset` itself where none came after the version that this is.
+
+    Raises ConflictError where that version is not of this `identity` any more: another tool has put another dataset
+    into the folder, whose versions may have the same numbers.
+    """
+    own, found = int(dataset.version), newest_manifest(str(path))
+    if found == (own, identity):
+        return dataset
+    if found is not None and (found[0] <= own or manifest_identity(str(path), own) not in (identity, "")):
+        raise ConflictError(f'Table "{name}" was replaced while data for it was on its way; try again.')
+    return open_newest(name, path)
 
 
 def run_write(name: TableName, incoming: Reads | None, write: Callable[[], Result]) -> Result:

@@ -49,7 +49,7 @@ from engine.storage.pushdown import PushedFilter
 from engine.storage.search import Conditions, SearchRequest, TextRequest
 from engine.storage.stored_types import ReadFields
 
-__all__ = ["KIND", "LanceTables", "is_newest", "tags_of"]
+__all__ = ["KIND", "LanceTables", "tags_of"]
 
 KIND = "lance"
 CAPS = ScanCaps(predicate_pushdown=True)
@@ -179,12 +179,13 @@ class LanceTables:
         found = self._scan(table, opened, wanted.names, opened.rows, pushed, options).data
         return found if isinstance(found, pa.Table) else None
 
-    def newest(self, name: TableName, path: str) -> Any:
-        """Lance's own view of the newest version; raises as `handle`."""
+    def newest(self, name: TableName, path: str) -> tuple[Any, str]:
+        """Lance's own view of the newest version, and the identity of that; raises as `handle`."""
         found = newest_manifest(path)
         if found is None:
-            return run_read(name, lambda: lance.dataset(path))
-        return self._open_version(name, path, found[1], found[0]).dataset
+            dataset = run_read(name, lambda: lance.dataset(path))
+            return dataset, manifest_identity(path, int(dataset.version))
+        return self._open_version(name, path, found[1], found[0]).dataset, found[1]
 
     def keep(self, name: TableName, path: str, dataset: Any) -> None:
         """Keep a version that was just made, so that it need not be opened."""
@@ -382,12 +383,6 @@ def _require_distinct_names(name: TableName, schema: pa.Schema) -> None:
 def tags_of(dataset: Any) -> dict[str, int]:
     """The versions that have tags, by these; also of a table that was dropped, but not of branches."""
     return {tag: int(told["version"]) for tag, told in dataset.tags.list().items() if not told.get("branch")}
-
-
-def is_newest(dataset: Any) -> bool:
-    """Whether no version came after that of a dataset in a folder."""
-    found = newest_manifest(dataset.uri)
-    return found is not None and found[0] == int(dataset.version)
 
 
 def _wanted_version(name: TableName, path: str, newest: Any, version: Version | None, at: datetime | None) -> int:

@@ -40,6 +40,7 @@ from engine.storage.lance_commits import (
     as_writer,
     commit_next,
     commit_over_newest,
+    newest_of,
     open_newest,
     remove_unnamed,
     require_not_dropped,
@@ -55,7 +56,6 @@ from engine.storage.lance_fragments import FolderOutOfReachError, schema_as_writ
 from engine.storage.lance_links import is_as_written, link_files
 from engine.storage.lance_opened import FIRST_VERSION
 from engine.storage.lance_rebuilds import Rebuild, rebuilds, with_indexes
-from engine.storage.lance_tables import is_newest
 from engine.storage.lance_unread import require_changeable
 from engine.storage.locks import exclusive_lock, take_if_free
 from engine.storage.protocol import (
@@ -151,10 +151,11 @@ class LanceWrites:
         data: pa.RecordBatchReader,
         is_valid: bool,
         dataset: Any,
+        identity: str,
         made_version: Callable[[Any], None],
         writers: FragmentWriters | None = None,
     ) -> int:
-        """Add rows to the version that `dataset` is, in a new one, which `made_version` is given.
+        """Add rows to the version that `dataset` is, by its `identity`, in a new one, which `made_version` is given.
 
         Several may do so at once; a table that was replaced meanwhile is a ConflictError. Raises SchemaMismatchError
         where the data does not fit the table.
@@ -173,7 +174,7 @@ class LanceWrites:
             if incoming.rows:
                 with commit_lock(path), visible_or_removed(path, added_files(change.operation)):
                     require_not_dropped(name, path)
-                    newest = dataset if is_newest(dataset) else open_newest(name, path)
+                    newest = newest_of(name, path, dataset, identity)
                     if newest is not dataset and not may_append(dataset.lance_schema, newest.lance_schema):
                         raise ConflictError(f'The columns of table "{name}" were changed meanwhile; try again.')
                     made_version(run_write(name, incoming, lambda: lance.LanceDataset.commit(newest, change)))
@@ -256,10 +257,9 @@ class LanceWrites:
             require_not_dropped(name, path)
             if expected is None:
                 run_write(name, None, lambda: commit_over_newest(path, operation))
-            elif expected.version == str(open_newest(name, path).version) == str(dataset.version):
-                commit_next(name, path, change)
             else:
-                raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
+                _still_newest(name, path, dataset, expected)
+                commit_next(name, path, change)
 
     def rename(self, name: TableName, path: Path, to: Path, is_taken: Callable[[], bool]) -> None:
         """Put the newest version of the table under the path `to`, and drop the old one.
@@ -291,12 +291,13 @@ class LanceWrites:
         name: TableName,
         path: Path,
         dataset: Any,
+        identity: str,
         changed: pa.RecordBatchReader,
         added: pa.RecordBatchReader | None,
         is_valid: bool,
         made_version: Callable[[Any], None],
     ) -> None:
-        """Change rows of the version that `dataset` is, and add others; see `Storage.change`.
+        """Change rows of the version that `dataset` is, by its `identity`, and add others; see `Storage.change`.
 
         `made_version` is given the new version.
         """
@@ -317,48 +318,47 @@ class LanceWrites:
             if operation is not None:
                 with commit_lock(path):
                     require_not_dropped(name, path)
-                    newest = dataset if is_newest(dataset) else open_newest(name, path)
+                    newest = newest_of(name, path, dataset, identity)
                     change.require_current(newest)
                     commit = lance.LanceDataset.commit
                     made_version(
                         run_write(name, change, lambda: commit(newest, operation, read_version=dataset.version))
                     )
 
-    def alter(self, name: TableName, path: Path, version: int, change: FieldChange) -> bool:
+    def alter(self, name: TableName, path: Path, table: TableHandle, change: FieldChange) -> bool:
         """Change one column of a version; see `Storage.alter`."""
         if isinstance(change, AddField):
-            return self._add_field(name, path, version, change)
+            return self._add_field(name, path, table, change)
         if isinstance(change, ReplaceField):
-            return self._replace_field(name, path, version, change)
+            return self._replace_field(name, path, table, change)
         with as_writer(name, path), commit_lock(path):
-            dataset = _still_newest(
-                name, path, run_write(name, None, lambda: lance.dataset(str(path), version=version))
-            )
+            dataset = _open_version(name, path, table)
+            _still_newest(name, path, dataset, table)
             if isinstance(change, NoteField) and is_blob(dataset.schema.field(change.name)):
                 return False  # what marks it as blobs is noted there, too
             if isinstance(change, RenameField):
                 lance_schema(name, pa.schema([dataset.schema.field(change.name).with_name(change.to)]))
             return run_write(name, None, lambda: alter_field(name, dataset, change))
 
-    def _add_field(self, name: TableName, path: Path, version: int, change: AddField) -> bool:
+    def _add_field(self, name: TableName, path: Path, table: TableHandle, change: AddField) -> bool:
         (field,) = lance_schema(name, pa.schema([change.field]))
         if is_blob(field):
             return False
-        dataset = run_write(name, None, lambda: lance.dataset(str(path), version=version))
+        dataset = _open_version(name, path, table)
         require_nulls(name, dataset)
         values = change.values if dataset.count_rows() else None
         if values is not None:
             column = NewColumn(dataset, field, Incoming(name, values, pa.schema([field]), change.is_valid))
-            self._commit_column(name, path, column)
+            self._commit_column(name, path, table, column)
             return True
         if field.nullable:
             with as_writer(name, path), commit_lock(path):
-                newest = _still_newest(name, path, dataset)
-                run_write(name, None, lambda: newest.add_columns(field))
+                _still_newest(name, path, dataset, table)
+                run_write(name, None, lambda: dataset.add_columns(field))
         return bool(field.nullable)
 
-    def _replace_field(self, name: TableName, path: Path, version: int, change: ReplaceField) -> bool:
-        dataset = run_write(name, None, lambda: lance.dataset(str(path), version=version))
+    def _replace_field(self, name: TableName, path: Path, table: TableHandle, change: ReplaceField) -> bool:
+        dataset = _open_version(name, path, table)
         require_changeable(name, [dataset.schema.field(change.field.name)])
         (field,) = lance_schema(name, pa.schema([change.field]), (change.field.name,))
         if not dataset.count_rows():
@@ -366,15 +366,17 @@ class LanceWrites:
         kept = rebuilds(name, dataset, [field])
         schema = pa.schema([pa.field(ROW_ADDRESS, pa.uint64(), False), field])
         column = ColumnCast(dataset, field, Incoming(name, change.values, schema, change.is_valid))
-        self._commit_column(name, path, column, kept)
+        self._commit_column(name, path, table, column, kept)
         return True
 
     @staticmethod
-    def _commit_column(name: TableName, path: Path, column: ColumnFiles, kept: Sequence[Rebuild] = ()) -> None:
+    def _commit_column(
+        name: TableName, path: Path, table: TableHandle, column: ColumnFiles, kept: Sequence[Rebuild] = ()
+    ) -> None:
         with as_writer(name, path), visible_or_removed(path, column.files):
             operation = run_write(name, column.rows, column.operation)
             with with_indexes(name, path, column.dataset, operation, kept) as change, commit_lock(path):
-                _still_newest(name, path, column.dataset)
+                _still_newest(name, path, column.dataset, table)
                 commit_next(name, path, change)
 
     def drop(self, name: TableName, path: Path) -> bool:
@@ -433,13 +435,16 @@ def _rows(dataset: Any, noted: dict[bytes, bytes] | None = None) -> pa.RecordBat
     )
 
 
-def _still_newest(name: TableName, path: Path, dataset: Any) -> Any:
-    """The newest version, for who holds the folder's lock; ConflictError where it is not that of `dataset`."""
+def _open_version(name: TableName, path: Path, table: TableHandle) -> Any:
+    return run_write(name, None, lambda: lance.dataset(str(path), version=int(table.version)))
+
+
+def _still_newest(name: TableName, path: Path, dataset: Any, expected: TableHandle) -> None:
+    """Raise ConflictError where a dataset is not the `expected` version, or not the newest; for who holds the lock."""
     require_not_dropped(name, path)
-    newest = open_newest(name, path)
-    if newest.version != dataset.version:
+    is_expected = expected.version == str(dataset.version)
+    if not is_expected or newest_of(name, path, dataset, expected.location[1]) is not dataset:
         raise ConflictError(f'Table "{name}" was changed by somebody else meanwhile; try again.')
-    return newest
 
 
 def _elsewhere(

@@ -23,7 +23,7 @@ from engine.errors import (
 )
 from engine.storage import DirectoryStorage, InMemoryStorage, TableHandle, WriteMode, lance_blobs, lance_changes
 from engine.storage.conform import NOT_NULL
-from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, AddField, DropField, NoteField, RenameField
+from engine.storage.protocol import ROW_ADDRESS, ROW_STAYS, AddField, DropField, NoteField, RenameField, ReplaceField
 from tests.engine.storage.reading import MAIN_T, numbers, put, read_all, reader
 
 FRAGMENT = 100
@@ -445,3 +445,50 @@ def test_names_that_lance_keeps_for_itself(storage: DirectoryStorage, tmp_path: 
     stored(tmp_path, numbers(0, 3))
     with pytest.raises(SchemaMismatchError, match="cannot have a column named"):
         storage.alter(storage.snapshot().table(MAIN_T), made)
+
+
+def _appended_rows(storage: DirectoryStorage, _: TableHandle, rows: pa.RecordBatchReader) -> None:
+    storage.write(MAIN_T, rows, WriteMode.APPEND)
+
+
+def _rewritten_rows(storage: DirectoryStorage, table: TableHandle, rows: pa.RecordBatchReader) -> None:
+    storage.rewrite(table, rows)
+
+
+def _changed_rows(storage: DirectoryStorage, table: TableHandle, rows: pa.RecordBatchReader) -> None:
+    marked = changes({addresses(storage, table)[0]: None}, [])
+    storage.change(table, pa.RecordBatchReader.from_batches(marked.schema, (batch for _ in rows for batch in marked)))
+
+
+def _cast_column(storage: DirectoryStorage, table: TableHandle, rows: pa.RecordBatchReader) -> None:
+    found = addresses(storage, table)
+    cast = pa.table({ROW_ADDRESS: pa.array(found.values(), pa.uint64()), "i": pa.array(found, pa.int32())})
+    field = cast.schema.field("i")
+    storage.alter(
+        table,
+        ReplaceField(
+            field, pa.RecordBatchReader.from_batches(cast.schema, (b for _ in rows for b in cast.to_batches()))
+        ),
+    )
+
+
+@pytest.mark.parametrize("write", [_appended_rows, _rewritten_rows, _changed_rows, _cast_column])
+def test_another_dataset_comes_into_the_folder_at_the_same_version(
+    storage: DirectoryStorage, tmp_path: Path, write: Any
+) -> None:
+    """Another tool removes a table and makes it anew while a change of it is on its way, which must not harm that."""
+    path = stored(tmp_path, numbers(0, 5))
+    table = handle(storage)
+    other = numbers(1000, 1010)
+
+    def replaced() -> Iterator[pa.RecordBatch]:
+        """Rows before which the table becomes another one."""
+        lance.write_dataset(other, str(tmp_path / "other"))
+        path.rename(tmp_path / "old")
+        (tmp_path / "other").rename(path)
+        yield from numbers(0, 5).to_batches()
+
+    with pytest.raises(ConflictError, match=r"was (replaced|changed by somebody else)"):
+        write(storage, table, pa.RecordBatchReader.from_batches(other.schema, replaced()))
+    assert lance.dataset(str(path)).to_table() == other
+    assert now(storage) == sorted(map(tuple, zip(*(column.to_pylist() for column in other.columns), strict=True)))
