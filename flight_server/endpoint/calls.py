@@ -236,13 +236,22 @@ class CallRegistry:
         for call in self._running_calls():
             call.cancellation.stop(cause)
 
-    def wait_idle(self, timeout: float) -> bool:
-        """Wait until no call runs but those that only wait for a silent client; False where some do after `timeout`
-        seconds.
+    def wait_idle(self, timeout: float, farewell: float = 0.0) -> bool:
+        """Wait until no call runs but those that only wait for a silent client, and where some ran, until none does
+        `farewell` seconds later; False where some do after `timeout` seconds.
         """
+        ends = time.monotonic() + timeout
         with self._lock:
             self._ends = True
-            return self._idle.wait_for(lambda: all(call.left_since() is not None for call in self._calls), timeout)
+            if not self._busy():
+                return True
+            while self._idle.wait_for(lambda: not self._busy(), max(0, ends - time.monotonic())):
+                if not self._idle.wait_for(self._busy, max(0, min(farewell, ends - time.monotonic()))):
+                    return True
+            return False
+
+    def _busy(self) -> bool:
+        return any(call.left_since() is None for call in self._calls)
 
     def stop(self) -> None:
         """End the watching thread."""

@@ -108,14 +108,15 @@ class Endpoint:
         return self._closed.wait(timeout)
 
     def shutdown(self, grace: float = 0.0, force: float = 5.0) -> bool:
-        """Stop: let running calls finish for `grace` seconds, cancel the rest, close the port.
+        """Stop: let running calls finish for `grace` seconds, cancel the rest, close the port. Where any ran, the port
+        stays for another second of the grace: clients fetch the next part, or close what they had open.
 
         A client that a second later neither sends, reads nor goes loses its connection (on Linux). Returns within about
         `grace` + `force` seconds. False where a call held out even then; its thread is left behind, and the process
         should end without waiting for it.
         """
         self.drain()
-        self._calls.wait_idle(grace)
+        self._calls.wait_idle(grace, _FAREWELL)
         self._calls.stop_all(ShutdownError())
         closer = threading.Thread(target=self._server.shutdown, name="flight-shutdown", daemon=True)
         closer.start()
@@ -225,6 +226,9 @@ _METHODS: dict[Any, str] = {
 
 
 _SPAN_NAMES = {method: f"arrow.flight.protocol.FlightService/{method}" for method in _METHODS.values()}
+
+_FAREWELL = 1.0
+"""For how many seconds a server that drains still answers once its last call is over."""
 
 _GO_ON = frozenset({flight.FlightMethod.DO_GET, flight.FlightMethod.DO_ACTION})
 """Methods by which a client goes on with what it has begun. Which action it is, the server has to look at."""

@@ -192,6 +192,8 @@ def test_shutdown_lets_running_calls_finish_within_the_grace(serve: Serve) -> No
     released.set()
     assert begun.read_all().num_rows == len(BATCH)
     assert reader.read_all().num_rows == 0
+    until(lambda: endpoint.running_calls == 0)  # only now do clients close what they had open for it
+    assert [result.body.to_pybytes() for result in client.do_action(flight.Action("end", b""))] == [b"ended"]
     stopping.join(10)
     assert results == [True]
     assert endpoint.wait(0)
