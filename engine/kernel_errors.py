@@ -57,6 +57,8 @@ _log = logging.getLogger(__name__)
 _FORBIDDEN = "The statement reaches for files or settings that a client may not touch."
 _UNREADABLE = "A file of a table could not be read; check the table's files."
 _NOT_SPILLED = "The query's spill files could not be written"
+# Of the disk of the spill files it uses nine tenths of what was free when it first wrote one, whatever is free later.
+_NO_ROOM = re.compile(r"failed to offload data block of size .{1,40} \(.{1,40}/(.{1,40}) used\)")
 _GONE = "A file of the version that the query reads is not there: another tool removed it, or lost it. Run it again."
 _DEPTH_EXCEEDED = ("Max expression depth limit", "Serialized JSON exceeds the maximum nesting depth")
 _SETTING_ADVICE = re.compile(r'(?:,? or|\.?\s{1,3}(?:Use|You can use|\*)) "?SET \w+[^.]*')  # settings are locked
@@ -241,6 +243,12 @@ def _error_of_kind(kind: str, message: str) -> GrismError:
             return KernelLostError("The kernel was lost to another statement and is replaced; run the statement again.")
         case "fatal" | "internal":
             return KernelFailedError("The statement met a fault of the kernel itself; do not run it again.")
+        case "outofmemory" if (room := _NO_ROOM.match(message)) is not None:
+            return MemoryExceededError(
+                "The query needs more memory than its limit, and more room for spill files than there is: the disk on "
+                f"which they lie had {room[1]} to spare when the first was written. Free space on it, or name a folder "
+                "on another (--spill-dir), and start grism again; or raise the memory limit or narrow the query."
+            )
         case "outofmemory":
             return MemoryExceededError(
                 "The query needs more memory than its limit and the spill space give; "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -13,6 +15,7 @@ from engine.errors import (
     DataCorruptError,
     GrismError,
     InvalidValueError,
+    MemoryExceededError,
     StorageError,
     UnsupportedError,
 )
@@ -90,3 +93,16 @@ def test_names_of_ours_and_settings_are_not_told(message: str, told: str) -> Non
 @pytest.mark.parametrize("read", [execution_error, planning_error])
 def test_an_interrupt_is_a_cancellation_whatever_it_stops(read: Callable[[BaseException], GrismError]) -> None:
     assert type(read(duckdb.InterruptException("INTERRUPT Error: Interrupted!"))) is CancelledError
+
+
+def test_the_disk_of_spill_files_that_is_full_is_told(tmp_path: Path) -> None:
+    """The kernel tells of it as of memory: of the disk it uses what was free at first, as by this limit."""
+    limits = {"memory_limit": "20MB", "threads": "1", "temp_directory": str(tmp_path)}
+    with (
+        duckdb.connect(":memory:", config={**limits, "max_temp_directory_size": "1MB"}) as kernel,
+        pytest.raises(duckdb.OutOfMemoryException) as caught,
+    ):
+        kernel.execute("SELECT md5(i::VARCHAR) AS s FROM range(2000000) r(i) ORDER BY s").fetchone()
+    told = execution_error(caught.value)
+    assert type(told) is MemoryExceededError
+    assert re.search(r"the disk on which they lie had [0-9.]+ KiB to spare .*--spill-dir", str(told))
