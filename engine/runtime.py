@@ -213,6 +213,9 @@ class Runtime(Protocol):
     def workers(self) -> Sequence[WorkerInfo]:
         """The workers that are ready; counts are None of those that do not answer."""
 
+    def is_read(self, timeout: float) -> bool:
+        """Whether rows are being fetched from workers, of which those count that answer within `timeout` seconds."""
+
     def counts(self) -> ClusterCounts | None:
         """What the cluster did; None where there is none."""
 

@@ -112,6 +112,11 @@ class LocalRuntime:
         """None: all runs in this process."""
         return ()
 
+    def is_read(self, timeout: float) -> bool:
+        """False: there are no workers."""
+        del timeout
+        return False
+
     def counts(self) -> None:
         """None: there is no cluster."""
 

@@ -85,9 +85,9 @@ class RayExecutor:
         """The workers that are ready, and where they are."""
         return self._coordinator.workers()
 
-    def status(self) -> dict[WorkerId, WorkerStatus]:
-        """What each worker holds; workers that do not answer are left out."""
-        return self._coordinator.status()
+    def status(self, timeout: float = 5.0) -> dict[WorkerId, WorkerStatus]:
+        """What each worker holds; workers that do not answer within `timeout` seconds are left out."""
+        return self._coordinator.status(timeout)
 
     def counts(self) -> ClusterCounts:
         """What the workers did since the start."""

@@ -177,6 +177,10 @@ class RayRuntime:
             found.append(WorkerInfo(str(worker), description.location, description.pid, *told))
         return found
 
+    def is_read(self, timeout: float) -> bool:
+        """Whether rows are being fetched from workers; see `Runtime.is_read`."""
+        return any(status.reads for status in self.executor.status(timeout).values())
+
     def counts(self) -> ClusterCounts:
         """What the cluster did since its start."""
         return self.executor.counts()

@@ -111,11 +111,12 @@ class WorkerDescription:
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """What a worker holds: running tasks, committed outputs, bytes of them in memory and in files, and the bytes of its
-    kernel's buffers and spill files."""
+    """What a worker holds: running tasks, committed outputs, how many calls read these, bytes of them in memory and in
+    files, and the bytes of its kernel's buffers and spill files."""
 
     running: tuple[OutputKey, ...]
     outputs: int
+    reads: int
     memory: int
     disk: int
     kernel: KernelUsage
@@ -168,7 +169,8 @@ class Worker:
         with self._lock:
             running = tuple(self._running)
         store = self._store
-        return WorkerStatus(running, len(store), store.current_usage, store.disk_usage, self._kernel.usage())
+        reads = self._endpoint.running_calls
+        return WorkerStatus(running, len(store), reads, store.current_usage, store.disk_usage, self._kernel.usage())
 
     def run_task(self, spec: TaskSpec) -> TaskDone | GrismError:
         """Run one attempt to its end; its error comes back as a value, so that its type survives the way."""

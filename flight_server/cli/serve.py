@@ -10,6 +10,8 @@ import signal
 import socket
 import sys
 import threading
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
@@ -49,6 +51,12 @@ _TRACES_SECONDS = 2.0
 """For the last spans to leave, where their collector is slow."""
 _CLOSING_ACTIONS = frozenset({"ClosePreparedStatement", "CloseSession", "CancelFlightInfo", "CancelQuery"})
 """By which clients end what they have begun: answered to the last."""
+_READERS_TOLD = 1.0
+"""Seconds within which workers tell whether clients fetch rows from them."""
+_READERS_ASKED = 0.25
+"""Seconds from one such question to the next."""
+_READERS_REST = 4
+"""After so many answers in a row that nobody does, another ends the wait."""
 _SWITCH_INTERVAL = 0.0005
 """Seconds for which a thread that plans keeps the interpreter from others; a stream needs it for each batch."""
 
@@ -116,7 +124,7 @@ def serve(config: ServerConfig) -> NoReturn:
         endpoint.drain()  # before anybody is told that it does
         readiness.drain()
         service.stop_upkeep()
-        _drain(endpoint, config.operations.grace)
+        _drain(endpoint, (runtime, *others), config.operations.grace)
     if traces is not None:  # now all has ended that could be told
         traces.close(_TRACES_SECONDS)
     _end(signals.status)
@@ -173,10 +181,23 @@ def _describe(
     return told | {name: port.address for name, port in ports.items() if port is not None}
 
 
-def _drain(endpoint: Endpoint, grace: float) -> None:
+def _drain(endpoint: Endpoint, runtimes: Sequence[Runtime], grace: float) -> None:
     """Begin nothing new, let what runs finish within `grace` seconds, cancel the rest."""
+    ends = time.monotonic() + grace
     _log.info("draining", extra={"fields": {"calls": endpoint.running_calls, "grace": grace}})
-    endpoint.shutdown(grace)
+    for runtime in runtimes:
+        _await_readers(runtime, ends)
+    endpoint.shutdown(max(0.0, ends - time.monotonic()))
+
+
+def _await_readers(runtime: Runtime, ends: float) -> None:
+    """Wait until clients have what they fetch from workers, or it is `ends`. After a part they may fetch another."""
+    rests = _READERS_REST  # where nobody fetches at first, nobody is waited for
+    while (left := ends - time.monotonic()) > 0:
+        rests = 0 if runtime.is_read(min(_READERS_TOLD, left)) else rests + 1
+        if rests > _READERS_REST:
+            return
+        time.sleep(min(_READERS_ASKED, left))
 
 
 def _health(config: ServerConfig) -> HealthServer | None:
