@@ -28,7 +28,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.errors import CancelledError, ExecutionError, StorageError
+from engine.errors import CancelledError, ExecutionError, ResourceExhaustedError, StorageError
 from engine.owned_directory import OwnedDirectory, sweep
 from ray_runtime.exchange.batches import Piece, join_batches
 from ray_runtime.exchange.budget import ByteBudget, Reservation
@@ -236,7 +236,8 @@ class OutputWriter:
     def append(self, piece: Piece) -> None:
         """Add rows.
 
-        Raises StorageError where neither memory nor disk has room left, CancelledError where the query is over.
+        Raises ResourceExhaustedError where neither memory nor disk may take more, StorageError where the disk cannot,
+        CancelledError where the query is over.
         """
         self._check()
         row_bytes = piece.bytes / max(1, sum(batch.num_rows for _, batch in piece.slices))
@@ -306,8 +307,9 @@ class OutputWriter:
             self._segments.setdefault(segment.partition, []).append(segment)
         granted = self._store.disk.try_reserve(self._file.size - before)
         if granted is None:
-            raise StorageError(
-                f"The exchange has used its {self._store.disk.limit} bytes of disk; raise the disk budget."
+            raise ResourceExhaustedError(
+                f"What tasks send each other takes more than the {self._store.disk.limit} bytes of disk that a"
+                f" worker has for it ({self.key}): ask for less, run fewer queries at once, or raise --exchange-disk."
             )
         self._disk.append(granted)
         self._held = {}

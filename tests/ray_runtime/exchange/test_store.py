@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import CancelledError, ExecutionError, StorageError
+from engine.errors import CancelledError, ExecutionError, ResourceExhaustedError
 from ray_runtime.exchange import ExchangeStore, OutputFailedError, OutputKey, OutputSummary, Piece, WorkerId, group_rows
 from tests.ray_runtime.exchange.tables import SCHEMA, batches_of, partitioned_tables, rows_by_partition
 
@@ -205,7 +205,7 @@ def test_a_reader_keeps_what_it_holds_when_the_query_goes(open_store: Opened) ->
 
 def test_the_disk_budget_holds(open_store: Opened, tmp_path: Path) -> None:
     store = open_store(0, disk_budget=50_000)
-    with pytest.raises(StorageError, match="50000 bytes of disk"):
+    with pytest.raises(ResourceExhaustedError, match=r"50000 bytes of disk.*--exchange-disk"):
         write(store)
     assert len(store) == store.current_usage == store.disk_usage == 0
     assert files(tmp_path) == []
