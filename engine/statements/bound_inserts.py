@@ -27,7 +27,7 @@ from engine.schema import RowType
 from engine.sql.shown_columns import stored_schema
 from engine.statements.catalog import Target
 from engine.statements.context import StatementContext, watch_nothing
-from engine.statements.known_inserts import KnownInserts
+from engine.statements.known_inserts import KnownInserts, table_of
 from engine.statements.over_rows import over_rows, storable_columns
 from engine.statements.parameter_rows import parameter_rows
 from engine.statements.planning import Parameters, ParameterStream, Planning
@@ -37,12 +37,13 @@ from engine.storage.protocol import Snapshot, WriteMode
 from engine.storage.stored_types import stored_fields
 from engine.streams import scoped_reader
 
-__all__ = ["BoundInserts"]
+__all__ = ["OF_A_VALUE", "BoundInserts"]
 
 _ROWS = 16_384
 _BYTES = 16 << 20
 _ROWS_IN_TEXT = 250
-_OF_A_VALUE = (InvalidValueError, PlanningError)
+OF_A_VALUE = (InvalidValueError, PlanningError)
+"""Errors that may be about one of the values that are appended."""
 
 
 class _Maker(Protocol):
@@ -69,7 +70,7 @@ class BoundInserts:
         with context.cancellation.scope():
             try:
                 made = self._known.rows(context, text, rows)
-            except _OF_A_VALUE:
+            except OF_A_VALUE:
                 return None
         if made is None:
             return None
@@ -77,6 +78,12 @@ class BoundInserts:
         context.cancellation.check()
         context.tell_plan(partial(self._explain, context.session, text, rows))
         return target.storage.write(target.name, made.to_reader(), WriteMode.APPEND)
+
+    @staticmethod
+    def stream_of(rows: Parameters) -> ParameterStream | None:
+        """Rows of parameters that are there as a stream; None where they are not alike."""
+        given = table_of(rows)
+        return None if given is None else ParameterStream(given.schema, given.to_batches())
 
     def _explain(self, session: Session, text: InsertText, rows: Parameters) -> str:
         """The plan of the statement by itself, for those who ask while it runs."""
@@ -127,7 +134,7 @@ class _RowsToAppend:
                 part = table.slice(start, self.maker.at_once)
                 try:
                     yield from self._make(part)
-                except _OF_A_VALUE as error:
+                except OF_A_VALUE as error:
                     row = before + start + self._failing_row(part) + 1
                     error.args = (f"In row {row} of the parameters: {error.args[0]}", *error.args[1:])
                     raise
@@ -155,7 +162,7 @@ class _RowsToAppend:
                 for _ in self._make(part.slice(low, middle - low)):
                     pass
                 low = middle
-            except _OF_A_VALUE:
+            except OF_A_VALUE:
                 high = middle
         return low
 

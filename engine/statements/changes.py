@@ -17,7 +17,7 @@ from engine.rights import Action
 from engine.schema import RowType
 from engine.sql.instants import one_instant
 from engine.statements import rewriting
-from engine.statements.bound_inserts import BoundInserts
+from engine.statements.bound_inserts import OF_A_VALUE, BoundInserts
 from engine.statements.care import Care
 from engine.statements.care_descriptions import CareReport, CreateTag, DropTag, Optimize, Restore, Vacuum
 from engine.statements.catalog import Target
@@ -330,8 +330,24 @@ class Changes:
     def _append(self, context: StatementContext, statement: Insert, rows: Parameters, target: Target) -> int:
         found = self._insert_text(context, statement, target, rows[0] if rows else ())
         with self._unless_altered(context, target, found.columns):
-            if (appended := self._bound.append_few(context, target, found, rows)) is not None:
-                return appended
+            try:
+                return self._append_few(context, statement, rows, target, found)
+            except OF_A_VALUE:
+                stream = self._bound.stream_of(rows) if len(rows) > 1 else None
+                if stream is None:
+                    raise
+                return self._bound.append(context, target, found, stream)  # which tells in which row it is
+
+    def _append_few(
+        self,
+        context: StatementContext,
+        statement: Insert,
+        rows: Parameters,
+        target: Target,
+        found: rewriting.InsertText,
+    ) -> int:
+        if (appended := self._bound.append_few(context, target, found, rows)) is not None:
+            return appended
         queries: list[tuple[str, Sequence[pa.Scalar]]] = []
         if statement.rows and not statement.ctes:
             for start in range(0, len(rows), _ROWS_AT_ONCE):
@@ -339,8 +355,7 @@ class Changes:
                 queries.append((found.in_text(len(part)), [value for row in part for value in row]))
         else:
             queries = [(found.in_text(), row) for row in rows]
-        with self._unless_altered(context, target, found.columns):
-            return Rows(self._planning, context, queries).store(target, WriteMode.APPEND)
+        return Rows(self._planning, context, queries).store(target, WriteMode.APPEND)
 
     @contextmanager
     def _unless_altered(self, context: StatementContext, target: Target, columns: RowType) -> Iterator[None]:

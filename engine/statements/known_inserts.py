@@ -29,7 +29,7 @@ from engine.statements.planning import Parameters, Planning
 from engine.statements.rewriting import InsertText
 from engine.storage.stored_types import stored_fields
 
-__all__ = ["KnownInserts"]
+__all__ = ["KnownInserts", "table_of"]
 
 _CACHED = 256
 _MOST = 1_000_000  # characters of all statements
@@ -149,15 +149,21 @@ class KnownInserts:
 def _values(text: InsertText, rows: Parameters) -> tuple[InsertText, pa.Table] | None:
     """A statement with parameters, and their values; None where these are not alike in all rows."""
     if any(rows):
-        columns = [_array(column) for column in zip(*rows, strict=True)]
-        found = [column for column in columns if column is not None]
-        if len(found) < len(columns):
-            return None
-        return text, pa.Table.from_arrays(found, [str(number) for number in range(1, len(found) + 1)])
+        given = table_of(rows)
+        return None if given is None else (text, given)
     if len(rows) != 1 or not all(_PLAIN.fullmatch(column.type) for column in text.named):
         return None
     literals = literal_rows(text.statement)
     return None if literals is None else (replace(text, statement=literals.statement), literals.given)
+
+
+def table_of(rows: Parameters) -> pa.Table | None:
+    """Rows of parameters as a table; None where a parameter's values are not alike in all rows, or none."""
+    columns = [_array(column) for column in zip(*rows, strict=True)]
+    found = [column for column in columns if column is not None]
+    if not found or len(found) < len(columns):
+        return None
+    return pa.Table.from_arrays(found, [str(number) for number in range(1, len(found) + 1)])
 
 
 def _are_values_of_columns(text: InsertText) -> bool:
