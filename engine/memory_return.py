@@ -24,7 +24,7 @@ def memory_returner() -> Callable[[], None]:
     """What returns the memory to the system that the allocators of this process keep although nobody uses it.
 
     Arrow's and the kernel's keep a gigabyte for good where statements made large values; in SQL nothing gives it back.
-    That of the C library, which has gRPC's messages, keeps all that lies below anything that is still in use.
+    That of the C library keeps all that lies below anything that is still in use.
     """
     spec = importlib.util.find_spec("_duckdb")
     assert spec is not None

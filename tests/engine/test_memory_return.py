@@ -71,7 +71,7 @@ def test_holes_between_what_is_in_use_go_back() -> None:
         library.free(block)
 
 
-def test_it_looks_by_itself_until_it_is_closed() -> None:
+def test_its_thread_ends_once_it_is_closed() -> None:
     returns = MemoryReturn(lambda: None)
     with closing(returns):
         returns.start()
